@@ -1,0 +1,42 @@
+"""Choosing one of several implementations of the same operator.
+
+Rule: "auto" takes the first that can run; a name is obeyed or refused, never replaced in silence.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from wideopen.errors import BackendUnavailable
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend(Generic[T]):
+    """One implementation of an operator: why it cannot run here (or None), and how to load it."""
+
+    why_not: Callable[[], str | None]
+    load: Callable[[], T]
+
+
+def pick(backends: Mapping[str, Backend[T]], name: str = "auto") -> tuple[str, T]:
+    """Return (name, implementation): the first usable of `backends`, or the named one.
+
+    `backends` is ordered fastest first, "reference" last. Raises BackendUnavailable when the
+    named one is unknown or cannot run here.
+    """
+    if name != "auto" and name not in backends:
+        raise BackendUnavailable(f"backend: expected auto or one of {', '.join(backends)}, found {name!r}")
+    for key, backend in backends.items():
+        if name not in (key, "auto"):
+            continue
+        reason = backend.why_not()
+        if reason is None:
+            LOG.info("backend %s", key)
+            return key, backend.load()
+        if key == name:
+            raise BackendUnavailable(f"backend {key}: {reason}")
+    raise BackendUnavailable(f"none of the backends {', '.join(backends)} can run here")

@@ -1,0 +1,57 @@
+"""The conventions of docs/conventions.md, enforced where an array or a setting enters."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.errors import InvalidInput
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+
+def require(ok: bool, message: str) -> None:
+    """Raise `InvalidInput(message)` unless `ok`."""
+    if not ok:
+        raise InvalidInput(message)
+
+
+def _as_float32(name: str, array: Any, shape_text: str, ndim: int) -> F32:
+    require(isinstance(array, np.ndarray), f"{name}: expected a NumPy array {shape_text}, found {type(array).__name__}")
+    require(
+        array.dtype in (np.float16, np.float32, np.float64),
+        f"{name}: expected floats, found dtype {array.dtype}",
+    )
+    require(array.ndim == ndim, f"{name}: expected shape {shape_text}, found {array.shape}")
+    require(array.size > 0, f"{name}: expected at least one pixel, found shape {array.shape}")
+    out = np.ascontiguousarray(array, dtype=np.float32)
+    # One pass: a NaN or an infinity anywhere makes the sum non-finite (finite float32 maps cannot overflow float64).
+    require(bool(np.isfinite(out.sum(dtype=np.float64))), f"{name}: expected finite values, found NaN or infinity")
+    return out
+
+
+def require_map(name: str, array: Any, *, like: NDArray[Any] | None = None) -> F32:
+    """Return `array` as contiguous float32 (H, W); finite, of the height and width of `like`.
+
+    Raises InvalidInput for another type, rank, size, an integer dtype, NaN or infinity.
+    """
+    out = _as_float32(name, array, "(H, W)", 2)
+    if like is not None:
+        require(out.shape == like.shape[:2], f"{name}: expected (H, W) {like.shape[:2]}, found {out.shape}")
+    return out
+
+
+def require_unit_map(name: str, array: Any, *, like: NDArray[Any] | None = None) -> F32:
+    """`require_map`, with every value in [0, 1] (a tolerance of 1e-4 is clipped away)."""
+    out = require_map(name, array, like=like)
+    low, high = float(out.min()), float(out.max())
+    require(-1e-4 <= low and high <= 1 + 1e-4, f"{name}: expected values in [0, 1], found [{low:g}, {high:g}]")
+    return out if low >= 0 and high <= 1 else np.clip(out, 0, 1)
+
+
+def require_rgb(name: str, array: Any) -> F32:
+    """Return `array` as contiguous float32 (H, W, 3), finite; linear light, values above 1 allowed."""
+    out = _as_float32(name, array, "(H, W, 3)", 3)
+    require(out.shape[2] == 3, f"{name}: expected shape (H, W, 3), found {out.shape}")
+    return out

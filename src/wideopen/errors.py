@@ -1,0 +1,17 @@
+"""What wideopen raises on purpose. The command line prints each in one line and exits with 2."""
+
+
+class WideopenError(Exception):
+    """Root of everything raised on purpose."""
+
+
+class InvalidInput(WideopenError, ValueError):
+    """An array, a setting or a file that we cannot work with."""
+
+
+class WeightsError(WideopenError):
+    """Missing weight file, wrong hash, or keys that do not fit the network."""
+
+
+class BackendUnavailable(WideopenError, RuntimeError):
+    """A backend asked for by name that cannot run here."""

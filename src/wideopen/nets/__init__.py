@@ -1,0 +1,1 @@
+"""Networks. Torch tensors `*_bchw` exist only in here and in `train`."""
