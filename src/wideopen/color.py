@@ -1,0 +1,124 @@
+"""How the numbers in a file stand for light: transfer curves, primaries, and the sRGB formulas.
+
+An `Encoding` says how display-encoded values in [0, 1] become linear light in the photo's own
+primaries, and how those primaries relate to sRGB. Photos stay in their own primaries
+(docs/conventions.md); `to_srgb` only feeds the matting network and previews.
+
+Reference: IEC 61966-2-1 (sRGB curve); ICC.1:2022, 10.6 and 10.18 (sampled and parametric curves),
+Annex E (adaptation to D50). Display P3 and Adobe RGB (1998) as published by their makers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+F64 = NDArray[np.float64]
+Matrix: TypeAlias = tuple[tuple[float, float, float], ...]
+
+D50_XYZ = (0.9642, 1.0, 0.8249)  # the white of the ICC profile connection space
+_D65_XY = (0.3127, 0.3290)
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+
+
+def srgb_decode(encoded: ArrayLike) -> F64:
+    """Return linear light for sRGB-encoded values in [0, 1], any shape; computed in float64."""
+    v = np.asarray(encoded, np.float64)
+    return np.where(v <= 0.04045, v / 12.92, ((np.maximum(v, 0) + 0.055) / 1.055) ** 2.4)
+
+
+def srgb_encode(linear: ArrayLike) -> F64:
+    """Return sRGB-encoded values for linear light >= 0, any shape; float64, not clipped."""
+    v = np.asarray(linear, np.float64)
+    return np.where(v <= 0.04045 / 12.92, v * 12.92, 1.055 * np.maximum(v, 0) ** (1 / 2.4) - 0.055)
+
+
+@dataclass(frozen=True, slots=True)
+class ParametricCurve:
+    """`(a x + b)^g + e` for x >= d, else `c x + f`: type 4 of ICC.1:2022, 10.18, Table 68."""
+
+    g: float
+    a: float = 1.0
+    b: float = 0.0
+    c: float = 0.0
+    d: float = 0.0
+    e: float = 0.0
+    f: float = 0.0
+
+    def decode(self, encoded: ArrayLike) -> F64:
+        """Return linear light for encoded values in [0, 1], any shape."""
+        x = np.asarray(encoded, np.float64)
+        power = np.maximum(self.a * x + self.b, 0) ** self.g + self.e
+        return np.where(x >= self.d, power, self.c * x + self.f)
+
+
+@dataclass(frozen=True, slots=True)
+class SampledCurve:
+    """Straight lines between equally spaced samples over [0, 1]: ICC.1:2022, 10.6."""
+
+    samples: tuple[float, ...]
+
+    def decode(self, encoded: ArrayLike) -> F64:
+        """Return linear light for encoded values in [0, 1], any shape."""
+        x = np.asarray(encoded, np.float64)
+        return np.interp(x, np.linspace(0, 1, len(self.samples)), self.samples)
+
+
+Curve: TypeAlias = ParametricCurve | SampledCurve
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How display-encoded values map to linear light in the photo's own primaries."""
+
+    name: str  # "sRGB", "Display P3", "Adobe RGB" or the description in an ICC profile
+    curves: tuple[Curve, Curve, Curve]  # R, G, B; strictly increasing over [0, 1]
+    to_srgb: Matrix  # linear primaries of the photo -> linear sRGB primaries, column vectors
+
+    @property
+    def has_srgb_primaries(self) -> bool:
+        """Whether `to_srgb` is the identity but for the rounding in profiles (5e-4)."""
+        return bool(np.abs(np.array(self.to_srgb) - np.eye(3)).max() < 5e-4)
+
+
+def primaries_to_xyz_d50(primaries: Sequence[Sequence[float]]) -> F64:
+    """Return the (3, 3) matrix from linear RGB with a D65 white to XYZ adapted to D50.
+
+    `primaries` are the CIE xy of R, G, B. Bradford adaptation, as ICC.1:2022, Annex E.
+    """
+    columns = np.array([_xyz(xy) for xy in primaries]).T
+    white = _xyz(_D65_XY)
+    return np.asarray(D65_TO_D50 @ (columns * np.linalg.solve(columns, white)))
+
+
+def _xyz(xy: Sequence[float]) -> F64:
+    x, y = xy
+    return np.array([x / y, 1.0, (1 - x - y) / y])
+
+
+def _bradford(white: F64, target: F64) -> F64:
+    gain = (_BRADFORD @ target) / (_BRADFORD @ white)
+    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(gain) @ _BRADFORD)
+
+
+def to_srgb_matrix(xyz_d50: F64) -> Matrix:
+    """Return linear RGB -> linear sRGB, given the (3, 3) matrix from linear RGB to XYZ (D50)."""
+    m = np.linalg.solve(SRGB_XYZ_D50, xyz_d50)
+    return tuple((float(row[0]), float(row[1]), float(row[2])) for row in m)
+
+
+D65_TO_D50 = _bradford(_xyz(_D65_XY), np.array(D50_XYZ))
+SRGB_XYZ_D50 = primaries_to_xyz_d50([(0.64, 0.33), (0.30, 0.60), (0.15, 0.06)])
+P3_XYZ_D50 = primaries_to_xyz_d50([(0.680, 0.320), (0.265, 0.690), (0.150, 0.060)])
+ADOBE_XYZ_D50 = primaries_to_xyz_d50([(0.64, 0.33), (0.21, 0.71), (0.15, 0.06)])
+
+SRGB_CURVE = ParametricCurve(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+ADOBE_CURVE = ParametricCurve(563 / 256)
+
+SRGB = Encoding("sRGB", (SRGB_CURVE,) * 3, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+DISPLAY_P3 = Encoding("Display P3", (SRGB_CURVE,) * 3, to_srgb_matrix(P3_XYZ_D50))
+ADOBE_RGB = Encoding("Adobe RGB", (ADOBE_CURVE,) * 3, to_srgb_matrix(ADOBE_XYZ_D50))
