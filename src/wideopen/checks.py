@@ -18,7 +18,10 @@ def require(ok: bool, message: str) -> None:
 
 
 def _as_float32(name: str, array: Any, shape_text: str, ndim: int) -> F32:
-    require(isinstance(array, np.ndarray), f"{name}: expected a NumPy array {shape_text}, found {type(array).__name__}")
+    require(
+        isinstance(array, np.ndarray),
+        f"{name}: expected a NumPy array {shape_text}, found {type(array).__name__}",
+    )
     require(
         array.dtype in (np.float16, np.float32, np.float64),
         f"{name}: expected floats, found dtype {array.dtype}",
@@ -27,7 +30,10 @@ def _as_float32(name: str, array: Any, shape_text: str, ndim: int) -> F32:
     require(array.size > 0, f"{name}: expected at least one pixel, found shape {array.shape}")
     out = np.ascontiguousarray(array, dtype=np.float32)
     # One pass: a NaN or an infinity anywhere makes the sum non-finite (finite float32 maps cannot overflow float64).
-    require(bool(np.isfinite(out.sum(dtype=np.float64))), f"{name}: expected finite values, found NaN or infinity")
+    require(
+        bool(np.isfinite(out.sum(dtype=np.float64))),
+        f"{name}: expected finite values, found NaN or infinity",
+    )
     return out
 
 
@@ -38,7 +44,10 @@ def require_map(name: str, array: Any, *, like: NDArray[Any] | None = None) -> F
     """
     out = _as_float32(name, array, "(H, W)", 2)
     if like is not None:
-        require(out.shape == like.shape[:2], f"{name}: expected (H, W) {like.shape[:2]}, found {out.shape}")
+        require(
+            out.shape == like.shape[:2],
+            f"{name}: expected (H, W) {like.shape[:2]}, found {out.shape}",
+        )
     return out
 
 
@@ -46,7 +55,10 @@ def require_unit_map(name: str, array: Any, *, like: NDArray[Any] | None = None)
     """`require_map`, with every value in [0, 1] (a tolerance of 1e-4 is clipped away)."""
     out = require_map(name, array, like=like)
     low, high = float(out.min()), float(out.max())
-    require(-1e-4 <= low and high <= 1 + 1e-4, f"{name}: expected values in [0, 1], found [{low:g}, {high:g}]")
+    require(
+        low >= -1e-4 and high <= 1 + 1e-4,
+        f"{name}: expected values in [0, 1], found [{low:g}, {high:g}]",
+    )
     return out if low >= 0 and high <= 1 else np.clip(out, 0, 1)
 
 

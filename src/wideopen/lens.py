@@ -1,0 +1,144 @@
+"""What the photographer chooses: aperture, blur, focus, look.
+
+Frozen dataclasses, checked when made. The command line's text forms (`polygon:6@15`, `2.5%`) are parsed here too,
+so that every edge (command, page, service) understands the same words.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from wideopen.checks import require
+
+Look = Literal["thin-lens", "paper"]
+LOOKS: tuple[str, ...] = get_args(Look)
+MAX_RADIUS = 0.25
+"""Largest blur radius we render, as a fraction of the long side."""
+
+
+def _finite(name: str, value: float) -> None:
+    require(
+        isinstance(value, int | float) and math.isfinite(value),
+        f"{name}: expected a finite number, found {value}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aperture:
+    """The shape of a blurred point: a disk, or a regular polygon inscribed in that disk."""
+
+    blades: int = 0
+    """0 = disk, else the number of sides, 3 to 16."""
+    rotation_deg: float = 0.0
+    """Turns the polygon counter-clockwise; at 0 a corner points up."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.blades == 0 or 3 <= self.blades <= 16,
+            f"blades: expected 0 (disk) or 3 to 16, found {self.blades}",
+        )
+        _finite("rotation_deg", self.rotation_deg)
+
+    @classmethod
+    def parse(cls, text: str) -> "Aperture":
+        """`disk`, `polygon:6` or `polygon:6@15` (degrees).
+
+        >>> Aperture.parse("polygon:6@15")
+        Aperture(blades=6, rotation_deg=15.0)
+        """
+        if text == "disk":
+            return cls()
+        match = re.fullmatch(r"polygon:(\d{1,3})(?:@(-?\d+(?:\.\d+)?))?", text)
+        require(match is not None, f"aperture: expected disk or polygon:SIDES[@DEGREES], found {text!r}")
+        assert match is not None
+        blades = int(match[1])
+        require(blades != 0, f"aperture: expected 3 to 16 sides, found {text!r}")
+        return cls(blades=blades, rotation_deg=float(match[2] or 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperLook:
+    """Constants of Eqs. (3) and (4). The paper does not publish its values (supplement); these are ours.
+
+    sigma is not among them: it follows from the lens, sigma = 1 / radius at disparity difference 1.
+    """
+
+    delta: float = 0.0  # Eq. (3), pixels added before the floor
+    a1: float = 1.0  # Eq. (4)
+    b1: float = 0.0
+    a2: float = 1.0
+    b2: float = 0.0
+    alpha1: float = 4.0
+    alpha2: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("delta", "a1", "b1", "a2", "b2"):
+            _finite(name, getattr(self, name))
+        require(self.a2 != 0, "a2: expected a number other than 0, found 0")
+        for name in ("alpha1", "alpha2"):
+            value = getattr(self, name)
+            require(0 < value <= 32, f"{name}: expected a number in (0, 32], found {value}")
+
+    @classmethod
+    def with_highlights(cls, strength: float) -> "PaperLook":
+        """Both exponents 1 + 3 * strength: 0 is the plain average, which the paper calls dull; 1 the default."""
+        return cls(alpha1=1 + 3 * strength, alpha2=1 + 3 * strength)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lens:
+    """One setting of the lens. Every field can change between two renders of the same scene.
+
+    >>> Lens(focus_disparity=0.8, max_radius=0.02).max_radius
+    0.02
+    """
+
+    focus_disparity: float
+    """[0, 1]: what lies at this disparity is sharp."""
+    max_radius: float = 0.024
+    """Blur radius at a disparity difference of 1, as a fraction of the long side."""
+    focus_range: float = 0.0
+    """Half-width in disparity around the focus that stays sharp; the blur grows from its edge."""
+    look: Look = "thin-lens"
+    planes: int = 32
+    """Number of planes, 2 to 256."""
+    aperture: Aperture = field(default_factory=Aperture)
+    highlights: float = 1.0
+    """0 = none; how much radiance is given back to what the photo clipped at white."""
+    paper: PaperLook | None = None
+    """Constants of the `paper` look; None = `PaperLook.with_highlights(highlights)`."""
+
+    def __post_init__(self) -> None:
+        for name in ("focus_disparity", "max_radius", "focus_range", "highlights"):
+            _finite(name, getattr(self, name))
+        require(
+            0 <= self.focus_disparity <= 1,
+            f"focus_disparity: expected [0, 1], found {self.focus_disparity}",
+        )
+        require(
+            0 <= self.max_radius <= MAX_RADIUS,
+            f"max_radius: expected 0 to {MAX_RADIUS} of the long side, found {self.max_radius:g}",
+        )
+        require(0 <= self.focus_range <= 1, f"focus_range: expected [0, 1], found {self.focus_range}")
+        require(self.look in LOOKS, f"look: expected {' or '.join(LOOKS)}, found {self.look!r}")
+        require(2 <= self.planes <= 256, f"planes: expected 2 to 256, found {self.planes}")
+        require(0 <= self.highlights <= 10, f"highlights: expected 0 to 10, found {self.highlights}")
+
+
+def parse_blur(text: str, long_side_px: int) -> float:
+    """Blur radius as a fraction of the long side, from `40px` or `2.5%`.
+
+    >>> parse_blur("40px", 4000)
+    0.01
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(px|%)", text.strip())
+    require(match is not None, f"blur: expected a radius such as 40px or 2.5%, found {text!r}")
+    assert match is not None
+    value = float(match[1])
+    fraction = value / 100 if match[2] == "%" else value / long_side_px
+    require(
+        fraction <= MAX_RADIUS,
+        f"blur: expected at most {MAX_RADIUS:.0%} of the long side ({MAX_RADIUS * long_side_px:g}px), found {text}",
+    )
+    return fraction

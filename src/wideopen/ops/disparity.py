@@ -1,0 +1,192 @@
+"""Disparity maps: from metric depth, from the matte alone, and cleaned along the matte.
+
+Maps are (H, W) float32 in [0, 1], 1 = nearest.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from wideopen.checks import F32, require, require_map, require_unit_map
+from wideopen.ops.fill import fill_holes
+from wideopen.ops.guided import guided_filter
+
+SUBJECT_DISPARITY = 1.0
+HORIZON_DISPARITY = 0.05
+
+
+def normalise(disparity: F32) -> F32:
+    """Stretch any finite map to [0, 1] between its 0.1 and 99.9 percentiles; a constant one becomes 0."""
+    d = require_map("disparity", disparity)
+    low, high = (np.float32(x) for x in np.percentile(d, (0.1, 99.9)))
+    if high <= low:
+        low, high = d.min(), d.max()
+    return np.zeros_like(d) if high <= low else np.clip((d - low) / (high - low), 0, 1)
+
+
+def from_depth_m(depth_m: F32) -> F32:
+    """Disparity from metric depth in metres: 1 / z, normalised. Infinity means the far end.
+
+    Raises InvalidInput for NaN and for depths that are not above 0.
+    """
+    require(
+        isinstance(depth_m, np.ndarray) and depth_m.ndim == 2 and depth_m.dtype.kind == "f",
+        f"depth_m: expected a float array (H, W) in metres, found {getattr(depth_m, 'dtype', type(depth_m))} "
+        f"{getattr(depth_m, 'shape', '')}",
+    )
+    require(not np.isnan(depth_m).any(), "depth_m: expected numbers, found NaN")
+    require(bool((depth_m > 0).all()), f"depth_m: expected metres above 0, found {depth_m.min():g}")
+    return normalise((1 / depth_m.astype(np.float64)).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a subject stands in its photo, in pixels."""
+
+    top: float
+    bottom: float
+    cut: bool  # the lower edge of the photo cuts it off: its feet lie below
+
+
+def extent(alpha: F32) -> Extent | None:
+    """The subject's extent; None when the matte is empty."""
+    rows = np.flatnonzero((alpha > 0.5).sum(axis=1) > 0)
+    if not rows.size:
+        return None
+    margin = 0.01 * alpha.shape[0] + 1
+    return Extent(float(rows[0]), float(rows[-1] + 1), bool(rows[-1] + 1 >= alpha.shape[0] - margin))
+
+
+def planar(alpha: F32) -> F32:
+    """Disparity from the matte alone: the subject on a plane, the floor receding from its feet to the horizon.
+
+    Ours. On a level floor under a pin-hole, disparity is linear in the image row, from the subject's own at its feet
+    to 0 at the horizon; above lies the far background. The horizon is put at the subject's eyes (15% below its top:
+    the photographer's camera is about as high). A subject cut off by the lower edge is taken for a head and
+    shoulders, 2.5 of which make the standing height, so the floor lies below the photo. With no subject the floor
+    starts at the lower edge.
+    """
+    a = require_unit_map("alpha", alpha)
+    height = a.shape[0]
+    found = extent(a) or Extent(0.25 * height, float(height), False)
+    tall = found.bottom - found.top
+    eyes = found.top + 0.15 * tall
+    feet = found.top + tall * (2.5 if found.cut else 1.0)
+    y = np.arange(height, dtype=np.float32) + np.float32(0.5)
+    floor = np.clip((y - eyes) / max(feet - eyes, 1.0), 0, 1)
+    row = np.float32(HORIZON_DISPARITY) + np.float32(SUBJECT_DISPARITY - HORIZON_DISPARITY) * floor
+    background = np.broadcast_to(row[:, None], a.shape)
+    return (background + a * (np.float32(SUBJECT_DISPARITY) - background)).astype(np.float32)
+
+
+def subject_disparity(disparity: F32, alpha: F32) -> tuple[float, float]:
+    """Median disparity of the subject and half of its 5-to-95-percent spread; (nan, nan) for an empty matte."""
+    inside = disparity[alpha > 0.9]
+    if not inside.size:
+        inside = disparity[alpha > 0.5]
+    if not inside.size:
+        return float("nan"), float("nan")
+    low, middle, high = np.percentile(inside, (5, 50, 95))
+    return float(middle), float(max(high - middle, middle - low))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatteFilter:
+    """Settings of `filter_along_matte`. The paper gives none; these are ours."""
+
+    ring: float = 0.03  # width of M_large around the matte, as a fraction of the long side
+    least_range: float = 0.06  # M_coarse: |d - mean| within max(this, 2 * the subject's spread)
+    steep: float = 0.01  # a change of disparity per working pixel that no floor has: a smeared edge
+    eps: float = 1e-3  # of the guided filter, in squared units of the matte
+    work_px: int = 768  # long side at which regions are found; the result has the photo's size
+
+
+def filter_along_matte(disparity: F32, alpha: F32, settings: MatteFilter | None = None) -> F32:
+    """Replace the subject's disparity where it spills over the matte's edge (paper 3.2). Returns (H, W).
+
+    M_coarse: pixels at the subject's disparity; M_large: the matte dilated. In M_coarse + M_large - M the disparity is
+    replaced by its guided filter, guided by the matte. Where the matte is above 0.5 nothing changes.
+    Ours: (1) pixels that may carry the spill (M_coarse in the ring, and slopes down to the background) have no say in
+    the filter, so what replaces them is the background's disparity continued, not a mean of both; (2) only what lies
+    in the ring is replaced, and nothing that is thicker than the ring: a held object, a table, a second person at the
+    subject's disparity stay where they are; (3) nothing is pulled nearer than it was.
+    Raises InvalidInput for maps of unlike sizes or outside [0, 1].
+    """
+    settings = settings or MatteFilter()
+    d = require_unit_map("disparity", disparity)
+    a = require_unit_map("alpha", alpha, like=d)
+    size = work_size(d.shape, settings.work_px)
+    small_d, small_a = resize_map(d, size), resize_map(a, size)
+    regions = _spill(small_d, small_a, settings)
+    if regions is None:
+        return d
+    suspect, trusted, ring_px = regions
+    continued = fill_holes(small_d, trusted)
+    smooth = guided_filter(
+        small_a,
+        continued,
+        radius_px=ring_px,
+        eps=settings.eps,
+        confidence=(small_a <= 0.5).astype(np.float32),
+    )
+    share = resize_map(suspect.astype(np.float32), d.shape)
+    replaced = d + share * np.minimum(resize_map(smooth, d.shape) - d, 0)
+    return np.where(a > 0.5, d, replaced)
+
+
+def _spill(d: F32, a: F32, settings: MatteFilter) -> tuple[np.ndarray, F32, int] | None:
+    """Where disparity may have spilled from the subject, which pixels surely are background, and the ring in pixels.
+
+    The first region reaches into the matte, so that at the photo's size the matte's own edge decides, not this one.
+    """
+    mean, spread = subject_disparity(d, a)
+    inside = a > 0.5
+    if np.isnan(mean) or inside.all():
+        return None
+    ring_px = max(2, round(settings.ring * max(d.shape)))
+    near = np.abs(d - np.float32(mean)) <= np.float32(max(settings.least_range, 2 * spread))  # M_coarse
+    ring = _dilate(a > 0.05, ring_px)  # M_large
+    thick = _open(near & ~inside, (ring_px + 1) // 2)
+    slope = cv2.morphologyEx(d, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).reshape(d.shape)
+    smeared = (slope > settings.steep) & (d < np.float32(mean))
+    suspect = ring & ~_dilate(thick, 1) & (near | smeared)
+    trusted = ~suspect & ~inside & ~_dilate(thick, 2)
+    if not trusted.any():
+        return None
+    return suspect | (inside & ~_dilate(thick, ring_px)), trusted.astype(np.float32), ring_px
+
+
+def work_size(shape: tuple[int, ...], long_side_px: int) -> tuple[int, int]:
+    """(h, w) of the same aspect with at most this long side, at least one pixel."""
+    scale = min(1.0, long_side_px / max(shape[:2]))
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def resize_map(x: F32, size: tuple[int, ...]) -> F32:
+    """Resize (H, W) or (H, W, C) to a size (h, w): area means downwards, linear upwards."""
+    if x.shape[:2] == tuple(size[:2]):
+        return x
+    smaller = size[0] * size[1] < x.shape[0] * x.shape[1]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
+
+
+def _disk(radius_px: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
+
+
+def _dilate(mask: np.ndarray, radius_px: int) -> np.ndarray:
+    return cv2.dilate(mask.astype(np.uint8), _disk(radius_px)).astype(bool).reshape(mask.shape)
+
+
+def _open(mask: np.ndarray, radius_px: int) -> np.ndarray:
+    """What of the mask is at least 2 * radius + 1 thick; beyond the photo everything counts as inside."""
+    kept = cv2.morphologyEx(
+        mask.astype(np.uint8),
+        cv2.MORPH_ERODE,
+        _disk(radius_px),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=1,
+    )
+    return _dilate(kept.reshape(mask.shape) > 0, radius_px) & mask

@@ -1,0 +1,39 @@
+"""Radiance given back to highlights that the photo clipped at white.
+
+A lamp in a photo is white, in the scene it is many times brighter; blurred as it is, it gives a grey disk. Ours:
+before the blur, a curve E stretches what is near white, and after it E^-1 brings everything back:
+    E(m) = m (1 + s t^2),  t = clip((m - KNEE) / (1 - KNEE), 0, 1),  m the brightest channel; hue is kept
+So what is not blurred, and any flat area however bright, comes back as it was, while a small lamp keeps its energy.
+"""
+
+import numpy as np
+
+from wideopen.checks import F32
+
+KNEE = 0.85
+"""Linear light; 8-bit sRGB code 237. Below it nothing changes."""
+FULL_GAIN = 4.0
+"""s at strength 1."""
+NEWTON_STEPS = 8
+"""E is convex above the knee, so Newton's steps from the right are monotone; 8 reach 1e-7 for strengths up to 10."""
+
+
+def highlight_gain(rgb: F32, alpha: F32, strength: float) -> F32:
+    """Return (H, W): E(m) / m for premultiplied `rgb` (H, W, 3) over its `alpha` (H, W)."""
+    brightest = rgb.max(axis=2)
+    level = np.divide(brightest, alpha, out=np.zeros_like(brightest), where=alpha > np.float32(1e-3))
+    t = np.clip((level - np.float32(KNEE)) / np.float32(1 - KNEE), 0, 1)
+    return 1 + np.float32(FULL_GAIN * strength) * t * t
+
+
+def compress_highlights(rgb: F32, strength: float) -> F32:
+    """E^-1: return `rgb` (H, W, 3) with its brightest channel brought back."""
+    s = FULL_GAIN * strength
+    level = rgb.max(axis=2).astype(np.float64)
+    m = np.clip(level, KNEE, 1)
+    for _ in range(NEWTON_STEPS):
+        t = (m - KNEE) / (1 - KNEE)
+        m -= (m * (1 + s * t * t) - level) / (1 + s * t * t + 2 * s * m * t / (1 - KNEE))
+    m = np.where(level > 1 + s, level / (1 + s), m)
+    factor = np.where(level > KNEE, m / np.maximum(level, KNEE), 1)
+    return (rgb * factor[..., None]).astype(np.float32)

@@ -1,0 +1,40 @@
+"""Rendering: sheets, or one photo with its disparity, seen through a lens.
+
+`reference` holds the formulas; `numba` computes the same on all cores. `backends()` lists both, fastest first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from wideopen.backends import Backend
+from wideopen.ops.render.types import Optics, Sheet
+
+__all__ = ["BACKENDS", "Optics", "Renderer", "Sheet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """The operators of one backend, with the signatures of `reference`."""
+
+    thin_lens: Any  # (sheets, optics) -> (H, W, 3)
+    paper: Any  # (encoded, disparity, *, ...) -> (H, W, 3)
+
+
+def _load_numba() -> Renderer:
+    from wideopen.ops.render import numba_cpu
+
+    return Renderer(numba_cpu.thin_lens, numba_cpu.paper)
+
+
+def _load_reference() -> Renderer:
+    from wideopen.ops.render import reference
+
+    return Renderer(reference.thin_lens, reference.paper)
+
+
+BACKENDS: Mapping[str, Backend[Renderer]] = {
+    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _load_numba),
+    "reference": Backend(lambda: None, _load_reference),
+}

@@ -1,0 +1,133 @@
+"""Both looks, plain NumPy: the formulas, one plane after another. Slow, exact, compared with by every kernel.
+
+paper: Eqs. (3)-(9), on display-encoded colour, as printed.
+thin_lens: every surface point spreads over an aperture of its own signed radius, in linear light; see `ops.planes`.
+
+Borders (ours, both looks): the kernel is cut at the photo's border and normalised by what is left.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wideopen.checks import F32
+from wideopen.lens import Aperture, PaperLook
+from wideopen.ops.aperture import Spans, antialiased_spans, binary_spans, kernel
+from wideopen.ops.highlights import compress_highlights, highlight_gain
+from wideopen.ops.planes import (
+    Mpi,
+    composite,
+    paper_alpha,
+    paper_planes,
+    plane_position,
+    plane_weight,
+    signed_radius,
+    thin_lens_planes,
+)
+from wideopen.ops.render.types import Optics, Sheet
+
+
+def scatter(image: F32, spans: Spans) -> F32:
+    """out[y, x] = sum K(dy, dx) image[y - dy, x - dx] over what lies inside; (H, W, C), K sums to 1."""
+    K = kernel(spans)
+    reach = K.shape[0] // 2
+    height, width = image.shape[:2]
+    out = np.zeros(image.shape)
+    for row, column in zip(*np.nonzero(K), strict=True):
+        dy, dx = int(row) - reach, int(column) - reach
+        if abs(dy) >= height or abs(dx) >= width:
+            continue
+        to_y, from_y = (
+            slice(max(dy, 0), height + min(dy, 0)),
+            slice(max(-dy, 0), height - max(dy, 0)),
+        )
+        to_x, from_x = slice(max(dx, 0), width + min(dx, 0)), slice(max(-dx, 0), width - max(dx, 0))
+        out[to_y, to_x] += np.float64(K[row, column]) * image[from_y, from_x]
+    return out.astype(np.float32)
+
+
+def paper_mpi(
+    encoded: F32,
+    disparity: F32,
+    *,
+    focus_disparity: float,
+    radius_px: float,
+    planes: int,
+    aperture: Aperture,
+    constants: PaperLook,
+) -> Mpi:
+    """Eqs. (3)-(5): the MPI of the `paper` look. encoded (H, W, 3) in [0, 1], disparity (H, W)."""
+    mids, extent = paper_planes(disparity, planes)
+    radii = paper_radii(mids, focus_disparity=focus_disparity, radius_px=radius_px, delta=constants.delta)
+    p = constants
+    bent = np.maximum(np.float32(p.a1) * encoded + np.float32(p.b1), 0) ** np.float32(p.alpha1)
+    inside = np.ones((*disparity.shape, 1), np.float32)
+    rgba = []
+    for mid, radius in zip(mids, radii, strict=True):
+        spans = binary_spans(aperture, int(radius))
+        blurred = scatter(bent, spans) / scatter(inside, spans)
+        colour = np.maximum(blurred, 0) ** np.float32(1 / p.alpha2) / np.float32(p.a2) + np.float32(p.b2)  # Eq. (4)
+        alpha = paper_alpha(disparity, float(mid), extent)[..., None]  # Eq. (5)
+        rgba.append(np.concatenate([colour * alpha, alpha], axis=2))
+    stack = np.stack(rgba).astype(np.float32)  # (N, H, W, 4)
+    return Mpi(stack, np.ones(stack.shape[:3], np.float32), np.arange(planes))
+
+
+def paper_radii(mids: F32, *, focus_disparity: float, radius_px: float, delta: float) -> np.ndarray:
+    """Eq. (3) with sigma = 1 / radius_px: whole pixels, (N,) int."""
+    return np.maximum(np.floor(np.abs(mids - np.float32(focus_disparity)) * np.float32(radius_px) + delta), 0).astype(
+        int
+    )
+
+
+def paper(
+    encoded: F32,
+    disparity: F32,
+    *,
+    focus_disparity: float,
+    radius_px: float,
+    planes: int,
+    aperture: Aperture,
+    constants: PaperLook,
+) -> F32:
+    """Eqs. (3)-(9): (H, W, 3) display-encoded, before the paste of Eq. (10)."""
+    return composite(
+        paper_mpi(
+            encoded,
+            disparity,
+            focus_disparity=focus_disparity,
+            radius_px=radius_px,
+            planes=planes,
+            aperture=aperture,
+            constants=constants,
+        )
+    )
+
+
+def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
+    """Each sheet shared out among the planes, each plane blurred with its own radius; sheets farthest first."""
+    planes, weights, numbers = [], [], []
+    for number, sheet in enumerate(sheets):
+        radius = signed_radius(
+            sheet.disparity,
+            focus_disparity=optics.focus_disparity,
+            focus_range=optics.focus_range,
+            radius_px=optics.radius_px,
+        )
+        radii = thin_lens_planes(float(radius.min()), float(radius.max()), optics.planes)
+        position = plane_position(radius, radii)
+        alpha = np.ones_like(radius) if sheet.alpha is None else sheet.alpha
+        rgb = sheet.rgb * highlight_gain(sheet.rgb, alpha, optics.highlights)[..., None]
+        rgba = np.concatenate([rgb, alpha[..., None]], axis=2)
+        for k, plane_radius in enumerate(radii):
+            w = plane_weight(position, k)[..., None]
+            spans = antialiased_spans(optics.aperture, float(plane_radius))
+            planes.append(scatter(rgba * w, spans))
+            weights.append(scatter(w, spans)[..., 0])
+            numbers.append(number)
+    return Mpi(np.stack(planes), np.stack(weights), np.array(numbers))
+
+
+def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
+    """(H, W, 3) linear light: `sheets`, farthest first, seen through the lens."""
+    return compress_highlights(composite(thin_lens_mpi(sheets, optics)), optics.highlights)

@@ -1,0 +1,101 @@
+"""Foreground and background colours on all cores; formulas in `reference`."""
+
+import cv2
+import numpy as np
+from numba import njit, prange
+
+from wideopen.checks import F32
+from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.ops.sheets.reference import EPS, OMEGA, iterations, level_sizes
+
+
+@njit(cache=True, parallel=True)
+def _half_step(image, alpha, F, B, colour):
+    """`reference.half_step`."""
+    height, width = alpha.shape
+    for y in prange(height):
+        F_mean, B_mean = np.empty(3, np.float32), np.empty(3, np.float32)
+        for x in range((y + colour) % 2, width, 2):
+            a = alpha[y, x]
+            b = np.float32(1) - a
+            weight = np.float32(0)
+            F_mean[:] = 0
+            B_mean[:] = 0
+            for j in range(4):
+                ny = y + (j == 1) - (j == 0)
+                nx = x + (j == 3) - (j == 2)
+                if 0 <= ny < height and 0 <= nx < width:
+                    w = EPS + OMEGA * abs(a - alpha[ny, nx])
+                    weight += w
+                    for c in range(3):
+                        F_mean[c] += w * F[ny, nx, c]
+                        B_mean[c] += w * B[ny, nx, c]
+            for c in range(3):
+                F_c, B_c = F[y, x, c], B[y, x, c]
+                if weight > 0:
+                    F_c, B_c = F_mean[c] / weight, B_mean[c] / weight
+                error = image[y, x, c] - a * F_c - b * B_c
+                step = error / (max(weight, EPS) + a * a + b * b)
+                F[y, x, c] = max(F_c + a * step, np.float32(0))
+                B[y, x, c] = max(B_c + b * step, np.float32(0))
+
+
+def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
+    """`reference.estimate_colours` on all cores."""
+    height, width = alpha.shape
+    F = np.full((1, 1, 3), image.mean((0, 1), dtype=np.float64), np.float32)
+    B = F.copy()
+    for h, w in level_sizes(height, width):
+        size = (w, h)
+        I = cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(h, w, 3)
+        A = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).reshape(h, w)
+        F = cv2.resize(F, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
+        B = cv2.resize(B, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
+        for _ in range(iterations(h, w)):
+            _half_step(I, A, F, B, 0)
+            _half_step(I, A, F, B, 1)
+    return F, B
+
+
+@njit(cache=True, parallel=True)
+def _split(image, alpha, F, B, white, subject, background):
+    height, width = alpha.shape
+    h, w = F.shape[0], F.shape[1]
+    one, zero = np.float32(1), np.float32(0)
+    for y in prange(height):
+        v = min(max((y + 0.5) * h / height - 0.5, 0.0), h - 1.0)
+        y0 = int(v)
+        y1, fy = min(y0 + 1, h - 1), np.float32(v - y0)
+        for x in range(width):
+            a = alpha[y, x]
+            b = one - a
+            if a == zero:
+                for c in range(3):
+                    subject[y, x, c] = zero
+                    background[y, x, c] = image[y, x, c]
+                continue
+            u = min(max((x + 0.5) * w / width - 0.5, 0.0), w - 1.0)
+            x0 = int(u)
+            x1, fx = min(x0 + 1, w - 1), np.float32(u - x0)
+            for c in range(3):
+                f = (F[y0, x0, c] * (one - fx) + F[y0, x1, c] * fx) * (one - fy)
+                f += (F[y1, x0, c] * (one - fx) + F[y1, x1, c] * fx) * fy
+                g = (B[y0, x0, c] * (one - fx) + B[y0, x1, c] * fx) * (one - fy)
+                g += (B[y1, x0, c] * (one - fx) + B[y1, x1, c] * fx) * fy
+                value = image[y, x, c]
+                g += b * (value - a * f - b * g) / (a * a + b * b)
+                some = max(b, np.float32(1e-6))
+                lowest = min(max((value - a * white) / some, zero), white)
+                highest = min(max(value / some, zero), white)
+                g = min(max(g, lowest), highest)
+                background[y, x, c] = g
+                left = value if a == one else min(max(value - b * g, zero), a * white)
+                subject[y, x, c] = left
+
+
+def split(image: F32, alpha: F32, F: F32, B: F32) -> tuple[F32, F32]:
+    """`reference.split` on all cores."""
+    subject, background = np.empty_like(image), np.empty_like(image)
+    white = np.maximum(np.float32(1), image.max())
+    _split(image, alpha, F, B, white, subject, background)
+    return subject, background

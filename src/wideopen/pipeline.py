@@ -1,0 +1,200 @@
+"""The method from end to end: `analyze` a photo once, `render` it with any lens as often as you like.
+
+photo -> matte -> disparity -> disparity filtered along the matte -> sheets | -> multi-plane image -> photo with bokeh
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wideopen.backends import pick
+from wideopen.checks import F32, require, require_rgb, require_unit_map
+from wideopen.color import SRGB, Encoding
+from wideopen.lens import Lens, PaperLook
+from wideopen.ops import disparity as disparity_ops
+from wideopen.ops.render import BACKENDS as RENDERERS
+from wideopen.ops.render.types import Optics, Sheet
+from wideopen.ops.sheets import BACKENDS as SEPARATORS
+from wideopen.ops.sheets.prepare import prepare_sheets
+from wideopen.ops.transfer import decode, encode
+from wideopen.photo import Photo, srgb_u8
+
+LOG = logging.getLogger(__name__)
+MOST_FOCUS_RANGE = 0.1
+"""How much of a deep subject the automatic focus range keeps sharp, as a half-width in disparity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """A photo understood: everything that does not depend on the lens."""
+
+    rgb: F32  # (H, W, 3) linear light
+    encoding: Encoding
+    matte: F32  # (H, W) in [0, 1]
+    disparity: F32  # (H, W) in [0, 1], filtered along the matte if asked
+    sheets: tuple[Sheet, ...]  # farthest first: background, subject; or one, when there is no subject
+    matte_source: str
+    disparity_source: str
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def has_subject(self) -> bool:
+        """False when the matte is empty or covers everything: the whole photo is then blurred by disparity."""
+        return len(self.sheets) > 1
+
+    def focus_on_subject(self) -> tuple[float, float]:
+        """(focus_disparity, focus_range) that keep the subject sharp; without one, the middle of the photo."""
+        middle, spread = disparity_ops.subject_disparity(self.disparity, self.matte)
+        if np.isnan(middle):
+            height, width = self.disparity.shape
+            centre = self.disparity[2 * height // 5 : 3 * height // 5 + 1, 2 * width // 5 : 3 * width // 5 + 1]
+            return float(np.median(centre)), 0.0
+        return middle, min(spread, MOST_FOCUS_RANGE) if self.has_subject else 0.0
+
+    def disparity_at(self, x: float, y: float) -> float:
+        """Disparity at a point of the photo as displayed, pixels from its upper left corner.
+
+        Raises InvalidInput outside the photo.
+        """
+        height, width = self.disparity.shape
+        require(
+            0 <= x < width and 0 <= y < height,
+            f"focus: expected a point within {width} x {height}, found {x:g},{y:g}",
+        )
+        return float(self.disparity[int(y), int(x)])
+
+
+def analyze(
+    photo: Photo | F32,
+    *,
+    matte: F32 | None = None,
+    disparity: F32 | None = None,
+    filter_disparity: bool = True,
+    matting: str = "mobile",
+    device: str = "auto",
+    backend: str = "auto",
+) -> Scene:
+    """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
+
+    photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
+    matte: (H, W) coverage of the subject in [0, 1]; None = predicted by the network `matting` on `device`.
+    disparity: (H, W) in [0, 1], 1 = nearest; None = from the matte alone: subject on a plane, floor receding behind it.
+    Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
+
+    >>> import numpy as np
+    >>> photo = np.linspace(0, 1, 32 * 24 * 3, dtype=np.float32).reshape(32, 24, 3)
+    >>> matte = np.zeros((32, 24), np.float32); matte[8:, 6:18] = 1
+    >>> scene = analyze(photo, matte=matte, backend="reference")
+    >>> scene.matte_source, scene.disparity_source
+    ('given', 'planar')
+    """
+    source = photo if isinstance(photo, Photo) else Photo(rgb=require_rgb("photo", photo), encoding=SRGB)
+    seconds: dict[str, float] = {}
+    matte_source, disparity_source = "given", "given"
+    if matte is None:
+        matte_source = f"predicted by {matting}"
+        with _timed(seconds, "matte"):
+            from wideopen.nets.matting import predict_matte
+
+            matte = predict_matte(srgb_u8(source), weights=matting, device=device)
+    alpha = require_unit_map("matte", matte, like=source.rgb)
+    with _timed(seconds, "disparity"):
+        if disparity is None:
+            disparity_source = "planar"
+            d = disparity_ops.planar(alpha)
+        else:
+            d = require_unit_map("disparity", disparity, like=source.rgb)
+            if filter_disparity:
+                d = disparity_ops.filter_along_matte(d, alpha)
+    _, separator = pick(SEPARATORS, backend)
+    with _timed(seconds, "sheets"):
+        sheets = tuple(prepare_sheets(source.rgb, alpha, d, separator))
+    return Scene(
+        rgb=source.rgb,
+        encoding=source.encoding,
+        matte=alpha,
+        disparity=d,
+        sheets=sheets,
+        matte_source=matte_source,
+        disparity_source=disparity_source,
+        notes=_notes(alpha, d, disparity_source),
+        seconds=seconds,
+    )
+
+
+def _notes(alpha: F32, disparity: F32, source: str) -> tuple[str, ...]:
+    """What the user should know about how this scene was understood, one line each."""
+    notes = []
+    if alpha.max() < 0.5:
+        notes.append("no subject in the matte: the whole photo is blurred by disparity")
+    elif alpha.min() > 0.5:
+        notes.append("the matte covers the whole photo: it is blurred by disparity alone")
+    if source == "planar":
+        notes.append(
+            "disparity made from the matte: the subject on a plane, the floor receding behind it "
+            "(give --disparity or --depth-m for the real one)"
+        )
+    elif disparity.max() - disparity.min() < 1e-6:
+        notes.append("the disparity is constant: nothing lies out of focus")
+    return tuple(notes)
+
+
+def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
+    """Return the photo (H, W, 3), linear light, as `lens` sees it. Fast, again and again.
+
+    Raises BackendUnavailable for a named backend that cannot run here.
+
+    >>> import numpy as np
+    >>> photo = np.full((16, 12, 3), 0.5, np.float32)
+    >>> scene = analyze(photo, matte=np.zeros((16, 12), np.float32), backend="reference")
+    >>> image = render(scene, Lens(focus_disparity=1.0, max_radius=0.2), backend="reference")
+    >>> bool(np.allclose(image, 0.5, atol=1e-5))      # a flat field stays flat
+    True
+    """
+    name, renderer = pick(RENDERERS, backend)
+    LOG.info("look %s, backend %s", lens.look, name)
+    long_side = max(scene.rgb.shape[:2])
+    if lens.look == "paper":
+        return _render_paper(scene, lens, renderer.paper, lens.max_radius * long_side)
+    optics = Optics(
+        focus_disparity=lens.focus_disparity,
+        focus_range=lens.focus_range,
+        radius_px=lens.max_radius * long_side,
+        planes=lens.planes,
+        aperture=lens.aperture,
+        highlights=lens.highlights,
+    )
+    image: F32 = renderer.thin_lens(scene.sheets, optics)
+    return image
+
+
+def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32:  # type: ignore[no-untyped-def]
+    """Eqs. (3)-(10), on display-encoded colour as the paper's are; through 16 bits at both ends."""
+    white = np.float32(65535)
+    encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32) / white
+    image = operator(
+        encoded,
+        scene.disparity,
+        focus_disparity=lens.focus_disparity,
+        radius_px=radius_px,
+        planes=lens.planes,
+        aperture=lens.aperture,
+        constants=lens.paper or PaperLook.with_highlights(lens.highlights),
+    )
+    if scene.has_subject:
+        alpha = scene.matte[..., None]
+        image = image * (1 - alpha) + alpha * encoded  # Eq. (10)
+    codes = np.rint(np.clip(image, 0, 1) * white).astype(np.uint16)
+    return decode(codes, scene.encoding, bit_depth=16)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[step] = round(time.perf_counter() - start, 4)
