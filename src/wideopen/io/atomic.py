@@ -1,0 +1,74 @@
+"""Writing files so that a failure leaves the folder as it was, and no file is replaced by accident.
+
+Data go to a temporary file in the target's folder and take its name at the end, in one step. Without
+`overwrite` that step is a hard link, which fails when the name was taken meanwhile; on file systems
+without links (memory cards) the name is first claimed with an empty file.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from wideopen.checks import require
+from wideopen.errors import InvalidInput
+
+__all__ = ["atomic_file", "check_target"]
+
+
+def check_target(path: Path, *, source: Path | None = None, overwrite: bool = False) -> None:
+    """Refuse a target that cannot or must not be written, before any work is spent on it.
+
+    Raises InvalidInput when its folder is missing, when it is a folder, the `source` itself, or,
+    without `overwrite`, already there.
+    """
+    require("\0" not in str(path), f"{str(path)!r}: expected a file name, found a NUL in it")
+    try:
+        require(path.parent.is_dir(), f"{path}: expected an existing folder, found no {path.parent}")
+        require(not path.is_dir(), f"{path}: expected a file name, found a folder")
+        taken = os.path.lexists(path)
+        own = source is not None and path.exists() and source.exists() and path.samefile(source)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written ({_reason(error)})") from error
+    require(not own, f"{path}: is the photo itself; originals are never overwritten")
+    require(overwrite or not taken, f"{path}: exists already; choose another name, or overwrite")
+
+
+@contextmanager
+def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Yield a file open for writing that becomes `path` when the block ends without an exception.
+
+    Raises InvalidInput for what `check_target` refuses, and for every failure of the file system.
+    """
+    check_target(path, overwrite=overwrite)
+    temporary = path.parent / f".{secrets.token_hex(8)}.wideopen-tmp"
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        _take_name(temporary, path, overwrite=overwrite)
+    except FileExistsError as error:
+        raise InvalidInput(f"{path}: exists already; choose another name, or overwrite") from error
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written ({_reason(error)})") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _take_name(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    if overwrite:
+        temporary.replace(path)
+        return
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here
+        path.open("xb").close()
+        temporary.replace(path)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

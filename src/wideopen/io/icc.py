@@ -1,0 +1,192 @@
+"""ICC profiles: read those made of a matrix and three curves, and write such a profile.
+
+Reference: ICC.1:2022 (profile version 4.4), clauses 7 (layout), 9.2 (tags), 10 (tag types).
+Only what photos carry is read: RGB profiles by colorants and curves, grey ones by their curve.
+Profiles made of lookup tables only are left to a colour management system (`color_managed.py`).
+A profile is untrusted: every offset is checked, and what does not hold raises `BadProfileError`.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from wideopen.color import (
+    D50_XYZ,
+    D65_TO_D50,
+    F64,
+    SRGB,
+    SRGB_XYZ_D50,
+    Curve,
+    Encoding,
+    ParametricCurve,
+    SampledCurve,
+    to_srgb_matrix,
+)
+
+__all__ = ["BadProfileError", "Profile", "build_profile", "parse_profile"]
+
+_HEADER = 128
+_MAX_TAGS = 200
+_MAX_SAMPLES = 65536
+# Parameters of curve types 0 to 4 in the order of the file (ICC.1:2022, Table 68).
+_PARAMETRIC = ("g", "gab", "gabc", "gabcd", "gabcdef")
+
+
+class BadProfileError(ValueError):
+    """Not a profile, or one whose data contradict themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a profile says."""
+
+    space: str  # colour space of the picture: "RGB", "GRAY", "CMYK", "Lab"
+    name: str  # its description, printable; "unnamed profile" without one
+    encoding: Encoding | None  # None: no matrix and curves that we could undo
+
+
+def parse_profile(data: bytes) -> Profile:
+    """Return what the profile in `data` says. Raises BadProfileError for damaged data."""
+    if len(data) < _HEADER + 4 or data[36:40] != b"acsp":
+        raise BadProfileError("no ICC profile")
+    try:
+        tags = _tags(data)
+        space = data[16:20].decode("ascii").strip()
+        name = _description(tags.get(b"desc", b""))
+        return Profile(space, name, _encoding(space, name, tags))
+    except (struct.error, UnicodeDecodeError, OverflowError, IndexError) as error:
+        raise BadProfileError(f"damaged ICC profile ({error})") from error
+
+
+def _tags(data: bytes) -> dict[bytes, bytes]:
+    (count,) = struct.unpack_from(">I", data, _HEADER)
+    if count > _MAX_TAGS:
+        raise BadProfileError(f"ICC profile with {count} tags")
+    tags = {}
+    for i in range(count):
+        key, offset, size = struct.unpack_from(">4sII", data, _HEADER + 4 + 12 * i)
+        if offset + size > len(data):
+            raise BadProfileError("ICC profile cut short")
+        tags[key] = data[offset : offset + size]
+    return tags
+
+
+def _description(tag: bytes) -> str:
+    text = ""
+    if tag[:4] == b"desc":
+        (count,) = struct.unpack_from(">I", tag, 8)
+        text = tag[12 : 12 + count].decode("latin-1")
+    elif tag[:4] == b"mluc":
+        length, offset = struct.unpack_from(">II", tag, 20)
+        text = tag[offset : offset + length].decode("utf-16-be", errors="replace")
+    printable = "".join(ch for ch in text if ch.isprintable()).strip()
+    return printable[:80] or "unnamed profile"
+
+
+def _encoding(space: str, name: str, tags: dict[bytes, bytes]) -> Encoding | None:
+    if space == "GRAY" and b"kTRC" in tags:
+        return Encoding(name, (_curve(tags[b"kTRC"]),) * 3, SRGB.to_srgb)
+    needed = (b"rTRC", b"gTRC", b"bTRC", b"rXYZ", b"gXYZ", b"bXYZ")
+    if space != "RGB" or any(key not in tags for key in needed):
+        return None
+    curves = (_curve(tags[b"rTRC"]), _curve(tags[b"gTRC"]), _curve(tags[b"bTRC"]))
+    matrix = np.array([_xyz(tags[key]) for key in (b"rXYZ", b"gXYZ", b"bXYZ")]).T
+    if abs(np.linalg.det(matrix)) < 1e-3 or np.abs(matrix.sum(axis=1) - D50_XYZ).max() > 0.05:
+        raise BadProfileError("ICC profile whose primaries do not add up to white")
+    return Encoding(_known(name), curves, to_srgb_matrix(matrix))
+
+
+def _known(name: str) -> str:
+    for known in ("sRGB", "Display P3", "Adobe RGB"):
+        if name.startswith(known):
+            return known
+    return name
+
+
+def _xyz(tag: bytes) -> list[float]:
+    if tag[:4] != b"XYZ ":
+        raise BadProfileError("ICC profile with an unreadable primary")
+    return [v / 65536 for v in struct.unpack_from(">3i", tag, 8)]
+
+
+def _curve(tag: bytes) -> Curve:
+    if tag[:4] == b"curv":
+        return _sampled(tag)
+    if tag[:4] != b"para":
+        raise BadProfileError("ICC profile with an unknown kind of curve")
+    (kind,) = struct.unpack_from(">H", tag, 8)
+    if kind >= len(_PARAMETRIC):
+        raise BadProfileError("ICC profile with an unknown kind of curve")
+    names = _PARAMETRIC[kind]
+    values = [v / 65536 for v in struct.unpack_from(f">{len(names)}i", tag, 12)]
+    p = dict(zip(names, values, strict=True))
+    if not 0 < p["g"] <= 10:
+        raise BadProfileError(f"ICC profile with gamma {p['g']:g}")
+    if kind in (1, 2):  # the power starts where its base is 0; below it the curve is the constant c
+        if p["a"] == 0:
+            raise BadProfileError("ICC profile with a flat curve")
+        offset = p.pop("c", 0.0)
+        p |= {"d": -p["b"] / p["a"], "e": offset, "f": offset}
+    return ParametricCurve(**p)
+
+
+def _sampled(tag: bytes) -> Curve:
+    (count,) = struct.unpack_from(">I", tag, 8)
+    if count > _MAX_SAMPLES:
+        raise BadProfileError(f"ICC profile with a curve of {count} samples")
+    values = struct.unpack_from(f">{count}H", tag, 12)
+    if count == 0:
+        return ParametricCurve(1.0)
+    if count == 1:
+        if values[0] == 0:
+            raise BadProfileError("ICC profile with gamma 0")
+        return ParametricCurve(values[0] / 256)
+    return SampledCurve(tuple(v / 65535 for v in values))
+
+
+def build_profile(encoding: Encoding) -> bytes:
+    """Return a version 4 display profile for `encoding`, for files that had only a hint of it."""
+    xyz: F64 = SRGB_XYZ_D50 @ np.array(encoding.to_srgb)
+    tags = {
+        b"desc": _text(encoding.name),
+        b"cprt": _text("No copyright, use freely"),
+        b"wtpt": _xyz_tag(D50_XYZ),
+        b"chad": b"sf32" + struct.pack(">I9i", 0, *_fixed(D65_TO_D50.ravel())),
+    }
+    for channel, curve, column in zip(b"rgb", encoding.curves, xyz.T, strict=True):
+        tags[bytes([channel]) + b"XYZ"] = _xyz_tag(column)
+        tags[bytes([channel]) + b"TRC"] = _curve_tag(curve)
+    table, body = b"", b""
+    start = _HEADER + 4 + 12 * len(tags)
+    for key, value in tags.items():
+        table += struct.pack(">4sII", key, start + len(body), len(value))
+        body += value + bytes(-len(value) % 4)
+    header = struct.pack(
+        ">I4xI4s4s4s6H4s28x3i48x",
+        start + len(body), 0x04400000, b"mntr", b"RGB ", b"XYZ ", 2026, 1, 1, 0, 0, 0, b"acsp",
+        *_fixed(D50_XYZ),
+    )  # fmt: skip
+    return header + struct.pack(">I", len(tags)) + table + body
+
+
+def _text(text: str) -> bytes:
+    coded = text.encode("utf-16-be")
+    return b"mluc" + struct.pack(">III2s2sII", 0, 1, 12, b"en", b"US", len(coded), 28) + coded
+
+
+def _fixed(values: Iterable[float]) -> list[int]:
+    return [round(float(v) * 65536) for v in values]
+
+
+def _xyz_tag(xyz: Iterable[float]) -> bytes:
+    return b"XYZ " + struct.pack(">I3i", 0, *_fixed(xyz))
+
+
+def _curve_tag(curve: Curve) -> bytes:
+    if isinstance(curve, SampledCurve):
+        values = [round(v * 65535) for v in curve.samples]
+        return b"curv" + struct.pack(f">II{len(values)}H", 0, len(values), *values)
+    p = curve
+    return b"para" + struct.pack(">IHH7i", 0, 4, 0, *_fixed((p.g, p.a, p.b, p.c, p.d, p.e, p.f)))
