@@ -1,0 +1,117 @@
+"""Building blocks of the matting network; every map is torch (B, C, H, W) float32.
+
+Sources: e-ASPP from MODNet (Ke et al., AAAI 2022); gated convolution layer (GCL) from Gated-SCNN
+(Takikawa et al., ICCV 2019); attention-based guidance module (AGM) from the paper, 3.1 and Fig. 4.
+Deviations are named at each class.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def resize(x: Tensor, like: Tensor) -> Tensor:
+    """Bilinear resize of (B, C, h, w) to the height and width of `like`; a no-op if they agree."""
+    if x.shape[-2:] == like.shape[-2:]:
+        return x
+    return functional.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def conv_block(channels_in: int, channels_out: int, kernel: int = 3) -> nn.Sequential:
+    """Convolution, batch norm, ReLU; keeps height and width."""
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class EfficientPyramid(nn.Module):
+    """e-ASPP: depth-wise atrous convolutions on reduced channels, fused point-wise across rates.
+
+    Ours: an image-level branch (the mean over all pixels), as the ASPP of DeepLab has it.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, rates: tuple[int, ...]) -> None:
+        super().__init__()
+        width = channels_out
+        self.reduce = conv_block(channels_in, width, 1)
+        self.atrous = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, 3, padding=rate, dilation=rate, groups=width, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            )
+            for rate in rates
+        )
+        self.image = nn.Conv2d(width, width, 1)
+        self.fuse = conv_block(width * (len(rates) + 1), channels_out, 1)
+
+    def forward(self, f5: Tensor) -> Tensor:
+        """F_A (B, C, H/32, W/32) from F5."""
+        x = self.reduce(f5)
+        mean = functional.relu(self.image(x.mean((2, 3), keepdim=True))).expand_as(x)
+        fused: Tensor = self.fuse(torch.cat([branch(x) for branch in self.atrous] + [mean], 1))
+        return fused
+
+
+class AttentionGuidance(nn.Module):
+    """AGM: the previous matte asks (query), the features answer (key, value), pixel by pixel.
+
+    Paper 3.1: query = Conv1x1(alpha), key and value = Conv1x1(concat(alpha, f)). Attention runs
+    across the channels of one pixel, so the cost is linear in pixels. Ours: the softmax is scaled
+    by C (uniform attention returns the value itself), and a residual around the module.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.query = nn.Conv2d(1, channels, 1)
+        self.key_value = nn.Conv2d(channels + 1, 2 * channels, 1)
+
+    def forward(self, f: Tensor, previous: Tensor) -> Tensor:
+        """Guide `f` (B, C, H, W) by `previous` (B, 1, H, W) in [0, 1]."""
+        key, value = self.key_value(torch.cat([previous, f], 1)).chunk(2, 1)
+        attention = torch.softmax(self.query(previous) * key, 1) * self.channels
+        out: Tensor = f + attention * value
+        return out
+
+
+class GatedConv(nn.Module):
+    """GCL: f_k = GCL(f_{k-1}, f'_{k-1}); the decoder feature f' decides where f may speak.
+
+    attention = sigmoid(Conv1x1([f, f'])), then f + Conv3x3(f * (attention + 1)). Ours: the
+    attention has one value per channel, and f' is reduced by a 1x1 convolution before it is resized
+    (both are linear and commute, the small map is cheaper to convolve).
+    """
+
+    def __init__(self, channels: int, gate_channels: int) -> None:
+        super().__init__()
+        reduced = max(channels // 2, 1)
+        self.reduce = nn.Conv2d(gate_channels, reduced, 1)
+        self.attention = nn.Conv2d(channels + reduced, channels, 1)
+        self.conv = conv_block(channels, channels)
+
+    def forward(self, f: Tensor, gate: Tensor) -> Tensor:
+        """f (B, C1, H, W) gated by a decoder feature of any resolution."""
+        g = resize(self.reduce(gate), f)
+        attention = torch.sigmoid(self.attention(torch.cat([f, g], 1)))
+        out: Tensor = f + self.conv(f * (attention + 1))
+        return out
+
+
+class DecoderBlock(nn.Module):
+    """Upsample by two, join a skip feature if there is one, convolve."""
+
+    def __init__(self, channels_in: int, skip_channels: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = conv_block(channels_in + skip_channels, channels_out)
+
+    def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
+        """(B, c, h, w) -> (B, channels_out, 2h, 2w)."""
+        if skip is None:
+            up = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        else:
+            up = torch.cat([resize(x, skip), skip], 1)
+        out: Tensor = self.conv(up)
+        return out

@@ -1,0 +1,75 @@
+"""What the matting network is made of: its widths, strides and default inference size.
+
+Plain data, so that a command line can list the presets without loading torch.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from wideopen.checks import require
+
+Encoder = Literal["resnet50", "mobilenet_v2"]
+FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at strides 2, 4, 8, 16, 32
+    "resnet50": (64, 256, 512, 1024, 2048),
+    "mobilenet_v2": (16, 24, 32, 96, 1280),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MattingConfig:
+    """One matting network. Where the paper is silent, the default is ours."""
+
+    encoder: Encoder
+    pyramid_channels: int  # C of F_A, the output of the e-ASPP
+    pyramid_rates: tuple[int, ...] = (1, 2, 4, 8)  # dilations of the e-ASPP, in pixels of F5
+    decoder_channels: tuple[int, ...]  # one upsampling block each; k blocks end at stride 32 / 2^k
+    decoder_skips: bool  # F4, F3, F2 enter the decoder; not in the paper
+    detail_channels: int  # C1 of the high-resolution branch
+    detail_stride: int  # 1: the branch runs at full resolution; 2: at half, unfolded by its head
+    detail_image: bool  # the photo itself enters the branch beside F1, F2; not in the paper
+    gates: int  # gated convolution layers, gated by the last so many decoder features
+    head_channels: int  # C' of f_H
+    stages: int = 3  # T
+    size: int = 1024  # long side at inference, in pixels
+
+    def __post_init__(self) -> None:
+        require(
+            self.encoder in FEATURE_CHANNELS,
+            f"encoder: expected one of {', '.join(FEATURE_CHANNELS)}, found {self.encoder!r}",
+        )
+        blocks = len(self.decoder_channels)
+        require(1 <= blocks <= 5, f"decoder_channels: expected 1 to 5 widths, found {blocks}")
+        require(1 <= self.gates <= blocks, f"gates: expected 1 to {blocks} (blocks), found {self.gates}")
+        require(
+            self.detail_stride in (1, 2),
+            f"detail_stride: expected 1 or 2, found {self.detail_stride}",
+        )
+        require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
+        require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
+
+
+PRESETS: dict[str, MattingConfig] = {
+    "paper": MattingConfig(
+        encoder="resnet50",
+        pyramid_channels=256,
+        decoder_channels=(256, 128, 64, 32, 16),
+        decoder_skips=False,
+        detail_channels=32,
+        detail_stride=1,
+        detail_image=False,
+        gates=3,
+        head_channels=16,
+    ),
+    "mobile": MattingConfig(
+        encoder="mobilenet_v2",
+        pyramid_channels=128,
+        decoder_channels=(96, 48, 32),
+        decoder_skips=True,
+        detail_channels=16,
+        detail_stride=2,
+        detail_image=True,
+        gates=2,
+        head_channels=16,
+        size=512,
+    ),
+}

@@ -1,0 +1,126 @@
+"""From a photo to its matte: resize to the network's size, T stages, resize back, clean up.
+
+The photo's long side becomes `size` pixels, both sides rounded to multiples of 32 (the paper
+squeezes every photo to 1024x1024; keeping the aspect is ours). Small photos are enlarged too:
+the network has learned people of a certain size. Clean-up is ours.
+"""
+
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from wideopen.checks import F32, U8, require
+from wideopen.errors import BackendUnavailable
+from wideopen.nets.matting.model import STRIDE, MattingNet
+from wideopen.nets.matting.weights import load_net, locate
+
+SPECK = 0.002  # subjects smaller than this share of the photo are dropped
+HOLE = 0.0005  # and so are holes
+FAINT, SOLID = 0.1, 0.9  # what counts as part of a subject, what as solid
+
+
+def network_size(height: int, width: int, size: int) -> tuple[int, int]:
+    """(height, width) for the network: long side `size`, both multiples of 32, at least 32."""
+    scale = size / max(height, width)
+    rows, columns = (max(1, round(side * scale / STRIDE)) * STRIDE for side in (height, width))
+    return rows, columns
+
+
+def resize_to(image: Any, height: int, width: int) -> Any:
+    """(h, w[, c]) array at (height, width[, c]): area mean when shrinking, bilinear otherwise."""
+    shrinking = height * width < image.shape[0] * image.shape[1]
+    mode = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=mode)
+
+
+def _drop_small(alpha: F32, inside: U8, share: float, value: float) -> F32:
+    """Set components of `inside` below `share` of all pixels to `value`, never the largest."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if count <= 2:
+        return alpha
+    small = np.zeros(count, bool)
+    small[1:] = (areas < share * alpha.size) & (areas < areas.max())
+    return np.where(small[labels], np.float32(value), alpha)
+
+
+def clean_up(alpha: F32) -> F32:
+    """Drop specks far from the subject and fill pinholes inside it; edges stay as they are."""
+    alpha = _drop_small(alpha, (alpha > FAINT).astype(np.uint8), SPECK, 0.0)
+    return _drop_small(alpha, (alpha < SOLID).astype(np.uint8), HOLE, 1.0)
+
+
+def fold_batch_norms(net: MattingNet) -> MattingNet:
+    """Fold each batch norm into the convolution before it; for inference only, in place."""
+    for module in net.modules():
+        names = list(module._modules)
+        for first, second in pairwise(names):
+            conv, norm = module._modules[first], module._modules[second]
+            if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+                module._modules[first] = fuse_conv_bn_eval(conv, norm)
+                module._modules[second] = torch.nn.Identity()
+    return net
+
+
+def matte_with(net: MattingNet, srgb_u8: U8, *, size: int | None = None, stages: int | None = None) -> F32:
+    """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3) by `net`, on the network's device."""
+    net.eval()
+    device = next(net.parameters()).device
+    height, width = srgb_u8.shape[:2]
+    small = resize_to(srgb_u8, *network_size(height, width, size or net.config.size))
+    with torch.inference_mode():
+        image = torch.from_numpy(small).to(device)[None].permute(0, 3, 1, 2).float() / 255
+        alpha = net(image, stages)[-1].alpha[0, 0].cpu().numpy()  # (h, w)
+    return np.asarray(np.clip(resize_to(clean_up(alpha), height, width), 0, 1), np.float32)
+
+
+def pick_device(device: str) -> str:
+    """ "auto" takes the GPU if there is one; a name is obeyed or refused."""
+    require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise BackendUnavailable("device cuda: no CUDA device here")
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+@lru_cache(maxsize=2)
+def _ready_net(weights: str, modified_ns: int, device: str) -> MattingNet:  # noqa: ARG001
+    """The network ready for inference; kept, since loading takes longer than a matte."""
+    net = fold_batch_norms(load_net(weights)).to(device)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def predict_matte(
+    srgb_u8: U8,
+    *,
+    weights: str | Path = "mobile",
+    size: int | None = None,
+    stages: int | None = None,
+    device: str = "auto",
+) -> F32:
+    """Matte (H, W) float32 in [0, 1] of the people in `srgb_u8` (H, W, 3) uint8, sRGB-encoded.
+
+    `weights` is a shipped name or a safetensors file; `size` the network's long side in pixels and
+    `stages` the paper's T (default: what the weights' configuration says); `device` auto, cpu or
+    cuda. Raises InvalidInput, WeightsError, BackendUnavailable.
+    """
+    require(
+        isinstance(srgb_u8, np.ndarray)
+        and srgb_u8.dtype == np.uint8
+        and srgb_u8.ndim == 3
+        and srgb_u8.shape[2] == 3
+        and srgb_u8.size > 0,
+        "srgb_u8: expected (H, W, 3) uint8, found "
+        f"{getattr(srgb_u8, 'shape', type(srgb_u8).__name__)} {getattr(srgb_u8, 'dtype', '')}",
+    )
+    require(size is None or size >= STRIDE, f"size: expected at least {STRIDE} pixels, found {size}")
+    path, _ = locate(weights)
+    modified_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    net = _ready_net(str(weights), modified_ns, pick_device(device))
+    return matte_with(net, srgb_u8, size=size, stages=stages)

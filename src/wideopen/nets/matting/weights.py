@@ -1,0 +1,135 @@
+"""Trained weights: the rows we ship, and files that a user trained.
+
+A file is safetensors: convolutions in float16, vectors (biases, batch-norm statistics) in float32,
+and the network's configuration in its metadata. Shipped files are checked by SHA-256 first, files
+given by path are not; the keys must fit exactly in both cases.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from wideopen.errors import InvalidInput, WeightsError
+from wideopen.nets.matting.config import PRESETS, MattingConfig
+from wideopen.nets.matting.model import MattingNet
+
+FOLDER = Path(__file__).with_name("weights")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRow:
+    """One set of weights; `file` is None where none is shipped yet."""
+
+    name: str
+    file: str | None
+    sha256: str
+    preset: str
+    licence: str
+
+
+ROWS: dict[str, WeightsRow] = {
+    row.name: row
+    for row in (
+        WeightsRow("mobile", "mobile.safetensors", "", "mobile", "Apache-2.0"),
+        WeightsRow("paper", None, "", "paper", ""),
+    )
+}
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Names that `load_net` can load without a file of the user's."""
+    return tuple(row.name for row in ROWS.values() if row.file is not None)
+
+
+def locate(weights: str | Path) -> tuple[Path, WeightsRow | None]:
+    """The file of a name or path, and its row if it is a shipped one."""
+    row = ROWS.get(str(weights))
+    if row is None:
+        path = Path(weights)
+        if path.suffix != ".safetensors":
+            names = ", ".join(shipped_names())
+            raise WeightsError(f"matting weights: expected {names} or a .safetensors file, found {str(weights)!r}")
+        return path, None
+    if row.file is None:
+        raise WeightsError(
+            f"matting weights {row.name}: none are shipped; train them with `wideopen train matting"
+            f" --preset {row.preset}`, export them with `wideopen train export` and give the file"
+        )
+    return FOLDER / row.file, row
+
+
+def check_hash(path: Path, sha256: str) -> None:
+    """Refuse a file whose bytes are not those we measured."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise WeightsError(f"matting weights {path}: expected SHA-256 {sha256}, found {found}")
+
+
+def _config(path: Path, metadata: Mapping[str, str]) -> MattingConfig:
+    """The configuration a file names; its preset's name must be one of ours."""
+    preset = metadata.get("preset")
+    if preset not in PRESETS:
+        expected = ", ".join(PRESETS)
+        raise WeightsError(f"matting weights {path}: expected metadata preset {expected}, found {preset!r}")
+    try:
+        fields = json.loads(metadata.get("config", "{}"))
+        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        return MattingConfig(**{**asdict(PRESETS[preset]), **lists})
+    except (ValueError, TypeError, InvalidInput) as error:
+        raise WeightsError(f"matting weights {path}: configuration unknown here ({error})") from error
+
+
+def read_weights(path: Path) -> tuple[MattingConfig, dict[str, Tensor], dict[str, str]]:
+    """(configuration, float32 state, metadata) of a weights file."""
+    if not path.is_file():
+        raise WeightsError(f"matting weights: expected a file {path}, found none")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = dict(file.metadata() or {})
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"matting weights {path}: damaged or cut short ({error})") from error
+    full = {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
+    return _config(path, metadata), full, metadata
+
+
+def load_net(weights: str | Path = "mobile") -> MattingNet:
+    """The network with trained weights, on the CPU, in evaluation mode.
+
+    Raises WeightsError: unknown name, none shipped, missing, damaged, wrong hash, other preset,
+    keys or shapes that do not fit.
+    """
+    path, row = locate(weights)
+    if row is not None and path.is_file():
+        check_hash(path, row.sha256)
+    config, state, metadata = read_weights(path)
+    if row is not None and metadata["preset"] != row.preset:
+        raise WeightsError(f"matting weights {path}: expected preset {row.preset}, found {metadata['preset']}")
+    net = MattingNet(config)
+    try:
+        net.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:300]
+        raise WeightsError(f"matting weights {path}: keys that do not fit ({first})") from error
+    return net.eval()
+
+
+def save_weights(path: Path, state: Mapping[str, Tensor], preset: str, info: Mapping[str, str]) -> str:
+    """Write `state` as a weights file of `preset`; return its SHA-256.
+
+    `info` (commit, steps, licence, ...) goes into the metadata beside preset and configuration.
+    """
+    halved = {
+        key: (value.half() if value.is_floating_point() and value.ndim > 1 else value).contiguous()
+        for key, value in state.items()
+    }
+    metadata = {**info, "preset": preset, "config": json.dumps(asdict(PRESETS[preset]))}
+    save_file(halved, path, metadata=metadata)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
