@@ -1,0 +1,93 @@
+"""`wideopen train`: train the networks, measure them, and write weights to ship."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train the matting network, measure it, export its weights.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Train the matting network, measure it, export its weights."""
+
+
+@app.command()
+def matting(
+    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, or with such folders as sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")],
+    backgrounds: Annotated[Path | None, typer.Option(help="Photos without people, to put subjects on.")] = None,
+    encoder_weights: Annotated[
+        str, typer.Option(help="Encoder to start from (transformers' format), or none.")
+    ] = "none",
+    preset: Annotated[str, typer.Option(help="paper or mobile.")] = "mobile",
+    size: Annotated[int, typer.Option(help="Samples are size x size pixels.")] = 256,
+    batch: Annotated[int, typer.Option(help="Samples per step.")] = 16,
+    stages: Annotated[int, typer.Option(help="Stages T during training.")] = 2,
+    steps: Annotated[int | None, typer.Option(help="Train for this many steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Train for this long.")] = None,
+    pause_after: Annotated[int | None, typer.Option(help="Stop at this step, to be resumed.")] = None,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of the new layers.")] = 1e-3,
+    encoder_lr: Annotated[float, typer.Option(help="Peak learning rate of the encoder.")] = 2e-4,
+    precision: Annotated[str, typer.Option(help="bfloat16 or float32.")] = "bfloat16",
+    seed: Annotated[int, typer.Option(help="Of the weights and of every batch.")] = 0,
+    checkpoint_minutes: Annotated[float, typer.Option(help="Between checkpoints.")] = 5,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's last checkpoint.")] = False,
+) -> None:
+    """Train the matting network on photos with true mattes."""
+    from wideopen.train.memory import keep_large_allocations
+
+    keep_large_allocations()
+    import logging
+
+    from wideopen.train.matting import run_training
+    from wideopen.train.run import Reports, Schedule, TrainRun
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    run = TrainRun(
+        data=data,
+        out=out,
+        schedule=Schedule(steps=steps, minutes=minutes, pause_after=pause_after, lr=lr, encoder_lr=encoder_lr),
+        backgrounds=backgrounds,
+        encoder_weights=None if encoder_weights == "none" else Path(encoder_weights),
+        resume=resume,
+        preset=preset,
+        size=size,
+        batch=batch,
+        stages=stages,
+        seed=seed,
+        precision=precision,  # type: ignore[arg-type]  # checked by TrainRun
+        reports=Reports(checkpoint_minutes=checkpoint_minutes),
+    )
+    typer.echo(run_training(run))
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="best.pt or last.pt of a run.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
+) -> None:
+    """Write a run's averaged weights as a file for `--matting FILE`; prints its SHA-256."""
+    from wideopen.train.export import export_weights
+
+    typer.echo(f"{export_weights(checkpoint, out)}  {out}")
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Folder as for `matting`; its val part is measured.")],
+    matting: Annotated[str, typer.Option(help="Shipped weights or a .safetensors file.")] = "mobile",
+    size: Annotated[int | None, typer.Option(help="Long side for the network, in pixels.")] = None,
+    stages: Annotated[int | None, typer.Option(help="Stages T.")] = None,
+) -> None:
+    """Print MAD, MSE and the transition's MAD of each set's validation photos."""
+    from wideopen.nets.matting.weights import load_net
+    from wideopen.train.evaluate import evaluate_net
+    from wideopen.train.photos import find_pairs
+
+    val = [pair for pair in find_pairs(data) if pair.part == "val"]
+    typer.echo("set photos MAD MSE transition-MAD")
+    for row in evaluate_net(load_net(matting), val, size=size, stages=stages):
+        figures = f"{row.mad:.4f} {row.mse:.4f} {row.transition_mad:.4f}"
+        typer.echo(f"{row.group} {row.count} {figures}")

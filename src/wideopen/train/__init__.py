@@ -1,0 +1,1 @@
+"""Training of the networks; imported only by the `train` commands."""

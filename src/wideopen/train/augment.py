@@ -1,0 +1,242 @@
+"""From a photo with its matte to a training sample: crop, new background, light, camera.
+
+Why each step is here: a first run failed on blurred-out faces (holes), on black-and-white and on
+backlit photos (lost parts), and learned the backgrounds of official portraits by heart. So
+backgrounds are replaced with the subject's own colour on top, faces are blurred, light comes from
+anywhere. The matte is changed by geometry only. Samples are display-encoded uint8.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from wideopen.checks import F32, U8
+from wideopen.train.photos import Photo
+
+Rng = np.random.Generator
+FAINT = 13  # matte values up to this count as background when looking for the subject's box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chances:
+    """How often each step is applied."""
+
+    new_background: float = 0.5
+    second_person: float = 0.1
+    nobody: float = 0.02
+    rotate: float = 0.2
+    grey: float = 0.12
+    backlight: float = 0.15
+    ramp: float = 0.2
+    tone: float = 0.8
+    hide_face: float = 0.15
+    soften: float = 0.25
+    noise: float = 0.3
+    jpeg: float = 0.3
+
+
+Sides = tuple[int, int, int, int]  # pixels at the left, top, right, bottom
+
+
+def _gaps(alpha: U8) -> Sides:
+    """How far the subject stays from each border; 0 where the photo cuts it."""
+    xs = np.flatnonzero((alpha > FAINT).any(0))
+    ys = np.flatnonzero((alpha > FAINT).any(1))
+    if not len(xs):
+        return (*alpha.shape[::-1], *alpha.shape[::-1])
+    return (
+        int(xs[0]),
+        int(ys[0]),
+        alpha.shape[1] - 1 - int(xs[-1]),
+        alpha.shape[0] - 1 - int(ys[-1]),
+    )
+
+
+def _start(rng: Rng, side: int, extent: int, centre: float, beyond: tuple[int, int]) -> int:
+    """First pixel of a window of `side` around `centre`, at most `beyond` outside the photo."""
+    low, high = -beyond[0], extent + beyond[1] - side
+    return int(np.clip(centre - side * rng.uniform(0.25, 0.75), low, max(low, high)))
+
+
+def random_window(rng: Rng, alpha: U8, beyond: Sides) -> tuple[int, int, int]:
+    """(x, y, side) of a square window on the subject; it may stick out of the photo by `beyond`."""
+    height, width = alpha.shape
+    left, top, right, bottom = beyond
+    largest = min(width + left + right, height + top + bottom)
+    side = max(height, width) * float(np.exp(rng.uniform(np.log(0.4), np.log(1.6))))
+    side = int(max(min(side, largest), min(32, largest)))
+    ys, xs = np.nonzero(alpha[::8, ::8] > 127)
+    pick = rng.integers(len(xs)) if len(xs) else 0
+    x, y = (xs[pick] * 8, ys[pick] * 8) if len(xs) else (width / 2, height / 2)
+    return (
+        _start(rng, side, width, x, (left, right)),
+        _start(rng, side, height, y, (top, bottom)),
+        side,
+    )
+
+
+def crop(image: U8, window: tuple[int, int, int], size: int, border: int) -> U8:
+    """The window of `image` at (size, size); what lies outside is filled by cv2's `border` mode."""
+    x, y, side = window
+    height, width = image.shape[:2]
+    inside = image[max(y, 0) : y + side, max(x, 0) : x + side]
+    pads = (max(-y, 0), max(y + side - height, 0), max(-x, 0), max(x + side - width, 0))
+    if any(pads):
+        inside = cv2.copyMakeBorder(inside, *pads, border)
+    mode = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(inside, (size, size), interpolation=mode), np.uint8)
+
+
+def _rotate(rng: Rng, images: list[U8], size: int) -> list[U8]:
+    turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.uniform(-12, 12)), 1.0)
+    return [cv2.warpAffine(i, turn, (size, size), borderMode=cv2.BORDER_REFLECT_101) for i in images]
+
+
+def _blur(image: U8, sigma: float) -> U8:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+
+
+def background(rng: Rng, photos: list[Photo], backgrounds: list[U8], size: int) -> U8:
+    """A scene (size, size, 3) without a subject: sharp, out of focus or near-flat."""
+    kind = rng.random()
+    if kind < 0.12 or not backgrounds:
+        corners = rng.integers(0, 256, (2, 2, 3)).astype(np.float32)
+        corners += 0.7 * (corners.mean((0, 1)) - corners)  # near-flat, as a studio wall is
+        return np.asarray(cv2.resize(corners, (size, size)), np.uint8)
+    if kind < 0.24:  # colours of a street or an office, with nobody left to recognise
+        other = photos[rng.integers(len(photos))].rgb
+        return _blur(np.asarray(cv2.resize(other, (size, size)), np.uint8), size / 20)
+    scene = backgrounds[rng.integers(len(backgrounds))]
+    side = int(min(scene.shape[:2]) * rng.uniform(0.4, 1.0))
+    y = int(rng.integers(scene.shape[0] - side + 1))
+    x = int(rng.integers(scene.shape[1] - side + 1))
+    out = crop(scene, (x, y, side), size, cv2.BORDER_REFLECT_101)
+    if rng.random() < 0.4:
+        out = _blur(out, size / 256 * rng.uniform(0.7, 6))
+    return out[:, ::-1] if rng.random() < 0.5 else out
+
+
+def _over(top: U8, alpha: U8, bottom: U8) -> U8:
+    a = alpha.astype(np.float32)[..., None] / 255
+    return np.asarray(a * top + (1 - a) * bottom + 0.5, np.uint8)
+
+
+def _cut_out(rng: Rng, photo: Photo, size: int) -> tuple[U8, U8]:
+    """A subject to put on another scene: (its colour, its matte), (size, size)."""
+    reach = int(0.6 * max(photo.alpha.shape))
+    left, top, right, bottom = (reach if gap else 0 for gap in _gaps(photo.alpha))
+    window = random_window(rng, photo.alpha, (left, top, right, bottom))
+    subject = crop(photo.subject, window, size, cv2.BORDER_REPLICATE)
+    alpha = crop(photo.alpha, window, size, cv2.BORDER_CONSTANT)
+    gain = rng.uniform(0.6, 1.3) * rng.uniform(0.92, 1.08, 3)
+    lit = np.clip(subject * gain.astype(np.float32), 0, 255).astype(np.uint8)
+    return (lit[:, ::-1], alpha[:, ::-1]) if rng.random() < 0.5 else (lit, alpha)
+
+
+def composite(
+    rng: Rng, photos: list[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
+) -> tuple[U8, U8]:
+    """A subject, at times two, on a scene of another photo: (rgb, alpha)."""
+    scene = background(rng, photos, backgrounds, size)
+    alpha = np.zeros((size, size), np.uint8)
+    if rng.random() < chances.nobody:
+        return scene, alpha
+    if rng.random() < chances.second_person:
+        subject, alpha = _cut_out(rng, photos[rng.integers(len(photos))], size)
+        scene = _over(subject, alpha, scene)
+    subject, front = _cut_out(rng, photos[index], size)
+    both = 255 - ((255 - alpha.astype(np.uint16)) * (255 - front)) // 255
+    return _over(subject, front, scene), both.astype(np.uint8)
+
+
+def as_taken(rng: Rng, photo: Photo, size: int) -> tuple[U8, U8]:
+    """The photo on its own background, cropped and mirrored: (rgb, alpha).
+
+    Beyond its borders the photo is reflected, only as far as no part of the subject reappears.
+    """
+    window = random_window(rng, photo.alpha, _gaps(photo.alpha))
+    rgb = crop(photo.rgb, window, size, cv2.BORDER_REFLECT_101)
+    alpha = crop(photo.alpha, window, size, cv2.BORDER_REFLECT_101)
+    return (rgb[:, ::-1], alpha[:, ::-1]) if rng.random() < 0.5 else (rgb, alpha)
+
+
+def hide_face(rng: Rng, rgb: U8, alpha: U8) -> U8:
+    """Blur, pixelate or paint over an ellipse in the upper part of the subject."""
+    rows = np.flatnonzero((alpha > 127).any(1))
+    if rows.size < 16:
+        return rgb
+    y = int(rows[0] + rows.size * rng.uniform(0.05, 0.5))
+    columns = np.flatnonzero(alpha[y] > 127)
+    if columns.size < 8:
+        return rgb
+    x = int(np.median(columns))
+    half = int(np.clip(columns.size * rng.uniform(0.25, 0.5), 4, 0.3 * len(alpha)))
+    mask = np.zeros(alpha.shape, np.uint8)
+    cv2.ellipse(mask, (x, y), (half, int(half * rng.uniform(1.0, 1.5))), 0, 0, 360, 255, -1)
+    kind = rng.random()
+    if kind < 0.6:
+        hidden = _blur(rgb, half / rng.uniform(2, 6))
+    elif kind < 0.85:
+        cells = max(2, len(alpha) // max(2, half // 3))
+        small = cv2.resize(rgb, (cells, cells), interpolation=cv2.INTER_AREA)
+        hidden = cv2.resize(small, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    else:
+        hidden = np.broadcast_to(rng.integers(0, 256, 3).astype(np.uint8), rgb.shape)
+    mask = _blur(mask, max(0.5, half / 10))
+    return _over(hidden, mask, rgb)
+
+
+def relight(rng: Rng, rgb: U8, alpha: U8, chances: Chances) -> U8:
+    """Backlight, a ramp of light across the photo, tone curve and colour, black and white."""
+    light = rgb.astype(np.float32) / 255
+    size = len(rgb)
+    if rng.random() < chances.backlight:
+        soft = cv2.blur(alpha, (size // 16 * 2 + 1,) * 2).astype(np.float32)[..., None] / 255
+        light = light * (1 - rng.uniform(0.3, 0.75) * soft) + rng.uniform(0, 0.25) * (1 - soft)
+    if rng.random() < chances.ramp:
+        light = light * _ramp(rng, size)
+    if rng.random() < chances.tone:
+        gain = np.exp(rng.normal(0, 0.2)) * rng.uniform(0.88, 1.12, 3).astype(np.float32)
+        light = np.clip(light * gain, 0, 1) ** np.exp(rng.normal(0, 0.3))
+        light = (light - 0.5) * rng.uniform(0.75, 1.25) + 0.5
+    if rng.random() < chances.grey:
+        light = np.repeat(light @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, 2)
+    return (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _ramp(rng: Rng, size: int) -> F32:
+    angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.6)
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    ramp = 1 + strength * (np.cos(angle) * axis[None, :] + np.sin(angle) * axis[:, None])
+    return np.asarray(ramp[..., None], np.float32)  # (size, size, 1)
+
+
+def camera(rng: Rng, rgb: U8, chances: Chances) -> U8:
+    """Lens blur, sensor noise, JPEG."""
+    if rng.random() < chances.soften:
+        rgb = _blur(rgb, rng.uniform(0.3, 1.3))
+    if rng.random() < chances.noise:
+        noise = rng.normal(0, rng.uniform(2, 12), rgb.shape[:2]).astype(np.float32)[..., None]
+        rgb = np.clip(rgb + noise, 0, 255).astype(np.uint8)
+    if rng.random() < chances.jpeg:
+        quality = int(rng.integers(30, 95))
+        _, data = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return rgb
+
+
+def sample(
+    rng: Rng, photos: list[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
+) -> tuple[U8, U8]:
+    """One training sample of photo `index`: (rgb (size, size, 3), alpha (size, size))."""
+    if rng.random() < chances.new_background:
+        rgb, alpha = composite(rng, photos, index, backgrounds, size, chances)
+    else:
+        rgb, alpha = as_taken(rng, photos[index], size)
+    if rng.random() < chances.rotate:
+        rgb, alpha = _rotate(rng, [rgb, alpha], size)
+    if rng.random() < chances.hide_face:
+        rgb = hide_face(rng, rgb, alpha)
+    rgb = relight(rng, rgb, alpha, chances)
+    return camera(rng, rgb, chances), alpha

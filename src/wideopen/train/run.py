@@ -1,0 +1,77 @@
+"""One training run: what the user chooses. Plain data; saved as run.json beside the checkpoints."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from wideopen.checks import require
+from wideopen.nets.matting.config import PRESETS
+from wideopen.train.augment import Chances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How long and how fast: `steps`, or `minutes` of wall clock over all resumed parts."""
+
+    steps: int | None = None
+    minutes: float | None = None
+    pause_after: int | None = None  # stop at this step as if interrupted, to be resumed
+    lr: float = 1e-3  # of the new layers, at its peak
+    encoder_lr: float = 2e-4
+    warmup_steps: int = 100
+
+    def __post_init__(self) -> None:
+        require(
+            (self.steps is None) != (self.minutes is None),
+            f"expected either steps or minutes, found steps={self.steps}, minutes={self.minutes}",
+        )
+        length = self.minutes if self.steps is None else self.steps
+        require(length is not None and length > 0, f"steps or minutes: expected > 0, found {length}")
+
+    def progress(self, step: int, elapsed_s: float) -> float:
+        """How much of the run is done, in [0, 1]."""
+        done = step / self.steps if self.steps else elapsed_s / (60 * (self.minutes or 1))
+        return min(done, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """How often a run writes what it knows."""
+
+    report_steps: int = 20
+    checkpoint_minutes: float = 5
+    val_minutes: float = 10
+    val_count: int = 40  # about so many validation photos while training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRun:
+    """What is trained, on what, and where the result goes."""
+
+    data: Path
+    out: Path
+    schedule: Schedule
+    backgrounds: Path | None = None
+    encoder_weights: Path | None = None  # transformers' format; None starts from random weights
+    resume: bool = False  # continue from out/last.pt
+    preset: str = "mobile"
+    size: int = 256  # samples are size x size pixels
+    batch: int = 16
+    stages: int = 2  # T during training
+    seed: int = 0
+    precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the network; losses are float32
+    reports: Reports = field(default_factory=Reports)
+    chances: Chances = field(default_factory=Chances)
+
+    def __post_init__(self) -> None:
+        require(
+            self.preset in PRESETS,
+            f"preset: expected one of {', '.join(PRESETS)}, found {self.preset!r}",
+        )
+        require(
+            self.precision in ("float32", "bfloat16"),
+            f"precision: expected float32 or bfloat16, found {self.precision!r}",
+        )
+        require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
+        require(self.batch >= 1, f"batch: expected at least 1, found {self.batch}")
+        require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
