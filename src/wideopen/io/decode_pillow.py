@@ -1,0 +1,164 @@
+"""JPEG, PNG, WebP and AVIF into codes. Pillow decodes; OpenCV takes over for 16-bit PNG.
+
+Pillow's classes are called directly, not through `Image.open`: that would apply its own size limit,
+a global one, and look at formats that we do not read.
+"""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from wideopen.checks import require
+from wideopen.io import exif as exif_tools
+from wideopen.io import png
+from wideopen.io.color_managed import image_to_srgb
+from wideopen.io.raster import Raster, SizeCheck
+
+__all__ = ["DECODERS", "codes_of_image", "opencv_codes", "strict_pillow"]
+
+_LOCK = threading.Lock()
+_HEADER_BYTES = 65536  # of an AVIF file: its boxes come before the pixels
+
+
+@contextmanager
+def strict_pillow() -> Iterator[None]:
+    """Make Pillow refuse truncated files and keep its warnings to itself, whatever the program set.
+
+    Both are global settings, so one thread at a time.
+    """
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+
+
+def opencv_codes(data: bytes) -> NDArray[Any]:
+    """Return the codes (H, W[, 3 or 4]) of an encoded picture, RGB order, as deep as they are."""
+    import cv2
+
+    try:
+        codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ValueError(str(error)) from error
+    if codes is None:
+        raise ValueError("its pixels cannot be decoded")
+    swap = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+    if codes.ndim == 3:
+        codes = cv2.cvtColor(codes, swap[codes.shape[2]])
+    return np.asarray(codes)
+
+
+def codes_of_image(image: Image.Image) -> tuple[NDArray[Any], int, bytes | None, tuple[str, ...]]:
+    """Return (codes, bit depth, the ICC profile that describes them, notes) of a loaded image."""
+    icc = image.info.get("icc_profile") or None
+    if image.mode in ("CMYK", "LAB"):
+        converted, note = image_to_srgb(image, icc)
+        return np.asarray(converted), 8, None, (note,)
+    if image.mode.startswith("I"):  # "I;16" and its byte orders, or "I", 32 bits wide
+        wide = np.asarray(image)
+        require(int(wide.min()) >= 0 and int(wide.max()) <= 65535, "expected 8 or 16 bits, found 32")
+        return wide.astype(np.uint16), 16, icc, ()
+    if image.mode == "F":
+        return np.asarray(image), 32, icc, ()
+    return np.asarray(image.convert(_plain_mode(image))), 8, icc, ()
+
+
+def _plain_mode(image: Image.Image) -> str:
+    """Return the simplest of L, LA, RGB, RGBA that holds all of an 8-bit image."""
+    alpha = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    grey = image.mode in ("1", "L", "LA", "La")
+    return ("LA" if alpha else "L") if grey else ("RGBA" if alpha else "RGB")
+
+
+def _decode(image: ImageFile.ImageFile, name: str, check_size: SizeCheck) -> Raster:
+    check_size(*image.size)
+    frames = getattr(image, "n_frames", 1)
+    notes = (f"the file holds {frames} pictures, the first was read",) if frames > 1 else ()
+    image.load()
+    codes, bit_depth, icc, more = codes_of_image(image)
+    raster = Raster(codes=codes, bit_depth=bit_depth, format=name, icc=icc, notes=notes + more)
+    return with_metadata(raster, image.info.get("exif"), image.info.get("xmp"))
+
+
+def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -> Raster:
+    """Return `raster` with the EXIF and XMP of its file, and the orientation that EXIF tells."""
+    body = exif_tools.strip_prefix(exif)
+    notes = ("EXIF unreadable, dropped",) if exif and body is None else ()
+    return replace(
+        raster,
+        exif=body,
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
+        orientation=exif_tools.orientation(body) if body else None,
+        notes=raster.notes + notes,
+    )
+
+
+def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    with strict_pillow():
+        image = JpegImageFile(BytesIO(data))
+        raster = _decode(image, "JPEG", check_size)
+    if "mp" not in image.info:
+        return raster
+    note = "pictures stored behind the photo (gain map, preview) are not kept"
+    return replace(raster, notes=(*raster.notes, note))
+
+
+def _decode_png(data: bytes, check_size: SizeCheck) -> Raster:
+    from PIL.PngImagePlugin import PngImageFile
+
+    header = png.read_header(data)
+    check_size(header.width, header.height)
+    png.check_integrity(data)
+    with strict_pillow():
+        image = PngImageFile(BytesIO(data))
+        if header.bit_depth < 16:
+            return replace(_decode(image, "PNG", check_size), cicp=png.cicp(data))
+        codes = opencv_codes(data)
+    raster = Raster(codes=codes, bit_depth=16, format="PNG", icc=image.info.get("icc_profile") or None)
+    exif = image.info.get("exif") or png.find_chunk(data, b"eXIf")
+    return replace(with_metadata(raster, exif, image.info.get("xmp")), cicp=png.cicp(data))
+
+
+def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    if data[12:16] == b"VP8X" and len(data) >= 30:  # the decoder allocates this canvas when made
+        width, height = (1 + int.from_bytes(data[i : i + 3], "little") for i in (24, 27))
+        check_size(width, height)
+    with strict_pillow():
+        return _decode(WebPImageFile(BytesIO(data)), "WebP", check_size)
+
+
+def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    at = data.find(b"pixi", 0, _HEADER_BYTES)
+    bits = data[at + 9] if 0 < at < len(data) - 9 else 8
+    with strict_pillow():
+        raster = _decode(AvifImageFile(BytesIO(data)), "AVIF", check_size)
+    notes = (f"{bits}-bit AVIF read as 8-bit",) if bits > 8 else ()
+    return replace(raster, cicp=_nclx(data), notes=raster.notes + notes)
+
+
+def _nclx(data: bytes) -> tuple[int, int] | None:
+    at = data.find(b"colrnclx", 0, _HEADER_BYTES)
+    if at < 0 or at + 12 > len(data):
+        return None
+    primaries, transfer = (int.from_bytes(data[i : i + 2], "big") for i in (at + 8, at + 10))
+    return primaries, transfer
+
+
+DECODERS = {"JPEG": _decode_jpeg, "PNG": _decode_png, "WebP": _decode_webp, "AVIF": _decode_avif}

@@ -1,0 +1,74 @@
+"""The photo formats we know: told by content when reading, by extension when writing."""
+
+import os
+from pathlib import Path
+
+from wideopen.checks import require
+from wideopen.errors import InvalidInput
+
+__all__ = ["NAMES", "format_of_extension", "read_bytes", "sniff"]
+
+EXTENSIONS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WebP",
+    ".heic": "HEIC",
+    ".heif": "HEIC",
+    ".avif": "AVIF",
+}
+NAMES = ", ".join(dict.fromkeys(EXTENSIONS.values()))
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+
+
+def format_of_extension(path: Path) -> str:
+    """Return the format that the name of `path` asks for; InvalidInput for an unknown extension."""
+    name = EXTENSIONS.get(path.suffix.lower())
+    if name is None:
+        found = path.suffix or "no extension"
+        raise InvalidInput(f"{path}: expected one of {', '.join(EXTENSIONS)}, found {found}")
+    return name
+
+
+def sniff(head: bytes) -> str | None:
+    """Return the format that a file beginning with `head` (64 bytes) is in, or None."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith(_TIFF_MAGIC):
+        return "TIFF"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    return _sniff_boxes(head) if head[4:8] == b"ftyp" else None
+
+
+def _sniff_boxes(head: bytes) -> str | None:
+    if head[8:12] in (b"avif", b"avis"):
+        return "AVIF"
+    if head[8:12] not in _HEIF_BRANDS:
+        return None
+    brands = head[16 : min(int.from_bytes(head[:4], "big"), len(head))]
+    is_avif = b"avif" in brands and b"heic" not in brands
+    return "AVIF" if is_avif else "HEIC"
+
+
+def read_bytes(path: Path, *, expected: str) -> bytes:
+    """Return what is in the file; InvalidInput when there is no such file or it cannot be read."""
+    try:
+        require(path.exists(), f"{path}: expected {expected}, found no such file")
+        require(not path.is_dir(), f"{path}: expected {expected}, found a folder")
+        require(path.is_file(), f"{path}: expected {expected}, found something that is no file")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read ({error.strerror or error})") from error
+    require(bool(data), f"{path}: expected {expected}, found an empty file")
+    return data
+
+
+def readable_path(path: str | os.PathLike[str]) -> Path:
+    """Return `path` as a Path; a leading ~ stands for the home folder."""
+    return Path(path).expanduser()

@@ -1,0 +1,170 @@
+"""Mattes and disparity from files, and back: one number per pixel, upright as the photo is shown.
+
+Map files hold plain numbers, not display-encoded light: a code is divided by its type's maximum.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.checks import F32, require, require_unit_map
+from wideopen.errors import InvalidInput
+from wideopen.io.atomic import atomic_file, check_target
+from wideopen.io.formats import read_bytes, readable_path
+from wideopen.io.raster import Raster, load_raster
+
+__all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
+
+_MAX_MEGAPIXELS = 400.0
+_ASPECT_TOLERANCE = 0.01
+_GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
+_DEPTH_PERCENTILES = (0.1, 99.9)  # a few stray pixels must not flatten the whole disparity
+
+
+def read_matte(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
+    """Return the alpha (H, W) in [0, 1] at `path`, resized to `size` (H, W).
+
+    The file is a grey picture, 1 = subject, or a cutout, whose transparency is taken. Raises
+    InvalidInput for a coloured opaque picture, another aspect, or no readable file.
+    """
+    file = readable_path(path)
+    raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS, expected="a matte")
+    if raster.has_alpha and int(raster.codes[..., -1].min()) < _top(raster):
+        values = raster.codes[..., -1]
+    else:
+        values = _grey(file, raster)
+    return _fit(file, _unit(file, values / np.float32(_top(raster))), size)
+
+
+def read_disparity(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
+    """Return the disparity (H, W) in [0, 1], 1 = nearest, at `path`, resized to `size` (H, W).
+
+    The file is a grey picture, or a `.npy` of floats in [0, 1]. Raises InvalidInput for values
+    outside, NaN, another aspect, or no readable file.
+    """
+    file = readable_path(path)
+    if file.suffix.lower() == ".npy":
+        return _fit(file, _unit(file, _load_npy(file, "a disparity map")), size)
+    raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS, expected="a disparity map")
+    if raster.has_alpha and int(raster.codes[..., -1].min()) < _top(raster):
+        raise InvalidInput(f"{file}: expected a grey disparity map, found transparency")
+    return _fit(file, _unit(file, _grey(file, raster) / np.float32(_top(raster))), size)
+
+
+def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
+    """Return the disparity (H, W) in [0, 1], 1 = nearest, of the metric depth in a `.npy` file.
+
+    Depth is in metres, infinity allowed. Disparity is 1/depth, scaled so that its 0.1 and 99.9
+    percentiles become 0 and 1; of a constant depth it is 0.5. Raises InvalidInput for NaN, depth
+    <= 0, another aspect, or no readable file.
+    """
+    file = readable_path(path)
+    require(file.suffix.lower() == ".npy", f"{file}: expected depth in metres as a .npy file")
+    depth = _load_npy(file, "depth in metres")
+    require(not np.isnan(depth).any(), f"{file}: expected depth in metres, found NaN")
+    nearest = float(depth.min())
+    require(nearest > 0, f"{file}: expected depth above 0 m, found {nearest:g}")
+    inverse = 1 / np.maximum(depth, np.float32(1e-30))
+    low, high = (float(v) for v in np.percentile(inverse, _DEPTH_PERCENTILES))
+    if high <= low:
+        low, high = float(inverse.min()), float(inverse.max())
+    if high <= low:
+        return _fit(file, np.full(depth.shape, 0.5, np.float32), size)
+    disparity = np.clip((inverse - np.float32(low)) / np.float32(high - low), 0, 1)
+    return _fit(file, disparity.astype(np.float32), size)
+
+
+def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = False) -> Path:
+    """Write `values` (H, W) in [0, 1] to `path` and return it.
+
+    `.png` and `.tif` hold 16-bit grey, `.npy` float32. Raises InvalidInput for another extension or
+    range, an existing file (unless `overwrite`), or a folder that cannot be written.
+    """
+    file = readable_path(path)
+    kind = file.suffix.lower()
+    require(
+        kind in (".png", ".tif", ".tiff", ".npy"),
+        f"{file}: expected a map as .png, .tif or .npy, found {kind or 'no extension'}",
+    )
+    check_target(file, overwrite=overwrite)
+    checked = require_unit_map("map", values)
+    with atomic_file(file, overwrite=overwrite) as out:
+        if kind == ".npy":
+            np.save(out, checked, allow_pickle=False)
+            return file
+        codes = np.rint(checked * np.float32(65535)).astype(np.uint16)
+        for piece in _encoded(codes, kind):
+            out.write(piece)
+    return file
+
+
+def _encoded(codes: NDArray[np.uint16], kind: str) -> list[bytes | memoryview]:
+    if kind == ".png":
+        from wideopen.io.encode import Attached, encode_png
+
+        return encode_png(codes, Attached())
+    from wideopen.io.tiff import encode_tiff
+
+    return encode_tiff(codes, exif=None, icc=None, xmp=None)
+
+
+def _top(raster: Raster) -> float:
+    """The number that stands for 1."""
+    return 1.0 if raster.bit_depth == 32 else 2.0**raster.bit_depth - 1
+
+
+def _grey(file: Path, raster: Raster) -> NDArray[Any]:
+    codes = raster.codes
+    if codes.ndim == 2:
+        return codes
+    if codes.shape[2] == 2:
+        return codes[..., 0]
+    spread = float((codes[..., :3].max(axis=2) - codes[..., :3].min(axis=2)).max())
+    require(
+        spread <= _GREY_TOLERANCE * _top(raster),
+        f"{file}: expected a grey map, found colours (channels differ by {spread:g})",
+    )
+    return codes[..., 1]
+
+
+def _load_npy(file: Path, expected: str) -> F32:
+    from io import BytesIO
+
+    data = read_bytes(file, expected=expected)
+    try:
+        array = np.load(BytesIO(data), allow_pickle=False)
+    except (EOFError, OSError, ValueError, TypeError, SyntaxError, MemoryError) as error:
+        raise InvalidInput(f"{file}: expected {expected}, found no readable .npy file") from error
+    found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+    require(
+        isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind == "f",
+        f"{file}: expected {expected}, floats of shape (H, W), found {found}",
+    )
+    require(array.size > 0, f"{file}: expected at least one pixel, found shape {array.shape}")
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _unit(file: Path, values: NDArray[Any]) -> F32:
+    return require_unit_map(str(file), np.asarray(values, np.float32))
+
+
+def _fit(file: Path, values: F32, size: tuple[int, int]) -> F32:
+    """Return `values` resized to `size` (H, W); InvalidInput when the aspect is another."""
+    height, width = size
+    rows, columns = values.shape
+    if (rows, columns) == size:
+        return values
+    fitting_rows = columns * height / width
+    require(
+        abs(rows - fitting_rows) <= max(_ASPECT_TOLERANCE * rows, 0.5),
+        f"{file}: expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
+    )
+    import cv2
+
+    shrinks = rows > height or columns > width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(values, (width, height), interpolation=how)
+    return np.asarray(np.clip(resized, 0, 1), np.float32)

@@ -1,0 +1,49 @@
+"""A photo in memory: linear light, and what its file said besides."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wideopen.checks import F32, U8
+from wideopen.color import SRGB, Encoding
+
+__all__ = ["Metadata", "Photo", "srgb_u8"]
+
+_ROWS = 256  # converted at a time: a few MB, not a copy of the photo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What a photo's file holds besides its pixels; bytes are kept as they were but for turning."""
+
+    exif: bytes | None = None  # from its TIFF header on; orientation 1, no thumbnail
+    icc: bytes | None = None  # the profile that the photo's `encoding` was taken from
+    xmp: bytes | None = None
+    format: str = "PNG"  # JPEG, PNG, TIFF, WebP, HEIC or AVIF
+    bit_depth: int = 8  # of the file: 8, 10, 12 or 16
+    notes: tuple[str, ...] = ()  # what was converted, ignored or dropped, for the user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Photo:
+    """A photo, upright."""
+
+    rgb: F32  # (H, W, 3) linear light in the photo's own primaries, 1.0 = white
+    encoding: Encoding = SRGB  # how `rgb` is written back to a file
+    metadata: Metadata = Metadata()
+    source: Path | None = None  # the file it was read from, never to be overwritten
+
+
+def srgb_u8(photo: Photo) -> U8:
+    """Return the photo as sRGB (H, W, 3) uint8, for networks and previews; wider colours clip."""
+    from wideopen.ops import transfer
+
+    if photo.encoding.has_srgb_primaries:
+        return np.asarray(transfer.encode(photo.rgb, SRGB, bit_depth=8), np.uint8)
+    matrix = np.array(photo.encoding.to_srgb, np.float32).T
+    out = np.empty(photo.rgb.shape, np.uint8)
+    for top in range(0, len(out), _ROWS):
+        light = photo.rgb[top : top + _ROWS] @ matrix
+        out[top : top + _ROWS] = transfer.encode(light, SRGB, bit_depth=8)
+    return out

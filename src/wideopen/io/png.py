@@ -1,0 +1,94 @@
+"""PNG chunks: checked when reading, added when writing. The pixels are left to others.
+
+Reference: W3C PNG, third edition, 5.3 (chunk layout), 11.3 (iCCP, cICP, iTXt, eXIf).
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+__all__ = [
+    "Header",
+    "check_integrity",
+    "cicp",
+    "find_chunk",
+    "icc_chunk",
+    "read_header",
+    "with_chunks",
+    "xmp_chunk",
+]
+
+_SIGNATURE = 8
+_IHDR_END = _SIGNATURE + 12 + 13
+
+
+class Header(NamedTuple):
+    """What a PNG says first."""
+
+    width: int
+    height: int
+    bit_depth: int
+
+
+def read_header(data: bytes) -> Header:
+    """Return size and depth. Raises ValueError when they are not there."""
+    if len(data) < _IHDR_END or data[12:16] != b"IHDR":
+        raise ValueError("no PNG header")
+    return Header(*struct.unpack_from(">IIB", data, 16))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
+    """Yield (name, content, checksum) of each chunk; ValueError where the file ends too early."""
+    view = memoryview(data)
+    at = _SIGNATURE
+    while at + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        if end + 4 > len(data):
+            break
+        yield name, view[at + 8 : end], struct.unpack_from(">I", data, end)[0]
+        if name == b"IEND":
+            return
+        at = end + 4
+    raise ValueError("the file ends too early")
+
+
+def check_integrity(data: bytes) -> None:
+    """Raise ValueError when a chunk that matters is damaged or the end is missing.
+
+    The decoders would report it on the terminal, or not at all.
+    """
+    for name, content, checksum in _chunks(data):
+        if name[0:1].isupper() and zlib.crc32(content, zlib.crc32(name)) != checksum:
+            raise ValueError(f"wrong checksum in {name.decode('latin-1')}")
+
+
+def find_chunk(data: bytes, wanted: bytes) -> bytes | None:
+    """Return the content of the first chunk called `wanted`, or None."""
+    return next((bytes(content) for name, content, _ in _chunks(data) if name == wanted), None)
+
+
+def cicp(data: bytes) -> tuple[int, int] | None:
+    """Return (colour primaries, transfer function) of ITU-T H.273, where the file names them."""
+    content = find_chunk(data, b"cICP")
+    return (content[0], content[1]) if content and len(content) == 4 else None
+
+
+def icc_chunk(profile: bytes) -> tuple[bytes, bytes]:
+    """Return an iCCP chunk (name, content)."""
+    return b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)
+
+
+def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:
+    """Return an iTXt chunk (name, content) with XMP, uncompressed as XMP asks."""
+    return b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
+
+
+def with_chunks(data: bytes, chunks: Sequence[tuple[bytes, bytes]]) -> list[bytes | memoryview]:
+    """Return the pieces of the PNG `data` with `chunks` put right behind its header."""
+    pieces: list[bytes | memoryview] = [data[:_IHDR_END]]
+    for name, content in chunks:
+        checksum = zlib.crc32(content, zlib.crc32(name))
+        pieces += [struct.pack(">I4s", len(content), name), content, struct.pack(">I", checksum)]
+    return [*pieces, memoryview(data)[_IHDR_END:]]

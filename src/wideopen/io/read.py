@@ -1,0 +1,139 @@
+"""From a photo file to linear light."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.checks import F32, require
+from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding
+from wideopen.errors import InvalidInput
+from wideopen.io import exif as exif_tools
+from wideopen.io.formats import readable_path
+from wideopen.io.icc import BadProfileError, parse_profile
+from wideopen.io.photo import Metadata, Photo
+from wideopen.io.raster import Raster, load_raster
+
+__all__ = ["read"]
+
+# ITU-T H.273: colour primaries and transfer characteristics that we know.
+_PRIMARIES = {1: SRGB, 2: SRGB, 12: DISPLAY_P3}
+_HDR_TRANSFER = {16: "PQ", 18: "HLG"}
+
+
+def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
+    """Return the photo in the file at `path`: JPEG, PNG, TIFF, WebP, HEIC or AVIF, told by content.
+
+    The photo comes upright and without alpha (over white). It keeps its own primaries when they are
+    known; what had to be converted or dropped is in `metadata.notes`.
+    Raises InvalidInput, one line, for whatever is no readable photo of at most `max_megapixels`.
+    """
+    file = readable_path(path)
+    require(max_megapixels > 0, f"max_megapixels: expected more than 0, found {max_megapixels:g}")
+    raster = load_raster(file, max_megapixels=max_megapixels)
+    if raster.bit_depth == 32:
+        raise InvalidInput(f"{file}: expected 8 to 16 bits per channel, found floats")
+    try:
+        raster, decoding, encoding = _colour(raster)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error}") from error
+    rgb, notes = _light(raster, decoding)
+    xmp, dropped = exif_tools.upright_xmp(raster.xmp) if raster.xmp else (None, None)
+    metadata = Metadata(
+        exif=raster.exif,
+        icc=raster.icc,
+        xmp=xmp,
+        format=raster.format,
+        bit_depth=raster.bit_depth,
+        notes=raster.notes + notes + ((dropped,) if dropped else ()),
+    )
+    return Photo(rgb=rgb, encoding=encoding, metadata=metadata, source=file)
+
+
+def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
+    """Return (raster, the encoding of its codes, the encoding for writing).
+
+    The raster comes back without a profile when that does not describe the second, and with sRGB
+    codes when only a colour management system could make sense of the profile.
+    """
+    if raster.icc is None:
+        encoding, notes = _encoding_without_profile(raster)
+        return replace(raster, notes=raster.notes + notes), encoding, encoding
+    from wideopen.ops.transfer.tables import is_invertible
+
+    try:
+        profile = parse_profile(raster.icc)
+    except BadProfileError as error:
+        return _as_srgb(raster, f"{error}; treated as sRGB")
+    grey = raster.codes.ndim == 2 or raster.codes.shape[2] == 2
+    if profile.space not in (("RGB", "GRAY") if grey else ("RGB",)):
+        return _as_srgb(raster, f"ICC profile for {profile.space} does not fit; treated as sRGB")
+    if profile.encoding is None or not is_invertible(profile.encoding):
+        return _converted(raster, profile.name)
+    if profile.space == "GRAY":  # the result has colours, which a grey profile cannot describe
+        note = f"grey profile ({profile.name}) converted to sRGB"
+        srgb = replace(raster, icc=None, notes=(*raster.notes, note))
+        return srgb, profile.encoding, SRGB
+    return raster, profile.encoding, profile.encoding
+
+
+def _as_srgb(raster: Raster, note: str) -> tuple[Raster, Encoding, Encoding]:
+    return replace(raster, icc=None, notes=(*raster.notes, note)), SRGB, SRGB
+
+
+def _converted(raster: Raster, name: str) -> tuple[Raster, Encoding, Encoding]:
+    from wideopen.io.color_managed import codes_to_srgb
+
+    colour, alpha = _split(raster)
+    srgb = codes_to_srgb(colour, raster.bit_depth, raster.icc or b"")
+    if srgb is None:
+        return _as_srgb(raster, f"ICC profile ({name}) unusable; treated as sRGB")
+    if alpha is not None:
+        scale = 2**raster.bit_depth - 1
+        eight = np.rint(alpha * np.float32(255 / scale)).astype(np.uint8)
+        srgb = np.concatenate([srgb, eight[..., None]], axis=2)
+    note = f"ICC profile ({name}) is made of tables; converted to sRGB at 8 bits"
+    return _as_srgb(replace(raster, codes=srgb, bit_depth=8), note)
+
+
+def _encoding_without_profile(raster: Raster) -> tuple[Encoding, tuple[str, ...]]:
+    if raster.cicp is not None:
+        primaries, transfer = raster.cicp
+        hdr = _HDR_TRANSFER.get(transfer)
+        require(hdr is None, f"expected a photo of standard range, found HDR ({hdr})")
+        if primaries in _PRIMARIES:
+            return _PRIMARIES[primaries], ()
+        return SRGB, (f"colour primaries {primaries} of ITU-T H.273 treated as sRGB",)
+    if raster.exif is not None and exif_tools.adobe_rgb_hint(raster.exif):
+        return ADOBE_RGB, ()
+    return SRGB, ()
+
+
+def _split(raster: Raster) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return (grey (H, W) or RGB (H, W, 3) codes, alpha codes (H, W) unless fully opaque)."""
+    codes = raster.codes
+    if not raster.has_alpha:
+        return codes, None
+    colour = codes[..., 0] if codes.shape[2] == 2 else codes[..., :3]
+    alpha = codes[..., -1]
+    opaque = int(alpha.min()) == 2**raster.bit_depth - 1
+    return np.ascontiguousarray(colour), None if opaque else alpha
+
+
+def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
+    """Return (linear light (H, W, 3), notes); transparent parts over white."""
+    from wideopen.ops import transfer
+
+    colour, alpha = _split(raster)
+    if colour.ndim == 2:
+        colour = np.repeat(colour[..., None], 3, axis=2)  # (H, W, 3)
+    rgb = transfer.decode(colour, encoding, bit_depth=raster.bit_depth)
+    if alpha is None:
+        return rgb, ()
+    coverage = (alpha / np.float32(2**raster.bit_depth - 1))[..., None].astype(np.float32)
+    rgb -= 1
+    rgb *= coverage
+    rgb += 1
+    return rgb, ("transparent parts laid over white",)
