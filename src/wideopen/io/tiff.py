@@ -26,6 +26,7 @@ _ICC, _XMP, _STRIP_OFFSETS = 34675, 700, 273
 def _descriptive(exif: Image.Exif) -> Image.Exif:
     """Return the tags of `exif` that describe the photo, with its EXIF and GPS directories."""
     kept = Image.Exif()
+    kept.endian = "<"
     for tag in _DESCRIPTIVE:
         if tag in exif:
             kept[tag] = exif[tag]
