@@ -144,7 +144,8 @@ def _load_npy(file: Path, expected: str) -> F32:
         f"{file}: expected {expected}, floats of shape (H, W), found {found}",
     )
     require(array.size > 0, f"{file}: expected at least one pixel, found shape {array.shape}")
-    return np.ascontiguousarray(array, np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity
+        return np.ascontiguousarray(array, np.float32)
 
 
 def _unit(file: Path, values: NDArray[Any]) -> F32:
