@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from conftest import exif_block
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from conftest import exif_block
 from wideopen.errors import InvalidInput
 from wideopen.io import read_depth_m, read_disparity, read_matte, write_map
 
