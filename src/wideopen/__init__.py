@@ -1,1 +1,74 @@
-"""The package."""
+"""wideopen: a photo as from a fast lens wide open, from one in which everything is sharp.
+
+    from wideopen import Lens, analyze, read, render, write
+
+    photo = read("portrait.jpg")
+    scene = analyze(photo)                                  # slow, once
+    focus, focus_range = scene.focus_on_subject()
+    lens = Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.03)
+    write("portrait.bokeh.jpg", render(scene, lens), like=photo)
+
+Importing this package is cheap: everything below is loaded on first use.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wideopen.errors import BackendUnavailable as BackendUnavailable
+    from wideopen.errors import InvalidInput as InvalidInput
+    from wideopen.errors import WeightsError as WeightsError
+    from wideopen.errors import WideopenError as WideopenError
+    from wideopen.io import Photo as Photo
+    from wideopen.io import read as read
+    from wideopen.io import write as write
+    from wideopen.lens import Aperture as Aperture
+    from wideopen.lens import Lens as Lens
+    from wideopen.lens import PaperLook as PaperLook
+    from wideopen.pipeline import Scene as Scene
+    from wideopen.pipeline import analyze as analyze
+    from wideopen.pipeline import render as render
+
+__version__ = version("wideopen")
+
+_HOME = {
+    "Aperture": "lens",
+    "BackendUnavailable": "errors",
+    "InvalidInput": "errors",
+    "Lens": "lens",
+    "PaperLook": "lens",
+    "Photo": "io",
+    "Scene": "pipeline",
+    "WeightsError": "errors",
+    "WideopenError": "errors",
+    "analyze": "pipeline",
+    "read": "io",
+    "render": "pipeline",
+    "write": "io",
+}
+__all__ = [
+    "Aperture",
+    "BackendUnavailable",
+    "InvalidInput",
+    "Lens",
+    "PaperLook",
+    "Photo",
+    "Scene",
+    "WeightsError",
+    "WideopenError",
+    "analyze",
+    "read",
+    "render",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'wideopen' has no attribute {name!r}")
+    return getattr(import_module(f"wideopen.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

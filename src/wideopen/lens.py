@@ -7,9 +7,10 @@ so that every edge (command, page, service) understands the same words.
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 from wideopen.checks import require
+from wideopen.errors import InvalidInput
 
 Look = Literal["thin-lens", "paper"]
 LOOKS: tuple[str, ...] = get_args(Look)
@@ -50,8 +51,8 @@ class Aperture:
         if text == "disk":
             return cls()
         match = re.fullmatch(r"polygon:(\d{1,3})(?:@(-?\d+(?:\.\d+)?))?", text)
-        require(match is not None, f"aperture: expected disk or polygon:SIDES[@DEGREES], found {text!r}")
-        assert match is not None
+        if match is None:
+            raise InvalidInput(f"aperture: expected disk or polygon:SIDES[@DEGREES], found {text!r}")
         blades = int(match[1])
         require(blades != 0, f"aperture: expected 3 to 16 sides, found {text!r}")
         return cls(blades=blades, rotation_deg=float(match[2] or 0))
@@ -133,8 +134,8 @@ def parse_blur(text: str, long_side_px: int) -> float:
     0.01
     """
     match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(px|%)", text.strip())
-    require(match is not None, f"blur: expected a radius such as 40px or 2.5%, found {text!r}")
-    assert match is not None
+    if match is None:
+        raise InvalidInput(f"blur: expected a radius such as 40px or 2.5%, found {text!r}")
     value = float(match[1])
     fraction = value / 100 if match[2] == "%" else value / long_side_px
     require(
@@ -142,3 +143,48 @@ def parse_blur(text: str, long_side_px: int) -> float:
         f"blur: expected at most {MAX_RADIUS:.0%} of the long side ({MAX_RADIUS * long_side_px:g}px), found {text}",
     )
     return fraction
+
+
+class Focusable(Protocol):
+    """What a focus is found in: a scene."""
+
+    def focus_on_subject(self) -> tuple[float, float]:
+        """(focus_disparity, focus_range) of the subject."""
+
+    def disparity_at(self, x: float, y: float) -> float:
+        """Disparity at a point, pixels as displayed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Focus:
+    """Where to focus: on the subject (neither field set), on a point, or at a disparity."""
+
+    point: tuple[float, float] | None = None
+    """(x, y) in pixels of the photo as displayed."""
+    disparity: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Focus":
+        """`subject`, `X,Y` or `d=0.8`.
+
+        >>> Focus.parse("120,80").point
+        (120.0, 80.0)
+        """
+        number = r"(-?\d+(?:\.\d*)?|-?\.\d+)"
+        if text == "subject":
+            return cls()
+        if match := re.fullmatch(rf"d={number}", text):
+            value = float(match[1])
+            require(0 <= value <= 1, f"focus: expected a disparity in [0, 1], found {text!r}")
+            return cls(disparity=value)
+        if match := re.fullmatch(rf"{number}\s*,\s*{number}", text):
+            return cls(point=(float(match[1]), float(match[2])))
+        raise InvalidInput(f"focus: expected subject, X,Y or d=DISPARITY, found {text!r}")
+
+    def resolve(self, scene: Focusable) -> tuple[float, float]:
+        """(focus_disparity, focus_range) in a scene. Raises InvalidInput for a point outside the photo."""
+        if self.disparity is not None:
+            return self.disparity, 0.0
+        if self.point is not None:
+            return scene.disparity_at(*self.point), 0.0
+        return scene.focus_on_subject()

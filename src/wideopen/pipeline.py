@@ -5,15 +5,16 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from wideopen.backends import pick
 from wideopen.checks import F32, require, require_rgb, require_unit_map
-from wideopen.color import SRGB, Encoding
+from wideopen.color import Encoding
+from wideopen.io.photo import Photo, srgb_u8
 from wideopen.lens import Lens, PaperLook
 from wideopen.ops import disparity as disparity_ops
 from wideopen.ops.render import BACKENDS as RENDERERS
@@ -21,26 +22,47 @@ from wideopen.ops.render.types import Optics, Sheet
 from wideopen.ops.sheets import BACKENDS as SEPARATORS
 from wideopen.ops.sheets.prepare import prepare_sheets
 from wideopen.ops.transfer import decode, encode
-from wideopen.photo import Photo, srgb_u8
 
 LOG = logging.getLogger(__name__)
 MOST_FOCUS_RANGE = 0.1
 """How much of a deep subject the automatic focus range keeps sharp, as a half-width in disparity."""
 
 
+def _ignore(step: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Maps:
+    """What was understood of a photo: where the subject is, how near everything is, and how we know."""
+
+    matte: F32  # (H, W) in [0, 1]
+    disparity: F32  # (H, W) in [0, 1]
+    matte_source: str
+    disparity_source: str
+    disparity_filtered: bool
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
-    """A photo understood: everything that does not depend on the lens."""
+    """A photo understood and taken apart: everything that does not depend on the lens."""
 
     rgb: F32  # (H, W, 3) linear light
     encoding: Encoding
-    matte: F32  # (H, W) in [0, 1]
-    disparity: F32  # (H, W) in [0, 1], filtered along the matte if asked
     sheets: tuple[Sheet, ...]  # farthest first: background, subject; or one, when there is no subject
-    matte_source: str
-    disparity_source: str
-    notes: tuple[str, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict)
+    maps: Maps
+
+    @property
+    def matte(self) -> F32:
+        """(H, W) coverage of the subject in [0, 1]."""
+        return self.maps.matte
+
+    @property
+    def disparity(self) -> F32:
+        """(H, W) in [0, 1], 1 = nearest."""
+        return self.maps.disparity
 
     @property
     def has_subject(self) -> bool:
@@ -69,6 +91,49 @@ class Scene:
         return float(self.disparity[int(y), int(x)])
 
 
+def understand(
+    photo: Photo | F32,
+    *,
+    matte: F32 | None = None,
+    disparity: F32 | None = None,
+    filter_disparity: bool = True,
+    matting: str = "mobile",
+    device: str = "auto",
+    on_step: Callable[[str], None] = _ignore,
+) -> Maps:
+    """The first half of `analyze`: matte and disparity. Arguments and errors as there."""
+    source = _as_photo(photo)
+    seconds: dict[str, float] = {}
+    matte_source, disparity_source = "given", "given"
+    if matte is None:
+        matte_source = f"predicted by {matting}"
+        on_step("matte")
+        with _timed(seconds, "matte"):
+            from wideopen.nets.matting.predict import predict_matte
+
+            matte = predict_matte(srgb_u8(source), weights=matting, device=device)
+    alpha = require_unit_map("matte", matte, like=source.rgb)
+    on_step("disparity")
+    filtered = disparity is not None and filter_disparity
+    with _timed(seconds, "disparity"):
+        if disparity is None:
+            disparity_source = "planar"
+            d = disparity_ops.planar(alpha)
+        else:
+            d = require_unit_map("disparity", disparity, like=source.rgb)
+            if filtered:
+                d = disparity_ops.filter_along_matte(d, alpha)
+    return Maps(
+        matte=alpha,
+        disparity=d,
+        matte_source=matte_source,
+        disparity_source=disparity_source,
+        disparity_filtered=filtered,
+        notes=_notes(alpha, d, disparity_source),
+        seconds=seconds,
+    )
+
+
 def analyze(
     photo: Photo | F32,
     *,
@@ -78,53 +143,43 @@ def analyze(
     matting: str = "mobile",
     device: str = "auto",
     backend: str = "auto",
+    on_step: Callable[[str], None] = _ignore,
 ) -> Scene:
     """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
     matte: (H, W) coverage of the subject in [0, 1]; None = predicted by the network `matting` on `device`.
-    disparity: (H, W) in [0, 1], 1 = nearest; None = from the matte alone: subject on a plane, floor receding behind it.
+    disparity: (H, W) in [0, 1], 1 = nearest; None = from the matte alone: subject on a plane, floor receding.
+    filter_disparity: clean a given disparity along the matte's edge (paper 3.2).
+    on_step: told the name of each step as it begins.
     Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
 
     >>> import numpy as np
     >>> photo = np.linspace(0, 1, 32 * 24 * 3, dtype=np.float32).reshape(32, 24, 3)
     >>> matte = np.zeros((32, 24), np.float32); matte[8:, 6:18] = 1
     >>> scene = analyze(photo, matte=matte, backend="reference")
-    >>> scene.matte_source, scene.disparity_source
+    >>> scene.maps.matte_source, scene.maps.disparity_source
     ('given', 'planar')
     """
-    source = photo if isinstance(photo, Photo) else Photo(rgb=require_rgb("photo", photo), encoding=SRGB)
-    seconds: dict[str, float] = {}
-    matte_source, disparity_source = "given", "given"
-    if matte is None:
-        matte_source = f"predicted by {matting}"
-        with _timed(seconds, "matte"):
-            from wideopen.nets.matting import predict_matte
-
-            matte = predict_matte(srgb_u8(source), weights=matting, device=device)
-    alpha = require_unit_map("matte", matte, like=source.rgb)
-    with _timed(seconds, "disparity"):
-        if disparity is None:
-            disparity_source = "planar"
-            d = disparity_ops.planar(alpha)
-        else:
-            d = require_unit_map("disparity", disparity, like=source.rgb)
-            if filter_disparity:
-                d = disparity_ops.filter_along_matte(d, alpha)
+    source = _as_photo(photo)
     _, separator = pick(SEPARATORS, backend)
-    with _timed(seconds, "sheets"):
-        sheets = tuple(prepare_sheets(source.rgb, alpha, d, separator))
-    return Scene(
-        rgb=source.rgb,
-        encoding=source.encoding,
-        matte=alpha,
-        disparity=d,
-        sheets=sheets,
-        matte_source=matte_source,
-        disparity_source=disparity_source,
-        notes=_notes(alpha, d, disparity_source),
-        seconds=seconds,
+    maps = understand(
+        source,
+        matte=matte,
+        disparity=disparity,
+        filter_disparity=filter_disparity,
+        matting=matting,
+        device=device,
+        on_step=on_step,
     )
+    on_step("sheets")
+    with _timed(maps.seconds, "sheets"):
+        sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator))
+    return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps)
+
+
+def _as_photo(photo: Photo | F32) -> Photo:
+    return photo if isinstance(photo, Photo) else Photo(rgb=require_rgb("photo", photo))
 
 
 def _notes(alpha: F32, disparity: F32, source: str) -> tuple[str, ...]:

@@ -95,9 +95,7 @@ def test_sizes_and_memory_order_do_not_matter(size, backend):
     assert light.flags.c_contiguous
     turned = transfer.decode(codes.transpose(1, 0, 2)[::-1], SRGB, bit_depth=8, backend=backend)
     assert_array_equal(turned, light.transpose(1, 0, 2)[::-1])
-    assert_array_equal(
-        transfer.encode(light[:, ::-1], SRGB, bit_depth=8, backend=backend), codes[:, ::-1]
-    )
+    assert_array_equal(transfer.encode(light[:, ::-1], SRGB, bit_depth=8, backend=backend), codes[:, ::-1])
 
 
 def test_a_flat_piece_of_curve_is_not_invertible():

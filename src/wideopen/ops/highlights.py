@@ -26,14 +26,20 @@ def highlight_gain(rgb: F32, alpha: F32, strength: float) -> F32:
     return 1 + np.float32(FULL_GAIN * strength) * t * t
 
 
-def compress_highlights(rgb: F32, strength: float) -> F32:
-    """E^-1: return `rgb` (H, W, 3) with its brightest channel brought back."""
+def compress_highlights(rgba: np.ndarray, strength: float) -> np.ndarray:
+    """E^-1: return the blurred sheet `rgba` (H, W, 4), premultiplied, with its brightest channel brought back.
+
+    Sheet by sheet, before they go over one another: so hair in focus before a bright sky comes back as it was.
+    """
     s = FULL_GAIN * strength
-    level = rgb.max(axis=2).astype(np.float64)
+    alpha = rgba[..., 3].astype(np.float64)
+    level = np.divide(rgba[..., :3].max(axis=2), alpha, out=np.zeros_like(alpha), where=alpha > 1e-3)
     m = np.clip(level, KNEE, 1)
     for _ in range(NEWTON_STEPS):
         t = (m - KNEE) / (1 - KNEE)
         m -= (m * (1 + s * t * t) - level) / (1 + s * t * t + 2 * s * m * t / (1 - KNEE))
     m = np.where(level > 1 + s, level / (1 + s), m)
     factor = np.where(level > KNEE, m / np.maximum(level, KNEE), 1)
-    return (rgb * factor[..., None]).astype(np.float32)
+    out = rgba.copy()
+    out[..., :3] *= factor[..., None]
+    return out

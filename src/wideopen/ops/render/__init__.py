@@ -11,7 +11,7 @@ from typing import Any
 from wideopen.backends import Backend
 from wideopen.ops.render.types import Optics, Sheet
 
-__all__ = ["BACKENDS", "Optics", "Renderer", "Sheet"]
+__all__ = ["BACKENDS", "Optics", "Renderer", "Sheet", "first_use_compiles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,12 @@ BACKENDS: Mapping[str, Backend[Renderer]] = {
     "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _load_numba),
     "reference": Backend(lambda: None, _load_reference),
 }
+
+
+def first_use_compiles(name: str = "auto") -> bool:
+    """Whether rendering with this backend will first compile kernels, some 20 s, because none are cached yet."""
+    if name == "reference" or BACKENDS["numba"].why_not():
+        return False
+    from wideopen.ops.render.numba_cpu import needs_compiling
+
+    return needs_compiling()

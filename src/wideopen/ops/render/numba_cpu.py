@@ -14,6 +14,7 @@ visible grain in black.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numba import njit, prange
@@ -163,6 +164,20 @@ def _running_sum(line, channels, total):
     total[line.size + channels :] = total[line.size : line.size + channels]
 
 
+@njit(cache=True, inline="always")
+def _compression(level, s):
+    """Factor of `highlights.compress_highlights` for a brightest channel `level`."""
+    if level <= KNEE:
+        return np.float32(1)
+    if level > 1 + s:
+        return np.float32(1 / (1 + s))
+    m = min(float(level), 1.0)
+    for _ in range(NEWTON_STEPS):
+        t = (m - KNEE) / (1 - KNEE)
+        m -= (m * (1 + s * t * t) - level) / (1 + s * t * t + 2 * s * m * t / (1 - KNEE))
+    return np.float32(m / level)
+
+
 @njit(cache=True, parallel=True, fastmath=MATHS)
 def _sheet_over(
     canvas,
@@ -232,29 +247,12 @@ def _sheet_over(
                 share = acc[y, i + 3]
                 if share <= np.float32(1e-12):
                     continue
-                behind = np.float32(0) if opaque else np.float32(1) - acc[y, i + 4] / share
+                a = np.float32(1) if opaque else acc[y, i + 4] / share
+                scale = np.float32(1) / share
+                if strength > 0 and a > np.float32(1e-3):
+                    scale *= _compression(max(acc[y, i], acc[y, i + 1], acc[y, i + 2]) / share / a, strength)
                 for c in range(3):
-                    canvas[y0 + y, x0 + x, c] = acc[y, i + c] / share + behind * canvas[y0 + y, x0 + x, c]
-
-
-@njit(cache=True, parallel=True)
-def _compress(canvas, s):
-    """`highlights.compress_highlights`, in place."""
-    knee = KNEE
-    for y in prange(canvas.shape[0]):
-        for x in range(canvas.shape[1]):
-            level = float(max(canvas[y, x, 0], canvas[y, x, 1], canvas[y, x, 2]))
-            if level <= knee:
-                continue
-            m = min(level, 1.0)
-            for _ in range(NEWTON_STEPS):
-                t = (m - knee) / (1 - knee)
-                m -= (m * (1 + s * t * t) - level) / (1 + s * t * t + 2 * s * m * t / (1 - knee))
-            if level > 1 + s:
-                m = level / (1 + s)
-            factor = np.float32(m / level)
-            for c in range(3):
-                canvas[y, x, c] *= factor
+                    canvas[y0 + y, x0 + x, c] = acc[y, i + c] * scale + (1 - a) * canvas[y0 + y, x0 + x, c]
 
 
 def _flatten(spans: Sequence[Spans]) -> tuple[np.ndarray, ...]:
@@ -275,6 +273,12 @@ def _tile_order(height: int, width: int) -> np.ndarray:
     """Tiles in a fixed shuffled order: threads take equal runs of it, and heavy tiles lie side by side in the photo."""
     count = -(-height // TILE_H) * -(-width // TILE_W)
     return np.random.default_rng(0).permutation(count)
+
+
+def needs_compiling() -> bool:
+    """Whether numba's cache holds no compiled kernel for this file, as before the first run."""
+    folder = Path(_sheet_over.stats.cache_path)
+    return not any(folder.glob(f"numba_cpu.{_sheet_over.__name__}-*.nbi"))
 
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
@@ -304,8 +308,6 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
             starts, dys, firsts, lasts, scales.astype(np.float32), reaches, np.float32(FULL_GAIN * optics.highlights),
             TILE_H, TILE_W,
         )  # fmt: skip
-    if optics.highlights > 0:
-        _compress(canvas, FULL_GAIN * optics.highlights)
     return canvas
 
 

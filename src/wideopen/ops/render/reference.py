@@ -130,4 +130,4 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     """(H, W, 3) linear light: `sheets`, farthest first, seen through the lens."""
-    return compress_highlights(composite(thin_lens_mpi(sheets, optics)), optics.highlights)
+    return composite(thin_lens_mpi(sheets, optics), lambda rgba: compress_highlights(rgba, optics.highlights))

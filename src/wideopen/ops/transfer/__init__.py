@@ -34,9 +34,7 @@ BACKENDS = {
 }
 
 
-def decode(
-    codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: str = "auto"
-) -> F32:
+def decode(codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: str = "auto") -> F32:
     """Return `rgb` (H, W, 3) float32, linear light in [0, 1], of display-encoded `codes`.
 
     `codes` is (H, W, 3), uint8 for 8 bits, uint16 below 2**bit_depth for 10, 12 and 16.
@@ -47,9 +45,7 @@ def decode(
         codes.ndim == 3 and codes.shape[2] == 3,
         f"codes: expected shape (H, W, 3), found {codes.shape}",
     )
-    require(
-        codes.dtype == kind, f"codes: expected {kind} for {bit_depth} bits, found {codes.dtype}"
-    )
+    require(codes.dtype == kind, f"codes: expected {kind} for {bit_depth} bits, found {codes.dtype}")
     if bit_depth in (10, 12):
         top = int(codes.max(initial=0))
         require(top < 2**bit_depth, f"codes: expected values below {2**bit_depth}, found {top}")

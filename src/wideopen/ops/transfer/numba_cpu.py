@@ -23,7 +23,7 @@ _MANTISSA_BITS = {8: 7, 10: 9, 12: 11, 16: 15}
 
 
 @numba.njit(parallel=True, cache=True, fastmath=False)
-def _decode(codes, light, out):  # type: ignore[no-untyped-def]
+def _decode(codes, light, out):
     """out[p, c] = light[c, codes[p, c]]."""
     for p in numba.prange(codes.shape[0]):
         out[p, 0] = light[0, codes[p, 0]]
@@ -32,7 +32,7 @@ def _decode(codes, light, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(parallel=True, cache=True, fastmath=False)
-def _encode(rgb, bits, row_of, limits, first_code, first_bucket, shift, out):  # type: ignore[no-untyped-def]
+def _encode(rgb, bits, row_of, limits, first_code, first_bucket, shift, out):
     """out[p, c] = number of limits[row] <= rgb[p, c]; `bits`: `rgb` as int32."""
     last = first_code.shape[1] - 1
     for p in numba.prange(rgb.shape[0]):
@@ -46,9 +46,7 @@ def _encode(rgb, bits, row_of, limits, first_code, first_bucket, shift, out):  #
 
 
 @lru_cache(maxsize=8)
-def _buckets(
-    encoding: Encoding, bit_depth: int
-) -> tuple[NDArray[np.intp], F32, NDArray[np.uint16], int, int]:
+def _buckets(encoding: Encoding, bit_depth: int) -> tuple[NDArray[np.intp], F32, NDArray[np.uint16], int, int]:
     """Return (row of each channel, limits and inf, first code per bucket, first bucket, shift).
 
     Channels with the same curve share a row: a third of the table stays in the cache.

@@ -1,0 +1,75 @@
+"""The command line: one file per command, heavy imports inside the commands.
+
+Exit codes: 0 done, 1 a bug of ours, 2 bad input. Errors are one line on stderr: what, expected, found.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from wideopen.cli import info, maps, render, train
+from wideopen.cli.report import warn
+from wideopen.errors import WideopenError
+
+app = typer.Typer(
+    help="Turn a sharp portrait into a photo as from a fast lens wide open.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("render")(render.render)
+app.command("matte")(maps.matte)
+app.command("depth")(maps.depth)
+app.command("info")(info.info)
+app.add_typer(train.app, name="train")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from wideopen import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Turn a sharp portrait into a photo as from a fast lens wide open."""
+
+
+def main() -> None:
+    """Entry point of the `wideopen` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; never a traceback, unless WIDEOPEN_DEBUG is set."""
+    try:
+        result = app(arguments, prog_name="wideopen", standalone_mode=False)
+    except WideopenError as error:
+        warn(f"wideopen: {error}")
+        return 2
+    except KeyboardInterrupt:
+        warn("wideopen: interrupted")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  the last line of defence: usage errors, and our own bugs
+        return _last_resort(error)
+    return result if isinstance(result, int) else 0
+
+
+def _last_resort(error: Exception) -> int:
+    if hasattr(error, "format_message"):  # what the option parser raises: a usage error
+        message = " ".join(error.format_message().split())
+        warn(f"wideopen: {message or 'no command given'}")
+        return 2
+    if os.environ.get("WIDEOPEN_DEBUG"):
+        raise error
+    warn(f"wideopen: a bug of ours: {type(error).__name__}: {error} (WIDEOPEN_DEBUG=1 shows where; please report it)")
+    return 1

@@ -1,0 +1,49 @@
+"""`wideopen info`: versions, backends with reasons, weights."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+
+LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "pillow-heif", "torch", "transformers")
+
+
+def info() -> None:
+    """Print versions, which backends can run here and why others cannot, and the weights at hand."""
+    import os
+
+    from wideopen import __version__
+
+    typer.echo(
+        f"wideopen {__version__}, Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
+    )
+    for name in LIBRARIES:
+        typer.echo(f"  {name:24} {_version(name)}")
+    typer.echo("backends")
+    for line in backend_lines():
+        typer.echo(f"  {line}")
+    typer.echo("matting weights")
+    from wideopen.nets.matting.weights import describe
+
+    for line in describe():
+        typer.echo(f"  {line}")
+
+
+def backend_lines() -> list[str]:
+    """One line per operator and backend: usable, or why not."""
+    from wideopen.ops.render import BACKENDS as RENDERERS
+    from wideopen.ops.sheets import BACKENDS as SEPARATORS
+    from wideopen.ops.transfer import BACKENDS as TRANSFERS
+
+    lines = []
+    for operator, backends in (("render", RENDERERS), ("sheets", SEPARATORS), ("transfer", TRANSFERS)):
+        for name, backend in backends.items():
+            lines.append(f"{operator:9} {name:10} {backend.why_not() or 'usable'}")
+    return lines
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

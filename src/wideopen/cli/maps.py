@@ -1,0 +1,65 @@
+"""`wideopen matte` and `wideopen depth`: the maps alone, as 16-bit grey PNG (or .npy, .tif)."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wideopen.cli import options
+from wideopen.cli.report import steps, warn
+
+Out = Annotated[
+    Path, typer.Option("-o", "--out", help="Map to write: .png (16 bit), .tif or .npy.", show_default=False)
+]
+
+
+def matte(
+    photo: options.OnePhoto,
+    out: Out,
+    matting: options.Matting = "mobile",
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+    max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
+) -> None:
+    """Write the subject's matte: white = subject, grey = partly covered."""
+    from wideopen.cli.output import require_free
+    from wideopen.io import read, write_map
+    from wideopen.io.photo import srgb_u8
+    from wideopen.nets.matting.predict import predict_matte
+
+    require_free(out, overwrite=overwrite)
+    with steps(photo.name) as step:
+        step("reading")
+        source = read(photo, max_megapixels=max_megapixels)
+        step("matte")
+        alpha = predict_matte(srgb_u8(source), weights=matting, device=device)
+    write_map(out, alpha, overwrite=overwrite)
+    if alpha.max() < 0.5:
+        warn("note: nearly empty matte: no person found")
+    typer.echo(out)
+
+
+def depth(
+    photo: options.OnePhoto,
+    out: Out,
+    matte: options.Matte = None,
+    matting: options.Matting = "mobile",
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+    max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
+) -> None:
+    """Write the disparity map that render would use: white = nearest."""
+    from wideopen.cli.output import require_free
+    from wideopen.io import read, read_matte, write_map
+    from wideopen.pipeline import understand
+
+    require_free(out, overwrite=overwrite)
+    with steps(photo.name) as step:
+        step("reading")
+        source = read(photo, max_megapixels=max_megapixels)
+        alpha = None if matte is None else read_matte(matte, size=source.rgb.shape[:2])
+        maps = understand(source, matte=alpha, matting=matting, device=device, on_step=step)
+    write_map(out, maps.disparity, overwrite=overwrite)
+    for note in maps.notes:
+        warn(f"note: {note}")
+    typer.echo(out)

@@ -1,0 +1,26 @@
+"""Options that several commands share; their names and meanings are fixed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Photos = Annotated[list[Path], typer.Argument(help="Photos: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
+OnePhoto = Annotated[Path, typer.Argument(help="Photo: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
+Matte = Annotated[
+    Path | None, typer.Option("--matte", help="The subject's matte, grey 8 or 16 bit, instead of a predicted one.")
+]
+Disparity = Annotated[
+    Path | None,
+    typer.Option(
+        "--disparity", help="Grey 8/16-bit PNG or TIFF, or float .npy in [0, 1]; the largest value is nearest."
+    ),
+]
+DepthM = Annotated[Path | None, typer.Option("--depth-m", help="Depth in metres, float .npy; disparity = 1 / depth.")]
+Matting = Annotated[str, typer.Option("--matting", help="Matting network: paper, mobile, or a weight file.")]
+Device = Annotated[str, typer.Option("--device", help="Where networks run: auto, cpu or cuda.")]
+Backend = Annotated[str, typer.Option("--backend", help="Which kernels render: auto, numba or reference.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output (never the original).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per photo instead of text.")]
+MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Refuse larger photos.")]
+MAX_MEGAPIXELS = 150.0

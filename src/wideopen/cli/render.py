@@ -1,0 +1,226 @@
+"""`wideopen render`: one photo or several, from file to file."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wideopen.checks import require
+from wideopen.cli import options
+from wideopen.cli.report import steps, warn
+from wideopen.errors import WideopenError
+from wideopen.lens import Aperture, Focus, Lens, Look, parse_blur
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What is the same for every photo of one command."""
+
+    look: str
+    blur: str
+    focus: Focus
+    focus_range: float | None
+    planes: int
+    aperture: Aperture
+    highlights: float
+    matte: Path | None
+    disparity: Path | None
+    depth_m: Path | None
+    filter_disparity: bool
+    matting: str
+    device: str
+    backend: str
+    save_matte: Path | None
+    save_disparity: Path | None
+    output_quality: int | None
+    max_megapixels: float
+    overwrite: bool
+
+
+def render(
+    photos: options.Photos,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Result: a file, or a folder. Default: NAME.bokeh.EXT beside the photo."),
+    ] = None,
+    look: Annotated[str, typer.Option(help="thin-lens (physical) or paper (its equations as printed).")] = "thin-lens",
+    blur: Annotated[
+        str, typer.Option(help="Blur radius at disparity difference 1: pixels (40px) or of the long side (2.5%).")
+    ] = "2.4%",
+    focus: Annotated[
+        str, typer.Option(help="subject, X,Y (pixels, as displayed), or d=0.8 (a disparity).")
+    ] = "subject",
+    focus_range: Annotated[
+        float | None,
+        typer.Option(help="Disparity half-width that stays sharp. Default: the subject's own, or 0 for a point."),
+    ] = None,
+    planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
+    aperture: Annotated[str, typer.Option(help="disk or polygon:SIDES[@DEGREES].")] = "disk",
+    highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
+    matte: options.Matte = None,
+    disparity: options.Disparity = None,
+    depth_m: options.DepthM = None,
+    filter_disparity: Annotated[
+        bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
+    ] = True,
+    matting: options.Matting = "mobile",
+    device: options.Device = "auto",
+    backend: options.Backend = "auto",
+    save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, 16-bit PNG.")] = None,
+    save_disparity: Annotated[Path | None, typer.Option(help="Also write the disparity used, 16-bit PNG.")] = None,
+    output_quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Of JPEG, WebP, HEIC and AVIF. Default: 95.")
+    ] = None,
+    overwrite: options.Overwrite = False,
+    max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
+    as_json: options.Json = False,
+) -> int:
+    """Render photos as a fast lens wide open would have taken them."""
+    from wideopen.cli.output import require_free, result_paths
+
+    single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
+    single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
+    for name, value in single.items():
+        require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
+    require(disparity is None or depth_m is None, "--disparity and --depth-m: expected one of them, found both")
+    for path in (save_matte, save_disparity):
+        if path is not None:
+            require_free(path, overwrite=overwrite)
+    job = _Job(
+        look=look,
+        blur=blur,
+        focus=Focus.parse(focus),
+        focus_range=focus_range,
+        planes=planes,
+        aperture=Aperture.parse(aperture),
+        highlights=highlights,
+        matte=matte,
+        disparity=disparity,
+        depth_m=depth_m,
+        filter_disparity=filter_disparity,
+        matting=matting,
+        device=device,
+        backend=backend,
+        save_matte=save_matte,
+        save_disparity=save_disparity,
+        output_quality=output_quality,
+        max_megapixels=max_megapixels,
+        overwrite=overwrite,
+    )
+    # Settings are checked before the first photo is opened; the focus is only known with a scene.
+    _lens(job, 0.0, 0.0, long_side_px=10**9)
+    paths = result_paths(photos, out, overwrite=overwrite)
+    failures = 0
+    for photo, path in zip(photos, paths, strict=True):
+        try:
+            report = _one(photo, path, job)
+        except WideopenError as error:
+            warn(f"wideopen: {error}")
+            failures += 1
+            continue
+        _tell(report, as_json=as_json)
+    return 2 if failures else 0
+
+
+def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> Lens:
+    look: Look = job.look  # type: ignore[assignment]  # Lens refuses other words
+    return Lens(
+        focus_disparity=focus,
+        focus_range=focus_range if job.focus_range is None else job.focus_range,
+        max_radius=parse_blur(job.blur, long_side_px),
+        look=look,
+        planes=job.planes,
+        aperture=job.aperture,
+        highlights=job.highlights,
+    )
+
+
+def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
+    """Read, analyse, render, write; returns what --json prints."""
+    start = time.perf_counter()
+    seconds: dict[str, float] = {}
+
+    def lap(step: str, since: float) -> None:
+        seconds[step] = round(time.perf_counter() - since, 3)
+
+    with steps(photo_path.name) as step:
+        step("reading")
+        from wideopen.io import read, read_depth_m, read_disparity, read_matte, write, write_map
+        from wideopen.ops.render import first_use_compiles
+        from wideopen.pipeline import analyze
+        from wideopen.pipeline import render as render_scene
+
+        photo = read(photo_path, max_megapixels=job.max_megapixels)
+        height, width = photo.rgb.shape[:2]
+        size = (height, width)
+        matte = None if job.matte is None else read_matte(job.matte, size=size)
+        disparity = None if job.disparity is None else read_disparity(job.disparity, size=size)
+        if job.depth_m is not None:
+            disparity = read_depth_m(job.depth_m, size=size)
+        lap("read", start)
+        if first_use_compiles(job.backend):
+            warn("first run: compiling kernels, about 20 seconds, once")
+        scene = analyze(
+            photo,
+            matte=matte,
+            disparity=disparity,
+            filter_disparity=job.filter_disparity,
+            matting=job.matting,
+            device=job.device,
+            backend=job.backend,
+            on_step=step,
+        )
+        seconds |= scene.maps.seconds
+        focus, focus_range = job.focus.resolve(scene)
+        lens = _lens(job, focus, focus_range, long_side_px=max(size))
+        step("rendering")
+        since = time.perf_counter()
+        image = render_scene(scene, lens, backend=job.backend)
+        lap("render", since)
+        step("writing")
+        since = time.perf_counter()
+        write(out, image, like=photo, quality=job.output_quality, overwrite=job.overwrite)
+        if job.save_matte is not None:
+            write_map(job.save_matte, scene.matte, overwrite=job.overwrite)
+        if job.save_disparity is not None:
+            write_map(job.save_disparity, scene.disparity, overwrite=job.overwrite)
+        lap("write", since)
+        lap("total", start)
+    return {
+        "photo": str(photo_path),
+        "out": str(out),
+        "size": [width, height],
+        "look": lens.look,
+        "matte": str(job.matte) if job.matte else scene.maps.matte_source,
+        "disparity": str(job.disparity or job.depth_m or scene.maps.disparity_source),
+        "filtered": scene.maps.disparity_filtered,
+        "focus_disparity": round(lens.focus_disparity, 4),
+        "focus_range": round(lens.focus_range, 4),
+        "radius_px": round(lens.max_radius * max(size), 2),
+        "backend": _backend_name(job.backend),
+        "notes": [*photo.metadata.notes, *scene.maps.notes],
+        "seconds": seconds,
+    }
+
+
+def _backend_name(asked: str) -> str:
+    from wideopen.backends import pick
+    from wideopen.ops.render import BACKENDS
+
+    return pick(BACKENDS, asked)[0]
+
+
+def _tell(report: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
+    for note in report["notes"]:
+        warn(f"note: {note}")
+    width, height = report["size"]
+    typer.echo(
+        f"{report['out']}  {width} x {height}, matte {report['matte']}, disparity {report['disparity']}, "
+        f"{report['seconds']['total']:.1f} s"
+    )

@@ -1,0 +1,102 @@
+"""Two sheets: colours estimated, the photo kept, kernels equal to the reference."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wideopen.backends import pick
+from wideopen.ops.sheets import BACKENDS, reference
+from wideopen.ops.sheets.prepare import prepare_sheets
+
+SIZES = [(1, 1), (1, 9), (7, 5), (33, 48)]
+FAST = [name for name, backend in BACKENDS.items() if name != "reference" and backend.why_not() is None]
+
+
+def _photo(size, seed=0):
+    rng = np.random.default_rng(seed)
+    alpha = cv2.GaussianBlur((rng.random(size) > 0.5).astype(np.float32), (0, 0), 1.0).reshape(size)
+    return rng.random((*size, 3), np.float32), np.clip(alpha * 2 - 0.5, 0, 1)
+
+
+@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("size", SIZES)
+def test_backend_equals_reference(name, size):
+    image, alpha = _photo(size)
+    fast = BACKENDS[name].load()
+    F, B = reference.estimate_colours(image, alpha)
+    for got, want in zip(fast.estimate_colours(image, alpha), (F, B), strict=True):
+        assert_allclose(got, want, rtol=0, atol=1e-6)  # worst seen 1.2e-7
+    half = max(1, size[0] // 2)
+    for got, want in zip(fast.split(image, alpha, F[:half], B[:half]), reference.split(image, alpha, F[:half],
+    B[:half]),
+                         strict=True):  # fmt: skip
+        assert_allclose(got, want, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(BACKENDS))
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("peak", [1.0, 5.0])
+def test_sheets_put_together_are_the_photo(name, size, peak):
+    image, alpha = _photo(size)
+    image *= peak
+    separator = BACKENDS[name].load()
+    subject, background = separator.split(image, alpha, *separator.estimate_colours(image, alpha))
+    a = alpha[..., None]
+    assert_allclose(subject + (1 - a) * background, image, rtol=0, atol=peak * 2e-7)
+    assert subject.min() >= 0
+    assert (subject <= a * max(1, image.max()) + 1e-6).all()
+    assert_allclose(background[alpha == 0], image[alpha == 0], rtol=0, atol=0)
+    assert_allclose(subject[alpha == 1], image[alpha == 1], rtol=0, atol=0)
+
+
+def test_colours_are_those_of_pymatting():
+    # estimate_foreground_ml of the same image, the published implementation; the order of updates differs.
+    from pymatting import estimate_foreground_ml as estimate
+
+    size = (64, 80)
+    y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+    alpha = np.clip((24 - np.hypot(x - 40, y - 32)) / 12 + 0.5, 0, 1).astype(np.float32)
+    F = np.stack([0.8 - 0.2 * x / 80, 0.3 + 0 * x, 0.2 + 0.2 * y / 64], 2)
+    B = np.stack([0.1 + 0 * x, 0.5 + 0.3 * x / 80, 0.9 - 0.4 * y / 64], 2)
+    a = alpha[..., None]
+    image = (a * F + (1 - a) * B).astype(np.float32)
+    theirs = estimate(image.astype(np.float64), alpha.astype(np.float64), return_background=True)
+    ours = reference.estimate_colours(image, alpha)
+    hair = (alpha > 0.05) & (alpha < 0.95)
+    for got, published, truth in zip(ours, theirs, (F, B), strict=True):
+        error, their_error = (np.abs(e - truth)[hair].mean() for e in (got, published))
+        assert error < 1.1 * their_error + 1e-3, (error, their_error)
+
+
+def test_hair_takes_the_subjects_colour_and_leaves_the_background_clean():
+    size = (60, 60)
+    x = np.arange(60)[None, :] + np.zeros((60, 1))
+    alpha = np.clip((35 - x) / 10, 0, 1).astype(np.float32)
+    F, B = np.array([0.6, 0.3, 0.1]), np.array([0.1, 0.2, 0.7])
+    a = alpha[..., None]
+    rgb = (a * F + (1 - a) * B).astype(np.float32)
+    _, separator = pick(BACKENDS)
+    background, subject = prepare_sheets(rgb, alpha, np.zeros(size, np.float32), separator)
+    assert_allclose(background.rgb[:, 25:], np.broadcast_to(B, (60, 35, 3)), rtol=0, atol=0.03)
+    assert_allclose(subject.rgb, a * F, rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_matte_without_an_edge_gives_one_sheet(value):
+    image, _ = _photo((8, 9))
+    _, separator = pick(BACKENDS)
+    disparity = np.full((8, 9), 0.5, np.float32)
+    (sheet,) = prepare_sheets(image, np.full((8, 9), value, np.float32), disparity, separator)
+    assert sheet.alpha is None
+    assert_allclose(sheet.rgb, image, rtol=0, atol=0)
+
+
+def test_each_sheets_disparity_continues_under_the_other():
+    alpha = np.zeros((40, 40), np.float32)
+    alpha[10:30, 10:30] = 1
+    disparity = np.where(alpha > 0, np.float32(0.9), np.float32(0.2))
+    _, separator = pick(BACKENDS)
+    background, subject = prepare_sheets(_photo((40, 40))[0], alpha, disparity, separator)
+    assert_allclose(background.disparity, 0.2, rtol=0, atol=1e-5)
+    assert_allclose(subject.disparity, 0.9, rtol=0, atol=1e-5)

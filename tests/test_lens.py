@@ -1,0 +1,79 @@
+"""Settings: ranges, and the words of the command line."""
+
+import pytest
+
+from wideopen.errors import InvalidInput
+from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"focus_disparity": -0.1},
+        {"focus_disparity": 1.1},
+        {"focus_disparity": float("nan")},
+        {"max_radius": -0.01},
+        {"max_radius": 0.26},
+        {"max_radius": float("inf")},
+        {"focus_range": -0.1},
+        {"planes": 1},
+        {"planes": 257},
+        {"highlights": -1},
+        {"highlights": 11},
+        {"look": "thick-lens"},
+    ],
+)
+def test_lens_out_of_range_is_refused_by_name(change):
+    with pytest.raises(InvalidInput, match=f"{next(iter(change))}: expected .* found"):
+        Lens(**({"focus_disparity": 0.5} | change))
+
+
+@pytest.mark.parametrize(
+    "text", ["disc", "polygon", "polygon:2", "polygon:0", "polygon:17", "polygon:6@", "polygon:6@x", ""]
+)
+def test_aperture_that_is_none_is_refused(text):
+    with pytest.raises(InvalidInput, match="expected"):
+        Aperture.parse(text)
+
+
+def test_aperture_words():
+    assert Aperture.parse("disk") == Aperture()
+    assert Aperture.parse("polygon:8@-22.5") == Aperture(blades=8, rotation_deg=-22.5)
+
+
+def test_blur_words():
+    assert parse_blur("2.5%", 4000) == 0.025
+    assert parse_blur("40px", 1600) == 0.025
+    assert parse_blur("0px", 100) == 0
+
+
+@pytest.mark.parametrize("text", ["40", "40 mm", "-3px", "26%", "3000px", "nanpx", "1e3px", ""])
+def test_blur_that_is_none_is_refused(text):
+    with pytest.raises(InvalidInput, match="blur: expected"):
+        parse_blur(text, 4000)
+
+
+class Scene:
+    def focus_on_subject(self):
+        return 0.7, 0.05
+
+    def disparity_at(self, x, y):
+        return x + y
+
+
+def test_focus_words():
+    assert Focus.parse("subject").resolve(Scene()) == (0.7, 0.05)
+    assert Focus.parse("d=0.25").resolve(Scene()) == (0.25, 0.0)
+    assert Focus.parse("0.5, .25").resolve(Scene()) == (0.75, 0.0)
+
+
+@pytest.mark.parametrize("text", ["d=1.5", "d=-1", "d=", "1", "1;2", "subjects", "a,b", "nan,1"])
+def test_focus_that_is_none_is_refused(text):
+    with pytest.raises(InvalidInput, match="focus: expected"):
+        Focus.parse(text)
+
+
+@pytest.mark.parametrize("change", [{"a2": 0}, {"alpha1": 0}, {"alpha2": 33}, {"delta": float("nan")}])
+def test_paper_constants_out_of_range_are_refused(change):
+    with pytest.raises(InvalidInput, match=f"{next(iter(change))}: expected"):
+        PaperLook(**change)

@@ -1,0 +1,131 @@
+"""analyze and render: what goes in, what comes out, what is said about it."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wideopen import InvalidInput, Lens, analyze, render
+from wideopen.errors import BackendUnavailable
+from wideopen.ops.render import BACKENDS
+
+RNG = np.random.default_rng(9)
+USABLE = [name for name, backend in BACKENDS.items() if backend.why_not() is None]
+
+
+@pytest.fixture
+def portrait():
+    """A textured photo with a soft round subject, and its true disparity."""
+    y, x = np.mgrid[0:72, 0:96].astype(np.float32)
+    matte = np.clip((22 - np.hypot(x - 48, y - 40)) / 3 + 0.5, 0, 1)
+    photo = RNG.random((72, 96, 3), np.float32)
+    return photo, matte, np.where(matte > 0.5, np.float32(0.8), 0.1 + 0.2 * y / 72)
+
+
+@pytest.mark.parametrize("backend", USABLE)
+@pytest.mark.parametrize("look", ["thin-lens", "paper"])
+def test_subject_stays_and_background_melts(portrait, backend, look):
+    photo, matte, disparity = portrait
+    scene = analyze(photo, matte=matte, disparity=disparity, backend=backend)
+    focus, focus_range = scene.focus_on_subject()
+    image = render(
+        scene,
+        Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.1, look=look, highlights=0.0),
+        backend=backend,
+    )
+    assert_allclose(image[matte == 1], photo[matte == 1], rtol=0, atol=2e-5)  # paper goes through 16 bits
+    far = np.zeros_like(matte, bool)
+    far[:15, :] = True
+    assert image[far].std() < (0.15 if look == "thin-lens" else 0.6) * photo[far].std()
+
+
+@pytest.mark.parametrize("look", ["thin-lens", "paper"])
+def test_blur_zero_gives_the_photo_back(portrait, look):
+    photo, matte, disparity = portrait
+    scene = analyze(photo, matte=matte, disparity=disparity)
+    image = render(scene, Lens(focus_disparity=0.2, max_radius=0.0, look=look))
+    assert_allclose(image, photo, rtol=0, atol=2e-5 if look == "paper" else 2e-6)
+
+
+def test_focus_on_the_background_blurs_the_subject(portrait):
+    photo, matte, disparity = portrait
+    scene = analyze(photo, matte=matte, disparity=disparity)
+    image = render(scene, Lens(focus_disparity=scene.disparity_at(5, 5), max_radius=0.08, highlights=0.0))
+    inside = matte == 1
+    assert image[inside].std() < 0.5 * photo[inside].std()
+    assert_allclose(image[2:6, :], photo[2:6, :], rtol=0, atol=0.08)
+
+
+def test_empty_matte_renders_by_disparity_and_says_so(portrait):
+    photo, _, disparity = portrait
+    scene = analyze(photo, matte=np.zeros((72, 96), np.float32), disparity=disparity)
+    assert not scene.has_subject
+    assert "no subject" in scene.maps.notes[0]
+    assert np.isfinite(render(scene, Lens(focus_disparity=scene.focus_on_subject()[0]))).all()
+
+
+def test_full_matte_renders_by_disparity_and_says_so(portrait):
+    photo, _, disparity = portrait
+    scene = analyze(photo, matte=np.ones((72, 96), np.float32), disparity=disparity)
+    assert "covers the whole photo" in scene.maps.notes[0]
+    image = render(scene, Lens(focus_disparity=0.8, max_radius=0.1, highlights=0.0))
+    assert image[:10].std() < 0.5 * photo[:10].std()
+
+
+def test_constant_disparity_is_said_and_changes_nothing(portrait):
+    photo, matte, _ = portrait
+    scene = analyze(photo, matte=matte, disparity=np.full((72, 96), 0.5, np.float32))
+    assert "constant" in scene.maps.notes[0]
+    for look in ("thin-lens", "paper"):
+        image = render(scene, Lens(focus_disparity=0.5, max_radius=0.1, look=look))
+        assert_allclose(image, photo, rtol=0, atol=2e-5)
+
+
+def test_disparity_from_the_matte_is_said(portrait):
+    photo, matte, _ = portrait
+    maps = analyze(photo, matte=matte).maps
+    assert (maps.matte_source, maps.disparity_source, maps.disparity_filtered) == ("given", "planar", False)
+    assert "disparity made from the matte" in maps.notes[0]
+    assert set(maps.seconds) == {"disparity", "sheets"}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (3, 2)])
+@pytest.mark.parametrize("look", ["thin-lens", "paper"])
+@pytest.mark.parametrize("backend", USABLE)
+def test_tiny_photos(size, look, backend):
+    photo, matte = RNG.random((*size, 3), np.float32), np.zeros(size, np.float32)
+    matte[0, 0] = 1
+    scene = analyze(photo, matte=matte, disparity=RNG.random(size, np.float32), backend=backend)
+    image = render(scene, Lens(focus_disparity=0.3, max_radius=0.25, look=look), backend=backend)
+    assert image.shape == photo.shape
+    assert np.isfinite(image).all()
+
+
+def test_one_pixel_wide_and_long(portrait):
+    photo, matte = RNG.random((1, 400, 3), np.float32), np.zeros((1, 400), np.float32)
+    matte[:, 100:200] = 1
+    scene = analyze(photo, matte=matte)
+    assert np.isfinite(render(scene, Lens(focus_disparity=1.0))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_other_float_types_and_read_only_arrays_are_taken(portrait, dtype):
+    photo, matte, disparity = (np.asfortranarray(a.astype(dtype)) for a in portrait)
+    for array in (photo, matte, disparity):
+        array.flags.writeable = False
+    scene = analyze(photo, matte=matte, disparity=disparity)
+    assert render(scene, Lens(focus_disparity=0.8)).dtype == np.float32
+
+
+def test_bad_arrays_and_names_are_refused(portrait):
+    photo, matte, disparity = portrait
+    with pytest.raises(InvalidInput, match="matte: expected"):
+        analyze(photo, matte=matte[:10])
+    with pytest.raises(InvalidInput, match="disparity: expected finite"):
+        analyze(photo, matte=matte, disparity=np.full_like(disparity, np.nan))
+    with pytest.raises(InvalidInput, match="photo: expected"):
+        analyze((photo * 255).astype(np.uint8), matte=matte)
+    with pytest.raises(BackendUnavailable, match="nimble"):
+        analyze(photo, matte=matte, backend="nimble")
+    scene = analyze(photo, matte=matte)
+    with pytest.raises(InvalidInput, match="focus: expected a point within 96 x 72"):
+        scene.disparity_at(96, 0)
