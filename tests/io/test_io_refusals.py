@@ -11,9 +11,9 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
-from conftest import exif_block, smooth
 from PIL import Image
 
+from conftest import exif_block, smooth
 from wideopen.color import SRGB
 from wideopen.errors import InvalidInput
 from wideopen.io import read
@@ -178,7 +178,7 @@ def test_floats_and_raw_files_are_refused(tmp_path, rng):
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "HEIC", "AVIF"])
-def test_random_damage_is_never_a_traceback(tmp_path, name, rng):
+def test_random_damage_is_never_a_traceback(tmp_path, capfd, name, rng):
     options = {"exif": b"Exif\0\0" + exif_block(6), "icc_profile": build_profile(SRGB)}
     data = encoded(name, smooth(16, 16), **({} if name == "HEIC" else options))
     path = tmp_path / "a"
@@ -191,3 +191,4 @@ def test_random_damage_is_never_a_traceback(tmp_path, name, rng):
             read(path)
         except InvalidInput as error:
             assert "\n" not in str(error)  # noqa: PT017
+    assert capfd.readouterr() == ("", "")

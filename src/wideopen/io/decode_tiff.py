@@ -1,5 +1,8 @@
 """TIFF into codes: Pillow at 8 bits, tifffile above, OpenCV for the compressions tifffile lacks."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -24,7 +27,7 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
     """Return the first page of a TIFF file; floats as float32."""
     import tifffile
 
-    with strict_pillow(), tifffile.TiffFile(BytesIO(data)) as file:
+    with strict_pillow(), _quiet(), tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages[0]
         _refuse_raw(page)
         check_size(page.imagewidth, page.imagelength)
@@ -38,6 +41,20 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
     number = exif_tools.orientation(exif) if exif else None
     turned = small and number in range(1, 9)  # Pillow turns TIFF, and only TIFF, when it loads it
     return replace(raster, xmp=xmp, exif=exif, orientation=None if turned else number)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep decoders from logging what they find wrong: what matters raises, or is refused here."""
+    loggers = [logging.getLogger(name) for name in ("tifffile", "PIL.TiffImagePlugin")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 def _tag(page: Any, code: int) -> bytes | None:
