@@ -1,0 +1,25 @@
+"""For all tests: the report says which backends ran, and nothing random goes unseeded."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from wideopen.cli.info import backend_lines
+
+settings.register_profile("wideopen", derandomize=True, deadline=None, database=None)
+settings.load_profile("wideopen")
+
+
+def pytest_report_header():
+    return ["backends:", *(f"  {line}" for line in backend_lines())]
+
+
+def pytest_configure():
+    """Turn a backend that REQUIRE_BACKENDS names and that cannot run here into a failure."""
+    rows = [line.split(maxsplit=2) for line in backend_lines()]
+    for name in filter(None, os.environ.get("REQUIRE_BACKENDS", "").split(",")):
+        found = [(operator, state) for operator, backend, state in rows if backend == name.strip()]
+        missing = [f"{operator}: {state}" for operator, state in found if state != "usable"]
+        if missing or not found:
+            raise pytest.UsageError(f"REQUIRE_BACKENDS {name}: {'; '.join(missing) or 'no such backend'}")
