@@ -62,17 +62,23 @@ def _buckets(encoding: Encoding, bit_depth: int) -> tuple[NDArray[np.intp], F32,
     return row_of.reshape(3), ended, first_code.astype(np.uint16), first_bucket, shift
 
 
+def _pixels(image: NDArray[Any]) -> NDArray[Any]:
+    """Return `image` as (H * W, 3), never writable: numba compiles once per kind of array."""
+    flat = np.ascontiguousarray(image).reshape(-1, 3).view()  # (H * W, 3)
+    flat.flags.writeable = False
+    return flat
+
+
 def decode(codes: NDArray[Any], encoding: Encoding, bit_depth: int) -> F32:
     """`reference.decode`, in parallel."""
     out = np.empty(codes.shape, np.float32)
-    flat = np.ascontiguousarray(codes).reshape(-1, 3)  # (H * W, 3)
-    _decode(flat, light_of_codes(encoding, bit_depth), out.reshape(-1, 3))
+    _decode(_pixels(codes), light_of_codes(encoding, bit_depth), out.reshape(-1, 3))
     return out
 
 
 def encode(rgb: F32, encoding: Encoding, bit_depth: int) -> NDArray[Any]:
     """`reference.encode`, in parallel."""
     out = np.empty(rgb.shape, code_type(bit_depth))
-    flat = np.ascontiguousarray(rgb).reshape(-1, 3)  # (H * W, 3)
+    flat = _pixels(rgb)
     _encode(flat, flat.view(np.int32), *_buckets(encoding, bit_depth), out.reshape(-1, 3))
     return out
