@@ -7,13 +7,14 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
-from conftest import XMP, exif_block, smooth
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageCms, ImageFile
 
+from conftest import XMP, exif_block, smooth
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, SampledCurve, srgb_decode
 from wideopen.errors import InvalidInput
-from wideopen.io import read, srgb_u8
+from wideopen.io import png, read, srgb_u8
+from wideopen.io.decode_pillow import avif_bits
 from wideopen.io.icc import build_profile
 from wideopen.ops import transfer
 
@@ -229,6 +230,28 @@ def test_p3_named_without_a_profile_in_heic_and_png(tmp_path):
         read(save_heic(path, PICTURE, color_primaries=9, transfer_characteristics=16))
 
 
+def test_primaries_named_in_a_png_chunk(tmp_path):
+    data = cv2.imencode(".png", PICTURE[..., ::-1])[1].tobytes()
+    path = tmp_path / "a.png"
+    for content, want in ((b"\x0c\x0d\0\x01", DISPLAY_P3), (b"\x01\x0d\0\x01", SRGB)):
+        path.write_bytes(b"".join(png.with_chunks(data, [(b"cICP", content)])))
+        assert read(path).encoding == want
+    path.write_bytes(b"".join(png.with_chunks(data, [(b"cICP", b"\x09\x0d\0\x01")])))
+    assert read(path).metadata.notes == ("colour primaries 9 of ITU-T H.273 treated as sRGB",)
+    path.write_bytes(b"".join(png.with_chunks(data, [(b"cICP", b"\x09\x12\0\x01")])))
+    with pytest.raises(InvalidInput, match=r"found HDR \(HLG\)"):
+        read(path)
+
+
+def test_the_depth_of_an_avif_is_known(tmp_path):
+    data = bytearray(save(tmp_path / "a.avif", PICTURE, "AVIF").read_bytes())
+    assert avif_bits(bytes(data)) == 8
+    at = data.index(b"pixi") + 9
+    data[at : at + 3] = b"\x0a\x0a\x0a"
+    assert avif_bits(bytes(data)) == 10
+    assert avif_bits(b"") == 8
+
+
 def test_adobe_rgb_named_in_exif_only(tmp_path):
     exif = Image.Exif()
     inner = exif.get_ifd(0x8769)
@@ -312,8 +335,6 @@ def test_every_orientation_is_turned_upright_once(tmp_path, name, orientation):
     exif = b"Exif\0\0" + exif_block(orientation, stored.shape[:2])
     path = tmp_path / "a"
     if name == "PNG 16":
-        from wideopen.io import png
-
         data = cv2.imencode(".png", stored[..., ::-1].astype(np.uint16) * 257)[1].tobytes()
         path.write_bytes(b"".join(png.with_chunks(data, [(b"eXIf", exif[6:])])))
     else:

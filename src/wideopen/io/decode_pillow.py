@@ -22,7 +22,7 @@ from wideopen.io import png
 from wideopen.io.color_managed import image_to_srgb
 from wideopen.io.raster import Raster, SizeCheck
 
-__all__ = ["DECODERS", "codes_of_image", "opencv_codes", "strict_pillow"]
+__all__ = ["DECODERS", "avif_bits", "codes_of_image", "opencv_codes", "strict_pillow"]
 
 _LOCK = threading.Lock()
 _HEADER_BYTES = 65536  # of an AVIF file: its boxes come before the pixels
@@ -71,7 +71,9 @@ def codes_of_image(image: Image.Image) -> tuple[NDArray[Any], int, bytes | None,
         return wide.astype(np.uint16), 16, icc, ()
     if image.mode == "F":
         return np.asarray(image), 32, icc, ()
-    return np.asarray(image.convert(_plain_mode(image))), 8, icc, ()
+    mode = _plain_mode(image)
+    plain = image if image.mode == mode else image.convert(mode)
+    return np.asarray(plain), 8, icc, ()
 
 
 def _plain_mode(image: Image.Image) -> str:
@@ -145,12 +147,17 @@ def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
 def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
     from PIL.AvifImagePlugin import AvifImageFile
 
-    at = data.find(b"pixi", 0, _HEADER_BYTES)
-    bits = data[at + 9] if 0 < at < len(data) - 9 else 8
+    bits = avif_bits(data)
     with strict_pillow():
         raster = _decode(AvifImageFile(BytesIO(data)), "AVIF", check_size)
     notes = (f"{bits}-bit AVIF read as 8-bit",) if bits > 8 else ()
     return replace(raster, cicp=_nclx(data), notes=raster.notes + notes)
+
+
+def avif_bits(data: bytes) -> int:
+    """Return the bits per channel that an AVIF file names; 8 when it names none."""
+    at = data.find(b"pixi", 0, _HEADER_BYTES)
+    return data[at + 9] if 0 < at < len(data) - 9 else 8
 
 
 def _nclx(data: bytes) -> tuple[int, int] | None:
