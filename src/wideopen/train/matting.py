@@ -16,10 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from wideopen.checks import require
+from wideopen.nets.matting.blocks import resize
 from wideopen.nets.matting.config import PRESETS
 from wideopen.nets.matting.encoders import load_encoder_weights
 from wideopen.nets.matting.losses import MattingLoss, matting_loss
@@ -75,6 +78,20 @@ class Trainer:
         self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
         torch.set_rng_state(state["torch_rng"])
 
+    def stages_of(self, image: Tensor) -> list[StageOutput]:
+        """Outputs of all stages; in some steps the first sees the samples at half size.
+
+        The later stages then learn to sharpen a matte from afar, as large photos need it. Which
+        steps these are depends on (seed, step) alone.
+        """
+        run = self.run
+        far = np.random.default_rng((run.seed, self.step)).random() < run.far_first
+        if run.stages == 1 or not far:
+            return list(self.net(image, run.stages))
+        half = functional.avg_pool2d(image, 2)
+        first = StageOutput(*(resize(x, image) for x in self.net(half, 1)[0]))
+        return [first, *self.net(image, run.stages - 1, first.alpha.detach())]
+
     def train_step(self, image: Tensor, alpha: Tensor) -> MattingLoss:
         """One update on a batch: image (B, 3, H, W), alpha (B, 1, H, W)."""
         run = self.run
@@ -85,7 +102,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
         with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bfloat16"):
-            outputs = self.net(image, run.stages)
+            outputs = self.stages_of(image)
         outputs = [StageOutput(*(x.float() for x in out)) for out in outputs]
         loss = matting_loss(outputs, alpha)
         self.optimizer.zero_grad(set_to_none=True)

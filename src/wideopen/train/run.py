@@ -58,6 +58,7 @@ class TrainRun:
     size: int = 256  # samples are size x size pixels
     batch: int = 16
     stages: int = 2  # T during training
+    far_first: float = 0.5  # share of steps whose stage 1 sees the samples at half size
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the network; losses are float32
     reports: Reports = field(default_factory=Reports)
@@ -73,5 +74,6 @@ class TrainRun:
             f"precision: expected float32 or bfloat16, found {self.precision!r}",
         )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
+        require(0 <= self.far_first <= 1, f"far_first: expected [0, 1], found {self.far_first}")
         require(self.batch >= 1, f"batch: expected at least 1, found {self.batch}")
         require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")

@@ -31,6 +31,7 @@ class MattingConfig:
     head_channels: int  # C' of f_H
     stages: int = 3  # T
     size: int = 1024  # long side at inference, in pixels
+    first_size: int | None = None  # of stage 1, if smaller: who the subject is, seen from afar
 
     def __post_init__(self) -> None:
         require(
@@ -45,6 +46,10 @@ class MattingConfig:
             f"detail_stride: expected 1 or 2, found {self.detail_stride}",
         )
         require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
+        require(
+            self.first_size is None or self.first_size >= 32,
+            f"first_size: expected at least 32 pixels, found {self.first_size}",
+        )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
 
 

@@ -154,16 +154,19 @@ class MattingNet(nn.Module):
         detail = self.high(shared, decoder, previous)
         return StageOutput(semantic, detail, fuse(semantic, detail))
 
-    def forward(self, image: Tensor, stages: int | None = None) -> list[StageOutput]:
-        """All stages, first to last; `stages` (default: the config's) must be at least 1."""
+    def forward(self, image: Tensor, stages: int | None = None, previous: Tensor | None = None) -> list[StageOutput]:
+        """All stages, first to last; `stages` (default: the config's) must be at least 1.
+
+        `previous` (B, 1, H, W) in [0, 1] is the matte so far, where there is one.
+        """
         count = self.config.stages if stages is None else stages
         require(count >= 1, f"stages: expected at least 1, found {count}")
         height, width = image.shape[-2:]
-        padded = functional.pad(
-            image, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate"
-        )  # (B, 3, 32 h, 32 w)
-        shared = self.encode(padded)
-        previous = torch.full_like(padded[:, :1], 0.5)
+        if previous is None:
+            previous = torch.full_like(image[:, :1], 0.5)
+        sides = (0, -width % STRIDE, 0, -height % STRIDE)
+        shared = self.encode(functional.pad(image, sides, mode="replicate"))
+        previous = functional.pad(previous, sides, mode="replicate")  # (B, 1, 32 h, 32 w)
         outputs: list[StageOutput] = []
         for _ in range(count):
             out = self.refine(shared, previous)

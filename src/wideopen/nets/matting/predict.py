@@ -17,6 +17,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wideopen.checks import F32, U8, require
 from wideopen.errors import BackendUnavailable
+from wideopen.nets.matting.blocks import resize
+from wideopen.nets.matting.config import MattingConfig
 from wideopen.nets.matting.model import STRIDE, MattingNet
 from wideopen.nets.matting.weights import load_net, locate
 
@@ -68,15 +70,36 @@ def fold_batch_norms(net: MattingNet) -> MattingNet:
     return net
 
 
+def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int, int]]:
+    """[(long side, stages at it), ...]: stage 1 at `first_size` if that is smaller than `size`.
+
+    The network knows subjects of the sizes it was trained on; in a larger photo the first stage
+    loses sight of what is far from the subject, while later stages hold on to the matte so far.
+    """
+    require(stages >= 1, f"stages: expected at least 1, found {stages}")
+    first = config.first_size
+    if first is None or first >= size or stages == 1:
+        return [(size, stages)]
+    return [(first, 1), (size, stages - 1)]
+
+
 def matte_with(net: MattingNet, srgb_u8: U8, *, size: int | None = None, stages: int | None = None) -> F32:
     """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3) by `net`, on the network's device."""
     net.eval()
     device = next(net.parameters()).device
     height, width = srgb_u8.shape[:2]
-    small = resize_to(srgb_u8, *network_size(height, width, size or net.config.size))
+    count = net.config.stages if stages is None else stages
+    sizes = stage_sizes(net.config, size or net.config.size, count)
+    previous: torch.Tensor | None = None
     with torch.inference_mode():
-        image = torch.from_numpy(small).to(device)[None].permute(0, 3, 1, 2).float() / 255
-        alpha = net(image, stages)[-1].alpha[0, 0].cpu().numpy()  # (h, w)
+        for side, same in sizes:
+            small = resize_to(srgb_u8, *network_size(height, width, side))  # (h, w, 3)
+            image = torch.from_numpy(small).to(device)[None].permute(0, 3, 1, 2).float() / 255
+            if previous is not None:
+                previous = resize(previous, image)
+            previous = net(image, same, previous)[-1].alpha  # (1, 1, h, w)
+    assert previous is not None  # stage_sizes never returns nothing
+    alpha = previous[0, 0].cpu().numpy()
     return np.asarray(np.clip(resize_to(clean_up(alpha), height, width), 0, 1), np.float32)
 
 
@@ -93,7 +116,7 @@ def pick_device(device: str) -> str:
 def _ready_net(weights: str, modified_ns: int, device: str) -> MattingNet:  # noqa: ARG001
     """The network ready for inference; kept, since loading takes longer than a matte."""
     net = fold_batch_norms(load_net(weights)).to(device)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def predict_matte(

@@ -48,6 +48,21 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(row.name for row in ROWS.values() if row.file is not None)
 
 
+def describe() -> list[str]:
+    """One line per row: name, preset, and the file with its size and licence, or why there is none."""
+    lines = []
+    for row in ROWS.values():
+        path = FOLDER / row.file if row.file else None
+        if path is None:
+            state = "none shipped"
+        elif path.is_file():
+            state = f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, {row.licence}"
+        else:
+            state = f"{path.name} is missing"
+        lines.append(f"{row.name:10} preset {row.preset:8} {state}")
+    return lines
+
+
 def locate(weights: str | Path) -> tuple[Path, WeightsRow | None]:
     """The file of a name or path, and its row if it is a shipped one."""
     row = ROWS.get(str(weights))
