@@ -28,9 +28,7 @@ def test_the_srgb_encoding_uses_the_srgb_formula():
 
 def test_sampled_curve_is_exact_at_its_samples_and_straight_between():
     curve = color.SampledCurve((0.0, 0.1, 1.0))
-    assert_allclose(
-        curve.decode([0, 0.25, 0.5, 0.75, 1]), [0, 0.05, 0.1, 0.55, 1], rtol=0, atol=1e-15
-    )
+    assert_allclose(curve.decode([0, 0.25, 0.5, 0.75, 1]), [0, 0.05, 0.1, 0.55, 1], rtol=0, atol=1e-15)
 
 
 # The makers' ICC profiles hold these colorants (D50), to four decimals.

@@ -20,9 +20,7 @@ Matrix: TypeAlias = tuple[tuple[float, float, float], ...]
 
 D50_XYZ = (0.9642, 1.0, 0.8249)  # the white of the ICC profile connection space
 _D65_XY = (0.3127, 0.3290)
-_BRADFORD = np.array(
-    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
-)
+_BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
 def srgb_decode(encoded: ArrayLike) -> F64:
