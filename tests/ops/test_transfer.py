@@ -25,7 +25,11 @@ MIXED = Encoding(
     (ParametricCurve(1.8), SampledCurve((0.0, 0.05, 0.3, 1.0)), APPLE),
     SRGB.to_srgb,
 )
-ENCODINGS = [SRGB, DISPLAY_P3, ADOBE_RGB, MIXED]
+# Two pieces that meet three quarters of a 16-bit step too low: code 30000 has less light than the
+# half step below it.
+GAP = ParametricCurve(1, 1, 0, 1, 30000 / 65535, -0.75 / 65535, 0)
+GAPPED = Encoding("two pieces", (GAP, GAP, SRGB.curves[0]), SRGB.to_srgb)
+ENCODINGS = [SRGB, DISPLAY_P3, ADOBE_RGB, MIXED, GAPPED]
 BACKENDS = list(transfer.BACKENDS)
 
 
