@@ -37,7 +37,13 @@ class WeightsRow:
 ROWS: dict[str, WeightsRow] = {
     row.name: row
     for row in (
-        WeightsRow("mobile", "mobile.safetensors", "", "mobile", "Apache-2.0"),
+        WeightsRow(
+            "mobile",
+            "mobile.safetensors",
+            "d432a7797f9631f160de6511cbc0143fe0ed38492989774061bc964e603e2e3f",
+            "mobile",
+            "Apache-2.0",
+        ),
         WeightsRow("paper", None, "", "paper", ""),
     )
 }

@@ -1,0 +1,291 @@
+"""Training: augmentation, losses that fall, runs that resume, figures that mean what they say."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from wideopen.errors import InvalidInput, WeightsError
+from wideopen.nets.matting.predict import predict_matte
+from wideopen.train import matting as matting_module
+from wideopen.train.augment import Chances, as_taken, random_window, sample
+from wideopen.train.checkpoint import load_checkpoint
+from wideopen.train.data import Batches
+from wideopen.train.evaluate import measure, transition
+from wideopen.train.export import export_weights
+from wideopen.train.matting import learning_rate, run_training
+from wideopen.train.photos import Photo, find_pairs, load_photo, subject_colour
+from wideopen.train.run import Reports, Schedule, TrainRun
+
+
+def disk_photo(size=64, radius=14, seed=0):
+    """A red disk on noise: (rgb, alpha), uint8."""
+    rng = np.random.default_rng(seed)
+    rgb = rng.integers(0, 120, (size, size, 3)).astype(np.uint8)
+    centre = tuple(int(v) for v in rng.integers(size // 2 - 8, size // 2 + 8, 2))
+    alpha = np.zeros((size, size), np.uint8)
+    cv2.circle(alpha, centre, radius, 255, -1, cv2.LINE_AA)
+    a = alpha[..., None] / 255
+    return (rgb * (1 - a) + np.array([220, 30, 40]) * a).astype(np.uint8), alpha
+
+
+def write_set(folder, count=10):
+    (folder / "rgb").mkdir(parents=True)
+    (folder / "alpha").mkdir()
+    for i in range(count):
+        rgb, alpha = disk_photo(seed=i)
+        cv2.imwrite(str(folder / "rgb" / f"d{i}.png"), rgb[..., ::-1])
+        cv2.imwrite(str(folder / "alpha" / f"d{i}.png"), alpha)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def disks(tmp_path_factory):
+    return write_set(tmp_path_factory.mktemp("disks"))
+
+
+def photo(seed=0, **kwargs):
+    rgb, alpha = disk_photo(seed=seed, **kwargs)
+    return Photo(rgb, alpha, subject_colour(rgb, alpha))
+
+
+# Photos
+
+
+def test_a_plain_folder_keeps_every_tenth_photo_for_validation(disks):
+    parts = [pair.part for pair in find_pairs(disks)]
+    assert parts == ["train"] * 9 + ["val"]
+
+
+def test_a_split_file_decides_and_unnamed_photos_are_out(tmp_path):
+    write_set(tmp_path / "a", 3)
+    (tmp_path / "split.json").write_text(json.dumps({"a": {"d0": "val", "d2": "train"}}))
+    found = [(pair.group, pair.name, pair.part) for pair in find_pairs(tmp_path)]
+    assert found == [("a", "d0", "val"), ("a", "d2", "train")]
+
+
+def test_the_folders_of_p3m_10k_are_understood(tmp_path):
+    for folder, photos in (
+        ("train", "blurred_image"),
+        ("validation/P3M-500-P", "blurred_image"),
+        ("validation/P3M-500-NP", "original_image"),
+    ):
+        rgb, alpha = disk_photo()
+        for kind, image in ((photos, rgb), ("mask", alpha)):
+            (tmp_path / folder / kind).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / folder / kind / "p_1.png"), image)
+    found = [(pair.group, pair.part) for pair in find_pairs(tmp_path)]
+    assert found == [("P3M-10k", "train"), ("P3M-500-P", "val"), ("P3M-500-NP", "val")]
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(InvalidInput, match="expected a folder"):
+        find_pairs(tmp_path / "none")
+    with pytest.raises(InvalidInput, match="found neither"):
+        find_pairs(tmp_path)
+    write_set(tmp_path / "s", 2)
+    (tmp_path / "s" / "alpha" / "d1.png").unlink()
+    with pytest.raises(InvalidInput, match=r"expected a matte .*d1.png, found none"):
+        find_pairs(tmp_path / "s")
+
+
+def test_photo_and_matte_must_agree(tmp_path):
+    write_set(tmp_path / "s", 1)
+    cv2.imwrite(str(tmp_path / "s" / "alpha" / "d0.png"), np.zeros((5, 5), np.uint8))
+    (pair,) = find_pairs(tmp_path / "s")
+    with pytest.raises(InvalidInput, match=r"expected a matte of \(64, 64\), found \(5, 5\)"):
+        load_photo(pair, 64)
+
+
+def test_subject_colour_takes_the_background_out_of_the_edge():
+    alpha = np.tile(np.linspace(255, 0, 13).round().astype(np.uint8), (40, 1))
+    alpha = np.pad(alpha, ((0, 0), (60, 60)), "edge")
+    a = alpha[..., None] / 255
+    subject, scene = np.array([200, 40, 60]), np.array([10, 200, 90])
+    rgb = (a * subject + (1 - a) * scene).round().astype(np.uint8)
+    edge = (alpha > 100) & (alpha < 250)
+    off = np.abs(subject_colour(rgb, alpha)[edge] - subject.astype(float)).mean()
+    mixed = np.abs(rgb[edge] - subject.astype(float)).mean()
+    assert off < 0.15 * mixed  # 0.073 seen
+
+
+# Augmentation
+
+
+def test_samples_are_uint8_of_the_asked_size_and_keep_the_subject():
+    photos, scenes = [photo(0), photo(1)], [disk_photo(seed=5)[0]]
+    seen = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        rgb, alpha = sample(rng, photos, seed % 2, scenes, 48, Chances())
+        assert rgb.shape == (48, 48, 3)
+        assert alpha.shape == (48, 48)
+        assert rgb.dtype == alpha.dtype == np.uint8
+        seen += alpha.max() > 200
+    assert seen >= 36
+
+
+def test_colour_and_camera_steps_leave_the_matte_alone():
+    off = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
+    plain, loud = Chances(**off), Chances(**{**off, "backlight": 1, "grey": 1, "tone": 1, "jpeg": 1})
+    results = [sample(np.random.default_rng(3), [photo()], 0, [], 48, c) for c in (plain, loud)]
+    assert_allclose(results[0][1], results[1][1], rtol=0, atol=0)
+    assert (results[0][0] != results[1][0]).any()
+    assert np.ptp(results[1][0].astype(int), axis=2).max() <= 2  # grey, but for the JPEG
+
+
+def test_a_window_shows_nothing_beyond_a_cut_side():
+    alpha = np.zeros((100, 80), np.uint8)
+    alpha[40:, 20:70] = 255  # cut by the lower border
+    for seed in range(200):
+        x, y, side = random_window(np.random.default_rng(seed), alpha, (20, 40, 10, 0))
+        assert x >= -20
+        assert x + side <= 90
+        assert y >= -40
+        assert y + side <= 100
+
+
+def test_no_second_subject_appears_in_the_reflected_border():
+    subject = photo(radius=10)
+    for seed in range(50):
+        _, alpha = as_taken(np.random.default_rng(seed), subject, 64)
+        count, *_ = cv2.connectedComponentsWithStats((alpha > 127).astype(np.uint8))
+        assert count <= 2
+
+
+def test_batches_depend_on_seed_and_number_alone():
+    def batches(seed):
+        return Batches([[photo(0)], [photo(1)]], [], size=32, batch=2, seed=seed, chances=Chances())
+
+    first, again, other = (batches(s).make(7) for s in (0, 0, 1))
+    assert_allclose(first[0], again[0], rtol=0, atol=0)
+    assert (first[0] != other[0]).any()
+    assert (first[0] != batches(0).make(8)[0]).any()
+    image, alpha = next(batches(0).start_at(7))
+    assert image.shape == (2, 3, 32, 32)
+    assert alpha.shape == (2, 1, 32, 32)
+    assert_allclose(image.permute(0, 2, 3, 1).numpy() * 255, first[0], rtol=0, atol=1e-4)
+
+
+# Runs
+
+
+def tiny_run(data, out, **changes):
+    schedule = Schedule(steps=changes.pop("steps", 4), pause_after=changes.pop("pause_after", None), warmup_steps=1)
+    return TrainRun(
+        data=data,
+        out=out,
+        schedule=schedule,
+        size=64,
+        batch=2,
+        stages=2,
+        precision="float32",
+        reports=Reports(report_steps=1),
+        **changes,
+    )
+
+
+def losses(out):
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [row["total"] for row in rows if "total" in row]
+
+
+@pytest.fixture(scope="module")
+def finished(disks, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    assert run_training(tiny_run(disks, out)) == out / "best.pt"
+    return out
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(disks, finished, tmp_path):
+    run = tiny_run(disks, tmp_path, pause_after=2)
+    run_training(run)
+    assert len(losses(tmp_path)) == 2
+    assert not (tmp_path / "best.pt").exists()
+    run_training(replace(run, schedule=replace(run.schedule, pause_after=None), resume=True))
+    assert_allclose(losses(tmp_path), losses(finished), rtol=0, atol=0)
+
+
+def test_a_run_saves_its_settings_and_can_be_exported(finished, tmp_path):
+    assert json.loads((finished / "run.json").read_text())["size"] == 64
+    path = tmp_path / "mine.safetensors"
+    sha256 = export_weights(finished / "best.pt", path)
+    assert len(sha256) == 64
+    alpha = predict_matte(disk_photo()[0], weights=path, size=64, device="cpu")
+    assert alpha.shape == (64, 64)
+
+
+def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
+    trainer = matting_module.Trainer(tiny_run(disks, tmp_path, steps=30))
+    photos = [[photo(i) for i in range(4)]]
+    data = Batches(photos, [], size=64, batch=4, seed=0, chances=Chances())
+    image, alpha = next(data.start_at(0))
+    history = [float(trainer.train_step(image, alpha).total.detach()) for _ in range(12)]
+    assert np.mean(history[-3:]) < 0.7 * history[0]
+
+
+def test_some_first_stages_see_the_samples_at_half_size(disks, tmp_path):
+    image = torch.rand(1, 3, 64, 64)
+    stages = {}
+    for share in (0.0, 1.0):
+        trainer = matting_module.Trainer(tiny_run(disks, tmp_path, far_first=share))
+        trainer.net.eval()
+        stages[share] = trainer.stages_of(image)
+    assert [out.alpha.shape for out in stages[1.0]] == [(1, 1, 64, 64)] * 2
+    assert not torch.equal(stages[0.0][0].detail, stages[1.0][0].detail)
+
+
+def test_resuming_from_nothing_or_from_damage_is_refused(disks, tmp_path):
+    with pytest.raises(InvalidInput, match="checkpoint: expected a file"):
+        run_training(tiny_run(disks, tmp_path, resume=True))
+    (tmp_path / "last.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(InvalidInput, match="expected a readable file"):
+        load_checkpoint(tmp_path / "last.pt")
+
+
+def test_an_encoder_folder_without_weights_is_refused(disks, tmp_path):
+    with pytest.raises(WeightsError, match="encoder weights"):
+        run_training(tiny_run(disks, tmp_path / "out", encoder_weights=tmp_path))
+
+
+def test_settings_that_contradict_are_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="either steps or minutes"):
+        Schedule()
+    with pytest.raises(InvalidInput, match="either steps or minutes"):
+        Schedule(steps=3, minutes=1)
+    with pytest.raises(InvalidInput, match="preset"):
+        TrainRun(data=tmp_path, out=tmp_path, schedule=Schedule(steps=1), preset="huge")
+
+
+def test_learning_rate_warms_up_and_ends_at_zero():
+    schedule = Schedule(steps=100, warmup_steps=10)
+    rates = [learning_rate(schedule, step, 0.0) for step in (0, 4, 9, 50, 100)]
+    assert_allclose(rates[:2], [0.1, 0.5], rtol=0, atol=5e-3)
+    assert rates[2] > 0.97
+    assert_allclose(rates[3:], [0.5, 0], rtol=0, atol=1e-6)
+
+
+# Figures
+
+
+def test_figures_by_hand():
+    truth = np.zeros((100, 100), np.float32)
+    truth[:, 50:] = 1
+    guess = truth.copy()
+    guess[:, 49] = 0.5
+    mad, mse, band = measure(guess, truth)
+    assert mad == pytest.approx(0.005, abs=1e-7)
+    assert mse == pytest.approx(0.0025, abs=1e-7)
+    assert transition(truth).sum() == 200  # one pixel on either side of the step
+    assert band == pytest.approx(0.25, abs=1e-7)
+    assert measure(truth, truth) == (0, 0, 0)
+
+
+def test_the_network_starts_the_same_for_the_same_seed(disks, tmp_path):
+    first, again = (matting_module.Trainer(tiny_run(disks, tmp_path)).net for _ in range(2))
+    for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
