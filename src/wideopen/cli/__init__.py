@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 a bug of ours, 2 bad input. Errors are one line on stderr: what, expected, found.
 """
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -15,7 +16,7 @@ from wideopen.errors import WideopenError
 
 app = typer.Typer(
     help="Turn a sharp portrait into a photo as from a fast lens wide open.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -36,13 +37,21 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Turn a sharp portrait into a photo as from a fast lens wide open."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main() -> None:
     """Entry point of the `wideopen` command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are no UTF-8 are printed as the bytes they are
+        sys.stdout.reconfigure(errors="surrogateescape")
+    # Read when OpenMP is loaded: its waiting threads must not keep a core from other programs, or from each other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -53,7 +62,7 @@ def run(arguments: list[str]) -> int:
     except WideopenError as error:
         warn(f"wideopen: {error}")
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         warn("wideopen: interrupted")
         return 130
     except BrokenPipeError:

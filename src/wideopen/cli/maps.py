@@ -22,12 +22,12 @@ def matte(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the subject's matte: white = subject, grey = partly covered."""
-    from wideopen.cli.output import require_free
+    from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
     from wideopen.io.photo import srgb_u8
     from wideopen.nets.matting.predict import predict_matte
 
-    require_free(out, overwrite=overwrite)
+    require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
@@ -49,11 +49,12 @@ def depth(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the disparity map that render would use: white = nearest."""
-    from wideopen.cli.output import require_free
+    from wideopen.cli.output import require_map_output
     from wideopen.io import read, read_matte, write_map
     from wideopen.pipeline import understand
 
-    require_free(out, overwrite=overwrite)
+    inputs = [photo] if matte is None else [photo, matte]
+    require_map_output(out, inputs=inputs, overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)

@@ -1,55 +1,79 @@
-"""Where results go."""
+"""Where results go: everything that could be refused in the end is refused before any work is done."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
+from wideopen.io.formats import EXTENSIONS
 
-WRITABLE = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif")
-
-
-def require_free(path: Path, *, overwrite: bool) -> None:
-    """Refuse, before any work is done, an output that could not be written in the end."""
-    require(not path.is_dir(), f"{path}: expected a file to write, found a directory")
-    require(path.parent.is_dir(), f"{path}: expected an existing folder, found none at {path.parent}")
-    require(overwrite or not path.exists(), f"{path}: exists already; --overwrite replaces it")
+MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 
 
-def result_paths(photos: list[Path], out: Path | None, *, overwrite: bool) -> list[Path]:
+def require_map_output(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
+    """Refuse a file for a map that could not, or must not, be written in the end."""
+    _require_extension(path, MAP_EXTENSIONS)
+    _require_free(path, inputs=inputs, overwrite=overwrite)
+
+
+def require_distinct(paths: Sequence[Path]) -> None:
+    """Refuse outputs of one command that would replace each other."""
+    seen: set[Path] = set()
+    for path in (path.absolute() for path in paths):
+        require(path not in seen, f"{path}: expected one result for one file, found two that would be written to it")
+        seen.add(path)
+
+
+def result_paths(photos: list[Path], out: Path | None, *, inputs: Sequence[Path], overwrite: bool) -> list[Path]:
     """One result path per photo: OUT a file for one photo or a folder, or NAME.bokeh.EXT beside each photo.
 
-    Raises InvalidInput for a file OUT with several photos, results that would replace each other or a photo, and
-    existing results without `overwrite`.
+    A folder OUT for several photos need not exist yet. Raises InvalidInput for a file OUT with several photos,
+    results that would replace each other or one of the `inputs`, and existing results without `overwrite`.
     """
-    folder = out is not None and (out.is_dir() or (len(photos) > 1 and not out.suffix))
-    if out is not None and len(photos) > 1:
-        require(folder, f"-o: expected a folder for {len(photos)} photos, found {out}")
-        _make_folder(out)
-    if out is not None and not folder:
-        paths = [out]
-    else:
+    try:
+        to_come = out is not None and len(photos) > 1 and out.suffix.lower() not in EXTENSIONS and not out.exists()
+        folder = out is None or to_come or out.is_dir()
+    except OSError as error:
+        raise InvalidInput(f"{out}: cannot be written ({error.strerror})") from error
+    if out is None or folder:
         paths = [(out or photo.parent) / _result_name(photo) for photo in photos]
-    seen: dict[Path, Path] = {}
-    for photo, path in zip(photos, paths, strict=True):
-        require(path not in seen, f"{photo} and {seen.get(path)} would both be written to {path}")
-        seen[path] = photo
-        same = path.exists() and any(other.exists() and path.samefile(other) for other in photos)
-        require(not same, f"{path}: is one of the photos; originals are never overwritten")
-        require_free(path, overwrite=overwrite)
-        suffix = path.suffix.lower()
-        require(
-            suffix in WRITABLE, f"{path}: expected one of {' '.join(WRITABLE)}, found {path.suffix or 'no extension'}"
-        )
+    else:
+        require(len(photos) == 1, f"-o: expected a folder for {len(photos)} photos, found {out}")
+        paths = [out]
+    require_distinct(paths)
+    for path in paths:
+        _require_extension(path, tuple(EXTENSIONS))
+        if not to_come:
+            _require_free(path, inputs=inputs, overwrite=overwrite)
     return paths
 
 
-def _result_name(photo: Path) -> str:
-    suffix = photo.suffix if photo.suffix.lower() in WRITABLE else ".png"
-    return f"{photo.stem}.bokeh{suffix}"
-
-
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the folder for results, unless it is there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(f"-o: cannot make the folder {folder}: {error.strerror}") from error
+        raise InvalidInput(f"-o: cannot make the folder {folder} ({error.strerror})") from error
+
+
+def _result_name(photo: Path) -> str:
+    suffix = photo.suffix if photo.suffix.lower() in EXTENSIONS else ".png"
+    return f"{photo.stem}.bokeh{suffix}"
+
+
+def _require_extension(path: Path, known: Sequence[str]) -> None:
+    found = path.suffix or "no extension"
+    require(path.suffix.lower() in known, f"{path}: expected one of {' '.join(known)}, found {found}")
+
+
+def _require_free(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
+    try:
+        require(not path.is_dir(), f"{path}: expected a file to write, found a folder")
+        require(path.parent.is_dir(), f"{path}: expected an existing folder, found no {path.parent}")
+        taken = os.path.lexists(path)
+        own = next((file for file in inputs if path.exists() and file.exists() and path.samefile(file)), None)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written ({error.strerror})") from error
+    require(own is None, f"{path}: is the input {own}; originals are never overwritten")
+    require(overwrite or not taken, f"{path}: exists already; --overwrite replaces it")

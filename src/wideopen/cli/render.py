@@ -4,15 +4,16 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wideopen.checks import require
 from wideopen.cli import options
 from wideopen.cli.report import steps, warn
 from wideopen.errors import WideopenError
-from wideopen.lens import Aperture, Focus, Lens, Look, parse_blur
+
+if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so that --help is quick
+    from wideopen.lens import Aperture, Focus, Lens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,10 @@ class _Job:
 
     look: str
     blur: str
-    focus: Focus
+    focus: "Focus"
     focus_range: float | None
     planes: int
-    aperture: Aperture
+    aperture: "Aperture"
     highlights: float
     matte: Path | None
     disparity: Path | None
@@ -58,7 +59,7 @@ def render(
         typer.Option(help="Disparity half-width that stays sharp. Default: the subject's own, or 0 for a point."),
     ] = None,
     planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
-    aperture: Annotated[str, typer.Option(help="disk or polygon:SIDES[@DEGREES].")] = "disk",
+    aperture: Annotated[str, typer.Option(help="disk, polygon:6 (sides) or polygon:6@15 (degrees).")] = "disk",
     highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
     matte: options.Matte = None,
     disparity: options.Disparity = None,
@@ -79,16 +80,15 @@ def render(
     as_json: options.Json = False,
 ) -> int:
     """Render photos as a fast lens wide open would have taken them."""
-    from wideopen.cli.output import require_free, result_paths
+    from wideopen.checks import require
+    from wideopen.cli.output import require_distinct, require_map_output, result_paths
+    from wideopen.lens import Aperture, Focus
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
     for name, value in single.items():
         require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
     require(disparity is None or depth_m is None, "--disparity and --depth-m: expected one of them, found both")
-    for path in (save_matte, save_disparity):
-        if path is not None:
-            require_free(path, overwrite=overwrite)
     job = _Job(
         look=look,
         blur=blur,
@@ -112,7 +112,12 @@ def render(
     )
     # Settings are checked before the first photo is opened; the focus is only known with a scene.
     _lens(job, 0.0, 0.0, long_side_px=10**9)
-    paths = result_paths(photos, out, overwrite=overwrite)
+    inputs = [*photos, *(path for path in (matte, disparity, depth_m) if path is not None)]
+    paths = result_paths(photos, out, inputs=inputs, overwrite=overwrite)
+    saved = [path for path in (save_matte, save_disparity) if path is not None]
+    for path in saved:
+        require_map_output(path, inputs=inputs, overwrite=overwrite)
+    require_distinct([*paths, *saved])
     failures = 0
     for photo, path in zip(photos, paths, strict=True):
         try:
@@ -125,7 +130,9 @@ def render(
     return 2 if failures else 0
 
 
-def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> Lens:
+def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> "Lens":
+    from wideopen.lens import Lens, Look, parse_blur
+
     look: Look = job.look  # type: ignore[assignment]  # Lens refuses other words
     return Lens(
         focus_disparity=focus,
@@ -148,6 +155,7 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
 
     with steps(photo_path.name) as step:
         step("reading")
+        from wideopen.cli.output import make_folder
         from wideopen.io import read, read_depth_m, read_disparity, read_matte, write, write_map
         from wideopen.ops.render import first_use_compiles
         from wideopen.pipeline import analyze
@@ -182,6 +190,7 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         lap("render", since)
         step("writing")
         since = time.perf_counter()
+        make_folder(out.parent)
         write(out, image, like=photo, quality=job.output_quality, overwrite=job.overwrite)
         if job.save_matte is not None:
             write_map(job.save_matte, scene.matte, overwrite=job.overwrite)
