@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from safetensors.torch import save_file
 
 from wideopen.errors import InvalidInput, WeightsError
+from wideopen.nets.matting.encoders import build_encoder
 from wideopen.nets.matting.predict import predict_matte
 from wideopen.train import matting as matting_module
 from wideopen.train.augment import Chances, as_taken, random_window, sample
-from wideopen.train.checkpoint import load_checkpoint
+from wideopen.train.checkpoint import load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.evaluate import measure, transition
 from wideopen.train.export import export_weights
@@ -211,12 +213,38 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(disks, finished, tmp_path):
 
 
 def test_a_run_saves_its_settings_and_can_be_exported(finished, tmp_path):
-    assert json.loads((finished / "run.json").read_text())["size"] == 64
+    settings = json.loads((finished / "run.json").read_text())
+    assert settings["size"] == 64
+    assert len(settings["commit"]) in (7, 40)  # "unknown" outside a checkout
     path = tmp_path / "mine.safetensors"
     sha256 = export_weights(finished / "best.pt", path)
     assert len(sha256) == 64
     alpha = predict_matte(disk_photo()[0], weights=path, size=64, device="cpu")
     assert alpha.shape == (64, 64)
+
+
+def test_without_validation_photos_the_last_weights_are_kept(tmp_path):
+    write_set(tmp_path / "few", 3)
+    best = run_training(tiny_run(tmp_path / "few", tmp_path / "out", steps=1))
+    assert load_checkpoint(best)["step"] == 1
+
+
+def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, tmp_path):
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    torch.manual_seed(1)
+    save_file(build_encoder("mobilenet_v2").net.state_dict(), folder / "model.safetensors")
+    run = tiny_run(disks, tmp_path, encoder_weights=folder)
+    trainer = matting_module.Trainer(run)
+    save_checkpoint(tmp_path / "last.pt", trainer.state())
+    schedule = replace(run.schedule, lr=0.5, encoder_lr=0.25)
+    again = replace(run, encoder_weights=None, resume=True, schedule=schedule)
+    resumed = matting_module.Trainer(again)
+    assert [group["peak"] for group in resumed.optimizer.param_groups] == [0.5, 0.25]
+    before = [buffer.clone() for buffer in resumed.net.encoder.buffers()]
+    resumed.train_step(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
+    for buffer, was in zip(resumed.net.encoder.buffers(), before, strict=True):
+        assert torch.equal(buffer, was)
 
 
 def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):

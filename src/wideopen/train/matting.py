@@ -30,6 +30,7 @@ from wideopen.nets.matting.model import MattingNet, StageOutput
 from wideopen.train.checkpoint import Average, load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.evaluate import evaluate_net
+from wideopen.train.export import current_commit
 from wideopen.train.photos import Pair, find_pairs, load_backgrounds, load_photo
 from wideopen.train.run import Schedule, TrainRun
 
@@ -43,6 +44,7 @@ class Trainer:
         torch.manual_seed(run.seed)
         self.run = run
         self.net = MattingNet(PRESETS[run.preset]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.pretrained = run.encoder_weights is not None
         if run.encoder_weights is not None and not run.resume:
             load_encoder_weights(self.net.encoder, run.encoder_weights)
         self.optimizer = build_optimizer(self.net, run)
@@ -57,6 +59,7 @@ class Trainer:
         """Everything needed to continue."""
         return {
             "preset": self.run.preset,
+            "pretrained": self.pretrained,
             "net": self.net.state_dict(),
             "average": self.average.state,
             "optimizer": self.optimizer.state_dict(),
@@ -75,6 +78,9 @@ class Trainer:
         self.net.load_state_dict(state["net"], strict=True)
         self.average.state = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, peak in zip(self.optimizer.param_groups, peaks(self.run.schedule), strict=True):
+            group["peak"] = peak
+        self.pretrained = state["pretrained"]
         self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
         torch.set_rng_state(state["torch_rng"])
 
@@ -96,7 +102,7 @@ class Trainer:
         """One update on a batch: image (B, 3, H, W), alpha (B, 1, H, W)."""
         run = self.run
         self.net.train()
-        if run.encoder_weights is not None:
+        if self.pretrained:
             self.net.encoder.eval()  # keeps the batch-norm statistics of the pretrained encoder
         rate = learning_rate(run.schedule, self.step, self.elapsed_s)
         for group in self.optimizer.param_groups:
@@ -119,11 +125,14 @@ def build_optimizer(net: MattingNet, run: TrainRun) -> torch.optim.Optimizer:
     encoder = list(net.encoder.parameters())
     known = {id(p) for p in encoder}
     new = [p for p in net.parameters() if id(p) not in known]
-    groups = [
-        {"params": new, "lr": run.schedule.lr, "peak": run.schedule.lr},
-        {"params": encoder, "lr": run.schedule.encoder_lr, "peak": run.schedule.encoder_lr},
-    ]
+    parts = zip((new, encoder), peaks(run.schedule), strict=True)
+    groups = [{"params": params, "lr": peak, "peak": peak} for params, peak in parts]
     return torch.optim.AdamW(groups, weight_decay=1e-4)
+
+
+def peaks(schedule: Schedule) -> tuple[float, float]:
+    """Peak learning rates of the optimizer's groups."""
+    return schedule.lr, schedule.encoder_lr
 
 
 def learning_rate(schedule: Schedule, step: int, elapsed_s: float) -> float:
@@ -160,6 +169,9 @@ def _log(run: TrainRun, **row: Any) -> None:
 def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
     """Log the average's figures; keep it as best.pt if its mean absolute difference is lowest."""
     run = trainer.run
+    if not pairs:  # nothing to choose by: the newest is kept
+        _keep(trainer, math.nan)
+        return
     net = MattingNet(PRESETS[run.preset])
     net.load_state_dict(trainer.average.state, strict=True)
     rows = evaluate_net(net, pairs)
@@ -167,8 +179,13 @@ def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
     _log(run, step=trainer.step, val_mad=mad, **{f"val_mad_{row.group}": row.mad for row in rows})
     if mad < trainer.best:
         trainer.best = mad
-        best = {"preset": run.preset, "average": trainer.average.state, "step": trainer.step}
-        save_checkpoint(run.out / "best.pt", {**best, "val_mad": mad})
+        _keep(trainer, mad)
+
+
+def _keep(trainer: Trainer, val_mad: float) -> None:
+    run = trainer.run
+    best = {"preset": run.preset, "average": trainer.average.state, "step": trainer.step}
+    save_checkpoint(run.out / "best.pt", {**best, "val_mad": val_mad})
 
 
 def run_training(run: TrainRun) -> Path:
@@ -178,7 +195,8 @@ def run_training(run: TrainRun) -> Path:
     """
     pairs = find_pairs(run.data)
     run.out.mkdir(parents=True, exist_ok=True)
-    (run.out / "run.json").write_text(json.dumps(asdict(run), default=str, indent=1) + "\n")
+    settings = {**asdict(run), "commit": current_commit()}
+    (run.out / "run.json").write_text(json.dumps(settings, default=str, indent=1) + "\n")
     trainer = Trainer(run)
     batches = _batches(run, pairs)
     val = [pair for pair in pairs if pair.part == "val"]
@@ -186,7 +204,7 @@ def run_training(run: TrainRun) -> Path:
     with _StopSignal() as stop:
         _loop(trainer, batches, val, stop)
     save_checkpoint(run.out / "last.pt", trainer.state())
-    if val and not stop.asked:
+    if not stop.asked:
         _validate(trainer, val)
     return run.out / "best.pt"
 
@@ -210,7 +228,7 @@ def _loop(trainer: Trainer, batches: Batches, val: list[Pair], stop: "_StopSigna
         if now - saved > 60 * run.reports.checkpoint_minutes:
             saved = now
             save_checkpoint(run.out / "last.pt", trainer.state())
-        if val and now - validated > 60 * run.reports.val_minutes:
+        if now - validated > 60 * run.reports.val_minutes:
             validated = now
             _validate(trainer, val)
 
