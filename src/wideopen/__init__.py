@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from wideopen.errors import InvalidInput as InvalidInput
     from wideopen.errors import WeightsError as WeightsError
     from wideopen.errors import WideopenError as WideopenError
-    from wideopen.io import Photo as Photo
     from wideopen.io import read as read
     from wideopen.io import write as write
     from wideopen.lens import Aperture as Aperture
     from wideopen.lens import Lens as Lens
     from wideopen.lens import PaperLook as PaperLook
+    from wideopen.photo import Photo as Photo
     from wideopen.pipeline import Scene as Scene
     from wideopen.pipeline import analyze as analyze
     from wideopen.pipeline import render as render
@@ -38,7 +38,7 @@ _HOME = {
     "InvalidInput": "errors",
     "Lens": "lens",
     "PaperLook": "lens",
-    "Photo": "io",
+    "Photo": "photo",
     "Scene": "pipeline",
     "WeightsError": "errors",
     "WideopenError": "errors",

@@ -14,7 +14,6 @@ import numpy as np
 from wideopen.backends import pick
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
-from wideopen.io.photo import Photo, srgb_u8
 from wideopen.lens import Lens, PaperLook
 from wideopen.ops import disparity as disparity_ops
 from wideopen.ops.render import BACKENDS as RENDERERS
@@ -22,6 +21,7 @@ from wideopen.ops.render.types import Optics, Sheet
 from wideopen.ops.sheets import BACKENDS as SEPARATORS
 from wideopen.ops.sheets.prepare import prepare_sheets
 from wideopen.ops.transfer import decode, encode
+from wideopen.photo import Photo, srgb_u8
 
 LOG = logging.getLogger(__name__)
 MOST_FOCUS_RANGE = 0.1

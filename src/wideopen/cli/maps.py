@@ -24,8 +24,8 @@ def matte(
     """Write the subject's matte: white = subject, grey = partly covered."""
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
-    from wideopen.io.photo import srgb_u8
     from wideopen.nets.matting.predict import predict_matte
+    from wideopen.photo import srgb_u8
 
     require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:

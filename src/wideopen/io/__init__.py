@@ -1,9 +1,9 @@
 """Photo files and maps: read, write. Decoders are imported when a file needs them."""
 
 from wideopen.io.maps import read_depth_m, read_disparity, read_matte, write_map
-from wideopen.io.photo import Metadata, Photo, srgb_u8
 from wideopen.io.read import read
 from wideopen.io.write import check_output, write
+from wideopen.photo import Metadata, Photo, srgb_u8
 
 __all__ = [
     "Metadata",

@@ -13,8 +13,8 @@ from wideopen.errors import InvalidInput
 from wideopen.io import exif as exif_tools
 from wideopen.io.formats import readable_path
 from wideopen.io.icc import BadProfileError, parse_profile
-from wideopen.io.photo import Metadata, Photo
 from wideopen.io.raster import Raster, load_raster
+from wideopen.photo import Metadata, Photo
 
 __all__ = ["read"]
 

@@ -11,7 +11,7 @@ from wideopen.io import exif as exif_tools
 from wideopen.io.atomic import atomic_file, check_target
 from wideopen.io.formats import format_of_extension, readable_path
 from wideopen.io.icc import build_profile
-from wideopen.io.photo import Photo
+from wideopen.photo import Photo
 
 __all__ = ["check_output", "write"]
 
