@@ -28,11 +28,12 @@ def require_distinct(paths: Sequence[Path]) -> None:
 def result_paths(photos: list[Path], out: Path | None, *, inputs: Sequence[Path], overwrite: bool) -> list[Path]:
     """One result path per photo: OUT a file for one photo or a folder, or NAME.bokeh.EXT beside each photo.
 
-    A folder OUT for several photos need not exist yet. Raises InvalidInput for a file OUT with several photos,
+    An OUT without an extension is a folder, which need not exist yet. Raises InvalidInput for a file OUT with several photos,
     results that would replace each other or one of the `inputs`, and existing results without `overwrite`.
     """
     try:
-        to_come = out is not None and len(photos) > 1 and out.suffix.lower() not in EXTENSIONS and not out.exists()
+        a_folder = out is not None and (not out.suffix or (len(photos) > 1 and out.suffix.lower() not in EXTENSIONS))
+        to_come = out is not None and a_folder and not out.exists()
         folder = out is None or to_come or out.is_dir()
     except OSError as error:
         raise InvalidInput(f"{out}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,51 @@
+"""Every example of the README runs, in order, in a folder with a small portrait."""
+
+import glob
+import re
+import shlex
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from wideopen.cli import run
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def portrait(tmp_path, monkeypatch):
+    """A folder with portrait.jpg (256 x 256) and depth.png, made the working folder."""
+    small = cv2.resize(astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(tmp_path / "portrait.jpg"), small[..., ::-1])
+    cv2.imwrite(str(tmp_path / "depth.png"), np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 256)))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _blocks(language):
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.S)
+    assert blocks, f"README has no {language} example"
+    return blocks
+
+
+def test_python_examples(portrait):
+    for block in _blocks("python"):
+        exec(compile(block, "README.md", "exec"), {})  # noqa: S102  our own file
+    assert (portrait / "portrait.bokeh.jpg").is_file()
+
+
+def test_command_lines(portrait):
+    lines = [line for block in _blocks("sh") for line in block.splitlines() if line.startswith("wideopen ")]
+    assert len(lines) >= 5
+    for line in lines:
+        words = shlex.split(line.split("  #")[0])[1:]
+        for written in portrait.glob("*.bokeh.*"):
+            written.unlink()  # each line stands for itself
+        (portrait / "out.jpg").unlink(missing_ok=True)
+        words = [w for word in words for w in (sorted(glob.glob(word)) if "*" in word else [word])]  # noqa: PTH207
+        if "1200,800" in words:
+            words[words.index("1200,800")] = "120,80"  # the example's portrait is larger
+        assert run(words) == 0, line
