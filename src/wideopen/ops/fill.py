@@ -28,7 +28,7 @@ def _push_pull(weighed: F32, w: F32) -> F32:
     height, width, channels = weighed.shape
     safe = np.maximum(w, np.float32(1e-8))[..., None]
     if max(height, width) == 1 or w.min() >= 1:
-        known: F32 = weighed / safe
+        known: F32 = np.divide(weighed, safe, dtype=np.float32)
         return known
     size = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))
     down = cv2.resize(weighed, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], channels)

@@ -11,10 +11,14 @@ What bounds the work: a tile looks only at planes that some pixel within reach u
 them. Running sums live for one row of one tile, so float32 keeps 1e-6 in the thin-lens look whatever the photo's
 width; the paper look sums in float64, because its root 1/alpha2 would blow the rounding of a bright neighbour up to
 visible grain in black.
+
+All kernels of rendering are in this file: numba's cache on disk knows a kernel is stale by the age of its own file,
+not of what it calls elsewhere.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
@@ -31,6 +35,17 @@ from wideopen.ops.render.types import Optics, Sheet
 TILE_H, TILE_W = 128, 512
 DIRECT = 8
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
+
+
+class Rows(NamedTuple):
+    """The rows of all kernels in flat arrays; plane k owns rows starts[k] to starts[k + 1]."""
+
+    starts: np.ndarray  # (N + 1,) int64
+    dys: np.ndarray  # (R,) int64
+    firsts: np.ndarray  # (R,) float64, source edges relative to the pixel written: see the module's formula
+    lasts: np.ndarray  # (R,) float64
+    scales: np.ndarray  # (N,) float32, one over the kernel's area
+    reaches: np.ndarray  # (N,) int64, pixels that the kernel reaches out
 
 
 @njit(cache=True, fastmath=MATHS)
@@ -116,11 +131,12 @@ def _any_within(flags, i, j, reach_y, reach_x):
 
 
 @njit(cache=True, fastmath=MATHS)
-def _load_row(rgb, alpha, position, opaque, k, scale, strength, x_first, line, total):
+def _load_row(pixels, opaque, k, scale, strength, x_first, line, total):
     """Fill the weighted row (n * C) and its running sums for plane k; False if the row holds nothing of it.
 
     Channels: r, g, b, weight, and alpha unless opaque. Pixels outside the photo are 0 in all, weight included.
     """
+    rgb, alpha, position = pixels
     channels = 4 if opaque else 5
     width, n = position.size, line.size // channels
     start, stop = max(0, x_first), min(width, x_first + n)
@@ -179,29 +195,11 @@ def _compression(level, s):
 
 
 @njit(cache=True, parallel=True, fastmath=MATHS)
-def _sheet_over(
-    canvas,
-    rgb,
-    alpha,
-    opaque,
-    position,
-    present,
-    covered,
-    order,
-    starts,
-    dys,
-    firsts,
-    lasts,
-    scales,
-    reaches,
-    strength,
-    tile_h,
-    tile_w,
-):
+def _sheet_over(canvas, rgb, alpha, opaque, position, present, covered, order, rows, strength, tile_h, tile_w):
     """canvas (H, W, 3) <- the blurred sheet over canvas.  S = sum_k blur_k(w_k [rgba]) / sum_k blur_k(w_k)."""
     height, width = position.shape
     tiles_x, planes = present.shape[1], present.shape[2]
-    max_reach = reaches.max()
+    max_reach = rows.reaches.max()
     channels = 4 if opaque else 5
     for n in prange(order.size):
         i, j = order[n] // tiles_x, order[n] % tiles_x
@@ -211,36 +209,21 @@ def _sheet_over(
         x0, x1 = j * tile_w, min(width, (j + 1) * tile_w)
         acc = np.zeros((y1 - y0, (x1 - x0) * channels), np.float32)
         for k in range(planes):
-            reach = reaches[k]
-            if not _any_within(
-                present[:, :, k],
-                i,
-                j,
-                (reach + tile_h - 1) // tile_h,
-                (reach + tile_w - 1) // tile_w,
-            ):
+            reach = rows.reaches[k]
+            ty, tx = (reach + tile_h - 1) // tile_h, (reach + tile_w - 1) // tile_w
+            if not _any_within(present[:, :, k], i, j, ty, tx):
                 continue
             shift = reach + 1
             line = np.empty((x1 - x0 + 2 * shift) * channels, np.float32)
             total = np.empty((x1 - x0 + 2 * shift + 2) * channels, np.float32)
             for sy in range(max(0, y0 - reach), min(height, y1 + reach)):
-                if not _load_row(
-                    rgb[sy],
-                    alpha[sy],
-                    position[sy],
-                    opaque,
-                    k,
-                    scales[k],
-                    strength,
-                    x0 - shift,
-                    line,
-                    total,
-                ):
+                pixels = rgb[sy], alpha[sy], position[sy]
+                if not _load_row(pixels, opaque, k, rows.scales[k], strength, x0 - shift, line, total):
                     continue
-                for s in range(starts[k], starts[k + 1]):
-                    y = sy + dys[s]
+                for s in range(rows.starts[k], rows.starts[k + 1]):
+                    y = sy + rows.dys[s]
                     if y0 <= y < y1:
-                        _add_span(line, total, firsts[s], lasts[s], acc[y - y0], shift, channels)
+                        _add_span(line, total, rows.firsts[s], rows.lasts[s], acc[y - y0], shift, channels)
         for y in range(y1 - y0):
             for x in range(x1 - x0):
                 i = x * channels
@@ -255,18 +238,18 @@ def _sheet_over(
                     canvas[y0 + y, x0 + x, c] = acc[y, i + c] * scale + (1 - a) * canvas[y0 + y, x0 + x, c]
 
 
-def _flatten(spans: Sequence[Spans]) -> tuple[np.ndarray, ...]:
-    """Spans of all planes in flat arrays, as source intervals: see the module's formula."""
-    starts = np.cumsum([0] + [len(s.dy) for s in spans]).astype(np.int64)
-    dys = np.concatenate([s.dy for s in spans]).astype(np.int64)
-    firsts = np.concatenate([0.5 - s.right.astype(np.float64) for s in spans])
-    lasts = np.concatenate([0.5 - s.left.astype(np.float64) for s in spans])
-    scales = np.array([1 / np.sum(s.right.astype(np.float64) - s.left) for s in spans])
-    reaches = np.array(
-        [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans],
-        np.int64,
+def _rows(spans: Sequence[Spans]) -> Rows:
+    """Spans of all planes, as source intervals."""
+    areas = [np.sum(s.right.astype(np.float64) - s.left) for s in spans]
+    reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
+    return Rows(
+        starts=np.cumsum([0] + [len(s.dy) for s in spans]).astype(np.int64),
+        dys=np.concatenate([s.dy for s in spans]).astype(np.int64),
+        firsts=np.concatenate([0.5 - s.right.astype(np.float64) for s in spans]),
+        lasts=np.concatenate([0.5 - s.left.astype(np.float64) for s in spans]),
+        scales=(1 / np.array(areas)).astype(np.float32),
+        reaches=np.array(reaches, np.int64),
     )
-    return starts, dys, firsts, lasts, scales, reaches
 
 
 def _tile_order(height: int, width: int) -> np.ndarray:
@@ -300,14 +283,9 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
         opaque = sheet.alpha is None
         alpha = sheet.disparity if sheet.alpha is None else sheet.alpha  # never read where opaque
         present, covered = _occupancy(position, alpha, opaque, len(radii), TILE_H, TILE_W)
-        starts, dys, firsts, lasts, scales, reaches = _flatten(
-            [antialiased_spans(optics.aperture, float(r)) for r in radii]
-        )
-        _sheet_over(
-            canvas, sheet.rgb, alpha, opaque, position, present, covered, _tile_order(height, width),
-            starts, dys, firsts, lasts, scales.astype(np.float32), reaches, np.float32(FULL_GAIN * optics.highlights),
-            TILE_H, TILE_W,
-        )  # fmt: skip
+        rows = _rows([antialiased_spans(optics.aperture, float(r)) for r in radii])
+        order, strength = _tile_order(height, width), np.float32(FULL_GAIN * optics.highlights)
+        _sheet_over(canvas, sheet.rgb, alpha, opaque, position, present, covered, order, rows, strength, TILE_H, TILE_W)
     return canvas
 
 
@@ -330,24 +308,7 @@ def _paper_weights(disparity, mids, extent, group, y0, x0, out):
 
 
 @njit(cache=True, parallel=True, fastmath=MATHS)
-def _paper_tiles(
-    bent,
-    disparity,
-    mids,
-    extent,
-    group,
-    starts,
-    dys,
-    firsts,
-    lasts,
-    reaches,
-    order,
-    root,
-    a2,
-    b2,
-    tile_h,
-    tile_w,
-):
+def _paper_tiles(bent, disparity, mids, extent, group, rows, order, root, a2, b2, tile_h, tile_w):
     """Eqs. (4) and (6)-(9) per tile: one blur for each different radius, weighted by what its planes show."""
     height, width = disparity.shape
     tiles_x = (width + tile_w - 1) // tile_w
@@ -356,11 +317,11 @@ def _paper_tiles(
         i, j = order[n] // tiles_x, order[n] % tiles_x
         y0, y1 = i * tile_h, min(height, (i + 1) * tile_h)
         x0, x1 = j * tile_w, min(width, (j + 1) * tile_w)
-        weights = np.empty((reaches.size, y1 - y0, x1 - x0), np.float32)
+        weights = np.empty((rows.reaches.size, y1 - y0, x1 - x0), np.float32)
         _paper_weights(disparity, mids, extent, group, y0, x0, weights)
         colour = np.zeros((3, y1 - y0, x1 - x0))
-        for k in range(reaches.size):
-            reach = reaches[k]
+        for k in range(rows.reaches.size):
+            reach = rows.reaches[k]
             shift = reach + 1
             acc = np.zeros((y1 - y0, (x1 - x0) * 4))
             line = np.zeros((x1 - x0 + 2 * shift) * 4)
@@ -372,10 +333,10 @@ def _paper_tiles(
                         line[i + c] = bent[sy, x, c]
                     line[i + 3] = 1
                 _running_sum(line, 4, total)
-                for s in range(starts[k], starts[k + 1]):
-                    y = sy + dys[s]
+                for s in range(rows.starts[k], rows.starts[k + 1]):
+                    y = sy + rows.dys[s]
                     if y0 <= y < y1:
-                        _add_span(line, total, firsts[s], lasts[s], acc[y - y0], shift, 4)
+                        _add_span(line, total, rows.firsts[s], rows.lasts[s], acc[y - y0], shift, 4)
             for c in range(3):
                 for y in range(y1 - y0):
                     for x in range(x1 - x0):
@@ -405,10 +366,10 @@ def paper(
     mids, extent = paper_planes(disparity, planes)
     radii = paper_radii(mids, focus_disparity=focus_disparity, radius_px=radius_px, delta=p.delta)
     different, group = np.unique(radii, return_inverse=True)
-    starts, dys, firsts, lasts, _, reaches = _flatten([binary_spans(aperture, int(r)) for r in different])
+    rows = _rows([binary_spans(aperture, int(r)) for r in different])
     bent = np.maximum(np.float32(p.a1) * encoded + np.float32(p.b1), 0) ** np.float32(p.alpha1)
+    order, extent32 = _tile_order(*disparity.shape), np.float32(extent)
     result: F32 = _paper_tiles(
-        bent, disparity, mids, np.float32(extent), group.astype(np.int64), starts, dys, firsts, lasts, reaches,
-        _tile_order(*disparity.shape), 1 / p.alpha2, p.a2, p.b2, TILE_H, TILE_W,
-    )  # fmt: skip
+        bent, disparity, mids, extent32, group.astype(np.int64), rows, order, 1 / p.alpha2, p.a2, p.b2, TILE_H, TILE_W
+    )
     return result
