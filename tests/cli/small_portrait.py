@@ -46,6 +46,12 @@ def load(path):
     return np.asarray(Image.open(path).convert("RGB"))
 
 
+def size_of(path):
+    """Return (width, height) of the picture."""
+    with Image.open(path) as image:
+        return image.size
+
+
 def contents(folder):
     """Return every path under `folder`, with the bytes of files: what a failure must leave as it was."""
     return {path: path.read_bytes() if path.is_file() else None for path in sorted(Path(folder).rglob("*"))}

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a bug of ours, 2 bad input. Errors are one line on stderr:
 import io
 import os
 import sys
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -65,20 +66,27 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         warn("wideopen: interrupted")
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # SystemExit is what the option parser makes of a broken pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001  the last line of defence: usage errors, and our own bugs
-        return _last_resort(error)
+        return _last_resort(error, arguments)
     return result if isinstance(result, int) else 0
 
 
-def _last_resort(error: Exception) -> int:
+def _last_resort(error: Exception, arguments: list[str]) -> int:
     if hasattr(error, "format_message"):  # what the option parser raises: a usage error
-        message = " ".join(error.format_message().split())
-        warn(f"wideopen: {message or 'no command given'}")
+        message = error.format_message() or "no command given"
+        warn(f"wideopen: {message}{_found(error, arguments)}")
         return 2
     if os.environ.get("WIDEOPEN_DEBUG"):
         raise error
     warn(f"wideopen: a bug of ours: {type(error).__name__}: {error} (WIDEOPEN_DEBUG=1 shows where; please report it)")
     return 1
+
+
+def _found(error: Exception, arguments: list[str]) -> str:
+    """Return what stood after the option that a usage error is about; the parser does not say."""
+    names = getattr(getattr(error, "param", None), "opts", ())
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    return next((f", found {value!r}" for name, value in pairwise(words) if name in names), "")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.io.formats import EXTENSIONS
+from wideopen.io.encode import LOSSLESS
+from wideopen.io.formats import EXTENSIONS, format_of_extension
 
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 
@@ -28,8 +29,8 @@ def require_distinct(paths: Sequence[Path]) -> None:
 def result_paths(photos: list[Path], out: Path | None, *, inputs: Sequence[Path], overwrite: bool) -> list[Path]:
     """One result path per photo: OUT a file for one photo or a folder, or NAME.bokeh.EXT beside each photo.
 
-    An OUT without an extension is a folder, which need not exist yet. Raises InvalidInput for a file OUT with several photos,
-    results that would replace each other or one of the `inputs`, and existing results without `overwrite`.
+    An OUT without an extension is a folder, which need not exist yet. Raises InvalidInput for a file OUT with several
+    photos, results that would replace each other or one of the `inputs`, and existing results without `overwrite`.
     """
     try:
         a_folder = out is not None and (not out.suffix or (len(photos) > 1 and out.suffix.lower() not in EXTENSIONS))
@@ -48,6 +49,16 @@ def result_paths(photos: list[Path], out: Path | None, *, inputs: Sequence[Path]
         if not to_come:
             _require_free(path, inputs=inputs, overwrite=overwrite)
     return paths
+
+
+def require_quality(quality: int | None, paths: Sequence[Path]) -> None:
+    """Refuse a quality that is none, or that one of the results' formats does not have."""
+    if quality is None:
+        return
+    require(1 <= quality <= 100, f"--output-quality: expected 1 to 100, found {quality}")
+    for path in paths:
+        name = format_of_extension(path)
+        require(name not in LOSSLESS, f"{path}: {name} is lossless, expected no --output-quality, found {quality}")
 
 
 def make_folder(folder: Path) -> None:

@@ -73,7 +73,7 @@ def render(
     save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, 16-bit PNG.")] = None,
     save_disparity: Annotated[Path | None, typer.Option(help="Also write the disparity used, 16-bit PNG.")] = None,
     output_quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Of JPEG, WebP, HEIC and AVIF. Default: 95.")
+        int | None, typer.Option(help="1 to 100, of JPEG, WebP, HEIC and AVIF. Default: 95 for JPEG.")
     ] = None,
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
@@ -81,7 +81,7 @@ def render(
 ) -> int:
     """Render photos as a fast lens wide open would have taken them."""
     from wideopen.checks import require
-    from wideopen.cli.output import require_distinct, require_map_output, result_paths
+    from wideopen.cli.output import require_distinct, require_map_output, require_quality, result_paths
     from wideopen.lens import Aperture, Focus
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
@@ -114,6 +114,7 @@ def render(
     _lens(job, 0.0, 0.0, long_side_px=10**9)
     inputs = [*photos, *(path for path in (matte, disparity, depth_m) if path is not None)]
     paths = result_paths(photos, out, inputs=inputs, overwrite=overwrite)
+    require_quality(output_quality, paths)
     saved = [path for path in (save_matte, save_disparity) if path is not None]
     for path in saved:
         require_map_output(path, inputs=inputs, overwrite=overwrite)
