@@ -195,7 +195,7 @@ def _notes(alpha: F32, disparity: F32, source: str) -> tuple[str, ...]:
             "(give --disparity or --depth-m for the real one)"
         )
     elif disparity.max() - disparity.min() < 1e-6:
-        notes.append("the disparity is constant: nothing lies out of focus")
+        notes.append("the disparity is constant: everything lies at one distance")
     return tuple(notes)
 
 

@@ -159,7 +159,7 @@ def _load_row(pixels, opaque, k, scale, strength, x_first, line, total):
             a = np.float32(1) if opaque else alpha[x]
             if level > np.float32(KNEE) * a and a > np.float32(1e-3):
                 t = min((level / a - np.float32(KNEE)) / np.float32(1 - KNEE), np.float32(1))
-                gain = w * (np.float32(1) + strength * t * t)
+                gain = w * (np.float32(1) + strength * (t * t) * (t * t))
         i = (x - x_first) * channels
         line[i] = rgb[x, 0] * gain
         line[i + 1] = rgb[x, 1] * gain
@@ -187,10 +187,11 @@ def _compression(level, s):
         return np.float32(1)
     if level > 1 + s:
         return np.float32(1 / (1 + s))
-    m = min(float(level), 1.0)
+    bound = np.sqrt(np.sqrt((level / KNEE - 1) / s))
+    m = min(float(level), 1.0, KNEE + (1 - KNEE) * bound)
     for _ in range(NEWTON_STEPS):
         t = (m - KNEE) / (1 - KNEE)
-        m -= (m * (1 + s * t * t) - level) / (1 + s * t * t + 2 * s * m * t / (1 - KNEE))
+        m -= (m * (1 + s * t**4) - level) / (1 + s * t**4 + 4 * s * m * t**3 / (1 - KNEE))
     return np.float32(m / level)
 
 
