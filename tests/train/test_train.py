@@ -256,15 +256,21 @@ def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
     assert np.mean(history[-3:]) < 0.7 * history[0]
 
 
-def test_some_first_stages_see_the_samples_at_half_size(disks, tmp_path):
-    image = torch.rand(1, 3, 64, 64)
-    stages = {}
+def test_in_some_steps_the_first_stage_looks_from_afar_and_the_rest_from_near(disks, tmp_path):
+    seen = {}
     for share in (0.0, 1.0):
         trainer = matting_module.Trainer(tiny_run(disks, tmp_path, far_first=share))
-        trainer.net.eval()
-        stages[share] = trainer.stages_of(image)
-    assert [out.alpha.shape for out in stages[1.0]] == [(1, 1, 64, 64)] * 2
-    assert not torch.equal(stages[0.0][0].detail, stages[1.0][0].detail)
+        calls = seen[share] = []
+        forward = trainer.net.forward
+
+        def spy(image, stages, previous=None, calls=calls, forward=forward):
+            calls.append((image.shape[-1], stages, previous is not None))
+            return forward(image, stages, previous)
+
+        trainer.net.forward = spy
+        trainer.train_step(torch.rand(2, 3, 128, 128), torch.zeros(2, 1, 128, 128))
+    assert seen[0.0] == [(128, 2, False)]
+    assert seen[1.0] in ([(64, 1, False), (64, 1, True)], [(64, 1, False), (96, 1, True)])
 
 
 def test_resuming_from_nothing_or_from_damage_is_refused(disks, tmp_path):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -84,19 +85,31 @@ class Trainer:
         self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
         torch.set_rng_state(state["torch_rng"])
 
-    def stages_of(self, image: Tensor) -> list[StageOutput]:
-        """Outputs of all stages; in some steps the first sees the samples at half size.
+    def outputs(self, image: Tensor, stages: int, previous: Tensor | None = None) -> list[StageOutput]:
+        """The network's stages in the run's precision, as float32."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.run.precision == "bfloat16"):
+            outputs = self.net(image, stages, previous)
+        return [StageOutput(*(x.float() for x in out)) for out in outputs]
 
-        The later stages then learn to sharpen a matte from afar, as large photos need it. Which
-        steps these are depends on (seed, step) alone.
+    def loss_of(self, image: Tensor, alpha: Tensor) -> MattingLoss:
+        """Mean loss of all stages; in some steps the first looks from afar, the others from near.
+
+        From afar: the samples at half size. From near: a window of them, so that what is not in
+        sight has to be taken from the matte so far (the paper, too, crops in its later stages).
+        Which steps these are, and which window, depends on (seed, step) alone.
         """
         run = self.run
-        far = np.random.default_rng((run.seed, self.step)).random() < run.far_first
-        if run.stages == 1 or not far:
-            return list(self.net(image, run.stages))
-        half = functional.avg_pool2d(image, 2)
-        first = StageOutput(*(resize(x, image) for x in self.net(half, 1)[0]))
-        return [first, *self.net(image, run.stages - 1, first.alpha.detach())]
+        rng = np.random.default_rng((run.seed, self.step))
+        if run.stages == 1 or rng.random() >= run.far_first:
+            return matting_loss(self.outputs(image, run.stages), alpha)
+        far = self.outputs(functional.avg_pool2d(image, 2), 1)
+        previous = resize(far[0].alpha.detach(), image)
+        window = random_window(rng, *image.shape[-2:])
+        near = self.outputs(image[window], run.stages - 1, previous[window])
+        first = matting_loss(far, functional.avg_pool2d(alpha, 2))
+        rest = matting_loss(near, alpha[window])
+        share = 1 / run.stages
+        return MattingLoss(*(share * a + (1 - share) * b for a, b in zip(first, rest, strict=True)))
 
     def train_step(self, image: Tensor, alpha: Tensor) -> MattingLoss:
         """One update on a batch: image (B, 3, H, W), alpha (B, 1, H, W)."""
@@ -107,10 +120,7 @@ class Trainer:
         rate = learning_rate(run.schedule, self.step, self.elapsed_s)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
-        with torch.autocast("cpu", torch.bfloat16, enabled=run.precision == "bfloat16"):
-            outputs = self.stages_of(image)
-        outputs = [StageOutput(*(x.float() for x in out)) for out in outputs]
-        loss = matting_loss(outputs, alpha)
+        loss = self.loss_of(image, alpha)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -118,6 +128,13 @@ class Trainer:
         self.step += 1
         self.average.update(self.net, self.step)
         return loss
+
+
+def random_window(rng: np.random.Generator, height: int, width: int) -> tuple[EllipsisType, slice, slice]:
+    """Index of a window of 5/8 to 3/4 of each side, in steps of 32 pixels if they allow it."""
+    sides = [max(32, int(side * rng.uniform(0.625, 0.75)) // 32 * 32) for side in (height, width)]
+    y, x = (int(rng.integers(max(full - side, 0) + 1)) for full, side in zip((height, width), sides, strict=True))
+    return ..., slice(y, y + sides[0]), slice(x, x + sides[1])
 
 
 def build_optimizer(net: MattingNet, run: TrainRun) -> torch.optim.Optimizer:

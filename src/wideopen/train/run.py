@@ -58,7 +58,7 @@ class TrainRun:
     size: int = 256  # samples are size x size pixels
     batch: int = 16
     stages: int = 2  # T during training
-    far_first: float = 0.5  # share of steps whose stage 1 sees the samples at half size
+    far_first: float = 0.5  # share of steps with stage 1 at half size, the others on a window
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the network; losses are float32
     reports: Reports = field(default_factory=Reports)
