@@ -11,12 +11,11 @@ from wideopen.ops.disparity import (
     from_depth_m,
     normalise,
     planar,
-    resize_map,
     subject_disparity,
-    work_size,
 )
 from wideopen.ops.fill import fill_holes
 from wideopen.ops.guided import guided_filter
+from wideopen.ops.resize import resize_map, work_size
 
 RNG = np.random.default_rng(8)
 SIZES = [(1, 1), (7, 5), (16, 16), (33, 48)]

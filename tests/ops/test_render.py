@@ -1,6 +1,7 @@
 """Rendering: invariants of both looks, a slow loop, and every kernel against the reference."""
 
 import inspect
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from wideopen.lens import Aperture, PaperLook
 from wideopen.ops.aperture import antialiased_spans, kernel
-from wideopen.ops.highlights import compress_highlights, highlight_gain
+from wideopen.ops.highlights import compress_highlights, find_lamps, highlight_gain
 from wideopen.ops.render import BACKENDS, Optics, Sheet, reference
 from wideopen.ops.render.reference import scatter
 
@@ -25,14 +26,15 @@ def _sheets(size, rng):
     alpha[alpha < 0.3] = 0
     alpha[alpha > 0.7] = 1
     rgb = rng.random((*size, 3), np.float32)
+    lamps = rng.random((3, 2), np.float32)
     return [
-        Sheet(rgb=rgb, alpha=None, disparity=rng.random(size, np.float32)),
+        Sheet(rgb=rgb, alpha=None, disparity=rng.random(size, np.float32), lamps=lamps),
         Sheet(rgb=rgb[::-1] * alpha[..., None], alpha=alpha, disparity=rng.random(size, np.float32)),
     ]
 
 
 def _contiguous(sheets):
-    return [Sheet(rgb=np.ascontiguousarray(s.rgb), alpha=s.alpha, disparity=s.disparity) for s in sheets]
+    return [replace(s, rgb=np.ascontiguousarray(s.rgb)) for s in sheets]
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -207,16 +209,18 @@ class TestHighlights:
     def test_compressing_undoes_the_gain(self):
         rgb = RNG.uniform(0, 1.0, (20, 30, 3)).astype(np.float32)
         rgb[0, :6] = [[0.85, 0, 0], [1, 1, 1], [0.9, 1, 0.2], [0.86, 0.1, 0.1], [0, 0, 0], [3, 2, 1]]
-        for strength in (0.3, 1.0, 10.0):
+        for strength in (0.0, 0.1, 4.0, 160.0):
+            s = np.full((20, 30), strength, np.float32)
             alpha = RNG.uniform(0.01, 1, (20, 30)).astype(np.float32)
             sheet = np.concatenate([rgb * alpha[..., None], alpha[..., None]], 2)
             stretched = sheet.copy()
-            stretched[..., :3] *= highlight_gain(sheet[..., :3], alpha, strength)[..., None]
-            assert_allclose(compress_highlights(stretched, strength), sheet, rtol=0, atol=2e-6)
+            stretched[..., :3] *= highlight_gain(sheet[..., :3], alpha, s)[..., None]
+            assert_allclose(compress_highlights(stretched, s), sheet, rtol=0, atol=2e-6)
 
     def test_nothing_changes_below_the_knee(self):
         rgb = RNG.uniform(0, 0.85, (5, 5, 3)).astype(np.float32)
-        assert_allclose(highlight_gain(rgb, np.ones((5, 5), np.float32), 1.0), 1, rtol=0, atol=0)
+        ones = np.ones((5, 5), np.float32)
+        assert_allclose(highlight_gain(rgb, ones, 10 * ones), 1, rtol=0, atol=0)
 
     def test_a_small_lamp_becomes_a_brighter_disk(self):
         rgb = np.full((51, 51, 3), 0.05, np.float32)
@@ -228,3 +232,21 @@ class TestHighlights:
         )
         assert dull < 0.3
         assert bright > 0.8
+
+    def test_lamps_are_found_in_the_dark_and_not_among_clouds(self):
+        rgb = np.full((200, 400, 3), 0.05, np.float32)
+        rgb[:, 200:] = 0.7
+        rgb[100:104, 100:104] = rgb[100:104, 300:304] = 1
+        lamps = find_lamps(rgb)
+        assert lamps[102, 102] > 0.8
+        assert lamps[102, 302] == 0
+
+    @pytest.mark.parametrize("name", USABLE)
+    def test_a_cloud_is_blurred_as_it_is(self, name):
+        rgb = RNG.uniform(0.6, 1.0, (40, 50, 1)).astype(np.float32).repeat(3, 2)
+        sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros((40, 50), np.float32), lamps=find_lamps(rgb))
+        with_gain, without = (
+            BACKENDS[name].load().thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=5, highlights=h))
+            for h in (1.0, 0.0)
+        )
+        assert_allclose(with_gain, without, rtol=0, atol=1e-6)

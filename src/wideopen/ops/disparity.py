@@ -11,6 +11,7 @@ import numpy as np
 from wideopen.checks import F32, require, require_map, require_unit_map
 from wideopen.ops.fill import fill_holes
 from wideopen.ops.guided import guided_filter
+from wideopen.ops.resize import resize_map, work_size
 
 SUBJECT_DISPARITY = 1.0
 HORIZON_DISPARITY = 0.05
@@ -155,21 +156,6 @@ def _spill(d: F32, a: F32, settings: MatteFilter) -> tuple[np.ndarray, F32, int]
     if not trusted.any():
         return None
     return suspect | (inside & ~_dilate(thick, ring_px)), trusted.astype(np.float32), ring_px
-
-
-def work_size(shape: tuple[int, ...], long_side_px: int) -> tuple[int, int]:
-    """(h, w) of the same aspect with at most this long side, at least one pixel."""
-    scale = min(1.0, long_side_px / max(shape[:2]))
-    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
-
-
-def resize_map(x: F32, size: tuple[int, ...]) -> F32:
-    """Resize (H, W) or (H, W, C) to a size (h, w): area means downwards, linear upwards."""
-    if x.shape[:2] == tuple(size[:2]):
-        return x
-    smaller = size[0] * size[1] < x.shape[0] * x.shape[1]
-    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
 
 
 def _disk(radius_px: int) -> np.ndarray:

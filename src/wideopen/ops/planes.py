@@ -24,7 +24,7 @@ so planes lie closer together near the focus. For 32 planes up to 96 px: steps o
 """
 
 
-def _as_it_is(rgba: np.ndarray) -> np.ndarray:
+def _as_it_is(_: int, rgba: np.ndarray) -> np.ndarray:
     return rgba
 
 
@@ -37,10 +37,11 @@ class Mpi:
     sheet: np.ndarray  # (N,) int, ascending: planes with the same number add up
 
 
-def composite(mpi: Mpi, finish: Callable[[np.ndarray], np.ndarray] = _as_it_is) -> F32:
+def composite(mpi: Mpi, finish: Callable[[int, np.ndarray], np.ndarray] = _as_it_is) -> F32:
     """Return (H, W, 3): sheets composited far to near; not premultiplied, as Eq. (8) divides by the total alpha.
 
-    `finish` is applied to each blurred sheet, (H, W, 4) premultiplied, before it goes over those behind.
+    `finish` is applied to the number and the pixels, (H, W, 4) premultiplied, of each blurred sheet before it goes
+    over those behind.
     """
     height, width = mpi.planes.shape[1:3]
     over = np.zeros((height, width, 4))
@@ -48,7 +49,7 @@ def composite(mpi: Mpi, finish: Callable[[np.ndarray], np.ndarray] = _as_it_is) 
         chosen = mpi.sheet == sheet
         share = mpi.weight[chosen].sum(0, dtype=np.float64)[..., None]  # (H, W, 1)
         added = mpi.planes[chosen].sum(0, dtype=np.float64)  # (H, W, 4)
-        rgba = finish(np.divide(added, share, out=np.zeros_like(added), where=share > 1e-12))
+        rgba = finish(int(sheet), np.divide(added, share, out=np.zeros_like(added), where=share > 1e-12))
         over = rgba + over * (1 - rgba[..., 3:])  # Eqs. (7), (8)
     total = over[..., 3:]
     return np.divide(over[..., :3], total, out=np.zeros_like(over[..., :3]), where=total > 0).astype(np.float32)

@@ -131,7 +131,7 @@ def _any_within(flags, i, j, reach_y, reach_x):
 
 
 @njit(cache=True, fastmath=MATHS)
-def _load_row(pixels, opaque, k, scale, strength, x_first, line, total):
+def _load_row(pixels, opaque, k, scale, stretch, x_first, line, total):
     """Fill the weighted row (n * C) and its running sums for plane k; False if the row holds nothing of it.
 
     Channels: r, g, b, weight, and alpha unless opaque. Pixels outside the photo are 0 in all, weight included.
@@ -154,12 +154,11 @@ def _load_row(pixels, opaque, k, scale, strength, x_first, line, total):
             continue
         w *= scale
         gain = w
-        if strength > 0:
-            level = max(rgb[x, 0], rgb[x, 1], rgb[x, 2])
-            a = np.float32(1) if opaque else alpha[x]
-            if level > np.float32(KNEE) * a and a > np.float32(1e-3):
-                t = min((level / a - np.float32(KNEE)) / np.float32(1 - KNEE), np.float32(1))
-                gain = w * (np.float32(1) + strength * (t * t) * (t * t))
+        level = max(rgb[x, 0], rgb[x, 1], rgb[x, 2])
+        a = np.float32(1) if opaque else alpha[x]
+        if level > np.float32(KNEE) * a and a > np.float32(1e-3):
+            t = min((level / a - np.float32(KNEE)) / np.float32(1 - KNEE), np.float32(1))
+            gain = w * (np.float32(1) + stretch[x * stretch.size // width] * (t * t) * (t * t))
         i = (x - x_first) * channels
         line[i] = rgb[x, 0] * gain
         line[i + 1] = rgb[x, 1] * gain
@@ -196,7 +195,7 @@ def _compression(level, s):
 
 
 @njit(cache=True, parallel=True, fastmath=MATHS)
-def _sheet_over(canvas, rgb, alpha, opaque, position, present, covered, order, rows, strength, tile_h, tile_w):
+def _sheet_over(canvas, rgb, alpha, opaque, position, present, covered, order, rows, stretch, tile_h, tile_w):
     """canvas (H, W, 3) <- the blurred sheet over canvas.  S = sum_k blur_k(w_k [rgba]) / sum_k blur_k(w_k)."""
     height, width = position.shape
     tiles_x, planes = present.shape[1], present.shape[2]
@@ -219,7 +218,8 @@ def _sheet_over(canvas, rgb, alpha, opaque, position, present, covered, order, r
             total = np.empty((x1 - x0 + 2 * shift + 2) * channels, np.float32)
             for sy in range(max(0, y0 - reach), min(height, y1 + reach)):
                 pixels = rgb[sy], alpha[sy], position[sy]
-                if not _load_row(pixels, opaque, k, rows.scales[k], strength, x0 - shift, line, total):
+                s_row = stretch[sy * stretch.shape[0] // height]
+                if not _load_row(pixels, opaque, k, rows.scales[k], s_row, x0 - shift, line, total):
                     continue
                 for s in range(rows.starts[k], rows.starts[k + 1]):
                     y = sy + rows.dys[s]
@@ -233,8 +233,9 @@ def _sheet_over(canvas, rgb, alpha, opaque, position, present, covered, order, r
                     continue
                 a = np.float32(1) if opaque else acc[y, i + 4] / share
                 scale = np.float32(1) / share
-                if strength > 0 and a > np.float32(1e-3):
-                    scale *= _compression(max(acc[y, i], acc[y, i + 1], acc[y, i + 2]) / share / a, strength)
+                s = stretch[(y0 + y) * stretch.shape[0] // height, (x0 + x) * stretch.shape[1] // width]
+                if s > 0 and a > np.float32(1e-3):
+                    scale *= _compression(max(acc[y, i], acc[y, i + 1], acc[y, i + 2]) / share / a, s)
                 for c in range(3):
                     canvas[y0 + y, x0 + x, c] = acc[y, i + c] * scale + (1 - a) * canvas[y0 + y, x0 + x, c]
 
@@ -285,8 +286,10 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
         alpha = sheet.disparity if sheet.alpha is None else sheet.alpha  # never read where opaque
         present, covered = _occupancy(position, alpha, opaque, len(radii), TILE_H, TILE_W)
         rows = _rows([antialiased_spans(optics.aperture, float(r)) for r in radii])
-        order, strength = _tile_order(height, width), np.float32(FULL_GAIN * optics.highlights)
-        _sheet_over(canvas, sheet.rgb, alpha, opaque, position, present, covered, order, rows, strength, TILE_H, TILE_W)
+        full = np.float32(FULL_GAIN * optics.highlights)
+        stretch = full * (np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps)
+        order = _tile_order(height, width)
+        _sheet_over(canvas, sheet.rgb, alpha, opaque, position, present, covered, order, rows, stretch, TILE_H, TILE_W)
     return canvas
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from wideopen.checks import F32
 from wideopen.lens import Aperture, PaperLook
 from wideopen.ops.aperture import Spans, antialiased_spans, binary_spans, kernel
-from wideopen.ops.highlights import compress_highlights, highlight_gain
+from wideopen.ops.highlights import compress_highlights, highlight_gain, stretch
 from wideopen.ops.planes import (
     Mpi,
     composite,
@@ -117,7 +117,10 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
         radii = thin_lens_planes(float(radius.min()), float(radius.max()), optics.planes)
         position = plane_position(radius, radii)
         alpha = np.ones_like(radius) if sheet.alpha is None else sheet.alpha
-        rgb = sheet.rgb * highlight_gain(sheet.rgb, alpha, optics.highlights)[..., None]
+        rgb = (
+            sheet.rgb
+            * highlight_gain(sheet.rgb, alpha, stretch(sheet.lamps, radius.shape, optics.highlights))[..., None]
+        )
         rgba = np.concatenate([rgb, alpha[..., None]], axis=2)
         for k, plane_radius in enumerate(radii):
             w = plane_weight(position, k)[..., None]
@@ -130,4 +133,8 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     """(H, W, 3) linear light: `sheets`, farthest first, seen through the lens."""
-    return composite(thin_lens_mpi(sheets, optics), lambda rgba: compress_highlights(rgba, optics.highlights))
+
+    def finish(number: int, rgba: np.ndarray) -> np.ndarray:
+        return compress_highlights(rgba, stretch(sheets[number].lamps, rgba.shape[:2], optics.highlights))
+
+    return composite(thin_lens_mpi(sheets, optics), finish)

@@ -13,6 +13,7 @@ class Sheet:
     rgb: F32  # (H, W, 3) linear light, premultiplied with alpha
     alpha: F32 | None  # (H, W) coverage in [0, 1]; None = opaque everywhere
     disparity: F32  # (H, W) in [0, 1], defined everywhere, also where alpha is 0
+    lamps: F32 | None = None  # (h, w) in [0, 1], of any size: see `ops.highlights`; None = lamps everywhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

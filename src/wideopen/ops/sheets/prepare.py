@@ -3,9 +3,10 @@
 import numpy as np
 
 from wideopen.checks import F32
-from wideopen.ops.disparity import resize_map, work_size
 from wideopen.ops.fill import fill_holes
+from wideopen.ops.highlights import find_lamps
 from wideopen.ops.render.types import Sheet
+from wideopen.ops.resize import resize_map, work_size
 from wideopen.ops.sheets import Separator
 
 WORK_PX = 1280
@@ -20,15 +21,16 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
 
     A matte with nothing in it, or nothing outside it, gives one opaque sheet: the photo with its disparity.
     """
+    lamps = find_lamps(rgb)
     if alpha.max() < 0.5 or alpha.min() > 0.5:
-        return [Sheet(rgb=rgb, alpha=None, disparity=disparity)]
+        return [Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps)]
     small = work_size(alpha.shape, WORK_PX)
     small_rgb, small_alpha = resize_map(rgb, small), resize_map(alpha, small)
     F, B = separator.estimate_colours(small_rgb, small_alpha)
     subject, background = separator.split(rgb, alpha, F, B)
     return [
-        Sheet(rgb=background, alpha=None, disparity=_continued(disparity, 1 - alpha)),
-        Sheet(rgb=subject, alpha=alpha, disparity=_continued(disparity, alpha)),
+        Sheet(rgb=background, alpha=None, disparity=_continued(disparity, 1 - alpha), lamps=lamps),
+        Sheet(rgb=subject, alpha=alpha, disparity=_continued(disparity, alpha), lamps=lamps),
     ]
 
 
