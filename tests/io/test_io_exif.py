@@ -1,9 +1,9 @@
 """EXIF and XMP: only orientation, size and thumbnail change; damaged blocks do no harm."""
 
 import pytest
-from conftest import EXIF_IFD, GPS_IFD, XMP, exif_block, with_thumbnail
 from PIL import Image
 
+from conftest import EXIF_IFD, GPS_IFD, XMP, exif_block, with_thumbnail
 from wideopen.io import exif as exif_tools
 
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from conftest import EXIF_IFD, GPS_IFD, XMP, exif_block, smooth
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from conftest import EXIF_IFD, GPS_IFD, XMP, exif_block, smooth
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.errors import InvalidInput
 from wideopen.io import Metadata, Photo, check_output, encode, read, srgb_u8, write
