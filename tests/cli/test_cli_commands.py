@@ -1,6 +1,8 @@
 """matte, depth, info, --version and help; and the true command in a process of its own."""
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +142,21 @@ def test_name_that_is_no_utf8(folder):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"caf\xe9.bokeh.png  96 x 64")
+
+
+def test_progress_is_shown_on_a_terminal_only(folder):
+    terminal, other_end = pty.openpty()
+    shown = b""
+    with subprocess.Popen(
+        [COMMAND, "render", "photo.png", *MAPS], stdout=subprocess.PIPE, stderr=other_end, cwd=folder
+    ) as process:
+        os.close(other_end)
+        with contextlib.suppress(OSError):  # Linux tells the end of a terminal by an error
+            while piece := os.read(terminal, 65536):
+                shown += piece
+        out, _ = process.communicate()
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"photo.png" in shown
+    assert out.startswith(b"photo.bokeh.png  96 x 64")
+    assert command("render", "photo.png", *MAPS, "--overwrite", cwd=folder).stderr == ""
