@@ -127,6 +127,18 @@ def test_pyramid_sees_the_whole_photo():
     assert (module(f5)[0, :, 8, 8] != before[0, :, 8, 8]).any()
 
 
+def test_taps_that_small_samples_never_reach_stay_silent_on_large_ones():
+    torch.manual_seed(0)
+    branch = EfficientPyramid(4, 8, (1, 8)).train().atrous[1][0]
+    optimizer = torch.optim.SGD(branch.parameters(), lr=0.1)
+    branch(random(2, 8, 8, 8)).square().mean().backward()  # every outer tap falls on padding
+    optimizer.step()
+    x = random(1, 8, 16, 16)
+    centre = branch.weight[:, :, 1:2, 1:2]
+    want = functional.conv2d(x, centre, groups=8)
+    torch.testing.assert_close(branch(x), want, rtol=0, atol=1e-6)
+
+
 # Network
 
 

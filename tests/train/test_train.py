@@ -256,6 +256,14 @@ def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
     assert np.mean(history[-3:]) < 0.7 * history[0]
 
 
+def test_the_paper_preset_trains_too(disks, tmp_path):
+    trainer = matting_module.Trainer(tiny_run(disks, tmp_path, preset="paper", far_first=0.0))
+    before = trainer.net.encoder.net.embedder.embedder.convolution.weight.clone()
+    loss = trainer.train_step(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
+    assert torch.isfinite(loss.total)
+    assert not torch.equal(trainer.net.encoder.net.embedder.embedder.convolution.weight, before)
+
+
 def test_in_some_steps_the_first_stage_looks_from_afar_and_the_rest_from_near(disks, tmp_path):
     seen = {}
     for share in (0.0, 1.0):

@@ -29,7 +29,9 @@ def conv_block(channels_in: int, channels_out: int, kernel: int = 3) -> nn.Seque
 class EfficientPyramid(nn.Module):
     """e-ASPP: depth-wise atrous convolutions on reduced channels, fused point-wise across rates.
 
-    Ours: an image-level branch (the mean over all pixels), as the ASPP of DeepLab has it.
+    Ours: an image-level branch (the mean over all pixels), as the ASPP of DeepLab has it; and the
+    outer taps start at zero, since samples smaller than their reach never train them: left random,
+    they put blobs on larger photos (MAD at 512 px 0.060 instead of 0.0065 after training at 256).
     """
 
     def __init__(self, channels_in: int, channels_out: int, rates: tuple[int, ...]) -> None:
@@ -44,6 +46,12 @@ class EfficientPyramid(nn.Module):
             )
             for rate in rates
         )
+        outer = torch.ones(3, 3, dtype=torch.bool)
+        outer[1, 1] = False
+        for conv in self.atrous.modules():
+            if isinstance(conv, nn.Conv2d) and conv.dilation != (1, 1):
+                with torch.no_grad():
+                    conv.weight[:, :, outer] = 0
         self.image = nn.Conv2d(width, width, 1)
         self.fuse = conv_block(width * (len(rates) + 1), channels_out, 1)
 
