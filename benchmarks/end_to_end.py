@@ -7,18 +7,16 @@ below that of its parent at the start. So the photo is made, and the outside too
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from provenance import ROOT, provenance
+
 COMMAND = Path(sys.executable).with_name("wideopen")
-LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "torch")
 SIZES = {12: (4000, 3000), 3: (2000, 1500), 1: (1200, 900)}  # megapixels: width, height
 SHARE = 0.024  # the default radius, as a share of the long side
 MAPS = ("--matte", "matte.png", "--disparity", "disparity.png")
@@ -118,24 +116,6 @@ def measure(folder: Path, runs: int) -> tuple[list[dict], dict[str, float], floa
     return rows, median_steps, round(median_steps["render"] / statistics.median(outside), 3)
 
 
-def machine() -> dict[str, str | int]:
-    """Return what the figures were measured on."""
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return {"cpu": cpu, "cores": os.cpu_count() or 0, "memory_gb": round(memory, 1), "system": platform.platform()}
-
-
-def commit() -> str:
-    """Return the commit that was measured; `+` for changes in the sources."""
-    git = ["git", "-C", str(ROOT)]
-    name = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
-    changed = subprocess.check_output([*git, "status", "--porcelain", "--", "src"], text=True).strip()
-    return name + ("+" if changed else "")
-
-
 def main() -> None:
     """Measure, print a table, and write benchmarks/results/end_to_end.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -152,16 +132,13 @@ def main() -> None:
         blur_outside(Path(asked.outside[0]), int(asked.outside[1]))
         return
     width, height = SIZES[asked.megapixels]
-    measured = commit()
+    origin = provenance()  # before the measurement: the commit that runs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([sys.executable, __file__, "--make", folder, str(width), str(height)], check=True)
         rows, steps, ratio = measure(folder, asked.runs)
     result = {
-        "commit": measured,
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        **origin,
         "size": [width, height],
         "radius_px": round(SHARE * width, 1),
         "planes": 32,

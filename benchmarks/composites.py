@@ -1,0 +1,157 @@
+"""How true is the picture? Real cut-outs over real backgrounds, judged against an exact lens.
+
+    python benchmarks/composites.py --photos DIR --backgrounds DIR [--count 10]
+
+DIR of photos holds rgb/ and alpha/ with equal names. A cut-out's own colour (pymatting) over a background makes an
+all-in-focus photo of which both layers are known, so what a thin lens sees is known too: each layer convolved with a
+disk (64-fold supersampled, OpenCV's filter2D; none of our kernels), the subject's over the background's, in linear
+light. Each method gets the 8-bit photo, the true matte and the true disparity; PSNR is taken on display-encoded
+pictures, over all pixels and over a band of 20 pixels at the matte's edge, with the subject in focus and with the
+background in focus.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pymatting import estimate_foreground_ml
+
+from provenance import provenance
+from wideopen import Lens, analyze, render
+from wideopen.checks import F32
+from wideopen.color import srgb_decode, srgb_encode
+
+NEAR, FAR = 0.9, 0.2
+RADIUS_PX = 20.0  # of what is out of focus
+BAND_PX = 20
+FOCUS = {"subject": NEAR, "background": FAR}
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """One scene, all in linear light: what the camera saw, and what it is made of."""
+
+    photo: F32  # (H, W, 3), through 8 bits
+    alpha: F32  # (H, W)
+    foreground: F32  # (H, W, 3)
+    background: F32  # (H, W, 3)
+
+
+def load(path: Path) -> np.ndarray:
+    """(H, W, 3) display-encoded float64 in [0, 1]."""
+    return cv2.imread(str(path))[..., ::-1] / 255.0
+
+
+def scenes(photos: Path, backgrounds: Path, count: int) -> Iterator[Layers]:
+    """Evenly spread photos, each on a background of its own."""
+    names = sorted(p.name for p in (photos / "rgb").iterdir())
+    scenery = sorted(backgrounds.iterdir())
+    for i, name in enumerate(names[:: max(1, len(names) // count)][:count]):
+        rgb = srgb_decode(load(photos / "rgb" / name))
+        alpha = cv2.imread(str((photos / "alpha" / name).with_suffix(".png")), cv2.IMREAD_GRAYSCALE) / 255.0
+        foreground = np.clip(estimate_foreground_ml(rgb, alpha), 0, 1)
+        height, width = alpha.shape
+        back = load(scenery[(7 * i + 3) % len(scenery)])
+        scale = max(height / back.shape[0], width / back.shape[1])
+        size = (int(np.ceil(back.shape[1] * scale)), int(np.ceil(back.shape[0] * scale)))
+        background = srgb_decode(cv2.resize(back, size, interpolation=cv2.INTER_AREA)[:height, :width])
+        a = alpha[..., None]
+        photo = srgb_decode(np.rint(srgb_encode(a * foreground + (1 - a) * background) * 255) / 255)
+        yield Layers(*(x.astype(np.float32) for x in (photo, alpha, foreground, background)))
+
+
+@cache
+def disk(radius_px: float) -> np.ndarray:
+    """A disk's exact coverage of each pixel, to 1 / 64 of a pixel."""
+    reach, n = int(np.ceil(radius_px)) + 1, 64
+    fine = (np.arange((2 * reach + 1) * n) + 0.5) / n - reach - 0.5
+    inside = (fine[:, None] ** 2 + fine[None] ** 2 <= radius_px**2).reshape(2 * reach + 1, n, 2 * reach + 1, n)
+    return inside.mean((1, 3)) / inside.mean((1, 3)).sum()
+
+
+def convolve(image: np.ndarray) -> np.ndarray:
+    """Blurred with the disk, cut at the border and normalised by what is left."""
+    K = disk(RADIUS_PX)
+    blur = lambda x: cv2.filter2D(x, cv2.CV_64F, K, borderType=cv2.BORDER_CONSTANT)  # noqa: E731
+    inside = blur(np.ones(image.shape[:2]))
+    return blur(image.astype(np.float64)) / (inside if image.ndim == 2 else inside[..., None])
+
+
+def truth(layers: Layers, focus: str) -> np.ndarray:
+    """What the lens sees, (H, W, 3)."""
+    a = layers.alpha[..., None].astype(np.float64)
+    subject, background = a * layers.foreground, layers.background.astype(np.float64)
+    if focus == "subject":
+        background = convolve(background)
+    else:
+        subject, a = convolve(subject), convolve(layers.alpha)[..., None]
+    return subject + (1 - a) * background
+
+
+def blur_and_paste(layers: Layers, focus: str) -> np.ndarray:
+    """The textbook way: blur the whole photo, paste what is in focus with the matte."""
+    a = layers.alpha[..., None]
+    sharp = a if focus == "subject" else 1 - a
+    return convolve(layers.photo) * (1 - sharp) + layers.photo * sharp
+
+
+def ours(layers: Layers, focus: str, look: str) -> np.ndarray:
+    """`wideopen` with the given look."""
+    disparity = np.where(layers.alpha > 0.5, np.float32(NEAR), np.float32(FAR))
+    scene = analyze(layers.photo, matte=layers.alpha, disparity=disparity, filter_disparity=False)
+    radius = RADIUS_PX / (NEAR - FAR) / max(layers.alpha.shape)
+    return render(scene, Lens(focus_disparity=FOCUS[focus], max_radius=radius, look=look, highlights=0.0))
+
+
+METHODS = {
+    "all in focus": lambda layers, focus: layers.photo,  # noqa: ARG005
+    "blur and paste": blur_and_paste,
+    "paper": lambda layers, focus: ours(layers, focus, "paper"),
+    "thin-lens": lambda layers, focus: ours(layers, focus, "thin-lens"),
+}
+
+
+def psnr(picture: np.ndarray, true: np.ndarray, where: np.ndarray) -> float:
+    """PSNR in dB of display-encoded pictures over the pixels `where`."""
+    shown, want = (srgb_encode(np.clip(x, 0, 1)) for x in (picture, true))
+    return float(-10 * np.log10(np.mean((shown - want)[where] ** 2)))
+
+
+def edge_band(alpha: F32) -> np.ndarray:
+    """Pixels within BAND_PX / 2 of the matte's transition."""
+    window = np.ones((BAND_PX + 1, BAND_PX + 1), np.uint8)
+    wide = cv2.dilate((alpha > 0.02).astype(np.uint8), window)
+    return (wide - cv2.erode((alpha > 0.98).astype(np.uint8), window)) > 0
+
+
+def main() -> None:
+    """Print the table and write benchmarks/results/composites.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--backgrounds", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=10)
+    options = parser.parse_args()
+    rows: dict[str, list[list[float]]] = {name: [] for name in METHODS}
+    for layers in scenes(options.photos, options.backgrounds, options.count):
+        band, everywhere = edge_band(layers.alpha), np.ones(layers.alpha.shape, bool)
+        true = {focus: truth(layers, focus) for focus in FOCUS}
+        for name, method in METHODS.items():
+            pictures = {focus: method(layers, focus) for focus in FOCUS}
+            rows[name].append([psnr(pictures[f], true[f], where) for f in FOCUS for where in (everywhere, band)])
+    means = {name: [round(float(x), 2) for x in np.mean(figures, 0)] for name, figures in rows.items()}
+    print(f"{'PSNR, dB':16} {'subject in focus':>20} {'background in focus':>22}")
+    print(f"{'':16} {'whole':>10} {'edge':>9} {'whole':>12} {'edge':>9}")
+    for name, (whole, edge, far_whole, far_edge) in means.items():
+        print(f"{name:16} {whole:10.2f} {edge:9.2f} {far_whole:12.2f} {far_edge:9.2f}")
+    result = {**provenance(), "count": options.count, "radius_px": RADIUS_PX, "psnr_db": means}
+    out = Path(__file__).with_name("results") / "composites.json"
+    out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
