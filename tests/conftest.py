@@ -9,8 +9,6 @@ from wideopen.cli.info import backend_lines
 
 collect_ignore_glob = ["*conftest.py"]  # they hold no doctests, and all have one name
 
-# On a busy machine OpenMP's waiting threads otherwise take the cores from those that work: 51 s became 6 s.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 settings.register_profile("wideopen", derandomize=True, deadline=None, database=None)
 settings.load_profile("wideopen")
 

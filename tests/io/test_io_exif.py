@@ -2,8 +2,8 @@
 
 import pytest
 from PIL import Image
+from sample_files import EXIF_IFD, GPS_IFD, XMP, exif_block, with_thumbnail
 
-from conftest import EXIF_IFD, GPS_IFD, XMP, exif_block, with_thumbnail
 from wideopen.io import exif as exif_tools
 
 

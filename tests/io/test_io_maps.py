@@ -6,8 +6,8 @@ import pytest
 import tifffile
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
+from sample_files import exif_block
 
-from conftest import exif_block
 from wideopen.errors import InvalidInput
 from wideopen.io import read_depth_m, read_disparity, read_matte, write_map
 

@@ -9,8 +9,8 @@ import pytest
 import tifffile
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageCms, ImageFile
+from sample_files import XMP, exif_block, smooth
 
-from conftest import XMP, exif_block, smooth
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, SampledCurve, srgb_decode
 from wideopen.errors import InvalidInput
 from wideopen.io import png, read, srgb_u8

@@ -12,8 +12,8 @@ import pillow_heif
 import pytest
 import tifffile
 from PIL import Image
+from sample_files import exif_block, smooth
 
-from conftest import exif_block, smooth
 from wideopen.color import SRGB
 from wideopen.errors import InvalidInput
 from wideopen.io import read

@@ -10,8 +10,8 @@ import pytest
 import tifffile
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
+from sample_files import EXIF_IFD, GPS_IFD, XMP, exif_block, smooth
 
-from conftest import EXIF_IFD, GPS_IFD, XMP, exif_block, smooth
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.errors import InvalidInput
 from wideopen.io import Metadata, Photo, check_output, encode, read, srgb_u8, write

@@ -51,8 +51,6 @@ def main() -> None:
     """Entry point of the `wideopen` command."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # names that are no UTF-8 are printed as the bytes they are
         sys.stdout.reconfigure(errors="surrogateescape")
-    # Read when OpenMP is loaded: its waiting threads must not keep a core from other programs, or from each other.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -67,7 +67,11 @@ def _take_name(temporary: Path, path: Path, *, overwrite: bool) -> None:
         raise
     except OSError:  # no hard links here
         path.open("xb").close()
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            path.unlink()  # the empty file that claimed the name
+            raise
 
 
 def _reason(error: OSError) -> str:

@@ -21,7 +21,7 @@ def decode_heif(data: bytes, check_size: SizeCheck) -> Raster:
     with strict_pillow():
         file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         check_size(*file.size)
-        codes = np.asarray(file)
+        codes = np.array(file)  # a copy: the decoder frees its own memory
     info = file.info
     nclx = info.get("nclx_profile")
     count = len(file)

@@ -6,7 +6,7 @@ without OpenMP its default stays.
 """
 
 import os
-from importlib import import_module
+from importlib.util import find_spec
 
 import numba
 
@@ -15,10 +15,11 @@ def prefer_openmp() -> None:
     """Let numba's parallel loops run on OpenMP, unless the user chose or OpenMP is not there."""
     if "NUMBA_THREADING_LAYER" in os.environ:
         return
-    try:
-        import_module("numba.np.ufunc.omppool")
-    except ImportError:
+    if find_spec("numba.np.ufunc.omppool") is None:
         return
+    # Waiting threads must not keep a core from other programs, or from each other: spinning ones made small renders ten
+    # times slower on a busy machine. OpenMP reads this once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     numba.config.THREADING_LAYER = "omp"
 
 

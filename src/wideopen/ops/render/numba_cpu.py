@@ -261,9 +261,10 @@ def _tile_order(height: int, width: int) -> np.ndarray:
 
 
 def needs_compiling() -> bool:
-    """Whether numba's cache holds no compiled kernel for this file, as before the first run."""
-    folder = Path(_sheet_over.stats.cache_path)
-    return not any(folder.glob(f"numba_cpu.{_sheet_over.__name__}-*.nbi"))
+    """Whether numba's cache on disk holds no compiled kernel for this file as it is now, as before the first run."""
+    written = Path(__file__).stat().st_mtime
+    cached = Path(_sheet_over.stats.cache_path).glob(f"numba_cpu.{_sheet_over.__name__}-*.nbi")
+    return not any(index.stat().st_mtime >= written for index in cached)
 
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
