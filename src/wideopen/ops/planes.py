@@ -80,7 +80,9 @@ def signed_radius(disparity: F32, *, focus_disparity: float, focus_range: float,
 
 
 def thin_lens_planes(low_px: float, high_px: float, count: int) -> F32:
-    """Signed plane radii (<= N,), farthest (largest) first, covering [low_px, high_px] with one plane exactly at 0.
+    """Signed plane radii (at most N, but 3 where both sides of the focus need one), farthest (largest) first.
+
+    They cover [low_px, high_px], with one plane exactly at 0.
 
     With a plane in focus, what is in focus takes no part in any blur.
     """
@@ -91,6 +93,7 @@ def thin_lens_planes(low_px: float, high_px: float, count: int) -> F32:
     low, high = min(bend(low_px), 0.0), max(bend(high_px), 0.0)
     if high == low:
         return np.zeros(1, np.float32)
+    count = max(count, 2 + int(low < 0 < high))
     near = round((count - 1) * -low / (high - low))
     near = min(max(near, int(low < 0)), count - 1 - int(high > 0))  # at least one plane on each side in use
     u = np.concatenate([np.linspace(high, 0, count - near)[:-1], [0.0], np.linspace(0, low, near + 1)[1:]])

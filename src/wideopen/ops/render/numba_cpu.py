@@ -291,7 +291,7 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
         stretch = full * (np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps)
         order = _tile_order(height, width)
         _sheet_over(canvas, sheet.rgb, alpha, opaque, position, present, covered, order, rows, stretch, TILE_H, TILE_W)
-    return canvas
+    return np.maximum(canvas, 0, out=canvas)
 
 
 @njit(cache=True, fastmath=MATHS)

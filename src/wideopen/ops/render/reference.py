@@ -137,4 +137,4 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     def finish(number: int, rgba: np.ndarray) -> np.ndarray:
         return compress_highlights(rgba, stretch(sheets[number].lamps, rgba.shape[:2], optics.highlights))
 
-    return composite(thin_lens_mpi(sheets, optics), finish)
+    return np.maximum(composite(thin_lens_mpi(sheets, optics), finish), 0)

@@ -13,7 +13,7 @@ class Separator:
     """The operators of one backend, with the signatures of `reference`."""
 
     estimate_colours: Any  # (image, alpha) -> F, B
-    split: Any  # (image, alpha, F, B) -> subject, background
+    split: Any  # (image, alpha, F, B, filled) -> subject, background
 
 
 def _load_numba() -> Separator:

@@ -6,7 +6,7 @@ from numba import njit, prange
 
 from wideopen.checks import F32
 from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
-from wideopen.ops.sheets.reference import EPS, OMEGA, iterations, level_sizes
+from wideopen.ops.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, iterations, level_sizes
 
 
 @njit(cache=True, parallel=True)
@@ -57,8 +57,16 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return F, B
 
 
+@njit(cache=True, inline="always")
+def _between(x, y0, x0, y1, x1, fy, fx, c):
+    """Bilinear sample of x (h, w, 3), channel c."""
+    one = np.float32(1)
+    top = x[y0, x0, c] * (one - fx) + x[y0, x1, c] * fx
+    return top * (one - fy) + (x[y1, x0, c] * (one - fx) + x[y1, x1, c] * fx) * fy
+
+
 @njit(cache=True, parallel=True)
-def _split(image, alpha, F, B, white, subject, background):
+def _split(image, alpha, F, B, filled, white, subject, background):
     height, width = alpha.shape
     h, w = F.shape[0], F.shape[1]
     one, zero = np.float32(1), np.float32(0)
@@ -77,25 +85,24 @@ def _split(image, alpha, F, B, white, subject, background):
             u = min(max((x + 0.5) * w / width - 0.5, 0.0), w - 1.0)
             x0 = int(u)
             x1, fx = min(x0 + 1, w - 1), np.float32(u - x0)
+            t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
+            t *= t * (np.float32(3) - 2 * t)
             for c in range(3):
-                f = (F[y0, x0, c] * (one - fx) + F[y0, x1, c] * fx) * (one - fy)
-                f += (F[y1, x0, c] * (one - fx) + F[y1, x1, c] * fx) * fy
-                g = (B[y0, x0, c] * (one - fx) + B[y0, x1, c] * fx) * (one - fy)
-                g += (B[y1, x0, c] * (one - fx) + B[y1, x1, c] * fx) * fy
                 value = image[y, x, c]
-                g += b * (value - a * f - b * g) / (a * a + b * b)
-                some = max(b, np.float32(1e-6))
-                lowest = min(max((value - a * white) / some, zero), white)
-                highest = min(max(value / some, zero), white)
-                g = min(max(g, lowest), highest)
+                g = zero
+                if t < one:
+                    f = _between(F, y0, x0, y1, x1, fy, fx, c)
+                    g = _between(B, y0, x0, y1, x1, fy, fx, c)
+                    g = min(max(g + b * (value - a * f - b * g) / (a * a + b * b), zero), white)
+                if t > zero:
+                    g = min(g + t * (_between(filled, y0, x0, y1, x1, fy, fx, c) - g), white)
                 background[y, x, c] = g
-                left = value if a == one else min(max(value - b * g, zero), a * white)
-                subject[y, x, c] = left
+                subject[y, x, c] = value if a == one else value - b * g
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32) -> tuple[F32, F32]:
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32]:
     """`reference.split` on all cores."""
     subject, background = np.empty_like(image), np.empty_like(image)
     white = np.maximum(np.float32(1), image.max())
-    _split(image, alpha, F, B, white, subject, background)
+    _split(image, alpha, F, B, filled, white, subject, background)
     return subject, background

@@ -8,6 +8,7 @@ from wideopen.ops.highlights import find_lamps
 from wideopen.ops.render.types import Sheet
 from wideopen.ops.resize import resize_map, work_size
 from wideopen.ops.sheets import Separator
+from wideopen.ops.sheets.reference import continue_background
 
 WORK_PX = 1280
 """Long side at which colours are estimated and holes are filled; `split` brings both to the photo's size.
@@ -31,7 +32,8 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
     small = work_size(alpha.shape, WORK_PX)
     small_rgb, small_alpha = resize_map(rgb, small), resize_map(alpha, small)
     F, B = separator.estimate_colours(small_rgb, small_alpha)
-    subject, background = separator.split(rgb, alpha, F, B)
+    filled = continue_background(B, small_alpha)
+    subject, background = separator.split(rgb, alpha, F, B, filled)
     return [
         Sheet(rgb=background, alpha=None, disparity=_continued(disparity, 1 - alpha), lamps=lamps),
         Sheet(rgb=subject, alpha=alpha, disparity=_continued(disparity, alpha), lamps=NO_LAMPS),

@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 
 from wideopen.checks import F32
+from wideopen.ops.fill import fill_holes
 
 EPS = np.float32(5e-6)
 OMEGA = np.float32(0.1)
+SOLID_FROM, SOLID_AT = 0.8, 0.98  # coverage between which the background's estimate gives way to its continuation
 SMALL = 32  # levels up to this long side iterate 10 times, larger ones twice, as published
 
 
@@ -79,22 +81,30 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return F, B
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32) -> tuple[F32, F32]:
+def continue_background(B: F32, alpha: F32) -> F32:
+    """The background continued under the subject, (h, w, 3), from its estimate where the subject is thin."""
+    return fill_holes(B, np.clip(1 - alpha / np.float32(SOLID_FROM), 0, 1))
+
+
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32]:
     """Return the subject's premultiplied colour and the background's colour at the photo's size, (H, W, 3) each.
 
-    F and B (h, w, 3) are estimates at any size. One step of the minimisation above, with the enlarged estimates as
-    the prior of vanishing weight, makes B agree with the photo: B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e
-    what is left unexplained. The subject is what remains, I - (1 - alpha) B, and B is kept within what leaves it in
-    [0, alpha * white]: so subject + (1 - alpha) B is the photo again everywhere, and no detail of it is lost.
+    F, B and `filled` (of `continue_background`), (h, w, 3), are estimates at any size. One step of the minimisation
+    above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the photo:
+    B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly solid
+    that step divides noise by almost nothing, so B fades into `filled` between SOLID_FROM and SOLID_AT. The subject is
+    what remains, I - (1 - alpha) B, at times a little below 0: subject + (1 - alpha) B is the photo again everywhere,
+    and no detail of it is lost.
     """
     height, width = alpha.shape
     white = np.maximum(np.float32(1), image.max())
-    F, B = (cv2.resize(x, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, 3) for x in (F, B))
+    F, B, filled = (
+        cv2.resize(x, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, 3) for x in (F, B, filled)
+    )
     a = alpha[..., None]
     b = 1 - a
-    B = B + b * (image - a * F - b * B) / (a * a + b * b)
-    some = np.maximum(b, np.float32(1e-6))
-    B = np.clip(B, np.clip((image - a * white) / some, 0, white), np.clip(image / some, 0, white))
+    B = np.clip(B + b * (image - a * F - b * B) / (a * a + b * b), 0, white)
+    t = np.clip((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), 0, 1)
+    B = np.clip(B + t * t * (3 - 2 * t) * (filled - B), 0, white)
     B = np.where(a == 0, image, B)
-    subject = np.clip(image - b * B, 0, a * white)
-    return np.where(a == 1, image, np.where(a == 0, np.float32(0), subject)), B
+    return np.where(a == 1, image, np.where(a == 0, np.float32(0), image - b * B)), B
