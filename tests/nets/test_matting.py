@@ -457,4 +457,4 @@ def test_shipped_weights_matte_a_portrait_never_trained_on():
     found = (alpha > 0.5) & counts
     woman &= counts
     iou = (found & woman).sum() / (found | woman).sum()
-    assert iou > 0.85
+    assert iou > 0.9  # 0.975 seen

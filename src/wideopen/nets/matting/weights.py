@@ -40,7 +40,7 @@ ROWS: dict[str, WeightsRow] = {
         WeightsRow(
             "mobile",
             "mobile.safetensors",
-            "d432a7797f9631f160de6511cbc0143fe0ed38492989774061bc964e603e2e3f",
+            "babef8353f5858f19d7c813ac32e6f6bd6e42cafdb544d1e70bd568ffe055050",
             "mobile",
             "Apache-2.0",
         ),
