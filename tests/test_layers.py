@@ -12,7 +12,7 @@ import wideopen
 
 ROOT = Path(wideopen.__file__).parent
 LAYERS = (  # a module may import its own group, and groups of layers above its own in this list
-    ("errors", "checks", "backends", "color", "lens"),
+    ("errors", "checks", "backends", "color", "lens", "timing"),
     ("ops",),
     ("photo", "nets"),
     ("pipeline", "io"),

@@ -1,5 +1,6 @@
 """Settings: ranges, and the words of the command line."""
 
+import numpy as np
 import pytest
 
 from wideopen.errors import InvalidInput
@@ -21,6 +22,10 @@ from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur
         {"highlights": -1},
         {"highlights": 11},
         {"look": "thick-lens"},
+        {"focus_disparity": "0.5"},
+        {"highlights": True},
+        {"planes": 8.5},
+        {"aperture": "disk"},
     ],
 )
 def test_lens_out_of_range_is_refused_by_name(change):
@@ -34,6 +39,15 @@ def test_lens_out_of_range_is_refused_by_name(change):
 def test_aperture_that_is_none_is_refused(text):
     with pytest.raises(InvalidInput, match="expected"):
         Aperture.parse(text)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Lens(focus_disparity=np.float32(0.5), planes=np.int64(8)).planes == 8
+
+
+def test_blades_are_whole():
+    with pytest.raises(InvalidInput, match=r"blades: expected a whole number, found 5\.5"):
+        Aperture(blades=5.5)
 
 
 def test_aperture_words():

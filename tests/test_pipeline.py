@@ -126,6 +126,9 @@ def test_bad_arrays_and_names_are_refused(portrait):
         analyze((photo * 255).astype(np.uint8), matte=matte)
     with pytest.raises(BackendUnavailable, match="nimble"):
         analyze(photo, matte=matte, backend="nimble")
+    for words in ({"device": "tpu"}, {"matting": "nope"}):
+        with pytest.raises(InvalidInput, match=f"{next(iter(words))}: expected"):
+            analyze(photo, matte=matte, **words)
     scene = analyze(photo, matte=matte)
     with pytest.raises(InvalidInput, match="focus: expected a point within 96 x 72"):
         scene.disparity_at(96, 0)

@@ -7,6 +7,7 @@ so that every edge (command, page, service) understands the same words.
 import math
 import re
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Literal, Protocol, get_args
 
 from wideopen.checks import require
@@ -18,10 +19,14 @@ MAX_RADIUS = 0.25
 """Largest blur radius we render, as a fraction of the long side."""
 
 
-def _finite(name: str, value: float) -> None:
+def _finite(name: str, value: object) -> None:
+    number = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    require(number, f"{name}: expected a finite number, found {value!r}")
+
+
+def _whole(name: str, value: object) -> None:
     require(
-        isinstance(value, int | float) and math.isfinite(value),
-        f"{name}: expected a finite number, found {value}",
+        not isinstance(value, bool) and isinstance(value, Integral), f"{name}: expected a whole number, found {value!r}"
     )
 
 
@@ -35,6 +40,7 @@ class Aperture:
     """Turns the polygon counter-clockwise; at 0 a corner points up."""
 
     def __post_init__(self) -> None:
+        _whole("blades", self.blades)
         require(
             self.blades == 0 or 3 <= self.blades <= 16,
             f"blades: expected 0 (disk) or 3 to 16, found {self.blades}",
@@ -79,6 +85,7 @@ class PaperLook:
         require(self.a2 != 0, "a2: expected a number other than 0, found 0")
         for name in ("alpha1", "alpha2"):
             value = getattr(self, name)
+            _finite(name, value)
             require(0 < value <= 32, f"{name}: expected a number in (0, 32], found {value}")
 
     @classmethod
@@ -100,7 +107,7 @@ class Lens:
     max_radius: float = 0.024
     """Blur radius at a disparity difference of 1, as a fraction of the long side."""
     focus_range: float = 0.0
-    """Half-width in disparity around the focus that stays sharp; the blur grows from its edge."""
+    """Half-width in disparity around the focus that stays sharp; the blur grows from its edge. Unused by `paper`."""
     look: Look = "thin-lens"
     planes: int = 32
     """Number of planes, 2 to 256."""
@@ -113,6 +120,8 @@ class Lens:
     def __post_init__(self) -> None:
         for name in ("focus_disparity", "max_radius", "focus_range", "highlights"):
             _finite(name, getattr(self, name))
+        _whole("planes", self.planes)
+        require(isinstance(self.aperture, Aperture), f"aperture: expected an Aperture, found {self.aperture!r}")
         require(
             0 <= self.focus_disparity <= 1,
             f"focus_disparity: expected [0, 1], found {self.focus_disparity}",

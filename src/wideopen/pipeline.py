@@ -4,9 +4,7 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +20,7 @@ from wideopen.ops.sheets import BACKENDS as SEPARATORS
 from wideopen.ops.sheets.prepare import prepare_sheets
 from wideopen.ops.transfer import decode, encode
 from wideopen.photo import Photo, srgb_u8
+from wideopen.timing import timed
 
 LOG = logging.getLogger(__name__)
 MOST_FOCUS_RANGE = 0.1
@@ -102,20 +101,21 @@ def understand(
     on_step: Callable[[str], None] = _ignore,
 ) -> Maps:
     """The first half of `analyze`: matte and disparity. Arguments and errors as there."""
+    _require_words(matting, device)
     source = _as_photo(photo)
     seconds: dict[str, float] = {}
     matte_source, disparity_source = "given", "given"
     if matte is None:
         matte_source = f"predicted by {matting}"
         on_step("matte")
-        with _timed(seconds, "matte"):
+        with timed(seconds, "matte"):
             from wideopen.nets.matting.predict import predict_matte
 
             matte = predict_matte(srgb_u8(source), weights=matting, device=device)
     alpha = require_unit_map("matte", matte, like=source.rgb)
     on_step("disparity")
     filtered = disparity is not None and filter_disparity
-    with _timed(seconds, "disparity"):
+    with timed(seconds, "disparity"):
         if disparity is None:
             disparity_source = "planar"
             d = disparity_ops.planar(alpha)
@@ -173,9 +173,20 @@ def analyze(
         on_step=on_step,
     )
     on_step("sheets")
-    with _timed(maps.seconds, "sheets"):
+    with timed(maps.seconds, "sheets"):
         sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator))
     return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps)
+
+
+def _require_words(matting: str, device: str) -> None:
+    """Refuse what could name no network or device, also when a given matte makes both needless."""
+    from wideopen.nets.matting.config import PRESETS
+
+    require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
+    require(
+        matting in PRESETS or str(matting).endswith(".safetensors"),
+        f"matting: expected mobile or a .safetensors file, found {str(matting)!r}",
+    )
 
 
 def _as_photo(photo: Photo | F32) -> Photo:
@@ -246,10 +257,3 @@ def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32: 
         image = image * (1 - alpha) + alpha * encoded  # Eq. (10)
     codes = np.rint(np.clip(image, 0, 1) * white).astype(np.uint16)
     return decode(codes, scene.encoding, bit_depth=16)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[step] = round(time.perf_counter() - start, 4)

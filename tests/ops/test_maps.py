@@ -135,8 +135,9 @@ class TestPlanar:
         d = planar(_standing(bottom=120))[:, 0]
         assert d[-1] < 0.6
 
-    def test_no_subject_is_a_floor(self):
-        d = planar(np.zeros((40, 30), np.float32))
+    @pytest.mark.parametrize("value", [0.0, 1.0])
+    def test_no_subject_or_nothing_else_is_a_floor(self, value):
+        d = planar(np.full((40, 30), value, np.float32))
         assert d[0, 0] < 0.1
         assert d[-1, 0] > 0.9
         assert extent(np.zeros((40, 30), np.float32)) is None

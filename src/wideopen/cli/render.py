@@ -1,7 +1,6 @@
 """`wideopen render`: one photo or several, from file to file."""
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +10,13 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.report import steps, warn
 from wideopen.errors import WideopenError
+from wideopen.timing import timed
 
 if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so that --help is quick
+    from wideopen.checks import F32
     from wideopen.lens import Aperture, Focus, Lens
+    from wideopen.photo import Photo
+    from wideopen.pipeline import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,10 @@ def render(
     for name, value in single.items():
         require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
     require(disparity is None or depth_m is None, "--disparity and --depth-m: expected one of them, found both")
+    own = focus_range is None or look != "paper"
+    require(
+        own, f"--focus-range: expected with --look thin-lens, found {focus_range} (the paper's equations have none)"
+    )
     job = _Job(
         look=look,
         blur=blur,
@@ -148,30 +155,17 @@ def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> 
 
 def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
     """Read, analyse, render, write; returns what --json prints."""
-    start = time.perf_counter()
+    from wideopen.ops.render import first_use_compiles
+    from wideopen.pipeline import analyze
+    from wideopen.pipeline import render as render_scene
+
     seconds: dict[str, float] = {}
-
-    def lap(step: str, since: float) -> None:
-        seconds[step] = round(time.perf_counter() - since, 3)
-
-    with steps(photo_path.name) as step:
-        step("reading")
-        from wideopen.cli.output import make_folder
-        from wideopen.io import read, read_depth_m, read_disparity, read_matte, write, write_map
-        from wideopen.ops.render import first_use_compiles
-        from wideopen.pipeline import analyze
-        from wideopen.pipeline import render as render_scene
-
-        photo = read(photo_path, max_megapixels=job.max_megapixels)
-        height, width = photo.rgb.shape[:2]
-        size = (height, width)
-        matte = None if job.matte is None else read_matte(job.matte, size=size)
-        disparity = None if job.disparity is None else read_disparity(job.disparity, size=size)
-        if job.depth_m is not None:
-            disparity = read_depth_m(job.depth_m, size=size)
-        lap("read", start)
-        if first_use_compiles(job.backend):
+    with steps(photo_path.name) as step, timed(seconds, "total"):
+        if first_use_compiles(job.backend, job.look):
             warn("first run: compiling kernels, about 20 seconds, once")
+        step("reading")
+        with timed(seconds, "read"):
+            photo, matte, disparity = _read(photo_path, job)
         scene = analyze(
             photo,
             matte=matte,
@@ -184,23 +178,46 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         )
         seconds |= scene.maps.seconds
         focus, focus_range = job.focus.resolve(scene)
-        lens = _lens(job, focus, focus_range, long_side_px=max(size))
+        lens = _lens(job, focus, focus_range, long_side_px=max(photo.rgb.shape))
         step("rendering")
-        since = time.perf_counter()
-        image = render_scene(scene, lens, backend=job.backend)
-        lap("render", since)
+        with timed(seconds, "render"):
+            image = render_scene(scene, lens, backend=job.backend)
         step("writing")
-        since = time.perf_counter()
-        make_folder(out.parent)
-        write(out, image, like=photo, quality=job.output_quality, overwrite=job.overwrite)
-        if job.save_matte is not None:
-            write_map(job.save_matte, scene.matte, overwrite=job.overwrite)
-        if job.save_disparity is not None:
-            write_map(job.save_disparity, scene.disparity, overwrite=job.overwrite)
-        lap("write", since)
-        lap("total", start)
+        with timed(seconds, "write"):
+            _write(image, out, photo, scene, job)
+    return _report(photo, out, scene, lens, job) | {"photo": str(photo_path), "seconds": seconds}
+
+
+def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None]":
+    """Photo, and the matte and disparity that were given."""
+    from wideopen.io import read, read_depth_m, read_disparity, read_matte
+
+    photo = read(path, max_megapixels=job.max_megapixels)
+    size = photo.rgb.shape[:2]
+    matte = None if job.matte is None else read_matte(job.matte, size=size)
+    disparity = None if job.disparity is None else read_disparity(job.disparity, size=size)
+    if job.depth_m is not None:
+        disparity = read_depth_m(job.depth_m, size=size)
+    return photo, matte, disparity
+
+
+def _write(image: "F32", out: Path, photo: "Photo", scene: "Scene", job: _Job) -> None:
+    """The maps asked for, then the result: it is there only if all went well."""
+    from wideopen.cli.output import make_folder
+    from wideopen.io import write, write_map
+
+    make_folder(out.parent)
+    if job.save_matte is not None:
+        write_map(job.save_matte, scene.matte, overwrite=job.overwrite)
+    if job.save_disparity is not None:
+        write_map(job.save_disparity, scene.disparity, overwrite=job.overwrite)
+    write(out, image, like=photo, quality=job.output_quality, overwrite=job.overwrite)
+
+
+def _report(photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) -> dict[str, Any]:
+    height, width = photo.rgb.shape[:2]
     return {
-        "photo": str(photo_path),
+        "photo": "",
         "out": str(out),
         "size": [width, height],
         "look": lens.look,
@@ -208,11 +225,10 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         "disparity": str(job.disparity or job.depth_m or scene.maps.disparity_source),
         "filtered": scene.maps.disparity_filtered,
         "focus_disparity": round(lens.focus_disparity, 4),
-        "focus_range": round(lens.focus_range, 4),
-        "radius_px": round(lens.max_radius * max(size), 2),
+        "focus_range": round(lens.focus_range, 4) if lens.look == "thin-lens" else 0.0,
+        "radius_px": round(lens.max_radius * max(width, height), 2),
         "backend": _backend_name(job.backend),
         "notes": [*photo.metadata.notes, *scene.maps.notes],
-        "seconds": seconds,
     }
 
 

@@ -21,16 +21,17 @@ __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
 _MAX_MEGAPIXELS = 400.0
 _ASPECT_TOLERANCE = 0.01
 _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
-_DEPTH_PERCENTILES = (0.1, 99.9)  # a few stray pixels must not flatten the whole disparity
 
 
 def read_matte(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
     """Return the alpha (H, W) in [0, 1] at `path`, resized to `size` (H, W).
 
-    The file is a grey picture, 1 = subject, or a cutout, whose transparency is taken. Raises
-    InvalidInput for a coloured opaque picture, another aspect, or no readable file.
+    The file is a grey picture, 1 = subject, a cutout, whose transparency is taken, or a `.npy` of floats in [0, 1].
+    Raises InvalidInput for a coloured opaque picture, another aspect, or no readable file.
     """
     file = readable_path(path)
+    if file.suffix.lower() == ".npy":
+        return _fit(file, _unit(file, _load_npy(file, "a matte")), size)
     raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS, expected="a matte")
     if raster.has_alpha and int(raster.codes[..., -1].min()) < _top(raster):
         values = raster.codes[..., -1]
@@ -57,24 +58,19 @@ def read_disparity(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F3
 def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
     """Return the disparity (H, W) in [0, 1], 1 = nearest, of the metric depth in a `.npy` file.
 
-    Depth is in metres, infinity allowed. Disparity is 1/depth, scaled so that its 0.1 and 99.9
-    percentiles become 0 and 1; of a constant depth it is 0.5. Raises InvalidInput for NaN, depth
-    <= 0, another aspect, or no readable file.
+    Depth is in metres, infinity allowed; disparity as `ops.disparity.from_depth_m` makes it. Raises InvalidInput for
+    NaN, depth <= 0, another aspect, or no readable file.
     """
     file = readable_path(path)
     require(file.suffix.lower() == ".npy", f"{file}: expected depth in metres as a .npy file")
+    from wideopen.ops.disparity import from_depth_m
+
     depth = _load_npy(file, "depth in metres")
-    require(not np.isnan(depth).any(), f"{file}: expected depth in metres, found NaN")
-    nearest = float(depth.min())
-    require(nearest > 0, f"{file}: expected depth above 0 m, found {nearest:g}")
-    inverse = 1 / np.maximum(depth, np.float32(1e-30))
-    low, high = (float(v) for v in np.percentile(inverse, _DEPTH_PERCENTILES))
-    if high <= low:
-        low, high = float(inverse.min()), float(inverse.max())
-    if high <= low:
-        return _fit(file, np.full(depth.shape, 0.5, np.float32), size)
-    disparity = np.clip((inverse - np.float32(low)) / np.float32(high - low), 0, 1)
-    return _fit(file, disparity.astype(np.float32), size)
+    try:
+        disparity = from_depth_m(depth)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error}") from error
+    return _fit(file, disparity, size)
 
 
 def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = False) -> Path:

@@ -55,7 +55,7 @@ def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo")
         raise InvalidInput(f"{path}: expected {expected} ({NAMES}), found another kind of file")
 
     def check_size(width: int, height: int) -> None:
-        found = f"{width} x {height} pixels ({width * height / 1e6:.0f} megapixels)"
+        found = f"{width} x {height} pixels ({width * height / 1e6:.3g} megapixels)"
         require(width > 0 and height > 0, f"{path}: expected at least one pixel, found {found}")
         require(
             width * height <= max_megapixels * 1e6,

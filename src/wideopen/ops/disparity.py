@@ -36,8 +36,8 @@ def from_depth_m(depth_m: F32) -> F32:
         f"depth_m: expected a float array (H, W) in metres, found {getattr(depth_m, 'dtype', type(depth_m))} "
         f"{getattr(depth_m, 'shape', '')}",
     )
-    require(not np.isnan(depth_m).any(), "depth_m: expected numbers, found NaN")
-    require(bool((depth_m > 0).all()), f"depth_m: expected metres above 0, found {depth_m.min():g}")
+    require(not np.isnan(depth_m).any(), "depth_m: expected depth in metres, found NaN")
+    require(bool((depth_m > 0).all()), f"depth_m: expected depth above 0 m, found {depth_m.min():g}")
     return normalise((1 / depth_m.astype(np.float64)).astype(np.float32))
 
 
@@ -70,6 +70,8 @@ def planar(alpha: F32) -> F32:
     """
     a = require_unit_map("alpha", alpha)
     height = a.shape[0]
+    if a.min() > 0.5:
+        a = np.zeros_like(a)  # a matte of everything says nothing about where the subject is
     found = extent(a) or Extent(0.25 * height, float(height), False)
     tall = found.bottom - found.top
     eyes = found.top + 0.15 * tall

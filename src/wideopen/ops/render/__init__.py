@@ -1,6 +1,6 @@
 """Rendering: sheets, or one photo with its disparity, seen through a lens.
 
-`reference` holds the formulas; `numba` computes the same on all cores. `backends()` lists both, fastest first.
+`reference` holds the formulas; `numba` computes the same on all cores. `BACKENDS` lists both, fastest first.
 """
 
 from collections.abc import Mapping
@@ -40,10 +40,10 @@ BACKENDS: Mapping[str, Backend[Renderer]] = {
 }
 
 
-def first_use_compiles(name: str = "auto") -> bool:
-    """Whether rendering with this backend will first compile kernels, some 20 s, because none are cached yet."""
+def first_use_compiles(name: str = "auto", look: str = "thin-lens") -> bool:
+    """Whether rendering this look with this backend first compiles kernels, some 20 s: none are cached yet."""
     if name == "reference" or BACKENDS["numba"].why_not():
         return False
     from wideopen.ops.render.numba_cpu import needs_compiling
 
-    return needs_compiling()
+    return needs_compiling(look)

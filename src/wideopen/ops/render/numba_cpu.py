@@ -260,10 +260,11 @@ def _tile_order(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(count)
 
 
-def needs_compiling() -> bool:
-    """Whether numba's cache on disk holds no compiled kernel for this file as it is now, as before the first run."""
+def needs_compiling(look: str) -> bool:
+    """Whether numba's cache on disk holds no kernel of this look for this file as it is now."""
+    kernel = _paper_tiles if look == "paper" else _sheet_over
     written = Path(__file__).stat().st_mtime
-    cached = Path(_sheet_over.stats.cache_path).glob(f"numba_cpu.{_sheet_over.__name__}-*.nbi")
+    cached = Path(kernel.stats.cache_path).glob(f"numba_cpu.{kernel.__name__}-*.nbi")
     return not any(index.stat().st_mtime >= written for index in cached)
 
 

@@ -5,6 +5,7 @@ pixels stay untouched.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +30,7 @@ def _loader(name: str) -> Callable[[], ModuleType]:
 
 
 BACKENDS = {
-    "numba": Backend(lambda: None, _loader("numba_cpu")),
+    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _loader("numba_cpu")),
     "reference": Backend(lambda: None, _loader("reference")),
 }
 
