@@ -391,13 +391,23 @@ def test_clean_up_drops_specks_fills_pinholes_and_keeps_the_rest():
     want = alpha.copy()
     alpha[5:8, 5:8] = 0.8  # a speck
     alpha[60:63, 60:63] = 0.2  # a pinhole
-    assert_allclose(clean_up(alpha), want, rtol=0, atol=0)
+    photo = np.where(want[..., None] >= 0.5, 200, 90).astype(np.uint8).repeat(3, 2)  # an edge where the matte has one
+    assert_allclose(clean_up(alpha, photo), want, rtol=0, atol=0)
+
+
+def test_a_gap_without_an_edge_in_the_photo_is_filled():
+    alpha = np.zeros((200, 200), np.float32)
+    alpha[40:, 40:160] = 1
+    want = alpha.copy()
+    photo = np.where(want[..., None] > 0, 20, 200).astype(np.uint8).repeat(3, 2)
+    alpha[150:, 60:100] = 0  # bitten out of a black coat, down to the photo's edge
+    assert_allclose(clean_up(alpha, photo), want, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
 def test_clean_up_leaves_a_flat_matte_alone(value):
     flat = np.full((20, 30), value, np.float32)
-    assert_allclose(clean_up(flat), flat, rtol=0, atol=0)
+    assert_allclose(clean_up(flat, np.zeros((20, 30, 3), np.uint8)), flat, rtol=0, atol=0)
 
 
 def test_device_by_name_is_obeyed_or_refused():

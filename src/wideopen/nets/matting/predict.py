@@ -24,6 +24,8 @@ from wideopen.nets.matting.weights import load_net, locate
 
 SPECK = 0.002  # subjects smaller than this share of the photo are dropped
 HOLE = 0.0005  # and so are holes
+LARGEST_GAP = 0.06  # larger ones are background whatever their outline
+FAINT_OUTLINE = 15  # 8-bit codes within 5x5 pixels
 FAINT, SOLID = 0.1, 0.9  # what counts as part of a subject, what as solid
 
 
@@ -52,10 +54,35 @@ def _drop_small(alpha: F32, inside: U8, share: float, value: float) -> F32:
     return np.where(small[labels], np.float32(value), alpha)
 
 
-def clean_up(alpha: F32) -> F32:
-    """Drop specks far from the subject and fill pinholes inside it; edges stay as they are."""
+def fill_false_gaps(alpha: F32, srgb_u8: U8) -> F32:
+    """Fill gaps in the subject whose outline follows no edge of the photo, both (H, W).
+
+    Between an arm and a waist the photo has an edge; a bite out of a black helmet has none. Among the gaps that the
+    first weights left in the 92 validation photos, the lower quartile of the outline's contrast was below
+    `FAINT_OUTLINE` for parts of the subject only, but for specks below 0.1 % of the photo; true gaps of 0.1 to 6 %
+    showed 30 or more.
+    """
+    grey = cv2.cvtColor(np.ascontiguousarray(srgb_u8), cv2.COLOR_RGB2GRAY).reshape(alpha.shape)
+    contrast = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)).reshape(alpha.shape)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha < 0.5).astype(np.uint8), connectivity=4)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    window = np.ones((3, 3), np.uint8)
+    for label in range(1, count):
+        if areas[label] >= LARGEST_GAP * alpha.size or areas[label] == areas[1:].max():
+            continue
+        gap = (labels == label).astype(np.uint8)
+        wide = cv2.dilate(gap, window)
+        outline = (wide > 0) & (cv2.erode(gap, window, borderValue=1) == 0)
+        if np.percentile(contrast[outline], 25) < FAINT_OUTLINE:
+            alpha = np.where(cv2.dilate(wide, window) > 0, np.float32(1), alpha)
+    return alpha
+
+
+def clean_up(alpha: F32, srgb_u8: U8) -> F32:
+    """Drop specks far from the subject, fill pinholes and false gaps inside it; edges stay as they are."""
     alpha = _drop_small(alpha, (alpha > FAINT).astype(np.uint8), SPECK, 0.0)
-    return _drop_small(alpha, (alpha < SOLID).astype(np.uint8), HOLE, 1.0)
+    alpha = _drop_small(alpha, (alpha < SOLID).astype(np.uint8), HOLE, 1.0)
+    return fill_false_gaps(alpha, srgb_u8)
 
 
 def fold_batch_norms(net: MattingNet) -> MattingNet:
@@ -100,7 +127,7 @@ def matte_with(net: MattingNet, srgb_u8: U8, *, size: int | None = None, stages:
             previous = net(image, same, previous)[-1].alpha  # (1, 1, h, w)
     assert previous is not None  # stage_sizes never returns nothing
     alpha = previous[0, 0].cpu().numpy()
-    return np.asarray(np.clip(resize_to(clean_up(alpha), height, width), 0, 1), np.float32)
+    return np.asarray(np.clip(resize_to(clean_up(alpha, small), height, width), 0, 1), np.float32)
 
 
 def pick_device(device: str) -> str:
