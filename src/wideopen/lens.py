@@ -60,7 +60,7 @@ class Aperture:
         if match is None:
             raise InvalidInput(f"aperture: expected disk or polygon:SIDES[@DEGREES], found {text!r}")
         blades = int(match[1])
-        require(blades != 0, f"aperture: expected 3 to 16 sides, found {text!r}")
+        require(3 <= blades <= 16, f"aperture: expected 3 to 16 sides, found {text!r}")
         return cls(blades=blades, rotation_deg=float(match[2] or 0))
 
 
