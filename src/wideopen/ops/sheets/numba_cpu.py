@@ -1,12 +1,11 @@
 """Foreground and background colours on all cores; formulas in `reference`."""
 
-import cv2
 import numpy as np
 from numba import njit, prange
 
 from wideopen.checks import F32
 from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
-from wideopen.ops.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, iterations, level_sizes
+from wideopen.ops.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
 
 
 @njit(cache=True, parallel=True)
@@ -42,19 +41,7 @@ def _half_step(image, alpha, F, B, colour):
 
 def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     """`reference.estimate_colours` on all cores."""
-    height, width = alpha.shape
-    F = np.full((1, 1, 3), image.mean((0, 1), dtype=np.float64), np.float32)
-    B = F.copy()
-    for h, w in level_sizes(height, width):
-        size = (w, h)
-        I = cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(h, w, 3)
-        A = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).reshape(h, w)
-        F = cv2.resize(F, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
-        B = cv2.resize(B, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
-        for _ in range(iterations(h, w)):
-            _half_step(I, A, F, B, 0)
-            _half_step(I, A, F, B, 1)
-    return F, B
+    return coarse_to_fine(image, alpha, _half_step)
 
 
 @njit(cache=True, inline="always")

@@ -10,6 +10,8 @@ Deviations: updates run in checkerboard order (Gauss-Seidel in two half steps), 
 arithmetic in any number of threads; levels halve; a neighbour outside the photo is left out.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -64,8 +66,11 @@ def half_step(image: F32, alpha: F32, F: F32, B: F32, colour: int) -> None:
     B[ys, xs] = np.maximum(B_mean + b[:, None] * step, 0)
 
 
-def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
-    """Return (F, B), both (H, W, 3), at least 0, from image (H, W, 3) and alpha (H, W)."""
+HalfStep = Callable[[F32, F32, F32, F32, int], None]
+
+
+def coarse_to_fine(image: F32, alpha: F32, update: HalfStep) -> tuple[F32, F32]:
+    """Return (F, B), both (H, W, 3), with `update` doing each half step on each level."""
     height, width = alpha.shape
     F = np.full((1, 1, 3), image.mean((0, 1), dtype=np.float64), np.float32)
     B = F.copy()
@@ -76,9 +81,14 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
         F = cv2.resize(F, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
         B = cv2.resize(B, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
         for _ in range(iterations(h, w)):
-            half_step(I, A, F, B, 0)
-            half_step(I, A, F, B, 1)
+            update(I, A, F, B, 0)
+            update(I, A, F, B, 1)
     return F, B
+
+
+def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
+    """Return (F, B), both (H, W, 3), at least 0, from image (H, W, 3) and alpha (H, W)."""
+    return coarse_to_fine(image, alpha, half_step)
 
 
 def continue_background(B: F32, alpha: F32) -> F32:
