@@ -27,7 +27,8 @@ class Picture:
         self.disparity = np.asarray(Image.open(folder / "disparity.png")) / 65535
         self.radius_px = report["radius_px"]
         to_subject = cv2.distanceTransform((self.matte < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-        self.beside = (to_subject >= 1) & (to_subject < 6) & (self.matte < 0.02)  # just outside the subject
+        # Just outside the subject, and far: there the background's blur is a disk of nearly the full radius.
+        self.beside = (to_subject >= 1) & (to_subject < 6) & (self.matte < 0.02) & (self.disparity < 0.25)
         self.far = (to_subject > 6) & (self.matte == 0)
 
 
@@ -108,7 +109,7 @@ def test_no_halo_and_no_ghost_beside_the_subject(picture):
     def error(light):
         return np.abs(light - wanted)[picture.beside].mean()
 
-    assert error(picture.result_light) < 0.04  # 0.021 seen
+    assert error(picture.result_light) < 0.04  # 0.019 seen
     assert error(with_halo) > 0.08  # 0.107 seen
 
 
@@ -117,5 +118,5 @@ def test_no_dark_or_bright_rim(picture):
     luminance = picture.result_light @ np.float32([0.2126, 0.7152, 0.0722])
     wanted = average(picture.light, 1 - picture.matte, disk(picture.radius_px)) @ np.float32([0.2126, 0.7152, 0.0722])
     bias = (luminance - wanted)[picture.beside]
-    assert abs(bias.mean()) < 0.015  # 0.005 seen
-    assert np.quantile(np.abs(bias), 0.9) < 0.08  # 0.04 seen
+    assert abs(bias.mean()) < 0.03  # 0.013 seen; -0.088 with the classic halo
+    assert np.quantile(np.abs(bias), 0.9) < 0.08  # 0.041 seen; 0.174 with the classic halo
