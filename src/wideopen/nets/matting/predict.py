@@ -8,7 +8,6 @@ the network has learned people of a certain size. Clean-up is ours.
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from wideopen.nets.matting.blocks import resize
 from wideopen.nets.matting.config import MattingConfig
 from wideopen.nets.matting.model import STRIDE, MattingNet
 from wideopen.nets.matting.weights import load_net, locate
+from wideopen.ops.resize import resize_map
 
 SPECK = 0.002  # subjects smaller than this share of the photo are dropped
 HOLE = 0.0005  # and so are holes
@@ -34,13 +34,6 @@ def network_size(height: int, width: int, size: int) -> tuple[int, int]:
     scale = size / max(height, width)
     rows, columns = (max(1, round(side * scale / STRIDE)) * STRIDE for side in (height, width))
     return rows, columns
-
-
-def resize_to(image: Any, height: int, width: int) -> Any:
-    """(h, w[, c]) array at (height, width[, c]): area mean when shrinking, bilinear otherwise."""
-    shrinking = height * width < image.shape[0] * image.shape[1]
-    mode = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=mode)
 
 
 def _drop_small(alpha: F32, inside: U8, share: float, value: float) -> F32:
@@ -120,14 +113,16 @@ def matte_with(net: MattingNet, srgb_u8: U8, *, size: int | None = None, stages:
     previous: torch.Tensor | None = None
     with torch.inference_mode():
         for side, same in sizes:
-            small = resize_to(srgb_u8, *network_size(height, width, side))  # (h, w, 3)
+            small = np.array(
+                resize_map(srgb_u8, network_size(height, width, side)), order="C"
+            )  # (h, w, 3), ours to write
             image = torch.from_numpy(small).to(device)[None].permute(0, 3, 1, 2).float() / 255
             if previous is not None:
                 previous = resize(previous, image)
             previous = net(image, same, previous)[-1].alpha  # (1, 1, h, w)
     assert previous is not None  # stage_sizes never returns nothing
     alpha = previous[0, 0].cpu().numpy()
-    return np.asarray(np.clip(resize_to(clean_up(alpha, small), height, width), 0, 1), np.float32)
+    return np.asarray(np.clip(resize_map(clean_up(alpha, small), (height, width)), 0, 1), np.float32)
 
 
 def pick_device(device: str) -> str:
