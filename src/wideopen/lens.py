@@ -15,6 +15,8 @@ from wideopen.errors import InvalidInput
 
 Look = Literal["thin-lens", "paper"]
 LOOKS: tuple[str, ...] = get_args(Look)
+Quality = Literal["exact", "fast"]
+QUALITIES: tuple[str, ...] = get_args(Quality)
 MAX_RADIUS = 0.25
 """Largest blur radius we render, as a fraction of the long side."""
 
@@ -32,12 +34,14 @@ def _whole(name: str, value: object) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aperture:
-    """The shape of a blurred point: a disk, or a regular polygon inscribed in that disk."""
+    """The shape of a blurred point: a disk, or a regular polygon inscribed in it, with straight or bulging sides."""
 
     blades: int = 0
     """0 = disk, else the number of sides, 3 to 16."""
     rotation_deg: float = 0.0
     """Turns the polygon counter-clockwise; at 0 a corner points up."""
+    curvature: float = 0.0
+    """How far the polygon's sides bulge, [0, 1]: 0 = straight, 1 = the circle through its corners."""
 
     def __post_init__(self) -> None:
         _whole("blades", self.blades)
@@ -46,22 +50,26 @@ class Aperture:
             f"blades: expected 0 (disk) or 3 to 16, found {self.blades}",
         )
         _finite("rotation_deg", self.rotation_deg)
+        _finite("curvature", self.curvature)
+        require(0 <= self.curvature <= 1, f"curvature: expected [0, 1], found {self.curvature}")
 
     @classmethod
     def parse(cls, text: str) -> "Aperture":
-        """`disk`, `polygon:6` or `polygon:6@15` (degrees).
+        """`disk`, `polygon:6`, `polygon:6@15` (degrees) or `polygon:6@15~0.4` (curvature).
 
-        >>> Aperture.parse("polygon:6@15")
-        Aperture(blades=6, rotation_deg=15.0)
+        >>> Aperture.parse("polygon:6@15~0.4")
+        Aperture(blades=6, rotation_deg=15.0, curvature=0.4)
         """
         if text == "disk":
             return cls()
-        match = re.fullmatch(r"polygon:(\d{1,3})(?:@(-?\d+(?:\.\d+)?))?", text)
+        match = re.fullmatch(r"polygon:(\d{1,3})(?:@(-?\d+(?:\.\d+)?))?(?:~(\d+(?:\.\d+)?|\.\d+))?", text)
         if match is None:
-            raise InvalidInput(f"aperture: expected disk or polygon:SIDES[@DEGREES], found {text!r}")
+            raise InvalidInput(f"aperture: expected disk or polygon:SIDES[@DEGREES][~CURVATURE], found {text!r}")
         blades = int(match[1])
         require(3 <= blades <= 16, f"aperture: expected 3 to 16 sides, found {text!r}")
-        return cls(blades=blades, rotation_deg=float(match[2] or 0))
+        curvature = float(match[3] or 0)
+        require(curvature <= 1, f"aperture: expected a curvature in [0, 1], found {text!r}")
+        return cls(blades=blades, rotation_deg=float(match[2] or 0), curvature=curvature)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +120,15 @@ class Lens:
     planes: int = 32
     """Number of planes, 2 to 256."""
     aperture: Aperture = field(default_factory=Aperture)
+    cat_eye: float = 0.0
+    """[0, 1]: how much the barrel cuts the aperture towards the corners; at 1 by a disk one radius off."""
     highlights: float = 1.0
     """0 = none; how much radiance is given back to what the photo clipped at white."""
     paper: PaperLook | None = None
     """Constants of the `paper` look; None = `PaperLook.with_highlights(highlights)`."""
 
     def __post_init__(self) -> None:
-        for name in ("focus_disparity", "max_radius", "focus_range", "highlights"):
+        for name in ("focus_disparity", "max_radius", "focus_range", "cat_eye", "highlights"):
             _finite(name, getattr(self, name))
         _whole("planes", self.planes)
         require(isinstance(self.aperture, Aperture), f"aperture: expected an Aperture, found {self.aperture!r}")
@@ -133,6 +143,7 @@ class Lens:
         require(0 <= self.focus_range <= 1, f"focus_range: expected [0, 1], found {self.focus_range}")
         require(self.look in LOOKS, f"look: expected {' or '.join(LOOKS)}, found {self.look!r}")
         require(2 <= self.planes <= 256, f"planes: expected 2 to 256, found {self.planes}")
+        require(0 <= self.cat_eye <= 1, f"cat_eye: expected [0, 1], found {self.cat_eye}")
         require(0 <= self.highlights <= 10, f"highlights: expected 0 to 10, found {self.highlights}")
 
 

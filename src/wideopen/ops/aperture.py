@@ -7,6 +7,14 @@ out[y, x] = sum K(dy, dx) * in[y - dy, x - dx] / sum K: a point of light draws t
 
 Derivation (ours): a row's span is the mean of the shape's edges over the row's height, an empty part counting as
 width zero, so each row keeps its exact area up to the sampling of `SUB_ROWS` lines.
+
+Bulging blades: the arc over a side has `curvature` times the sagitta of the circle through the corners. Its circle is
+at least as large as that one and holds every other corner, so the shape is where the disks of all arcs overlap.
+
+Cat's eye (a model of ours): seen from field position p = (x - cx, y - cy) / half the diagonal, the barrel cuts the
+aperture by the aperture's own disk, shifted by -cat_eye * p radii. Every shape is convex, so a row stays one span.
+Kernels are made at the nodes of a grid over the photo; an output pixel mixes those of its four nodes bilinearly:
+out = sum over nodes of hat(y, x) * scatter(in, kernel of the node).
 """
 
 from dataclasses import dataclass
@@ -17,6 +25,12 @@ from wideopen.checks import F32
 from wideopen.lens import Aperture
 
 SUB_ROWS = 32
+CELLS = 16
+"""Cells of the field grid along the long side; even counts, so that the photo's centre is a node."""
+
+NO_CUT = (0.0, 0.0)
+NEARLY_STRAIGHT = 1e-6
+"""Curvature below which sides are straight: the circles of their arcs would be too large for float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +40,32 @@ class Spans:
     dy: np.ndarray  # (R,) int32, ascending
     left: np.ndarray  # (R,) float32
     right: np.ndarray  # (R,) float32, >= left
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNodes:
+    """Where in the photo kernels are made, and how pixels mix them: the product of a hat along y and one along x."""
+
+    cuts: np.ndarray  # (Ny, Nx, 2) float64, (x, y) shift of the cutting disk at each node, in radii
+    hats_y: F32  # (Ny, H), each column sums to 1
+    hats_x: F32  # (Nx, W)
+
+
+def field_nodes(shape: tuple[int, int], cat_eye: float) -> FieldNodes:
+    """Nodes for a photo of `shape` (H, W); without a cat's eye a single one, uncut, with hats of 1."""
+    height, width = shape
+    if cat_eye == 0:
+        return FieldNodes(np.zeros((1, 1, 2)), np.ones((1, height), np.float32), np.ones((1, width), np.float32))
+    cell = max(height, width) / CELLS
+    y, x = (np.linspace(0, side, 2 * max(1, round(side / cell / 2)) + 1) for side in (height, width))  # pixel edges
+    p = np.stack(np.meshgrid(x - width / 2, y - height / 2), axis=-1) / (np.hypot(height, width) / 2)
+    return FieldNodes(-cat_eye * p, _hats(y, height), _hats(x, width))
+
+
+def _hats(nodes: np.ndarray, side: int) -> F32:
+    """Share of each node at each pixel centre (len(nodes), side): 1 at the node, linear to 0 at its neighbours."""
+    distance = np.abs(np.arange(side) + 0.5 - nodes[:, None]) / (nodes[1] - nodes[0])
+    return np.maximum(1 - distance, 0).astype(np.float32)
 
 
 def _polygon_edges(y: np.ndarray, aperture: Aperture, radius_px: float) -> tuple[np.ndarray, np.ndarray]:
@@ -45,18 +85,50 @@ def _polygon_edges(y: np.ndarray, aperture: Aperture, radius_px: float) -> tuple
     return left, right
 
 
-def _edges(y: np.ndarray, aperture: Aperture, radius_px: float) -> tuple[np.ndarray, np.ndarray]:
-    if aperture.blades:
-        return _polygon_edges(y, aperture, radius_px)
+def _disk_edges(y: np.ndarray, radius_px: float, centre: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    x, y = centre[0], y - centre[1]
     half = np.sqrt(np.maximum(radius_px**2 - y**2, 0))
     inside = np.abs(y) <= radius_px
-    return np.where(inside, -half, np.inf), np.where(inside, half, -np.inf)
+    return np.where(inside, x - half, np.inf), np.where(inside, x + half, -np.inf)
 
 
-def antialiased_spans(aperture: Aperture, radius_px: float) -> Spans:
+def _bulging_edges(y: np.ndarray, aperture: Aperture, radius_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """As `_polygon_edges`, for sides that are arcs: where their disks overlap."""
+    half_angle = np.pi / aperture.blades
+    half_side, apothem = radius_px * np.sin(half_angle), radius_px * np.cos(half_angle)
+    sagitta = aperture.curvature * (radius_px - apothem)
+    arc = (half_side**2 + sagitta**2) / (2 * sagitta)
+    offset = apothem + sagitta - arc  # of the arc's centre along the side's outward normal; <= 0
+    left, right = np.full(y.shape, -np.inf), np.full(y.shape, np.inf)
+    for side in range(aperture.blades):
+        angle = np.deg2rad(aperture.rotation_deg) + (2 * side + 1) * half_angle
+        first, last = _disk_edges(y, arc, (-offset * np.sin(angle), -offset * np.cos(angle)))
+        left, right = np.maximum(left, first), np.minimum(right, last)
+    return left, right
+
+
+def _edges(
+    y: np.ndarray, aperture: Aperture, radius_px: float, cut: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right edge (len(y),) of the shape on horizontal lines; left > right where it misses the line."""
+    if aperture.blades == 0:
+        left, right = _disk_edges(y, radius_px, NO_CUT)
+    elif aperture.curvature < NEARLY_STRAIGHT:
+        left, right = _polygon_edges(y, aperture, radius_px)
+    else:
+        left, right = _bulging_edges(y, aperture, radius_px)
+    if cut == NO_CUT:
+        return left, right
+    reach = radius_px * (1 + 1e-9)  # a cut by one radius ends at the centre, which stays in, whatever the rounding
+    first, last = _disk_edges(y, reach, (radius_px * cut[0], radius_px * cut[1]))
+    return np.maximum(left, first), np.minimum(right, last)
+
+
+def antialiased_spans(aperture: Aperture, radius_px: float, cut: tuple[float, float] = NO_CUT) -> Spans:
     """Spans of the shape at a fractional, signed radius; below half a pixel the identity.
 
-    A negative radius (in front of the focus) turns the shape by half a turn, as a lens does.
+    cut: shift of the disk that cuts the shape, in radii, at most 1 long, +x right, +y down; (0, 0) cuts nothing.
+    A negative radius (in front of the focus) turns the shape, cut and all, by half a turn, as a lens does.
     """
     radius = abs(radius_px)
     if radius < 0.5:
@@ -64,7 +136,7 @@ def antialiased_spans(aperture: Aperture, radius_px: float) -> Spans:
     reach = int(np.floor(radius + 0.5))
     dy = np.arange(-reach, reach + 1)
     lines = dy[:, None] + (np.arange(SUB_ROWS) + 0.5) / SUB_ROWS - 0.5  # (R, SUB_ROWS)
-    left, right = (edge.reshape(lines.shape) for edge in _edges(lines.ravel(), aperture, radius))
+    left, right = (edge.reshape(lines.shape) for edge in _edges(lines.ravel(), aperture, radius, cut))
     hit = right > left
     width = np.subtract(right, left, out=np.zeros_like(lines), where=hit)
     middle = np.add(left, right, out=np.zeros_like(lines), where=hit) / 2
@@ -80,12 +152,12 @@ def antialiased_spans(aperture: Aperture, radius_px: float) -> Spans:
     return spans if radius_px >= 0 else Spans(-spans.dy[::-1], -spans.right[::-1], -spans.left[::-1])
 
 
-def binary_spans(aperture: Aperture, radius_px: int) -> Spans:
-    """Spans of the 0/1 kernel of Eq. (3)'s whole radii: pixels whose centre lies in the shape."""
+def binary_spans(aperture: Aperture, radius_px: int, cut: tuple[float, float] = NO_CUT) -> Spans:
+    """Spans of the 0/1 kernel of Eq. (3)'s whole radii: pixels whose centre lies in the shape; `cut` as above."""
     if radius_px == 0:
         return Spans(np.zeros(1, np.int32), np.full(1, -0.5, np.float32), np.full(1, 0.5, np.float32))
     dy = np.arange(-radius_px, radius_px + 1)
-    left, right = _edges(dy.astype(np.float64), aperture, float(radius_px))
+    left, right = _edges(dy.astype(np.float64), aperture, float(radius_px), cut)
     keep = right >= left
     first = np.ceil(left[keep] - 1e-9)
     last = np.floor(right[keep] + 1e-9)

@@ -4,15 +4,17 @@ paper: Eqs. (3)-(9), on display-encoded colour, as printed.
 thin_lens: every surface point spreads over an aperture of its own signed radius, in linear light; see `ops.planes`.
 
 Borders (ours, both looks): the kernel is cut at the photo's border and normalised by what is left.
+Cat's eye (ours, both looks): the kernel changes over the photo; see `ops.aperture`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from wideopen.checks import F32
-from wideopen.lens import Aperture, PaperLook
-from wideopen.ops.aperture import Spans, antialiased_spans, binary_spans, kernel
+from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.ops.aperture import FieldNodes, Spans, antialiased_spans, binary_spans, field_nodes, kernel
 from wideopen.ops.highlights import compress_highlights, highlight_gain, stretch
 from wideopen.ops.planes import (
     Mpi,
@@ -46,6 +48,27 @@ def scatter(image: F32, spans: Spans) -> F32:
     return out.astype(np.float32)
 
 
+def field_scatter(image: F32, spans_of: Callable[[tuple[float, float]], Spans], nodes: FieldNodes) -> F32:
+    """out = sum over nodes of hat(y, x) * scatter(image, kernel of the node); `spans_of` takes a node's cut.
+
+    Each node's blur is made where its hat is not 0, from what its kernel reaches.
+    """
+    height, width = image.shape[:2]
+    out = np.zeros_like(image)
+    for j, i in np.ndindex(nodes.cuts.shape[:2]):
+        spans = spans_of((float(nodes.cuts[j, i, 0]), float(nodes.cuts[j, i, 1])))
+        reach = kernel(spans).shape[0] // 2
+        rows, columns = np.flatnonzero(nodes.hats_y[j]), np.flatnonzero(nodes.hats_x[i])
+        if rows.size == 0 or columns.size == 0:
+            continue
+        y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        top, left = max(y0 - reach, 0), max(x0 - reach, 0)
+        blurred = scatter(image[top : min(y1 + reach, height), left : min(x1 + reach, width)], spans)
+        hat = nodes.hats_y[j, y0:y1, None] * nodes.hats_x[i, None, x0:x1]
+        out[y0:y1, x0:x1] += hat[..., None] * blurred[y0 - top : y1 - top, x0 - left : x1 - left]
+    return out
+
+
 def paper_mpi(
     encoded: F32,
     disparity: F32,
@@ -55,6 +78,7 @@ def paper_mpi(
     planes: int,
     aperture: Aperture,
     constants: PaperLook,
+    cat_eye: float = 0.0,
 ) -> Mpi:
     """Eqs. (3)-(5): the MPI of the `paper` look. encoded (H, W, 3) in [0, 1], disparity (H, W)."""
     mids, extent = paper_planes(disparity, planes)
@@ -62,10 +86,11 @@ def paper_mpi(
     p = constants
     bent = np.maximum(np.float32(p.a1) * encoded + np.float32(p.b1), 0) ** np.float32(p.alpha1)
     inside = np.ones((*disparity.shape, 1), np.float32)
+    nodes = field_nodes(disparity.shape, cat_eye)
     rgba = []
     for mid, radius in zip(mids, radii, strict=True):
-        spans = binary_spans(aperture, int(radius))
-        blurred = scatter(bent, spans) / scatter(inside, spans)
+        spans_of = partial(binary_spans, aperture, int(radius))
+        blurred = field_scatter(bent, spans_of, nodes) / field_scatter(inside, spans_of, nodes)
         colour = np.maximum(blurred, 0) ** np.float32(1 / p.alpha2) / np.float32(p.a2) + np.float32(p.b2)  # Eq. (4)
         alpha = paper_alpha(disparity, float(mid), extent)[..., None]  # Eq. (5)
         rgba.append(np.concatenate([colour * alpha, alpha], axis=2))
@@ -89,6 +114,7 @@ def paper(
     planes: int,
     aperture: Aperture,
     constants: PaperLook,
+    cat_eye: float = 0.0,
 ) -> F32:
     """Eqs. (3)-(9): (H, W, 3) display-encoded, before the paste of Eq. (10)."""
     return composite(
@@ -100,6 +126,7 @@ def paper(
             planes=planes,
             aperture=aperture,
             constants=constants,
+            cat_eye=cat_eye,
         )
     )
 
@@ -107,6 +134,7 @@ def paper(
 def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
     """Each sheet shared out among the planes, each plane blurred with its own radius; sheets farthest first."""
     planes, weights, numbers = [], [], []
+    nodes = field_nodes(sheets[0].disparity.shape, optics.cat_eye)
     for number, sheet in enumerate(sheets):
         radius = signed_radius(
             sheet.disparity,
@@ -124,9 +152,9 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
         rgba = np.concatenate([rgb, alpha[..., None]], axis=2)
         for k, plane_radius in enumerate(radii):
             w = plane_weight(position, k)[..., None]
-            spans = antialiased_spans(optics.aperture, float(plane_radius))
-            planes.append(scatter(rgba * w, spans))
-            weights.append(scatter(w, spans)[..., 0])
+            spans_of = partial(antialiased_spans, optics.aperture, float(plane_radius))
+            planes.append(field_scatter(rgba * w, spans_of, nodes))
+            weights.append(field_scatter(w, spans_of, nodes)[..., 0])
             numbers.append(number)
     return Mpi(np.stack(planes), np.stack(weights), np.array(numbers))
 

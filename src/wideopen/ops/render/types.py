@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from wideopen.checks import F32
-from wideopen.lens import Aperture
+from wideopen.lens import Aperture, Quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,4 +25,6 @@ class Optics:
     radius_px: float  # at a disparity difference of 1
     planes: int = 32
     aperture: Aperture = field(default_factory=Aperture)
+    cat_eye: float = 0.0
     highlights: float = 0.0
+    quality: Quality = "exact"
