@@ -21,6 +21,8 @@ from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur
         {"planes": 257},
         {"highlights": -1},
         {"highlights": 11},
+        {"cat_eye": -0.1},
+        {"cat_eye": 1.1},
         {"look": "thick-lens"},
         {"focus_disparity": "0.5"},
         {"highlights": True},
@@ -34,7 +36,20 @@ def test_lens_out_of_range_is_refused_by_name(change):
 
 
 @pytest.mark.parametrize(
-    "text", ["disc", "polygon", "polygon:2", "polygon:0", "polygon:17", "polygon:6@", "polygon:6@x", ""]
+    "text",
+    [
+        "disc",
+        "polygon",
+        "polygon:2",
+        "polygon:0",
+        "polygon:17",
+        "polygon:6@",
+        "polygon:6@x",
+        "polygon:6~",
+        "polygon:6~2",
+        "disk~0.5",
+        "",
+    ],
 )
 def test_aperture_that_is_none_is_refused(text):
     with pytest.raises(InvalidInput, match="expected"):
@@ -53,6 +68,13 @@ def test_blades_are_whole():
 def test_aperture_words():
     assert Aperture.parse("disk") == Aperture()
     assert Aperture.parse("polygon:8@-22.5") == Aperture(blades=8, rotation_deg=-22.5)
+    assert Aperture.parse("polygon:8@-22.5~0.25") == Aperture(blades=8, rotation_deg=-22.5, curvature=0.25)
+    assert Aperture.parse("polygon:8~.5") == Aperture(blades=8, curvature=0.5)
+
+
+def test_curvature_out_of_range_is_refused():
+    with pytest.raises(InvalidInput, match=r"curvature: expected \[0, 1\], found 1\.5"):
+        Aperture(blades=6, curvature=1.5)
 
 
 def test_blur_words():

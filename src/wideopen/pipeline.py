@@ -233,6 +233,7 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
         radius_px=lens.max_radius * long_side,
         planes=lens.planes,
         aperture=lens.aperture,
+        cat_eye=lens.cat_eye,
         highlights=lens.highlights,
     )
     image: F32 = renderer.thin_lens(scene.sheets, optics)

@@ -96,10 +96,11 @@ def test_help(wideopen, arguments):
 def test_help_of_render_names_every_option_of_the_documented_ones(wideopen, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     text = wideopen("render", "--help").out
-    names = "look blur focus focus-range planes aperture highlights matte disparity depth-m filter-disparity matting"
-    more = "no-filter-disparity device backend save-matte save-disparity json overwrite output-quality max-megapixels"
+    names = "look blur focus focus-range planes aperture cat-eye highlights matte disparity depth-m matting"
+    more = "filter-disparity no-filter-disparity device backend save-matte save-disparity json overwrite"
+    more += " output-quality max-megapixels"
     assert [name for name in f"{names} {more}".split() if f"--{name} " not in text] == []
-    assert "polygon:6@15" in text
+    assert "polygon:6@15~0.4" in text
 
 
 def test_no_arguments_show_the_help(wideopen):

@@ -121,6 +121,19 @@ def test_aperture_shapes_the_lights(rendered):
     assert most(triangle, full_turn) <= 1
 
 
+def test_bulging_sides_lie_between_polygon_and_disk(rendered):
+    disk, triangle = rendered("--blur", "8px")[0], rendered("--blur", "8px", "--aperture", "polygon:3")[0]
+    round_triangle = rendered("--blur", "8px", "--aperture", "polygon:3~1")[0]
+    bulging = rendered("--blur", "8px", "--aperture", "polygon:3~0.5")[0]
+    assert most(round_triangle, disk) <= 1
+    assert min(most(bulging, triangle), most(bulging, disk)) > 4
+
+
+def test_cat_eye_changes_the_corners(rendered):
+    without, cut = (rendered("--blur", "8px", "--backend", "reference", *c)[0] for c in ((), ("--cat-eye", "1")))
+    assert most(without, cut) > 8
+
+
 def test_highlights_make_lights_brighter(rendered):
     without, strong = rendered("--highlights", "0")[0], rendered("--highlights", "4")[0]
     assert strong[OUTSIDE].mean() > without[OUTSIDE].mean() + 1

@@ -29,6 +29,7 @@ class _Job:
     focus_range: float | None
     planes: int
     aperture: "Aperture"
+    cat_eye: float
     highlights: float
     matte: Path | None
     disparity: Path | None
@@ -62,7 +63,15 @@ def render(
         typer.Option(help="Disparity half-width that stays sharp. Default: the subject's own, or 0 for a point."),
     ] = None,
     planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
-    aperture: Annotated[str, typer.Option(help="disk, polygon:6 (sides) or polygon:6@15 (degrees).")] = "disk",
+    aperture: Annotated[
+        str,
+        typer.Option(
+            help="disk, polygon:6 (sides), polygon:6@15 (degrees) or polygon:6@15~0.4 (sides bulging, 0 to 1)."
+        ),
+    ] = "disk",
+    cat_eye: Annotated[
+        float, typer.Option(help="0 to 1: how much the lens's barrel cuts the disks of light towards the corners.")
+    ] = 0.0,
     highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
     matte: options.Matte = None,
     disparity: options.Disparity = None,
@@ -103,6 +112,7 @@ def render(
         focus_range=focus_range,
         planes=planes,
         aperture=Aperture.parse(aperture),
+        cat_eye=cat_eye,
         highlights=highlights,
         matte=matte,
         disparity=disparity,
@@ -149,6 +159,7 @@ def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> 
         look=look,
         planes=job.planes,
         aperture=job.aperture,
+        cat_eye=job.cat_eye,
         highlights=job.highlights,
     )
 
