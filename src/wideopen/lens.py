@@ -124,6 +124,8 @@ class Lens:
     """[0, 1]: how much the barrel cuts the aperture towards the corners; at 1 by a disk one radius off."""
     highlights: float = 1.0
     """0 = none; how much radiance is given back to what the photo clipped at white."""
+    quality: Quality = "fast"
+    """exact, or fast: radii from 16 pixels on are blurred at a lower resolution; see docs/performance.md."""
     paper: PaperLook | None = None
     """Constants of the `paper` look; None = `PaperLook.with_highlights(highlights)`."""
 
@@ -143,6 +145,7 @@ class Lens:
         require(0 <= self.focus_range <= 1, f"focus_range: expected [0, 1], found {self.focus_range}")
         require(self.look in LOOKS, f"look: expected {' or '.join(LOOKS)}, found {self.look!r}")
         require(2 <= self.planes <= 256, f"planes: expected 2 to 256, found {self.planes}")
+        require(self.quality in QUALITIES, f"quality: expected one of {', '.join(QUALITIES)}, found {self.quality!r}")
         require(0 <= self.cat_eye <= 1, f"cat_eye: expected [0, 1], found {self.cat_eye}")
         require(0 <= self.highlights <= 10, f"highlights: expected 0 to 10, found {self.highlights}")
 

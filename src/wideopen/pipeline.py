@@ -235,6 +235,7 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
         aperture=lens.aperture,
         cat_eye=lens.cat_eye,
         highlights=lens.highlights,
+        quality=lens.quality,
     )
     image: F32 = renderer.thin_lens(scene.sheets, optics)
     return image
@@ -252,6 +253,8 @@ def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32: 
         planes=lens.planes,
         aperture=lens.aperture,
         constants=lens.paper or PaperLook.with_highlights(lens.highlights),
+        cat_eye=lens.cat_eye,
+        quality=lens.quality,
     )
     if scene.has_subject:
         alpha = scene.matte[..., None]

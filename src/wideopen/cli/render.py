@@ -31,6 +31,7 @@ class _Job:
     aperture: "Aperture"
     cat_eye: float
     highlights: float
+    quality: str
     matte: Path | None
     disparity: Path | None
     depth_m: Path | None
@@ -73,6 +74,7 @@ def render(
         float, typer.Option(help="0 to 1: how much the lens's barrel cuts the disks of light towards the corners.")
     ] = 0.0,
     highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
+    quality: Annotated[str, typer.Option(help="exact, or fast: large radii at a lower resolution.")] = "fast",
     matte: options.Matte = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
@@ -114,6 +116,7 @@ def render(
         aperture=Aperture.parse(aperture),
         cat_eye=cat_eye,
         highlights=highlights,
+        quality=quality,
         matte=matte,
         disparity=disparity,
         depth_m=depth_m,
@@ -149,9 +152,10 @@ def render(
 
 
 def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> "Lens":
-    from wideopen.lens import Lens, Look, parse_blur
+    from wideopen.lens import Lens, Look, Quality, parse_blur
 
     look: Look = job.look  # type: ignore[assignment]  # Lens refuses other words
+    quality: Quality = job.quality  # type: ignore[assignment]
     return Lens(
         focus_disparity=focus,
         focus_range=focus_range if job.focus_range is None else job.focus_range,
@@ -161,6 +165,7 @@ def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> 
         aperture=job.aperture,
         cat_eye=job.cat_eye,
         highlights=job.highlights,
+        quality=quality,
     )
 
 

@@ -6,9 +6,13 @@ without OpenMP its default stays.
 """
 
 import os
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
 
 import numba
+from numba.core.dispatcher import Dispatcher
 
 
 def prefer_openmp() -> None:
@@ -21,6 +25,21 @@ def prefer_openmp() -> None:
     # times slower on a busy machine. OpenMP reads this once, when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     numba.config.THREADING_LAYER = "omp"
+
+
+def forget_stale_kernels(kernels: ModuleType, *used: ModuleType) -> None:
+    """Drop the kernels of a module from numba's cache on disk if a module that they take code from is newer.
+
+    numba itself compares the age of the kernels' own file only.
+    """
+    changed = max(Path(str(module.__file__)).stat().st_mtime for module in (kernels, *used))
+    own = Path(str(kernels.__file__)).stem
+    for kernel in vars(kernels).values():
+        if isinstance(kernel, Dispatcher) and kernel.stats.cache_path:
+            for index in Path(kernel.stats.cache_path).glob(f"{own}.{kernel.__name__}-*.nbi"):
+                with suppress(OSError):  # gone by now, or not ours to remove
+                    if index.stat().st_mtime < changed:
+                        index.unlink()
 
 
 prefer_openmp()

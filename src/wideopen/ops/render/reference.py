@@ -115,6 +115,7 @@ def paper(
     aperture: Aperture,
     constants: PaperLook,
     cat_eye: float = 0.0,
+    quality: Quality = "exact",  # noqa: ARG001  (exact at either; kernels may take short cuts where it is fast)
 ) -> F32:
     """Eqs. (3)-(9): (H, W, 3) display-encoded, before the paste of Eq. (10)."""
     return composite(

@@ -1,0 +1,24 @@
+"""Both looks on all cores, with numba."""
+
+from pathlib import Path
+
+from wideopen.ops import highlights
+from wideopen.ops._numba import forget_stale_kernels
+from wideopen.ops.render.numba_cpu import paper_look, spans, thin_lens_look
+from wideopen.ops.render.numba_cpu.paper_look import paper
+from wideopen.ops.render.numba_cpu.thin_lens_look import thin_lens
+
+__all__ = ["needs_compiling", "paper", "thin_lens"]
+
+for kernels in (spans, thin_lens_look, paper_look):
+    forget_stale_kernels(kernels, spans, highlights)
+
+
+def needs_compiling(look: str) -> bool:
+    """Whether numba's cache on disk holds no kernel of this look for its file as it is now."""
+    module, kernel = (
+        (paper_look, paper_look._tiles) if look == "paper" else (thin_lens_look, thin_lens_look._sheet_under)
+    )
+    file = Path(str(module.__file__))
+    cached = Path(kernel.stats.cache_path).glob(f"{file.stem}.{kernel.__name__}-*.nbi")
+    return not any(index.stat().st_mtime >= file.stat().st_mtime for index in cached)

@@ -1,0 +1,225 @@
+"""The paper look on all cores: one blur for each different radius, weighted by what its planes show.
+
+Eq. (5)'s alphas depend on a pixel's own disparity only, so what a plane adds to a pixel is its blurred colour times a
+weight made of that disparity. Sums run in float64, because the root 1 / alpha2 would blow the rounding of a bright
+neighbour up to visible grain in black. With `quality="fast"` large radii are blurred, and their root is taken, on
+coarse levels: see `spans`.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from wideopen.checks import F32
+from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.ops.aperture import Spans, antialiased_spans, binary_spans, field_nodes
+from wideopen.ops.planes import paper_planes
+from wideopen.ops.render.numba_cpu.spans import (
+    MATHS,
+    between,
+    enlarge_x,
+    flat_rows,
+    level_of,
+    mix,
+    node_of,
+    radius_at,
+    running_sum,
+    spread_row,
+)
+from wideopen.ops.render.reference import paper_radii
+
+TILE_H, TILE_W = 128, 256
+
+
+class Bend(NamedTuple):
+    """Constants of Eq. (4)."""
+
+    a1: np.float32
+    b1: np.float32
+    alpha1: np.float32
+    a2: np.float64
+    b2: np.float64
+    root: np.float64  # 1 / alpha2
+
+
+@njit(cache=True, parallel=True, fastmath=MATHS)
+def _bend(encoded, bend, out):
+    """Eq. (4) before the blur: (a1 I + b1)^alpha1; both (H, W, 3)."""
+    for y in prange(encoded.shape[0]):
+        for x in range(encoded.shape[1]):
+            for c in range(3):
+                v = max(bend.a1 * encoded[y, x, c] + bend.b1, np.float32(0))
+                out[y, x, c] = (v * v) * (v * v) if bend.alpha1 == 4 else v**bend.alpha1
+
+
+@njit(cache=True, parallel=True, fastmath=MATHS)
+def _halve(cells, out):
+    """Sums of 2 x 2 cells: (H, W, 3) to (ceil(H / 2), ceil(W / 2), 3)."""
+    height, width = cells.shape[:2]
+    out[:] = 0
+    for row in prange(out.shape[0]):
+        for y in range(2 * row, min(2 * row + 2, height)):
+            for x in range(width):
+                for c in range(3):
+                    out[row, x // 2, c] += cells[y, x, c]
+
+
+@njit(cache=True, fastmath=MATHS)
+def _weights(disparity, mids, extent, group, y0, x0, out):
+    """Eqs. (5)-(9) unrolled: the weight of each radius group (G, h, w), nearest plane first; they sum to 1 or 0."""
+    out[:, :, :] = 0
+    width = out.shape[2]
+    seen, shown = np.empty(width, np.float32), np.empty(width, np.float32)
+    for y in range(out.shape[1]):
+        d = disparity[y0 + y, x0 : x0 + width]
+        seen[:] = 1
+        shown[:] = 0
+        for k in range(mids.size - 1, -1, -1):
+            to, mid = out[group[k], y], mids[k]
+            for x in range(width):
+                a = np.float32(1)
+                if extent > 0:
+                    a = max(np.float32(0), a - np.sqrt(abs(d[x] - mid) / extent))
+                w = seen[x] * a
+                to[x] += w
+                shown[x] += w
+                seen[x] -= w
+        for g in range(out.shape[0]):
+            for x in range(width):
+                out[g, y, x] = out[g, y, x] / shown[x] if shown[x] > 0 else np.float32(0)
+
+
+@njit(cache=True, fastmath=MATHS)
+def _blur(cells, size, rows, g, kernel, y0, x0, acc):
+    """acc (m, n * 4), whose first cell is (y0, x0), += cells (H, W, 3) and their pixels' number, blurred.
+
+    A cell is size x size pixels, less where the photo ends.
+    """
+    height, width = cells.shape[:2]
+    reach = rows.reaches[g]
+    shift = reach + 1
+    n = acc.shape[1] // 4 + 2 * shift
+    line, total = np.zeros(n * 4), np.empty((n + 2) * 4)
+    scale = np.float64(rows.scales[kernel])
+    start, stop = max(0, x0 - shift), min(width, x0 - shift + n)
+    for y in range(max(0, y0 - reach), min(height, y0 + acc.shape[0] + reach)):
+        row, tall = cells[y], min(size, rows.hats_y.shape[1] - y * size)
+        for x in range(start, stop):
+            i = (x - x0 + shift) * 4
+            for c in range(3):
+                line[i + c] = row[x, c] * scale
+            line[i + 3] = scale * tall * min(size, rows.hats_x.shape[1] - x * size)
+        running_sum(line, 4, total)
+        spread_row(line, total, rows, kernel, y - y0, acc, shift, 4)
+
+
+@njit(cache=True)
+def _blur_field(cells, size, rows, g, y0, x0, acc):
+    """`_blur` with the kernels of all field nodes nearby, mixed."""
+    nodes = rows.hats_y.shape[0] * rows.hats_x.shape[0]
+    y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // 4
+    for node in range(nodes):
+        hat_y, hat_x, any_hat = node_of(rows, node, y0 * size, y1 * size, x0 * size, x1 * size)
+        if any_hat:
+            at_node = acc if nodes == 1 else np.zeros_like(acc)
+            _blur(cells, size, rows, g, node * rows.levels.size + g, y0, x0, at_node)
+            if nodes > 1:
+                mix(at_node, hat_y, hat_x, size, 4, acc)
+
+
+@njit(cache=True, fastmath=MATHS)
+def _add(acc, bend, weight, level, cell_y0, cell_x0, y0, x0, colour):
+    """colour (3, h, w) += weight (h, w) * plane colour: Eq. (4) after the blur, of acc (m, n * 4), enlarged."""
+    m, n = acc.shape[0], acc.shape[1] // 4
+    height, width = weight.shape
+    plane = np.empty((m, n), np.float32)
+    for c in range(3):
+        for y in range(m):
+            for x in range(n):
+                value = max(acc[y, x * 4 + c] / acc[y, x * 4 + 3], 0.0)
+                value = np.sqrt(np.sqrt(value)) if bend.root == 0.25 else value**bend.root
+                plane[y, x] = value / bend.a2 + bend.b2
+        wide = plane if level == 0 else enlarge_x(plane, level, cell_x0, x0, width, 1)
+        for y in range(height):
+            top, bottom, f = between(y0 + y, level, cell_y0, m)
+            above, below, to, w = wide[top], wide[bottom], colour[c, y], weight[y]
+            for x in range(width):
+                to[x] += w[x] * (above[x] + f * (below[x] - above[x]))
+
+
+@njit(cache=True, parallel=True)
+def _tiles(pyramid, starts, disparity, mids, extent, group, rows, bend, order):
+    """Eqs. (4) and (6)-(9) per tile: (H, W, 3). Level L of the pyramid (cells, 3) begins at starts[L]."""
+    height, width = disparity.shape
+    tiles_x = (width + TILE_W - 1) // TILE_W
+    out = np.empty((height, width, 3), np.float32)
+    for tile in prange(order.size):
+        y0, x0 = order[tile] // tiles_x * TILE_H, order[tile] % tiles_x * TILE_W
+        y1, x1 = min(height, y0 + TILE_H), min(width, x0 + TILE_W)
+        weights = np.empty((rows.levels.size, y1 - y0, x1 - x0), np.float32)
+        _weights(disparity, mids, extent, group, y0, x0, weights)
+        colour = np.zeros((3, y1 - y0, x1 - x0), np.float32)
+        for g in range(rows.levels.size):
+            level = rows.levels[g]
+            m, n = (height - 1 >> level) + 1, (width - 1 >> level) + 1
+            cells = pyramid[starts[level] : starts[level] + m * n].reshape((m, n, 3))
+            margin = min(level, 1)
+            a0, a1 = max(0, (y0 >> level) - margin), min(m, ((y1 - 1) >> level) + 1 + margin)
+            b0, b1 = max(0, (x0 >> level) - margin), min(n, ((x1 - 1) >> level) + 1 + margin)
+            acc = np.zeros((a1 - a0, (b1 - b0) * 4))
+            _blur_field(cells, 1 << level, rows, g, a0, b0, acc)
+            _add(acc, bend, weights[g], level, a0, b0, y0, x0, colour)
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                for c in range(3):
+                    out[y, x, c] = colour[c, y - y0, x - x0]
+    return out
+
+
+def _pyramid(encoded: F32, bend: Bend, top: int) -> tuple[F32, np.ndarray]:
+    """Bent colour, (cells, 3): the photo's, then sums over 2 x 2, 4 x 4, ... pixels; and where each level begins."""
+    height, width = encoded.shape[:2]
+    sizes = [(((height - 1) >> level) + 1, ((width - 1) >> level) + 1) for level in range(top + 1)]
+    starts = np.cumsum([0] + [m * n for m, n in sizes])
+    cells = np.empty((int(starts[-1]), 3), np.float32)
+    levels = [cells[a:b].reshape(*size, 3) for a, b, size in zip(starts, starts[1:], sizes, strict=False)]
+    _bend(encoded, bend, levels[0])
+    for finer, coarser in pairwise(levels):
+        _halve(finer, coarser)
+    return cells, starts
+
+
+def paper(
+    encoded: F32,
+    disparity: F32,
+    *,
+    focus_disparity: float,
+    radius_px: float,
+    planes: int,
+    aperture: Aperture,
+    constants: PaperLook,
+    cat_eye: float = 0.0,
+    quality: Quality = "exact",
+) -> F32:
+    """`reference.paper` on all cores."""
+    p = constants
+    mids, extent = paper_planes(disparity, planes)
+    radii = paper_radii(mids, focus_disparity=focus_disparity, radius_px=radius_px, delta=p.delta)
+    different, group = np.unique(radii, return_inverse=True)
+    levels = [level_of(r) if quality == "fast" else 0 for r in different]
+
+    def spans_of(g: int, cut: tuple[float, float]) -> Spans:
+        if levels[g] == 0:
+            return binary_spans(aperture, int(different[g]), cut)
+        return antialiased_spans(aperture, radius_at(levels[g], float(different[g])), cut)
+
+    before, after = (np.float32(v) for v in (p.a1, p.b1, p.alpha1)), (np.float64(v) for v in (p.a2, p.b2, 1 / p.alpha2))
+    bend = Bend(*before, *after)
+    cells, starts = _pyramid(encoded, bend, max(levels))
+    tiles = -(-disparity.shape[0] // TILE_H) * -(-disparity.shape[1] // TILE_W)
+    order = np.random.default_rng(0).permutation(tiles)
+    rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, cat_eye))
+    result: F32 = _tiles(cells, starts, disparity, mids, np.float32(extent), group.astype(np.int64), rows, bend, order)
+    return result

@@ -1,0 +1,189 @@
+"""What both looks share: rows of spans, running sums, and the coarse levels of `quality="fast"`.
+
+A row of a shape covers one span, and a span of a row of pixels is the difference of two values of its running sum P
+(piecewise linear between pixel edges, so a span may end inside a pixel):
+    out[y, x] = sum over rows dy:  P[y - dy](x + 0.5 - left) - P[y - dy](x + 0.5 - right)
+That costs about 2 * (2r + 1) look-ups a pixel instead of pi * r^2. Spans of up to `DIRECT` pixels are summed
+directly: as fast, and free of the cancellation of a difference (the identity kernel returns its input to the last
+bit).
+
+Coarse levels (`fast`): a radius of at least 2 * `COARSE_RADIUS` pixels is blurred at half the resolution, of four times
+that at a quarter, and so on, so that a blur costs about the same at any radius. Level L sums cells of 2^L x 2^L pixels
+and brings the blurred cells back by linear interpolation: both keep the sum, so light is conserved and a flat field
+stays flat. Cell and interpolation widen the disk by (2^L)^2 / 4 in variance along each axis, as much as they would a
+disk of radius 2^L; the disk is narrowed by that.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.ops.aperture import FieldNodes, Spans
+
+DIRECT = 8
+COARSE_RADIUS = 8.0
+MAX_LEVEL = 6
+MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
+
+
+class Rows(NamedTuple):
+    """The rows of all kernels in flat arrays; kernel k of K at field node n owns rows starts[n * K + k] to the next.
+
+    Lengths are in the cells of the kernel's level.
+    """
+
+    starts: np.ndarray  # (nodes * K + 1,) int64
+    dys: np.ndarray  # (R,) int64
+    firsts: np.ndarray  # (R,) float64, source edges relative to the cell written: see the module's formula
+    lasts: np.ndarray  # (R,) float64
+    scales: np.ndarray  # (nodes * K,) float32, one over the kernel's area in pixels
+    reaches: np.ndarray  # (K,) int64, cells that the kernel reaches out at any node
+    levels: np.ndarray  # (K,) int64
+    hats_y: np.ndarray  # (Ny, H): `aperture.FieldNodes`
+    hats_x: np.ndarray  # (Nx, W)
+
+
+def level_of(radius_px: float) -> int:
+    """The coarse level at which a radius is blurred: 8 to 16 cells each but the first, which has all below."""
+    return int(np.clip(np.floor(np.log2(max(abs(radius_px), 1e-6) / COARSE_RADIUS)), 0, MAX_LEVEL))
+
+
+def radius_at(level: int, radius_px: float) -> float:
+    """The radius in cells of a level, less what cell and interpolation add; the sign stays."""
+    if level == 0:
+        return radius_px
+    cells = radius_px / 2**level
+    return float(np.sign(cells) * np.sqrt(cells * cells - 1))
+
+
+def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes) -> Rows:
+    """Spans of all kernels, as source intervals; spans_of(k, cut) are those of kernel k, cut."""
+    cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
+    spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
+    pixels = np.tile(4.0 ** np.array(levels), len(cuts))
+    areas = np.array([np.sum(s.right.astype(np.float64) - s.left) for s in spans]) * pixels
+    reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
+    return Rows(
+        starts=np.cumsum([0] + [len(s.dy) for s in spans]).astype(np.int64),
+        dys=np.concatenate([s.dy for s in spans]).astype(np.int64),
+        firsts=np.concatenate([0.5 - s.right.astype(np.float64) for s in spans]),
+        lasts=np.concatenate([0.5 - s.left.astype(np.float64) for s in spans]),
+        scales=(1 / areas).astype(np.float32),
+        reaches=np.array(reaches, np.int64).reshape(len(cuts), -1).max(0),
+        levels=np.array(levels, np.int64),
+        hats_y=nodes.hats_y,
+        hats_x=nodes.hats_x,
+    )
+
+
+class Tiling(NamedTuple):
+    """The output cut into tiles."""
+
+    height: int
+    width: int
+    order: np.ndarray  # (T,) a fixed shuffle: threads take equal runs of it, and heavy tiles lie side by side
+
+
+def tiling(height: int, width: int) -> Tiling:
+    """Tiles as large as leaves at least some 40: larger ones read less beyond their borders."""
+    tile_h, tile_w = next(
+        (size for size in ((256, 512), (256, 256), (128, 256)) if height * width >= 40 * size[0] * size[1]), (64, 256)
+    )
+    count = -(-height // tile_h) * -(-width // tile_w)
+    return Tiling(tile_h, tile_w, np.random.default_rng(0).permutation(count))
+
+
+@njit(cache=True, fastmath=MATHS)
+def running_sum(line, channels, total):
+    """total (n + 2, C) flat: the sum of all cells before; the last is repeated for spans that end on the edge."""
+    total[:channels] = 0
+    for i in range(line.size):
+        total[channels + i] = total[i] + line[i]
+    total[line.size + channels :] = total[line.size : line.size + channels]
+
+
+@njit(cache=True, fastmath=MATHS)
+def _add_span(line, total, first, last, acc, shift, channels):
+    """acc[x] += sum of the line over source edges [x + first, x + last]; cell 0 of acc is cell `shift` of line.
+
+    All three are flat, channels interleaved: one long loop a span, which the compiler turns into vector code.
+    """
+    width = acc.size
+    low, high = int(np.floor(first)), int(np.floor(last))
+    f, g = line.dtype.type(first - low), line.dtype.type(last - high)
+    if high - low <= DIRECT:
+        for i in range(low, high + 1):
+            share = line.dtype.type(min(i + 1.0, last) - max(float(i), first))
+            if share > 0:
+                source = line[(shift + i) * channels : (shift + i) * channels + width]
+                for x in range(width):
+                    acc[x] += share * source[x]
+        return
+    a0 = total[(shift + low) * channels : (shift + low) * channels + width]
+    a1 = total[(shift + low + 1) * channels : (shift + low + 1) * channels + width]
+    b0 = total[(shift + high) * channels : (shift + high) * channels + width]
+    b1 = total[(shift + high + 1) * channels : (shift + high + 1) * channels + width]
+    for x in range(width):
+        acc[x] += (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+
+
+@njit(cache=True, fastmath=MATHS)
+def spread_row(line, total, rows, kernel, y, acc, shift, channels):
+    """Add row y of the source, with its running sums, to all rows of acc (h, w * C) that the kernel takes it to."""
+    for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
+        to = y + rows.dys[s]
+        if 0 <= to < acc.shape[0]:
+            _add_span(line, total, rows.firsts[s], rows.lasts[s], acc[to], shift, channels)
+
+
+@njit(cache=True)
+def node_of(rows, n, y0, y1, x0, x1):
+    """Field node n's hats over pixels [y0, y1) x [x0, x1), and whether any of them is above 0."""
+    hat_y, hat_x = rows.hats_y[n // rows.hats_x.shape[0], y0:y1], rows.hats_x[n % rows.hats_x.shape[0], x0:x1]
+    return hat_y, hat_x, hat_y.max() > 0 and hat_x.max() > 0
+
+
+@njit(cache=True, fastmath=MATHS)
+def mix(source, hat_y, hat_x, size, channels, acc):
+    """acc (m, n * C) += hats * source, a cell being size x size pixels of the hats (the first of which count)."""
+    for y in range(acc.shape[0]):
+        for x in range(acc.shape[1] // channels):
+            hat = hat_y[min(y * size + size // 2, hat_y.size - 1)] * hat_x[min(x * size + size // 2, hat_x.size - 1)]
+            for i in range(x * channels, (x + 1) * channels):
+                acc[y, i] += hat * source[y, i]
+
+
+@njit(cache=True, inline="always")
+def between(pixel, level, first_cell, cells):
+    """The two cells, of `cells` from `first_cell` on, around a pixel's centre, and the share of the second."""
+    at = (np.float32(pixel) + np.float32(0.5)) / np.float32(1 << level) - np.float32(0.5) - np.float32(first_cell)
+    low = int(np.floor(at))
+    return min(max(low, 0), cells - 1), min(max(low + 1, 0), cells - 1), at - np.float32(low)
+
+
+@njit(cache=True, fastmath=MATHS)
+def enlarge_x(cells, level, cell_x0, x0, width, channels):
+    """Return (m, width * C) of cells (m, n * C), whose first column is cell_x0: linear between them, from pixel x0."""
+    m, n = cells.shape[0], cells.shape[1] // channels
+    wide = np.empty((m, width * channels), np.float32)
+    for x in range(width):
+        left, right, f = between(x0 + x, level, cell_x0, n)
+        for y in range(m):
+            for c in range(channels):
+                a, b = cells[y, left * channels + c], cells[y, right * channels + c]
+                wide[y, x * channels + c] = a + f * (b - a)
+    return wide
+
+
+@njit(cache=True, fastmath=MATHS)
+def add_enlarged(cells, level, cell_y0, cell_x0, y0, x0, channels, acc):
+    """acc (h, w * C) from pixel (y0, x0) on += cells (m, n * C) from cell (cell_y0, cell_x0) on, enlarged."""
+    wide = enlarge_x(cells, level, cell_x0, x0, acc.shape[1] // channels, channels)
+    for y in range(acc.shape[0]):
+        top, bottom, f = between(y0 + y, level, cell_y0, cells.shape[0])
+        above, below, row = wide[top], wide[bottom], acc[y]
+        for x in range(row.size):
+            row[x] += above[x] + f * (below[x] - above[x])
