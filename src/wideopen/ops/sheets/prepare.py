@@ -1,4 +1,10 @@
-"""From photo, matte and disparity to the two sheets that the thin lens renders."""
+"""From photo, matte and disparity to the sheets that the thin lens renders.
+
+Two as a rule: the background, continued under the subject, and the subject. More where disparity jumps (see `layers`):
+what stands in front of the subject, with subject and background continued behind it, and what stands in the background
+before a farther one. Sheets are peeled off the photo from the nearest on; what remains is a whole photo again each
+time, so the sheets put together are the photo exactly.
+"""
 
 import numpy as np
 
@@ -8,7 +14,8 @@ from wideopen.ops.highlights import find_lamps
 from wideopen.ops.render.types import Sheet
 from wideopen.ops.resize import resize_map, work_size
 from wideopen.ops.sheets import Separator
-from wideopen.ops.sheets.reference import continue_background
+from wideopen.ops.sheets.layers import Layers, find_layers
+from wideopen.ops.sheets.reference import SOLID_FROM
 
 WORK_PX = 1280
 """Long side at which colours are estimated and holes are filled; `split` brings both to the photo's size.
@@ -22,7 +29,7 @@ NO_LAMPS = np.zeros((1, 1), np.float32)
 
 
 def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -> list[Sheet]:
-    """Background and subject, farthest first. rgb (H, W, 3) linear light, alpha and disparity (H, W).
+    """Sheets, farthest first. rgb (H, W, 3) linear light, alpha and disparity (H, W).
 
     A matte with nothing in it, or nothing outside it, gives one opaque sheet: the photo with its disparity.
     """
@@ -30,22 +37,59 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
     if alpha.max() < 0.5 or alpha.min() > 0.5:
         return [Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps)]
     small = work_size(alpha.shape, WORK_PX)
-    small_rgb, small_alpha = resize_map(rgb, small), resize_map(alpha, small)
-    F, B = separator.estimate_colours(small_rgb, small_alpha)
-    filled = continue_background(B, small_alpha)
-    subject, background = separator.split(rgb, alpha, F, B, filled)
-    return [
-        Sheet(rgb=background, alpha=None, disparity=_continued(disparity, 1 - alpha), lamps=lamps),
-        Sheet(rgb=subject, alpha=alpha, disparity=_continued(disparity, alpha), lamps=NO_LAMPS),
-    ]
+    layers = find_layers(resize_map(rgb, small), resize_map(alpha, small), resize_map(disparity, small))
+    coverages, lamps_of = _at_full_size(layers, alpha), [lamps] * (len(layers.trusted) - 1)
+    lamps_of[0 if layers.front is None else 1] = NO_LAMPS
+    sheets, image, seen = [], rgb, np.ones(alpha.shape, np.float32)
+    for k, coverage in enumerate(coverages):
+        colour, image_behind = _peel(image, coverage, [resize_map(c, small) for c in coverages[k + 1 :]], separator)
+        visible = seen * coverage
+        d = _continued(disparity, visible, layers.trusted[k])
+        sheets.append(Sheet(rgb=colour, alpha=coverage, disparity=d, lamps=lamps_of[k]))
+        image, seen = image_behind, seen - visible
+    d = _continued(disparity, seen, layers.trusted[-1])
+    return [Sheet(rgb=image, alpha=None, disparity=d, lamps=lamps), *reversed(sheets)]
 
 
-def _continued(disparity: F32, coverage: F32) -> F32:
+def _at_full_size(layers: Layers, alpha: F32) -> list[F32]:
+    """Coverages (H, W), nearest first; the matte as it is wherever nothing hides it."""
+    subject, front = alpha, []
+    if layers.front is not None:
+        front = [resize_map(layers.front, alpha.shape)]
+        subject = np.where(front[0] > 0, resize_map(layers.subject, alpha.shape), alpha)
+    return [*front, subject, *(resize_map(c, alpha.shape) for c in layers.behind)]
+
+
+def _peel(image: F32, coverage: F32, behind: list[F32], separator: Separator) -> tuple[F32, F32]:
+    """One layer's premultiplied colour (H, W, 3), and the image without it.
+
+    Where the layer hides what lies behind, each of the layers `behind`, (h, w), is continued from itself.
+    """
+    small = work_size(coverage.shape, WORK_PX)
+    small_image, small_coverage = resize_map(image, small), resize_map(coverage, small)
+    F, B = separator.estimate_colours(small_image, small_coverage)
+    shows = np.clip(1 - small_coverage / np.float32(SOLID_FROM), 0, 1)
+    left = np.ones(small, np.float32)
+    filled = np.zeros_like(B)
+    for c in behind:
+        filled += (left * c)[..., None] * fill_holes(B, shows * _pure(left * c))
+        left = left * (1 - c)
+    filled += left[..., None] * fill_holes(B, shows * _pure(left))
+    return separator.split(image, coverage, F, B, filled)
+
+
+def _pure(share: F32) -> F32:
+    """1 where a layer alone is seen, 0 up to 0.95 of it."""
+    return np.clip(share * 20 - 19, 0, 1)
+
+
+def _continued(disparity: F32, visible: F32, trusted: np.ndarray) -> F32:
     """Disparity (H, W) of a sheet: the photo's where the sheet alone is seen, continued where it is not."""
-    sure = np.clip(coverage * 20 - 19, 0, 1)  # 0 up to 0.95 covered
-    small = work_size(disparity.shape, WORK_PX)
-    small_sure = np.where(resize_map(sure, small) > 0.99, np.float32(1), np.float32(0))
+    sure = _pure(visible)
+    small_sure = np.where((resize_map(sure, trusted.shape) > 0.99) & trusted, np.float32(1), np.float32(0))
     if not small_sure.any():
-        small_sure = resize_map(sure, small)
-    filled = resize_map(fill_holes(resize_map(disparity, small), small_sure), disparity.shape)
+        small_sure = resize_map(sure, trusted.shape)
+    filled = resize_map(fill_holes(resize_map(disparity, trusted.shape), small_sure), disparity.shape)
+    if not trusted.all():
+        sure = sure * resize_map(trusted.astype(np.float32), disparity.shape)
     return filled + sure * (disparity - filled)
