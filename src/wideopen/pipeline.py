@@ -162,7 +162,8 @@ def analyze(
     ('given', 'planar')
     """
     source = _as_photo(photo)
-    _, separator = pick(SEPARATORS, backend)
+    on_cpu = backend in RENDERERS and backend not in SEPARATORS  # torch and triton render; sheets are made on the CPU
+    _, separator = pick(SEPARATORS, "auto" if on_cpu else backend)
     maps = understand(
         source,
         matte=matte,

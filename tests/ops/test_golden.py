@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from wideopen.backends import pick
 from wideopen.lens import Aperture, PaperLook
 from wideopen.ops.render import BACKENDS, Optics, reference
 from wideopen.ops.sheets import BACKENDS as SEPARATORS
@@ -60,9 +61,10 @@ def _render(look, renderer, separator):
 
 
 @pytest.mark.parametrize("look", list(GOLDEN))
-@pytest.mark.parametrize("name", list(BACKENDS))
+@pytest.mark.parametrize("name", [name for name, backend in BACKENDS.items() if backend.why_not() is None])
 def test_golden_pixels(name, look):
-    image = _render(look, BACKENDS[name].load(), SEPARATORS[name].load())
+    _, separator = pick(SEPARATORS, name if name in SEPARATORS else "auto")
+    image = _render(look, BACKENDS[name].load(), separator)
     got = [image[pixel] for pixel in PIXELS]
     assert_allclose(got, GOLDEN[look], rtol=0, atol=5e-6)  # printed with 6 digits
 

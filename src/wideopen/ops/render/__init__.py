@@ -1,6 +1,7 @@
 """Rendering: sheets, or one photo with its disparity, seen through a lens.
 
-`reference` holds the formulas; `numba` computes the same on all cores. `BACKENDS` lists both, fastest first.
+`reference` holds the formulas; `numba` computes the same on all cores, `torch` by FFT on any device. `BACKENDS` lists
+them, fastest first.
 """
 
 from collections.abc import Mapping
@@ -28,6 +29,12 @@ def _load_numba() -> Renderer:
     return Renderer(numba_cpu.thin_lens, numba_cpu.paper)
 
 
+def _load_torch() -> Renderer:
+    from wideopen.ops.render import torch_fft
+
+    return Renderer(torch_fft.thin_lens, torch_fft.paper)
+
+
 def _load_reference() -> Renderer:
     from wideopen.ops.render import reference
 
@@ -36,13 +43,15 @@ def _load_reference() -> Renderer:
 
 BACKENDS: Mapping[str, Backend[Renderer]] = {
     "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _load_numba),
+    "torch": Backend(lambda: None if find_spec("torch") else "torch is not installed", _load_torch),
     "reference": Backend(lambda: None, _load_reference),
 }
 
 
 def first_use_compiles(name: str = "auto", look: str = "thin-lens") -> bool:
     """Whether rendering this look with this backend first compiles kernels, some 20 s: none are cached yet."""
-    if name == "reference" or BACKENDS["numba"].why_not():
+    usable = (key for key, backend in BACKENDS.items() if name in ("auto", key) and backend.why_not() is None)
+    if next(usable, None) != "numba":
         return False
     from wideopen.ops.render.numba_cpu import needs_compiling
 
