@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wideopen.errors import InvalidInput
-from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur
+from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur, parse_grain
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,9 @@ from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur
         {"highlights": -1},
         {"highlights": 11},
         {"cat_eye": -0.1},
+        {"grain": -1},
+        {"grain": 33},
+        {"grain": "auto"},
         {"cat_eye": 1.1},
         {"look": "thick-lens"},
         {"focus_disparity": "0.5"},
@@ -87,6 +90,16 @@ def test_blur_words():
 def test_blur_that_is_none_is_refused(text):
     with pytest.raises(InvalidInput, match="blur: expected"):
         parse_blur(text, 4000)
+
+
+def test_grain_words():
+    assert [parse_grain(text) for text in ("auto", "off", "0", "3.5", ".5")] == [None, 0, 0, 3.5, 0.5]
+
+
+@pytest.mark.parametrize("text", ["on", "", "-1", "33", "3 codes", "nan", "1e1"])
+def test_grain_that_is_none_is_refused(text):
+    with pytest.raises(InvalidInput, match="grain: expected auto, off or 0 to 32"):
+        parse_grain(text)
 
 
 class Scene:

@@ -85,7 +85,7 @@ def test_disparity_from_the_matte_is_said(portrait):
     maps = analyze(photo, matte=matte).maps
     assert (maps.matte_source, maps.disparity_source, maps.disparity_filtered) == ("given", "planar", False)
     assert "disparity made from the matte" in maps.notes[0]
-    assert set(maps.seconds) == {"disparity", "sheets"}
+    assert set(maps.seconds) == {"disparity", "sheets", "grain"}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (3, 2)])

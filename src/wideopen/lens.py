@@ -19,6 +19,8 @@ Quality = Literal["exact", "fast"]
 QUALITIES: tuple[str, ...] = get_args(Quality)
 MAX_RADIUS = 0.25
 """Largest blur radius we render, as a fraction of the long side."""
+MAX_GRAIN = 32.0
+"""Strongest grain we add, in 8-bit codes."""
 
 
 def _finite(name: str, value: object) -> None:
@@ -126,6 +128,11 @@ class Lens:
     """0 = none; how much radiance is given back to what the photo clipped at white."""
     quality: Quality = "fast"
     """exact, or fast: radii from 16 pixels on are blurred at a lower resolution; see docs/performance.md."""
+    grain: float | None = 0.0
+    """Grain put back where the blur took it, standard deviation in 8-bit codes at mid grey; None = the photo's own.
+
+    Off unless asked for: a lens adds none, and pictures that are compared with an exact lens must have none.
+    """
     paper: PaperLook | None = None
     """Constants of the `paper` look; None = `PaperLook.with_highlights(highlights)`."""
 
@@ -146,6 +153,9 @@ class Lens:
         require(self.look in LOOKS, f"look: expected {' or '.join(LOOKS)}, found {self.look!r}")
         require(2 <= self.planes <= 256, f"planes: expected 2 to 256, found {self.planes}")
         require(self.quality in QUALITIES, f"quality: expected one of {', '.join(QUALITIES)}, found {self.quality!r}")
+        if self.grain is not None:
+            _finite("grain", self.grain)
+            require(0 <= self.grain <= MAX_GRAIN, f"grain: expected None or 0 to {MAX_GRAIN:g}, found {self.grain}")
         require(0 <= self.cat_eye <= 1, f"cat_eye: expected [0, 1], found {self.cat_eye}")
         require(0 <= self.highlights <= 10, f"highlights: expected 0 to 10, found {self.highlights}")
 
@@ -166,6 +176,20 @@ def parse_blur(text: str, long_side_px: int) -> float:
         f"blur: expected at most {MAX_RADIUS:.0%} of the long side ({MAX_RADIUS * long_side_px:g}px), found {text}",
     )
     return fraction
+
+
+def parse_grain(text: str) -> float | None:
+    """`Lens.grain` from `auto` (the photo's own), `off`, or a strength in 8-bit codes.
+
+    >>> parse_grain("auto"), parse_grain("off"), parse_grain("3.5")
+    (None, 0.0, 3.5)
+    """
+    if text in ("auto", "off"):
+        return None if text == "auto" else 0.0
+    match = re.fullmatch(r"\d+(?:\.\d*)?|\.\d+", text)
+    if match is None or float(text) > MAX_GRAIN:
+        raise InvalidInput(f"grain: expected auto, off or 0 to {MAX_GRAIN:g} (8-bit codes), found {text!r}")
+    return float(text)
 
 
 class Focusable(Protocol):

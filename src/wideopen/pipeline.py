@@ -14,6 +14,10 @@ from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
 from wideopen.lens import Lens, PaperLook
 from wideopen.ops import disparity as disparity_ops
+from wideopen.ops.grain import BACKENDS as GRAINERS
+from wideopen.ops.grain import NO_GRAIN, Grain
+from wideopen.ops.grain.estimate import estimate_grain
+from wideopen.ops.grain.kept import kept_by_paper, paper_layers, thin_lens_layers
 from wideopen.ops.render import BACKENDS as RENDERERS
 from wideopen.ops.render.types import Optics, Sheet
 from wideopen.ops.sheets import BACKENDS as SEPARATORS
@@ -52,6 +56,7 @@ class Scene:
     encoding: Encoding
     sheets: tuple[Sheet, ...]  # farthest first: background, subject; or one, when there is no subject
     maps: Maps
+    grain: Grain = NO_GRAIN  # of the photo
 
     @property
     def matte(self) -> F32:
@@ -176,7 +181,9 @@ def analyze(
     on_step("sheets")
     with timed(maps.seconds, "sheets"):
         sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator))
-    return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps)
+    with timed(maps.seconds, "grain"):
+        grain = estimate_grain(source.rgb, source.encoding)
+    return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain)
 
 
 def _require_words(matting: str, device: str) -> None:
@@ -225,21 +232,38 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
     """
     name, renderer = pick(RENDERERS, backend)
     LOG.info("look %s, backend %s", lens.look, name)
-    long_side = max(scene.rgb.shape[:2])
-    if lens.look == "paper":
-        return _render_paper(scene, lens, renderer.paper, lens.max_radius * long_side)
     optics = Optics(
         focus_disparity=lens.focus_disparity,
         focus_range=lens.focus_range,
-        radius_px=lens.max_radius * long_side,
+        radius_px=lens.max_radius * max(scene.rgb.shape[:2]),
         planes=lens.planes,
         aperture=lens.aperture,
         cat_eye=lens.cat_eye,
         highlights=lens.highlights,
         quality=lens.quality,
     )
-    image: F32 = renderer.thin_lens(scene.sheets, optics)
-    return image
+    if lens.look == "paper":
+        image = _render_paper(scene, lens, renderer.paper, optics.radius_px)
+    else:
+        image = renderer.thin_lens(scene.sheets, optics)
+    grain = scene.grain if lens.grain is None else scene.grain.with_codes(lens.grain)
+    return _with_grain(image, scene, lens, optics, grain, backend) if grain else image
+
+
+def _with_grain(image: F32, scene: Scene, lens: Lens, optics: Optics, grain: Grain, backend: str) -> F32:
+    """`image` with grain where the blur took the photo's away; changed in place."""
+    _, grainer = pick(GRAINERS, backend if backend in GRAINERS else "auto")
+    if lens.look == "paper":
+        kept = kept_by_paper(scene.disparity, optics, _constants(lens), grain.size_px)
+        layers = paper_layers(scene.disparity, scene.matte if scene.has_subject else None, kept)
+    else:
+        layers = thin_lens_layers(scene.sheets, optics, grain.size_px)
+    grainy: F32 = grainer.add_grain(image, layers, grain, scene.encoding)
+    return grainy
+
+
+def _constants(lens: Lens) -> PaperLook:
+    return lens.paper or PaperLook.with_highlights(lens.highlights)
 
 
 def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32:  # type: ignore[no-untyped-def]
@@ -253,7 +277,7 @@ def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32: 
         radius_px=radius_px,
         planes=lens.planes,
         aperture=lens.aperture,
-        constants=lens.paper or PaperLook.with_highlights(lens.highlights),
+        constants=_constants(lens),
         cat_eye=lens.cat_eye,
         quality=lens.quality,
     )

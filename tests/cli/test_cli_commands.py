@@ -96,7 +96,7 @@ def test_help(wideopen, arguments):
 def test_help_of_render_names_every_option_of_the_documented_ones(wideopen, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     text = wideopen("render", "--help").out
-    names = "look blur focus focus-range planes aperture cat-eye highlights matte disparity depth-m matting"
+    names = "look blur focus focus-range planes aperture cat-eye highlights grain matte disparity depth-m matting"
     more = "filter-disparity no-filter-disparity device backend save-matte save-disparity json overwrite"
     more += " output-quality max-megapixels"
     assert [name for name in f"{names} {more}".split() if f"--{name} " not in text] == []

@@ -134,6 +134,23 @@ def test_cat_eye_changes_the_corners(rendered):
     assert most(without, cut) > 8
 
 
+def test_grain_is_that_of_the_photo_unless_another_is_asked_for(rendered):
+    grainy = portrait() + np.random.default_rng(0).normal(0, 6, portrait().shape)
+    Image.fromarray(np.clip(grainy, 1, 254).astype(np.uint8)).save("grainy.png")
+    off, none = rendered("--blur", "8px", "--grain", "off", photo="grainy.png")
+    auto, found = rendered("--blur", "8px", photo="grainy.png")
+    own, set_ = rendered("--blur", "8px", "--grain", "2.5", photo="grainy.png")
+    assert (none["grain"], set_["grain"]) == (0, 2.5)
+    assert found["grain"] == pytest.approx(6, rel=0.2)
+    assert most(auto, off) > most(own, off) > 4
+
+
+def test_a_clean_photo_gets_no_grain(rendered):
+    auto, report = rendered("--blur", "8px")
+    assert report["grain"] == 0
+    assert most(auto, rendered("--blur", "8px", "--grain", "off")[0]) == 0
+
+
 def test_highlights_make_lights_brighter(rendered):
     without, strong = rendered("--highlights", "0")[0], rendered("--highlights", "4")[0]
     assert strong[OUTSIDE].mean() > without[OUTSIDE].mean() + 1

@@ -31,6 +31,7 @@ class _Job:
     aperture: "Aperture"
     cat_eye: float
     highlights: float
+    grain: float | None
     quality: str
     matte: Path | None
     disparity: Path | None
@@ -75,6 +76,9 @@ def render(
     ] = 0.0,
     highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
     quality: Annotated[str, typer.Option(help="exact, or fast: large radii at a lower resolution.")] = "fast",
+    grain: Annotated[
+        str, typer.Option(help="Grain put back into what is blurred: auto (as the photo's), off, or 8-bit codes (3.5).")
+    ] = "auto",
     matte: options.Matte = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
@@ -96,7 +100,7 @@ def render(
     """Render photos as a fast lens wide open would have taken them."""
     from wideopen.checks import require
     from wideopen.cli.output import require_distinct, require_map_output, require_quality, result_paths
-    from wideopen.lens import Aperture, Focus
+    from wideopen.lens import Aperture, Focus, parse_grain
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
@@ -116,6 +120,7 @@ def render(
         aperture=Aperture.parse(aperture),
         cat_eye=cat_eye,
         highlights=highlights,
+        grain=parse_grain(grain),
         quality=quality,
         matte=matte,
         disparity=disparity,
@@ -165,6 +170,7 @@ def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> 
         aperture=job.aperture,
         cat_eye=job.cat_eye,
         highlights=job.highlights,
+        grain=job.grain,
         quality=quality,
     )
 
@@ -243,6 +249,7 @@ def _report(photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) 
         "focus_disparity": round(lens.focus_disparity, 4),
         "focus_range": round(lens.focus_range, 4) if lens.look == "thin-lens" else 0.0,
         "radius_px": round(lens.max_radius * max(width, height), 2),
+        "grain": round(scene.grain.codes if lens.grain is None else lens.grain, 2),
         "backend": _backend_name(job.backend),
         "notes": [*photo.metadata.notes, *scene.maps.notes],
     }
