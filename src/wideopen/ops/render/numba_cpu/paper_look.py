@@ -215,8 +215,14 @@ def paper(
             return binary_spans(aperture, int(different[g]), cut)
         return antialiased_spans(aperture, radius_at(levels[g], float(different[g])), cut)
 
-    before, after = (np.float32(v) for v in (p.a1, p.b1, p.alpha1)), (np.float64(v) for v in (p.a2, p.b2, 1 / p.alpha2))
-    bend = Bend(*before, *after)
+    bend = Bend(
+        np.float32(p.a1),
+        np.float32(p.b1),
+        np.float32(p.alpha1),
+        np.float64(p.a2),
+        np.float64(p.b2),
+        np.float64(1 / p.alpha2),
+    )
     cells, starts = _pyramid(encoded, bend, max(levels))
     tiles = -(-disparity.shape[0] // TILE_H) * -(-disparity.shape[1] // TILE_W)
     order = np.random.default_rng(0).permutation(tiles)

@@ -40,6 +40,7 @@ class Rows(NamedTuple):
     firsts: np.ndarray  # (R,) float64, source edges relative to the cell written: see the module's formula
     lasts: np.ndarray  # (R,) float64
     scales: np.ndarray  # (nodes * K,) float32, one over the kernel's area in pixels
+    mirrored: np.ndarray  # (nodes * K,) bool: only rows dy >= 0 are listed, and -dy has the same span
     reaches: np.ndarray  # (K,) int64, cells that the kernel reaches out at any node
     levels: np.ndarray  # (K,) int64
     hats_y: np.ndarray  # (Ny, H): `aperture.FieldNodes`
@@ -59,19 +60,28 @@ def radius_at(level: int, radius_px: float) -> float:
     return float(np.sign(cells) * np.sqrt(cells * cells - 1))
 
 
+def half(spans: Spans) -> Spans:
+    """The rows dy >= 0."""
+    lower = spans.dy >= 0
+    return Spans(spans.dy[lower], spans.left[lower], spans.right[lower])
+
+
 def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes) -> Rows:
     """Spans of all kernels, as source intervals; spans_of(k, cut) are those of kernel k, cut."""
     cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
     spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
     pixels = np.tile(4.0 ** np.array(levels), len(cuts))
     areas = np.array([np.sum(s.right.astype(np.float64) - s.left) for s in spans]) * pixels
+    mirrored = [np.array_equal(s.left, s.left[::-1]) and np.array_equal(s.right, s.right[::-1]) for s in spans]
     reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
+    spans = [half(s) if twins else s for s, twins in zip(spans, mirrored, strict=True)]
     return Rows(
         starts=np.cumsum([0] + [len(s.dy) for s in spans]).astype(np.int64),
         dys=np.concatenate([s.dy for s in spans]).astype(np.int64),
         firsts=np.concatenate([0.5 - s.right.astype(np.float64) for s in spans]),
         lasts=np.concatenate([0.5 - s.left.astype(np.float64) for s in spans]),
         scales=(1 / areas).astype(np.float32),
+        mirrored=np.array(mirrored),
         reaches=np.array(reaches, np.int64).reshape(len(cuts), -1).max(0),
         levels=np.array(levels, np.int64),
         hats_y=nodes.hats_y,
@@ -88,9 +98,9 @@ class Tiling(NamedTuple):
 
 
 def tiling(height: int, width: int) -> Tiling:
-    """Tiles as large as leaves at least some 40: larger ones read less beyond their borders."""
+    """Tiles as large as leaves at least some 32: larger ones read less beyond their borders."""
     tile_h, tile_w = next(
-        (size for size in ((256, 512), (256, 256), (128, 256)) if height * width >= 40 * size[0] * size[1]), (64, 256)
+        (size for size in ((256, 512), (256, 256), (128, 256)) if height * width >= 32 * size[0] * size[1]), (64, 256)
     )
     count = -(-height // tile_h) * -(-width // tile_w)
     return Tiling(tile_h, tile_w, np.random.default_rng(0).permutation(count))
@@ -98,18 +108,30 @@ def tiling(height: int, width: int) -> Tiling:
 
 @njit(cache=True, fastmath=MATHS)
 def running_sum(line, channels, total):
-    """total (n + 2, C) flat: the sum of all cells before; the last is repeated for spans that end on the edge."""
-    total[:channels] = 0
-    for i in range(line.size):
-        total[channels + i] = total[i] + line[i]
-    total[line.size + channels :] = total[line.size : line.size + channels]
+    """total (n + 2, C) flat: the sum of all cells before; the last is repeated for spans that end on the edge.
+
+    For 4 or 5 channels; the sums of a cell stay in registers.
+    """
+    zero = line.dtype.type(0)
+    r = g = b = w = a = zero
+    for i in range(0, line.size, channels):
+        total[i], total[i + 1], total[i + 2], total[i + 3] = r, g, b, w
+        r, g, b, w = r + line[i], g + line[i + 1], b + line[i + 2], w + line[i + 3]
+        if channels == 5:
+            total[i + 4] = a
+            a += line[i + 4]
+    for i in (line.size, line.size + channels):
+        total[i], total[i + 1], total[i + 2], total[i + 3] = r, g, b, w
+        if channels == 5:
+            total[i + 4] = a
 
 
 @njit(cache=True, fastmath=MATHS)
-def _add_span(line, total, first, last, acc, shift, channels):
-    """acc[x] += sum of the line over source edges [x + first, x + last]; cell 0 of acc is cell `shift` of line.
+def _add_span(line, total, first, last, shift, channels, acc, twin):
+    """acc[x] += sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
 
-    All three are flat, channels interleaved: one long loop a span, which the compiler turns into vector code.
+    Cell 0 of acc is cell `shift` of line. All are flat, channels interleaved: one long loop a span, which the compiler
+    turns into vector code.
     """
     width = acc.size
     low, high = int(np.floor(first)), int(np.floor(last))
@@ -121,22 +143,34 @@ def _add_span(line, total, first, last, acc, shift, channels):
                 source = line[(shift + i) * channels : (shift + i) * channels + width]
                 for x in range(width):
                     acc[x] += share * source[x]
+                for x in range(twin.size):
+                    twin[x] += share * source[x]
         return
     a0 = total[(shift + low) * channels : (shift + low) * channels + width]
     a1 = total[(shift + low + 1) * channels : (shift + low + 1) * channels + width]
     b0 = total[(shift + high) * channels : (shift + high) * channels + width]
     b1 = total[(shift + high + 1) * channels : (shift + high + 1) * channels + width]
+    if twin.size == 0:
+        for x in range(width):
+            acc[x] += (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+        return
     for x in range(width):
-        acc[x] += (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+        span = (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+        acc[x] += span
+        twin[x] += span
 
 
 @njit(cache=True, fastmath=MATHS)
 def spread_row(line, total, rows, kernel, y, acc, shift, channels):
     """Add row y of the source, with its running sums, to all rows of acc (h, w * C) that the kernel takes it to."""
+    none = acc[0, :0]
     for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
-        to = y + rows.dys[s]
-        if 0 <= to < acc.shape[0]:
-            _add_span(line, total, rows.firsts[s], rows.lasts[s], acc[to], shift, channels)
+        to, twin = y + rows.dys[s], y - rows.dys[s]
+        inside = 0 <= to < acc.shape[0]
+        twin_inside = rows.mirrored[kernel] and twin != to and 0 <= twin < acc.shape[0]
+        if inside or twin_inside:
+            a, b = (acc[to], acc[twin] if twin_inside else none) if inside else (acc[twin], none)
+            _add_span(line, total, rows.firsts[s], rows.lasts[s], shift, channels, a, b)
 
 
 @njit(cache=True)

@@ -32,6 +32,8 @@ from wideopen.ops.render.types import Optics, Sheet
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""
+STRIP = 8
+"""Rows of cells that are taken apart into planes at a time: what they take stays in the cache, whatever the radius."""
 
 
 class Surface(NamedTuple):
@@ -100,162 +102,154 @@ def _gain(rgb, x, a, s):
 
 
 @njit(cache=True, fastmath=MATHS)
-def _load_row(surface, y, k, scale, x_first, line):
-    """Fill the weighted row (n * C) of plane k; False if the row holds nothing of it.
-
-    Channels: r, g, b, weight, and alpha unless opaque. Pixels outside the photo are 0 in all, weight included.
-    """
-    rgb, position = surface.rgb[y], surface.position[y]
-    s = surface.stretch[y * surface.stretch.shape[0] // surface.position.shape[0]]
-    channels = 4 if surface.opaque else 5
-    start, stop = max(0, x_first), min(position.size, x_first + line.size // channels)
-    plane = np.float32(k)
-    while start < stop and abs(position[start] - plane) >= 1:
-        start += 1
-    if start == stop:
-        return False
-    line[:] = 0
-    for x in range(start, stop):
-        w = (np.float32(1) - abs(position[x] - plane)) * scale
-        if w <= 0:
-            continue
-        a = np.float32(1) if surface.opaque else surface.alpha[y, x]
-        gain = w * _gain(rgb, x, a, s)
-        i = (x - x_first) * channels
-        line[i] = rgb[x, 0] * gain
-        line[i + 1] = rgb[x, 1] * gain
-        line[i + 2] = rgb[x, 2] * gain
-        line[i + 3] = w
-        if not surface.opaque:
-            line[i + 4] = a * w
-    return True
-
-
-@njit(cache=True, fastmath=MATHS)
-def _blur_pixels(surface, rows, k, kernel, y0, x0, channels, acc):
-    """acc (h, w * C), whose first pixel is (y0, x0), += plane k, blurred with a kernel pixel by pixel."""
-    reach = rows.reaches[k]
-    shift = reach + 1
-    height, width = surface.position.shape
-    n = acc.shape[1] // channels + 2 * shift
-    line, total = np.empty(n * channels, np.float32), np.empty((n + 2) * channels, np.float32)
-    for y in range(max(0, y0 - reach), min(height, y0 + acc.shape[0] + reach)):
-        if not _any_within(surface.used[:, :, k], y, y + 1, x0 - reach, min(width, x0 + n)):
-            continue
-        if _load_row(surface, y, k, rows.scales[kernel], x0 - shift, line):
-            running_sum(line, channels, total)
-            spread_row(line, total, rows, kernel, y - y0, acc, shift, channels)
+def _add_sharp(surface, sharp, y0, x0, channels, acc):
+    """acc (h, w * C), whose first pixel is (y0, x0), += the planes k with sharp[k], as they are."""
+    height, last = surface.position.shape[0], sharp.size - 1
+    for y in range(acc.shape[0]):
+        rgb, position, row = surface.rgb[y0 + y], surface.position[y0 + y], acc[y]
+        s = surface.stretch[(y0 + y) * surface.stretch.shape[0] // height]
+        for x in range(x0, x0 + acc.shape[1] // channels):
+            k = int(position[x])
+            f = position[x] - np.float32(k)
+            w = (np.float32(1) - f if sharp[k] else np.float32(0)) + (f if sharp[min(k + 1, last)] else np.float32(0))
+            if w > 0:
+                a = np.float32(1) if surface.opaque else surface.alpha[y0 + y, x]
+                gain = w * _gain(rgb, x, a, s)
+                i = (x - x0) * channels
+                _add_cell(row, i, channels, rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain, w, a * w)
 
 
 @njit(cache=True, fastmath=MATHS)
 def _gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
     """cells (P, m, n * C), whose first cell is (y0, x0), <- sums of the weighted pixels of plane k in cells[slots[k]].
 
-    filled (P, m): whether a row of cells holds anything.
+    filled (P, m): whether a row of cells holds anything. Runs of pixels of one cell between the same two planes are
+    summed first: disparity is smooth, so that is most of a cell.
     """
-    size = 1 << level
+    size, one = 1 << level, np.float32(1)
     height, width = surface.position.shape
-    m, n = cells.shape[1], cells.shape[2] // channels
-    for y in range(max(0, y0 * size), min(height, (y0 + m) * size)):
+    stop = min(width, (x0 + cells.shape[2] // channels) * size)
+    for y in range(max(0, y0 * size), min(height, (y0 + cells.shape[1]) * size)):
         rgb, position = surface.rgb[y], surface.position[y]
         s = surface.stretch[y * surface.stretch.shape[0] // height]
         row = (y >> level) - y0
-        for x in range(max(0, x0 * size), min(width, (x0 + n) * size)):
-            k = int(position[x])
-            f = position[x] - np.float32(k)
-            slot = slots[k]
-            i = ((x >> level) - x0) * channels
-            a = np.float32(1) if surface.opaque else surface.alpha[y, x]
-            for _ in range(2):
-                w = np.float32(1) - f
-                if slot >= 0 and w > 0:
-                    gain = w * _gain(rgb, x, a, s)
-                    to = cells[slot, row]
-                    to[i] += rgb[x, 0] * gain
-                    to[i + 1] += rgb[x, 1] * gain
-                    to[i + 2] += rgb[x, 2] * gain
-                    to[i + 3] += w
-                    if not surface.opaque:
-                        to[i + 4] += a * w
-                    filled[slot, row] = True
-                if f <= 0:
+        x = max(0, x0 * size)
+        while x < stop:
+            k, i = int(position[x]), ((x >> level) - x0) * channels
+            near, far = slots[k], slots[min(k + 1, slots.size - 1)]
+            end, plane = min(stop, ((x >> level) + 1) << level), np.float32(k)
+            if near < 0 and far < 0:
+                x += 1
+                continue
+            r0 = g0 = b0 = w0 = a0 = r1 = g1 = b1 = w1 = a1 = np.float32(0)
+            while x < end:
+                f = position[x] - plane
+                if f < 0 or f >= 1:
                     break
-                slot = slots[k + 1]
-                f = np.float32(1) - f
+                a = one if surface.opaque else surface.alpha[y, x]
+                gain = _gain(rgb, x, a, s)
+                r, g, b = rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain
+                r1 += r * f
+                g1 += g * f
+                b1 += b * f
+                a1 += a * f
+                w1 += f
+                f = one - f
+                r0 += r * f
+                g0 += g * f
+                b0 += b * f
+                a0 += a * f
+                w0 += f
+                x += 1
+            if near >= 0:
+                _add_cell(cells[near, row], i, channels, r0, g0, b0, w0, a0)
+                filled[near, row] = True
+            if far >= 0 and w1 > 0:
+                _add_cell(cells[far, row], i, channels, r1, g1, b1, w1, a1)
+                filled[far, row] = True
+
+
+@njit(cache=True, inline="always")
+def _add_cell(cells, i, channels, r, g, b, w, a):
+    cells[i] += r
+    cells[i + 1] += g
+    cells[i + 2] += b
+    cells[i + 3] += w
+    if channels == 5:
+        cells[i + 4] += a
 
 
 @njit(cache=True, fastmath=MATHS)
-def _blur_cells(surface, rows, level, slots, planes, y0, x0, channels, acc):
-    """acc (h, w * C), whose first pixel is (y0, x0), += all planes of a coarse level that have a slot."""
-    size = 1 << level
-    height, width = surface.position.shape
-    cell_y0, cell_y1 = max(0, y0 // size - 1), min((height - 1) // size, (y0 + acc.shape[0] - 1) // size + 1) + 1
-    cell_x0 = max(0, x0 // size - 1)
-    cell_x1 = min((width - 1) // size, (x0 + acc.shape[1] // channels - 1) // size + 1) + 1
+def _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, acc):
+    """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred as at a node."""
+    last = (surface.position.shape[0] - 1) >> level
     reach = 0
     for k in range(slots.size):
         if slots[k] >= 0:
             reach = max(reach, rows.reaches[k])
     shift = reach + 1
-    m, n = cell_y1 - cell_y0 + 2 * reach, cell_x1 - cell_x0 + 2 * shift
-    cells, filled = np.zeros((planes, m, n * channels), np.float32), np.zeros((planes, m), np.bool_)
-    _gather_cells(surface, level, slots, cell_y0 - reach, cell_x0 - shift, channels, cells, filled)
-    blurred = np.zeros((cell_y1 - cell_y0, (cell_x1 - cell_x0) * channels), np.float32)
-    line, total = np.empty(n * channels, np.float32), np.empty((n + 2) * channels, np.float32)
-    nodes = rows.hats_y.shape[0] * rows.hats_x.shape[0]
-    for node in range(nodes):
-        hat_y, hat_x, any_hat = node_of(rows, node, cell_y0 * size, cell_y1 * size, cell_x0 * size, cell_x1 * size)
-        if not any_hat:
-            continue
-        at_node = blurred if nodes == 1 else np.zeros_like(blurred)
+    n = (acc.shape[1] // channels + 2 * shift) * channels
+    cells, filled = np.empty((planes, STRIP, n), np.float32), np.empty((planes, STRIP), np.bool_)
+    line, total = np.empty(n, np.float32), np.empty(n + 2 * channels, np.float32)
+    for top in range(max(0, y0 - reach), min(last + 1, y0 + acc.shape[0] + reach), STRIP):
+        cells[:] = 0
+        filled[:] = False
+        _gather_cells(surface, level, slots, top, x0 - shift, channels, cells, filled)
         for k in range(slots.size):
             kernel = node * slots.size + k
-            for y in range(m):
+            for y in range(STRIP):
                 if slots[k] >= 0 and filled[slots[k], y]:
-                    line[:] = cells[slots[k], y] * rows.scales[kernel]
+                    source, scale = cells[slots[k], y], rows.scales[kernel]
+                    for i in range(n):
+                        line[i] = source[i] * scale
                     running_sum(line, channels, total)
-                    spread_row(line, total, rows, kernel, y - reach, at_node, shift, channels)
-        if nodes > 1:
-            mix(at_node, hat_y, hat_x, size, channels, blurred)
-    add_enlarged(blurred, level, cell_y0, cell_x0, y0, x0, channels, acc)
+                    spread_row(line, total, rows, kernel, top + y - y0, acc, shift, channels)
 
 
-@njit(cache=True)
-def _planes_near(surface, rows, level, y0, x0, y1, x1):
-    """Number the planes of a level that reach into a tile: (slot of each plane or -1, how many)."""
-    slots, planes = np.full(rows.levels.size, -1), 0
-    for k in range(slots.size):
-        reach = (rows.reaches[k] + 2) << level
-        if rows.levels[k] == level and _any_within(
-            surface.used[:, :, k], y0 - reach, y1 + reach, x0 - reach, x1 + reach
-        ):
-            slots[k] = planes
-            planes += 1
-    return slots, planes
+@njit(cache=True, fastmath=MATHS)
+def _blur_field(surface, rows, level, slots, planes, y0, x0, channels, acc):
+    """`_blur_planes` with the kernels of all field nodes nearby, mixed."""
+    nodes, size = rows.hats_y.shape[0] * rows.hats_x.shape[0], 1 << level
+    y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
+    for node in range(nodes):
+        hat_y, hat_x, any_hat = node_of(rows, node, y0 * size, y1 * size, x0 * size, x1 * size)
+        if any_hat:
+            at_node = acc if nodes == 1 else np.zeros_like(acc)
+            _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, at_node)
+            if nodes > 1:
+                mix(at_node, hat_y, hat_x, size, channels, acc)
 
 
 @njit(cache=True)
 def _blur_tile(surface, rows, y0, x0, channels, acc):
     """acc (h, w * C) += sum over planes of the blurred, weighted sheet."""
+    height, width = surface.position.shape
     y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
-    nodes = rows.hats_y.shape[0] * rows.hats_x.shape[0]
     for level in range(rows.levels.max() + 1):
-        slots, planes = _planes_near(surface, rows, level, y0, x0, y1, x1)
+        slots, planes, sharp = np.full(rows.levels.size, -1), 0, np.zeros(rows.levels.size, np.bool_)
+        for k in range(slots.size):
+            reach = (rows.reaches[k] + 2) << level
+            used = surface.used[:, :, k]
+            if rows.levels[k] != level or not _any_within(used, y0 - reach, y1 + reach, x0 - reach, x1 + reach):
+                continue
+            if rows.reaches[k] == 0:
+                sharp[k] = True
+            else:
+                slots[k] = planes
+                planes += 1
+        if sharp.any():
+            _add_sharp(surface, sharp, y0, x0, channels, acc)
         if planes == 0:
             continue
-        if level > 0:
-            _blur_cells(surface, rows, level, slots, planes, y0, x0, channels, acc)
+        if level == 0:
+            _blur_field(surface, rows, 0, slots, planes, y0, x0, channels, acc)
             continue
-        for node in range(nodes):
-            hat_y, hat_x, any_hat = node_of(rows, node, y0, y1, x0, x1)
-            if not any_hat:
-                continue
-            at_node = acc if nodes == 1 else np.zeros_like(acc)
-            for k in range(slots.size):
-                if slots[k] >= 0:
-                    _blur_pixels(surface, rows, k, node * slots.size + k, y0, x0, channels, at_node)
-            if nodes > 1:
-                mix(at_node, hat_y, hat_x, 1, channels, acc)
+        top, left = max(0, (y0 >> level) - 1), max(0, (x0 >> level) - 1)
+        bottom = min((height - 1) >> level, ((y1 - 1) >> level) + 1) + 1
+        right = min((width - 1) >> level, ((x1 - 1) >> level) + 1) + 1
+        blurred = np.zeros((bottom - top, (right - left) * channels), np.float32)
+        _blur_field(surface, rows, level, slots, planes, top, left, channels, blurred)
+        add_enlarged(blurred, level, top, left, y0, x0, channels, acc)
 
 
 @njit(cache=True, inline="always")
