@@ -1,0 +1,138 @@
+"""How true is the picture? Ray-traced scenes seen through an exact thin lens, and every method judged against them.
+
+    python benchmarks/lens/run.py [--set tune|judge|all] [--scenes NAME ...] [--cache DIR] [--out FILE]
+
+Renders what the cache lacks (needs the extra `bench` and LLVM; can be stopped and goes on), runs the methods, prints
+the table, writes the JSON and the picture of the worst case. What scenes, truths and columns are:
+docs/lens-benchmark.md.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lens import metrics, pictures
+from lens.methods import METHODS, OURS, TRUTHS, prepared
+from lens.scenes import SCENES, Scene, Shot
+from lens.truth import F32, FLOOR_DB, MOST_RAYS, Renders, View, default_cache
+from provenance import provenance
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "lens.json"
+COLUMNS = {"psnr_db": "PSNR", "edge_psnr_db": "edge", "ssim": "SSIM", "flip": "FLIP"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One shot with what every method made of it."""
+
+    scene: Scene
+    shot: Shot
+    view: View
+    figures: dict[str, dict[str, dict[str, float]]]  # truth -> method -> column -> figure
+    ours: F32  # against the clamped truth
+
+
+def judged(picture: F32, truth: F32, matte: F32) -> dict[str, float]:
+    """The columns of one cell of the table."""
+    return {
+        "psnr_db": metrics.psnr(picture, truth),
+        "edge_psnr_db": metrics.psnr(picture, truth, metrics.edge_band(matte)),
+        "ssim": metrics.ssim(picture, truth),
+        "flip": metrics.flip(picture, truth),
+    }
+
+
+def run(scene: Scene, shot: Shot, view: View) -> Case:
+    """Every method on one shot, against both truths."""
+    understood = prepared(view)
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for truth in TRUTHS:
+        wanted = view.clamped if truth == "clamped" else view.true
+        made = {name: method(view, understood, truth) for name, method in METHODS.items()}
+        figures[truth] = {name: judged(picture, wanted, view.matte) for name, picture in made.items()}
+        if truth == TRUTHS[0]:
+            ours = made[OURS]
+    return Case(scene=scene, shot=shot, view=view, figures=figures, ours=ours)
+
+
+def mean(cases: list[Case], truth: str, method: str) -> dict[str, float]:
+    """The mean over shots of each column."""
+    return {c: float(np.mean([case.figures[truth][method][c] for case in cases])) for c in COLUMNS}
+
+
+def show(cases: list[Case]) -> None:
+    """Print one table for each truth: PSNR whole / edge of each shot, then the means."""
+    for truth in TRUTHS:
+        print(f"\nagainst {'rays clamped at white' if truth == 'clamped' else 'true radiance'}: PSNR, dB, whole / edge")
+        print(f"{'':26}" + "".join(f"{name:>20}" for name in METHODS) + f"{'noise floor':>16}")
+        for case in cases:
+            cells = [case.figures[truth][name] for name in METHODS]
+            floors = "{:.1f} / {:.1f}".format(*case.view.floors())
+            row = "".join(f"{c['psnr_db']:12.2f} / {c['edge_psnr_db']:5.2f}" for c in cells)
+            print(f"{case.scene.name + ', ' + case.shot.focus:26}{row}{floors:>16}")
+        for column, title in COLUMNS.items():
+            row = "".join(f"{mean(cases, truth, name)[column]:20.3f}" for name in METHODS)
+            print(f"{'mean ' + title:26}{row}")
+
+
+def report(cases: list[Case]) -> dict[str, Any]:
+    """What the JSON says."""
+    rounded = lambda figures: {column: round(value, 4) for column, value in figures.items()}  # noqa: E731
+    sets = {name: [c for c in cases if c.scene.purpose == name] for name in ("tune", "judge")} | {"all": cases}
+    means = {
+        name: {truth: {m: rounded(mean(chosen, truth, m)) for m in METHODS} for truth in TRUTHS}
+        for name, chosen in sets.items()
+        if chosen
+    }
+    shots = [
+        {
+            "scene": case.scene.name,
+            "set": case.scene.purpose,
+            "focus": case.shot.focus,
+            "radius_px": case.shot.radius_px,
+            "rays_per_pixel": case.view.rays,
+            "noise_floor_db": dict(zip(("whole", "edge"), (round(x, 2) for x in case.view.floors()), strict=True)),
+            **{truth: {m: rounded(figures) for m, figures in rows.items()} for truth, rows in case.figures.items()},
+        }
+        for case in cases
+    ]
+    return {**provenance(), "edge_band_px": metrics.BAND_PX, "means": means, "shots": shots}
+
+
+def main() -> None:
+    """Render, run, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=("tune", "judge", "all"), default="all")
+    parser.add_argument("--scenes", nargs="+", choices=sorted(SCENES), default=None, help="these only, of any set")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder of renders (%(default)s)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON (%(default)s)")
+    parser.add_argument("--pictures", type=Path, default=None, help="folder for the worst case and the contact sheet")
+    parser.add_argument(
+        "--floor", type=float, default=FLOOR_DB, help="dB at which a truth is good enough (%(default)s)"
+    )
+    parser.add_argument("--most-rays", type=int, default=MOST_RAYS, help="per pixel and half (%(default)s)")
+    options = parser.parse_args()
+    chosen = [s for s in SCENES.values() if options.set in (s.purpose, "all")]
+    if options.scenes:
+        chosen = [SCENES[name] for name in options.scenes]
+    cases = []
+    for scene in chosen:
+        renders = Renders(scene, options.cache, say=lambda line: print(line, file=sys.stderr))
+        for shot in scene.shots:
+            view = renders.view(shot, floor_db=options.floor, most_rays=options.most_rays)
+            cases.append(run(scene, shot, view))
+    show(cases)
+    options.out.write_text(json.dumps(report(cases), indent=2) + "\n", encoding="utf-8")
+    if options.pictures:
+        pictures.write(options.pictures, cases)
+
+
+if __name__ == "__main__":
+    main()
