@@ -9,10 +9,11 @@ import skimage.data
 from numpy.testing import assert_allclose
 
 from wideopen import Lens, analyze, render
-from wideopen.color import DISPLAY_P3, SRGB
+from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.lens import Aperture, PaperLook
 from wideopen.ops.aperture import antialiased_spans
 from wideopen.ops.grain import BACKENDS, NO_GRAIN, Grain, reference
+from wideopen.ops.grain.curves import encoded
 from wideopen.ops.grain.estimate import correlation, estimate_grain, taps
 from wideopen.ops.grain.kept import Layer, kept_by_blur, kept_by_paper, kept_by_thin_lens, thin_lens_layers
 from wideopen.ops.render import Optics, Sheet
@@ -272,6 +273,13 @@ def test_the_same_every_time(noisy_scene):
     scene = noisy_scene
     lens = Lens(focus_disparity=1.0, max_radius=0.05, grain=None)
     assert (render(scene, lens) == render(scene, lens)).all()
+
+
+@pytest.mark.parametrize("encoding", [SRGB, ADOBE_RGB], ids=lambda e: e.name)
+def test_short_curves_follow_the_exact_ones(encoding):
+    light = decode(np.arange(65536, dtype=np.uint16).reshape(-1, 4, 1).repeat(3, 2), encoding, bit_depth=16)
+    got = encoded(light, encoding)[..., 1].ravel() * 255
+    assert_allclose(got[8:], np.arange(8, 65536) / 257, rtol=0, atol=5e-3)  # below, Adobe's curve is too steep
 
 
 def test_taps_keep_the_variance():

@@ -20,8 +20,8 @@ import numpy as np
 
 from wideopen.checks import F32
 from wideopen.color import Encoding
+from wideopen.ops.grain.curves import encoded
 from wideopen.ops.grain.types import CODES, NO_GRAIN, Grain
-from wideopen.ops.transfer import encode
 
 BLOCK = 8
 MOST_BLOCKS = 8192
@@ -83,7 +83,7 @@ def _blocks(rgb: F32, encoding: Encoding) -> F32:
     x = (np.arange(0, columns, step)[:, None] * BLOCK + inner).ravel()
     if y.size == 0 or x.size == 0:
         return np.zeros((0, BLOCK, BLOCK, 3), np.float32)
-    codes = encode(rgb[y[:, None], x], encoding, bit_depth=16).astype(np.float32) / np.float32(65535 / CODES)
+    codes = encoded(rgb[y[:, None], x], encoding) * np.float32(CODES)
     grid = codes.reshape(len(y) // BLOCK, BLOCK, len(x) // BLOCK, BLOCK, 3)
     return grid.transpose(0, 2, 1, 3, 4).reshape(-1, BLOCK, BLOCK, 3)
 

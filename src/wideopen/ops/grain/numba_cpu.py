@@ -11,9 +11,10 @@ from numba import njit, prange
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.ops.grain.curves import CURVE, curve_tables
 from wideopen.ops.grain.estimate import taps
 from wideopen.ops.grain.kept import Layer
-from wideopen.ops.grain.reference import CURVE, FIELDS, LEAST_LOST, NORMAL_BITS, curve_tables, normal_table
+from wideopen.ops.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, normal_table
 from wideopen.ops.grain.types import Grain
 
 TILE_H, TILE_W = 64, 512

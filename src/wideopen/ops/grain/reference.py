@@ -17,16 +17,14 @@ import numpy as np
 
 from wideopen.checks import F32
 from wideopen.color import Encoding
+from wideopen.ops.grain.curves import CURVE, curve_tables, encoded, look_up
 from wideopen.ops.grain.estimate import taps
 from wideopen.ops.grain.kept import Layer
 from wideopen.ops.grain.types import Grain
-from wideopen.ops.transfer.tables import light_of_codes
 
 FIELDS = (0x9E3779B9, 0x7F4A7C15, 0x1CE4E5B9)
 """Seeds of the three independent fields: what is common to the channels, and two differences of channels."""
 NORMAL_BITS = 12
-CURVE = 4096
-"""Steps of the tables of a transfer curve: over the root of light to encode, over codes to decode."""
 LEAST_LOST = 1e-3
 
 
@@ -38,17 +36,6 @@ def normal_table() -> F32:
     table: F32 = (values / values.std()).astype(np.float32)
     table.flags.writeable = False
     return table
-
-
-@lru_cache(maxsize=8)
-def curve_tables(encoding: Encoding) -> tuple[F32, F32]:
-    """E, D (3, CURVE + 1): encoded values at light (i / CURVE)^2, light at encoded values i / CURVE."""
-    light = light_of_codes(encoding, 16).astype(np.float64)
-    steps = np.linspace(0, 1, CURVE + 1)
-    codes = np.linspace(0, 1, light.shape[1])
-    encode = np.stack([np.interp(steps**2, row, codes) for row in light])
-    decode = np.stack([np.interp(steps, codes, row) for row in light])
-    return encode.astype(np.float32), decode.astype(np.float32)
 
 
 def white_noise(shape: tuple[int, int], seed: int) -> F32:
@@ -71,13 +58,6 @@ def noise(shape: tuple[int, int], seed: int, size_px: float) -> F32:
     for axis in (1, 0):
         field = sum(w * np.roll(field, reach - k, axis) for k, w in enumerate(weights))
     return field
-
-
-def look_up(table: F32, position: F32) -> F32:
-    """Linear interpolation in `table` at fractional indices, which must lie within it."""
-    index = np.minimum(position.astype(np.int64), len(table) - 2)
-    share = position - index.astype(np.float32)
-    return table[index] + share * (table[index + 1] - table[index])
 
 
 def stretched(x: F32, shape: tuple[int, int]) -> F32:
@@ -106,9 +86,8 @@ def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encod
     """`image` (H, W, 3), linear light, with the grain that it lost; changed in place and returned."""
     shape = image.shape[:2]
     lost = np.sqrt(np.maximum(1 - kept_amplitude(layers) ** 2, 0))
-    encode, decode = curve_tables(encoding)
-    root = np.sqrt(np.clip(image, 0, 1)) * np.float32(CURVE)
-    e = np.stack([look_up(encode[c], root[..., c]) for c in range(3)], axis=-1)
+    _, decode = curve_tables(encoding)
+    e = encoded(image, encoding)
     bins = len(grain.strength)
     middle = np.clip(e.mean(2) * bins - 0.5, 0, bins - 1)
     strength = np.interp(middle, np.arange(bins), grain.strength) * lost
