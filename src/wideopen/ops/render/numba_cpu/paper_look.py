@@ -1,7 +1,7 @@
 """The paper look on all cores: one blur for each different radius, weighted by what its planes show.
 
 Eq. (5)'s alphas depend on a pixel's own disparity only, so what a plane adds to a pixel is its blurred colour times a
-weight made of that disparity. Sums run in float64, because the root 1 / alpha2 would blow the rounding of a bright
+weight made of that disparity. Running sums are float64, because the root 1 / alpha2 would blow the rounding of a bright
 neighbour up to visible grain in black. With `quality="fast"` large radii are blurred, and their root is taken, on
 coarse levels: see `spans`.
 """
@@ -31,6 +31,10 @@ from wideopen.ops.render.numba_cpu.spans import (
 from wideopen.ops.render.reference import paper_radii
 
 TILE_H, TILE_W = 128, 256
+COARSE_RADIUS = 3.0
+"""Radii from twice this on are blurred on coarse levels: small, since what shows is a mixture of many planes."""
+DIRECT = 13
+"""No span of a coarse level is longer; sums of so few are safe in float32, without running sums."""
 
 
 class Bend(NamedTuple):
@@ -39,9 +43,9 @@ class Bend(NamedTuple):
     a1: np.float32
     b1: np.float32
     alpha1: np.float32
-    a2: np.float64
-    b2: np.float64
-    root: np.float64  # 1 / alpha2
+    a2: np.float32
+    b2: np.float32
+    root: np.float32  # 1 / alpha2
 
 
 @njit(cache=True, parallel=True, fastmath=MATHS)
@@ -101,8 +105,8 @@ def _blur(cells, size, rows, g, kernel, y0, x0, acc):
     reach = rows.reaches[g]
     shift = reach + 1
     n = acc.shape[1] // 4 + 2 * shift
-    line, total = np.zeros(n * 4), np.empty((n + 2) * 4)
-    scale = np.float64(rows.scales[kernel])
+    line, total = np.zeros(n * 4, acc.dtype), np.empty((n + 2) * 4, acc.dtype)
+    scale = acc.dtype.type(rows.scales[kernel])
     start, stop = max(0, x0 - shift), min(width, x0 - shift + n)
     for y in range(max(0, y0 - reach), min(height, y0 + acc.shape[0] + reach)):
         row, tall = cells[y], min(size, rows.hats_y.shape[1] - y * size)
@@ -111,8 +115,9 @@ def _blur(cells, size, rows, g, kernel, y0, x0, acc):
             for c in range(3):
                 line[i + c] = row[x, c] * scale
             line[i + 3] = scale * tall * min(size, rows.hats_x.shape[1] - x * size)
-        running_sum(line, 4, total)
-        spread_row(line, total, rows, kernel, y - y0, acc, shift, 4)
+        if reach > DIRECT // 2:
+            running_sum(line, 4, total)
+        spread_row(line, total, rows, kernel, DIRECT, y - y0, acc, shift, 4)
 
 
 @njit(cache=True)
@@ -130,21 +135,66 @@ def _blur_field(cells, size, rows, g, y0, x0, acc):
 
 
 @njit(cache=True, fastmath=MATHS)
-def _add(acc, bend, weight, level, cell_y0, cell_x0, y0, x0, colour):
-    """colour (3, h, w) += weight (h, w) * plane colour: Eq. (4) after the blur, of acc (m, n * 4), enlarged."""
-    m, n = acc.shape[0], acc.shape[1] // 4
-    height, width = weight.shape
-    plane = np.empty((m, n), np.float32)
+def _unbend(plane, bend):
+    """Eq. (4) after the blur, in place: ^(1 / alpha2) / a2 + b2."""
     for c in range(3):
-        for y in range(m):
-            for x in range(n):
-                value = max(acc[y, x * 4 + c] / acc[y, x * 4 + 3], 0.0)
-                value = np.sqrt(np.sqrt(value)) if bend.root == 0.25 else value**bend.root
-                plane[y, x] = value / bend.a2 + bend.b2
-        wide = plane if level == 0 else enlarge_x(plane, level, cell_x0, x0, width, 1)
+        for y in range(plane.shape[1]):
+            row = plane[c, y]
+            if bend.root == np.float32(0.25):
+                for x in range(row.size):
+                    row[x] = np.sqrt(np.sqrt(max(row[x], np.float32(0))))
+            else:
+                for x in range(row.size):
+                    row[x] = max(row[x], np.float32(0)) ** bend.root
+            for x in range(row.size):
+                row[x] = row[x] / bend.a2 + bend.b2
+
+
+@njit(cache=True, fastmath=MATHS)
+def _blurred(cells, rows, g, y0, x0, acc, plane):
+    """plane (3, m, n) <- cells blurred with group g's kernel: blurred colour over blurred share, by way of acc."""
+    acc[:] = 0
+    _blur_field(cells, 1 << rows.levels[g], rows, g, y0, x0, acc)
+    for y in range(plane.shape[1]):
+        row = acc[y]
+        for x in range(plane.shape[2]):
+            one = 1 / row[x * 4 + 3]
+            for c in range(3):
+                plane[c, y, x] = row[x * 4 + c] * one
+
+
+@njit(cache=True, fastmath=MATHS)
+def _plane(cells, rows, g, y0, x0, y1, x1, bend):
+    """Return the colour of group g's planes, (3, m, n) float32, in cells [y0, y1) x [x0, x1) of its level."""
+    plane = np.empty((3, y1 - y0, x1 - x0), np.float32)
+    if rows.reaches[g] == 0 and rows.levels[g] == 0:
+        for y in range(y1 - y0):
+            for x in range(x1 - x0):
+                for c in range(3):
+                    plane[c, y, x] = cells[y0 + y, x0 + x, c]
+    elif rows.reaches[g] <= DIRECT // 2:
+        _blurred(cells, rows, g, y0, x0, np.empty((y1 - y0, (x1 - x0) * 4), np.float32), plane)
+    else:
+        _blurred(cells, rows, g, y0, x0, np.empty((y1 - y0, (x1 - x0) * 4)), plane)
+    _unbend(plane, bend)
+    return plane
+
+
+@njit(cache=True, fastmath=MATHS)
+def _add(plane, weight, level, cell_y0, cell_x0, y0, x0, colour):
+    """colour (3, h, w) += weight (h, w) * plane (3, m, n), enlarged."""
+    height, width = weight.shape
+    for c in range(3):
+        wide = plane[c] if level == 0 else enlarge_x(plane[c], level, cell_x0, x0, width, 1)
         for y in range(height):
-            top, bottom, f = between(y0 + y, level, cell_y0, m)
-            above, below, to, w = wide[top], wide[bottom], colour[c, y], weight[y]
+            to, w = colour[c, y], weight[y]
+            if level == 0:
+                row = wide[y]
+                for x in range(width):
+                    to[x] += w[x] * row[x]
+                continue
+            top, bottom, f = between(y0 + y, level, cell_y0, plane.shape[1])
+            above, below = wide[top], wide[bottom]
             for x in range(width):
                 to[x] += w[x] * (above[x] + f * (below[x] - above[x]))
 
@@ -168,9 +218,8 @@ def _tiles(pyramid, starts, disparity, mids, extent, group, rows, bend, order):
             margin = min(level, 1)
             a0, a1 = max(0, (y0 >> level) - margin), min(m, ((y1 - 1) >> level) + 1 + margin)
             b0, b1 = max(0, (x0 >> level) - margin), min(n, ((x1 - 1) >> level) + 1 + margin)
-            acc = np.zeros((a1 - a0, (b1 - b0) * 4))
-            _blur_field(cells, 1 << level, rows, g, a0, b0, acc)
-            _add(acc, bend, weights[g], level, a0, b0, y0, x0, colour)
+            plane = _plane(cells, rows, g, a0, b0, a1, b1, bend)
+            _add(plane, weights[g], level, a0, b0, y0, x0, colour)
         for y in range(y0, y1):
             for x in range(x0, x1):
                 for c in range(3):
@@ -208,21 +257,14 @@ def paper(
     mids, extent = paper_planes(disparity, planes)
     radii = paper_radii(mids, focus_disparity=focus_disparity, radius_px=radius_px, delta=p.delta)
     different, group = np.unique(radii, return_inverse=True)
-    levels = [level_of(r) if quality == "fast" else 0 for r in different]
+    levels = [level_of(r, max(disparity.shape), COARSE_RADIUS) if quality == "fast" else 0 for r in different]
 
     def spans_of(g: int, cut: tuple[float, float]) -> Spans:
         if levels[g] == 0:
             return binary_spans(aperture, int(different[g]), cut)
         return antialiased_spans(aperture, radius_at(levels[g], float(different[g])), cut)
 
-    bend = Bend(
-        np.float32(p.a1),
-        np.float32(p.b1),
-        np.float32(p.alpha1),
-        np.float64(p.a2),
-        np.float64(p.b2),
-        np.float64(1 / p.alpha2),
-    )
+    bend = Bend(*(np.float32(v) for v in (p.a1, p.b1, p.alpha1, p.a2, p.b2, 1 / p.alpha2)))
     cells, starts = _pyramid(encoded, bend, max(levels))
     tiles = -(-disparity.shape[0] // TILE_H) * -(-disparity.shape[1] // TILE_W)
     order = np.random.default_rng(0).permutation(tiles)

@@ -3,11 +3,11 @@
 A row of a shape covers one span, and a span of a row of pixels is the difference of two values of its running sum P
 (piecewise linear between pixel edges, so a span may end inside a pixel):
     out[y, x] = sum over rows dy:  P[y - dy](x + 0.5 - left) - P[y - dy](x + 0.5 - right)
-That costs about 2 * (2r + 1) look-ups a pixel instead of pi * r^2. Spans of up to `DIRECT` pixels are summed
+That costs about 2 * (2r + 1) look-ups a pixel instead of pi * r^2. Short spans are summed
 directly: as fast, and free of the cancellation of a difference (the identity kernel returns its input to the last
 bit).
 
-Coarse levels (`fast`): a radius of at least 2 * `COARSE_RADIUS` pixels is blurred at half the resolution, of four times
+Coarse levels (`fast`): a radius of at least 2 * `COARSE_RADIUS` pixels is blurred at half the resolution, of twice
 that at a quarter, and so on, so that a blur costs about the same at any radius. Level L sums cells of 2^L x 2^L pixels
 and brings the blurred cells back by linear interpolation: both keep the sum, so light is conserved and a flat field
 stays flat. Cell and interpolation widen the disk by (2^L)^2 / 4 in variance along each axis, as much as they would a
@@ -23,9 +23,9 @@ from numba import njit
 from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
 from wideopen.ops.aperture import FieldNodes, Spans
 
-DIRECT = 8
 COARSE_RADIUS = 8.0
 MAX_LEVEL = 6
+CELLS = 64
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
@@ -47,9 +47,13 @@ class Rows(NamedTuple):
     hats_x: np.ndarray  # (Nx, W)
 
 
-def level_of(radius_px: float) -> int:
-    """The coarse level at which a radius is blurred: 8 to 16 cells each but the first, which has all below."""
-    return int(np.clip(np.floor(np.log2(max(abs(radius_px), 1e-6) / COARSE_RADIUS)), 0, MAX_LEVEL))
+def level_of(radius_px: float, long_side_px: int, coarse_radius: float = COARSE_RADIUS) -> int:
+    """The coarse level at which a radius is blurred: coarse_radius to twice that in its cells, the rest at level 0.
+
+    A cell is at most 1 / `CELLS` of the long side, so that small photos stay photos.
+    """
+    top = min(MAX_LEVEL, np.log2(max(long_side_px / CELLS, 1)))
+    return int(np.clip(np.floor(np.log2(max(abs(radius_px), 1e-6) / coarse_radius)), 0, np.floor(top)))
 
 
 def radius_at(level: int, radius_px: float) -> float:
@@ -72,7 +76,9 @@ def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Seq
     spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
     pixels = np.tile(4.0 ** np.array(levels), len(cuts))
     areas = np.array([np.sum(s.right.astype(np.float64) - s.left) for s in spans]) * pixels
-    mirrored = [np.array_equal(s.left, s.left[::-1]) and np.array_equal(s.right, s.right[::-1]) for s in spans]
+    mirrored = [
+        all(np.array_equal(x, y[::-1]) for x, y in ((s.dy, -s.dy), (s.left, s.left), (s.right, s.right))) for s in spans
+    ]
     reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
     spans = [half(s) if twins else s for s, twins in zip(spans, mirrored, strict=True)]
     return Rows(
@@ -127,7 +133,7 @@ def running_sum(line, channels, total):
 
 
 @njit(cache=True, fastmath=MATHS)
-def _add_span(line, total, first, last, shift, channels, acc, twin):
+def _add_span(line, total, first, last, direct, shift, channels, acc, twin):
     """acc[x] += sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
 
     Cell 0 of acc is cell `shift` of line. All are flat, channels interleaved: one long loop a span, which the compiler
@@ -136,7 +142,7 @@ def _add_span(line, total, first, last, shift, channels, acc, twin):
     width = acc.size
     low, high = int(np.floor(first)), int(np.floor(last))
     f, g = line.dtype.type(first - low), line.dtype.type(last - high)
-    if high - low <= DIRECT:
+    if high - low <= direct:
         for i in range(low, high + 1):
             share = line.dtype.type(min(i + 1.0, last) - max(float(i), first))
             if share > 0:
@@ -161,8 +167,11 @@ def _add_span(line, total, first, last, shift, channels, acc, twin):
 
 
 @njit(cache=True, fastmath=MATHS)
-def spread_row(line, total, rows, kernel, y, acc, shift, channels):
-    """Add row y of the source, with its running sums, to all rows of acc (h, w * C) that the kernel takes it to."""
+def spread_row(line, total, rows, kernel, direct, y, acc, shift, channels):
+    """Add row y of the source to all rows of acc (h, w * C) that the kernel takes it to.
+
+    Spans longer than `direct` take the line's running sums.
+    """
     none = acc[0, :0]
     for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
         to, twin = y + rows.dys[s], y - rows.dys[s]
@@ -170,7 +179,7 @@ def spread_row(line, total, rows, kernel, y, acc, shift, channels):
         twin_inside = rows.mirrored[kernel] and twin != to and 0 <= twin < acc.shape[0]
         if inside or twin_inside:
             a, b = (acc[to], acc[twin] if twin_inside else none) if inside else (acc[twin], none)
-            _add_span(line, total, rows.firsts[s], rows.lasts[s], shift, channels, a, b)
+            _add_span(line, total, rows.firsts[s], rows.lasts[s], direct, shift, channels, a, b)
 
 
 @njit(cache=True)

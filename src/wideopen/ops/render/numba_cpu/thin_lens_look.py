@@ -32,6 +32,8 @@ from wideopen.ops.render.types import Optics, Sheet
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""
+DIRECT = 8
+"""Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""
 STRIP = 8
 """Rows of cells that are taken apart into planes at a time: what they take stays in the cache, whatever the radius."""
 
@@ -202,8 +204,9 @@ def _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, ac
                     source, scale = cells[slots[k], y], rows.scales[kernel]
                     for i in range(n):
                         line[i] = source[i] * scale
-                    running_sum(line, channels, total)
-                    spread_row(line, total, rows, kernel, top + y - y0, acc, shift, channels)
+                    if rows.reaches[k] > DIRECT // 2:
+                        running_sum(line, channels, total)
+                    spread_row(line, total, rows, kernel, DIRECT, top + y - y0, acc, shift, channels)
 
 
 @njit(cache=True, fastmath=MATHS)
@@ -335,7 +338,8 @@ def _surface(sheet: Sheet, optics: Optics) -> tuple[Surface, Rows]:
     position, used, covered = _place(sheet.disparity, alpha, opaque, *lens, radii)
     full = np.float32(FULL_GAIN * optics.highlights)
     stretch = full * (np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps)
-    levels = [level_of(r) if optics.quality == "fast" else 0 for r in radii]
+    long_side = max(sheet.disparity.shape)
+    levels = [level_of(r, long_side) if optics.quality == "fast" else 0 for r in radii]
 
     def spans_of(k: int, cut: tuple[float, float]) -> Spans:
         return antialiased_spans(optics.aperture, radius_at(levels[k], float(radii[k])), cut)
