@@ -93,11 +93,12 @@ def test_baselines_keep_a_flat_field_flat_and_what_is_in_focus_sharp(radius):
 def test_scatter_lets_the_blurred_near_cover_the_sharp_far():
     disparity = np.full((41, 41), 0.1, np.float32)
     disparity[:, 20:] = 0.9
-    photo = np.where(disparity[..., None] > 0.5, np.float32(1), np.float32(0)).repeat(3, -1)
+    photo = np.where(disparity[..., None] > 0.5, np.float32(1), np.float32(0.25)).repeat(3, -1)
     spread = baselines.scatter(photo, disparity, focus_disparity=0.1, full_radius_px=10)[20, :, 0]
-    assert abs(spread[10]) < 1e-6
-    assert 0.1 < spread[16] < 0.5  # 8 pixels of blur reach over the edge
-    assert 0.4 < spread[19] < 0.6
+    assert_allclose(spread[[5, 10]], 0.25, rtol=0, atol=1e-5)
+    assert 0.35 < spread[16] < 0.6  # 8 pixels of blur reach over the edge
+    assert 0.5 < spread[19] < 0.7
+    assert spread.max() < 1 + 1e-5
 
 
 def test_camera_and_lens_agree_on_the_radius_of_blur():
