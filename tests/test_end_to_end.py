@@ -17,11 +17,12 @@ FACE, SUIT, WALL, FLAG = (120, 225), (350, 150), (40, 350), (200, 10)  # (row, c
 
 
 class Picture:
-    """Photo and maps, and the result twice: with the defaults, and without the gain that brightens clipped lights."""
+    """Photo and maps, and the result twice: with the defaults, and plain: no gain of clipped lights, no grain."""
 
     def __init__(self, folder, report):
         self.report = report
         self.photo, self.result = (np.asarray(Image.open(folder / name)) for name in ("photo.png", "result.png"))
+        self.plain = np.asarray(Image.open(folder / "plain.png"))
         self.light, self.result_light = (read(folder / name).rgb for name in ("photo.png", "plain.png"))
         self.matte = (np.asarray(Image.open(folder / "matte.png")) / 65535).astype(np.float32)
         self.disparity = np.asarray(Image.open(folder / "disparity.png")) / 65535
@@ -44,7 +45,7 @@ def picture(tmp_path_factory):
         patch.setattr("typer.echo", lines.append)
         maps = ["--save-matte", matte, "--save-disparity", disparity]
         assert cli.run(["render", photo, "-o", result, "--json", *maps]) == 0
-        assert cli.run(["render", photo, "-o", plain, "--matte", matte, "--highlights", "0"]) == 0
+        assert cli.run(["render", photo, "-o", plain, "--matte", matte, "--highlights", "0", "--grain", "off"]) == 0
     return Picture(folder, json.loads(lines[0]))
 
 
@@ -87,7 +88,17 @@ def test_background_has_lost_its_high_frequencies(picture):
         return cv2.Laplacian(codes.astype(np.float32).mean(axis=2), cv2.CV_32F)[picture.far].var()
 
     assert picture.far.mean() > 0.3
-    assert energy(picture.result) < 0.1 * energy(picture.photo)  # 0.03 seen with light gains, 0.05 with strong ones
+    assert energy(picture.plain) < 0.1 * energy(picture.photo)  # 0.03 seen with light gains, 0.05 with strong ones
+
+
+def test_background_is_as_grainy_as_it_was(picture):
+    """The picture is a scan from film; in its smooth places all fine variation is grain."""
+
+    def fine(codes):
+        return np.median(np.abs(cv2.Laplacian(codes.astype(np.float32).mean(axis=2), cv2.CV_32F)[picture.far]))
+
+    np.testing.assert_allclose(fine(picture.result), fine(picture.photo), rtol=0.2, atol=0)  # 4.3 codes both
+    assert fine(picture.plain) < 0.3 * fine(picture.photo)  # 0.7
 
 
 def test_background_keeps_its_light(picture):
