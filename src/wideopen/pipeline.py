@@ -269,7 +269,8 @@ def _constants(lens: Lens) -> PaperLook:
 def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32:  # type: ignore[no-untyped-def]
     """Eqs. (3)-(10), on display-encoded colour as the paper's are; through 16 bits at both ends."""
     white = np.float32(65535)
-    encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32) / white
+    encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32)
+    encoded /= white
     image = operator(
         encoded,
         scene.disparity,
@@ -282,7 +283,7 @@ def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32: 
         quality=lens.quality,
     )
     if scene.has_subject:
-        alpha = scene.matte[..., None]
-        image = image * (1 - alpha) + alpha * encoded  # Eq. (10)
-    codes = np.rint(np.clip(image, 0, 1) * white).astype(np.uint16)
+        image += scene.matte[..., None] * (encoded - image)  # Eq. (10)
+    image *= white
+    codes = np.rint(np.clip(image, 0, white, out=image), out=image).astype(np.uint16)
     return decode(codes, scene.encoding, bit_depth=16)

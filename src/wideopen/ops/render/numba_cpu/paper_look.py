@@ -30,7 +30,7 @@ from wideopen.ops.render.numba_cpu.spans import (
 )
 from wideopen.ops.render.reference import paper_radii
 
-TILE_H, TILE_W = 128, 256
+TILE_H, TILE_W = 96, 384
 COARSE_RADIUS = 3.0
 """Radii from twice this on are blurred on coarse levels: small, since what shows is a mixture of many planes."""
 DIRECT = 13
