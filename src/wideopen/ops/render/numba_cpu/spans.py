@@ -23,7 +23,7 @@ from numba import njit
 from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
 from wideopen.ops.aperture import FieldNodes, Spans
 
-COARSE_RADIUS = 8.0
+COARSE_RADIUS = 16.0
 MAX_LEVEL = 6
 CELLS = 64
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
