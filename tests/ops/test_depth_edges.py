@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from wideopen.backends import pick
 from wideopen.ops.sheets import BACKENDS, reference
 from wideopen.ops.sheets.layers import find_layers
 from wideopen.ops.sheets.prepare import prepare_sheets
@@ -19,7 +20,7 @@ COLOUR = {
     SUBJECT: np.array([0.6, 0.3, 0.1]),
     FRONT: np.array([0.1, 0.6, 0.1]),
 }
-SEPARATOR = BACKENDS["reference"].load()
+_, SEPARATOR = pick(BACKENDS)
 
 
 def _over(*layers):
@@ -101,7 +102,7 @@ def test_without_an_edge_there_are_the_two_sheets_of_always(disparity):
     disparity = np.clip(disparity, 0, 1).astype(np.float32)
     background, subject = prepare_sheets(photo, matte, disparity, SEPARATOR)
     F, B = SEPARATOR.estimate_colours(photo, matte)
-    filled = reference.continue_background(B, matte)
+    filled = SEPARATOR.continue_colours(B, np.clip(1 - matte / np.float32(reference.SOLID_FROM), 0, 1))
     want, want_background = SEPARATOR.split(photo, matte, F, B, filled)
     assert_allclose(subject.rgb, want, rtol=0, atol=0)
     assert_allclose(background.rgb, want_background, rtol=0, atol=0)

@@ -6,8 +6,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.backends import pick
+from wideopen.ops.fill import fill_holes
 from wideopen.ops.sheets import BACKENDS, reference
 from wideopen.ops.sheets.prepare import prepare_sheets
+from wideopen.ops.sheets.transport import continue_colours
 
 SIZES = [(1, 1), (1, 9), (7, 5), (33, 48)]
 FAST = [name for name, backend in BACKENDS.items() if name != "reference" and backend.why_not() is None]
@@ -19,6 +21,10 @@ def _photo(size, seed=0):
     return rng.random((*size, 3), np.float32), np.clip(alpha * 2 - 0.5, 0, 1)
 
 
+def _continued(B, alpha):
+    return continue_colours(B, np.clip(1 - alpha / np.float32(reference.SOLID_FROM), 0, 1))
+
+
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("size", SIZES)
 def test_backend_equals_reference(name, size):
@@ -27,9 +33,32 @@ def test_backend_equals_reference(name, size):
     F, B = reference.estimate_colours(image, alpha)
     for got, want in zip(fast.estimate_colours(image, alpha), (F, B), strict=True):
         assert_allclose(got, want, rtol=0, atol=1e-6)  # worst seen 1.2e-7
-    half = [x[: max(1, size[0] // 2)] for x in (F, B, reference.continue_background(B, alpha))]
+    half = [x[: max(1, size[0] // 2)] for x in (F, B, _continued(B, alpha))]
     for got, want in zip(fast.split(image, alpha, *half), reference.split(image, alpha, *half), strict=True):
         assert_allclose(got, want, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("size", [*SIZES, (60, 80)])
+def test_holes_are_filled_as_in_the_reference(name, size):
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    values = np.stack([0.2 + 0.6 * (x + y > size[1] / 2), y / 90, 0.01 * rng.random(size)], 2).astype(np.float32)
+    weight = np.clip(np.hypot(x - size[1] / 2, y - size[0] / 2) / (0.2 * max(size)) - 0.5, 0, 1).astype(np.float32)
+    got, want = (b.continue_colours(values, weight) for b in (BACKENDS[name].load(), BACKENDS["reference"].load()))
+    assert_allclose(got, want, rtol=0, atol=1e-5)  # worst seen 0
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, 2.0])
+def test_an_edge_goes_straight_on_into_a_hole(slope):
+    y, x = np.mgrid[0:160, 0:160].astype(np.float32)
+    dark = np.clip((y - 80 - slope * (x - 80)) / np.hypot(1, slope) + 0.5, 0, 1)
+    picture = np.repeat(0.1 + 0.7 * dark[..., None], 3, 2)
+    weight = (np.abs(x - 80) > 25).astype(np.float32)
+    _, separator = pick(BACKENDS)
+    ring = (np.abs(x - 80) > 22) & (weight == 0)  # 3 pixels deep
+    error = np.abs(separator.continue_colours(picture, weight) - picture)[ring].mean()
+    assert error < 0.35 * np.abs(fill_holes(picture, weight) - picture)[ring].mean()
 
 
 @pytest.mark.parametrize("name", list(BACKENDS))
@@ -40,7 +69,7 @@ def test_sheets_put_together_are_the_photo(name, size, peak):
     image *= peak
     separator = BACKENDS[name].load()
     F, B = separator.estimate_colours(image, alpha)
-    subject, background = separator.split(image, alpha, F, B, reference.continue_background(B, alpha))
+    subject, background = separator.split(image, alpha, F, B, _continued(B, alpha))
     a = alpha[..., None]
     assert_allclose(subject + (1 - a) * background, image, rtol=0, atol=peak * 2e-7)
     assert background.min() >= 0

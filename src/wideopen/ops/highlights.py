@@ -30,10 +30,15 @@ WORK_PX = 640
 
 def find_lamps(rgb: F32) -> F32:
     """Return (h, w) in [0, 1], at most `WORK_PX` long: 1 where a clipped pixel would be a lamp, 0 amid brightness."""
-    small = resize_map(rgb.max(axis=2), work_size(rgb.shape, WORK_PX))
+    small = resize_map(_brightest(rgb), work_size(rgb.shape, WORK_PX))
     side = 2 * max(1, round(SURROUND * max(small.shape))) + 1
     around = cv2.blur(cv2.blur(np.minimum(small, 1), (side, side)), (side, side)).reshape(small.shape)
     return np.clip(1 - around / np.float32(BRIGHT), 0, 1)
+
+
+def _brightest(rgb: F32) -> F32:
+    """rgb.max(axis=2), several times as fast."""
+    return np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
 
 
 def stretch(lamps: F32 | None, shape: tuple[int, int], strength: float) -> F32:
@@ -47,7 +52,7 @@ def stretch(lamps: F32 | None, shape: tuple[int, int], strength: float) -> F32:
 
 def highlight_gain(rgb: F32, alpha: F32, s: F32) -> F32:
     """Return (H, W): E(m) / m for premultiplied `rgb` (H, W, 3) over its `alpha` (H, W)."""
-    brightest = rgb.max(axis=2)
+    brightest = _brightest(rgb)
     level = np.divide(brightest, alpha, out=np.zeros_like(brightest), where=alpha > np.float32(1e-3))
     t = np.clip((level - np.float32(KNEE)) / np.float32(1 - KNEE), 0, 1)
     return 1 + s * (t * t) ** 2

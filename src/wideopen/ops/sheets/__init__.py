@@ -1,4 +1,4 @@
-"""Two sheets from one photo: the subject, premultiplied, and the background continued behind it."""
+"""Sheets from one photo: the subject, what is before it and behind it, each continued where it is hidden."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,22 +10,23 @@ from wideopen.backends import Backend
 
 @dataclass(frozen=True, slots=True)
 class Separator:
-    """The operators of one backend, with the signatures of `reference`."""
+    """The operators of one backend, with the signatures of `reference` and `transport`."""
 
     estimate_colours: Any  # (image, alpha) -> F, B
     split: Any  # (image, alpha, F, B, filled) -> subject, background
+    continue_colours: Any  # (values, weight) -> values, holes filled
 
 
 def _load_numba() -> Separator:
     from wideopen.ops.sheets import numba_cpu
 
-    return Separator(numba_cpu.estimate_colours, numba_cpu.split)
+    return Separator(numba_cpu.estimate_colours, numba_cpu.split, numba_cpu.continue_colours)
 
 
 def _load_reference() -> Separator:
-    from wideopen.ops.sheets import reference
+    from wideopen.ops.sheets import reference, transport
 
-    return Separator(reference.estimate_colours, reference.split)
+    return Separator(reference.estimate_colours, reference.split, transport.continue_colours)
 
 
 BACKENDS: Mapping[str, Backend[Separator]] = {

@@ -70,6 +70,7 @@ def find_layers(rgb: F32, alpha: F32, disparity: F32, rules: EdgeRules | None = 
         behind.append(continued(part.coverage, clear))
         trusted.append(part.near)
         clear = part.far
+        spill |= widened(part.coverage > 0, square(rules.reach, alpha.shape))
     return Layers(coverage, subject, tuple(behind), (*trusted, clear))
 
 

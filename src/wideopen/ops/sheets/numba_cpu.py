@@ -1,11 +1,13 @@
-"""Foreground and background colours on all cores; formulas in `reference`."""
+"""Foreground and background colours on all cores; formulas in `reference` and `transport`."""
 
 import numpy as np
 from numba import njit, prange
 
 from wideopen.checks import F32
 from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.ops.sheets import transport
 from wideopen.ops.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
+from wideopen.ops.sheets.transport import DELTA, KAPPA, REACH, windows
 
 
 @njit(cache=True, parallel=True)
@@ -93,3 +95,68 @@ def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32
     white = np.maximum(np.float32(1), image.max())
     _split(image, alpha, F, B, filled, white, subject, background)
     return subject, background
+
+
+@njit(cache=True)
+def _structure(y, x, around, known, gy, gx):
+    """mu and the normal (ny, nx) of `transport` at one pixel."""
+    height, width = known.shape
+    a, b, c, total = 0.0, 0.0, 0.0, 0.0
+    for i in range(around.shape[0]):
+        v, u = y + int(around[i, 0]), x + int(around[i, 1])
+        if 0 <= v < height and 0 <= u < width and known[v, u]:
+            w = around[i, 2]
+            total += w
+            for k in range(3):
+                sy, sx = gy[v, u, k], gx[v, u, k]
+                a += w * sx * sx
+                b += w * sx * sy
+                c += w * sy * sy
+    total = max(total, 1e-30)
+    a, b, c = a / total, b / total, c / total
+    spread = np.hypot(a - c, 2 * b)
+    angle = 0.5 * np.arctan2(2 * b, a - c)
+    return 1 + KAPPA * np.exp(-DELTA / max(spread * spread, 1e-12)), np.sin(angle), np.cos(angle)
+
+
+@njit(cache=True, inline="always")
+def _slope(u, y0, x0, y1, x1, k):
+    return (u[y1, x1, k] - u[y0, x0, k]) / max(y1 - y0 + x1 - x0, 1)
+
+
+@njit(cache=True)
+def _march(u, known, pixels, gy, gx, around, colours):
+    """`transport.march`, one pixel after another: each needs those before it."""
+    height, width = known.shape
+    mean = np.empty(3)
+    for n in range(pixels.shape[0]):
+        y, x = pixels[n, 0], pixels[n, 1]
+        mu, ny, nx = _structure(y, x, around, known, gy, gx)
+        mean[:] = 0
+        total = 0.0
+        for i in range(colours.shape[0]):
+            dy, dx = int(colours[i, 0]), int(colours[i, 1])
+            if 0 <= y + dy < height and 0 <= x + dx < width and known[y + dy, x + dx]:
+                across = (dx * nx + dy * ny) * mu / REACH
+                w = colours[i, 2] * np.exp(-0.5 * across * across)
+                total += w
+                for k in range(3):
+                    mean[k] += w * u[y + dy, x + dx, k]
+        if total > 0:
+            for k in range(3):
+                u[y, x, k] = mean[k] / total
+        known[y, x] = 1
+        y0, y1 = y - (y > 0 and known[y - 1, x]), y + (y + 1 < height and known[min(y + 1, height - 1), x])
+        x0, x1 = x - (x > 0 and known[y, x - 1]), x + (x + 1 < width and known[y, min(x + 1, width - 1)])
+        for k in range(3):
+            gy[y, x, k] = _slope(u, y0, x, y1, x, k)
+            gx[y, x, k] = _slope(u, y, x0, y, x1, k)
+
+
+def _march_all(u, known, pixels, gy, gx):
+    _march(u, known, pixels, gy, gx, *windows())
+
+
+def continue_colours(values: F32, weight: F32) -> F32:
+    """`transport.continue_colours`, compiled."""
+    return transport.continue_colours(values, weight, _march_all)

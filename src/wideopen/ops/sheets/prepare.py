@@ -72,15 +72,17 @@ def _peel(image: F32, coverage: F32, behind: list[F32], separator: Separator) ->
     left = np.ones(small, np.float32)
     filled = np.zeros_like(B)
     for c in behind:
-        filled += (left * c)[..., None] * fill_holes(B, shows * _pure(left * c))
+        filled += (left * c)[..., None] * separator.continue_colours(B, shows * _pure(left * c))
         left = left * (1 - c)
-    filled += left[..., None] * fill_holes(B, shows * _pure(left))
+    filled += left[..., None] * separator.continue_colours(B, shows * _pure(left))
     return separator.split(image, coverage, F, B, filled)
 
 
 def _pure(share: F32) -> F32:
     """1 where a layer alone is seen, 0 up to 0.95 of it."""
-    return np.clip(share * 20 - 19, 0, 1)
+    pure = share * np.float32(20)
+    pure -= 19
+    return np.clip(pure, 0, 1, out=pure)
 
 
 def _continued(disparity: F32, visible: F32, trusted: np.ndarray) -> F32:
@@ -91,5 +93,7 @@ def _continued(disparity: F32, visible: F32, trusted: np.ndarray) -> F32:
         small_sure = resize_map(sure, trusted.shape)
     filled = resize_map(fill_holes(resize_map(disparity, trusted.shape), small_sure), disparity.shape)
     if not trusted.all():
-        sure = sure * resize_map(trusted.astype(np.float32), disparity.shape)
-    return filled + sure * (disparity - filled)
+        sure *= resize_map(trusted.astype(np.float32), disparity.shape)
+    sure *= disparity - filled
+    sure += filled
+    return sure

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from wideopen.checks import F32
-from wideopen.ops.fill import fill_holes
 
 EPS = np.float32(5e-6)
 OMEGA = np.float32(0.1)
@@ -91,16 +90,11 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return coarse_to_fine(image, alpha, half_step)
 
 
-def continue_background(B: F32, alpha: F32) -> F32:
-    """The background continued under the subject, (h, w, 3), from its estimate where the subject is thin."""
-    return fill_holes(B, np.clip(1 - alpha / np.float32(SOLID_FROM), 0, 1))
-
-
 def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32]:
     """Return the subject's premultiplied colour and the background's colour at the photo's size, (H, W, 3) each.
 
-    F, B and `filled` (of `continue_background`), (h, w, 3), are estimates at any size. One step of the minimisation
-    above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the photo:
+    F, B and `filled` (B, continued where alpha is high), (h, w, 3), are estimates at any size. One step of the
+    minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the photo:
     B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly solid
     that step divides noise by almost nothing, so B fades into `filled` between SOLID_FROM and SOLID_AT. The subject is
     what remains, I - (1 - alpha) B, at times a little below 0: subject + (1 - alpha) B is the photo again everywhere,
