@@ -21,6 +21,7 @@ from wideopen.ops.render.numba_cpu.spans import (
     between,
     enlarge_x,
     flat_rows,
+    frozen,
     level_of,
     mix,
     node_of,
@@ -234,7 +235,7 @@ def _pyramid(encoded: F32, bend: Bend, top: int) -> tuple[F32, np.ndarray]:
     starts = np.cumsum([0] + [m * n for m, n in sizes])
     cells = np.empty((int(starts[-1]), 3), np.float32)
     levels = [cells[a:b].reshape(*size, 3) for a, b, size in zip(starts, starts[1:], sizes, strict=False)]
-    _bend(encoded, bend, levels[0])
+    _bend(frozen(encoded), bend, levels[0])
     for finer, coarser in pairwise(levels):
         _halve(finer, coarser)
     return cells, starts
@@ -269,5 +270,6 @@ def paper(
     tiles = -(-disparity.shape[0] // TILE_H) * -(-disparity.shape[1] // TILE_W)
     order = np.random.default_rng(0).permutation(tiles)
     rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, cat_eye))
-    result: F32 = _tiles(cells, starts, disparity, mids, np.float32(extent), group.astype(np.int64), rows, bend, order)
+    settings = mids, np.float32(extent), group.astype(np.int64), rows, bend
+    result: F32 = _tiles(cells, starts, frozen(disparity), *settings, order)
     return result

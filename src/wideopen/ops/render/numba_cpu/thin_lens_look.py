@@ -20,6 +20,7 @@ from wideopen.ops.render.numba_cpu.spans import (
     Rows,
     add_enlarged,
     flat_rows,
+    frozen,
     level_of,
     mix,
     node_of,
@@ -333,9 +334,9 @@ def _surface(sheet: Sheet, optics: Optics) -> tuple[Surface, Rows]:
     far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
     radii = thin_lens_planes(float(near), float(far), optics.planes)
     opaque = sheet.alpha is None
-    alpha = np.ones((1, 1), np.float32) if sheet.alpha is None else sheet.alpha
+    alpha = frozen(np.ones((1, 1), np.float32) if sheet.alpha is None else sheet.alpha)
     lens = (np.float32(x) for x in (optics.focus_disparity, optics.focus_range, optics.radius_px))
-    position, used, covered = _place(sheet.disparity, alpha, opaque, *lens, radii)
+    position, used, covered = _place(frozen(sheet.disparity), alpha, opaque, *lens, radii)
     full = np.float32(FULL_GAIN * optics.highlights)
     stretch = full * (np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps)
     long_side = max(sheet.disparity.shape)
@@ -345,7 +346,7 @@ def _surface(sheet: Sheet, optics: Optics) -> tuple[Surface, Rows]:
         return antialiased_spans(optics.aperture, radius_at(levels[k], float(radii[k])), cut)
 
     rows = flat_rows(spans_of, levels, field_nodes(sheet.disparity.shape, optics.cat_eye))
-    return Surface(sheet.rgb, alpha, opaque, position, stretch, used, covered), rows
+    return Surface(frozen(sheet.rgb), alpha, opaque, position, stretch, used, covered), rows
 
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
