@@ -74,7 +74,7 @@ def show(cases: list[Case]) -> None:
         print(f"{'':26}" + "".join(f"{name:>20}" for name in METHODS) + f"{'noise floor':>16}")
         for case in cases:
             cells = [case.figures[truth][name] for name in METHODS]
-            floors = "{:.1f} / {:.1f}".format(*case.view.floors())
+            floors = "{:.1f} / {:.1f}".format(*case.view.floors(TRUTHS.index(truth)))
             row = "".join(f"{c['psnr_db']:12.2f} / {c['edge_psnr_db']:5.2f}" for c in cells)
             print(f"{case.scene.name + ', ' + case.shot.focus:26}{row}{floors:>16}")
         for column, title in COLUMNS.items():
@@ -98,7 +98,7 @@ def report(cases: list[Case]) -> dict[str, Any]:
             "focus": case.shot.focus,
             "radius_px": case.shot.radius_px,
             "rays_per_pixel": case.view.rays,
-            "noise_floor_db": dict(zip(("whole", "edge"), (round(x, 2) for x in case.view.floors()), strict=True)),
+            "noise_floor_db": {truth: [round(x, 2) for x in case.view.floors(i)] for i, truth in enumerate(TRUTHS)},
             **{truth: {m: rounded(figures) for m, figures in rows.items()} for truth, rows in case.figures.items()},
         }
         for case in cases

@@ -26,7 +26,9 @@ VERSION = 1  # of what trace.py computes from the same scene: raise it and every
 PHOTO_RAYS = 256
 RAYS_A_ROUND = 16  # per pixel and half; after each the noise is looked at
 MOST_RAYS = 512  # per pixel and half
-FLOOR_DB = 46.0
+FLOOR_DB = 46.0  # of the clamped truth, in the whole picture and in the band
+TRUE_SLACK_DB = 6.0
+CLAMPED, TRUE = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,17 +46,21 @@ class View:
     @property
     def clamped(self) -> F32:
         """(H, W, 3): every ray clamped at display white before the lens adds them up."""
-        return self.halves[:, 0].mean(0)
+        return self.halves[:, CLAMPED].mean(0)
 
     @property
     def true(self) -> F32:
         """(H, W, 3): true radiance, above 1 where it is."""
-        return self.halves[:, 1].mean(0)
+        return self.halves[:, TRUE].mean(0)
 
-    def floors(self) -> tuple[float, float]:
-        """Noise floor of the clamped truth in dB: whole picture, edge band."""
-        first, second = self.halves[0, 0], self.halves[1, 0]
-        return noise_floor(first, second), noise_floor(first, second, edge_band(self.matte))
+    def floors(self, truth: int = CLAMPED) -> tuple[float, float]:
+        """Noise floor of a truth in dB: whole picture, edge band."""
+        first, second = self.halves[:, truth]
+        return float(noise_floor(first, second)), float(noise_floor(first, second, edge_band(self.matte)))
+
+    def is_clean(self, floor_db: float) -> bool:
+        """Whether both floors of the clamped truth reach `floor_db`; lamps far over white may leave TRUE_SLACK_DB less."""
+        return min(self.floors(CLAMPED)) >= floor_db and min(self.floors(TRUE)) >= floor_db - TRUE_SLACK_DB
 
 
 def default_cache() -> Path:
@@ -101,7 +107,7 @@ class Renders:
         sums, rays = saved["sums"], int(saved["rays"])
         while True:
             view = View(**fixed, halves=sums / np.float32(max(rays, 1)), rays=2 * rays)
-            if rays and (min(view.floors()) >= floor_db or rays >= most_rays):
+            if rays and (view.is_clean(floor_db) or rays >= most_rays):
                 return view
             started = time.perf_counter()
             for half in (0, 1):
