@@ -19,7 +19,7 @@ Disparity = Annotated[
 DepthM = Annotated[Path | None, typer.Option("--depth-m", help="Depth in metres, float .npy; disparity = 1 / depth.")]
 Matting = Annotated[str, typer.Option("--matting", help="Matting network: paper, mobile, or a weight file.")]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: auto, cpu or cuda.")]
-Backend = Annotated[str, typer.Option("--backend", help="Which kernels render: auto, numba, torch or reference.")]
+Backend = Annotated[str, typer.Option("--backend", help="What renders: auto, triton, numba, torch or reference.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output (never the original).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per photo instead of text.")]
 MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Refuse larger photos.")]

@@ -1,7 +1,7 @@
 """Rendering: sheets, or one photo with its disparity, seen through a lens.
 
-`reference` holds the formulas; `numba` computes the same on all cores, `torch` by FFT on any device. `BACKENDS` lists
-them, fastest first.
+`reference` holds the formulas; `triton` computes the same on a CUDA GPU, `numba` on all cores, `torch` by FFT on any
+device. `BACKENDS` lists them, fastest first.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from wideopen.backends import Backend
+from wideopen.ops.render.cuda import why_no_triton
 from wideopen.ops.render.types import Optics, Sheet
 
 __all__ = ["BACKENDS", "Optics", "Renderer", "Sheet", "first_use_compiles"]
@@ -21,6 +22,12 @@ class Renderer:
 
     thin_lens: Any  # (sheets, optics) -> (H, W, 3)
     paper: Any  # (encoded, disparity, *, ...) -> (H, W, 3)
+
+
+def _load_triton() -> Renderer:
+    from wideopen.ops.render import triton_gpu
+
+    return Renderer(triton_gpu.thin_lens, triton_gpu.paper)
 
 
 def _load_numba() -> Renderer:
@@ -42,6 +49,7 @@ def _load_reference() -> Renderer:
 
 
 BACKENDS: Mapping[str, Backend[Renderer]] = {
+    "triton": Backend(why_no_triton, _load_triton),
     "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _load_numba),
     "torch": Backend(lambda: None if find_spec("torch") else "torch is not installed", _load_torch),
     "reference": Backend(lambda: None, _load_reference),
