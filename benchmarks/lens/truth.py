@@ -59,7 +59,7 @@ class View:
         return float(noise_floor(first, second)), float(noise_floor(first, second, edge_band(self.matte)))
 
     def is_clean(self, floor_db: float) -> bool:
-        """Whether both floors of the clamped truth reach `floor_db`; lamps far over white may leave TRUE_SLACK_DB less."""
+        """Whether the clamped truth reaches `floor_db` in picture and band; true radiance may lack TRUE_SLACK_DB."""
         return min(self.floors(CLAMPED)) >= floor_db and min(self.floors(TRUE)) >= floor_db - TRUE_SLACK_DB
 
 
