@@ -43,10 +43,10 @@ def _psnr(a, b):
 @pytest.mark.parametrize("cat_eye", [0.3, 1.0])
 @pytest.mark.parametrize("aperture", [ROUND, BULGING])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (61, 90)])
-@pytest.mark.parametrize("radius", [0.0, 1.3, 9.0, 100.0])
+@pytest.mark.parametrize("radius", [0.0, 1.3, 9.0, 25.0])
 def test_cat_eyes_equal_the_reference(size, aperture, cat_eye, radius):
     if max(size) > 50:
-        radius = min(radius, 14.0)  # the reference is slow
+        radius = min(radius, 9.0)  # the reference is slow
     sheets = _scene(size)
     optics = Optics(focus_disparity=0.5, radius_px=radius, planes=5, aperture=aperture, cat_eye=cat_eye, highlights=1.0)
     assert_allclose(numba_cpu.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)

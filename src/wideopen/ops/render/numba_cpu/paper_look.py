@@ -24,8 +24,8 @@ from wideopen.ops.render.numba_cpu.spans import (
     frozen,
     level_of,
     mix,
-    node_of,
     radius_at,
+    reach_of_node,
     running_sum,
     spread_row,
 )
@@ -125,14 +125,16 @@ def _blur(cells, size, rows, g, kernel, y0, x0, acc):
 def _blur_field(cells, size, rows, g, y0, x0, acc):
     """`_blur` with the kernels of all field nodes nearby, mixed."""
     nodes = rows.hats_y.shape[0] * rows.hats_x.shape[0]
-    y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // 4
     for node in range(nodes):
-        hat_y, hat_x, any_hat = node_of(rows, node, y0 * size, y1 * size, x0 * size, x1 * size)
-        if any_hat:
-            at_node = acc if nodes == 1 else np.zeros_like(acc)
-            _blur(cells, size, rows, g, node * rows.levels.size + g, y0, x0, at_node)
-            if nodes > 1:
-                mix(at_node, hat_y, hat_x, size, 4, acc)
+        if nodes == 1:
+            _blur(cells, size, rows, g, g, y0, x0, acc)
+            continue
+        top, bottom, left, right = reach_of_node(rows, node, size, y0, x0, acc.shape[0], acc.shape[1] // 4)
+        if top < bottom and left < right:
+            part = acc[top:bottom, left * 4 : right * 4]
+            at_node = np.zeros(part.shape, acc.dtype)
+            _blur(cells, size, rows, g, node * rows.levels.size + g, y0 + top, x0 + left, at_node)
+            mix(at_node, rows, node, size, y0 + top, x0 + left, 4, part)
 
 
 @njit(cache=True, fastmath=MATHS)

@@ -190,18 +190,36 @@ def spread_row(line, total, rows, kernel, direct, y, acc, shift, channels):
 
 
 @njit(cache=True)
-def node_of(rows, n, y0, y1, x0, x1):
-    """Field node n's hats over pixels [y0, y1) x [x0, x1), and whether any of them is above 0."""
-    hat_y, hat_x = rows.hats_y[n // rows.hats_x.shape[0], y0:y1], rows.hats_x[n % rows.hats_x.shape[0], x0:x1]
-    return hat_y, hat_x, hat_y.max() > 0 and hat_x.max() > 0
+def reach_of_node(rows, node, size, y0, x0, m, n):
+    """(top, bottom, left, right) of the m x n cells from (y0, x0) on, of size x size pixels, in which a node shows.
+
+    Empty when bottom <= top or right <= left.
+    """
+    columns = rows.hats_x.shape[0]
+    top, bottom = _support(rows.hats_y[node // columns, y0 * size : (y0 + m) * size], size)
+    left, right = _support(rows.hats_x[node % columns, x0 * size : (x0 + n) * size], size)
+    return top, bottom, left, right
+
+
+@njit(cache=True)
+def _support(hat, size):
+    """First and last + 1 of the cells in which a hat is above 0."""
+    first, stop = hat.size, 0
+    for i in range(hat.size):
+        if hat[i] > 0:
+            first, stop = min(first, i), i + 1
+    return first // size, (stop + size - 1) // size
 
 
 @njit(cache=True, fastmath=MATHS)
-def mix(source, hat_y, hat_x, size, channels, acc):
-    """acc (m, n * C) += hats * source, a cell being size x size pixels of the hats (the first of which count)."""
+def mix(source, rows, n, size, y0, x0, channels, acc):
+    """acc (m, n * C), whose first cell is (y0, x0), += source times the hats of node n at the cells' centres."""
+    columns = rows.hats_x.shape[0]
+    hat_y, hat_x = rows.hats_y[n // columns], rows.hats_x[n % columns]
     for y in range(acc.shape[0]):
+        at_y = hat_y[min((y0 + y) * size + size // 2, hat_y.size - 1)]
         for x in range(acc.shape[1] // channels):
-            hat = hat_y[min(y * size + size // 2, hat_y.size - 1)] * hat_x[min(x * size + size // 2, hat_x.size - 1)]
+            hat = at_y * hat_x[min((x0 + x) * size + size // 2, hat_x.size - 1)]
             for i in range(x * channels, (x + 1) * channels):
                 acc[y, i] += hat * source[y, i]
 

@@ -23,8 +23,8 @@ from wideopen.ops.render.numba_cpu.spans import (
     frozen,
     level_of,
     mix,
-    node_of,
     radius_at,
+    reach_of_node,
     running_sum,
     spread_row,
     tiling,
@@ -214,14 +214,16 @@ def _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, ac
 def _blur_field(surface, rows, level, slots, planes, y0, x0, channels, acc):
     """`_blur_planes` with the kernels of all field nodes nearby, mixed."""
     nodes, size = rows.hats_y.shape[0] * rows.hats_x.shape[0], 1 << level
-    y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
     for node in range(nodes):
-        hat_y, hat_x, any_hat = node_of(rows, node, y0 * size, y1 * size, x0 * size, x1 * size)
-        if any_hat:
-            at_node = acc if nodes == 1 else np.zeros_like(acc)
-            _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, at_node)
-            if nodes > 1:
-                mix(at_node, hat_y, hat_x, size, channels, acc)
+        if nodes == 1:
+            _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, acc)
+            continue
+        top, bottom, left, right = reach_of_node(rows, node, size, y0, x0, acc.shape[0], acc.shape[1] // channels)
+        if top < bottom and left < right:
+            part = acc[top:bottom, left * channels : right * channels]
+            at_node = np.zeros(part.shape, acc.dtype)
+            _blur_planes(surface, rows, level, node, slots, planes, y0 + top, x0 + left, channels, at_node)
+            mix(at_node, rows, node, size, y0 + top, x0 + left, channels, part)
 
 
 @njit(cache=True)
@@ -230,7 +232,8 @@ def _blur_tile(surface, rows, y0, x0, channels, acc):
     height, width = surface.position.shape
     y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
     for level in range(rows.levels.max() + 1):
-        slots, planes, sharp = np.full(rows.levels.size, -1), 0, np.zeros(rows.levels.size, np.bool_)
+        slots, sharp = np.full(rows.levels.size, -1), np.zeros(rows.levels.size, np.bool_)
+        planes = np.int64(0)  # a literal 0 would have numba compile all that it is passed to once more
         for k in range(slots.size):
             reach = (rows.reaches[k] + 2) << level
             used = surface.used[:, :, k]
@@ -246,7 +249,7 @@ def _blur_tile(surface, rows, y0, x0, channels, acc):
         if planes == 0:
             continue
         if level == 0:
-            _blur_field(surface, rows, 0, slots, planes, y0, x0, channels, acc)
+            _blur_field(surface, rows, level, slots, planes, y0, x0, channels, acc)
             continue
         top, left = max(0, (y0 >> level) - 1), max(0, (x0 >> level) - 1)
         bottom = min((height - 1) >> level, ((y1 - 1) >> level) + 1) + 1
@@ -302,30 +305,40 @@ def _lay_under(acc, surface, y0, x0, channels, out, seen):
     return hidden
 
 
+@njit(cache=True, fastmath=MATHS)
+def _tile(surface, rows, y0, x0, first, last, hidden, seen, out):
+    """One tile of `_sheet_under`, from pixel (y0, x0): out (h, w, 3), seen (h, w). Returns whether all is hidden."""
+    channels = 4 if surface.opaque else 5
+    height, width = seen.shape
+    reach = 0
+    for k in range(rows.levels.size):
+        reach = max(reach, rows.reaches[k] << rows.levels[k])
+    if first:
+        out[:] = 0
+        seen[:] = 1
+    if hidden:
+        return True
+    if _any_within(surface.covered, y0 - reach, y0 + height + reach, x0 - reach, x0 + width + reach):
+        acc = np.zeros((height, width * channels), np.float32)
+        _blur_tile(surface, rows, y0, x0, channels, acc)
+        hidden = _lay_under(acc, surface, y0, x0, channels, out, seen)
+    if last or hidden:
+        for y in range(height):
+            for x in range(width):
+                for c in range(3):
+                    out[y, x, c] = max(out[y, x, c], np.float32(0))
+    return hidden
+
+
 @njit(cache=True, parallel=True)
 def _sheet_under(surface, rows, tile_h, tile_w, order, first, last, hidden, seen, out):
     """out (H, W, 3) <- what nearer sheets left, over this one; seen (H, W) how much still shows; both by tiles."""
     height, width = surface.position.shape
     tiles_x = (width + tile_w - 1) // tile_w
-    channels = 4 if surface.opaque else 5
-    reach = (rows.reaches << rows.levels).max()
     for n in prange(order.size):
         y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
         y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
-        if first:
-            out[y0:y1, x0:x1] = 0
-            seen[y0:y1, x0:x1] = 1
-        if hidden[n]:
-            continue
-        if _any_within(surface.covered, y0 - reach, y1 + reach, x0 - reach, x1 + reach):
-            acc = np.zeros((y1 - y0, (x1 - x0) * channels), np.float32)
-            _blur_tile(surface, rows, y0, x0, channels, acc)
-            hidden[n] = _lay_under(acc, surface, y0, x0, channels, out[y0:y1, x0:x1], seen[y0:y1, x0:x1])
-        if last or hidden[n]:
-            for y in range(y0, y1):
-                for x in range(x0, x1):
-                    for c in range(3):
-                        out[y, x, c] = max(out[y, x, c], np.float32(0))
+        hidden[n] = _tile(surface, rows, y0, x0, first, last, hidden[n], seen[y0:y1, x0:x1], out[y0:y1, x0:x1])
 
 
 def _surface(sheet: Sheet, optics: Optics) -> tuple[Surface, Rows]:
