@@ -11,7 +11,7 @@ from wideopen.ops.sheets.transport import DELTA, KAPPA, REACH, windows
 
 
 @njit(cache=True, parallel=True)
-def _half_step(image, alpha, F, B, colour):
+def _half_step(image, alpha, F, B, say, colour):
     """`reference.half_step`."""
     height, width = alpha.shape
     for y in prange(height):
@@ -31,14 +31,15 @@ def _half_step(image, alpha, F, B, colour):
                     for c in range(3):
                         F_mean[c] += w * F[ny, nx, c]
                         B_mean[c] += w * B[ny, nx, c]
+            to_F, to_B = a * say[y, x], b / say[y, x]
             for c in range(3):
                 F_c, B_c = F[y, x, c], B[y, x, c]
                 if weight > 0:
                     F_c, B_c = F_mean[c] / weight, B_mean[c] / weight
                 error = image[y, x, c] - a * F_c - b * B_c
-                step = error / (max(weight, EPS) + a * a + b * b)
-                F[y, x, c] = max(F_c + a * step, np.float32(0))
-                B[y, x, c] = max(B_c + b * step, np.float32(0))
+                step = error / (max(weight, EPS) + a * to_F + b * to_B)
+                F[y, x, c] = max(F_c + to_F * step, np.float32(0))
+                B[y, x, c] = max(B_c + to_B * step, np.float32(0))
 
 
 def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:

@@ -22,7 +22,8 @@ WORK_PX = 1280
 
 What is estimated is smooth: at 12 MP, 0.35 s here instead of some 3 s, and the photo's own detail enters in `split`.
 """
-
+PART_PX = 640
+"""The same for parts found by their depth edges: these have no strands, and each costs as much as the subject."""
 
 NO_LAMPS = np.zeros((1, 1), np.float32)
 """People carry few lamps; stretched, every glint in a beard slightly out of focus became a bead."""
@@ -42,7 +43,10 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
     lamps_of[0 if layers.front is None else 1] = NO_LAMPS
     sheets, image, seen = [], rgb, np.ones(alpha.shape, np.float32)
     for k, coverage in enumerate(coverages):
-        colour, image_behind = _peel(image, coverage, [resize_map(c, small) for c in coverages[k + 1 :]], separator)
+        size = small if lamps_of[k] is NO_LAMPS else work_size(alpha.shape, PART_PX)
+        colour, image_behind = _peel(
+            image, coverage, [resize_map(c, size) for c in coverages[k + 1 :]], size, separator
+        )
         visible = seen * coverage
         d = _continued(disparity, visible, layers.trusted[k])
         sheets.append(Sheet(rgb=colour, alpha=coverage, disparity=d, lamps=lamps_of[k]))
@@ -60,12 +64,14 @@ def _at_full_size(layers: Layers, alpha: F32) -> list[F32]:
     return [*front, subject, *(resize_map(c, alpha.shape) for c in layers.behind)]
 
 
-def _peel(image: F32, coverage: F32, behind: list[F32], separator: Separator) -> tuple[F32, F32]:
+def _peel(
+    image: F32, coverage: F32, behind: list[F32], small: tuple[int, int], separator: Separator
+) -> tuple[F32, F32]:
     """One layer's premultiplied colour (H, W, 3), and the image without it.
 
-    Where the layer hides what lies behind, each of the layers `behind`, (h, w), is continued from itself.
+    Where the layer hides what lies behind, each of the layers `behind`, (h, w), is continued from itself. Colours are
+    estimated at the size `small`.
     """
-    small = work_size(coverage.shape, WORK_PX)
     small_image, small_coverage = resize_map(image, small), resize_map(coverage, small)
     F, B = separator.estimate_colours(small_image, small_coverage)
     shows = np.clip(1 - small_coverage / np.float32(SOLID_FROM), 0, 1)

@@ -7,7 +7,9 @@ over its 4 neighbours j, and are kept at or above 0; the result, enlarged, start
 light here.
 
 Deviations: updates run in checkerboard order (Gauss-Seidel in two half steps), so that NumPy and the kernel do the same
-arithmetic in any number of threads; levels halve; a neighbour outside the photo is left out.
+arithmetic in any number of threads; levels halve; a neighbour outside the photo is left out; large levels iterate four
+times, not twice; and F's squared differences are divided by `say`, B's multiplied by it, so that what both leave
+unexplained goes to the one that varies more: a lit window behind dark hair is the window's.
 """
 
 from collections.abc import Callable
@@ -16,11 +18,15 @@ import cv2
 import numpy as np
 
 from wideopen.checks import F32
+from wideopen.ops.fill import fill_holes
 
 EPS = np.float32(5e-6)
 OMEGA = np.float32(0.1)
 SOLID_FROM, SOLID_AT = 0.8, 0.98  # coverage between which the background's estimate gives way to its continuation
-SMALL = 32  # levels up to this long side iterate 10 times, larger ones twice, as published
+SMALL = 32  # levels up to this long side iterate 10 times, as published, larger ones 4 times
+SAY_MOST = np.float32(20.0) ** np.float32(0.5)
+SAY_FLOOR = 1e-4  # variance of colours that is noise
+SAY_AROUND = 0.011  # radius over which colours vary, as a fraction of the long side
 
 
 def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
@@ -33,10 +39,28 @@ def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 def iterations(height: int, width: int) -> int:
     """Number of full steps on a level."""
-    return 10 if max(height, width) <= SMALL else 2
+    return 10 if max(height, width) <= SMALL else 4
 
 
-def half_step(image: F32, alpha: F32, F: F32, B: F32, colour: int) -> None:
+def say(image: F32, alpha: F32) -> F32:
+    """(H, W): how much more F varies around each pixel than B, as a ratio of standard deviations, between bounds.
+
+    Each is that of the colours seen pure, continued from there.
+    """
+    ratio = _variance(image, alpha > 0.95) / _variance(image, alpha < 0.05)
+    return np.clip(np.sqrt(ratio), 1 / SAY_MOST, SAY_MOST)
+
+
+def _variance(image: F32, pure: np.ndarray) -> F32:
+    """(H, W) variance of colours around a pixel, of those seen where `pure`, and SAY_FLOOR."""
+    side = 2 * max(1, round(SAY_AROUND * max(pure.shape))) + 1
+    known = pure.astype(np.float32)
+    mean, square = (cv2.blur(fill_holes(x, known), (side, side)).reshape(image.shape) for x in (image, image * image))
+    spread: F32 = np.maximum(square - mean * mean, 0).mean(axis=2) + np.float32(SAY_FLOOR)
+    return spread
+
+
+def half_step(image: F32, alpha: F32, F: F32, B: F32, say: F32, colour: int) -> None:
     """Update F and B in place where (y + x) % 2 == colour: the 2x2 system of each such pixel, solved exactly."""
     height, width = alpha.shape
     ys, xs = np.nonzero(np.add.outer(np.arange(height), np.arange(width)) % 2 == colour)
@@ -59,13 +83,14 @@ def half_step(image: F32, alpha: F32, F: F32, B: F32, colour: int) -> None:
     F_mean = F[ys, xs] if lone else F_sum / weight[:, None]
     B_mean = B[ys, xs] if lone else B_sum / weight[:, None]
     b = 1 - a
+    to_F, to_B = a * say[ys, xs], b / say[ys, xs]
     error = image[ys, xs] - a[:, None] * F_mean - b[:, None] * B_mean
-    step = error / (weight + a * a + b * b)[:, None]
-    F[ys, xs] = np.maximum(F_mean + a[:, None] * step, 0)
-    B[ys, xs] = np.maximum(B_mean + b[:, None] * step, 0)
+    step = error / (weight + a * to_F + b * to_B)[:, None]
+    F[ys, xs] = np.maximum(F_mean + to_F[:, None] * step, 0)
+    B[ys, xs] = np.maximum(B_mean + to_B[:, None] * step, 0)
 
 
-HalfStep = Callable[[F32, F32, F32, F32, int], None]
+HalfStep = Callable[[F32, F32, F32, F32, F32, int], None]
 
 
 def coarse_to_fine(image: F32, alpha: F32, update: HalfStep) -> tuple[F32, F32]:
@@ -73,15 +98,17 @@ def coarse_to_fine(image: F32, alpha: F32, update: HalfStep) -> tuple[F32, F32]:
     height, width = alpha.shape
     F = np.full((1, 1, 3), image.mean((0, 1), dtype=np.float64), np.float32)
     B = F.copy()
+    full = say(image, alpha)
     for h, w in level_sizes(height, width):
         size = (w, h)
         I = cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(h, w, 3)
         A = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).reshape(h, w)
         F = cv2.resize(F, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
         B = cv2.resize(B, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
+        r = cv2.resize(full, size, interpolation=cv2.INTER_AREA).reshape(h, w)
         for _ in range(iterations(h, w)):
-            update(I, A, F, B, 0)
-            update(I, A, F, B, 1)
+            update(I, A, F, B, r, 0)
+            update(I, A, F, B, r, 1)
     return F, B
 
 
