@@ -87,11 +87,12 @@ def _wide():
 
 def _pieces():
     """Running sums, and rows of the paper look, a few at a time, as for a photo too large for the budget."""
-    from wideopen.ops.render import torch_fft  # equal to the reference within 1e-6 at such radii, and quicker
+    from wideopen.ops.render import numba_cpu
     from wideopen.ops.render.triton_gpu import launch
 
     launch.BUDGET = 20_000
-    yield "pieces", _errors(torch_fft, (21, 40), SHAPES[0], 20.0)
+    yield "exact", _errors(numba_cpu, (21, 40), SHAPES[0], 20.0)
+    yield "fast", _errors(numba_cpu, (11, 140), SHAPES[0], 120.0, quality="fast", planes=6)
 
 
 def _fast():

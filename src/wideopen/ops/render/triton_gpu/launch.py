@@ -5,12 +5,10 @@ import triton
 from torch import Tensor
 
 from wideopen.ops.render.triton_gpu import spread_kernels
-from wideopen.ops.render.triton_gpu.tables import Field, SpanTable
+from wideopen.ops.render.triton_gpu.tables import BX, BY, Field, SpanTable
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted which planes they use."""
-BY, BX = 8, 32
-"""Cells of a tile of output."""
 BUDGET = 1 << 30
 """Bytes of running sums, or of planes, at a time."""
 

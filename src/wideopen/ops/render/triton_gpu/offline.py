@@ -29,7 +29,7 @@ class _NoDevice:
         return self._target
 
     def get_current_device(self) -> int:
-        return 0
+        return self._target.arch  # kernels are kept by device, so another architecture must be another one
 
     def get_current_stream(self, device: int) -> int:
         return device

@@ -14,8 +14,8 @@ from wideopen.lens import Aperture, PaperLook, Quality
 from wideopen.ops.planes import paper_planes
 from wideopen.ops.render.reference import paper_radii
 from wideopen.ops.render.triton_gpu import launch, light_kernels, spread_kernels
-from wideopen.ops.render.triton_gpu.launch import BX, BY, spread, tiles
-from wideopen.ops.render.triton_gpu.tables import SpanTable, paper_tables, segment_of
+from wideopen.ops.render.triton_gpu.launch import spread, tiles
+from wideopen.ops.render.triton_gpu.tables import BX, BY, SpanTable, paper_tables, segment_of
 
 
 def _bent(encoded: Tensor, p: PaperLook, longest: int) -> tuple[Tensor, float]:

@@ -16,6 +16,8 @@ from wideopen.ops.aperture import FieldNodes, Spans, antialiased_spans, binary_s
 from wideopen.ops.render.numba_cpu.paper_look import COARSE_RADIUS as PAPER_COARSE_RADIUS
 from wideopen.ops.render.numba_cpu.spans import level_of, radius_at
 
+BY, BX = 8, 32
+"""Cells of a tile of output."""
 NEAR_RADIUS = 4.0
 """Below it, all planes of a sheet are blurred at once, tap by tap: as fast as spans, and free of their cancellation."""
 NEAR_REACH = 4
@@ -51,6 +53,19 @@ class SpanTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """The planes of one level that are not near, and where they matter: reaches in pixels, -1 for other planes."""
+
+    planes: tuple[int, ...]
+    chosen: Tensor  # the same, int32
+    segment: int  # cells of running sums
+    rows: int  # of cells that are summed at a time
+    used: Tensor  # (N,) int32: 0
+    reaches: Tensor  # (N,) int32: how far a plane spreads
+    needed: Tensor  # (N,) int32: how far from its pixels running sums may be looked up
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ThinLens:
     """One sheet's lens: planes by how they are blurred."""
 
@@ -59,7 +74,7 @@ class ThinLens:
     spans: SpanTable
     near: Tensor  # (nodes, 81, N + 1) float32, 0 for planes that are not near
     near_reaches: Tensor  # (N,) int32 pixels, -1 for planes that are not near
-    far: dict[int, tuple[int, ...]]  # level: its planes that are not near
+    far: dict[int, Level]  # levels that have planes which are not near
 
 
 def _field(nodes: FieldNodes, device: str) -> Field:
@@ -130,9 +145,27 @@ def thin_lens_tables(
         near=torch.from_numpy(table).to(device),
         near_reaches=torch.tensor(reaches, dtype=torch.int32, device=device),
         far={
-            level: tuple(k for k in range(len(radii)) if levels[k] == level and not near[k])
+            level: _level(level, planes, spans, shape, device)
             for level in sorted(set(levels))
+            if (planes := tuple(k for k in range(len(radii)) if levels[k] == level and not near[k]))
         },
+    )
+
+
+def _level(level: int, planes: tuple[int, ...], spans: SpanTable, shape: tuple[int, int], device: str) -> Level:
+    def reaches(of: Callable[[int], int]) -> Tensor:
+        values = [of((spans.reaches[k] + 2) << level) if k in planes else -1 for k in range(len(spans.levels))]
+        return torch.tensor(values, dtype=torch.int32, device=device)
+
+    segment = segment_of(max(spans.reaches[k] for k in planes), -(-shape[1] // (1 << level)))
+    return Level(
+        planes=planes,
+        chosen=torch.tensor(planes, dtype=torch.int32, device=device),
+        segment=segment,
+        rows=max(1, 1024 // segment),
+        used=reaches(lambda _: 0),
+        reaches=reaches(lambda reach: reach),
+        needed=reaches(lambda reach: 2 * reach + (max(BY, BX) << level)),
     )
 
 

@@ -20,8 +20,8 @@ from torch import Tensor
 from wideopen.ops.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
 from wideopen.ops.planes import thin_lens_planes
 from wideopen.ops.render.triton_gpu import launch, light_kernels, spread_kernels
-from wideopen.ops.render.triton_gpu.launch import BLOCK, BX, BY, find_used, spread, tiles
-from wideopen.ops.render.triton_gpu.tables import NEAR_REACH, ThinLens, segment_of, thin_lens_tables
+from wideopen.ops.render.triton_gpu.launch import BLOCK, find_used, spread, tiles
+from wideopen.ops.render.triton_gpu.tables import BX, BY, NEAR_REACH, ThinLens, thin_lens_tables
 from wideopen.ops.render.types import Optics
 
 
@@ -35,7 +35,24 @@ class GpuSheet:
     lamps: Tensor | None  # (h, w)
 
 
-def _place(sheet: GpuSheet, optics: Optics, lens: ThinLens, lamps: Tensor) -> tuple[Tensor, Tensor]:
+def lens_of(sheet: GpuSheet, optics: Optics) -> ThinLens:
+    """Tables of the lens for one sheet; waits for the sheet's range of disparity."""
+    ends = np.array(torch.stack(torch.aminmax(sheet.disparity)).tolist(), np.float32)
+    offset = np.float32(optics.focus_disparity) - ends
+    far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
+    radii = tuple(float(r) for r in thin_lens_planes(float(near), float(far), optics.planes))
+    height, width = sheet.disparity.shape
+    fast = optics.quality == "fast"
+    return thin_lens_tables(radii, optics.aperture, optics.cat_eye, fast, (height, width), str(sheet.rgb.device))
+
+
+def _lamps(sheet: GpuSheet) -> Tensor:
+    return sheet.rgb.new_ones(1, 1) if sheet.lamps is None else sheet.lamps
+
+
+def place(sheet: GpuSheet, optics: Optics, lens: ThinLens) -> tuple[Tensor, Tensor]:
+    """Stretched colour, place among the planes and alpha, (4 or 5, H, W); planes that each block uses, (Y, X, N)."""
+    lamps = _lamps(sheet)
     height, width = sheet.disparity.shape
     planes = len(lens.radii) - 1
     blocks = triton.cdiv(height, BLOCK), triton.cdiv(width, BLOCK)
@@ -65,39 +82,31 @@ def _near(base: Tensor, used: Tensor, lens: ThinLens) -> Tensor:
 def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *, add: bool) -> None:
     """out (C, m, n) <- or += the planes of a level, blurred and added."""
     channels, height, width = base.shape
-    size, planes, spans = 1 << level, lens.far[level], lens.spans
+    size, at, spans = 1 << level, lens.far[level], lens.spans
     rows, columns = out.shape[1:]
-    reaches = [(spans.reaches[k] + 2) * size if k in planes else -1 for k in range(len(spans.levels))]
-    segment = segment_of(max(spans.reaches[k] for k in planes), columns)
-    height_of = max(1, 1024 // segment)  # rows of cells that are summed at a time
-    segments = triton.cdiv(columns, segment)
-
-    def found(reach: list[int], tile: tuple[int, int]) -> Tensor:
-        limits = torch.tensor(reach, dtype=torch.int32, device=base.device)
-        return find_used(used, limits, (tile[0] * size, tile[1] * size), (rows * size, columns * size))
-
-    active = found(reaches, (BY, BX))
-    filled = found([min(r, 0) for r in reaches], (height_of, segment))
-    needed = found([2 * r + max(BY, BX) * size if r >= 0 else -1 for r in reaches], (height_of, segment))
-    plane_size = rows * segments * channels * (segment + 1)
-    at_a_time = max(1, min(len(planes), launch.BUDGET // (4 * plane_size)))
+    whole = rows * size, columns * size
+    segments = triton.cdiv(columns, at.segment)
+    active = find_used(used, at.reaches, (BY * size, BX * size), whole)
+    filled, needed = (find_used(used, r, (at.rows * size, at.segment * size), whole) for r in (at.used, at.needed))
+    plane_size = rows * segments * channels * (at.segment + 1)
+    at_a_time = max(1, min(len(at.planes), launch.BUDGET // (4 * plane_size)))
     sums = torch.empty(at_a_time * plane_size, device=base.device)
-    for start in range(0, len(planes), at_a_time):
-        chosen = torch.tensor(planes[start : start + at_a_time], dtype=torch.int32, device=base.device)
-        spread_kernels.plane_sums[(segments, triton.cdiv(rows, height_of), len(chosen))](
+    for start in range(0, len(at.planes), at_a_time):
+        chosen = at.chosen[start : start + at_a_time]
+        spread_kernels.plane_sums[(segments, triton.cdiv(rows, at.rows), len(chosen))](
             base, chosen, filled, needed, sums, height, width, rows, segments, size, len(spans.levels),
-            OPAQUE=channels == 4, SEG=segment, ROWS=height_of,
+            OPAQUE=channels == 4, SEG=at.segment, ROWS=at.rows,
         )  # fmt: skip
         spread(
             sums, chosen, active, spans, lens.field, out, shape=(height, width), level=level, top=0,
-            sums_planes=at_a_time, segment=segment, fractions=True, add=add or start > 0,
+            sums_planes=at_a_time, segment=at.segment, fractions=True, add=add or start > 0,
         )  # fmt: skip
 
 
 def _coarse(base: Tensor, used: Tensor, lens: ThinLens) -> tuple[Tensor, Tensor]:
     """The coarse levels' blurred cells, one after the other, and where each begins, -1 for none."""
     channels, height, width = base.shape
-    offsets, length = [-1] * (max(lens.far) + 1), 0
+    offsets, length = [-1] * (max(lens.far, default=0) + 1), 0
     for level in lens.far:
         if level > 0:
             offsets[level] = length
@@ -117,16 +126,10 @@ def thin_lens_on_gpu(sheets: Sequence[GpuSheet], optics: Optics) -> Tensor:
     device = sheets[0].rgb.device
     image, canvas = torch.empty(height, width, 3, device=device), torch.empty(4, height, width, device=device)
     for number, sheet in enumerate(sheets):
-        ends = np.array([float(end) for end in torch.stack(torch.aminmax(sheet.disparity)).tolist()], np.float32)
-        offset = np.float32(optics.focus_disparity) - ends
-        far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
-        radii = tuple(float(r) for r in thin_lens_planes(float(near), float(far), optics.planes))
-        fast = optics.quality == "fast"
-        lens = thin_lens_tables(radii, optics.aperture, optics.cat_eye, fast, (height, width), str(device))
-        lamps = torch.ones(1, 1, device=device) if sheet.lamps is None else sheet.lamps
-        base, used = _place(sheet, optics, lens, lamps)
+        lens, lamps = lens_of(sheet, optics), _lamps(sheet)
+        base, used = place(sheet, optics, lens)
         fine = _near(base, used, lens)
-        if lens.far.get(0):
+        if 0 in lens.far:
             _far(base, used, lens, 0, fine, add=True)
         coarse, offsets = _coarse(base, used, lens)
         light_kernels.lay[(tiles(height, width),)](
