@@ -12,7 +12,7 @@ Two floors stand beside each time, for what this scene makes the kernels do (`wo
 - look-ups: 4 values for each span and channel, 81 taps of small radii, 4 bytes each, over 128 B per clock of each
   multiprocessor, the rate of its first-level cache. There are fewer multiplications than look-ups, at a higher rate.
 
-Counted for 4K, 32 planes, as milliseconds of an H100 (3.35 TB/s; 132 multiprocessors at 1.755 GHz), not measured on one:
+Counted for 4K, 32 planes, as milliseconds of an H100 (3.35 TB/s; 132 multiprocessors at 1.755 GHz); not measured there:
 
 | quality | bytes | | look-ups | |
 |---|---|---|---|---|
