@@ -10,6 +10,7 @@ docs/lens-benchmark.md.
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from lens.truth import F32, FLOOR_DB, MOST_RAYS, Renders, View, default_cache
 from provenance import provenance
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "lens.json"
-COLUMNS = {"psnr_db": "PSNR", "edge_psnr_db": "edge", "ssim": "SSIM", "flip": "FLIP"}
+BEGIN, END = "<!-- tables of run.py -->", "<!-- end of tables -->"
+COLUMNS = ("psnr_db", "edge_psnr_db", "ssim", "flip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,29 +69,52 @@ def mean(cases: list[Case], truth: str, method: str) -> dict[str, float]:
     return {c: float(np.mean([case.figures[truth][method][c] for case in cases])) for c in COLUMNS}
 
 
-def show(cases: list[Case]) -> None:
-    """Print one table for each truth: PSNR whole / edge of each shot, then the means."""
-    for truth in TRUTHS:
-        print(f"\nagainst {'rays clamped at white' if truth == 'clamped' else 'true radiance'}: PSNR, dB, whole / edge")
-        print(f"{'':26}" + "".join(f"{name:>20}" for name in METHODS) + f"{'noise floor':>16}")
+def tables(cases: list[Case]) -> Iterator[str]:
+    """Lines of Markdown: for each truth the means of each set, then PSNR whole / edge of each shot."""
+    for truth, title in zip(TRUTHS, ("rays clamped at white", "true radiance"), strict=True):
+        yield from (
+            "",
+            f"Against **{title}**, means:",
+            "",
+            *heads("set", "method", "PSNR, dB", "edge, dB", "SSIM", "FLIP"),
+        )
+        for name, chosen in sets_of(cases).items():
+            for method in METHODS:
+                m = mean(chosen, truth, method)
+                figures = (f"{m['psnr_db']:.2f}", f"{m['edge_psnr_db']:.2f}", f"{m['ssim']:.3f}", f"{m['flip']:.3f}")
+                yield row(name, method, *figures)
+        yield from ("", f"Against **{title}**, PSNR whole / edge in dB:", "")
+        yield from heads("scene, in focus", *METHODS, "noise floor")
         for case in cases:
-            cells = [case.figures[truth][name] for name in METHODS]
-            floors = "{:.1f} / {:.1f}".format(*case.view.floors(TRUTHS.index(truth)))
-            row = "".join(f"{c['psnr_db']:12.2f} / {c['edge_psnr_db']:5.2f}" for c in cells)
-            print(f"{case.scene.name + ', ' + case.shot.focus:26}{row}{floors:>16}")
-        for column, title in COLUMNS.items():
-            row = "".join(f"{mean(cases, truth, name)[column]:20.3f}" for name in METHODS)
-            print(f"{'mean ' + title:26}{row}")
+            figures = [case.figures[truth][name] for name in METHODS]
+            pairs = [(f["psnr_db"], f["edge_psnr_db"]) for f in figures] + [case.view.floors(TRUTHS.index(truth))]
+            yield row(f"{case.scene.name}, {case.shot.focus}", *(f"{whole:.1f} / {edge:.1f}" for whole, edge in pairs))
+
+
+def row(*cells: str) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def heads(*cells: str) -> tuple[str, str]:
+    """The first two rows of a Markdown table."""
+    return row(*cells), "|---" * len(cells) + "|"
+
+
+def sets_of(cases: list[Case]) -> dict[str, list[Case]]:
+    """The shots of each half that was run, and all where both were."""
+    halves = {purpose: [c for c in cases if c.scene.purpose == purpose] for purpose in ("tune", "judge")}
+    return {name: chosen for name, chosen in halves.items() if chosen} | (
+        {"all": cases} if all(halves.values()) else {}
+    )
 
 
 def report(cases: list[Case]) -> dict[str, Any]:
     """What the JSON says."""
     rounded = lambda figures: {column: round(value, 4) for column, value in figures.items()}  # noqa: E731
-    sets = {name: [c for c in cases if c.scene.purpose == name] for name in ("tune", "judge")} | {"all": cases}
     means = {
         name: {truth: {m: rounded(mean(chosen, truth, m)) for m in METHODS} for truth in TRUTHS}
-        for name, chosen in sets.items()
-        if chosen
+        for name, chosen in sets_of(cases).items()
     }
     shots = [
         {
@@ -106,6 +131,17 @@ def report(cases: list[Case]) -> dict[str, Any]:
     return {**provenance(), "edge_band_px": metrics.BAND_PX, "means": means, "shots": shots}
 
 
+def document(folder: Path, lines: str, cases: list[Case]) -> None:
+    """Put the tables between their marks in lens-benchmark.md, and the pictures into images/."""
+    page = folder / "lens-benchmark.md"
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        sys.exit(f"{page}: expected {BEGIN} and {END}, found at most one")
+    page.write_text(f"{before}{BEGIN}\n{lines}\n\n{END}{after}", encoding="utf-8")
+    pictures.write(folder / "images", cases)
+
+
 def main() -> None:
     """Render, run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -113,7 +149,9 @@ def main() -> None:
     parser.add_argument("--scenes", nargs="+", choices=sorted(SCENES), default=None, help="these only, of any set")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="folder of renders (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON (%(default)s)")
-    parser.add_argument("--pictures", type=Path, default=None, help="folder for the worst case and the contact sheet")
+    parser.add_argument(
+        "--docs", type=Path, default=None, help="folder whose lens-benchmark.md and images/ are updated"
+    )
     parser.add_argument(
         "--floor", type=float, default=FLOOR_DB, help="dB at which a truth is good enough (%(default)s)"
     )
@@ -128,10 +166,11 @@ def main() -> None:
         for shot in scene.shots:
             view = renders.view(shot, floor_db=options.floor, most_rays=options.most_rays)
             cases.append(run(scene, shot, view))
-    show(cases)
+    lines = "\n".join(tables(cases))
+    print(lines)
     options.out.write_text(json.dumps(report(cases), indent=2) + "\n", encoding="utf-8")
-    if options.pictures:
-        pictures.write(options.pictures, cases)
+    if options.docs:
+        document(options.docs, lines, cases)
 
 
 if __name__ == "__main__":

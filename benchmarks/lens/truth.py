@@ -26,7 +26,7 @@ VERSION = 1  # of what trace.py computes from the same scene: raise it and every
 PHOTO_RAYS = 256
 RAYS_A_ROUND = 16  # per pixel and half; after each the noise is looked at
 MOST_RAYS = 512  # per pixel and half
-FLOOR_DB = 46.0  # of the clamped truth, in the whole picture and in the band
+FLOOR_DB = 45.0  # of the clamped truth, in the whole picture and in the band
 TRUE_SLACK_DB = 6.0
 CLAMPED, TRUE = 0, 1
 
