@@ -34,9 +34,9 @@ def forget_stale_kernels(kernels: ModuleType, *used: ModuleType) -> None:
     """
     changed = max(Path(str(module.__file__)).stat().st_mtime for module in (kernels, *used))
     own = Path(str(kernels.__file__)).stem
-    for kernel in vars(kernels).values():
+    for name, kernel in vars(kernels).items():
         if isinstance(kernel, Dispatcher) and kernel.stats.cache_path:
-            for index in Path(kernel.stats.cache_path).glob(f"{own}.{kernel.__name__}-*.nbi"):
+            for index in Path(kernel.stats.cache_path).glob(f"{own}.{name}-*.nbi"):
                 with suppress(OSError):  # gone by now, or not ours to remove
                     if index.stat().st_mtime < changed:
                         index.unlink()

@@ -17,7 +17,7 @@ for kernels in (spans, thin_lens_look, paper_look):
 def needs_compiling(look: str) -> bool:
     """Whether numba's cache on disk holds no kernel of this look for its file as it is now."""
     module, kernel = (
-        (paper_look, paper_look._tiles) if look == "paper" else (thin_lens_look, thin_lens_look._sheet_under)
+        (paper_look, paper_look._tiles) if look == "paper" else (thin_lens_look, thin_lens_look._sheet_over)
     )
     file = Path(str(module.__file__))
     cached = Path(kernel.stats.cache_path).glob(f"{file.stem}.{kernel.__name__}-*.nbi")

@@ -1,4 +1,4 @@
-"""The thin-lens look on all cores: tiles of the output, sheet by sheet from the front.
+"""The thin-lens look on all cores: tiles of the output, sheet by sheet, farthest first.
 
 What bounds the work: a tile looks only at planes that some pixel within reach uses, skips rows that hold none of them,
 and skips sheets that nearer ones hide. Running sums live for one row of one tile, so float32 keeps 1e-6 whatever the
@@ -40,48 +40,70 @@ STRIP = 8
 
 
 class Surface(NamedTuple):
-    """A sheet as the kernels take it."""
+    """A sheet as the kernels take it, and where the lens is focused."""
 
     rgb: np.ndarray  # (H, W, 3)
     alpha: np.ndarray  # (H, W), or (1, 1) and never read where opaque
     opaque: bool
-    position: np.ndarray  # (H, W) place among the planes
+    disparity: np.ndarray  # (H, W)
     stretch: np.ndarray  # (h, w): `highlights`
-    used: np.ndarray  # (Y, X, N) bool: which planes each block's pixels lie on
-    covered: np.ndarray  # (Y, X) bool: whether a block holds any coverage
+    focus: np.float32
+    focus_range: np.float32
+    radius_px: np.float32
+    radii: np.ndarray  # (N,) float32, descending: `planes.thin_lens_planes`
+    gaps: np.ndarray  # (N,) float32, one over the distance to the next radius; as good as infinite for the last
+
+
+class Blocks(NamedTuple):
+    """What each block of a sheet holds."""
+
+    used: np.ndarray  # (Y, X, N) bool: pixels on a plane
+    covered: np.ndarray  # (Y, X) bool: pixels with any coverage
+    clear: np.ndarray  # (Y, X) bool: pixels that are not quite covered
+
+
+@njit(cache=True, inline="always")
+def _radius(surface, y, x):
+    """`planes.signed_radius` of a pixel."""
+    offset = surface.focus - surface.disparity[y, x]
+    r = max(abs(offset) - surface.focus_range, np.float32(0)) * surface.radius_px
+    return r if offset >= 0 else -r
+
+
+@njit(cache=True)
+def _position(surface, y, x, k):
+    """`planes.plane_position` of a pixel; the search starts at plane k."""
+    r = _radius(surface, y, x)
+    while k > 0 and surface.radii[k] < r:
+        k -= 1
+    while k + 2 < surface.radii.size and surface.radii[k + 1] >= r:
+        k += 1
+    return np.float32(k) + min(max((surface.radii[k] - r) * surface.gaps[k], np.float32(0)), np.float32(1))
 
 
 @njit(cache=True, parallel=True, fastmath=MATHS)
-def _place(disparity, alpha, opaque, focus, focus_range, radius_px, radii):
-    """`planes.signed_radius`, then `planes.plane_position` (H, W), and what each block holds; radii descend."""
-    height, width = disparity.shape
-    position = np.empty((height, width), np.float32)
-    used = np.zeros(((height + BLOCK - 1) // BLOCK, (width + BLOCK - 1) // BLOCK, radii.size), np.bool_)
-    covered = np.zeros(used.shape[:2], np.bool_)
+def _blocks(surface, height, width):
+    """Return `Blocks` of a surface, as a tuple."""
+    used = np.zeros(((height + BLOCK - 1) // BLOCK, (width + BLOCK - 1) // BLOCK, surface.radii.size), np.bool_)
+    covered, clear = np.zeros(used.shape[:2], np.bool_), np.zeros(used.shape[:2], np.bool_)
     for band in prange(used.shape[0]):
         k = 0
         for y in range(band * BLOCK, min(height, (band + 1) * BLOCK)):
             for x in range(width):
-                offset = focus - disparity[y, x]
-                r = max(abs(offset) - focus_range, np.float32(0)) * radius_px
-                if offset < 0:
-                    r = -r
-                while k > 0 and radii[k] < r:
-                    k -= 1
-                while k + 2 < radii.size and radii[k + 1] >= r:
-                    k += 1
-                p = np.float32(k)  # the neighbour's plane is nearly always right, or next to it
-                if r < radii[k]:
-                    last = radii[min(k + 1, radii.size - 1)]
-                    p += min((radii[k] - r) / (radii[k] - last), np.float32(1)) if last < radii[k] else 0
-                position[y, x] = p
-                first = int(p)
-                used[band, x // BLOCK, first] = True
-                if p > first:
-                    used[band, x // BLOCK, first + 1] = True
-                if opaque or alpha[y, x] > 0:
+                f = (surface.radii[k] - _radius(surface, y, x)) * surface.gaps[k]
+                if f < 0 or f >= 1:  # else between the same planes as the pixel before, like most
+                    p = _position(surface, y, x, k)
+                    k = int(p)
+                    f = p - np.float32(k)
+                used[band, x // BLOCK, k] = True
+                if f > 0:
+                    used[band, x // BLOCK, k + 1] = True
+                a = np.float32(1) if surface.opaque else surface.alpha[y, x]
+                if a > 0:
                     covered[band, x // BLOCK] = True
-    return position, used, covered
+                if a < 1:
+                    clear[band, x // BLOCK] = True
+    return used, covered, clear
 
 
 @njit(cache=True)
@@ -107,13 +129,16 @@ def _gain(rgb, x, a, s):
 @njit(cache=True, fastmath=MATHS)
 def _add_sharp(surface, sharp, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes k with sharp[k], as they are."""
-    height, last = surface.position.shape[0], sharp.size - 1
+    height, last, k = surface.rgb.shape[0], sharp.size - 1, 0
     for y in range(acc.shape[0]):
-        rgb, position, row = surface.rgb[y0 + y], surface.position[y0 + y], acc[y]
+        rgb, row = surface.rgb[y0 + y], acc[y]
         s = surface.stretch[(y0 + y) * surface.stretch.shape[0] // height]
         for x in range(x0, x0 + acc.shape[1] // channels):
-            k = int(position[x])
-            f = position[x] - np.float32(k)
+            f = (surface.radii[k] - _radius(surface, y0 + y, x)) * surface.gaps[k]
+            if f < 0 or f >= 1:
+                p = _position(surface, y0 + y, x, k)
+                k = int(p)
+                f = p - np.float32(k)
             w = (np.float32(1) - f if sharp[k] else np.float32(0)) + (f if sharp[min(k + 1, last)] else np.float32(0))
             if w > 0:
                 a = np.float32(1) if surface.opaque else surface.alpha[y0 + y, x]
@@ -130,25 +155,25 @@ def _gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
     summed first: disparity is smooth, so that is most of a cell.
     """
     size, one = 1 << level, np.float32(1)
-    height, width = surface.position.shape
+    height, width = surface.rgb.shape[:2]
     stop = min(width, (x0 + cells.shape[2] // channels) * size)
+    k = 0
     for y in range(max(0, y0 * size), min(height, (y0 + cells.shape[1]) * size)):
-        rgb, position = surface.rgb[y], surface.position[y]
+        rgb = surface.rgb[y]
         s = surface.stretch[y * surface.stretch.shape[0] // height]
         row = (y >> level) - y0
         x = max(0, x0 * size)
         while x < stop:
-            k, i = int(position[x]), ((x >> level) - x0) * channels
+            p = _position(surface, y, x, k)
+            k, i = int(p), ((x >> level) - x0) * channels
             near, far = slots[k], slots[min(k + 1, slots.size - 1)]
-            end, plane = min(stop, ((x >> level) + 1) << level), np.float32(k)
+            end, f = min(stop, ((x >> level) + 1) << level), p - np.float32(k)
+            radius, gap = surface.radii[k], surface.gaps[k]
             if near < 0 and far < 0:
                 x += 1
                 continue
             r0 = g0 = b0 = w0 = a0 = r1 = g1 = b1 = w1 = a1 = np.float32(0)
-            while x < end:
-                f = position[x] - plane
-                if f < 0 or f >= 1:
-                    break
+            while True:
                 a = one if surface.opaque else surface.alpha[y, x]
                 gain = _gain(rgb, x, a, s)
                 r, g, b = rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain
@@ -164,6 +189,11 @@ def _gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
                 a0 += a * f
                 w0 += f
                 x += 1
+                if x == end:
+                    break
+                f = (radius - _radius(surface, y, x)) * gap
+                if f < 0 or f >= 1:
+                    break
             if near >= 0:
                 _add_cell(cells[near, row], i, channels, r0, g0, b0, w0, a0)
                 filled[near, row] = True
@@ -185,7 +215,7 @@ def _add_cell(cells, i, channels, r, g, b, w, a):
 @njit(cache=True, fastmath=MATHS)
 def _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, acc):
     """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred as at a node."""
-    last = (surface.position.shape[0] - 1) >> level
+    last = (surface.rgb.shape[0] - 1) >> level
     reach = 0
     for k in range(slots.size):
         if slots[k] >= 0:
@@ -227,17 +257,18 @@ def _blur_field(surface, rows, level, slots, planes, y0, x0, channels, acc):
 
 
 @njit(cache=True)
-def _blur_tile(surface, rows, y0, x0, channels, acc):
+def _blur_tile(surface, used, rows, y0, x0, channels, acc):
     """acc (h, w * C) += sum over planes of the blurred, weighted sheet."""
-    height, width = surface.position.shape
+    height, width = surface.rgb.shape[:2]
     y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
     for level in range(rows.levels.max() + 1):
         slots, sharp = np.full(rows.levels.size, -1), np.zeros(rows.levels.size, np.bool_)
         planes = np.int64(0)  # a literal 0 would have numba compile all that it is passed to once more
         for k in range(slots.size):
             reach = (rows.reaches[k] + 2) << level
-            used = surface.used[:, :, k]
-            if rows.levels[k] != level or not _any_within(used, y0 - reach, y1 + reach, x0 - reach, x1 + reach):
+            if rows.levels[k] != level or not _any_within(
+                used[:, :, k], y0 - reach, y1 + reach, x0 - reach, x1 + reach
+            ):
                 continue
             if rows.reaches[k] == 0:
                 sharp[k] = True
@@ -275,20 +306,15 @@ def _compression(level, s):
 
 
 @njit(cache=True, fastmath=MATHS)
-def _lay_under(acc, surface, y0, x0, channels, out, seen):
-    """out (h, w, 3) += seen * colour, seen (h, w) *= 1 - alpha, of the sheet sum blur(w rgba) / sum blur(w).
-
-    Returns whether nothing behind it shows.
-    """
-    height, width = surface.position.shape
-    hidden = True
-    for y in range(seen.shape[0]):
+def _lay_over(acc, surface, y0, x0, channels, out):
+    """out (h, w, 3) <- the sheet sum blur(w rgba) / sum blur(w), over what was there."""
+    height, width = surface.rgb.shape[:2]
+    for y in range(out.shape[0]):
         s_row = surface.stretch[(y0 + y) * surface.stretch.shape[0] // height]
-        for x in range(seen.shape[1]):
+        for x in range(out.shape[1]):
             i = x * channels
             share = acc[y, i + 3]
             if share <= np.float32(1e-12):
-                hidden = False
                 continue
             scale = np.float32(1) / share
             a = np.float32(1) if surface.opaque else acc[y, i + 4] * scale
@@ -297,78 +323,101 @@ def _lay_under(acc, surface, y0, x0, channels, out, seen):
                 s = s_row[(x0 + x) * s_row.size // width]
                 if s > 0:
                     scale *= _compression(level / a, s)
-            scale *= seen[y, x]
+            behind = np.float32(1) - a
             for c in range(3):
-                out[y, x, c] += acc[y, i + c] * scale
-            seen[y, x] *= max(np.float32(1) - a, np.float32(0))
-            hidden &= seen[y, x] == 0
-    return hidden
+                out[y, x, c] = acc[y, i + c] * scale + behind * out[y, x, c]
+
+
+@njit(cache=True)
+def _hide(used, clear, rows, width, tile_h, tile_w, order, hidden):
+    """Set hidden (T,) for the tiles that a sheet covers so well that nothing behind it shows."""
+    tiles_x = (width + tile_w - 1) // tile_w
+    for n in range(order.size):
+        y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
+        y1, x1 = y0 + tile_h, x0 + tile_w
+        widest = 0
+        for k in range(rows.levels.size):
+            reach = (rows.reaches[k] + 2) << rows.levels[k] if rows.reaches[k] > 0 else 0
+            if reach > widest and _any_within(used[:, :, k], y0 - reach, y1 + reach, x0 - reach, x1 + reach):
+                widest = reach
+        hidden[n] |= not _any_within(clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
 
 
 @njit(cache=True, fastmath=MATHS)
-def _tile(surface, rows, y0, x0, first, last, hidden, seen, out):
-    """One tile of `_sheet_under`, from pixel (y0, x0): out (h, w, 3), seen (h, w). Returns whether all is hidden."""
+def _tile(surface, used, covered, rows, y0, x0, first, last, hidden, out):
+    """One tile of `_sheet_over`, out (h, w, 3) from pixel (y0, x0) on."""
     channels = 4 if surface.opaque else 5
-    height, width = seen.shape
+    height, width = out.shape[:2]
     reach = 0
     for k in range(rows.levels.size):
-        reach = max(reach, rows.reaches[k] << rows.levels[k])
+        reach = max(reach, (rows.reaches[k] + 2) << rows.levels[k])
     if first:
         out[:] = 0
-        seen[:] = 1
-    if hidden:
-        return True
-    if _any_within(surface.covered, y0 - reach, y0 + height + reach, x0 - reach, x0 + width + reach):
+    if not hidden and _any_within(covered, y0 - reach, y0 + height + reach, x0 - reach, x0 + width + reach):
         acc = np.zeros((height, width * channels), np.float32)
-        _blur_tile(surface, rows, y0, x0, channels, acc)
-        hidden = _lay_under(acc, surface, y0, x0, channels, out, seen)
-    if last or hidden:
+        _blur_tile(surface, used, rows, y0, x0, channels, acc)
+        _lay_over(acc, surface, y0, x0, channels, out)
+    if last:
         for y in range(height):
             for x in range(width):
                 for c in range(3):
                     out[y, x, c] = max(out[y, x, c], np.float32(0))
-    return hidden
 
 
 @njit(cache=True, parallel=True)
-def _sheet_under(surface, rows, tile_h, tile_w, order, first, last, hidden, seen, out):
-    """out (H, W, 3) <- what nearer sheets left, over this one; seen (H, W) how much still shows; both by tiles."""
-    height, width = surface.position.shape
+def _sheet_over(surface, used, covered, rows, tile_h, tile_w, order, first, last, hidden, out):
+    """out (H, W, 3) <- the blurred sheet over out, tile by tile; those that are hidden are left out."""
+    height, width = out.shape[:2]
     tiles_x = (width + tile_w - 1) // tile_w
     for n in prange(order.size):
         y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
         y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
-        hidden[n] = _tile(surface, rows, y0, x0, first, last, hidden[n], seen[y0:y1, x0:x1], out[y0:y1, x0:x1])
+        _tile(surface, used, covered, rows, y0, x0, first, last, hidden[n], out[y0:y1, x0:x1])
 
 
-def _surface(sheet: Sheet, optics: Optics) -> tuple[Surface, Rows]:
+def _surface(sheet: Sheet, optics: Optics) -> Surface:
     ends = np.array([sheet.disparity.min(), sheet.disparity.max()])
     offset = np.float32(optics.focus_disparity) - ends
     far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
     radii = thin_lens_planes(float(near), float(far), optics.planes)
-    opaque = sheet.alpha is None
-    alpha = frozen(np.ones((1, 1), np.float32) if sheet.alpha is None else sheet.alpha)
-    lens = (np.float32(x) for x in (optics.focus_disparity, optics.focus_range, optics.radius_px))
-    position, used, covered = _place(frozen(sheet.disparity), alpha, opaque, *lens, radii)
-    full = np.float32(FULL_GAIN * optics.highlights)
-    stretch = full * (np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps)
-    long_side = max(sheet.disparity.shape)
-    levels = [level_of(r, long_side) if optics.quality == "fast" else 0 for r in radii]
+    gaps = np.full_like(radii, 1e30)
+    np.divide(1, radii[:-1] - radii[1:], out=gaps[:-1], where=radii[:-1] > radii[1:])
+    lamps = np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps
+    return Surface(
+        rgb=frozen(sheet.rgb),
+        alpha=frozen(np.ones((1, 1), np.float32) if sheet.alpha is None else sheet.alpha),
+        opaque=sheet.alpha is None,
+        disparity=frozen(sheet.disparity),
+        stretch=np.float32(FULL_GAIN * optics.highlights) * lamps,
+        focus=np.float32(optics.focus_disparity),
+        focus_range=np.float32(optics.focus_range),
+        radius_px=np.float32(optics.radius_px),
+        radii=radii,
+        gaps=gaps,
+    )
+
+
+def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> Rows:
+    levels = [level_of(r, max(shape)) if optics.quality == "fast" else 0 for r in radii]
 
     def spans_of(k: int, cut: tuple[float, float]) -> Spans:
         return antialiased_spans(optics.aperture, radius_at(levels[k], float(radii[k])), cut)
 
-    rows = flat_rows(spans_of, levels, field_nodes(sheet.disparity.shape, optics.cat_eye))
-    return Surface(frozen(sheet.rgb), alpha, opaque, position, stretch, used, covered), rows
+    return flat_rows(spans_of, levels, field_nodes(shape, optics.cat_eye))
 
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     """`reference.thin_lens` on all cores."""
-    height, width = sheets[0].disparity.shape
-    out, seen = np.empty((height, width, 3), np.float32), np.empty((height, width), np.float32)
+    height, width = shape = sheets[0].disparity.shape
     tiles = tiling(height, width)
-    hidden = np.zeros(tiles.order.size, np.bool_)
-    for number, sheet in enumerate(reversed(sheets)):
-        surface, rows = _surface(sheet, optics)
-        _sheet_under(surface, rows, *tiles, number == 0, number == len(sheets) - 1, hidden, seen, out)
+    parts, hidden = [], np.zeros(tiles.order.size, np.bool_)
+    for sheet in reversed(sheets):
+        surface = _surface(sheet, optics)
+        rows, blocks = _rows(surface.radii, shape, optics), Blocks(*_blocks(surface, height, width))
+        parts.append((surface, blocks, rows, hidden.copy()))
+        _hide(blocks.used, blocks.clear, rows, width, *tiles, hidden)
+    out = np.empty((height, width, 3), np.float32)
+    for number, (surface, blocks, rows, behind) in enumerate(reversed(parts)):
+        first, last = number == 0, number == len(sheets) - 1
+        _sheet_over(surface, blocks.used, blocks.covered, rows, *tiles, first, last, behind, out)
     return out
