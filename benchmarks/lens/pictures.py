@@ -35,8 +35,8 @@ def strip(case: Judged) -> F32:
     return np.hstack([shown(case.view.photo), ours, truth, error]).astype(np.float32)
 
 
-def sheet(cases: Sequence[Judged], height_px: int = 200, columns: int = 6) -> F32:
-    """Photo and clamped truth of the first shot of every scene."""
+def sheet(cases: Sequence[Judged], height_px: int = 200) -> F32:
+    """Photo and clamped truth of the first shot of every scene, upright scenes first."""
     first = {case.scene.name: case for case in reversed(cases)}
     tiles = []
     for name in dict.fromkeys(case.scene.name for case in cases):
@@ -44,14 +44,19 @@ def sheet(cases: Sequence[Judged], height_px: int = 200, columns: int = 6) -> F3
         pair = np.hstack([shown(case.view.photo), shown(case.view.clamped)]).astype(np.float32)
         size = (round(pair.shape[1] * height_px / pair.shape[0]), height_px)
         tiles.append(cv2.resize(pair, size, interpolation=cv2.INTER_AREA))
-    return rows_of(tiles, columns // 2)
+    return rows_of(sorted(tiles, key=lambda tile: tile.shape[1]), 7.5 * height_px)
 
 
-def rows_of(tiles: Sequence[F32], columns: int) -> F32:
-    """Tiles of one height in rows, white where a row is shorter."""
-    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
-    width = max(row.shape[1] for row in rows)
-    return np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=1) for row in rows])
+def rows_of(tiles: Sequence[F32], width_px: float) -> F32:
+    """Tiles of one height in rows of at most `width_px`, white where a row is shorter."""
+    rows: list[list[F32]] = [[]]
+    for tile in tiles:
+        if rows[-1] and sum(t.shape[1] for t in (*rows[-1], tile)) > width_px:
+            rows.append([])
+        rows[-1].append(tile)
+    joined = [np.hstack(row) for row in rows]
+    width = max(row.shape[1] for row in joined)
+    return np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=1) for row in joined])
 
 
 def write(folder: Path, cases: Sequence[Judged]) -> None:
