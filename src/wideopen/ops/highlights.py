@@ -20,8 +20,8 @@ KNEE = 0.85
 FULL_GAIN = 5.0
 """s of a lamp in the dark at strength 1: clipped, it counts as 6 times white.
 
-Tuned on the ray-traced scenes night and curly-sky (benchmarks/lens), PSNR against true radiance, mean of four shots: 24.6
-dB for none, 25.6 for 4, 25.5 for 8, 25.0 for 16, 24.2 for 32. Moving `KNEE` to 0.75 or 0.95 changes less than 0.1 dB.
+Tuned on the ray-traced scenes night and curly-sky (benchmarks/lens), PSNR against true radiance, mean of four shots:
+24.6 dB for none, 25.6 for 4, 25.5 for 8, 25.0 for 16, 24.2 for 32. Moving `KNEE` to 0.75 or 0.95 changes less than 0.1.
 """
 NEWTON_STEPS = 5
 """E is convex above the knee, so Newton's steps from the right are monotone; 5 reach 1e-7 for strengths up to 10."""

@@ -64,6 +64,13 @@ def radius_at(level: int, radius_px: float) -> float:
     return float(np.sign(cells) * np.sqrt(cells * cells - 1))
 
 
+def _is_mirrored(spans: Spans) -> bool:
+    """Whether rows dy and -dy have the same span, for all."""
+    if spans.dy[0] != -spans.dy[-1]:  # cut by a cat's eye, a shape may be its own mirror image elsewhere
+        return False
+    return bool((spans.left == spans.left[::-1]).all() and (spans.right == spans.right[::-1]).all())
+
+
 def half(spans: Spans) -> Spans:
     """The rows dy >= 0."""
     lower = spans.dy >= 0
@@ -76,9 +83,7 @@ def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Seq
     spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
     pixels = np.tile(4.0 ** np.array(levels), len(cuts))
     areas = np.array([np.sum(s.right.astype(np.float64) - s.left) for s in spans]) * pixels
-    mirrored = [
-        all(np.array_equal(x, y[::-1]) for x, y in ((s.dy, -s.dy), (s.left, s.left), (s.right, s.right))) for s in spans
-    ]
+    mirrored = [_is_mirrored(s) for s in spans]
     reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
     spans = [half(s) if twins else s for s, twins in zip(spans, mirrored, strict=True)]
     return Rows(

@@ -33,7 +33,7 @@ from wideopen.ops.render.types import Optics, Sheet
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""
-DIRECT = 8
+DIRECT = 4
 """Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""
 STRIP = 8
 """Rows of cells that are taken apart into planes at a time: what they take stays in the cache, whatever the radius."""
