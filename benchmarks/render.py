@@ -4,7 +4,8 @@
 
 The radius is that of the farthest pixel, as a share of the long side: 1.5% unless a row says otherwise. Every row is
 the median over the runs, with the fastest and the slowest. In the same run, for the same planes, colours and coverage:
-OpenCV's filter2D with each plane's disk, and, at 1 megapixel, torch's conv2d (one plane in eight, times eight). Peak memory is that of a process of its own which reads nothing: it is handed arrays, analyses and renders.
+OpenCV's filter2D with each plane's disk, and, at 1 megapixel, torch's conv2d (one plane in eight, times eight). Peak
+memory is that of a process of its own which reads nothing: it is handed arrays, analyses and renders.
 """
 
 import argparse
