@@ -4,14 +4,14 @@ from pathlib import Path
 
 from wideopen.ops import highlights
 from wideopen.ops._numba import forget_stale_kernels
-from wideopen.ops.render.numba_cpu import paper_look, spans, thin_lens_look
+from wideopen.ops.render.numba_cpu import paper_look, pixels, spans, thin_lens_look
 from wideopen.ops.render.numba_cpu.paper_look import paper
 from wideopen.ops.render.numba_cpu.thin_lens_look import thin_lens
 
 __all__ = ["needs_compiling", "paper", "thin_lens"]
 
-for kernels in (spans, thin_lens_look, paper_look):
-    forget_stale_kernels(kernels, spans, highlights)
+for kernels in (spans, pixels, thin_lens_look, paper_look):
+    forget_stale_kernels(kernels, spans, pixels, highlights)
 
 
 def needs_compiling(look: str) -> bool:
