@@ -23,8 +23,10 @@ class Grainer:
 
 
 def _load_numba() -> Grainer:
-    from wideopen.ops.grain import numba_cpu
+    from wideopen.ops._numba import forget_stale_kernels
+    from wideopen.ops.grain import curves, estimate, numba_cpu, reference
 
+    forget_stale_kernels(numba_cpu, curves, estimate, reference)
     return Grainer(numba_cpu.add_grain)
 
 

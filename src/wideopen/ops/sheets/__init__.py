@@ -18,8 +18,10 @@ class Separator:
 
 
 def _load_numba() -> Separator:
-    from wideopen.ops.sheets import numba_cpu
+    from wideopen.ops._numba import forget_stale_kernels
+    from wideopen.ops.sheets import numba_cpu, reference, transport
 
+    forget_stale_kernels(numba_cpu, reference, transport)
     return Separator(numba_cpu.estimate_colours, numba_cpu.split, numba_cpu.continue_colours)
 
 
