@@ -64,17 +64,17 @@ def surface_of(sheet: Sheet, optics: Optics) -> Surface:
 
 
 @njit(cache=True, inline="always")
-def radius_of(surface, y, x):
+def radius_of(surface, disparity):
     """`planes.signed_radius` of a pixel."""
-    offset = surface.focus - surface.disparity[y, x]
+    offset = surface.focus - disparity
     r = max(abs(offset) - surface.focus_range, np.float32(0)) * surface.radius_px
     return r if offset >= 0 else -r
 
 
 @njit(cache=True)
-def position_of(surface, y, x, k):
+def position_of(surface, disparity, k):
     """`planes.plane_position` of a pixel; the search starts at plane k."""
-    r = radius_of(surface, y, x)
+    r = radius_of(surface, disparity)
     while k > 0 and surface.radii[k] < r:
         k -= 1
     while k + 2 < surface.radii.size and surface.radii[k + 1] >= r:
@@ -83,28 +83,42 @@ def position_of(surface, y, x, k):
 
 
 @njit(cache=True, parallel=True, fastmath=MATHS)
-def find_blocks(surface, height, width):
-    """Return `Blocks` of a surface, as a tuple."""
-    used = np.zeros(((height + BLOCK - 1) // BLOCK, (width + BLOCK - 1) // BLOCK, surface.radii.size), np.bool_)
-    covered, clear = np.zeros(used.shape[:2], np.bool_), np.zeros(used.shape[:2], np.bool_)
-    for band in prange(used.shape[0]):
-        k = 0
-        for y in range(band * BLOCK, min(height, (band + 1) * BLOCK)):
+def _extremes(values):
+    """Least and greatest value in each block, (2, Y, X); column by column first, which is vector code."""
+    height, width = values.shape
+    found = np.empty((2, (height + BLOCK - 1) // BLOCK, (width + BLOCK - 1) // BLOCK), np.float32)
+    for band in prange(found.shape[1]):
+        low, high = values[band * BLOCK].copy(), values[band * BLOCK].copy()
+        for y in range(band * BLOCK + 1, min(height, (band + 1) * BLOCK)):
+            row = values[y]
             for x in range(width):
-                f = (surface.radii[k] - radius_of(surface, y, x)) * surface.gaps[k]
-                if f < 0 or f >= 1:  # else between the same planes as the pixel before, like most
-                    p = position_of(surface, y, x, k)
-                    k = int(p)
-                    f = p - np.float32(k)
-                used[band, x // BLOCK, k] = True
-                if f > 0:
-                    used[band, x // BLOCK, k + 1] = True
-                a = np.float32(1) if surface.opaque else surface.alpha[y, x]
-                if a > 0:
-                    covered[band, x // BLOCK] = True
-                if a < 1:
-                    clear[band, x // BLOCK] = True
-    return used, covered, clear
+                low[x] = row[x] if row[x] < low[x] else low[x]
+                high[x] = row[x] if row[x] > high[x] else high[x]
+        for x in range(found.shape[2]):
+            found[0, band, x] = low[x * BLOCK : (x + 1) * BLOCK].min()
+            found[1, band, x] = high[x * BLOCK : (x + 1) * BLOCK].max()
+    return found
+
+
+@njit(cache=True)
+def _planes_used(surface, low, high):
+    """(Y, X, N) bool: the planes from a block's farthest pixel to its nearest, whether or not all hold something."""
+    used = np.zeros((*low.shape, surface.radii.size), np.bool_)
+    for y in range(low.shape[0]):
+        for x in range(low.shape[1]):
+            far = position_of(surface, low[y, x], 0)
+            near = position_of(surface, high[y, x], int(far))
+            used[y, x, int(far) : int(np.ceil(near)) + 1] = True
+    return used
+
+
+def find_blocks(surface: Surface) -> Blocks:
+    """What each block of a surface holds."""
+    used = _planes_used(surface, *_extremes(surface.disparity))
+    if surface.opaque:
+        return Blocks(used, np.ones(used.shape[:2], np.bool_), np.zeros(used.shape[:2], np.bool_))
+    least, most = _extremes(surface.alpha)
+    return Blocks(used, most > 0, least < 1)
 
 
 @njit(cache=True)
@@ -132,12 +146,12 @@ def add_sharp(surface, sharp, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes k with sharp[k], as they are."""
     height, last, k = surface.rgb.shape[0], sharp.size - 1, 0
     for y in range(acc.shape[0]):
-        rgb, row = surface.rgb[y0 + y], acc[y]
+        rgb, disparity, row = surface.rgb[y0 + y], surface.disparity[y0 + y], acc[y]
         s = surface.stretch[(y0 + y) * surface.stretch.shape[0] // height]
         for x in range(x0, x0 + acc.shape[1] // channels):
-            f = (surface.radii[k] - radius_of(surface, y0 + y, x)) * surface.gaps[k]
+            f = (surface.radii[k] - radius_of(surface, disparity[x])) * surface.gaps[k]
             if f < 0 or f >= 1:
-                p = position_of(surface, y0 + y, x, k)
+                p = position_of(surface, disparity[x], k)
                 k = int(p)
                 f = p - np.float32(k)
             w = (np.float32(1) - f if sharp[k] else np.float32(0)) + (f if sharp[min(k + 1, last)] else np.float32(0))
@@ -160,12 +174,12 @@ def gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
     stop = min(width, (x0 + cells.shape[2] // channels) * size)
     k = 0
     for y in range(max(0, y0 * size), min(height, (y0 + cells.shape[1]) * size)):
-        rgb = surface.rgb[y]
+        rgb, disparity = surface.rgb[y], surface.disparity[y]
         s = surface.stretch[y * surface.stretch.shape[0] // height]
         row = (y >> level) - y0
         x = max(0, x0 * size)
         while x < stop:
-            p = position_of(surface, y, x, k)
+            p = position_of(surface, disparity[x], k)
             k, i = int(p), ((x >> level) - x0) * channels
             near, far = slots[k], slots[min(k + 1, slots.size - 1)]
             end, f = min(stop, ((x >> level) + 1) << level), p - np.float32(k)
@@ -192,7 +206,7 @@ def gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
                 x += 1
                 if x == end:
                     break
-                f = (radius - radius_of(surface, y, x)) * gap
+                f = (radius - radius_of(surface, disparity[x])) * gap
                 if f < 0 or f >= 1:
                     break
             if near >= 0:

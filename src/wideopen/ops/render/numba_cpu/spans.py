@@ -71,29 +71,26 @@ def _is_mirrored(spans: Spans) -> bool:
     return bool((spans.left == spans.left[::-1]).all() and (spans.right == spans.right[::-1]).all())
 
 
-def half(spans: Spans) -> Spans:
-    """The rows dy >= 0."""
-    lower = spans.dy >= 0
-    return Spans(spans.dy[lower], spans.left[lower], spans.right[lower])
-
-
 def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes) -> Rows:
     """Spans of all kernels, as source intervals; spans_of(k, cut) are those of kernel k, cut."""
     cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
     spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
-    pixels = np.tile(4.0 ** np.array(levels), len(cuts))
-    areas = np.array([np.sum(s.right.astype(np.float64) - s.left) for s in spans]) * pixels
-    mirrored = [_is_mirrored(s) for s in spans]
-    reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
-    spans = [half(s) if twins else s for s, twins in zip(spans, mirrored, strict=True)]
+    counts = np.array([s.dy.size for s in spans])
+    starts = np.cumsum(counts) - counts  # of each kernel's rows, all of them
+    dys = np.concatenate([s.dy for s in spans]).astype(np.int64)
+    left, right = (np.concatenate(x).astype(np.float64) for x in ([s.left for s in spans], [s.right for s in spans]))
+    areas = np.add.reduceat(right - left, starts) * np.tile(4.0 ** np.array(levels), len(cuts))
+    reaches = np.maximum.reduceat(np.maximum(np.abs(dys), np.ceil(np.maximum(right, -left) - 0.5)), starts)
+    mirrored = np.array([_is_mirrored(s) for s in spans])
+    listed = (dys >= 0) | ~np.repeat(mirrored, counts)
     return Rows(
-        starts=np.cumsum([0] + [len(s.dy) for s in spans]).astype(np.int64),
-        dys=np.concatenate([s.dy for s in spans]).astype(np.int64),
-        firsts=np.concatenate([0.5 - s.right.astype(np.float64) for s in spans]),
-        lasts=np.concatenate([0.5 - s.left.astype(np.float64) for s in spans]),
+        starts=np.concatenate([[0], np.cumsum(np.add.reduceat(listed.astype(np.int64), starts))]),
+        dys=dys[listed],
+        firsts=0.5 - right[listed],
+        lasts=0.5 - left[listed],
         scales=(1 / areas).astype(np.float32),
-        mirrored=np.array(mirrored),
-        reaches=np.array(reaches, np.int64).reshape(len(cuts), -1).max(0),
+        mirrored=mirrored,
+        reaches=reaches.astype(np.int64).reshape(len(cuts), -1).max(0),
         levels=np.array(levels, np.int64),
         hats_y=nodes.hats_y,
         hats_x=nodes.hats_x,

@@ -13,7 +13,7 @@ from numba import njit, prange
 from wideopen.checks import F32
 from wideopen.ops.aperture import Spans, antialiased_spans, field_nodes
 from wideopen.ops.highlights import KNEE, NEWTON_STEPS
-from wideopen.ops.render.numba_cpu.pixels import Blocks, add_sharp, any_within, find_blocks, gather_cells, surface_of
+from wideopen.ops.render.numba_cpu.pixels import add_sharp, any_within, find_blocks, gather_cells, surface_of
 from wideopen.ops.render.numba_cpu.spans import (
     MATHS,
     Rows,
@@ -212,7 +212,7 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     parts, hidden = [], np.zeros(tiles.order.size, np.bool_)
     for sheet in reversed(sheets):
         surface = surface_of(sheet, optics)
-        rows, blocks = _rows(surface.radii, shape, optics), Blocks(*find_blocks(surface, height, width))
+        rows, blocks = _rows(surface.radii, shape, optics), find_blocks(surface)
         parts.append((surface, blocks, rows, hidden.copy()))
         _hide(blocks.used, blocks.clear, rows, width, *tiles, hidden)
     out = np.empty((height, width, 3), np.float32)
