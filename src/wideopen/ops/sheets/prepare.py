@@ -6,6 +6,9 @@ before a farther one. Sheets are peeled off the photo from the nearest on; what 
 time, so the sheets put together are the photo exactly.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from wideopen.checks import F32
@@ -16,6 +19,7 @@ from wideopen.ops.resize import resize_map, work_size
 from wideopen.ops.sheets import Separator
 from wideopen.ops.sheets.layers import Layers, find_layers
 from wideopen.ops.sheets.reference import SOLID_FROM
+from wideopen.ops.sheets.white import give_own_colour, limit_radiance, measure_white, unclip
 
 WORK_PX = 1280
 """Long side at which colours are estimated and holes are filled; `split` brings both to the photo's size.
@@ -38,6 +42,9 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
     if alpha.max() < 0.5 or alpha.min() > 0.5:
         return [Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps)]
     small = work_size(alpha.shape, WORK_PX)
+    white = measure_white(rgb, alpha, small)
+    if white is not None:
+        rgb = unclip(rgb, alpha, white)
     layers = find_layers(resize_map(rgb, small), resize_map(alpha, small), resize_map(disparity, small))
     coverages, lamps_of = _at_full_size(layers, alpha), [lamps] * (len(layers.trusted) - 1)
     lamps_of[0 if layers.front is None else 1] = NO_LAMPS
@@ -47,12 +54,24 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
         colour, image_behind = _peel(
             image, coverage, [resize_map(c, size) for c in coverages[k + 1 :]], size, separator
         )
+        if white is not None and lamps_of[k] is NO_LAMPS:
+            give_own_colour(image, coverage, white, colour, image_behind)
         visible = seen * coverage
         d = _continued(disparity, visible, layers.trusted[k])
-        sheets.append(Sheet(rgb=colour, alpha=coverage, disparity=d, lamps=lamps_of[k]))
+        radiant = white is not None and lamps_of[k] is not NO_LAMPS
+        sheets.append(Sheet(rgb=colour, alpha=coverage, disparity=d, lamps=lamps_of[k], radiant=radiant))
         image, seen = image_behind, seen - visible
     d = _continued(disparity, seen, layers.trusted[-1])
-    return [Sheet(rgb=image, alpha=None, disparity=d, lamps=lamps), *reversed(sheets)]
+    farthest = Sheet(rgb=image, alpha=None, disparity=d, lamps=lamps, radiant=white is not None)
+    return [farthest, *reversed(sheets)]
+
+
+def with_radiance(sheets: Sequence[Sheet], strength: float) -> tuple[Sheet, ...]:
+    """Sheets for a lens with this strength of highlights: below 1, less of the light above white that was measured."""
+    return tuple(
+        replace(s, rgb=limit_radiance(s.rgb, s.alpha, strength), radiant=False) if s.radiant and strength < 1 else s
+        for s in sheets
+    )
 
 
 def _at_full_size(layers: Layers, alpha: F32) -> list[F32]:
