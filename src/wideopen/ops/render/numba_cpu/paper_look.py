@@ -32,6 +32,7 @@ from wideopen.ops.render.numba_cpu.spans import (
 from wideopen.ops.render.reference import paper_radii
 
 TILE_H, TILE_W = 96, 384
+"""At most; tiles are of equal size, since a narrow one at the border would blur mostly what it does not show."""
 COARSE_RADIUS = 3.0
 """Radii from twice this on are blurred on coarse levels: small, since what shows is a mixture of many planes."""
 DIRECT = 13
@@ -203,14 +204,14 @@ def _add(plane, weight, level, cell_y0, cell_x0, y0, x0, colour):
 
 
 @njit(cache=True, parallel=True)
-def _tiles(pyramid, starts, disparity, mids, extent, group, rows, bend, order):
+def _tiles(pyramid, starts, disparity, mids, extent, group, rows, bend, tile_h, tile_w, order):
     """Eqs. (4) and (6)-(9) per tile: (H, W, 3). Level L of the pyramid (cells, 3) begins at starts[L]."""
     height, width = disparity.shape
-    tiles_x = (width + TILE_W - 1) // TILE_W
+    tiles_x = (width + tile_w - 1) // tile_w
     out = np.empty((height, width, 3), np.float32)
     for tile in prange(order.size):
-        y0, x0 = order[tile] // tiles_x * TILE_H, order[tile] % tiles_x * TILE_W
-        y1, x1 = min(height, y0 + TILE_H), min(width, x0 + TILE_W)
+        y0, x0 = order[tile] // tiles_x * tile_h, order[tile] % tiles_x * tile_w
+        y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
         weights = np.empty((rows.levels.size, y1 - y0, x1 - x0), np.float32)
         _weights(disparity, mids, extent, group, y0, x0, weights)
         colour = np.zeros((3, y1 - y0, x1 - x0), np.float32)
@@ -269,9 +270,11 @@ def paper(
 
     bend = Bend(*(np.float32(v) for v in (p.a1, p.b1, p.alpha1, p.a2, p.b2, 1 / p.alpha2)))
     cells, starts = _pyramid(encoded, bend, max(levels))
-    tiles = -(-disparity.shape[0] // TILE_H) * -(-disparity.shape[1] // TILE_W)
-    order = np.random.default_rng(0).permutation(tiles)
+    counts = [-(-side // most) for side, most in zip(disparity.shape, (TILE_H, TILE_W), strict=True)]
+    tile = [-(-side // count) for side, count in zip(disparity.shape, counts, strict=True)]
+    used = [-(-side // length) for side, length in zip(disparity.shape, tile, strict=True)]
+    order = np.random.default_rng(0).permutation(used[0] * used[1])
     rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, cat_eye))
     settings = mids, np.float32(extent), group.astype(np.int64), rows, bend
-    result: F32 = _tiles(cells, starts, frozen(disparity), *settings, order)
+    result: F32 = _tiles(cells, starts, frozen(disparity), *settings, *tile, order)
     return result
