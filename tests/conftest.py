@@ -1,6 +1,11 @@
 """For all tests: the report says which backends ran, and nothing random goes unseeded."""
 
 import os
+import tempfile
+
+# No network, and no weights that this machine may hold: read when the hub's library is imported, hence before all else.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_CACHE"] = os.path.join(tempfile.gettempdir(), "wideopen-tests-no-hub")  # noqa: PTH118
 
 import pytest
 from hypothesis import settings

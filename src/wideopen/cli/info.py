@@ -23,9 +23,13 @@ def info() -> None:
     for line in backend_lines():
         typer.echo(f"  {line}")
     typer.echo("matting weights")
+    from wideopen.nets.depth.weights import describe as depth_models
     from wideopen.nets.matting.weights import describe
 
     for line in describe():
+        typer.echo(f"  {line}")
+    typer.echo("depth models")
+    for line in depth_models():
         typer.echo(f"  {line}")
 
 
@@ -34,9 +38,15 @@ def backend_lines() -> list[str]:
     from wideopen.ops.render import BACKENDS as RENDERERS
     from wideopen.ops.sheets import BACKENDS as SEPARATORS
     from wideopen.ops.transfer import BACKENDS as TRANSFERS
+    from wideopen.ops.upsample import BACKENDS as UPSAMPLERS
 
     lines = []
-    for operator, backends in (("render", RENDERERS), ("sheets", SEPARATORS), ("transfer", TRANSFERS)):
+    for operator, backends in (
+        ("render", RENDERERS),
+        ("sheets", SEPARATORS),
+        ("transfer", TRANSFERS),
+        ("upsample", UPSAMPLERS),
+    ):
         for name, backend in backends.items():
             lines.append(f"{operator:9} {name:10} {backend.why_not() or 'usable'}")
     return lines

@@ -43,23 +43,37 @@ def depth(
     photo: options.OnePhoto,
     out: Out,
     matte: options.Matte = None,
+    depth: options.Depth = "auto",
+    offline: options.Offline = False,
     matting: options.Matting = "mobile",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the disparity map that render would use: white = nearest."""
+    from wideopen.cli.depth import Depths
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, read_matte, write_map
     from wideopen.pipeline import understand
 
     inputs = [photo] if matte is None else [photo, matte]
+    depths = Depths(depth, offline=offline)
     require_map_output(out, inputs=inputs, overwrite=overwrite)
+    depths.prepare()
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
+        embedded = depths.embedded(photo, step)
         alpha = None if matte is None else read_matte(matte, size=source.rgb.shape[:2])
-        maps = understand(source, matte=alpha, matting=matting, device=device, on_step=step)
+        maps = understand(
+            source,
+            matte=alpha,
+            depth=depths.asked,
+            embedded=embedded,
+            matting=matting,
+            device=device,
+            on_step=step,
+        )
     write_map(out, maps.disparity, overwrite=overwrite)
     for note in maps.notes:
         warn(f"note: {note}")

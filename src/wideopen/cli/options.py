@@ -17,6 +17,15 @@ Disparity = Annotated[
     ),
 ]
 DepthM = Annotated[Path | None, typer.Option("--depth-m", help="Depth in metres, float .npy; disparity = 1 / depth.")]
+Depth = Annotated[
+    str,
+    typer.Option(
+        "--depth",
+        help="Where disparity comes from: auto (the photo's own, else a network, else the matte), embedded, planar, or "
+        "a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, a hub id.",
+    ),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never download a model.")]
 Matting = Annotated[str, typer.Option("--matting", help="Matting network: paper, mobile, or a weight file.")]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: auto, cpu or cuda.")]
 Backend = Annotated[str, typer.Option("--backend", help="What renders: auto, triton, numba, torch or reference.")]

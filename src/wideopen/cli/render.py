@@ -14,6 +14,7 @@ from wideopen.timing import timed
 
 if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so that --help is quick
     from wideopen.checks import F32
+    from wideopen.cli.depth import Depths
     from wideopen.lens import Aperture, Focus, Lens
     from wideopen.photo import Photo
     from wideopen.pipeline import Scene
@@ -36,6 +37,7 @@ class _Job:
     matte: Path | None
     disparity: Path | None
     depth_m: Path | None
+    depth: "Depths"
     filter_disparity: bool
     matting: str
     device: str
@@ -82,6 +84,8 @@ def render(
     matte: options.Matte = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
+    depth: options.Depth = "auto",
+    offline: options.Offline = False,
     filter_disparity: Annotated[
         bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
     ] = True,
@@ -99,6 +103,7 @@ def render(
 ) -> int:
     """Render photos as a fast lens wide open would have taken them."""
     from wideopen.checks import require
+    from wideopen.cli.depth import Depths
     from wideopen.cli.output import require_distinct, require_map_output, require_quality, result_paths
     from wideopen.lens import Aperture, Focus, parse_grain
 
@@ -107,6 +112,10 @@ def render(
     for name, value in single.items():
         require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
     require(disparity is None or depth_m is None, "--disparity and --depth-m: expected one of them, found both")
+    if disparity is not None or depth_m is not None:
+        file = "--disparity" if depth_m is None else "--depth-m"
+        require(depth == "auto", f"--depth and {file}: expected one of them, found both")
+        depth = "planar"  # nothing is looked for
     own = focus_range is None or look != "paper"
     require(
         own, f"--focus-range: expected with --look thin-lens, found {focus_range} (the paper's equations have none)"
@@ -125,6 +134,7 @@ def render(
         matte=matte,
         disparity=disparity,
         depth_m=depth_m,
+        depth=Depths(depth, offline=offline),
         filter_disparity=filter_disparity,
         matting=matting,
         device=device,
@@ -144,6 +154,7 @@ def render(
     for path in saved:
         require_map_output(path, inputs=inputs, overwrite=overwrite)
     require_distinct([*paths, *saved])
+    job.depth.prepare()
     failures = 0
     for photo, path in zip(photos, paths, strict=True):
         try:
@@ -188,10 +199,13 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         step("reading")
         with timed(seconds, "read"):
             photo, matte, disparity = _read(photo_path, job)
+            embedded = job.depth.embedded(photo_path, step)
         scene = analyze(
             photo,
             matte=matte,
             disparity=disparity,
+            depth=job.depth.asked,
+            embedded=embedded,
             filter_disparity=job.filter_disparity,
             matting=job.matting,
             device=job.device,

@@ -1,7 +1,7 @@
 """What the commands print: notes and errors on stderr, progress only on a terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 
@@ -10,19 +10,26 @@ def warn(line: str) -> None:
     sys.stderr.write(" ".join(line.split()) + "\n")
 
 
+class Steps:
+    """Names the current step of a command; while something is downloaded, also how much of it is there."""
+
+    def __call__(self, step: str) -> None:
+        """Show `step`."""
+
+    def download(self, done: int, total: int) -> None:
+        """Show `done` of `total` bytes, until the next step."""
+
+
 @contextmanager
-def steps(title: str) -> Iterator[Callable[[str], None]]:
-    """Show `title` and the current step while something runs; yields the function that names the step.
+def steps(title: str) -> Iterator[Steps]:
+    """Show `title` and the current step while something runs; yields what is told the steps.
 
     Nothing is shown where stderr is no terminal.
     """
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield Steps()
         return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from wideopen.cli.progress import terminal_steps
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title)
-        yield lambda step: progress.update(task, description=f"{title}: {step}")
+    with terminal_steps(title) as shown:
+        yield shown

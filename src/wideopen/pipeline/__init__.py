@@ -15,6 +15,7 @@ from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
 from wideopen.lens import Lens, PaperLook
 from wideopen.ops import disparity as disparity_ops
+from wideopen.ops.depth_map import DepthMap
 from wideopen.ops.grain import BACKENDS as GRAINERS
 from wideopen.ops.grain import NO_GRAIN, Grain
 from wideopen.ops.grain.estimate import estimate_grain
@@ -25,6 +26,7 @@ from wideopen.ops.sheets import BACKENDS as SEPARATORS
 from wideopen.ops.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.ops.transfer import decode, encode
 from wideopen.photo import Photo, srgb_u8
+from wideopen.pipeline.sources import find_disparity, require_depth
 from wideopen.timing import timed
 
 LOG = logging.getLogger(__name__)
@@ -101,6 +103,8 @@ def understand(
     *,
     matte: F32 | None = None,
     disparity: F32 | None = None,
+    depth: str = "planar",
+    embedded: DepthMap | None = None,
     filter_disparity: bool = True,
     matting: str = "mobile",
     device: str = "auto",
@@ -108,9 +112,15 @@ def understand(
 ) -> Maps:
     """The first half of `analyze`: matte and disparity. Arguments and errors as there."""
     _require_words(matting, device)
+    require_depth(depth)
+    require(
+        disparity is None or depth == "planar",
+        f"disparity and depth: expected one of them, found a disparity map and depth={depth!r}",
+    )
     source = _as_photo(photo)
     seconds: dict[str, float] = {}
     matte_source, disparity_source = "given", "given"
+    notes: tuple[str, ...] = ()
     if matte is None:
         matte_source = f"predicted by {matting}"
         on_step("matte")
@@ -120,22 +130,22 @@ def understand(
             matte = predict_matte(srgb_u8(source), weights=matting, device=device)
     alpha = require_unit_map("matte", matte, like=source.rgb)
     on_step("disparity")
-    filtered = disparity is not None and filter_disparity
     with timed(seconds, "disparity"):
         if disparity is None:
-            disparity_source = "planar"
-            d = disparity_ops.planar(alpha)
+            found = find_disparity(alpha, lambda: srgb_u8(source), depth, embedded, device)
+            d, disparity_source, notes = found.disparity, found.source, found.notes
         else:
             d = require_unit_map("disparity", disparity, like=source.rgb)
-            if filtered:
-                d = disparity_ops.filter_along_matte(d, alpha)
+        filtered = filter_disparity and disparity_source != "planar"
+        if filtered:
+            d = disparity_ops.filter_along_matte(d, alpha)
     return Maps(
         matte=alpha,
         disparity=d,
         matte_source=matte_source,
         disparity_source=disparity_source,
         disparity_filtered=filtered,
-        notes=_notes(alpha, d, disparity_source),
+        notes=(*_notes(alpha, d), *notes),
         seconds=seconds,
     )
 
@@ -145,6 +155,8 @@ def analyze(
     *,
     matte: F32 | None = None,
     disparity: F32 | None = None,
+    depth: str = "planar",
+    embedded: DepthMap | None = None,
     filter_disparity: bool = True,
     matting: str = "mobile",
     device: str = "auto",
@@ -155,8 +167,13 @@ def analyze(
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
     matte: (H, W) coverage of the subject in [0, 1]; None = predicted by the network `matting` on `device`.
-    disparity: (H, W) in [0, 1], 1 = nearest; None = from the matte alone: subject on a plane, floor receding.
-    filter_disparity: clean a given disparity along the matte's edge (paper 3.2).
+    disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `depth` names:
+      "planar": from the matte alone, subject on a plane, floor receding. The default: the same on every machine;
+      "embedded": the map `embedded`, which the photo's file held;
+      "auto": `embedded` if given, else the default network if its weights are on disk, else planar;
+      a model: a name of `wideopen.nets.depth.config.ROWS`, a folder, or a hub id.
+      Nothing is ever downloaded here; `wideopen.nets.depth.weights.fetch` does that.
+    filter_disparity: clean a disparity that is not planar along the matte's edge (paper 3.2).
     on_step: told the name of each step as it begins.
     Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
 
@@ -174,6 +191,8 @@ def analyze(
         source,
         matte=matte,
         disparity=disparity,
+        depth=depth,
+        embedded=embedded,
         filter_disparity=filter_disparity,
         matting=matting,
         device=device,
@@ -202,19 +221,14 @@ def _as_photo(photo: Photo | F32) -> Photo:
     return photo if isinstance(photo, Photo) else Photo(rgb=require_rgb("photo", photo))
 
 
-def _notes(alpha: F32, disparity: F32, source: str) -> tuple[str, ...]:
+def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
     """What the user should know about how this scene was understood, one line each."""
     notes = []
     if alpha.max() < 0.5:
         notes.append("no subject in the matte: the whole photo is blurred by disparity")
     elif alpha.min() > 0.5:
         notes.append("the matte covers the whole photo: it is blurred by disparity alone")
-    if source == "planar":
-        notes.append(
-            "disparity made from the matte: the subject on a plane, the floor receding behind it "
-            "(give --disparity or --depth-m for the real one)"
-        )
-    elif disparity.max() - disparity.min() < 1e-6:
+    if disparity.max() - disparity.min() < 1e-6:
         notes.append("the disparity is constant: everything lies at one distance")
     return tuple(notes)
 

@@ -1,0 +1,71 @@
+"""--depth at the edge: what photos' files hold, and models that may have to be downloaded first."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wideopen.cli.report import Steps, steps, warn
+from wideopen.errors import WeightsError
+
+if TYPE_CHECKING:
+    from wideopen.ops.depth_map import DepthMap
+
+
+class Depths:
+    """The source of depth of all photos of one command."""
+
+    def __init__(self, asked: str, *, offline: bool) -> None:
+        """`asked` is the word after --depth. Raises InvalidInput for a word that names no source."""
+        from wideopen.pipeline.sources import require_depth
+
+        require_depth(asked)
+        self.asked = asked
+        self._offline = offline
+        self._tried = False
+
+    def prepare(self) -> None:
+        """Have the weights of a model asked for by name on disk, before any photo is opened. Raises WeightsError."""
+        from wideopen.pipeline.sources import WORDS
+
+        if self.asked not in WORDS:
+            with steps(self.asked) as step:
+                _fetch(self.asked, step, offline=self._offline)
+
+    def embedded(self, photo: Path, step: Steps) -> "DepthMap | None":
+        """The depth inside a photo's file, if it has any and may be used; else, for "auto", have the default model.
+
+        Where it cannot be fetched one line says why, once a command; `analyze` then does without.
+        """
+        if self.asked not in ("auto", "embedded"):
+            return None
+        found = _read_embedded(photo)
+        if found is None and self.asked == "auto" and not self._tried:
+            self._tried = True
+            self._fetch_default(step)
+        return found
+
+    def _fetch_default(self, step: Steps) -> None:
+        from wideopen.nets.depth.config import DEFAULT
+        from wideopen.nets.depth.weights import is_offline
+
+        if is_offline(self._offline):
+            return
+        try:
+            _fetch(DEFAULT, step, offline=False)
+        except WeightsError as error:
+            warn(f"note: {error}")
+
+
+def _read_embedded(photo: Path) -> "DepthMap | None":  # noqa: ARG001
+    """What the photo's file holds; files are not searched for depth yet."""
+    return None
+
+
+def _fetch(model: str, step: Steps, *, offline: bool) -> None:
+    from wideopen.nets.depth.weights import cache_folder, fetch, is_offline, on_disk, resolve
+
+    if on_disk(model):
+        return
+    if not is_offline(offline):
+        warn(f"note: downloading depth model {resolve(model).describe()}, once, into {cache_folder()}")
+        step("downloading")
+    fetch(model, offline=offline, on_bytes=step.download)

@@ -1,0 +1,46 @@
+"""Progress on a terminal: a spinner with the current step, and a bar while something is downloaded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from wideopen.cli.report import Steps
+
+
+class _Bar(BarColumn):
+    """A bar only where there is a total."""
+
+    def render(self, task: Task) -> ProgressBar:
+        return super().render(task) if task.total else Text("")  # type: ignore[return-value]
+
+
+class _Bytes(ProgressColumn):
+    """So many of so many megabytes, where there is a total."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed / 1e6:.0f} of {task.total / 1e6:.0f} MB" if task.total else "")
+
+
+class _Shown(Steps):
+    def __init__(self, progress: Progress, title: str) -> None:
+        self._progress, self._title = progress, title
+        self._task = progress.add_task(title, total=None)
+
+    def __call__(self, step: str) -> None:
+        self._progress.tasks[0].total = None
+        self._progress.update(self._task, description=f"{self._title}: {step}")
+
+    def download(self, done: int, total: int) -> None:
+        self._progress.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def terminal_steps(title: str) -> Iterator[Steps]:
+    """Show `title` and the steps on stderr, and nothing of it in the end."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), _Bar(bar_width=30), _Bytes(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Shown(progress, title)

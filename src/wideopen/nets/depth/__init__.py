@@ -1,0 +1,1 @@
+"""Depth networks of others, run through transformers: rows of models, their weights, predictions."""
