@@ -45,7 +45,7 @@ class Depths:
 
     def _fetch_default(self, step: Steps) -> None:
         from wideopen.nets.depth.config import DEFAULT
-        from wideopen.nets.depth.weights import is_offline
+        from wideopen.nets.depth.hub import is_offline
 
         if is_offline(self._offline):
             return
@@ -61,7 +61,7 @@ def _read_embedded(photo: Path) -> "DepthMap | None":  # noqa: ARG001
 
 
 def _fetch(model: str, step: Steps, *, offline: bool) -> None:
-    from wideopen.nets.depth.weights import cache_folder, fetch, is_offline, on_disk, resolve
+    from wideopen.nets.depth.hub import cache_folder, fetch, is_offline, on_disk, resolve
 
     if on_disk(model):
         return

@@ -23,7 +23,7 @@ def info() -> None:
     for line in backend_lines():
         typer.echo(f"  {line}")
     typer.echo("matting weights")
-    from wideopen.nets.depth.weights import describe as depth_models
+    from wideopen.nets.depth.hub import describe as depth_models
     from wideopen.nets.matting.weights import describe
 
     for line in describe():

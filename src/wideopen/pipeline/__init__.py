@@ -172,7 +172,7 @@ def analyze(
       "embedded": the map `embedded`, which the photo's file held;
       "auto": `embedded` if given, else the default network if its weights are on disk, else planar;
       a model: a name of `wideopen.nets.depth.config.ROWS`, a folder, or a hub id.
-      Nothing is ever downloaded here; `wideopen.nets.depth.weights.fetch` does that.
+      Nothing is ever downloaded here; `wideopen.nets.depth.hub.fetch` does that.
     filter_disparity: clean a disparity that is not planar along the matte's edge (paper 3.2).
     on_step: told the name of each step as it begins.
     Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.

@@ -31,7 +31,7 @@ class Found:
 def require_depth(depth: str) -> None:
     """Refuse, with InvalidInput, a word that can name no source."""
     if depth not in WORDS:
-        from wideopen.nets.depth.weights import resolve
+        from wideopen.nets.depth.hub import resolve
 
         resolve(depth)
 
@@ -98,7 +98,7 @@ def _automatic(alpha: F32, photo_u8: Callable[[], U8], embedded: DepthMap | None
             return from_embedded(embedded, photo_u8())
         except InvalidInput as error:
             notes = (f"the depth inside the photo is of no use ({error})",)
-    from wideopen.nets.depth.weights import on_disk
+    from wideopen.nets.depth.hub import on_disk
 
     if on_disk(DEFAULT):
         found = from_model(DEFAULT, photo_u8(), device)

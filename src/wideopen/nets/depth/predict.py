@@ -10,8 +10,9 @@ import numpy as np
 from wideopen.checks import F32, U8, require
 from wideopen.errors import WeightsError
 from wideopen.nets.depth.config import Input
+from wideopen.nets.depth.hub import on_disk, resolve
 from wideopen.nets.depth.prepare import cut_border, input_of, prepare
-from wideopen.nets.depth.weights import load, on_disk, read_config, read_preprocessor, resolve
+from wideopen.nets.depth.weights import load, read_config, read_preprocessor
 from wideopen.ops.depth_map import Kind
 
 
@@ -74,7 +75,7 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
     if folder is None:
         raise WeightsError(
             f"depth model {reference.describe()}: not on disk; `wideopen render --depth {reference.name}` and "
-            "`wideopen.nets.depth.weights.fetch` download it"
+            "`wideopen.nets.depth.hub.fetch` download it"
         )
     modified_ns = max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
     ready = _ready(folder, reference.name, modified_ns, pick_device(device))
@@ -83,4 +84,6 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
         pixels = torch.from_numpy(prepared.pixels)[None].to(next(ready.net.parameters()).device)
         out = ready.net(pixel_values=pixels).predicted_depth.float().cpu().numpy()
     values = cut_border(out.reshape(out.shape[-2:]), prepared)
-    return Prediction(np.ascontiguousarray(values), ready.kind, reference.name)
+    unpinned = reference.row is None and reference.folder is None
+    name = f"{reference.name} ({folder.name[:7]})" if unpinned else reference.name  # which of its commits it was
+    return Prediction(np.ascontiguousarray(values), ready.kind, name)
