@@ -3,6 +3,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -24,7 +25,7 @@ class FakeHub(BaseHTTPRequestHandler):
     """The two requests that a download makes: the list of files, and a file."""
 
     files = FILES
-    asked: list[str] = []
+    asked: ClassVar[list[str]] = []
 
     def do_HEAD(self):
         self.answer()
@@ -69,7 +70,7 @@ def fake_hub(tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     class Handler(FakeHub):
-        asked = []
+        asked: ClassVar[list[str]] = []
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -142,6 +143,6 @@ def test_a_hub_out_of_reach_is_said_at_once(fake_hub, monkeypatch):
 
 
 def test_a_hub_that_breaks_off(fake_hub, monkeypatch):
-    monkeypatch.setattr(FakeHub, "numbered", lambda self: enumerate({**FILES, "lost.safetensors": b"12"}.items()))
+    monkeypatch.setattr(FakeHub, "numbered", lambda _: enumerate({**FILES, "lost.safetensors": b"12"}.items()))
     with pytest.raises(WeightsError, match="depth model depth-anything-v2-small"):
         hub.fetch("depth-anything-v2-small")
