@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from tiny_depth import save_tiny
 
+from tiny_depth import save_tiny
 from wideopen import InvalidInput, WeightsError, analyze
 from wideopen.nets.depth import hub
 from wideopen.ops.disparity import planar
@@ -89,13 +89,13 @@ def test_a_model_by_its_folder(portrait, tiny):
 
 class TestAuto:
     def test_embedded_depth_comes_first(self, portrait, tiny, monkeypatch):
-        monkeypatch.setattr(hub, "on_disk", lambda model: tiny)
+        monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
         maps = understand(portrait[0], matte=portrait[1], depth="auto", embedded=Embedded(phone_depth()))
         assert maps.disparity_source.startswith("embedded: ")
 
     def test_then_the_default_model_if_it_is_on_disk(self, portrait, tiny, monkeypatch):
-        monkeypatch.setattr(hub, "on_disk", lambda model: tiny)
-        monkeypatch.setattr("wideopen.nets.depth.predict.on_disk", lambda model: tiny)
+        monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
+        monkeypatch.setattr("wideopen.nets.depth.predict.on_disk", lambda _: tiny)
         maps = understand(portrait[0], matte=portrait[1], depth="auto", device="cpu")
         assert maps.disparity_source == "predicted by depth-anything-v2-small"
         assert maps.notes == ()

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 from small_portrait import HEIGHT, WIDTH, nearness
-from tiny_depth import save_tiny
 
+from tiny_depth import save_tiny
 from wideopen.cli import depth as cli_depth
 from wideopen.cli.report import steps
 from wideopen.errors import WeightsError
@@ -64,7 +64,7 @@ def test_depth_writes_what_a_model_predicts(wideopen, tiny):
 
 
 def test_depth_inside_the_photo_is_used_first(wideopen, monkeypatch, fetched):
-    monkeypatch.setattr(cli_depth, "_read_embedded", lambda photo: Phone)
+    monkeypatch.setattr(cli_depth, "_read_embedded", lambda _: Phone)
     for asked in ("auto", "embedded"):
         done = wideopen("render", "photo.png", *MATTE, "--json", "--overwrite", "--depth", asked)
         assert (done.code, done.err) == (0, [])
@@ -130,7 +130,7 @@ def test_info_lists_the_models(wideopen, monkeypatch):
     assert "dpt Apache-2.0 1370 MB not on disk the paper's; squeezes every photo into a square" in lines
     assert [line for line in lines if line.startswith("depth-anything-v2-base CC-BY-NC-4.0 390 MB not on disk")]
     assert [line for line in lines if line.startswith("upsample numba")]
-    monkeypatch.setattr(hub, "on_disk", lambda model: "here")
+    monkeypatch.setattr(hub, "on_disk", lambda _: "here")
     assert "zoedepth                 MIT            1380 MB  on disk" in wideopen("info").out
 
 

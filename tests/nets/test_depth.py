@@ -115,11 +115,21 @@ def test_pixels_are_those_of_transformers(architecture):
     assert_allclose(ours, theirs, rtol=0, atol=0.06)  # worst seen: 0.036; a code is 0.017 at this deviation
 
 
+def test_fine_patterns_are_averaged_not_sampled():
+    photo = np.zeros((1200, 1600, 3), np.uint8)
+    photo[::2, ::2] = photo[1::2, 1::2] = 255
+    for wanted in INPUTS.values():
+        if max(wanted.size) < 1000:
+            assert_allclose(prepare(photo, wanted).pixels.std(axis=(1, 2)), 0, rtol=0, atol=0.25)  # 0.5 grey
+
+
 def test_zoedepths_border_is_cut_off_where_it_was_put():
     photo = np.zeros((300, 400, 3), np.uint8)
     photo[60:120, 100:300] = 255
     prepared = prepare(photo, INPUTS["zoedepth"])
-    assert prepared.border > (20, 20)
+    theirs = [3 * np.sqrt(side / 2) / side for side in (300, 400)]  # border over photo
+    inner = np.array(prepared.pixels.shape[1:]) - 2 * np.array(prepared.border)
+    assert_allclose(np.array(prepared.border) / inner, theirs, rtol=0.05, atol=0)
     shown = cut_border(prepared.pixels[0], prepared) > 0
     rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
     found = [rows[0] / len(shown), (rows[-1] + 1) / len(shown)]
