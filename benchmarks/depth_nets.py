@@ -6,6 +6,7 @@ and run through `predict_depth`, in a process of its own. How well the true weig
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -118,7 +119,7 @@ def main() -> None:
     if asked.child:
         print(json.dumps(measure(asked.child[0], Path(asked.child[1]), asked.runs)))
         return
-    origin, rows = provenance(), []
+    origin, load, rows = provenance(), round(os.getloadavg()[0], 1), []
     print(f"{'model':26}{'output':>12}{'median s':>10}{'min':>8}{'max':>8}{'first':>8}{'peak MB':>9}")
     for name in asked.models:
         with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +130,9 @@ def main() -> None:
         times = f"{row['median_s']:10.2f}{row['min_s']:8.2f}{row['max_s']:8.2f}{row['first_s']:8.2f}"
         print(f"{name:26}{size:>12}{times}{row['peak_mb']:9}", flush=True)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps({**origin, "megapixels": 12, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    asked.out.write_text(
+        json.dumps({**origin, "load": load, "megapixels": 12, "rows": rows}, indent=1) + "\n", encoding="utf-8"
+    )
     print(f"written to {asked.out}")
 
 

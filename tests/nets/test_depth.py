@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,6 +177,17 @@ def test_rows_are_pinned_to_a_commit_and_the_default_is_free():
         assert row.free == (row.licence in ("Apache-2.0", "MIT"))
         assert row.download_mb > 0
     assert ROWS[DEFAULT].free
+
+
+def test_the_documented_table_is_that_of_the_rows():
+    page = (Path(__file__).parents[2] / "docs" / "depth.md").read_text(encoding="utf-8").replace("*", "")
+    for row in ROWS.values():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{row.name}`")]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1] == row.repo
+        assert cells[2].split()[0] == row.licence
+        assert cells[3] == f"{row.download_mb} MB"
+        assert ("default" in cells[0]) == (row.name == DEFAULT)
 
 
 class TestRefusals:
