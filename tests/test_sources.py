@@ -77,7 +77,7 @@ def test_embedded_depth_is_used_at_the_photos_size(portrait):
 
 def test_a_model_by_its_folder(portrait, tiny):
     photo, matte = portrait
-    scene = analyze(photo, matte=matte, depth=str(tiny), device="cpu")
+    scene = analyze(photo, matte=matte, depth=tiny, device="cpu")
     assert scene.maps.disparity_source == f"predicted by {tiny.name}"
     assert scene.maps.disparity_filtered
     assert scene.disparity.shape == matte.shape

@@ -73,9 +73,8 @@ def test_depth_inside_the_photo_is_used_first(wideopen, monkeypatch, fetched):
 
 
 def test_embedded_is_refused_where_there_is_none(refused):
-    assert "expected depth inside the photo's file, found none" in refused(
-        "render", "photo.png", *MATTE, "--depth", "embedded"
-    )
+    line = refused("render", "photo.png", *MATTE, "--depth", "embedded")
+    assert line == "photo.png: expected depth inside the photo's file (--depth embedded), found none"
 
 
 def test_auto_downloads_the_default_model_once_and_does_without_it(wideopen, fetched):

@@ -33,11 +33,18 @@ class Depths:
     def embedded(self, photo: Path, step: Steps) -> "DepthMap | None":
         """The depth inside a photo's file, if it has any and may be used; else, for "auto", have the default model.
 
-        Where it cannot be fetched one line says why, once a command; `analyze` then does without.
+        Where it cannot be fetched one line says why, once a command; `analyze` then does without. Raises InvalidInput
+        for a photo without depth, if that was asked for by name.
         """
         if self.asked not in ("auto", "embedded"):
             return None
+        from wideopen.checks import require
+
         found = _read_embedded(photo)
+        require(
+            found is not None or self.asked == "auto",
+            f"{photo}: expected depth inside the photo's file (--depth embedded), found none",
+        )
         if found is None and self.asked == "auto" and not self._tried:
             self._tried = True
             self._fetch_default(step)

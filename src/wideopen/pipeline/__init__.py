@@ -6,6 +6,7 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -103,7 +104,7 @@ def understand(
     *,
     matte: F32 | None = None,
     disparity: F32 | None = None,
-    depth: str = "planar",
+    depth: str | Path = "planar",
     embedded: DepthMap | None = None,
     filter_disparity: bool = True,
     matting: str = "mobile",
@@ -155,7 +156,7 @@ def analyze(
     *,
     matte: F32 | None = None,
     disparity: F32 | None = None,
-    depth: str = "planar",
+    depth: str | Path = "planar",
     embedded: DepthMap | None = None,
     filter_disparity: bool = True,
     matting: str = "mobile",

@@ -6,6 +6,7 @@ source named is used or refused; only "auto" chooses, and says what and why. Not
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from wideopen.checks import F32, U8, require
 from wideopen.errors import InvalidInput
@@ -28,7 +29,7 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def require_depth(depth: str) -> None:
+def require_depth(depth: str | Path) -> None:
     """Refuse, with InvalidInput, a word that can name no source."""
     if depth not in WORDS:
         from wideopen.nets.depth.hub import resolve
@@ -37,7 +38,7 @@ def require_depth(depth: str) -> None:
 
 
 def find_disparity(
-    alpha: F32, photo_u8: Callable[[], U8], depth: str, embedded: DepthMap | None, device: str = "auto"
+    alpha: F32, photo_u8: Callable[[], U8], depth: str | Path, embedded: DepthMap | None, device: str = "auto"
 ) -> Found:
     """Disparity of a photo from the source that `depth` names: auto, embedded, planar, or a model.
 
@@ -57,7 +58,7 @@ def find_disparity(
     return from_model(depth, photo_u8(), device)
 
 
-def from_model(model: str, photo_u8: U8, device: str) -> Found:
+def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
     """Predicted at the network's size, then brought to the photo's, along its edges."""
     from wideopen.nets.depth.predict import predict_depth
 
