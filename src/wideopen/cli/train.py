@@ -21,6 +21,9 @@ def matting(
     encoder_weights: Annotated[
         str, typer.Option(help="Encoder to start from (transformers' format), or none.")
     ] = "none",
+    init: Annotated[
+        str | None, typer.Option(help="Trained weights to start from: a shipped name or a .safetensors file.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="paper or mobile.")] = "mobile",
     size: Annotated[int, typer.Option(help="Samples are size x size pixels.")] = 256,
     batch: Annotated[int, typer.Option(help="Samples per step.")] = 16,
@@ -51,6 +54,7 @@ def matting(
         schedule=Schedule(steps=steps, minutes=minutes, pause_after=pause_after, lr=lr, encoder_lr=encoder_lr),
         backgrounds=backgrounds,
         encoder_weights=None if encoder_weights == "none" else Path(encoder_weights),
+        init=init,
         resume=resume,
         preset=preset,
         size=size,

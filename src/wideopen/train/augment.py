@@ -3,7 +3,9 @@
 Why each step is here: a first run failed on blurred-out faces (holes), on black-and-white and on
 backlit photos (lost parts), and learned the backgrounds of official portraits by heart. So
 backgrounds are replaced with the subject's own colour on top, faces are blurred, light comes from
-anywhere. The matte is changed by geometry only. Samples are display-encoded uint8.
+anywhere. Its hair was a soft fringe, since the mattes that it learned from lack single hairs: strands are
+drawn onto heads, with their exact coverage. The photo's own matte is changed by geometry only.
+Samples are display-encoded uint8.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ import numpy as np
 
 from wideopen.checks import F32, U8
 from wideopen.train.photos import Photo
+from wideopen.train.strands.hair import Layer, hair_for, over, tuft, with_hair
+from wideopen.train.strands.headwear import headwear
 
 Rng = np.random.Generator
 FAINT = 13  # matte values up to this count as background when looking for the subject's box
@@ -25,6 +29,11 @@ class Chances:
     new_background: float = 0.5
     second_person: float = 0.1
     nobody: float = 0.02
+    hair: float = 0.4
+    tuft: float = 0.02
+    headwear: float = 0.08
+    far_away: float = 0.1
+    match_scene: float = 0.4
     rotate: float = 0.2
     grey: float = 0.12
     backlight: float = 0.15
@@ -36,7 +45,9 @@ class Chances:
     jpeg: float = 0.3
 
 
+SMALLEST_HEAD_PX = 6  # radius; hair on smaller ones is finer than a pixel
 Sides = tuple[int, int, int, int]  # pixels at the left, top, right, bottom
+Window = tuple[int, int, int]  # x, y, side
 
 
 def _gaps(alpha: U8) -> Sides:
@@ -59,12 +70,15 @@ def _start(rng: Rng, side: int, extent: int, centre: float, beyond: tuple[int, i
     return int(np.clip(centre - side * rng.uniform(0.25, 0.75), low, max(low, high)))
 
 
-def random_window(rng: Rng, alpha: U8, beyond: Sides) -> tuple[int, int, int]:
-    """(x, y, side) of a square window on the subject; it may stick out of the photo by `beyond`."""
+def random_window(rng: Rng, alpha: U8, beyond: Sides, sides: tuple[float, float] = (0.4, 1.6)) -> tuple[int, int, int]:
+    """(x, y, side) of a square window on the subject; it may stick out of the photo by `beyond`.
+
+    `sides` is the range of its side, in long sides of the photo.
+    """
     height, width = alpha.shape
     left, top, right, bottom = beyond
     largest = min(width + left + right, height + top + bottom)
-    side = max(height, width) * float(np.exp(rng.uniform(np.log(0.4), np.log(1.6))))
+    side = max(height, width) * float(np.exp(rng.uniform(*np.log(sides))))
     side = int(max(min(side, largest), min(32, largest)))
     ys, xs = np.nonzero(alpha[::8, ::8] > 127)
     pick = rng.integers(len(xs)) if len(xs) else 0
@@ -122,42 +136,96 @@ def _over(top: U8, alpha: U8, bottom: U8) -> U8:
     return np.asarray(a * top + (1 - a) * bottom + 0.5, np.uint8)
 
 
-def _cut_out(rng: Rng, photo: Photo, size: int) -> tuple[U8, U8]:
-    """A subject to put on another scene: (its colour, its matte), (size, size)."""
-    reach = int(0.6 * max(photo.alpha.shape))
+def _dressed(
+    rng: Rng, photo: Photo, window: Window, subject: U8, alpha: U8, scenes: list[U8], chances: Chances
+) -> Layer:
+    """The subject of a crop with what is drawn onto its head: hair, headwear."""
+    size = len(alpha)
+    plain = alpha.astype(np.float32) / 255
+    top = Layer(np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32))
+    behind, head = None, photo.head.moved(window, size) if photo.head else None
+    if head and head.radius >= SMALLEST_HEAD_PX and rng.random() < chances.hair:
+        behind, top = hair_for(rng, head, subject)
+    if head and rng.random() < chances.headwear:
+        top = over(headwear(rng, head, scenes, size), top)
+    return with_hair(subject.astype(np.float32) / 255, plain, behind, top)
+
+
+def _cut_out(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> Layer:
+    """A subject to put on another scene, (size, size)."""
+    away = rng.random() < chances.far_away
+    reach = int((3.5 if away else 0.6) * max(photo.alpha.shape))
     left, top, right, bottom = (reach if gap else 0 for gap in _gaps(photo.alpha))
-    window = random_window(rng, photo.alpha, (left, top, right, bottom))
+    window = random_window(rng, photo.alpha, (left, top, right, bottom), (1.6, 4.0) if away else (0.4, 1.6))
     subject = crop(photo.subject, window, size, cv2.BORDER_REPLICATE)
     alpha = crop(photo.alpha, window, size, cv2.BORDER_CONSTANT)
     gain = rng.uniform(0.6, 1.3) * rng.uniform(0.92, 1.08, 3)
     lit = np.clip(subject * gain.astype(np.float32), 0, 255).astype(np.uint8)
-    return (lit[:, ::-1], alpha[:, ::-1]) if rng.random() < 0.5 else (lit, alpha)
+    layer = _dressed(rng, photo, window, lit, alpha, scenes, chances)
+    return Layer(layer.rgb[:, ::-1], layer.alpha[:, ::-1]) if rng.random() < 0.5 else layer
+
+
+def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
+    """The layer with mean and spread of its colours moved towards those of `scene`, by `strength` in [0, 1]."""
+    weight = layer.alpha.sum() + 1e-3
+    a = layer.alpha[..., None]
+    mean = layer.rgb.sum((0, 1)) / weight
+    spread = np.sqrt(np.square(layer.rgb - a * mean).sum((0, 1)) / weight) + 1e-3
+    there = scene.reshape(-1, 3).astype(np.float32) / 255
+    gain = 1 + strength * (np.clip(there.std(0) / spread, 0.6, 1.5) - 1)
+    moved = gain * (layer.rgb - a * mean) + a * (mean + strength * (there.mean(0) - mean))
+    return Layer(np.clip(moved, 0, a).astype(np.float32), layer.alpha)
 
 
 def composite(
     rng: Rng, photos: list[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
 ) -> tuple[U8, U8]:
-    """A subject, at times two, on a scene of another photo: (rgb, alpha)."""
+    """A subject, at times two or a tuft of hair, on a scene of another photo: (rgb, alpha)."""
     scene = background(rng, photos, backgrounds, size)
-    alpha = np.zeros((size, size), np.uint8)
     if rng.random() < chances.nobody:
-        return scene, alpha
-    if rng.random() < chances.second_person:
-        subject, alpha = _cut_out(rng, photos[rng.integers(len(photos))], size)
-        scene = _over(subject, alpha, scene)
-    subject, front = _cut_out(rng, photos[index], size)
-    both = 255 - ((255 - alpha.astype(np.uint16)) * (255 - front)) // 255
-    return _over(subject, front, scene), both.astype(np.uint8)
+        return scene, np.zeros((size, size), np.uint8)
+    if rng.random() < chances.tuft:
+        layer = tuft(rng, size)
+    else:
+        layer = _cut_out(rng, photos[index], size, backgrounds, chances)
+        if rng.random() < chances.second_person:
+            other = photos[rng.integers(len(photos))]
+            layer = over(layer, _cut_out(rng, other, size, backgrounds, chances))
+    if rng.random() < chances.match_scene:
+        layer = match_scene(layer, scene, rng.uniform(0, 0.7))
+    return flat(layer, scene), to_u8(layer.alpha)
 
 
-def as_taken(rng: Rng, photo: Photo, size: int) -> tuple[U8, U8]:
-    """The photo on its own background, cropped and mirrored: (rgb, alpha).
+def to_u8(values: F32) -> U8:
+    """[0, 1] to 8 bits."""
+    return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
 
-    Beyond its borders the photo is reflected, only as far as no part of the subject reappears.
+
+def flat(layer: Layer, scene: U8) -> U8:
+    """The layer over a scene (H, W, 3)."""
+    return to_u8(layer.rgb + (1 - layer.alpha)[..., None] * (scene.astype(np.float32) / 255))
+
+
+def as_taken(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> tuple[U8, U8]:
+    """The photo on its own background, cropped and mirrored, hair added: (rgb, alpha).
+
+    Beyond its borders the photo is reflected, only as far as no part of the subject reappears. Only what lies before
+    the subject is drawn, since what is behind it, B, is not known: h + (1 - a_h) I has the matte
+    a_h + (1 - a_h) alpha exactly.
     """
     window = random_window(rng, photo.alpha, _gaps(photo.alpha))
     rgb = crop(photo.rgb, window, size, cv2.BORDER_REFLECT_101)
     alpha = crop(photo.alpha, window, size, cv2.BORDER_REFLECT_101)
+    head = photo.head.moved(window, size) if photo.head else None
+    front = None
+    if head and head.radius >= SMALLEST_HEAD_PX and rng.random() < chances.hair:
+        _, front = hair_for(rng, head, rgb)
+    if head and rng.random() < chances.headwear:
+        hat = headwear(rng, head, scenes, size)
+        front = hat if front is None else over(hat, front)
+    if front is not None:
+        rgb = flat(front, rgb)
+        alpha = to_u8(front.alpha + (1 - front.alpha) * (alpha.astype(np.float32) / 255))
     return (rgb[:, ::-1], alpha[:, ::-1]) if rng.random() < 0.5 else (rgb, alpha)
 
 
@@ -233,7 +301,7 @@ def sample(
     if rng.random() < chances.new_background:
         rgb, alpha = composite(rng, photos, index, backgrounds, size, chances)
     else:
-        rgb, alpha = as_taken(rng, photos[index], size)
+        rgb, alpha = as_taken(rng, photos[index], size, backgrounds, chances)
     if rng.random() < chances.rotate:
         rgb, alpha = _rotate(rng, [rgb, alpha], size)
     if rng.random() < chances.hide_face:

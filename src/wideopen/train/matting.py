@@ -28,6 +28,7 @@ from wideopen.nets.matting.config import PRESETS
 from wideopen.nets.matting.encoders import load_encoder_weights
 from wideopen.nets.matting.losses import MattingLoss, matting_loss
 from wideopen.nets.matting.model import MattingNet, StageOutput
+from wideopen.nets.matting.weights import load_net
 from wideopen.train.checkpoint import Average, load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.evaluate import evaluate_net
@@ -45,9 +46,11 @@ class Trainer:
         torch.manual_seed(run.seed)
         self.run = run
         self.net = MattingNet(PRESETS[run.preset]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.pretrained = run.encoder_weights is not None
+        self.pretrained = run.encoder_weights is not None or run.init is not None
         if run.encoder_weights is not None and not run.resume:
             load_encoder_weights(self.net.encoder, run.encoder_weights)
+        if run.init is not None and not run.resume:
+            start_from(self.net, run.init)
         self.optimizer = build_optimizer(self.net, run)
         self.average = Average(self.net)
         self.step = 0
@@ -130,6 +133,16 @@ class Trainer:
         return loss
 
 
+def start_from(net: MattingNet, weights: str) -> None:
+    """Fill `net` with trained weights of the same preset."""
+    trained = load_net(weights)
+    require(
+        trained.config == net.config,
+        f"init {weights}: expected weights of {net.config}, found {trained.config}",
+    )
+    net.load_state_dict(trained.state_dict(), strict=True)
+
+
 def random_window(rng: np.random.Generator, height: int, width: int) -> tuple[EllipsisType, slice, slice]:
     """Index of a window of 5/8 to 3/4 of each side, in steps of 32 pixels if they allow it."""
     sides = [max(32, int(side * rng.uniform(0.625, 0.75)) // 32 * 32) for side in (height, width)]
@@ -193,7 +206,9 @@ def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
     net.load_state_dict(trainer.average.state, strict=True)
     rows = evaluate_net(net, pairs)
     mad = sum(row.mad for row in rows) / len(rows)
-    _log(run, step=trainer.step, val_mad=mad, **{f"val_mad_{row.group}": row.mad for row in rows})
+    figures = {f"val_mad_{row.group}": row.mad for row in rows}
+    bands = {f"val_transition_{row.group}": row.transition_mad for row in rows}
+    _log(run, step=trainer.step, elapsed_s=trainer.elapsed_s, val_mad=mad, **figures, **bands)
     if mad < trainer.best:
         trainer.best = mad
         _keep(trainer, mad)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from wideopen.checks import U8, require
+from wideopen.train.strands.head import Head, find_head
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -37,6 +38,7 @@ class Photo:
     rgb: U8  # (H, W, 3)
     alpha: U8  # (H, W), 255 = subject
     subject: U8  # (H, W, 3), estimated foreground colour
+    head: Head | None = None  # where hair grows
 
 
 P3M_10K = (  # folder, its photos, group, part
@@ -138,7 +140,7 @@ def load_photo(pair: Pair, size: int) -> Photo:
         f"{pair.name}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}",
     )
     rgb, alpha = shrink_to(rgb, size), shrink_to(alpha, size)
-    return Photo(rgb, alpha, subject_colour(rgb, alpha))
+    return Photo(rgb, alpha, subject_colour(rgb, alpha), find_head(alpha))
 
 
 def load_backgrounds(folder: Path | None, size: int) -> list[U8]:

@@ -53,6 +53,7 @@ class TrainRun:
     schedule: Schedule
     backgrounds: Path | None = None
     encoder_weights: Path | None = None  # transformers' format; None starts from random weights
+    init: str | None = None  # start from these weights: a shipped name or a .safetensors file
     resume: bool = False  # continue from out/last.pt
     preset: str = "mobile"
     size: int = 256  # samples are size x size pixels
@@ -72,6 +73,10 @@ class TrainRun:
         require(
             self.precision in ("float32", "bfloat16"),
             f"precision: expected float32 or bfloat16, found {self.precision!r}",
+        )
+        require(
+            self.init is None or self.encoder_weights is None,
+            f"expected either init or encoder_weights, found {self.init} and {self.encoder_weights}",
         )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
         require(0 <= self.far_first <= 1, f"far_first: expected [0, 1], found {self.far_first}")

@@ -1,0 +1,155 @@
+"""Shape and colour of strands: clumps that follow a guide, curl, fray, hang, and catch light.
+
+Lengths are in units of `unit_px`, a head's radius in pixels, so that a style looks the same on a face
+that fills the photo and on one far away. Coordinates are (x, y) in pixels, y down.
+
+A guide starts at its clump's root and turns towards the ground: d angle / d s = gravity cos(angle), plus a random
+walk. A clump's strands keep an offset from the guide that shrinks towards the tip (`clump`), circle
+it (`curl`, `turns`) and stray from it (`frizz`). Light is Kajiya and Kay's ("Rendering Fur with
+Three Dimensional Textures", SIGGRAPH 1989): diffuse sin(T, L), specular sin(T, H)^p of the tangent T; the
+hidden inner strands, drawn first, are darker (ours).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wideopen.checks import F32
+
+Rng = np.random.Generator
+GLOSS = 40  # p
+POINT_PX = 3.0  # between the points of a strand
+POINTS = (6, 40)  # per strand, fewest and most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How hair grows; pairs are ranges to draw from, per head unless said."""
+
+    clumps: tuple[int, int]
+    strands: tuple[int, int]  # per clump
+    length: tuple[float, float]  # per clump
+    spread: tuple[float, float]  # of a clump's roots
+    clump: tuple[float, float]  # 0 strands stay apart, 1 they meet at the tip, below 0 they spread
+    curl: tuple[float, float] = (0.0, 0.0)  # radius of the curls
+    turns: tuple[float, float] = (0.0, 0.0)  # per unit of length
+    wander: tuple[float, float] = (0.2, 0.8)  # how far a guide turns by chance, radians
+    frizz: tuple[float, float] = (0.02, 0.1)  # how far a strand strays, as a share of its length
+    gravity: tuple[float, float] = (0.0, 0.5)
+    width: tuple[float, float] = (0.008, 0.016)  # of a strand; at least `THINNEST_PX` is drawn
+
+
+THINNEST_PX = 0.25
+
+STYLES: dict[str, Style] = {
+    "flyaways": Style(
+        clumps=(20, 160), strands=(1, 2), length=(0.15, 0.7), spread=(0.0, 0.04), clump=(-1, 0.3),
+        wander=(0.3, 1.6), frizz=(0.05, 0.25), gravity=(0.0, 1.5), width=(0.004, 0.012),
+    ),
+    "short": Style(
+        clumps=(150, 400), strands=(4, 8), length=(0.1, 0.4), spread=(0.02, 0.06), clump=(-0.3, 0.7),
+        width=(0.006, 0.014),
+    ),
+    "fur": Style(
+        clumps=(300, 700), strands=(4, 8), length=(0.08, 0.22), spread=(0.02, 0.06), clump=(0.2, 0.9),
+        wander=(0.1, 0.5), frizz=(0.02, 0.12), gravity=(0.0, 1.0), width=(0.008, 0.018),
+    ),
+    "curls": Style(
+        clumps=(60, 160), strands=(8, 16), length=(0.5, 1.5), spread=(0.04, 0.1), clump=(0.2, 0.8),
+        curl=(0.04, 0.14), turns=(0.8, 3.0), frizz=(0.03, 0.15), gravity=(0.3, 1.5),
+    ),
+    "afro": Style(
+        clumps=(200, 400), strands=(4, 8), length=(0.25, 0.9), spread=(0.03, 0.08), clump=(-0.5, 0.3),
+        curl=(0.015, 0.05), turns=(3.0, 8.0), wander=(0.3, 1.0), frizz=(0.05, 0.2), gravity=(0.0, 0.1),
+    ),
+    "long": Style(
+        clumps=(60, 160), strands=(8, 18), length=(1.2, 3.5), spread=(0.05, 0.15), clump=(0.0, 0.8),
+        curl=(0.0, 0.06), turns=(0.2, 0.8), wander=(0.2, 0.9), frizz=(0.02, 0.1), gravity=(1.0, 3.0),
+    ),
+    "wind": Style(
+        clumps=(40, 120), strands=(6, 14), length=(0.8, 2.5), spread=(0.04, 0.12), clump=(-0.6, 0.6),
+        curl=(0.0, 0.05), turns=(0.2, 1.0), wander=(0.5, 1.8), frizz=(0.05, 0.2), gravity=(-0.6, 0.6),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Strands:
+    """What `raster.draw` takes, but for colour."""
+
+    points: F32  # (S, N, 2) pixels
+    depth: F32  # (S, N) pixels towards the camera
+    widths: F32  # (S, N) pixels
+    clump_of: np.ndarray  # (S,) index of the strand's clump
+
+
+def _walk(rng: Rng, shape: tuple[int, ...]) -> F32:
+    """A smooth random walk along axis 1, zero at the root, about 1 at the tip."""
+    steps = rng.normal(0, 1, shape).astype(np.float32)
+    twice = np.cumsum(np.cumsum(steps, 1), 1) * (3.0**0.5 / shape[1] ** 1.5)
+    return np.asarray(twice - twice[:, :1], np.float32)
+
+
+def _guides(rng: Rng, roots: F32, angles: F32, lengths: F32, style: Style, unit_px: float, points: int) -> F32:
+    """(C, points, 2): where the middle of each clump runs."""
+    wander, gravity = rng.uniform(*style.wander), rng.uniform(*style.gravity)
+    step = lengths / (points - 1)
+    turns = rng.normal(0, wander / np.sqrt(points), (points, len(roots)))
+    angle, at = angles.copy(), roots.copy()
+    path = [at]
+    for turn in turns[1:]:
+        angle = angle + turn + gravity * np.cos(angle) * step / unit_px
+        at = at + step[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+        path.append(at)
+    return np.stack(path, 1).astype(np.float32)
+
+
+def grow(rng: Rng, roots: F32, angles: F32, style: Style, unit_px: float) -> Strands:
+    """Strands from clumps rooted at `roots` (C, 2) that start towards `angles` (C,), in radians."""
+    lengths = (rng.uniform(*style.length) * rng.uniform(0.5, 1.1, len(roots)) * unit_px).astype(np.float32)
+    points = int(np.clip(lengths.max() / POINT_PX, *POINTS))
+    guides = _guides(rng, roots, angles, lengths, style, unit_px, points)
+    clump_of = np.repeat(np.arange(len(roots)), rng.integers(style.strands[0], style.strands[1] + 1))
+    count, t = len(clump_of), np.linspace(0, 1, points, dtype=np.float32)
+    tangent = np.gradient(guides, axis=1)
+    normal = np.stack([-tangent[..., 1], tangent[..., 0]], -1)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-6
+    apart = rng.normal(0, rng.uniform(*style.spread) * unit_px, (count, 1, 2)).astype(np.float32)
+    closing = 1 - rng.uniform(*style.clump) * t**1.5
+    stray = _walk(rng, (count, points, 2)) * (rng.uniform(*style.frizz) * lengths[clump_of])[:, None, None]
+    run = t * lengths[clump_of, None] / unit_px  # (S, N)
+    phase = rng.uniform(0, 2 * np.pi, len(roots))[clump_of] + rng.normal(0, 0.5, count)
+    turn = 2 * np.pi * rng.uniform(*style.turns) * run + phase[:, None]
+    radius = rng.uniform(*style.curl) * unit_px * np.minimum(1, 3 * t) * rng.uniform(0.7, 1.3, (count, 1))
+    curl = (radius * np.cos(turn))[..., None] * normal[clump_of]
+    shorter = rng.uniform(0.6, 1.0, (count, 1, 1)).astype(np.float32)  # tips do not end together
+    way = guides[clump_of]
+    way = way[:, :1] + shorter * (way - way[:, :1])
+    thick = np.maximum(rng.uniform(*style.width) * unit_px * rng.uniform(0.7, 1.3, (count, 1)), THINNEST_PX)
+    return Strands(
+        (way + apart * closing[:, None] + stray + curl).astype(np.float32),
+        (radius * np.sin(turn)).astype(np.float32),
+        (thick * (1 - 0.7 * t**3)).astype(np.float32),
+        clump_of,
+    )
+
+
+def shade(rng: Rng, strands: Strands, base: F32) -> F32:
+    """Colours (S, N, 3) in [0, 1] of strands whose clumps have the display-encoded colours `base` (C, 3)."""
+    count, points = strands.widths.shape
+    t = np.linspace(0, 1, points, dtype=np.float32)[None]
+    way = np.concatenate([strands.points, strands.depth[..., None]], -1)
+    tangent = np.gradient(way, axis=1)
+    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True) + 1e-6
+    light = rng.normal(0, 1, 3) + np.array([0, -0.7, 0.7])
+    light /= np.linalg.norm(light)
+    halfway = light + np.array([0, 0, 1])
+    halfway /= np.linalg.norm(halfway)
+    diffuse = np.sqrt(np.maximum(0, 1 - (tangent @ light) ** 2))
+    gloss = np.maximum(0, 1 - (tangent @ halfway) ** 2) ** (GLOSS / 2) * rng.uniform(0, 0.25)
+    inner = np.linspace(rng.uniform(0.45, 0.9), 1, count)[:, None]  # those drawn last lie on top
+    along = 1 + rng.uniform(-0.2, 0.45) * t
+    bright = (0.45 + 0.55 * diffuse) * inner * along * np.exp(rng.normal(0, 0.12, (count, 1)))
+    tint = 1 + rng.normal(0, 0.03, (count, 1, 3))
+    colours = base[strands.clump_of][:, None] * tint * bright[..., None]
+    return np.clip(colours * rng.uniform(0.95, 1.2) + gloss[..., None], 0, 1).astype(np.float32)

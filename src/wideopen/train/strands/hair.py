@@ -1,0 +1,124 @@
+"""Hair for a head or on its own: which strands, where they root, what colour they take.
+
+Hair of volume (curls, long hair) grows behind the subject, so that a face stays free; short hair and
+flyaways grow from the outline in front. Colours are taken from the subject where the strands root,
+at times replaced by another natural or dyed one.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from wideopen.checks import F32, U8
+from wideopen.train.strands.grow import STYLES, Rng, Strands, Style, grow, shade
+from wideopen.train.strands.head import Head
+from wideopen.train.strands.raster import draw
+
+NATURAL = np.array(  # display-encoded: black, browns, red, blonds, greys, white
+    [[28, 24, 24], [52, 38, 30], [88, 62, 44], [124, 66, 38], [176, 136, 86], [214, 184, 134], [128, 126, 126],
+     [232, 228, 222]], np.float32,
+)  # fmt: skip
+UP = -np.pi / 2  # of angles, y being down
+VOLUME = ("curls", "afro", "long", "wind")
+OUTER = ("flyaways", "short", "fur")
+MOST_STRANDS = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Something with coverage: premultiplied colour (H, W, 3), coverage (H, W), both in [0, 1]."""
+
+    rgb: F32
+    alpha: F32
+
+
+def _thinned(style: Style, share: float) -> Style:
+    fields = {name: getattr(style, name) for name in Style.__dataclass_fields__}
+    low, high = style.clumps
+    return Style(**{**fields, "clumps": (max(4, int(low * share)), max(5, int(high * share)))})
+
+
+def _layer(rng: Rng, strands: Strands, base: F32, size: int) -> Layer:
+    opacity = rng.uniform(0.75, 1.0, len(strands.points)).astype(np.float32)
+    return Layer(*draw(strands.points, strands.widths, shade(rng, strands, base), opacity, size, size))
+
+
+def _base_colours(rng: Rng, subject: U8, roots: F32, dyed: bool) -> F32:
+    """Colour of each clump: the subject's own at its root, or one of another hair colour."""
+    count = len(roots)
+    if dyed:
+        colour = NATURAL[rng.integers(len(NATURAL))] if rng.random() < 0.85 else rng.uniform(20, 235, 3)
+        base = np.tile(colour, (count, 1))
+    else:
+        size = len(subject)
+        soft = cv2.blur(subject, (max(3, size // 64),) * 2)
+        columns, rows = np.clip(roots.astype(int), 0, size - 1).T
+        base = soft[rows, columns].astype(np.float32)
+        base = 0.6 * base + 0.4 * np.median(base, 0)  # stray skin or wall at a root is not hair
+    vary = np.exp(rng.normal(0, 0.12, (count, 1)))
+    return np.clip(base * vary / 255, 0, 1).astype(np.float32)
+
+
+def _roots(rng: Rng, head: Head, count: int, span: float, depth: tuple[float, float]) -> tuple[F32, F32]:
+    """(roots (count, 2), angles (count,)): around the top of the head, in `depth` of the outline."""
+    angles = (UP + rng.uniform(-span, span, count)).astype(np.float32)
+    distance = head.reach(angles) * rng.uniform(*depth, count).astype(np.float32)
+    at = np.stack([head.x + distance * np.cos(angles), head.y + distance * np.sin(angles)], 1)
+    combed = rng.normal(0, 0.5) + 0.8 * rng.normal(0, 0.5) * np.sign(np.cos(angles))
+    return at.astype(np.float32), (angles + combed + rng.normal(0, 0.25, count)).astype(np.float32)
+
+
+def _grown(
+    rng: Rng, head: Head, subject: U8, style: Style, span: float, depth: tuple[float, float], dyed: bool
+) -> Layer:
+    clumps = int(rng.integers(*style.clumps))
+    clumps = max(1, min(clumps, MOST_STRANDS // style.strands[1]))
+    roots, angles = _roots(rng, head, clumps, span, depth)
+    base = _base_colours(rng, subject, roots, dyed)
+    return _layer(rng, grow(rng, roots, angles, style, head.radius), base, len(subject))
+
+
+def hair_for(rng: Rng, head: Head, subject: U8) -> tuple[Layer | None, Layer]:
+    """(layer behind the subject or None, layer before it) for a `head` in pixels of `subject` (N, N, 3)."""
+    dyed = bool(rng.random() < 0.25)
+    behind = None
+    thin = STYLES[OUTER[rng.integers(len(OUTER))]]
+    if rng.random() < 0.5:
+        style = STYLES[VOLUME[rng.integers(len(VOLUME))]]
+        behind = _grown(rng, head, subject, style, rng.uniform(1.2, 2.3), (0.55, 0.98), dyed)
+        thin = _thinned(style, rng.uniform(0.1, 0.4)) if rng.random() < 0.5 else STYLES["flyaways"]
+    front = _grown(rng, head, subject, thin, rng.uniform(0.9, 1.7), (0.86, 1.02), dyed)
+    return behind, front
+
+
+def tuft(rng: Rng, size: int) -> Layer:
+    """Hair or fur that stands alone: a rounded mass that fills much of a (size, size) picture."""
+    radius = size * rng.uniform(0.16, 0.4)
+    wobble = 1 + 0.15 * np.cos(np.arange(64) * (2 * np.pi / 64) * rng.integers(1, 4) + rng.uniform(0, 6.3))
+    outline = (radius * wobble).astype(np.float32)
+    head = Head(size * rng.uniform(0.3, 0.7), size * rng.uniform(0.35, 0.75), radius, outline)
+    names = [*VOLUME, "short", "fur"]
+    style = STYLES[names[rng.integers(len(names))]]
+    blank = np.zeros((size, size, 3), np.uint8)
+    core = np.zeros((size, size), np.float32)
+    turns = np.arange(64) * (2 * np.pi / 64)
+    rim = np.stack([head.x + outline * np.cos(turns), head.y + outline * np.sin(turns)], 1)
+    cv2.fillPoly(core, [np.round(rim * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
+    hair = _grown(rng, head, blank, _thinned(style, 3), np.pi, (0.0, 1.0), True)
+    dark = 0.6 * hair.rgb[hair.alpha > 0.5].mean(0) if (hair.alpha > 0.5).any() else np.full(3, 0.2)
+    rest = (1 - hair.alpha) * np.clip(core, 0, 1)
+    return Layer((hair.rgb + rest[..., None] * dark).astype(np.float32), hair.alpha + rest)
+
+
+def over(top: Layer, bottom: Layer) -> Layer:
+    """`top` laid over `bottom`."""
+    rest = 1 - top.alpha
+    rgb = top.rgb + rest[..., None] * bottom.rgb
+    return Layer(rgb.astype(np.float32), (top.alpha + rest * bottom.alpha).astype(np.float32))
+
+
+def with_hair(subject: F32, alpha: F32, behind: Layer | None, front: Layer) -> Layer:
+    """The subject's colour (H, W, 3) with its matte (H, W), both in [0, 1], between two layers of hair."""
+    person = Layer(subject * alpha[..., None], alpha)
+    return over(front, person if behind is None else over(person, behind))
