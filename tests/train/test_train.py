@@ -13,15 +13,18 @@ from safetensors.torch import save_file
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.nets.matting.encoders import build_encoder
 from wideopen.nets.matting.predict import predict_matte
-from wideopen.train import matting as matting_module
+from wideopen.train import trainer as trainer_module
 from wideopen.train.augment import Chances, as_taken, random_window, sample
 from wideopen.train.checkpoint import load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.evaluate import measure, transition
 from wideopen.train.export import export_weights
-from wideopen.train.matting import learning_rate, run_training
+from wideopen.train.matting import run_training
 from wideopen.train.photos import Photo, find_pairs, load_photo, subject_colour
 from wideopen.train.run import Reports, Schedule, TrainRun
+from wideopen.train.trainer import learning_rate
+
+NO_EXTRAS = Chances(hair=0, headwear=0)
 
 
 def disk_photo(size=64, radius=14, seed=0):
@@ -154,7 +157,7 @@ def test_a_window_shows_nothing_beyond_a_cut_side():
 def test_no_second_subject_appears_in_the_reflected_border():
     subject = photo(radius=10)
     for seed in range(50):
-        _, alpha = as_taken(np.random.default_rng(seed), subject, 64)
+        _, alpha = as_taken(np.random.default_rng(seed), subject, 64, [], NO_EXTRAS)
         count, *_ = cv2.connectedComponentsWithStats((alpha > 127).astype(np.uint8))
         assert count <= 2
 
@@ -234,32 +237,32 @@ def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, 
     folder.mkdir()
     torch.manual_seed(1)
     save_file(build_encoder("mobilenet_v2").net.state_dict(), folder / "model.safetensors")
-    run = tiny_run(disks, tmp_path, encoder_weights=folder)
-    trainer = matting_module.Trainer(run)
+    run = tiny_run(disks, tmp_path, encoder_weights=str(folder))
+    trainer = trainer_module.Trainer(run)
     save_checkpoint(tmp_path / "last.pt", trainer.state())
     schedule = replace(run.schedule, lr=0.5, encoder_lr=0.25)
     again = replace(run, encoder_weights=None, resume=True, schedule=schedule)
-    resumed = matting_module.Trainer(again)
+    resumed = trainer_module.Trainer(again)
     assert [group["peak"] for group in resumed.optimizer.param_groups] == [0.5, 0.25]
     before = [buffer.clone() for buffer in resumed.net.encoder.buffers()]
-    resumed.train_step(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
+    resumed.train_step([(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))])
     for buffer, was in zip(resumed.net.encoder.buffers(), before, strict=True):
         assert torch.equal(buffer, was)
 
 
 def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
-    trainer = matting_module.Trainer(tiny_run(disks, tmp_path, steps=30))
+    trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, steps=30))
     photos = [[photo(i) for i in range(4)]]
     data = Batches(photos, [], size=64, batch=4, seed=0, chances=Chances())
     image, alpha = next(data.start_at(0))
-    history = [float(trainer.train_step(image, alpha).total.detach()) for _ in range(12)]
+    history = [float(trainer.train_step([(image, alpha)]).total.detach()) for _ in range(12)]
     assert np.mean(history[-3:]) < 0.7 * history[0]
 
 
 def test_the_paper_preset_trains_too(disks, tmp_path):
-    trainer = matting_module.Trainer(tiny_run(disks, tmp_path, preset="paper", far_first=0.0))
+    trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, preset="paper", far_first=0.0))
     before = trainer.net.encoder.net.embedder.embedder.convolution.weight.clone()
-    loss = trainer.train_step(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
+    loss = trainer.train_step([(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))])
     assert torch.isfinite(loss.total)
     assert not torch.equal(trainer.net.encoder.net.embedder.embedder.convolution.weight, before)
 
@@ -267,7 +270,7 @@ def test_the_paper_preset_trains_too(disks, tmp_path):
 def test_in_some_steps_the_first_stage_looks_from_afar_and_the_rest_from_near(disks, tmp_path):
     seen = {}
     for share in (0.0, 1.0):
-        trainer = matting_module.Trainer(tiny_run(disks, tmp_path, far_first=share))
+        trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, far_first=share))
         calls = seen[share] = []
         forward = trainer.net.forward
 
@@ -276,7 +279,7 @@ def test_in_some_steps_the_first_stage_looks_from_afar_and_the_rest_from_near(di
             return forward(image, stages, previous)
 
         trainer.net.forward = spy
-        trainer.train_step(torch.rand(2, 3, 128, 128), torch.zeros(2, 1, 128, 128))
+        trainer.train_step([(torch.rand(2, 3, 128, 128), torch.zeros(2, 1, 128, 128))])
     assert seen[0.0] == [(128, 2, False)]
     assert seen[1.0] in ([(64, 1, False), (64, 1, True)], [(64, 1, False), (96, 1, True)])
 
@@ -291,7 +294,7 @@ def test_resuming_from_nothing_or_from_damage_is_refused(disks, tmp_path):
 
 def test_an_encoder_folder_without_weights_is_refused(disks, tmp_path):
     with pytest.raises(WeightsError, match="encoder weights"):
-        run_training(tiny_run(disks, tmp_path / "out", encoder_weights=tmp_path))
+        run_training(tiny_run(disks, tmp_path / "out", encoder_weights=str(tmp_path)))
 
 
 def test_settings_that_contradict_are_refused(tmp_path):
@@ -328,6 +331,6 @@ def test_figures_by_hand():
 
 
 def test_the_network_starts_the_same_for_the_same_seed(disks, tmp_path):
-    first, again = (matting_module.Trainer(tiny_run(disks, tmp_path)).net for _ in range(2))
+    first, again = (trainer_module.Trainer(tiny_run(disks, tmp_path)).net for _ in range(2))
     for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b)

@@ -15,27 +15,38 @@ def _group() -> None:
 
 @app.command()
 def matting(
-    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, or with such folders as sets.")],
+    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, with such folders as sets, or P3M-10k.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")],
     backgrounds: Annotated[Path | None, typer.Option(help="Photos without people, to put subjects on.")] = None,
     encoder_weights: Annotated[
-        str, typer.Option(help="Encoder to start from (transformers' format), or none.")
+        str,
+        typer.Option(help="Encoder to start from: a folder in transformers' format, a hub id, or none."),
     ] = "none",
     init: Annotated[
-        str | None, typer.Option(help="Trained weights to start from: a shipped name or a .safetensors file.")
+        str | None,
+        typer.Option(help="Trained weights to start from: a shipped name or a .safetensors file."),
     ] = None,
     preset: Annotated[str, typer.Option(help="paper or mobile.")] = "mobile",
     size: Annotated[int, typer.Option(help="Samples are size x size pixels.")] = 256,
-    batch: Annotated[int, typer.Option(help="Samples per step.")] = 16,
+    batch: Annotated[int, typer.Option(help="Samples per batch.")] = 16,
+    accumulate: Annotated[int, typer.Option(help="Batches per step.")] = 1,
     stages: Annotated[int, typer.Option(help="Stages T during training.")] = 2,
+    far_first: Annotated[
+        float,
+        typer.Option(help="Share of steps whose stage 1 sees the whole at half size, the others a window."),
+    ] = 0.5,
     steps: Annotated[int | None, typer.Option(help="Train for this many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train for this long.")] = None,
     pause_after: Annotated[int | None, typer.Option(help="Stop at this step, to be resumed.")] = None,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the new layers.")] = 1e-3,
     encoder_lr: Annotated[float, typer.Option(help="Peak learning rate of the encoder.")] = 2e-4,
     precision: Annotated[str, typer.Option(help="bfloat16 or float32.")] = "bfloat16",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    devices: Annotated[int, typer.Option(help="GPUs, or processes on the CPU.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that make samples; 0 is a thread.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the weights and of every batch.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between checkpoints.")] = 5,
+    tensorboard: Annotated[bool, typer.Option(help="Write curves and pictures to OUT/tensorboard.")] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's last checkpoint.")] = False,
 ) -> None:
     """Train the matting network on photos with true mattes."""
@@ -45,7 +56,7 @@ def matting(
     import logging
 
     from wideopen.train.matting import run_training
-    from wideopen.train.run import Reports, Schedule, TrainRun
+    from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     run = TrainRun(
@@ -53,16 +64,23 @@ def matting(
         out=out,
         schedule=Schedule(steps=steps, minutes=minutes, pause_after=pause_after, lr=lr, encoder_lr=encoder_lr),
         backgrounds=backgrounds,
-        encoder_weights=None if encoder_weights == "none" else Path(encoder_weights),
+        encoder_weights=None if encoder_weights == "none" else encoder_weights,
         init=init,
         resume=resume,
         preset=preset,
         size=size,
         batch=batch,
         stages=stages,
+        far_first=far_first,
         seed=seed,
         precision=precision,  # type: ignore[arg-type]  # checked by TrainRun
-        reports=Reports(checkpoint_minutes=checkpoint_minutes),
+        hardware=Hardware(
+            accelerator=accelerator,  # type: ignore[arg-type]  # checked by Hardware
+            devices=devices,
+            accumulate=accumulate,
+            workers=workers,
+        ),
+        reports=Reports(checkpoint_minutes=checkpoint_minutes, tensorboard=tensorboard, bar=True),
     )
     typer.echo(run_training(run))
 

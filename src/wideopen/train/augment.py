@@ -141,14 +141,14 @@ def _dressed(
 ) -> Layer:
     """The subject of a crop with what is drawn onto its head: hair, headwear."""
     size = len(alpha)
-    plain = alpha.astype(np.float32) / 255
+    plain = to_unit(alpha)
     top = Layer(np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32))
     behind, head = None, photo.head.moved(window, size) if photo.head else None
     if head and head.radius >= SMALLEST_HEAD_PX and rng.random() < chances.hair:
         behind, top = hair_for(rng, head, subject)
     if head and rng.random() < chances.headwear:
         top = over(headwear(rng, head, scenes, size), top)
-    return with_hair(subject.astype(np.float32) / 255, plain, behind, top)
+    return with_hair(to_unit(subject), plain, behind, top)
 
 
 def _cut_out(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> Layer:
@@ -201,9 +201,14 @@ def to_u8(values: F32) -> U8:
     return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
 
 
+def to_unit(codes: U8) -> F32:
+    """8 bits to [0, 1]."""
+    return codes.astype(np.float32) / np.float32(255)
+
+
 def flat(layer: Layer, scene: U8) -> U8:
     """The layer over a scene (H, W, 3)."""
-    return to_u8(layer.rgb + (1 - layer.alpha)[..., None] * (scene.astype(np.float32) / 255))
+    return to_u8(layer.rgb + (1 - layer.alpha)[..., None] * to_unit(scene))
 
 
 def as_taken(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> tuple[U8, U8]:
@@ -225,7 +230,7 @@ def as_taken(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chanc
         front = hat if front is None else over(hat, front)
     if front is not None:
         rgb = flat(front, rgb)
-        alpha = to_u8(front.alpha + (1 - front.alpha) * (alpha.astype(np.float32) / 255))
+        alpha = to_u8(front.alpha + (1 - front.alpha) * to_unit(alpha))
     return (rgb[:, ::-1], alpha[:, ::-1]) if rng.random() < 0.5 else (rgb, alpha)
 
 

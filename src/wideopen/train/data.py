@@ -4,11 +4,14 @@ sees what an uninterrupted one would have seen, whatever was prefetched.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from wideopen.checks import U8, require
 from wideopen.train.augment import Chances, sample
@@ -37,27 +40,61 @@ class Batches:
         batch: int,
         seed: int,
         chances: Chances,
+        workers: int = 0,
     ) -> None:
         require(bool(groups) and all(groups), "data: expected training photos, found none")
         self.photos = [photo for group in groups for photo in group]
         self.weights = np.concatenate([np.full(len(g), 1 / len(g) / len(groups)) for g in groups])
         self.backgrounds = backgrounds
         self.size, self.batch, self.seed, self.chances = size, batch, seed, chances
+        self.workers = workers
 
-    def make(self, step: int) -> tuple[U8, U8]:
-        """Batch number `step`: rgb (B, size, size, 3), alpha (B, size, size)."""
-        rng = np.random.default_rng((self.seed, step))
+    def make(self, number: int) -> tuple[U8, U8]:
+        """Batch `number`: rgb (B, size, size, 3), alpha (B, size, size)."""
+        rng = np.random.default_rng((self.seed, number))
         picks = rng.choice(len(self.photos), self.batch, p=self.weights)
         pairs = [sample(rng, self.photos, int(i), self.backgrounds, self.size, self.chances) for i in picks]
         return np.stack([rgb for rgb, _ in pairs]), np.stack([alpha for _, alpha in pairs])
 
-    def start_at(self, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches `step`, `step` + 1, ... as tensors; the next is made while one is in use."""
+    def start_at(self, number: int, stride: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches `number`, `number` + `stride`, ... as tensors; the next are made while one is in use."""
         cv2.setNumThreads(1)  # the cores belong to torch
+        numbers = count(number, stride)
+        made = self._in_processes(numbers) if self.workers else self._in_a_thread(numbers)
+        for rgb, alpha in made:
+            yield to_image_bchw(np.asarray(rgb)), to_alpha_bchw(np.asarray(alpha))
+
+    def _in_a_thread(self, numbers: Iterator[int]) -> Iterator[tuple[U8, U8]]:
         with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(self.make, step)
+            following = pool.submit(self.make, next(numbers))
             while True:
-                rgb, alpha = following.result()
-                step += 1
-                following = pool.submit(self.make, step)
-                yield to_image_bchw(rgb), to_alpha_bchw(alpha)
+                ready = following.result()
+                following = pool.submit(self.make, next(numbers))
+                yield ready
+
+    def _in_processes(self, numbers: Iterator[int]) -> Iterator[tuple[U8, U8]]:
+        # forked, so that all processes share the photos in memory; no kernel of ours runs parallel in there
+        yield from DataLoader(
+            _Numbered(self),
+            batch_size=None,
+            sampler=numbers,  # any iterable will do
+            num_workers=self.workers,
+            prefetch_factor=4,
+            multiprocessing_context="fork",
+            collate_fn=_as_made,
+        )
+
+
+class _Numbered(Dataset[tuple[U8, U8]]):
+    """Batches by number, as a DataLoader asks for them."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def __getitem__(self, number: int) -> tuple[U8, U8]:
+        cv2.setNumThreads(1)
+        return self.batches.make(number)
+
+
+def _as_made(batch: Any) -> Any:
+    return batch

@@ -15,9 +15,11 @@ import cv2
 import numpy as np
 
 from wideopen.checks import U8, require
+from wideopen.errors import InvalidInput
 from wideopen.train.strands.head import Head, find_head
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+LISTED = 10  # problems named in one error
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +54,50 @@ def _images(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def _pair(group: str, rgb: Path, mattes: Path, part: str) -> Pair:
-    alpha = mattes / f"{rgb.stem}.png"
-    require(alpha.is_file(), f"{rgb}: expected a matte {alpha}, found none")
-    return Pair(group, rgb.stem, rgb, alpha, part)
+def _refuse(what: str, problems: list[str]) -> None:
+    """InvalidInput that lists `problems`, the first few of them, if there are any."""
+    more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    require(not problems, f"{what}: {'; '.join(problems[:LISTED])}{more}")
+
+
+def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -> list[Pair]:
+    """A pair for each photo that `part` names; all that lack their partner are listed in one error."""
+    require(mattes.is_dir(), f"data: expected a folder {mattes}, found none")
+    named = [p for p in photos if p.stem in part]
+    have = {p.stem: p for p in _images(mattes) if p.suffix.lower() == ".png"}
+    alone = [f"{p}: expected a matte {mattes / p.stem}.png, found none" for p in named if p.stem not in have]
+    known = {p.stem for p in photos}
+    alone += [f"{have[stem]}: expected a photo of that name, found none" for stem in sorted(have.keys() - known)]
+    _refuse(f"data: {len(alone)} without a partner", alone)
+    return [Pair(group, p.stem, p, have[p.stem], part[p.stem]) for p in named]
 
 
 def _set(folder: Path, split: dict[str, str] | None) -> list[Pair]:
     photos = _images(folder / "rgb")
     if split is None:
         split = {p.stem: "val" if i % 10 == 9 else "train" for i, p in enumerate(photos)}
-    named = [p for p in photos if p.stem in split]
-    return [_pair(folder.name, p, folder / "alpha", split[p.stem]) for p in named]
+    return _pairs(folder.name, photos, folder / "alpha", split)
 
 
 def _p3m(folder: Path) -> list[Pair]:
-    return [
-        _pair(group, rgb, folder / name / "mask", part)
-        for name, photos, group, part in P3M_10K
-        if (folder / name / photos).is_dir()
-        for rgb in _images(folder / name / photos)
-    ]
+    missing = [str(folder / name / photos) for name, photos, *_ in P3M_10K if not (folder / name / photos).is_dir()]
+    require(not missing, f"data: expected P3M-10k's folders, found no {', '.join(missing)}")
+    found: list[Pair] = []
+    for name, kind, group, part in P3M_10K:
+        photos = _images(folder / name / kind)
+        found += _pairs(group, photos, folder / name / "mask", {p.stem: part for p in photos})
+    return found
 
 
 def find_pairs(folder: Path) -> list[Pair]:
-    """All pairs below `folder` in a fixed order, less those that a split.json does not name."""
+    """All pairs below `folder` in a fixed order, less those that a split.json does not name.
+
+    Raises InvalidInput that lists photos without a matte, mattes without a photo, and folders that are missing.
+    """
     require(folder.is_dir(), f"data: expected a folder, found {folder}")
     if (folder / "rgb").is_dir():
         return _set(folder, None)
-    if (folder / P3M_10K[0][0] / P3M_10K[0][1]).is_dir():
+    if any((folder / name).is_dir() for name, *_ in P3M_10K):
         return _p3m(folder)
     split_file = folder / "split.json"
     split = json.loads(split_file.read_text()) if split_file.is_file() else {}
@@ -89,18 +106,25 @@ def find_pairs(folder: Path) -> list[Pair]:
     return [pair for path in sets for pair in _set(path, split.get(path.name))]
 
 
+class UnreadableImage(InvalidInput):
+    """A file of a pair that no decoder takes; training goes on without the pair."""
+
+
+def _decoded(path: Path, mode: int, what: str) -> U8:
+    image = cv2.imread(str(path), mode)
+    if image is None:
+        raise UnreadableImage(f"{path}: expected {what}, found something unreadable")
+    return np.asarray(image, np.uint8)
+
+
 def read_rgb(path: Path) -> U8:
     """(H, W, 3) RGB uint8 of an image file."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    require(bgr is not None, f"{path}: expected an image, found something unreadable")
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(_decoded(path, cv2.IMREAD_COLOR, "an image"), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def read_alpha(path: Path) -> U8:
     """(H, W) uint8 of a matte file."""
-    alpha = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    require(alpha is not None, f"{path}: expected a matte image, found something unreadable")
-    return np.asarray(alpha, np.uint8)
+    return _decoded(path, cv2.IMREAD_GRAYSCALE, "a matte image")
 
 
 def shrink_to(image: U8, size: int) -> U8:
@@ -141,6 +165,32 @@ def load_photo(pair: Pair, size: int) -> Photo:
     )
     rgb, alpha = shrink_to(rgb, size), shrink_to(alpha, size)
     return Photo(rgb, alpha, subject_colour(rgb, alpha), find_head(alpha))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Photos by group, and the pairs left out because a file of theirs is corrupt."""
+
+    groups: list[list[Photo]]
+    skipped: list[tuple[str, str]]  # name, reason
+
+
+def load_photos(pairs: list[Pair], size: int) -> Loaded:
+    """Read all `pairs`; corrupt ones are skipped and listed, sizes that differ are refused, all at once."""
+    groups: dict[str, list[Photo]] = {}
+    skipped: list[tuple[str, str]] = []
+    differing: list[str] = []
+    for pair in pairs:
+        try:
+            photo = load_photo(pair, size)
+        except UnreadableImage as error:
+            skipped.append((f"{pair.group}/{pair.name}", str(error)))
+        except InvalidInput as error:
+            differing.append(str(error))
+        else:
+            groups.setdefault(pair.group, []).append(photo)
+    _refuse(f"data: {len(differing)} pairs whose sizes differ", differing)
+    return Loaded(list(groups.values()), skipped)
 
 
 def load_backgrounds(folder: Path | None, size: int) -> list[U8]:

@@ -42,6 +42,27 @@ class Reports:
     checkpoint_minutes: float = 5
     val_minutes: float = 10
     val_count: int = 40  # about so many validation photos while training
+    tensorboard: bool = False
+    bar: bool = False  # a progress bar, where there is a terminal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """What a run computes on."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
+    devices: int = 1  # processes, each with its own batches; above 1 they are spawned (DDP)
+    accumulate: int = 1  # batches per step and process
+    workers: int = 0  # processes that make batches; 0: a thread
+
+    def __post_init__(self) -> None:
+        require(
+            self.accelerator in ("auto", "cpu", "gpu"),
+            f"accelerator: expected auto, cpu or gpu, found {self.accelerator!r}",
+        )
+        require(self.devices >= 1, f"devices: expected at least 1, found {self.devices}")
+        require(self.accumulate >= 1, f"accumulate: expected at least 1, found {self.accumulate}")
+        require(self.workers >= 0, f"workers: expected at least 0, found {self.workers}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +73,7 @@ class TrainRun:
     out: Path
     schedule: Schedule
     backgrounds: Path | None = None
-    encoder_weights: Path | None = None  # transformers' format; None starts from random weights
+    encoder_weights: str | None = None  # a folder in transformers' format or a hub id; None: random weights
     init: str | None = None  # start from these weights: a shipped name or a .safetensors file
     resume: bool = False  # continue from out/last.pt
     preset: str = "mobile"
@@ -62,6 +83,7 @@ class TrainRun:
     far_first: float = 0.5  # share of steps with stage 1 at half size, the others on a window
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the network; losses are float32
+    hardware: Hardware = field(default_factory=Hardware)
     reports: Reports = field(default_factory=Reports)
     chances: Chances = field(default_factory=Chances)
 

@@ -75,15 +75,42 @@ def build_encoder(name: Encoder) -> nn.Module:
     return ResNetFeatures() if name == "resnet50" else MobileNetFeatures()
 
 
-def load_encoder_weights(encoder: nn.Module, folder: Path) -> None:
-    """Fill `encoder` from `folder`/model.safetensors (transformers' format, fp16 or fp32)."""
+def load_encoder_weights(encoder: nn.Module, source: str | Path) -> None:
+    """Fill `encoder` with trained weights in transformers' format.
+
+    `source` is a folder with model.safetensors (fp16 or fp32), or the id of a repository on the hub, say
+    "microsoft/resnet-50", which is fetched once; anything else, or no network, is refused.
+    """
     from safetensors.torch import load_file
 
-    path = Path(folder) / "model.safetensors"
-    if not path.is_file():
-        raise WeightsError(f"encoder weights: expected a file {path}, found none")
-    state = {key: tensor.float() for key, tensor in load_file(path).items()}
+    path = _encoder_file(str(source))
+    state = {key.removeprefix(PREFIX[type(encoder)]): value.float() for key, value in load_file(path).items()}
+    own = encoder.net.state_dict()  # type: ignore[union-attr]
+    # a classifier's file has its head as well, and counters that are int64 stay out of `float`
+    state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items() if not k.startswith("classifier.")}
     try:
         encoder.net.load_state_dict(state, strict=True)  # type: ignore[union-attr]
     except RuntimeError as error:
         raise WeightsError(f"encoder weights {path}: keys that do not fit ({error})") from error
+
+
+PREFIX: dict[type[nn.Module], str] = {ResNetFeatures: "resnet.", MobileNetFeatures: "mobilenet_v2."}
+
+
+def _encoder_file(source: str) -> Path:
+    """model.safetensors of a folder, or of a hub repository if `source` looks like one and is no folder."""
+    path = Path(source) / "model.safetensors"
+    if path.is_file():
+        return path
+    if Path(source).exists() or source.startswith((".", "/", "~")) or source.count("/") != 1:
+        raise WeightsError(f"encoder weights: expected a file {path}, found none")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(source, "model.safetensors"))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(
+            f"encoder weights {source}: expected a folder or a repository on the hub ({reason})"
+        ) from error

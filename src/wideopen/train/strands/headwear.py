@@ -19,7 +19,7 @@ def _dome(rng: Rng) -> F32:
     turns = np.linspace(np.pi, 2 * np.pi, 32)
     power = rng.uniform(0.25, 1.0)  # 1 a half ellipse, small a box
     x = np.sign(np.cos(turns)) * np.abs(np.cos(turns)) ** power * rng.uniform(0.98, 1.15)
-    y = -np.abs(np.sin(turns)) ** power * rng.uniform(0.8, 1.7) - rng.uniform(0.15, 0.45)
+    y = -(np.abs(np.sin(turns)) ** power) * rng.uniform(0.8, 1.7) - rng.uniform(0.15, 0.45)
     return np.stack([x, y], 1).astype(np.float32)
 
 
@@ -49,7 +49,7 @@ def _cloth(rng: Rng, scenes: list[U8], size: int) -> F32:
         piece = cv2.resize(scene[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_AREA)
         pattern = piece.astype(np.float32) / 255
         cloth = cloth + rng.uniform(0.1, 0.8) * (pattern - pattern.mean((0, 1)))
-    return cloth
+    return np.asarray(cloth, np.float32)
 
 
 def headwear(rng: Rng, head: Head, scenes: list[U8], size: int) -> Layer:
@@ -62,7 +62,7 @@ def headwear(rng: Rng, head: Head, scenes: list[U8], size: int) -> Layer:
         mask = np.zeros((size, size), np.uint8)
         corners = np.round((at - 0.5) * 2**FRACTION_BITS).astype(np.int32)
         cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, FRACTION_BITS)
-        return mask.astype(np.float32) / 255
+        return mask.astype(np.float32) / np.float32(255)
 
     if rng.random() < 0.2:
         face = np.linspace(0, 2 * np.pi, 40)
