@@ -63,7 +63,9 @@ def losses(out):
     return [row["total"] for row in rows if "total" in row]
 
 
-def test_two_processes_learn_what_one_learns_with_two_batches_a_step(squares, tmp_path):
+def test_two_processes_learn_what_one_learns_with_two_batches_a_step(squares, tmp_path, monkeypatch):
+    for library in ("OMP", "NUMBA"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # of the processes that are spawned
     run_training(run_of(squares, tmp_path / "one", hardware=Hardware(accumulate=2)))
     run_training(run_of(squares, tmp_path / "two", hardware=Hardware(devices=2)))
     # worst seen 2e-7 relative: the order of sums

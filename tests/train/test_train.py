@@ -19,8 +19,9 @@ from wideopen.train.checkpoint import load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.evaluate import measure, transition
 from wideopen.train.export import export_weights
+from wideopen.train.foreground import kept_subject_colour, subject_colour
 from wideopen.train.matting import run_training
-from wideopen.train.photos import Photo, find_pairs, load_photo, subject_colour
+from wideopen.train.photos import Photo, find_pairs, load_photo
 from wideopen.train.run import Reports, Schedule, TrainRun
 from wideopen.train.trainer import learning_rate
 
@@ -116,6 +117,17 @@ def test_subject_colour_takes_the_background_out_of_the_edge():
     off = np.abs(subject_colour(rgb, alpha)[edge] - subject.astype(float)).mean()
     mixed = np.abs(rgb[edge] - subject.astype(float)).mean()
     assert off < 0.15 * mixed  # 0.073 seen
+
+
+def test_a_subjects_colour_is_estimated_once(tmp_path, monkeypatch):
+    rgb, alpha = disk_photo()
+    first = kept_subject_colour(rgb, alpha, tmp_path)
+    monkeypatch.setattr("wideopen.train.foreground.subject_colour", lambda *_: pytest.fail("estimated again"))
+    assert_allclose(kept_subject_colour(rgb, alpha, tmp_path), first, rtol=0, atol=0)
+    (kept,) = tmp_path.iterdir()
+    monkeypatch.undo()
+    kept.write_bytes(b"cut short")
+    assert_allclose(kept_subject_colour(rgb, alpha, tmp_path), first, rtol=0, atol=0)
 
 
 # Augmentation

@@ -18,6 +18,10 @@ def matting(
     data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, with such folders as sets, or P3M-10k.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")],
     backgrounds: Annotated[Path | None, typer.Option(help="Photos without people, to put subjects on.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps the subjects' estimated colours for several runs; else OUT/foreground."),
+    ] = None,
     encoder_weights: Annotated[
         str,
         typer.Option(help="Encoder to start from: a folder in transformers' format, a hub id, or none."),
@@ -64,6 +68,7 @@ def matting(
         out=out,
         schedule=Schedule(steps=steps, minutes=minutes, pause_after=pause_after, lr=lr, encoder_lr=encoder_lr),
         backgrounds=backgrounds,
+        cache=cache,
         encoder_weights=None if encoder_weights == "none" else encoder_weights,
         init=init,
         resume=resume,

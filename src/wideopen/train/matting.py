@@ -79,7 +79,7 @@ def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
 
 def _batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
     keep_px = 2 * run.size  # a window may be half of the photo
-    photos = load_photos([pair for pair in pairs if pair.part == "train"], keep_px)
+    photos = load_photos([pair for pair in pairs if pair.part == "train"], keep_px, run.cache or run.out / "foreground")
     if report:
         for name, reason in photos.skipped:
             LOG.warning("skipped %s: %s", name, reason)

@@ -16,6 +16,7 @@ import numpy as np
 
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
+from wideopen.train.foreground import kept_subject_colour
 from wideopen.train.strands.head import Head, find_head
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -137,34 +138,15 @@ def shrink_to(image: U8, size: int) -> U8:
     return np.asarray(cv2.resize(image, to, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def subject_colour(rgb: U8, alpha: U8) -> U8:
-    """The subject's own colour F, where hair is mixed with the background.
-
-    Blur fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021): F and B are
-    means weighted by alpha and 1 - alpha, then F takes up what the mix leaves unexplained; a wide
-    window first, a narrow one second.
-    """
-    I = rgb.astype(np.float32)
-    a = alpha.astype(np.float32)[..., None] / 255
-    F, B = I, I
-    for window in (91, 7):
-        weight = cv2.blur(a, (window, window))[..., None]
-        mean_f = cv2.blur(F * a, (window, window)) / (weight + 1e-5)
-        mean_b = cv2.blur(B * (1 - a), (window, window)) / (1 - weight + 1e-5)
-        F = np.clip(mean_f + a * (I - a * mean_f - (1 - a) * mean_b), 0, 255)
-        B = mean_b
-    return F.astype(np.uint8)
-
-
-def load_photo(pair: Pair, size: int) -> Photo:
-    """Read one pair at a long side of at most `size` pixels."""
+def load_photo(pair: Pair, size: int, cache: Path | None = None) -> Photo:
+    """Read one pair at a long side of at most `size` pixels; `cache` is a folder for subjects' colours."""
     rgb, alpha = read_rgb(pair.rgb), read_alpha(pair.alpha)
     require(
         rgb.shape[:2] == alpha.shape,
         f"{pair.name}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}",
     )
     rgb, alpha = shrink_to(rgb, size), shrink_to(alpha, size)
-    return Photo(rgb, alpha, subject_colour(rgb, alpha), find_head(alpha))
+    return Photo(rgb, alpha, kept_subject_colour(rgb, alpha, cache), find_head(alpha))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +157,14 @@ class Loaded:
     skipped: list[tuple[str, str]]  # name, reason
 
 
-def load_photos(pairs: list[Pair], size: int) -> Loaded:
+def load_photos(pairs: list[Pair], size: int, cache: Path | None = None) -> Loaded:
     """Read all `pairs`; corrupt ones are skipped and listed, sizes that differ are refused, all at once."""
     groups: dict[str, list[Photo]] = {}
     skipped: list[tuple[str, str]] = []
     differing: list[str] = []
     for pair in pairs:
         try:
-            photo = load_photo(pair, size)
+            photo = load_photo(pair, size, cache)
         except UnreadableImage as error:
             skipped.append((f"{pair.group}/{pair.name}", str(error)))
         except InvalidInput as error:

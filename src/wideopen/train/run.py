@@ -73,6 +73,7 @@ class TrainRun:
     out: Path
     schedule: Schedule
     backgrounds: Path | None = None
+    cache: Path | None = None  # where subjects' colours are kept, for several runs; None: out/foreground
     encoder_weights: str | None = None  # a folder in transformers' format or a hub id; None: random weights
     init: str | None = None  # start from these weights: a shipped name or a .safetensors file
     resume: bool = False  # continue from out/last.pt
