@@ -59,6 +59,7 @@ def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
     logging.basicConfig(
         level=logging.INFO if fabric.is_global_zero else logging.WARNING, format="%(asctime)s %(message)s"
     )
+    LOG.info("starting from %s", _origin(run))
     trainer = Trainer(run, fabric)
     batches = _batches(run, pairs, fabric.is_global_zero)
     val = [pair for pair in pairs if pair.part == "val"]
@@ -75,6 +76,14 @@ def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
             if finished:
                 _validate(trainer, val, board)
     fabric.barrier()
+
+
+def _origin(run: TrainRun) -> str:
+    if run.resume:
+        return f"checkpoint {run.out / 'last.pt'}"
+    if run.init is not None:
+        return f"weights {run.init}"
+    return "random weights" if run.encoder_weights is None else f"encoder {run.encoder_weights}"
 
 
 def _batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
