@@ -296,6 +296,19 @@ def test_in_some_steps_the_first_stage_looks_from_afar_and_the_rest_from_near(di
     assert seen[1.0] in ([(64, 1, False), (64, 1, True)], [(64, 1, False), (96, 1, True)])
 
 
+def test_the_papers_later_stages_see_resized_crops_with_the_matte_so_far(disks, tmp_path):
+    trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, far_first=1.0, near_size=64))
+    calls, forward = [], trainer.net.forward
+
+    def spy(image, stages, previous=None):
+        calls.append((tuple(image.shape[-2:]), stages, None if previous is None else tuple(previous.shape[-2:])))
+        return forward(image, stages, previous)
+
+    trainer.net.forward = spy
+    trainer.train_step([(torch.rand(2, 3, 128, 128), torch.zeros(2, 1, 128, 128))])
+    assert calls == [((64, 64), 1, None), ((64, 64), 1, (64, 64))]
+
+
 def test_resuming_from_nothing_or_from_damage_is_refused(disks, tmp_path):
     with pytest.raises(InvalidInput, match="checkpoint: expected a file"):
         run_training(tiny_run(disks, tmp_path, resume=True))

@@ -39,6 +39,10 @@ def matting(
         float,
         typer.Option(help="Share of steps whose stage 1 sees the whole at half size, the others a window."),
     ] = 0.5,
+    near_size: Annotated[
+        int | None,
+        typer.Option(help="Resize those windows, 3/4 to all of a sample, to this; without it, 5/8 to 3/4 as it is."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Train for this many steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train for this long.")] = None,
     pause_after: Annotated[int | None, typer.Option(help="Stop at this step, to be resumed.")] = None,
@@ -77,6 +81,7 @@ def matting(
         batch=batch,
         stages=stages,
         far_first=far_first,
+        near_size=near_size,
         seed=seed,
         precision=precision,  # type: ignore[arg-type]  # checked by TrainRun
         hardware=Hardware(

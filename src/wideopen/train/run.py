@@ -82,6 +82,7 @@ class TrainRun:
     batch: int = 16
     stages: int = 2  # T during training
     far_first: float = 0.5  # share of steps with stage 1 at half size, the others on a window
+    near_size: int | None = None  # windows are resized to this; None keeps their pixels
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the network; losses are float32
     hardware: Hardware = field(default_factory=Hardware)
@@ -103,5 +104,9 @@ class TrainRun:
         )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
         require(0 <= self.far_first <= 1, f"far_first: expected [0, 1], found {self.far_first}")
+        require(
+            self.near_size is None or self.near_size >= 32,
+            f"near_size: expected at least 32 pixels, found {self.near_size}",
+        )
         require(self.batch >= 1, f"batch: expected at least 1, found {self.batch}")
         require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")

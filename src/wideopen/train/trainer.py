@@ -32,6 +32,8 @@ from wideopen.nets.matting.weights import load_net
 from wideopen.train.checkpoint import Average, load_checkpoint
 from wideopen.train.run import Schedule, TrainRun
 
+SHARES = (0.625, 0.75)  # of a sample's side that stages from near see
+PAPER_SHARES = (0.75, 1.0)  # 768 to 1024 of 1024 pixels
 CLIP = 5.0  # largest norm of the gradient
 Batch = tuple[Tensor, Tensor]  # image (B, 3, H, W), alpha (B, 1, H, W)
 
@@ -109,8 +111,8 @@ class Trainer:
         """Mean loss of all stages; in some steps the first looks from afar, the others from near.
 
         From afar: the samples at half size. From near: a window of them, so that what is not in
-        sight has to be taken from the matte so far (the paper, too, crops in its later stages: with samples of 1024
-        pixels stage 1 sees the whole at 512, the others a window of 640 to 768).
+        sight has to be taken from the matte so far. With samples of 1024 and `near_size` 512 that is the paper's
+        recipe: the whole at 512 first, then crops of 768 or 1024 resized to 512.
         Which steps these are, and which window, depends on (seed, step) alone.
         """
         run = self.run
@@ -119,10 +121,12 @@ class Trainer:
             return matting_loss(self.outputs(image, run.stages), alpha)
         far = self.outputs(functional.avg_pool2d(image, 2), 1)
         previous = resize(far[0].alpha.detach(), image)
-        window = random_window(rng, *image.shape[-2:])
-        near = self.outputs(image[window], run.stages - 1, previous[window])
+        shares = PAPER_SHARES if run.near_size else SHARES
+        window = random_window(rng, image.shape[-2], image.shape[-1], shares)
+        seen, truth, guide = (resized(x[window], run.near_size) for x in (image, alpha, previous))
+        near = self.outputs(seen, run.stages - 1, guide)
         first = matting_loss(far, functional.avg_pool2d(alpha, 2))
-        rest = matting_loss(near, alpha[window])
+        rest = matting_loss(near, truth)
         share = 1 / run.stages
         return MattingLoss(*(share * a + (1 - share) * b for a, b in zip(first, rest, strict=True)))
 
@@ -174,11 +178,20 @@ def start_from(net: MattingNet, run: TrainRun) -> None:
         net.load_state_dict(trained.state_dict(), strict=True)
 
 
-def random_window(rng: np.random.Generator, height: int, width: int) -> tuple[EllipsisType, slice, slice]:
-    """Index of a window of 5/8 to 3/4 of each side, in steps of 32 pixels if they allow it."""
-    sides = [max(32, int(side * rng.uniform(0.625, 0.75)) // 32 * 32) for side in (height, width)]
+def random_window(
+    rng: np.random.Generator, height: int, width: int, shares: tuple[float, float] = SHARES
+) -> tuple[EllipsisType, slice, slice]:
+    """Index of a window of a share of each side within `shares`, in steps of 32 pixels if they allow it."""
+    sides = [max(32, int(side * rng.uniform(*shares)) // 32 * 32) for side in (height, width)]
     y, x = (int(rng.integers(max(full - side, 0) + 1)) for full, side in zip((height, width), sides, strict=True))
     return ..., slice(y, y + sides[0]), slice(x, x + sides[1])
+
+
+def resized(x: Tensor, size: int | None) -> Tensor:
+    """(B, C, H, W) at (size, size), averaged where it shrinks; as it is for None."""
+    if size is None:
+        return x
+    return functional.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def build_optimizer(net: MattingNet, run: TrainRun) -> torch.optim.Optimizer:
