@@ -1,97 +1,15 @@
-"""Disparity maps: from metric depth, from the matte alone, and cleaned along the matte.
-
-Maps are (H, W) float32 in [0, 1], 1 = nearest.
-"""
+"""Disparity cleaned along the matte."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, require, require_map, require_unit_map
+from wideopen.checks import F32, require_unit_map
+from wideopen.ops.disparity.subject import subject_disparity
 from wideopen.ops.fill import fill_holes
 from wideopen.ops.guided import guided_filter
 from wideopen.ops.resize import resize_map, work_size
-
-SUBJECT_DISPARITY = 1.0
-HORIZON_DISPARITY = 0.05
-
-
-def normalise(disparity: F32) -> F32:
-    """Stretch any finite map to [0, 1] between its 0.1 and 99.9 percentiles; a constant one becomes 0."""
-    d = require_map("disparity", disparity)
-    low, high = (np.float32(x) for x in np.percentile(d, (0.1, 99.9)))
-    if high <= low:
-        low, high = d.min(), d.max()
-    return np.zeros_like(d) if high <= low else np.clip((d - low) / (high - low), 0, 1)
-
-
-def from_depth_m(depth_m: F32) -> F32:
-    """Disparity from metric depth in metres: 1 / z, normalised. Infinity means the far end.
-
-    Raises InvalidInput for NaN and for depths that are not above 0.
-    """
-    require(
-        isinstance(depth_m, np.ndarray) and depth_m.ndim == 2 and depth_m.dtype.kind == "f",
-        f"depth_m: expected a float array (H, W) in metres, found {getattr(depth_m, 'dtype', type(depth_m))} "
-        f"{getattr(depth_m, 'shape', '')}",
-    )
-    require(not np.isnan(depth_m).any(), "depth_m: expected depth in metres, found NaN")
-    require(bool((depth_m > 0).all()), f"depth_m: expected depth above 0 m, found {depth_m.min():g}")
-    return normalise((1 / depth_m.astype(np.float64)).astype(np.float32))
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Where a subject stands in its photo, in pixels."""
-
-    top: float
-    bottom: float
-    cut: bool  # the lower edge of the photo cuts it off: its feet lie below
-
-
-def extent(alpha: F32) -> Extent | None:
-    """The subject's extent; None when the matte is empty."""
-    rows = np.flatnonzero((alpha > 0.5).sum(axis=1) > 0)
-    if not rows.size:
-        return None
-    margin = 0.01 * alpha.shape[0] + 1
-    return Extent(float(rows[0]), float(rows[-1] + 1), bool(rows[-1] + 1 >= alpha.shape[0] - margin))
-
-
-def planar(alpha: F32) -> F32:
-    """Disparity from the matte alone: the subject on a plane, the floor receding from its feet to the horizon.
-
-    Ours. On a level floor under a pin-hole, disparity is linear in the image row, from the subject's own at its feet
-    to 0 at the horizon; above lies the far background. The horizon is put at the subject's eyes (15% below its top:
-    the photographer's camera is about as high). A subject cut off by the lower edge is taken for a head and
-    shoulders, 2.5 of which make the standing height, so the floor lies below the photo. With no subject the floor
-    starts at the lower edge.
-    """
-    a = require_unit_map("alpha", alpha)
-    height = a.shape[0]
-    if a.min() > 0.5:
-        a = np.zeros_like(a)  # a matte of everything says nothing about where the subject is
-    found = extent(a) or Extent(0.25 * height, float(height), False)
-    tall = found.bottom - found.top
-    eyes = found.top + 0.15 * tall
-    feet = found.top + tall * (2.5 if found.cut else 1.0)
-    y = np.arange(height, dtype=np.float32) + np.float32(0.5)
-    floor = np.clip((y - eyes) / max(feet - eyes, 1.0), 0, 1)
-    row = np.float32(HORIZON_DISPARITY) + np.float32(SUBJECT_DISPARITY - HORIZON_DISPARITY) * floor
-    background = np.broadcast_to(row[:, None], a.shape)
-    return (background + a * (np.float32(SUBJECT_DISPARITY) - background)).astype(np.float32)
-
-
-def subject_disparity(disparity: F32, alpha: F32) -> tuple[float, float]:
-    """Median disparity of the subject and half of its 5-to-95-percent spread; (nan, nan) for an empty matte."""
-    inside = disparity[alpha > 0.9]
-    if not inside.size:
-        inside = disparity[alpha > 0.5]
-    if not inside.size:
-        return float("nan"), float("nan")
-    low, middle, high = np.percentile(inside, (5, 50, 95))
-    return float(middle), float(max(high - middle, middle - low))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
