@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 from disparity_truth import NETWORKS, degraded, judged, scenes
 from wideopen.errors import InvalidInput
 from wideopen.ops.disparity import filter_along_matte
+from wideopen.pipeline import understand
 
 SCENES = scenes()
 THINGS = ("holds a box", "holds a stick", "at a table", "beside another", "behind a bar")
@@ -75,6 +76,14 @@ def test_a_thin_thing_is_told_by_its_colours():
         lost[with_photo] = (before - after > 0.1)[thing("holds a stick")].mean()
     assert lost[False] > 0.02
     assert lost[True] < 0.01
+
+
+def test_a_given_disparity_is_cleaned_with_the_photos_colours():
+    truth = SCENES["holds a stick"]
+    before, after, _ = filtered("holds a stick", "widened")
+    maps = understand(truth.photo, matte=truth.alpha, disparity=before)
+    assert maps.disparity_filtered
+    assert_array_equal(maps.disparity, after)
 
 
 def test_exact_disparity_stays_as_it_is():
