@@ -1,0 +1,81 @@
+"""Depth and mattes inside HEIC: auxiliary pictures, decoded by libheif, described by Apple's XMP.
+
+Reference: ISO/IEC 23008-12, 6.4.4 (auxiliary images); for depth without Apple's XMP ISO/IEC 23008-2, G.14.2.6 (depth
+representation information), of which only near and far are taken: its units are not metres.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from wideopen.checks import require
+from wideopen.errors import InvalidInput
+from wideopen.io.decode_pillow import strict_pillow
+from wideopen.io.embedded.apple import auxiliary_kind, part_of
+from wideopen.io.embedded.heif_items import HeifItems, parse_items
+from wideopen.io.embedded.pixels import Codes, check_part_size, guarded
+from wideopen.io.embedded.types import Found, Part
+from wideopen.io.embedded.xmp import parse_xmp
+
+__all__ = ["read_heif"]
+
+_UNIFORM_Z = 2  # depth_representation_type
+_GAIN_MAP = "hdrgainmap"
+
+
+def read_heif(data: bytes) -> Found:
+    """Return what is in the HEIF file `data`; InvalidInput when it is no sound one."""
+    import pillow_heif
+
+    with strict_pillow():
+        file = guarded(lambda: pillow_heif.open_heif(data, convert_hdr_to_8bit=False), "damaged or incomplete HEIC")
+        width, height = file.size
+        items = parse_items(data)
+        parts, ignored = [], []
+        depths = list(file.info.get("depth_images", []))
+        for item, urn in items.auxiliary().items():
+            try:
+                part = _part(file, items, item, urn, depths)
+            except InvalidInput as error:
+                ignored.append(f"HEIC auxiliary picture {urn.rsplit(':', 1)[-1]}: {error}")
+                continue
+            if part is None:
+                ignored.append(f"HEIC auxiliary picture: {_other(urn)}")
+            else:
+                parts.append(part)
+    return Found(size=(height, width), parts=tuple(parts), ignored=tuple(ignored))  # libheif has turned all of them
+
+
+def _other(urn: str) -> str:
+    return "a gain map for HDR" if _GAIN_MAP in urn else f"of a kind that is not read ({urn})"
+
+
+def _part(file: Any, items: HeifItems, item: int, urn: str, depths: list[Any]) -> Part | None:
+    packet = items.xmp_of(item)
+    xmp = parse_xmp(packet) if packet else {}
+    role = auxiliary_kind(xmp, urn)
+    if role is None:
+        return None
+    if role == "depth" and depths:
+        picture = depths.pop(0)  # libheif lists them in the order of the file, too
+    else:
+        picture = guarded(lambda: file.get_aux_image(item), "cannot be opened")
+    require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
+    codes = _codes(picture)
+    if role == "depth" and not xmp:
+        _require_disparity(picture)
+    return part_of(role, codes, xmp, container="HEIC auxiliary")
+
+
+def _codes(picture: Any) -> Codes:
+    """The picture (h, w); deeper ones than 8 bits come stretched to 16."""
+    check_part_size(*picture.size)
+    codes = guarded(lambda: np.array(picture), "damaged or incomplete")
+    require(codes.ndim == 2, f"expected a grey picture, found {codes.shape}")
+    return codes
+
+
+def _require_disparity(picture: Any) -> None:
+    """Refuse what the picture's own codes count as distance: their direction is not told."""
+    told = getattr(picture, "info", {}).get("metadata") or {}
+    require(told.get("representation_type") != _UNIFORM_Z, "expected disparity, found distances without a unit")
