@@ -22,19 +22,21 @@ _ASPECT_TOLERANCE = 0.01
 def read_embedded(path: str | os.PathLike[str]) -> Embedded:
     """Return depth and mattes inside the photo at `path`; an empty `Embedded` for formats that hold none.
 
-    The photo itself is not decoded. Raises InvalidInput when the file cannot be read, or its head is damaged.
+    The photo itself is not decoded. Raises InvalidInput when the file cannot be read; whatever else is wrong with it is
+    a line in `ignored`.
     """
-    file = readable_path(path)
-    try:
-        return embedded_in(read_bytes(file, expected="a photo"))
-    except InvalidInput as error:
-        raise error if str(file) in str(error) else InvalidInput(f"{file}: {error}") from error
+    return embedded_in(read_bytes(readable_path(path), expected="a photo"))
 
 
 def embedded_in(data: bytes) -> Embedded:
     """`read_embedded` for the bytes of a file."""
     reader = _reader(sniff(data[:64]))
-    return Embedded() if reader is None else _assembled(reader(data))
+    if reader is None:
+        return Embedded()
+    try:
+        return _assembled(reader(data))
+    except InvalidInput as error:
+        return Embedded(ignored=(str(error),))
 
 
 def _reader(name: str | None) -> Callable[[bytes], Found] | None:
@@ -53,10 +55,10 @@ def _assembled(found: Found) -> Embedded:
     """The first sound part of each role, upright."""
     kept: dict[str, Part] = {}
     upright: dict[str, F32] = {}
-    ignored = list(found.ignored)
-    for part in found.parts:
+    ignored, others = list(found.findings.ignored), list(found.findings.others)
+    for part in found.findings.parts:
         if part.role in kept:
-            ignored.append(f"{part.name}: a second one; {kept[part.role].name} is used")
+            others.append(f"{part.name}: a second one; {kept[part.role].name} is used")
             continue
         try:
             upright[part.role] = _upright(part, found)
@@ -71,6 +73,7 @@ def _assembled(found: Found) -> Embedded:
         portrait_matte=upright.get("portrait"),
         semantic=semantic,
         ignored=tuple(ignored),
+        others=tuple(others),
     )
 
 

@@ -14,7 +14,7 @@ from wideopen.io.embedded.gdepth import without_confidence
 from wideopen.io.embedded.jpeg_segments import image_end
 from wideopen.io.embedded.pixels import Codes, grey_picture
 from wideopen.io.embedded.ranges import depth_values
-from wideopen.io.embedded.types import Part
+from wideopen.io.embedded.types import Findings, Part
 from wideopen.io.embedded.xmp import as_dict, as_list, as_number, as_text
 
 __all__ = ["read_dynamic_depth"]
@@ -25,14 +25,13 @@ _CAMERA, _DEPTH = (f"{_DD}{name}/}}" for name in ("camera", "depthmap"))
 _MOST_ITEMS = 64
 
 
-def read_dynamic_depth(data: bytes, xmp: Mapping[str, Any]) -> tuple[list[Part], list[str]]:
-    """Return (the depth maps that `xmp` lists in the JPEG `data`, lines about what is ignored)."""
-    parts: list[Part] = []
-    ignored: list[str] = []
+def read_dynamic_depth(data: bytes, xmp: Mapping[str, Any]) -> Findings:
+    """Return the depth maps that the properties `xmp` list in the JPEG `data`."""
+    parts, ignored, others = [], [], []
     for depth in _depth_maps(xmp):
         semantic = (as_text(depth.get(_DEPTH + "ItemSemantic")) or "Depth").lower()
         if semantic != "depth":
-            ignored.append(f"Dynamic Depth {semantic}: not a depth map")
+            others.append(f"Dynamic Depth {semantic}: not a depth map")
             continue
         try:
             places = _places(data, xmp)
@@ -53,7 +52,7 @@ def read_dynamic_depth(data: bytes, xmp: Mapping[str, Any]) -> tuple[list[Part],
             except InvalidInput as error:
                 ignored.append(f"Dynamic Depth confidence: {error}")
         parts.append(Part(role="depth", name="Dynamic Depth", values=values, kind=kind))
-    return parts, ignored
+    return Findings(parts=tuple(parts), ignored=tuple(ignored), others=tuple(others))
 
 
 def _depth_maps(xmp: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

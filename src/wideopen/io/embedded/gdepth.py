@@ -15,7 +15,7 @@ from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 from wideopen.io.embedded.pixels import Codes, grey_picture
 from wideopen.io.embedded.ranges import depth_values
-from wideopen.io.embedded.types import Part
+from wideopen.io.embedded.types import Findings, Part
 from wideopen.io.embedded.xmp import as_number, as_text
 
 __all__ = ["read_gdepth", "without_confidence"]
@@ -24,16 +24,15 @@ _GDEPTH = "{http://ns.google.com/photos/1.0/depthmap/}"
 _GIMAGE = "{http://ns.google.com/photos/1.0/image/}"
 
 
-def read_gdepth(xmp: Mapping[str, Any]) -> tuple[list[Part], list[str]]:
-    """Return (the depth map in `xmp` or nothing, lines about what is ignored)."""
-    ignored = []
+def read_gdepth(xmp: Mapping[str, Any]) -> Findings:
+    """Return the depth map in the properties `xmp`, if there is one."""
+    others: tuple[str, ...] = ()
     if as_text(xmp.get(_GIMAGE + "Data")):
-        ignored.append("GImage: the photo before the phone's own blur; the picture itself is used")
+        others = ("GImage: the photo before the phone's own blur; the picture itself is used",)
     data = as_text(xmp.get(_GDEPTH + "Data"))
     if data is None:
-        if any(key.startswith(_GDEPTH) for key in xmp):
-            ignored.append("GDepth: its properties without their data")
-        return [], ignored
+        lost = any(key.startswith(_GDEPTH) for key in xmp)
+        return Findings(others=others, ignored=("GDepth: its properties without their data",) if lost else ())
     try:
         values, kind = depth_values(
             grey_picture(_bytes(data)),
@@ -43,14 +42,16 @@ def read_gdepth(xmp: Mapping[str, Any]) -> tuple[list[Part], list[str]]:
             units=as_text(xmp.get(_GDEPTH + "Units")),
         )
     except InvalidInput as error:
-        return [], [*ignored, f"GDepth: {error}"]
+        return Findings(others=others, ignored=(f"GDepth: {error}",))
+    ignored: tuple[str, ...] = ()
     confidence = as_text(xmp.get(_GDEPTH + "Confidence"))
     if confidence is not None:
         try:
             values = without_confidence(values, grey_picture(_bytes(confidence)))
         except InvalidInput as error:
-            ignored.append(f"GDepth confidence: {error}")
-    return [Part(role="depth", name="GDepth", values=values, kind=kind)], ignored
+            ignored = (f"GDepth confidence: {error}",)
+    part = Part(role="depth", name="GDepth", values=values, kind=kind)
+    return Findings(parts=(part,), ignored=ignored, others=others)
 
 
 def without_confidence(values: F32, confidence: Codes) -> F32:

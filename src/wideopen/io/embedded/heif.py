@@ -14,7 +14,7 @@ from wideopen.io.decode_pillow import strict_pillow
 from wideopen.io.embedded.apple import auxiliary_kind, part_of
 from wideopen.io.embedded.heif_items import HeifItems, parse_items
 from wideopen.io.embedded.pixels import Codes, check_part_size, guarded
-from wideopen.io.embedded.types import Found, Part
+from wideopen.io.embedded.types import Findings, Found, Part
 from wideopen.io.embedded.xmp import parse_xmp
 
 __all__ = ["read_heif"]
@@ -31,7 +31,7 @@ def read_heif(data: bytes) -> Found:
         file = guarded(lambda: pillow_heif.open_heif(data, convert_hdr_to_8bit=False), "damaged or incomplete HEIC")
         width, height = file.size
         items = parse_items(data)
-        parts, ignored = [], []
+        parts, ignored, others = [], [], []
         depths = list(file.info.get("depth_images", []))
         for item, urn in items.auxiliary().items():
             try:
@@ -40,10 +40,11 @@ def read_heif(data: bytes) -> Found:
                 ignored.append(f"HEIC auxiliary picture {urn.rsplit(':', 1)[-1]}: {error}")
                 continue
             if part is None:
-                ignored.append(f"HEIC auxiliary picture: {_other(urn)}")
+                others.append(f"HEIC auxiliary picture: {_other(urn)}")
             else:
                 parts.append(part)
-    return Found(size=(height, width), parts=tuple(parts), ignored=tuple(ignored))  # libheif has turned all of them
+    findings = Findings(parts=tuple(parts), ignored=tuple(ignored), others=tuple(others))
+    return Found(size=(height, width), findings=findings)  # libheif has turned all of them
 
 
 def _other(urn: str) -> str:

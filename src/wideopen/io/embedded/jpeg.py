@@ -10,7 +10,7 @@ from wideopen.io.embedded.gdepth import read_gdepth
 from wideopen.io.embedded.jpeg_segments import JpegHead, read_head
 from wideopen.io.embedded.mpf import appended_pictures
 from wideopen.io.embedded.pixels import grey_picture
-from wideopen.io.embedded.types import Found, Part
+from wideopen.io.embedded.types import Findings, Found
 from wideopen.io.embedded.xmp import as_text, parse_xmp
 
 __all__ = ["read_jpeg"]
@@ -23,36 +23,29 @@ _SAMSUNG = b"DualShot_DepthMap"
 def read_jpeg(data: bytes) -> Found:
     """Return what is in the JPEG `data`; InvalidInput when it has no size."""
     head = read_head(data)
-    appended, ignored = _apple(data, head)
     xmp, complaints = _properties(head)
-    dynamic, more = read_dynamic_depth(data, xmp)
-    google, still_more = read_gdepth(xmp)
-    ignored += [*complaints, *more, *still_more]
+    found = _apple(data, head) + Findings(ignored=complaints) + read_dynamic_depth(data, xmp) + read_gdepth(xmp)
     if data[-4:] == b"SEFT" and _SAMSUNG in data[-1_000_000:]:
-        ignored.append("Samsung's trailer: holds a depth map in a format that is not published")
-    return Found(
-        size=head.size,
-        orientation=head.orientation,
-        parts=(*appended, *dynamic, *google),
-        ignored=tuple(ignored),
-    )
+        found += Findings(ignored=("Samsung's trailer: holds a depth map in a format that is not published",))
+    return Found(size=head.size, orientation=head.orientation, findings=found)
 
 
-def _apple(data: bytes, head: JpegHead) -> tuple[list[Part], list[str]]:
-    pictures, ignored = appended_pictures(data, head)
-    parts = []
+def _apple(data: bytes, head: JpegHead) -> Findings:
+    """The pictures that the multi-picture directory names, told apart by their own XMP."""
+    pictures, complaints = appended_pictures(data, head)
+    found = Findings(ignored=tuple(complaints))
     for number, picture in enumerate(pictures, start=2):
         try:
-            xmp_packet = read_head(picture).xmp
-            xmp = parse_xmp(xmp_packet) if xmp_packet else {}
+            packet = read_head(picture).xmp
+            xmp = parse_xmp(packet) if packet else {}
             role = auxiliary_kind(xmp)
             if role is None:
-                ignored.append(f"JPEG picture {number}: {_other(xmp_packet or b'')}")
+                found += Findings(others=(f"JPEG picture {number}: {_other(packet or b'')}",))
                 continue
-            parts.append(part_of(role, grey_picture(picture), xmp, container="JPEG appended"))
+            found += Findings(parts=(part_of(role, grey_picture(picture), xmp, container="JPEG appended"),))
         except InvalidInput as error:
-            ignored.append(f"JPEG picture {number}: {error}")
-    return parts, ignored
+            found += Findings(ignored=(f"JPEG picture {number}: {error}",))
+    return found
 
 
 def _other(packet: bytes) -> str:
@@ -60,18 +53,18 @@ def _other(packet: bytes) -> str:
     return "a gain map for HDR" if any(name.encode() in packet for name in _GAIN_MAP) else "a preview or another view"
 
 
-def _properties(head: JpegHead) -> tuple[dict[str, Any], list[str]]:
+def _properties(head: JpegHead) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The photo's XMP with its extension; what cannot be read of it, as lines."""
     if head.xmp is None:
-        return {}, []
+        return {}, ()
     try:
         xmp = parse_xmp(head.xmp)
     except InvalidInput as error:
-        return {}, [str(error)]
+        return {}, (str(error),)
     guid = as_text(xmp.get(_EXTENDED))
     if guid is None:
-        return xmp, []
+        return xmp, ()
     try:
-        return parse_xmp(joined(head.extended, guid)) | xmp, []
+        return parse_xmp(joined(head.extended, guid)) | xmp, ()
     except InvalidInput as error:
-        return xmp, [str(error)]
+        return xmp, (str(error),)
