@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from sample_files import smooth
+
 from embedded_files import (
     APDI,
     DEPTH_URN,
@@ -20,9 +23,6 @@ from embedded_files import (
     with_xmp,
     xmp,
 )
-from numpy.testing import assert_allclose
-from sample_files import smooth
-
 from wideopen.errors import InvalidInput
 from wideopen.io.embedded import embedded_in, read_embedded
 

@@ -4,6 +4,8 @@ import base64
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+
 from embedded_files import (
     GDEPTH,
     GUID,
@@ -20,8 +22,6 @@ from embedded_files import (
     with_xmp,
     xmp,
 )
-from numpy.testing import assert_allclose
-
 from wideopen.io.embedded import embedded_in
 
 CODES = slope()

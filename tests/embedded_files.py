@@ -7,7 +7,6 @@ from io import BytesIO
 import numpy as np
 import pillow_heif
 from PIL import Image
-from sample_files import exif_block, smooth
 
 APDI = "http://ns.apple.com/pixeldatainfo/1.0/"
 DEPTH_DATA = "http://ns.apple.com/depthData/1.0/"
@@ -17,6 +16,14 @@ PORTRAIT_URN = "urn:com:apple:photo:2018:aux:portraiteffectsmatte"
 DEPTH_URN = "urn:mpeg:hevc:2015:auxid:2"
 GAIN_URN = "urn:com:apple:photo:2020:aux:hdrgainmap"
 GUID = "0123456789ABCDEF0123456789ABCDEF"
+
+
+def scene(height, width):
+    """Return (H, W, 3) uint8: a picture that is not the same any way around."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([40 + 170 * x // width, 40 + 170 * y // height, 200 - 100 * (x + y) // (width + height)], 2).astype(
+        np.uint8
+    )
 
 
 def slope(height=24, width=32):
@@ -84,8 +91,11 @@ def pieces(packet, size=600, guid=GUID):
 
 def photo(height=48, width=64, orientation=None):
     """Return a JPEG photo."""
-    exif = {} if orientation is None else {"exif": b"Exif\0\0" + exif_block(orientation)}
-    return jpeg(smooth(height, width), **exif)
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    if orientation is not None:
+        exif[274] = orientation
+    return jpeg(scene(height, width), exif=exif)
 
 
 def multi_picture(main, *others, shift=0, order=">"):
@@ -248,4 +258,4 @@ def iphone_heic(height=48, width=64, codes=None, **options):
         (255 - codes, URN.format("hair"), None),
         (codes, GAIN_URN, None),
     ]
-    return heic(smooth(height, width), auxiliary, **options)
+    return heic(scene(height, width), auxiliary, **options)
