@@ -1,8 +1,8 @@
 """GDepth: a depth map as base64 text in a photo's XMP (Google Camera's Lens Blur and portraits, Project Tango).
 
 Reference: developers.google.com/depthmap-metadata/reference. Deviation: without Units the values are taken as relative,
-though the reference defaults to metres: the Lens Blur photos that leave it out have a scale of their own (an object at
-arm's length has Near 19).
+though the reference defaults to metres: the Lens Blur photos that leave it out have a scale of their own (flowers a few
+steps away begin at Near 19).
 """
 
 import binascii
