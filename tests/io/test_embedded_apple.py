@@ -1,5 +1,7 @@
 """What iPhones store: auxiliary pictures in HEIC, pictures appended to JPEG; values, units, turns, and bad files."""
 
+import struct
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -143,6 +145,16 @@ def test_a_second_depth_map_is_named():
     assert found.others == ("HEIC auxiliary disparity: a second one; HEIC auxiliary disparity is used",)
 
 
+def test_depth_of_another_picture_in_the_file_is_not_the_photos():
+    own = struct.pack(">4sHHH", b"auxl", 2, 1, 1)
+    data = iphone_heic()
+    assert own in data
+    found = embedded_in(data.replace(own, struct.pack(">4sHHH", b"auxl", 2, 1, 3)))
+    assert found.depth is None
+    assert found.ignored == ()
+    assert found.portrait_matte is not None
+
+
 def test_auxiliary_pictures_of_an_unknown_kind_are_named():
     found = embedded_in(heic(smooth(48, 64), [(CODES, "urn:somebody:else", None)]))
     assert found.others == ("HEIC auxiliary picture: of a kind that is not read (urn:somebody:else)",)
@@ -229,6 +241,17 @@ def test_appended_pictures_in_a_progressive_photo_are_found_without_a_directory_
     main = jpeg(smooth(48, 64), progressive=True)
     found = embedded_in(multi_picture(main, with_packet(CODES, disparity_xmp()), shift=3))
     assert found.depth is not None
+
+
+def test_the_end_of_a_picture_is_not_looked_for_inside_its_segments():
+    """Between the scans of a progressive JPEG lie tables and comments, which may hold any bytes."""
+    main = jpeg(smooth(48, 64), progressive=True)
+    scan = main.index(b"\xff\xda", main.index(b"\xff\xda") + 2)
+    between = main.rindex(b"\xff\xc4", 0, scan) if b"\xff\xc4" in main[scan - 40 : scan] else scan
+    main = main[:between] + b"\xff\xfe\0\x08\xff\xd9\xff\xd8\xff\xe0" + main[between:]
+    found = embedded_in(multi_picture(main, with_packet(CODES, disparity_xmp()), shift=3))
+    assert found.depth is not None
+    assert found.others == ()
 
 
 def test_an_appended_picture_cut_short():

@@ -146,6 +146,12 @@ def test_pictures_that_are_none_are_refused(picture, message):
     assert message in refused(gdepth(picture))
 
 
+def test_a_png_with_a_wrong_checksum_is_refused():
+    picture = bytearray(png(CODES))
+    picture[picture.index(b"IEND") - 5] ^= 1  # of the pixels' checksum
+    assert "wrong checksum in IDAT" in refused(gdepth(bytes(picture)))
+
+
 def test_extended_xmp_in_pieces():
     assert_allclose(values_of(gdepth_extended(png(CODES)), "disparity"), 1 / DEPTH_INVERSE, rtol=0, atol=1e-6)
 

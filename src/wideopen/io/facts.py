@@ -58,7 +58,7 @@ def _heif(data: bytes) -> Facts:
 
     with strict_pillow():
         file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
-    info = file.info
+        info = file.info
     return Facts(
         format="HEIC",
         width=file.size[0],  # libheif turns the picture; EXIF only repeats it

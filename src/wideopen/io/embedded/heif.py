@@ -25,10 +25,8 @@ _GAIN_MAP = "hdrgainmap"
 
 def read_heif(data: bytes) -> Found:
     """Return what is in the HEIF file `data`; InvalidInput when it is no sound one."""
-    import pillow_heif
-
     with strict_pillow():
-        file = guarded(lambda: pillow_heif.open_heif(data, convert_hdr_to_8bit=False), "damaged or incomplete HEIC")
+        file = guarded(lambda: _opened(data), "damaged or incomplete HEIC")
         width, height = file.size
         items = parse_items(data)
         parts, ignored, others = [], [], []
@@ -45,6 +43,14 @@ def read_heif(data: bytes) -> Found:
                 parts.append(part)
     findings = Findings(parts=tuple(parts), ignored=tuple(ignored), others=tuple(others))
     return Found(size=(height, width), findings=findings)  # libheif has turned all of them
+
+
+def _opened(data: bytes) -> Any:
+    import pillow_heif
+
+    file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
+    require(len(file) > 0, "expected a picture in the HEIC, found none that can be read")
+    return file
 
 
 def _other(urn: str) -> str:
