@@ -186,7 +186,7 @@ def boxes(data):
 def coded(codes):
     """Return (properties, coded bytes) of a picture as libheif writes it."""
     out = BytesIO()
-    mode = "L" if codes.ndim == 2 else "RGB"
+    mode = "RGB" if codes.ndim == 3 else "L" if codes.dtype == np.uint8 else "I;16"
     pillow_heif.from_bytes(mode, codes.shape[1::-1], np.ascontiguousarray(codes).tobytes()).save(out, quality=-1)
     top = dict(boxes(out.getvalue()))
     meta = dict(boxes(top[b"meta"][4:]))

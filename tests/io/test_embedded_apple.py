@@ -131,6 +131,12 @@ def test_ranges_that_cannot_be_are_refused(packet, message):
     assert message in line
 
 
+def test_depth_of_more_than_eight_bits():
+    deep = CODES.astype(np.uint16) * 257
+    depth = one_depth(disparity_xmp(1, 2, IntMaxValue=65535), deep).depth
+    assert_allclose(depth.values, 1 + CODES / 255, rtol=0, atol=1.5 / 1023)  # HEVC keeps 10 bits
+
+
 def test_depth_of_another_aspect_is_refused():
     found = one_depth(disparity_xmp(), slope(24, 24))
     assert found.depth is None
@@ -139,9 +145,9 @@ def test_depth_of_another_aspect_is_refused():
 
 
 def test_a_second_depth_map_is_named():
-    pictures = [(CODES, DEPTH_URN, disparity_xmp(1, 2)), (CODES, DEPTH_URN, disparity_xmp(3, 4))]
+    pictures = [(CODES, DEPTH_URN, disparity_xmp(1, 2)), (255 - CODES, DEPTH_URN, disparity_xmp(3, 4))]
     found = embedded_in(heic(smooth(48, 64), pictures))
-    assert found.depth.values.max() == 2
+    assert_allclose(found.depth.values, 1 + CODES / 255, rtol=0, atol=1e-6)  # its picture with its range
     assert found.others == ("HEIC auxiliary disparity: a second one; HEIC auxiliary disparity is used",)
 
 

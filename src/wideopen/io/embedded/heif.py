@@ -30,10 +30,9 @@ def read_heif(data: bytes) -> Found:
         width, height = file.size
         items = parse_items(data)
         parts, ignored, others = [], [], []
-        depths = list(file.info.get("depth_images", []))
         for item, urn in items.auxiliary().items():
             try:
-                part = _part(file, items, item, urn, depths)
+                part = _part(file, items, item, urn)
             except InvalidInput as error:
                 ignored.append(f"HEIC auxiliary picture {urn.rsplit(':', 1)[-1]}: {error}")
                 continue
@@ -57,32 +56,36 @@ def _other(urn: str) -> str:
     return "a gain map for HDR" if _GAIN_MAP in urn else f"of a kind that is not read ({urn})"
 
 
-def _part(file: Any, items: HeifItems, item: int, urn: str, depths: list[Any]) -> Part | None:
+def _part(file: Any, items: HeifItems, item: int, urn: str) -> Part | None:
     packet = items.xmp_of(item)
     xmp = parse_xmp(packet) if packet else {}
     role = auxiliary_kind(xmp, urn)
     if role is None:
         return None
-    if role == "depth" and depths:
-        picture = depths.pop(0)  # libheif lists them in the order of the file, too
-    else:
-        picture = guarded(lambda: file.get_aux_image(item), "cannot be opened")
     require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
-    codes = _codes(picture)
-    if role == "depth" and not xmp:
-        _require_disparity(picture)
-    return part_of(role, codes, xmp, container="HEIC auxiliary")
+    only = _only_depth(file, items) if role == "depth" else None
+    if only is not None and not xmp:
+        _require_disparity(only)
+    return part_of(role, _codes(file, item, only), xmp, container="HEIC auxiliary")
 
 
-def _codes(picture: Any) -> Codes:
-    """The picture (h, w); deeper ones than 8 bits come stretched to 16."""
+def _only_depth(file: Any, items: HeifItems) -> Any:
+    """libheif's depth picture with its metadata, where it can be only one: of several it lists the last."""
+    listed = file.info.get("depth_images") or []
+    depths = [urn for urn in items.auxiliary().values() if auxiliary_kind({}, urn) == "depth"]
+    return listed[0] if len(listed) == len(depths) == 1 else None
+
+
+def _codes(file: Any, item: int, depth: Any) -> Codes:
+    """The picture (h, w); deeper ones than 8 bits, which libheif gives for depth only, come stretched to 16."""
+    picture = depth if depth is not None else guarded(lambda: file.get_aux_image(item), "cannot be opened")
     check_part_size(*picture.size)
     codes = guarded(lambda: np.array(picture), "damaged or incomplete")
     require(codes.ndim == 2, f"expected a grey picture, found {codes.shape}")
     return codes
 
 
-def _require_disparity(picture: Any) -> None:
+def _require_disparity(depth: Any) -> None:
     """Refuse what the picture's own codes count as distance: their direction is not told."""
-    told = getattr(picture, "info", {}).get("metadata") or {}
+    told = depth.info.get("metadata") or {}
     require(told.get("representation_type") != _UNIFORM_Z, "expected disparity, found distances without a unit")

@@ -1,5 +1,6 @@
 """A picture inside a photo file into codes, and codes into values by a table."""
 
+import struct
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 # What Pillow, OpenCV and libheif raise on damaged data; they are not consistent about it.
 _DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
-    OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error,
 )  # fmt: skip
 T = TypeVar("T")
 
