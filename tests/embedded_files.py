@@ -194,12 +194,13 @@ def coded(codes):
     return properties, top[b"mdat"]
 
 
-def heic(main, auxiliary=(), *, turns=0, turned=None, spoiled=None):
+def heic(main, auxiliary=(), *, turns=0, turned=None, spoiled=None, sei=b""):
     """Return a HEIC file of `main` (H, W, 3) with auxiliary pictures.
 
     auxiliary: (codes (h, w), URN, XMP packet or None), ...
     turns: counter-clockwise quarters by which all are turned for display; `turned` tells for each whether it is.
     spoiled: the number of the picture (the main one is 1) whose coded bytes are zeros.
+    sei: what follows the type of every auxiliary picture, for HEVC's depth representation information.
     """
     items, references, properties, owners = [], [], [], []
     turn = box(b"irot", bytes([turns]))
@@ -207,7 +208,7 @@ def heic(main, auxiliary=(), *, turns=0, turned=None, spoiled=None):
         own, payload = coded(codes)
         payload = bytes(len(payload)) if number == spoiled else payload
         if urn is not None:
-            own.append(full(b"auxC", 0, urn.encode() + b"\0"))
+            own.append(full(b"auxC", 0, urn.encode() + b"\0" + sei))
             references.append(box(b"auxl", struct.pack(">HHH", number, 1, 1)))
         if turns and (turned is None or turned[number - 1]):
             own.append(turn)

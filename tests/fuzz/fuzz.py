@@ -7,16 +7,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import atheris
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-
-with atheris.instrument_imports(include=["wideopen.io", "xml"]):
-    import targets
-
 
 def main() -> None:
     """Start libFuzzer from the target's own files."""
+    import atheris  # here, since the tests import every module
+
+    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+    with atheris.instrument_imports(include=["wideopen.io", "xml"]):
+        import targets
+
     name, seconds = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "60"
     seeds = targets.TARGETS[name].seeds()
     with tempfile.TemporaryDirectory() as corpus:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from embedded_files import (
     DEPTH_DATA,
@@ -29,6 +30,7 @@ from embedded_files import (
     with_xmp,
     xmp,
 )
+from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
 from wideopen.io.embedded import embedded_in
 from wideopen.io.embedded.apple import auxiliary_kind, part_of
@@ -38,6 +40,8 @@ from wideopen.io.embedded.heif_items import parse_items
 from wideopen.io.embedded.jpeg_segments import JpegHead, Segment, image_end, read_head
 from wideopen.io.embedded.mpf import appended_pictures
 from wideopen.io.embedded.xmp import parse_xmp
+from wideopen.io.facts import facts_in
+from wideopen.io.icc import build_profile
 
 CODES = slope(6, 8)
 SPLIT = b"\0--\0"
@@ -106,6 +110,11 @@ def _whole(data: bytes) -> None:
         assert not np.isinf(found.depth.values).any()
 
 
+def _facts(data: bytes) -> None:
+    facts = facts_in(data)
+    assert facts is None or (facts.width > 0 and facts.height > 0)
+
+
 def _packets() -> list[bytes]:
     space = f'xmlns:GDepth="{GDEPTH}" xmlns:dd="{DEPTH_DATA}"'
     struct = '<dd:a rdf:parseType="Resource"><dd:b>1</dd:b></dd:a><dd:c><rdf:Seq><rdf:li>2</rdf:li></rdf:Seq></dd:c>'
@@ -121,6 +130,14 @@ def _photos() -> list[bytes]:
         gdepth_extended(png(CODES), size=200, main=main),
         dynamic_depth(png(CODES), png(CODES), main=main),
     ]
+
+
+def marked() -> bytes:
+    """A JPEG with a profile, and EXIF as an iPhone's portrait mode has it."""
+    exif = Image.Exif()
+    exif[274] = 6
+    exif.get_ifd(0x8769)[0xA401] = 8
+    return jpeg(CODES, exif=exif, icc_profile=build_profile(DISPLAY_P3))
 
 
 def _directory() -> bytes:
@@ -139,5 +156,6 @@ TARGETS = {
     "mpf": Target(_mpf, lambda: [_directory()]),
     "heif_items": Target(_items, lambda: [iphone_heic(12, 16, CODES), heic(scene(6, 8), turns=1)]),
     "jpeg": Target(_whole, _photos),
+    "facts": Target(_facts, lambda: [*_photos()[:2], iphone_heic(12, 16, CODES), png(CODES), marked()]),
     "heic": Target(_whole, lambda: [iphone_heic(12, 16, CODES, turns=1)]),
 }

@@ -137,6 +137,24 @@ def test_depth_of_more_than_eight_bits():
     assert_allclose(depth.values, 1 + CODES / 255, rtol=0, atol=1.5 / 1023)  # HEVC keeps 10 bits
 
 
+def representation(kind):
+    """HEVC's depth representation information (ISO/IEC 23008-2, G.14.2.6) without ranges: four flags, and the type."""
+    code = {0: "1", 1: "010", 2: "011"}[kind]  # Exp-Golomb
+    bits = int(("0000" + code).ljust(8, "0"), 2)
+    nal = bytes([0x4E, 1, 177, 1, bits, 0x80])
+    return struct.pack(">II", len(nal) + 4, len(nal)) + nal
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_distances_without_a_unit_are_not_taken_for_disparity(kind):
+    found = embedded_in(heic(smooth(48, 64), [(CODES, DEPTH_URN, None)], sei=representation(kind)))
+    if kind == 2:  # uniform in distance; 0 and 1 are uniform in its inverse
+        assert found.depth is None
+        assert "expected disparity, found distances without a unit" in found.ignored[0]
+    else:
+        assert found.depth.kind == "relative_disparity"
+
+
 def test_depth_of_another_aspect_is_refused():
     found = one_depth(disparity_xmp(), slope(24, 24))
     assert found.depth is None

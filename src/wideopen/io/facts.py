@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+from wideopen.errors import InvalidInput
 from wideopen.io import exif as exif_tools
 from wideopen.io import png
 from wideopen.io.decode_pillow import avif_bits, strict_pillow
@@ -13,7 +14,7 @@ from wideopen.io.formats import read_bytes, readable_path, sniff
 from wideopen.io.icc import BadProfileError, parse_profile
 from wideopen.io.raster import load_raster
 
-__all__ = ["Facts", "read_facts"]
+__all__ = ["Facts", "facts_in", "read_facts"]
 
 _MAX_MEGAPIXELS = 400.0
 _EXIF_IFD, _CUSTOM_RENDERED, _APPLE_PORTRAIT = 0x8769, 0xA401, 8
@@ -35,12 +36,12 @@ class Facts:
 def read_facts(path: str | os.PathLike[str]) -> Facts:
     """Return what the file at `path` says about its picture; InvalidInput for what is no readable photo."""
     file = readable_path(path)
-    data = read_bytes(file, expected="a photo")
-    name = sniff(data[:64]) or ""
-    if name == "HEIC":
-        return guarded(lambda: _heif(data), f"{file}: damaged or incomplete HEIC file")
-    if name in ("JPEG", "PNG", "WebP", "AVIF"):
-        return guarded(lambda: _pillow(name, data), f"{file}: damaged or incomplete {name} file")
+    try:
+        facts = facts_in(read_bytes(file, expected="a photo"))
+    except InvalidInput as error:
+        raise error if str(file) in str(error) else InvalidInput(f"{file}: {error}") from error
+    if facts is not None:
+        return facts
     raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS)
     height, width = raster.codes.shape[:2]
     return Facts(
@@ -51,6 +52,16 @@ def read_facts(path: str | os.PathLike[str]) -> Facts:
         orientation=None,
         profile=_profile(raster.icc),
     )
+
+
+def facts_in(data: bytes) -> Facts | None:
+    """`read_facts` for the bytes of a file; None for formats that have to be decoded for it, and for no photo."""
+    name = sniff(data[:64]) or ""
+    if name == "HEIC":
+        return guarded(lambda: _heif(data), "damaged or incomplete HEIC file")
+    if name in ("JPEG", "PNG", "WebP", "AVIF"):
+        return guarded(lambda: _pillow(name, data), f"damaged or incomplete {name} file")
+    return None
 
 
 def _heif(data: bytes) -> Facts:
@@ -97,20 +108,23 @@ def _pillow(name: str, data: bytes) -> Facts:
 
 def _orientation(exif: bytes | None) -> int | None:
     body = exif_tools.strip_prefix(exif)
-    return guarded(lambda: exif_tools.orientation(body) if body else None, "EXIF")
+    return exif_tools.orientation(body) if body else None
 
 
 def _portrait_mode(exif: bytes | None) -> bool:
     """Whether EXIF's CustomRendered is the number that iPhones give to portraits."""
     from PIL import Image
 
-    found = Image.Exif()
-    try:
+    def told() -> bool:
+        found = Image.Exif()
         with strict_pillow():
             found.load(exif or b"")
             return bool(found.get_ifd(_EXIF_IFD).get(_CUSTOM_RENDERED) == _APPLE_PORTRAIT)
-    except (ValueError, SyntaxError, LookupError, OSError, TypeError):
-        return False
+
+    try:
+        return guarded(told, "EXIF")
+    except InvalidInput:
+        return False  # EXIF that cannot be read says nothing
 
 
 def _profile(icc: bytes | None) -> str | None:
