@@ -63,9 +63,8 @@ def from_photo(asked: str, parts: "Embedded", photo: "Photo") -> Found:
     matte = parts.portrait_matte
     if matte is None and asked == "embedded":
         reasons = f" ({'; '.join(parts.ignored)})" if parts.ignored else ""
-        raise InvalidInput(
-            f"{photo.source}: expected a portrait matte inside the photo's file (--matting embedded), found none{reasons}"
-        )
+        wanted = "expected a portrait matte inside the photo's file (--matting embedded)"
+        raise InvalidInput(f"{photo.source}: {wanted}, found none{reasons}")
     if matte is None:
         return Found()
     if asked == "auto" and matte.max() < _NEARLY_EMPTY:
