@@ -140,7 +140,7 @@ def gdepth_extended(picture, *, size=600, main=None, spoil=list, **more):
     return with_xmp(main or photo(), packet, *spoil(extended))
 
 
-def dynamic_depth(depth, confidence=None, *, main=None, lengths=None, padding=0, **more):
+def dynamic_depth(depth, confidence=None, *, main=None, lengths=None, padding=0, cameras=1, **more):
     """Return a JPEG with Dynamic Depth: `depth` and `confidence` are pictures behind the photo."""
     fields = {"Format": "RangeInverse", "Near": 0.5, "Far": 5, "Units": "Meters", "ItemSemantic": "Depth"}
     fields |= {"DepthURI": "android/depthmap"} | more
@@ -155,8 +155,8 @@ def dynamic_depth(depth, confidence=None, *, main=None, lengths=None, padding=0,
     depth_map = " ".join(f'DepthMap:{name}="{value}"' for name, value in fields.items())
     body = (
         f"<Device:Container><Container:Directory><rdf:Seq>{listed}</rdf:Seq></Container:Directory></Device:Container>"
-        '<Device:Cameras><rdf:Seq><rdf:li rdf:parseType="Resource"><Device:Camera rdf:parseType="Resource">'
-        f"<Camera:DepthMap {depth_map}/></Device:Camera></rdf:li></rdf:Seq></Device:Cameras>"
+        "<Device:Cameras><rdf:Seq>" + '<rdf:li rdf:parseType="Resource"><Device:Camera rdf:parseType="Resource">'
+        f"<Camera:DepthMap {depth_map}/></Device:Camera></rdf:li>" * cameras + "</rdf:Seq></Device:Cameras>"
     )
     words = ("Device", "Container", "Item", "Camera", "DepthMap")
     space = " ".join(f'xmlns:{word}="http://ns.google.com/photos/dd/1.0/{word.lower()}/"' for word in words)
@@ -212,8 +212,8 @@ def heic(main, auxiliary=(), *, turns=0, turned=None, spoiled=None, sei=b""):
             references.append(box(b"auxl", struct.pack(">HHH", number, 1, 1)))
         if turns and (turned is None or turned[number - 1]):
             own.append(turn)
-        owners.append((number, range(len(properties) + 1, len(properties) + len(own) + 1)))
-        properties += own
+        properties += [found for found in own if found not in properties]  # shared, as phones do
+        owners.append((number, [properties.index(found) + 1 for found in own]))
         items.append((number, b"hvc1", b"", payload))
     for number, (_, _, packet) in enumerate(auxiliary, start=2):
         if packet is not None:

@@ -34,6 +34,7 @@ from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
 from wideopen.io.embedded import embedded_in
 from wideopen.io.embedded.apple import auxiliary_kind, part_of
+from wideopen.io.embedded.dynamic_depth import read_dynamic_depth
 from wideopen.io.embedded.extended_xmp import joined
 from wideopen.io.embedded.gdepth import read_gdepth
 from wideopen.io.embedded.heif_items import parse_items
@@ -110,6 +111,12 @@ def _whole(data: bytes) -> None:
         assert not np.isinf(found.depth.values).any()
 
 
+def _dynamic(data: bytes) -> None:
+    packet, _, file = data.partition(SPLIT)
+    for part in read_dynamic_depth(file, parse_xmp(packet)).parts:
+        assert part.values.dtype == np.float32
+
+
 def _facts(data: bytes) -> None:
     facts = facts_in(data)
     assert facts is None or (facts.width > 0 and facts.height > 0)
@@ -140,6 +147,14 @@ def marked() -> bytes:
     return jpeg(CODES, exif=exif, icc_profile=build_profile(DISPLAY_P3))
 
 
+def _listed() -> bytes:
+    """Dynamic Depth's list of pictures, and the file that holds them."""
+    data = dynamic_depth(png(CODES), png(CODES), main=photo(6, 8), padding=2)
+    packet = read_head(data).xmp
+    assert packet is not None
+    return packet + SPLIT + data
+
+
 def _directory() -> bytes:
     data = multi_picture(photo(6, 8), jpeg(CODES))
     return data[data.index(b"MPF\0") :]
@@ -152,6 +167,7 @@ TARGETS = {
     ),
     "apple": Target(_apple, _packets),
     "gdepth": Target(_gdepth, _packets),
+    "dynamic_depth": Target(_dynamic, lambda: [_listed()]),
     "jpeg_head": Target(_head, lambda: [photo(6, 8, orientation=3), *_photos()]),
     "mpf": Target(_mpf, lambda: [_directory()]),
     "heif_items": Target(_items, lambda: [iphone_heic(12, 16, CODES), heic(scene(6, 8), turns=1)]),

@@ -179,6 +179,13 @@ def test_depth_of_another_picture_in_the_file_is_not_the_photos():
     assert found.portrait_matte is not None
 
 
+def test_hundreds_of_auxiliary_pictures_are_not_all_decoded():
+    found = embedded_in(heic(smooth(48, 64), [(CODES, DEPTH_URN, disparity_xmp())] * 40))
+    assert found.depth is not None
+    assert len(found.others) == 31  # a second one, 31 times
+    assert found.ignored == ("HEIC: expected at most 32 auxiliary pictures, found 40",)
+
+
 def test_auxiliary_pictures_of_an_unknown_kind_are_named():
     found = embedded_in(heic(smooth(48, 64), [(CODES, "urn:somebody:else", None)]))
     assert found.others == ("HEIC auxiliary picture: of a kind that is not read (urn:somebody:else)",)
@@ -291,6 +298,20 @@ def test_every_length_of_a_cut_file_is_read_without_a_crash(capfd):
     for end in range(3, len(data), 17):
         embedded_in(data[:end])
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_directory_that_names_a_picture_again_and_again(monkeypatch):
+    decoded = []
+    monkeypatch.setattr("wideopen.io.embedded.jpeg.grey_picture", lambda data: decoded.append(len(data)) or CODES)
+    data = bytearray(multi_picture(photo(), *[with_packet(CODES, disparity_xmp())] * 40))
+    embedded_in(bytes(data))
+    assert len(decoded) == 15  # of 16 pictures, the photo being one
+    decoded.clear()
+    first = data.index(b"MPF\0") + 4 + 50 + 16  # the entry of the second picture
+    for at in range(first + 16, first + 16 * 40, 16):
+        data[at : at + 16] = data[first : first + 16]
+    assert embedded_in(bytes(data)).depth is not None
+    assert len(decoded) == 1
 
 
 def test_coloured_pictures_and_pngs_are_no_depth():

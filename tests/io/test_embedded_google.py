@@ -289,6 +289,17 @@ def test_dynamic_depth_that_lies_is_refused(options, message):
     assert message in refused(dynamic_depth(png(CODES), **options))
 
 
+def test_thousands_of_maps_in_one_picture_are_not_all_decoded(monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        "wideopen.io.embedded.dynamic_depth.grey_picture", lambda data: decoded.append(len(data)) or CODES
+    )
+    found = embedded_in(dynamic_depth(png(CODES), cameras=200))
+    assert len(decoded) == 8
+    assert found.depth is not None
+    assert found.ignored == ("Dynamic Depth: expected at most 8 depth maps, found 200; the first were read",)
+
+
 def test_dynamic_depth_cut_short():
     data = dynamic_depth(png(CODES))
     assert "expected an item of" in refused(data[:-20])

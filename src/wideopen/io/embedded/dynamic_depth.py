@@ -23,12 +23,18 @@ _DD = "{http://ns.google.com/photos/dd/1.0/"
 _DEVICE, _CONTAINER, _ITEM = (f"{_DD}{name}/}}" for name in ("device", "container", "item"))
 _CAMERA, _DEPTH = (f"{_DD}{name}/}}" for name in ("camera", "depthmap"))
 _MOST_ITEMS = 64
+_MOST_MAPS = 8  # each costs a decoding, and all of them may name one picture
 
 
 def read_dynamic_depth(data: bytes, xmp: Mapping[str, Any]) -> Findings:
     """Return the depth maps that the properties `xmp` list in the JPEG `data`."""
     parts, ignored, others = [], [], []
-    for depth in _depth_maps(xmp):
+    maps = list(_depth_maps(xmp))
+    if len(maps) > _MOST_MAPS:
+        ignored.append(
+            f"Dynamic Depth: expected at most {_MOST_MAPS} depth maps, found {len(maps)}; the first were read"
+        )
+    for depth in maps[:_MOST_MAPS]:
         semantic = (as_text(depth.get(_DEPTH + "ItemSemantic")) or "Depth").lower()
         if semantic != "depth":
             others.append(f"Dynamic Depth {semantic}: not a depth map")

@@ -20,6 +20,7 @@ from wideopen.io.embedded.xmp import parse_xmp
 __all__ = ["read_heif"]
 
 _UNIFORM_Z = 2  # depth_representation_type
+_MOST_PICTURES = 32  # each costs a decoding; phones store up to 8
 _GAIN_MAP = "hdrgainmap"
 
 
@@ -30,7 +31,10 @@ def read_heif(data: bytes) -> Found:
         width, height = file.size
         items = parse_items(data)
         parts, ignored, others = [], [], []
-        for item, urn in items.auxiliary().items():
+        found = items.auxiliary()
+        if len(found) > _MOST_PICTURES:
+            ignored.append(f"HEIC: expected at most {_MOST_PICTURES} auxiliary pictures, found {len(found)}")
+        for item, urn in list(found.items())[:_MOST_PICTURES]:
             try:
                 part = _part(file, items, item, urn)
             except InvalidInput as error:

@@ -10,7 +10,8 @@ from wideopen.io.embedded.jpeg_segments import JpegHead, image_end
 
 __all__ = ["appended_pictures"]
 
-_ENTRIES, _COUNT_LIMIT = 0xB002, 64
+_ENTRIES = 0xB002
+_COUNT_LIMIT = 16  # each may cost a decoding; phones append up to 8
 _SOI = b"\xff\xd8\xff"
 
 
@@ -22,7 +23,7 @@ def appended_pictures(data: bytes, head: JpegHead) -> tuple[list[bytes], list[st
     if head.mpf is None:
         return [], []
     base = head.mpf.at + 4  # offsets count from the byte order mark
-    places = _directory(data[base : head.mpf.at + len(head.mpf.payload)])
+    places = dict.fromkeys(_directory(data[base : head.mpf.at + len(head.mpf.payload)]))  # each once
     wrong = [(offset, size) for offset, size in places if size < 4 or data[base + offset : base + offset + 3] != _SOI]
     if places and not wrong:
         return [data[base + offset : base + offset + size] for offset, size in places], []
