@@ -16,12 +16,13 @@ Out = Annotated[
 def matte(
     photo: options.OnePhoto,
     out: Out,
-    matting: options.Matting = "mobile",
+    matting: options.Matting = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the subject's matte: white = subject, grey = partly covered."""
+    from wideopen.cli import mattes
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
     from wideopen.nets.matting.predict import predict_matte
@@ -32,8 +33,14 @@ def matte(
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
         step("matte")
-        alpha = predict_matte(srgb_u8(source), weights=matting, device=device)
+        parts = mattes.parts_of(photo, wanted=mattes.looks_inside(matting))
+        own = mattes.from_photo(matting, parts, source)
+        alpha = own.matte
+        if alpha is None:
+            alpha = predict_matte(srgb_u8(source), weights=mattes.network(matting), device=device)
     write_map(out, alpha, overwrite=overwrite)
+    for note in (*mattes.notes_of(parts), *own.notes):
+        warn(f"note: {note}")
     if alpha.max() < 0.5:
         warn("note: nearly empty matte: no person found")
     typer.echo(out)
@@ -45,12 +52,13 @@ def depth(
     matte: options.Matte = None,
     depth: options.Depth = "auto",
     offline: options.Offline = False,
-    matting: options.Matting = "mobile",
+    matting: options.Matting = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the disparity map that render would use: white = nearest."""
+    from wideopen.cli import mattes
     from wideopen.cli.depth import Depths
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, read_matte, write_map
@@ -63,18 +71,21 @@ def depth(
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
-        embedded = depths.embedded(photo, step)
-        alpha = None if matte is None else read_matte(matte, size=source.rgb.shape[:2])
+        wanted = depths.looks_inside or (matte is None and mattes.looks_inside(matting))
+        parts = mattes.parts_of(photo, wanted=wanted)
+        embedded = depths.embedded(photo, parts, step)
+        own = mattes.from_photo(matting, parts, source) if matte is None else mattes.Found()
+        alpha = own.matte if matte is None else read_matte(matte, size=source.rgb.shape[:2])
         maps = understand(
             source,
             matte=alpha,
             depth=depths.asked,
             embedded=embedded,
-            matting=matting,
+            matting=mattes.network(matting),
             device=device,
             on_step=step,
         )
     write_map(out, maps.disparity, overwrite=overwrite)
-    for note in maps.notes:
+    for note in (*maps.notes, *mattes.notes_of(parts), *own.notes):
         warn(f"note: {note}")
     typer.echo(out)

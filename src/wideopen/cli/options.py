@@ -26,7 +26,14 @@ Depth = Annotated[
     ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download a model.")]
-Matting = Annotated[str, typer.Option("--matting", help="Matting network: paper, mobile, or a weight file.")]
+Matting = Annotated[
+    str,
+    typer.Option(
+        "--matting",
+        help="Where the matte comes from: auto (the portrait matte inside the photo, else mobile), embedded, or a "
+        "network: paper, mobile, or a weight file.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: auto, cpu or cuda.")]
 Backend = Annotated[str, typer.Option("--backend", help="What renders: auto, triton, numba, torch or reference.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output (never the original).")]

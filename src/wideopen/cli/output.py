@@ -61,12 +61,12 @@ def require_quality(quality: int | None, paths: Sequence[Path]) -> None:
         require(name not in LOSSLESS, f"{path}: {name} is lossless, expected no --output-quality, found {quality}")
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder for results, unless it is there."""
+def make_folder(folder: Path, option: str = "-o") -> None:
+    """Make the folder for results that `option` named, unless it is there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(f"-o: cannot make the folder {folder} ({error.strerror})") from error
+        raise InvalidInput(f"{option}: cannot make the folder {folder} ({error.strerror})") from error
 
 
 def _result_name(photo: Path) -> str:

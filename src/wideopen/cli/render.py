@@ -89,7 +89,7 @@ def render(
     filter_disparity: Annotated[
         bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
     ] = True,
-    matting: options.Matting = "mobile",
+    matting: options.Matting = "auto",
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, 16-bit PNG.")] = None,
@@ -188,6 +188,7 @@ def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> 
 
 def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
     """Read, analyse, render, write; returns what --json prints."""
+    from wideopen.cli import mattes
     from wideopen.ops.render import first_use_compiles
     from wideopen.pipeline import analyze
     from wideopen.pipeline import render as render_scene
@@ -199,15 +200,18 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         step("reading")
         with timed(seconds, "read"):
             photo, matte, disparity = _read(photo_path, job)
-            embedded = job.depth.embedded(photo_path, step)
+            wanted = job.depth.looks_inside or (matte is None and mattes.looks_inside(job.matting))
+            parts = mattes.parts_of(photo_path, wanted=wanted)
+            embedded = job.depth.embedded(photo_path, parts, step)
+            own = mattes.from_photo(job.matting, parts, photo) if matte is None else mattes.Found()
         scene = analyze(
             photo,
-            matte=matte,
+            matte=own.matte if matte is None else matte,
             disparity=disparity,
             depth=job.depth.asked,
             embedded=embedded,
             filter_disparity=job.filter_disparity,
-            matting=job.matting,
+            matting=mattes.network(job.matting),
             device=job.device,
             backend=job.backend,
             on_step=step,
@@ -221,7 +225,10 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         step("writing")
         with timed(seconds, "write"):
             _write(image, out, photo, scene, job)
-    return _report(photo, out, scene, lens, job) | {"photo": str(photo_path), "seconds": seconds}
+    report = _report(photo, out, scene, lens, job) | {"photo": str(photo_path), "seconds": seconds}
+    report["matte"] = own.source or report["matte"]
+    report["notes"] += [*mattes.notes_of(parts), *own.notes]
+    return report
 
 
 def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None]":
