@@ -1,8 +1,8 @@
-"""EXIF and XMP: only orientation, size and thumbnail change; damaged blocks do no harm."""
+"""EXIF: only orientation, size and thumbnail change; damaged blocks do no harm."""
 
 import pytest
 from PIL import Image
-from sample_files import EXIF_IFD, GPS_IFD, XMP, exif_block, with_thumbnail
+from sample_files import EXIF_IFD, GPS_IFD, exif_block, with_thumbnail
 
 from wideopen.io import exif as exif_tools
 
@@ -52,17 +52,3 @@ def test_damaged_blocks_raise_nothing(rng):
         exif_tools.orientation(bytes(data))
         exif_tools.adobe_rgb_hint(bytes(data))
         assert len(exif_tools.upright(bytes(data), (3, 4))) <= len(data)
-
-
-def test_xmp_orientation_is_reset():
-    after, note = exif_tools.upright_xmp(XMP)
-    assert note is None
-    assert after == XMP.replace(b'Orientation="6"', b'Orientation="1"')
-    element = b"<tiff:Orientation>8</tiff:Orientation>"
-    assert exif_tools.upright_xmp(element)[0] == element.replace(b"8", b"1")
-
-
-def test_xmp_of_a_gain_map_is_dropped_with_a_note():
-    after, note = exif_tools.upright_xmp(b'<rdf hdrgm:Version="1.0"/>')
-    assert after is None
-    assert "gain map" in note

@@ -1,4 +1,4 @@
-"""JPEG, PNG, WebP and AVIF into codes. Pillow decodes; OpenCV takes over for 16-bit PNG.
+"""JPEG, PNG, WebP and AVIF into codes. Pillow decodes; OpenCV takes over above 8 bits.
 
 Pillow's classes are called directly, not through `Image.open`: that would apply its own size limit,
 a global one, and look at formats that we do not read.
@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 
 from wideopen.checks import require
 from wideopen.io import exif as exif_tools
-from wideopen.io import png
+from wideopen.io import jpeg, png
 from wideopen.io.color_managed import image_to_srgb
 from wideopen.io.raster import Raster, SizeCheck
 
@@ -85,12 +85,15 @@ def _plain_mode(image: Image.Image) -> str:
 
 def _decode(image: ImageFile.ImageFile, name: str, check_size: SizeCheck) -> Raster:
     check_size(*image.size)
-    frames = getattr(image, "n_frames", 1)
-    notes = (f"the file holds {frames} pictures, the first was read",) if frames > 1 else ()
     image.load()
-    codes, bit_depth, icc, more = codes_of_image(image)
-    raster = Raster(codes=codes, bit_depth=bit_depth, format=name, icc=icc, notes=notes + more)
+    codes, bit_depth, icc, notes = codes_of_image(image)
+    raster = Raster(codes=codes, bit_depth=bit_depth, format=name, icc=icc, notes=_count(image) + notes)
     return with_metadata(raster, image.info.get("exif"), image.info.get("xmp"))
+
+
+def _count(image: Image.Image) -> tuple[str, ...]:
+    frames = getattr(image, "n_frames", 1)
+    return (f"the file holds {frames} pictures, the first was read",) if frames > 1 else ()
 
 
 def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -> Raster:
@@ -112,6 +115,7 @@ def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
     with strict_pillow():
         image = JpegImageFile(BytesIO(data))
         raster = _decode(image, "JPEG", check_size)
+    raster = replace(raster, iptc=jpeg.iptc(image.info.get("photoshop")), jpeg=jpeg.coding(image))
     if "mp" not in image.info:
         return raster
     note = "pictures stored behind the photo (gain map, preview) are not kept"
@@ -149,9 +153,26 @@ def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
 
     bits = avif_bits(data)
     with strict_pillow():
-        raster = _decode(AvifImageFile(BytesIO(data)), "AVIF", check_size)
-    notes = (f"{bits}-bit AVIF read as 8-bit",) if bits > 8 else ()
-    return replace(raster, cicp=_nclx(data), notes=raster.notes + notes)
+        image = AvifImageFile(BytesIO(data))
+        if bits > 8:
+            check_size(*image.size)
+            raster = _deep_avif(data, image, bits)
+        else:
+            raster = _decode(image, "AVIF", check_size)
+    return replace(raster, cicp=_nclx(data))
+
+
+def _deep_avif(data: bytes, image: ImageFile.ImageFile, bits: int) -> Raster:
+    """10 and 12 bits, by OpenCV, which leaves the picture as stored; Pillow tells what is attached."""
+    codes = opencv_codes(data)
+    raster = Raster(
+        codes=codes,
+        bit_depth=bits if codes.dtype == np.uint16 else 8,
+        format="AVIF",
+        icc=image.info.get("icc_profile") or None,
+        notes=_count(image),
+    )
+    return with_metadata(raster, image.info.get("exif"), image.info.get("xmp"))
 
 
 def avif_bits(data: bytes) -> int:
