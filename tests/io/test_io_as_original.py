@@ -10,11 +10,11 @@ import pillow_heif
 import pytest
 import tifffile
 from numpy.testing import assert_array_equal
-from PIL import Image, JpegImagePlugin
-from sample_files import exif_block, smooth
+from PIL import ExifTags, Image, JpegImagePlugin
+from sample_files import exif_block, smooth, with_thumbnail
 
 from wideopen.color import SRGB
-from wideopen.io import Metadata, Photo, jpeg, read, srgb_u8, write
+from wideopen.io import Metadata, Photo, encode, jpeg, read, srgb_u8, write
 from wideopen.lens import Lens
 from wideopen.ops import transfer
 from wideopen.pipeline import analyze, render
@@ -141,6 +141,37 @@ def test_the_chroma_of_a_heic_is_the_original_s(tmp_path, rng, chroma):
     photo = read(tmp_path / "a.heic")
     back = pillow_heif.open_heif(write(tmp_path / "b.heic", photo.rgb, like=photo))
     assert str(back.info["chroma"]) == chroma
+
+
+def test_the_thumbnail_is_of_the_result(tmp_path, rng):
+    like = Photo(
+        rgb=transfer.decode(detailed(rng, (480, 640)), SRGB, bit_depth=8),
+        metadata=Metadata(exif=with_thumbnail(exif_block(1), b"\xff\xd8 the sharp one \xff\xd9")),
+    )
+    result = like.rgb * np.float32(0.25)
+    path = write(tmp_path / "a.jpg", result, like=like)
+    assert b"the sharp one" not in path.read_bytes()
+    with Image.open(path) as image:
+        whole = np.asarray(image)
+        first = image.getexif().get_ifd(ExifTags.IFD.IFD1)
+        block = image.info["exif"][6:]
+    assert first[0x0103] == 6
+    small = Image.open(BytesIO(block[first[0x0201] : first[0x0201] + first[0x0202]]))
+    assert small.size == (160, 120)
+    want = cv2.resize(whole, (160, 120), interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(np.asarray(small).astype(int) - want).mean() < 4
+    again = read(path)  # and goes when the photo is read, so that it does not stay with the next result
+    assert again.metadata.exif.find(b"\xff\xd8") < 0
+    assert len(read(write(tmp_path / "b.jpg", again.rgb, like=again)).metadata.exif) == len(again.metadata.exif)
+
+
+def test_a_block_without_room_for_a_thumbnail_has_none(tmp_path):
+    block = exif_block(1) + bytes(encode.JPEG_EXIF_LIMIT - len(exif_block(1)) - 300)
+    like = Photo(rgb=np.zeros((64, 64, 3), np.float32), metadata=Metadata(exif=block))
+    with Image.open(write(tmp_path / "a.jpg", like.rgb, like=like)) as image:
+        exif = image.getexif()
+        assert exif[0x0131].startswith("wideopen")
+        assert exif.get_ifd(ExifTags.IFD.IFD1) == {}
 
 
 def test_a_makers_note_keeps_its_place(tmp_path):

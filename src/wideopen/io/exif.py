@@ -137,7 +137,8 @@ def _drop_thumbnail(exif: bytearray) -> None:
     if offset is None or length is None or offset < link + 4 or offset + length > len(exif):
         return
     if offset + length == len(exif):
-        del exif[offset:]
+        alone = 8 <= second < offset and offset == second + 2 + 12 * len(directory) + 4
+        del exif[second if alone else offset :]
     else:
         exif[offset : offset + length] = bytes(length)
 

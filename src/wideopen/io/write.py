@@ -26,6 +26,7 @@ __all__ = ["check_output", "write"]
 
 LOG = logging.getLogger(__name__)
 _HALF_HOLDS = 10  # bits of display-encoded codes
+_THUMBNAIL_PX, _THUMBNAIL_QUALITY = 160, 80
 
 
 def check_output(
@@ -98,6 +99,8 @@ def _encoded(
         main, extension = in_jpeg(attached, keep, original=_source(like), result=file)
         attached = replace(attached, xmp=main, xmp_extension=extension)
     try:
+        if name == "JPEG" and like is not None and like.metadata.exif is not None and attached.exif:
+            attached = replace(attached, exif=_with_thumbnail(attached.exif, codes))
         return encode.ENCODERS[name](codes, attached, quality)
     except (OSError, RuntimeError, ValueError) as error:
         raise InvalidInput(f"{file}: cannot be written as {name} ({error})") from error
@@ -150,6 +153,19 @@ def _attached(photo: Photo, size: tuple[int, int], name: str, *, is_copy: bool) 
         jpeg=kept.jpeg,
         chroma=kept.chroma,
     )
+
+
+def _with_thumbnail(exif: bytes, codes: NDArray[Any]) -> bytes:
+    """`exif` with a small picture of the result, 160 pixels long as cameras' are, if there is room."""
+    import cv2
+
+    height, width = codes.shape[:2]
+    scale = min(_THUMBNAIL_PX / max(height, width), 1)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    small = cv2.resize(codes, size, interpolation=cv2.INTER_AREA)
+    (jpeg,) = encode.ENCODERS["JPEG"](small, encode.Attached(), _THUMBNAIL_QUALITY)
+    block = exif_tools.with_thumbnail(exif, bytes(jpeg))
+    return block if len(block) <= encode.JPEG_EXIF_LIMIT else exif
 
 
 def _exif(exif: bytes | None, size: tuple[int, int], name: str) -> bytes:
