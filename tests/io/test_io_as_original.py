@@ -56,6 +56,14 @@ def test_a_quality_asked_for_replaces_the_tables_but_not_the_chroma(tmp_path, rn
     assert asked == alone
 
 
+def test_a_progressive_original_too_noisy_for_pillow_s_buffer_gives_a_sequential_result(tmp_path, rng):
+    codes = rng.integers(0, 256, (256, 256, 3), np.uint8)
+    photo = read(save(tmp_path / "a.jpg", smooth(256, 256), quality=98, subsampling=0, progressive=True))
+    noisy = transfer.decode(codes, SRGB, bit_depth=8)
+    tables, _, progressive = coding_of(write(tmp_path / "b.jpg", noisy, like=photo))
+    assert (tables, progressive) == (coding_of(tmp_path / "a.jpg")[0], False)
+
+
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_originals_of_one_or_four_colours_give_a_result_of_three(tmp_path, rng, mode):
     Image.fromarray(detailed(rng)).convert(mode).save(tmp_path / "a.jpg", "JPEG", quality=80)

@@ -1,5 +1,7 @@
 """EXIF: only orientation, size and thumbnail change; damaged blocks do no harm."""
 
+import struct
+
 import pytest
 from PIL import Image
 from sample_files import EXIF_IFD, GPS_IFD, exif_block, with_thumbnail
@@ -41,6 +43,19 @@ def test_big_endian_blocks_are_read():
 @pytest.mark.parametrize("block", [None, b"", b"Exif\0\0", b"Exif\0\0garbage garbage", b"II*\0"])
 def test_what_is_no_exif_is_none(block):
     assert exif_tools.strip_prefix(block) is None
+
+
+def test_damage_is_told_from_a_sound_block():
+    good = with_thumbnail(exif_block(6), b"thumbnail")
+    assert not exif_tools.is_damaged(good)
+    assert not exif_tools.is_damaged(exif_tools.signed(good, "somebody"))
+    assert exif_tools.is_damaged(exif_block(6)[:100])
+    beyond = bytearray(good)
+    order = "<" if good[:2] == b"II" else ">"
+    struct.pack_into(order + "I", beyond, 8 + 2 + 8, len(good))  # the first value: the maker's name
+    assert exif_tools.is_damaged(bytes(beyond))
+    struct.pack_into(order + "I", beyond, 4, len(good))  # the first directory
+    assert exif_tools.is_damaged(bytes(beyond))
 
 
 def test_damaged_blocks_raise_nothing(rng):

@@ -396,6 +396,21 @@ def test_garbage_exif_is_dropped_with_a_note(tmp_path):
     assert photo.metadata.notes == ("EXIF unreadable, dropped",)
 
 
+def test_exif_with_offsets_that_lead_nowhere_is_told_and_the_rest_used(tmp_path):
+    exif = exif_block(6, size=PICTURE.shape[:2])
+    cut = exif[: exif.index(b"Model 7")]
+    photo = read(save(tmp_path / "a.jpg", PICTURE, "JPEG", exif=b"Exif\0\0" + cut))
+    assert photo.rgb.shape == (64, 48, 3)  # turned
+    assert photo.metadata.notes == ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
+
+
+def test_a_name_that_lies_is_told(tmp_path):
+    photo = read(save(tmp_path / "a.JPG", PICTURE, "PNG"))
+    assert_array_equal(srgb_u8(photo), PICTURE)
+    assert photo.metadata.notes == ("named .JPG, but PNG inside",)
+    assert read(save(tmp_path / "a.jpeg", PICTURE, "JPEG")).metadata.notes == ()
+
+
 def test_xmp_is_read_and_reset(tmp_path):
     for name in ("JPEG", "WEBP", "TIFF"):
         options = {"tiffinfo": {700: XMP}} if name == "TIFF" else {"xmp": XMP}

@@ -51,15 +51,14 @@ def _encode_jpeg(codes: NDArray[Any], attached: Attached, quality: int | None) -
     extra = jpeg.iptc_segment(attached.iptc)
     if attached.xmp_extension is not None:
         extra += jpeg.extended_xmp_segments(attached.xmp_extension)[1]
-    return _by_pillow(
-        codes,
-        "JPEG",
-        exif=b"Exif\0\0" + exif if exif else b"",
-        icc_profile=attached.icc,
-        xmp=xmp,
-        extra=extra,
-        **_jpeg_coding(attached.jpeg, quality),
-    )
+    blocks = {"exif": b"Exif\0\0" + exif if exif else b"", "icc_profile": attached.icc, "xmp": xmp, "extra": extra}
+    coding = _jpeg_coding(attached.jpeg, quality)
+    try:
+        return _by_pillow(codes, "JPEG", **blocks, **coding)
+    except OSError:  # Pillow's buffer for progressive files is too small for a noisy one
+        if not coding.get("progressive"):
+            raise
+        return _by_pillow(codes, "JPEG", **blocks, **coding | {"progressive": False})
 
 
 def _jpeg_coding(original: JpegCoding | None, quality: int | None) -> dict[str, Any]:

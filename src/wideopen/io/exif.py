@@ -15,6 +15,7 @@ __all__ = [
     "adobe_rgb_hint",
     "byte_order",
     "copied",
+    "is_damaged",
     "orientation",
     "set_number",
     "signed",
@@ -85,6 +86,33 @@ def _value(exif: bytes | bytearray, directory: dict[int, _Entry], tag: int) -> i
 def orientation(exif: bytes) -> int | None:
     """Return the number in the orientation tag (1 to 8 when valid), None without one."""
     return _value(exif, _directory(exif, _first(exif)), ORIENTATION)
+
+
+def is_damaged(exif: bytes) -> bool:
+    """Whether the first, EXIF or GPS directory, or a value in one, lies outside of the block."""
+    first = _first(exif)
+    starts = [first, *(_value(exif, _directory(exif, first), tag) for tag in _POINTERS[:2])]
+    return any(_is_broken(exif, start) for start in starts if start is not None)
+
+
+def _is_broken(exif: bytes, start: int) -> bool:
+    if _link(exif, start) is None and not _ends_with(exif, start):
+        return True
+    order = byte_order(exif)
+    for entry in _entries(exif, start):
+        (count,) = struct.unpack_from(order + "I", exif, entry.at - 4)
+        size = _TYPE_BYTES.get(entry.kind, 0) * count
+        if size > 4 and struct.unpack_from(order + "I", exif, entry.at)[0] + size > len(exif):
+            return True
+    return False
+
+
+def _ends_with(exif: bytes, start: int) -> bool:
+    """Whether the directory at `start` is whole but for the link behind it, which some writers leave out."""
+    if start < 8 or start + 2 > len(exif):
+        return False
+    (count,) = struct.unpack_from(byte_order(exif) + "H", exif, start)
+    return start + 2 + 12 * int(count) <= len(exif)
 
 
 def adobe_rgb_hint(exif: bytes) -> bool:

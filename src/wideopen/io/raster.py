@@ -19,7 +19,7 @@ __all__ = ["Raster", "SizeCheck", "load_raster"]
 
 SizeCheck = Callable[[int, int], None]
 # What decoders raise on damaged data; they are not consistent about it.
-_DAMAGE = (
+DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError,
 )  # fmt: skip
@@ -78,7 +78,7 @@ def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo")
         raster = _decoder(name)(data, check_size)
     except InvalidInput as error:
         raise error if str(path) in str(error) else InvalidInput(f"{path}: {error}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InvalidInput(f"{path}: damaged or incomplete {name} file ({_line(error)})") from error
     return _upright(raster)
 

@@ -12,7 +12,7 @@ from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, SRGB_LINEAR, Encoding, f
 from wideopen.errors import InvalidInput
 from wideopen.io import exif as exif_tools
 from wideopen.io import xmp as xmp_tools
-from wideopen.io.formats import readable_path
+from wideopen.io.formats import EXTENSIONS, readable_path
 from wideopen.io.icc import BadProfileError, parse_profile
 from wideopen.io.raster import Raster, load_raster
 from wideopen.photo import Metadata, Photo
@@ -36,6 +36,9 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
     file = readable_path(path)
     require(max_megapixels > 0, f"max_megapixels: expected more than 0, found {max_megapixels:g}")
     raster = load_raster(file, max_megapixels=max_megapixels)
+    named = EXTENSIONS.get(file.suffix.lower(), raster.format)
+    if named != raster.format:
+        raster = replace(raster, notes=(*raster.notes, f"named {file.suffix}, but {raster.format} inside"))
     try:
         raster, decoding, encoding = _colour(raster)
     except InvalidInput as error:
