@@ -33,6 +33,7 @@ _GDEPTH = "http://ns.google.com/photos/1.0/depthmap/"
 _NOTE = "http://ns.adobe.com/xmp/note/"
 # Disparity has no unit, so the metres that GDepth asks for are made up: 1 for disparity 1, 100 for 0.
 _NEAR, _FAR = "1.0", "100.0"
+_LARGEST_ORIGINAL = 4 * 2**30
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError, MemoryError)
 
 
@@ -132,8 +133,10 @@ def _reference(original: Path | None, result: Path) -> dict[str, str]:
         return {"Version": "1"}
     try:
         where = PurePosixPath(Path(os.path.relpath(original.resolve(), result.resolve().parent)).as_posix())
-        digest = hashlib.sha256(original.read_bytes()).hexdigest()
     except (OSError, ValueError):
+        return {"Version": "1"}
+    digest = _digest(original)
+    if digest is None:
         return {"Version": "1"}
     return {"Version": "1", "Original": _ascii(str(where)), "OriginalSHA256": digest}
 
@@ -154,15 +157,22 @@ def _original(reference: dict[str, str], result: Path) -> tuple[Path | None, str
         return None, f"no original is named: {blurred}"
     changed = False
     for candidate in (result.parent / named, result.parent / PurePosixPath(named).name):
-        try:
-            same = hashlib.sha256(read_bytes(candidate, expected="the original")).hexdigest() == digest
-        except InvalidInput:
-            continue
-        if same:
+        found = _digest(candidate)
+        if found is not None and found == digest:
             return candidate, None
-        changed = True
-    found = "has changed since" if changed else "was not found"
-    return None, f"the original {named} {found}: {blurred}"
+        changed |= found is not None
+    return None, f"the original {named} {'has changed since' if changed else 'was not found'}: {blurred}"
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file; None for what is no file, or none that could be a photo (devices are small or endless)."""
+    try:
+        if not path.is_file() or not 0 < path.stat().st_size <= _LARGEST_ORIGINAL:
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
 
 
 def _from_jpeg(data: bytes, max_megapixels: float) -> tuple[Keep, dict[str, str]] | None:
