@@ -80,6 +80,12 @@ def test_what_cannot_or_must_not_be_parsed_is_dropped_quickly(packet):
     assert (after, "gain map" in (note or "gain map")) == ((None, True) if note else (packet, True))
 
 
+def test_a_document_type_is_never_parsed():
+    for packet in (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>'):
+        assert xmp_tools.parse(packet) is None
+    assert xmp_tools.parse(b"<a/>") is not None
+
+
 def test_damaged_packets_raise_nothing(rng):
     for _ in range(300):
         data = bytearray(PACKET[: rng.integers(1, len(PACKET) + 1)])

@@ -26,6 +26,7 @@ from wideopen.io import jpeg
 from wideopen.io import xmp as xmp_tools
 from wideopen.io.encode import Attached, Pieces, encode_png
 from wideopen.io.formats import read_bytes, sniff
+from wideopen.io.raster import DAMAGE
 
 __all__ = ["Keep", "Kept", "in_jpeg", "read_kept", "sidecar_of", "sidecar_pieces"]
 
@@ -34,7 +35,6 @@ _NOTE = "http://ns.adobe.com/xmp/note/"
 # Disparity has no unit, so the metres that GDepth asks for are made up: 1 for disparity 1, 100 for 0.
 _NEAR, _FAR = "1.0", "100.0"
 _LARGEST_ORIGINAL = 4 * 2**30
-_DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,7 +110,7 @@ def read_kept(path: Path, *, max_megapixels: float = 150) -> Kept | None:
             found = _from_jpeg(data, max_megapixels)
         else:
             found = _from_sidecar(sidecar_of(path), max_megapixels)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         return Kept(photo=path, maps=None, notes=(f"matte and disparity kept with the photo are damaged ({error})",))
     if found is None:
         return None

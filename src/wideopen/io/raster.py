@@ -1,5 +1,8 @@
 """A picture as its file holds it: integer codes, turned upright, with the metadata as bytes."""
 
+import lzma
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +24,7 @@ SizeCheck = Callable[[int, int], None]
 # What decoders raise on damaged data; they are not consistent about it.
 DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
-    OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
 
