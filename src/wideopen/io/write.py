@@ -3,13 +3,13 @@
 import logging
 import os
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen import __version__
 from wideopen.checks import F32, require, require_rgb
 from wideopen.color import SRGB, SRGB_LINEAR, chromaticities, linear
 from wideopen.errors import InvalidInput
@@ -171,6 +171,6 @@ def _with_thumbnail(exif: bytes, codes: NDArray[Any]) -> bytes:
 def _exif(exif: bytes | None, size: tuple[int, int], name: str) -> bytes:
     """The photo's EXIF, or one of its own, for a result: its size, and who wrote it."""
     upright = exif and exif_tools.upright(exif, size)
-    signed = exif_tools.signed(upright, f"wideopen {__version__}")
+    signed = exif_tools.signed(upright, f"wideopen {version('wideopen')}")
     too_long = name == "JPEG" and len(signed) > encode.JPEG_EXIF_LIMIT
     return upright if upright and too_long else signed
