@@ -72,6 +72,8 @@ def test_what_is_given_on_the_command_line_wins_over_what_is_kept(keep, wideopen
     save_grey("other.png", 1 - nearness())
     done = wideopen("render", "kept.jpg", "-o", "again.png", "--json", "--disparity", "other.png")
     assert (done.report["matte"], done.report["disparity"], done.report["filtered"]) == (SOURCE, "other.png", True)
+    done = wideopen("render", "kept.jpg", "-o", "b.png", "--json", "--depth", "planar", "--matte", "matte.png")
+    assert (done.report["matte"], done.report["disparity"]) == ("matte.png", "planar")
 
 
 def test_a_result_of_a_kept_result_keeps_the_first_original(keep, wideopen, folder):
