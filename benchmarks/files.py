@@ -19,9 +19,9 @@ from pathlib import Path
 from end_to_end import SIZES, make_scene
 from provenance import ROOT, provenance
 
-# glibc gives blocks from this size on back at once, and so every run pays for its pages, as a first run does;
-# left alone it learns to keep them, in some rows and not in others.
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(8 * 2**20)}
+# glibc gives pictures' blocks (from 8 MB on) back at once, so every run pays for its pages, as a first run does, and
+# keeps smaller ones, as it learns to; left alone it learns to keep all, in some rows and not in others.
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(8 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20)}
 # name: (what it is beside, what is promised as a ratio to that)
 ROWS = {
     "Pillow: file to codes": (None, None),

@@ -15,7 +15,7 @@ from sample_files import XMP, exif_block, smooth
 
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, ParametricCurve, chromaticities
 from wideopen.errors import InvalidInput
-from wideopen.io import Metadata, Photo, check_output, formats, read, srgb_u8, write
+from wideopen.io import Metadata, Photo, check_output, formats, read, srgb_u8, tiff, write
 from wideopen.io.icc import build_profile
 from wideopen.io.jxl_header import read_header
 from wideopen.ops import transfer
@@ -56,6 +56,12 @@ def test_floats_come_back_bit_by_bit_in_their_primaries(tmp_path, rng, extension
     assert_array_equal(back.rgb, light)
     assert (back.metadata.bit_depth, back.encoding.name, back.metadata.notes) == (32, encoding.name, ())
     assert_allclose(back.encoding.to_srgb, encoding.to_srgb, rtol=0, atol=2e-4)
+
+
+def test_pixels_that_a_tiff_cannot_reach_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiff, "_MOST_BYTES", 100)
+    with pytest.raises(InvalidInput, match=r"a\.tif: cannot be written as TIFF \(its offsets reach 4 GB"):
+        write(tmp_path / "a.tif", np.zeros((8, 8, 3), np.float32))
 
 
 def test_other_programs_see_the_floats_and_the_colours(tmp_path, rng):

@@ -19,6 +19,7 @@ _ICC, _XMP, _IPTC, _STRIP_OFFSETS = 34675, 700, 33723, 273
 _SHORT, _LONG, _UNDEFINED, _BYTE = 3, 4, 7, 1
 # How pixels are stored, not what the photo is: layout, tiles, colour, other pictures, profiles, our own blocks,
 # raw data (DNG).
+_MOST_BYTES = 2**32 - 2**24  # of pixels: the rest is for what stands before them
 _LAYOUT = (*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301)
 _OTHERS = (*range(317, 351), 400, 401, 402, *range(512, 522), *range(529, 533), 32995, 32996, 32997)
 _BLOCKS = (_XMP, _IPTC, 33421, 33422, 34377, _ICC, 37724, *range(50706, 52600))
@@ -50,6 +51,8 @@ def encode_tiff(
     """Return the pieces of a TIFF of `codes` (H, W) or (H, W, 3), uint8, uint16 or float32, uncompressed."""
     order: Literal["<", ">"] = exif_tools.byte_order(exif) if exif else "<"
     pixels = np.ascontiguousarray(codes.astype(codes.dtype.newbyteorder(order), copy=False))
+    if pixels.nbytes > _MOST_BYTES:
+        raise ValueError(f"its offsets reach 4 GB, the pixels are {pixels.nbytes / 2**30:.1f}")
     tags = _layout(pixels, order)
     for tag, kind, block in ((_XMP, _BYTE, xmp), (_IPTC, _UNDEFINED, iptc), (_ICC, _UNDEFINED, icc)):
         if block is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require, require_rgb
-from wideopen.color import SRGB, SRGB_LINEAR, chromaticities, linear
+from wideopen.color import SRGB, SRGB_LINEAR, Encoding, chromaticities, linear
 from wideopen.errors import InvalidInput
 from wideopen.io import encode
 from wideopen.io import exif as exif_tools
@@ -79,10 +79,9 @@ def write(
     folder as it was.
     """
     file = check_output(path, like=like, quality=quality, bits=bits, overwrite=overwrite, keep=keep is not None)
-    light = require_rgb("rgb", rgb)
     depth = bits or _depth(format_of_extension(file), like.metadata.bit_depth if like else 8)
     with atomic_file(file, overwrite=overwrite) as out:
-        for piece in _encoded(file, light, like, quality, depth, keep):
+        for piece in _encoded(file, rgb, like, quality, depth, keep):
             out.write(piece)
         if keep is not None and format_of_extension(file) != "JPEG":
             with atomic_file(sidecar_of(file), overwrite=overwrite) as beside:
@@ -91,10 +90,10 @@ def write(
 
 
 def _encoded(
-    file: Path, light: F32, like: Photo | None, quality: int | None, depth: int, keep: Keep | None
+    file: Path, rgb: F32, like: Photo | None, quality: int | None, depth: int, keep: Keep | None
 ) -> encode.Pieces:
     name = format_of_extension(file)
-    codes, attached = _prepared(name, light, like, depth)
+    codes, attached = _prepared(name, rgb, like, depth)
     if keep is not None and name == "JPEG":
         main, extension = in_jpeg(attached, keep, original=_source(like), result=file)
         attached = replace(attached, xmp=main, xmp_extension=extension)
@@ -118,35 +117,45 @@ def _depth(name: str, photo_bits: int) -> int:
     return deeper[0] if deeper else BITS[name][-1]
 
 
-def _prepared(name: str, light: F32, like: Photo | None, depth: int) -> tuple[NDArray[Any], encode.Attached]:
-    """The codes to store, and what to attach, in the colours that the format can name."""
+def _prepared(name: str, rgb: F32, like: Photo | None, depth: int) -> tuple[NDArray[Any], encode.Attached]:
+    """The codes to store, and what to attach, in the colours that the format can name. Refuses what is no light."""
+    encoding = like.encoding if like is not None else SRGB
+    codes = _codes(name, rgb, encoding, depth)
+    attached = _attached(like, (codes.shape[0], codes.shape[1]), name)
+    if name == "OpenEXR":
+        return codes, replace(attached, primaries=chromaticities(encoding))
+    if depth == 32:
+        return codes, replace(
+            attached, icc=build_profile(SRGB_LINEAR if encoding.has_srgb_primaries else linear(encoding))
+        )
+    return codes, attached
+
+
+def _codes(name: str, rgb: F32, encoding: Encoding, depth: int) -> NDArray[Any]:
     from wideopen.ops import transfer
 
-    photo = like or Photo(rgb=light)
-    attached = _attached(photo, (light.shape[0], light.shape[1]), name, is_copy=like is not None)
-    if name == "OpenEXR":
+    if name == "OpenEXR" or depth == 32:
         from wideopen.io.exr import half
 
-        attached = replace(attached, primaries=chromaticities(photo.encoding))
-        return (half(light) if depth == 16 else light), attached
-    if depth == 32:
-        plain = photo.encoding == SRGB or photo.encoding.has_srgb_primaries
-        profile = SRGB_LINEAR if plain else linear(photo.encoding)
-        return light, replace(attached, icc=build_profile(profile))
-    if name == "JPEG XL" and not photo.encoding.has_srgb_primaries:
-        LOG.warning("%s colours converted to sRGB: no profile can be written into JPEG XL here", photo.encoding.name)
-        light = np.maximum(light @ np.array(photo.encoding.to_srgb, np.float32).T, 0)
-    encoding = SRGB if name == "JPEG XL" else photo.encoding
-    return transfer.encode(light, encoding, bit_depth=depth), attached
+        light = require_rgb("rgb", rgb)
+        return half(light) if depth == 16 else light
+    if name == "JPEG XL":  # sRGB is all that can be named in it
+        if not encoding.has_srgb_primaries:
+            LOG.warning("%s colours converted to sRGB: no profile can be written into JPEG XL here", encoding.name)
+            rgb = np.maximum(require_rgb("rgb", rgb) @ np.array(encoding.to_srgb, np.float32).T, 0)
+        encoding = SRGB
+    return transfer.encode(rgb, encoding, bit_depth=depth)
 
 
-def _attached(photo: Photo, size: tuple[int, int], name: str, *, is_copy: bool) -> encode.Attached:
-    kept = photo.metadata
+def _attached(like: Photo | None, size: tuple[int, int], name: str) -> encode.Attached:
+    if like is None:
+        return encode.Attached()
+    kept = like.metadata
     icc = kept.icc
-    if icc is None and photo.encoding != SRGB:
-        icc = build_profile(photo.encoding)
+    if icc is None and like.encoding != SRGB:
+        icc = build_profile(like.encoding)
     return encode.Attached(
-        exif=_exif(kept.exif, size, name) if is_copy else None,
+        exif=_exif(kept.exif, size, name),
         icc=icc,
         xmp=kept.xmp and xmp_tools.resized(kept.xmp, size),
         iptc=kept.iptc,
