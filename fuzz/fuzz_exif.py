@@ -3,8 +3,6 @@
 from common import run
 from wideopen.io import exif
 
-LONGEST = 65536
-
 
 def seeds():
     """Blocks of both byte orders, one with a thumbnail."""
@@ -24,6 +22,7 @@ def check(data: bytes) -> None:
         return
     exif.orientation(block)
     exif.adobe_rgb_hint(block)
+    exif.is_damaged(block)
     upright = exif.upright(block, (30, 40))
     assert len(upright) <= len(block)
     assert exif.orientation(upright) in (None, 1) or exif.orientation(block) == exif.orientation(upright)

@@ -40,6 +40,8 @@ def strict_pillow() -> Iterator[None]:
         lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
         try:
             yield
+        except Image.DecompressionBombError as error:  # TIFF checks by itself, and this is no ValueError
+            raise ValueError(str(error)) from error
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = lenient
 

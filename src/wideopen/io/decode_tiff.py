@@ -55,7 +55,7 @@ def _decoded(data: bytes, page: Any, check_size: SizeCheck) -> tuple[Raster, boo
     """Return the pixels, and whether they were decoded at 8 bits."""
     check_size(page.imagewidth, page.imagelength)
     small = page.bitspersample <= 8
-    return (_small(data) if small else _deep(data, page)), small
+    return (_small(data, check_size) if small else _deep(data, page)), small
 
 
 @contextmanager
@@ -88,10 +88,11 @@ def _is_raw(data: bytes, page: Any) -> bool:
     return preview or _DNG_VERSION in page.tags or data[8:10] == b"CR"
 
 
-def _small(data: bytes) -> Raster:
+def _small(data: bytes, check_size: SizeCheck) -> Raster:
     from PIL.TiffImagePlugin import TiffImageFile
 
     image = TiffImageFile(BytesIO(data))
+    check_size(*image.size)  # of two sizes in one file, Pillow may take the other
     image.load()
     codes, bit_depth, icc, notes = codes_of_image(image)
     return Raster(codes=codes, bit_depth=bit_depth, format="TIFF", icc=icc, notes=notes)
