@@ -1,6 +1,7 @@
 """--keep-depth: a result that is focused again is what the original would have been with the same maps."""
 
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from small_portrait import HEIGHT, WIDTH, load, nearness, save_grey
 
-from wideopen.io import read, read_kept, srgb_u8
+from wideopen.cli.kept import read_with_kept
+from wideopen.errors import InvalidInput
+from wideopen.io import Keep, jpeg, read, read_kept, srgb_u8, write, xmp
 
 AGAIN = ("--focus", "d=0.3", "--blur", "5px", "--grain", "off")
 SOURCE = "kept with the photo"
@@ -121,13 +124,55 @@ def test_damaged_maps_are_not_used_and_that_is_told(keep, wideopen, folder, untr
     assert "kept with the photo are damaged" in " ".join(done.report["notes"])
 
 
-def test_maps_of_another_size_are_not_used(keep, wideopen, folder, untrained):
-    keep("kept.png")
+def test_maps_of_another_size_are_not_used(keep, wideopen, folder):
+    keep("kept.jpg")
     (folder / "photo.jpg").unlink()
-    Image.fromarray(load("kept.png")[: HEIGHT // 2]).save("kept.png")
-    done = wideopen("render", "kept.png", "-o", "a.png", "--json", "--matting", untrained)
-    assert done.report["matte"] != SOURCE
-    assert f"are {WIDTH} x {HEIGHT}, not {WIDTH} x {HEIGHT // 2}: not used" in done.report["notes"][-2]
+    data = (folder / "kept.jpg").read_bytes()
+    extended = b"".join(
+        b"\xff\xe1" + (len(part) + 2).to_bytes(2, "big") + part
+        for marker, part in jpeg.segments(data)
+        if marker == 0xE1
+    )
+    Image.fromarray(load("kept.jpg")[: HEIGHT // 2]).save("kept.jpg", extra=extended)  # cropped by another program
+    done = wideopen("render", "kept.jpg", "-o", "a.png", "--json", "--matte", "matte.png")
+    assert done.code == 2  # the matte does not fit either
+    kept = read_with_kept(folder / "kept.jpg", max_megapixels=1)
+    assert kept[1] is None
+    assert f"are {WIDTH} x {HEIGHT}, not {WIDTH} x {HEIGHT // 2}: not used" in kept[0].metadata.notes[-1]
+
+
+def test_maps_beside_a_result_that_was_replaced_are_not_used(keep, wideopen, folder):
+    keep("kept.png")
+    Image.fromarray(load("photo.png")[:, ::-1]).save("kept.png")
+    photo, maps = read_with_kept(folder / "kept.png", max_megapixels=1)
+    assert maps is None
+    assert photo.source == folder / "kept.png"
+    assert photo.metadata.notes == ("kept.png.depth.tif keeps the maps of another file of that name: not used",)
+
+
+def test_maps_to_keep_must_be_the_result_s(folder):
+    photo = read("photo.png")
+    small = np.zeros((3, 4), np.float32)
+    with pytest.raises(InvalidInput, match=r"matte to keep: expected \(H, W\) \(64, 96\), found \(3, 4\)"):
+        write("a.jpg", photo.rgb, like=photo, keep=Keep(matte=small, disparity=small))
+    assert not (folder / "a.jpg").exists()
+
+
+def test_xmp_too_long_beside_the_maps_gives_way(folder, caplog):
+    photo = read("photo.png")
+    long = xmp.with_description(None, {"a": "urn:a/"}, {"a:b": "c" * 65000})
+    like = replace(photo, metadata=replace(photo.metadata, xmp=long))
+    flat = np.full((HEIGHT, WIDTH), 0.5, np.float32)
+    write("a.jpg", photo.rgb, like=like, keep=Keep(matte=flat, disparity=flat))
+    assert "left out: with the kept maps" in caplog.text
+    assert read_kept(folder / "a.jpg").maps is not None
+
+
+def test_an_original_whose_name_is_no_utf8_is_found(keep, wideopen, folder):
+    name = os.fsdecode(b"p\xff.jpg")
+    (folder / "photo.jpg").rename(folder / name)
+    keep("kept.jpg", photo=name)
+    assert read_kept(folder / "kept.jpg").photo == folder / name
 
 
 def test_nobody_s_sidecar_is_replaced(refused, folder):

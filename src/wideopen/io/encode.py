@@ -17,7 +17,7 @@ from wideopen.io import exif as exif_tools
 from wideopen.io import jpeg, png
 from wideopen.photo import JpegCoding
 
-__all__ = ["ENCODERS", "JPEG_EXIF_LIMIT", "LOSSLESS", "Attached", "encode_png"]
+__all__ = ["ENCODERS", "JPEG_EXIF_LIMIT", "JPEG_XMP_LIMIT", "LOSSLESS", "Attached", "encode_png"]
 
 LOG = logging.getLogger(__name__)
 Pieces: TypeAlias = list[bytes | memoryview]
@@ -25,7 +25,7 @@ Pieces: TypeAlias = list[bytes | memoryview]
 LOSSLESS = ("PNG", "TIFF", "OpenEXR")
 _DEFAULT_QUALITY = {"JPEG": 95, "WebP": 92, "HEIC": 90, "AVIF": 85, "JPEG XL": 92}
 # What a JPEG segment holds, less the name of what is in it.
-JPEG_EXIF_LIMIT, _JPEG_XMP_LIMIT = jpeg.LARGEST - 6, jpeg.LARGEST - 29
+JPEG_EXIF_LIMIT, JPEG_XMP_LIMIT = jpeg.LARGEST - 6, jpeg.LARGEST - 29
 _PNG_LEVEL = 1  # 12 MP: 0.9 s; level 6 takes twice as long for 10 % less
 _AVIF_SPEED = 9  # 9 MP portrait: 0.7 s; speed 6 takes 4 s for 0.1 dB and 10 % less
 _HEIC_PRESET = "ultrafast"  # of x265; 9 MP: 3.7 s, "fast" 7.4 s for 0.1 dB, no smaller
@@ -47,7 +47,7 @@ class Attached:
 
 def _encode_jpeg(codes: NDArray[Any], attached: Attached, quality: int | None) -> Pieces:
     exif = _fitting("EXIF", attached.exif, JPEG_EXIF_LIMIT)
-    xmp = _fitting("XMP", attached.xmp, _JPEG_XMP_LIMIT)
+    xmp = _fitting("XMP", attached.xmp, JPEG_XMP_LIMIT)
     extra = jpeg.iptc_segment(attached.iptc)
     if attached.xmp_extension is not None:
         extra += jpeg.extended_xmp_segments(attached.xmp_extension)[1]

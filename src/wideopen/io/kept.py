@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
+import logging
 import os
 from dataclasses import dataclass
 from io import BytesIO
@@ -24,16 +25,18 @@ from wideopen.checks import F32, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.io import jpeg
 from wideopen.io import xmp as xmp_tools
-from wideopen.io.encode import Attached, Pieces, encode_png
-from wideopen.io.formats import read_bytes, sniff
-from wideopen.io.raster import DAMAGE
+from wideopen.io.encode import JPEG_XMP_LIMIT, Attached, Pieces, encode_png
+from wideopen.io.formats import read_bytes, readable_path, sniff
+from wideopen.io.raster import DAMAGE, one_line
 
 __all__ = ["Keep", "Kept", "in_jpeg", "read_kept", "sidecar_of", "sidecar_pieces"]
 
+LOG = logging.getLogger(__name__)
 _GDEPTH = "http://ns.google.com/photos/1.0/depthmap/"
 _NOTE = "http://ns.adobe.com/xmp/note/"
 # Disparity has no unit, so the metres that GDepth asks for are made up: 1 for disparity 1, 100 for 0.
 _NEAR, _FAR = "1.0", "100.0"
+_NO_DIGEST = ""  # maps inside of a result need none
 _LARGEST_ORIGINAL = 4 * 2**30
 
 
@@ -81,16 +84,20 @@ def in_jpeg(attached: Attached, keep: Keep, *, original: Path | None, result: Pa
         "GDepth:Mime": "image/png",
     }
     values |= {f"wideopen:{name}": text for name, text in _reference(original, result).items()}
-    main = xmp_tools.with_description(attached.xmp, {**namespaces, "xmpNote": _NOTE}, values)
+    namespaces |= {"xmpNote": _NOTE}
+    main = xmp_tools.with_description(attached.xmp, namespaces, values)
+    if len(main) > JPEG_XMP_LIMIT:
+        LOG.warning("XMP of %d bytes left out: with the kept maps a JPEG holds %d", len(main), JPEG_XMP_LIMIT)
+        main = xmp_tools.with_description(None, namespaces, values)
     return main, extension
 
 
-def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path) -> Pieces:
-    """Return the pieces of the file beside a `result` that keeps the maps."""
+def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: str) -> Pieces:
+    """Return the pieces of the file beside a `result`, whose SHA-256 is `digest`, that keeps the maps."""
     import tifffile
 
     out = BytesIO()
-    said = json.dumps({"wideopen": 1, **_reference(original, result)})
+    said = json.dumps({"wideopen": 1, "ResultSHA256": digest, **_reference(original, result)})
     with tifffile.TiffWriter(out) as file:
         for name, values, text in (("disparity", keep.disparity, said), ("matte", keep.matte, "matte")):
             file.write(
@@ -101,6 +108,7 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path) -> Pieces
 
 def read_kept(path: Path, *, max_megapixels: float = 150) -> Kept | None:
     """Return what is kept with the result at `path`; None for any other photo, and for what is no photo."""
+    path = readable_path(path)
     try:
         data = read_bytes(path, expected="a photo")
     except InvalidInput:
@@ -111,12 +119,16 @@ def read_kept(path: Path, *, max_megapixels: float = 150) -> Kept | None:
         else:
             found = _from_sidecar(sidecar_of(path), max_megapixels)
     except DAMAGE as error:
-        return Kept(photo=path, maps=None, notes=(f"matte and disparity kept with the photo are damaged ({error})",))
+        note = f"matte and disparity kept with the photo are damaged ({one_line(error)})"
+        return Kept(photo=path, maps=None, notes=(note,))
     if found is None:
         return None
     keep, reference = found
-    original, note = _original(reference, path)
-    return Kept(photo=original or path, maps=keep, notes=(note,) if note else ())
+    if reference.get("ResultSHA256", _NO_DIGEST) not in (_NO_DIGEST, hashlib.sha256(data).hexdigest()):
+        note = f"{sidecar_of(path).name} keeps the maps of another file of that name: not used"
+        return Kept(photo=path, maps=None, notes=(note,))
+    original, blurred = _original(reference, path)
+    return Kept(photo=original or path, maps=keep, notes=(blurred,) if blurred else ())
 
 
 def _codes(name: str, values: F32) -> NDArray[np.uint16]:
@@ -145,13 +157,13 @@ def _ascii(text: str) -> str:
     """`text` without what XML or ASCII cannot hold, so that it may stand in quotes; undone by `unquote`."""
     from urllib.parse import quote
 
-    return quote(text, safe="/. _-()+,")
+    return quote(text, safe="/. _-()+,", errors="surrogateescape")
 
 
 def _original(reference: dict[str, str], result: Path) -> tuple[Path | None, str | None]:
     from urllib.parse import unquote
 
-    named, digest = unquote(reference.get("Original", "")), reference.get("OriginalSHA256")
+    named, digest = unquote(reference.get("Original", ""), errors="surrogateescape"), reference.get("OriginalSHA256")
     blurred = "rendered from the result itself, which is blurred already"
     if not named or "\0" in named or PurePosixPath(named).is_absolute() or Path(named).is_absolute():
         return None, f"no original is named: {blurred}"

@@ -82,11 +82,12 @@ def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo")
     except InvalidInput as error:
         raise error if str(path) in str(error) else InvalidInput(f"{path}: {error}") from error
     except DAMAGE as error:
-        raise InvalidInput(f"{path}: damaged or incomplete {name} file ({_line(error)})") from error
+        raise InvalidInput(f"{path}: damaged or incomplete {name} file ({one_line(error)})") from error
     return _upright(raster)
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error says, short and without line breaks."""
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 

@@ -1,5 +1,6 @@
 """From linear light to a photo file."""
 
+import hashlib
 import logging
 import os
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.checks import F32, require, require_rgb
+from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import SRGB, SRGB_LINEAR, Encoding, chromaticities, linear
 from wideopen.errors import InvalidInput
 from wideopen.io import encode
@@ -81,11 +82,15 @@ def write(
     file = check_output(path, like=like, quality=quality, bits=bits, overwrite=overwrite, keep=keep is not None)
     depth = bits or _depth(format_of_extension(file), like.metadata.bit_depth if like else 8)
     with atomic_file(file, overwrite=overwrite) as out:
+        digest = hashlib.sha256()
         for piece in _encoded(file, rgb, like, quality, depth, keep):
             out.write(piece)
+            if keep is not None:
+                digest.update(piece)
         if keep is not None and format_of_extension(file) != "JPEG":
+            maps = sidecar_pieces(keep, original=_source(like), result=file, digest=digest.hexdigest())
             with atomic_file(sidecar_of(file), overwrite=overwrite) as beside:
-                beside.writelines(sidecar_pieces(keep, original=_source(like), result=file))
+                beside.writelines(maps)
     return file
 
 
@@ -94,6 +99,9 @@ def _encoded(
 ) -> encode.Pieces:
     name = format_of_extension(file)
     codes, attached = _prepared(name, rgb, like, depth)
+    if keep is not None:
+        require_unit_map("matte to keep", keep.matte, like=codes)
+        require_unit_map("disparity to keep", keep.disparity, like=codes)
     if keep is not None and name == "JPEG":
         main, extension = in_jpeg(attached, keep, original=_source(like), result=file)
         attached = replace(attached, xmp=main, xmp_extension=extension)
