@@ -11,6 +11,7 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
+from numpy.testing import assert_array_equal
 from PIL import Image
 from sample_files import exif_block, smooth
 
@@ -96,6 +97,32 @@ def test_files_cut_short(tmp_path, capfd, name, part, rng):
     path.write_bytes(data[: int(len(data) * part)])
     assert "damaged or incomplete" in refusal(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("cut", "missing"), [(2, 0), (0.03, 15), (0.09, 47)])
+def test_a_jpeg_that_lacks_its_end_is_read_as_far_as_it_goes(tmp_path, capfd, rng, cut, missing):
+    data = encoded("JPEG", rng.integers(0, 256, (480, 640, 3), np.uint8))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    whole = read(path)
+    path.write_bytes(data[: len(data) - (cut if cut > 1 else int(cut * len(data)))])
+    photo = read(path)
+    assert photo.metadata.notes == (
+        f"the file is cut short: {missing} of 480 rows at its end are missing or incomplete, grey",
+    )
+    sound = 480 - missing - 2  # colour is interpolated over two rows
+    assert_array_equal(photo.rgb[:sound], whole.rgb[:sound])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_jpeg_that_lacks_more_or_detail_everywhere_is_refused(tmp_path, rng):
+    path = tmp_path / "a.jpg"
+    data = encoded("JPEG", rng.integers(0, 256, (480, 640, 3), np.uint8))
+    path.write_bytes(data[: int(len(data) * 0.85)])
+    assert "truncated" in refusal(path)
+    data = encoded("JPEG", smooth(480, 640), progressive=True)
+    path.write_bytes(data[: int(len(data) * 0.97)])
+    assert "truncated" in refusal(path)
 
 
 def test_a_png_with_a_wrong_checksum(tmp_path, capfd):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,15 @@ from wideopen.io import jpeg, png
 from wideopen.io.color_managed import image_to_srgb
 from wideopen.io.raster import Raster, SizeCheck
 
+if TYPE_CHECKING:
+    from PIL.JpegImagePlugin import JpegImageFile
+
 __all__ = ["DECODERS", "avif_bits", "codes_of_image", "opencv_codes", "strict_pillow"]
 
 _LOCK = threading.Lock()
 _STRIP_ROWS = 64
+_BLOCK, _GREY = 8, 128  # what a JPEG's missing blocks become
+_MOST_MISSING = 0.1  # of the rows: with more, it is no photo to render
 _HEADER_BYTES = 65536  # of an AVIF file: its boxes come before the pixels
 
 
@@ -133,11 +138,37 @@ def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
 
     with strict_pillow():
         image = JpegImageFile(BytesIO(data))
-        raster = _decode(image, "JPEG", check_size)
+        try:
+            raster = _decode(image, "JPEG", check_size)
+        except OSError as error:
+            if "truncated" not in str(error):
+                raise
+            image = JpegImageFile(BytesIO(data))
+            raster = _cut_short(image, check_size, error)
     raster = replace(raster, iptc=jpeg.iptc(image.info.get("photoshop")), jpeg=jpeg.coding(image))
     if "mp" not in image.info:
         return raster
     note = "pictures stored behind the photo (gain map, preview) are not kept"
+    return replace(raster, notes=(*raster.notes, note))
+
+
+def _cut_short(image: "JpegImageFile", check_size: SizeCheck, error: OSError) -> Raster:
+    """What there is of a JPEG whose end is missing, with a note; raises `error` when that is too little.
+
+    What is missing is grey. Of a progressive file detail would be missing everywhere, which cannot be seen in it.
+    """
+    if "progressive" in image.info or image.mode not in ("L", "RGB"):
+        raise error
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # `strict_pillow` holds the lock, and sets it back
+    raster = _decode(image, "JPEG", check_size)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    height = len(raster.codes)
+    corner = raster.codes[:, -_BLOCK:].reshape(height, -1)
+    sound = np.flatnonzero((corner != _GREY).any(axis=1))
+    missing = height - 1 - int(sound[-1]) if len(sound) else height
+    if missing > _MOST_MISSING * height:
+        raise error
+    note = f"the file is cut short: {missing} of {height} rows at its end are missing or incomplete, grey"
     return replace(raster, notes=(*raster.notes, note))
 
 
