@@ -182,7 +182,7 @@ def test_lossy_jpeg_xl_of_a_deep_photo_is_smooth_and_right(tmp_path):
     back = read(write(tmp_path / "a.jxl", like.rgb, like=like))
     assert back.metadata.bit_depth == 16
     assert len(np.unique(back.rgb[16, :, 1])) > 300
-    assert_allclose(back.rgb[16], like.rgb[16], rtol=0.03, atol=0)  # worst seen WORST
+    assert_allclose(back.rgb[16], like.rgb[16], rtol=0.03, atol=0)  # worst seen 0.019
 
 
 def test_wide_colours_become_srgb_in_jpeg_xl_and_that_is_logged(tmp_path, caplog):

@@ -295,7 +295,7 @@ def test_profiles_with_a_flat_curve_are_converted(tmp_path, kind):
     assert "(Flat) is made of tables; converted" in photo.metadata.notes[0]
     assert (photo.encoding, photo.metadata.icc) == (SRGB, None)
     assert photo.metadata.bit_depth == 8 * codes.itemsize
-    atol = 0.02 if kind == np.uint8 else 5e-4  # worst seen at 16 bits ATOL
+    atol = 0.02 if kind == np.uint8 else 2e-4  # worst seen at 16 bits 3e-5
     assert_allclose(photo.rgb, light(codes, FLAT), rtol=0, atol=atol)
 
 
