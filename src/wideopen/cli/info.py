@@ -10,6 +10,7 @@ import typer
 from wideopen.cli import options
 
 LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "pillow-heif", "torch", "transformers")
+FORMATS = {"imagecodecs": "JPEG XL", "OpenEXR": "OpenEXR", "rawpy": "camera raw"}  # extras
 
 
 def info(
@@ -42,6 +43,8 @@ def _installation() -> None:
     )
     for name in LIBRARIES:
         typer.echo(f"  {name:24} {_version(name)}")
+    for name, read in FORMATS.items():
+        typer.echo(f"  {name:24} {_version(name)} (for {read} files)")
     typer.echo("backends")
     for line in backend_lines():
         typer.echo(f"  {line}")
