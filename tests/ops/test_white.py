@@ -31,6 +31,10 @@ def _photo(alpha, radiance):
     return np.minimum(a * DARK + (1 - a) * np.float32(radiance), 1).astype(np.float32)
 
 
+def _measured(photo, alpha):
+    return measure_white(photo, alpha, photo, alpha)
+
+
 def _scene(alpha, photo):
     return analyze(photo, matte=alpha, disparity=np.where(alpha > 0.5, 0.9, 0.1).astype(np.float32))
 
@@ -38,7 +42,7 @@ def _scene(alpha, photo):
 @pytest.mark.parametrize("radiance", [1.5, 2.5, 3.5])
 def test_radiance_of_the_sky_is_measured_through_the_hair(radiance):
     alpha = _strands()
-    white = measure_white(_photo(alpha, radiance), alpha, alpha.shape)
+    white = _measured(_photo(alpha, radiance), alpha)
     assert white is not None
     assert_allclose(np.median(white.radiance[alpha == 0]), radiance, rtol=0.05)  # worst seen 0.2%
     assert_allclose(np.median(white.own[alpha == 0], axis=0), DARK, rtol=0, atol=0.005)
@@ -47,12 +51,12 @@ def test_radiance_of_the_sky_is_measured_through_the_hair(radiance):
 @pytest.mark.parametrize("radiance", [0.6, 1.0])
 def test_white_that_is_not_brighter_than_white_stays_white(radiance):
     alpha = _strands()
-    assert measure_white(_photo(alpha, radiance), alpha, alpha.shape) is None
+    assert _measured(_photo(alpha, radiance), alpha) is None
 
 
 def test_radiance_is_bounded():
     alpha = _strands()
-    white = measure_white(_photo(alpha, 12.0), alpha, alpha.shape)
+    white = _measured(_photo(alpha, 12.0), alpha)
     assert white is None or white.radiance.max() <= MOST
 
 
@@ -112,7 +116,7 @@ def test_a_clipped_pixel_beside_a_dark_one_counts_half():
     alpha = _strands()
     photo = _photo(alpha, 3.0)
     photo[:, :8] = 0.1  # a trunk in the sky
-    white = measure_white(photo, alpha, alpha.shape)
+    white = _measured(photo, alpha)
     assert white is not None
     out = unclip(photo, alpha, white)
     L = white.radiance[60, 20]

@@ -42,10 +42,12 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
     if alpha.max() < 0.5 or alpha.min() > 0.5:
         return [Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps)]
     small = work_size(alpha.shape, WORK_PX)
-    white = measure_white(rgb, alpha, small)
+    small_rgb, small_alpha = resize_map(rgb, small), resize_map(alpha, small)
+    white = measure_white(rgb, alpha, small_rgb, small_alpha)
     if white is not None:
         rgb = unclip(rgb, alpha, white)
-    layers = find_layers(resize_map(rgb, small), resize_map(alpha, small), resize_map(disparity, small))
+        small_rgb = resize_map(rgb, small)
+    layers = find_layers(small_rgb, small_alpha, resize_map(disparity, small))
     coverages, lamps_of = _at_full_size(layers, alpha), [lamps] * (len(layers.trusted) - 1)
     lamps_of[0 if layers.front is None else 1] = NO_LAMPS
     sheets, image, seen = [], rgb, np.ones(alpha.shape, np.float32)

@@ -18,7 +18,6 @@ import numpy as np
 
 from wideopen.checks import F32
 from wideopen.ops.fill import fill_holes
-from wideopen.ops.resize import resize_map
 
 CLIPPED = 0.99
 """Linear light from which a pixel counts as clipped: 8-bit sRGB codes 254 and 255."""
@@ -44,12 +43,13 @@ class White:
     own: F32  # (h, w, 3) the subject's colour, continued
 
 
-def measure_white(rgb: F32, alpha: F32, size: tuple[int, int]) -> White | None:
+def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White | None:
     """Measure the radiance of white areas behind the subject; None where none is brighter than white.
 
-    rgb (H, W, 3) linear light; alpha (H, W); size: (h, w) at which areas are found.
+    rgb (H, W, 3) linear light; alpha (H, W); small and small_alpha, (h, w): the same at the size at which areas are
+    found.
     """
-    small, a = resize_map(rgb, size), resize_map(alpha, size)
+    size, a = small_alpha.shape, small_alpha
     clipped = small.min(axis=2) >= np.float32(CLIPPED)
     beside, pure = a < 0.05, (a > 0.99) & ~clipped
     if not ((clipped & beside).any() and pure.any()):
@@ -83,12 +83,12 @@ def _level(seen: F32, weight: F32) -> np.float32:
     return np.float32(min(seen[order][np.searchsorted(total, total[-1] / 2)], MOST))
 
 
-def _window(size: tuple[int, int]) -> np.ndarray:
+def _window(size: tuple[int, ...]) -> np.ndarray:
     side = 2 * max(1, round(BRIDGE * max(size))) + 1
     return np.ones((side, side), np.uint8)
 
 
-def _nearest(at: np.ndarray, shape: tuple[int, ...], size: tuple[int, int]) -> np.ndarray:
+def _nearest(at: np.ndarray, shape: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
     """Flat places in a map (h, w) = size that belong to the flat places `at` of one of (H, W) = shape."""
     y, x = np.divmod(at, shape[1])
     return y * size[0] // shape[0] * size[1] + x * size[1] // shape[1]
