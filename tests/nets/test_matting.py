@@ -16,8 +16,10 @@ from torch.nn import functional
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.nets.matting import weights as weights_module
 from wideopen.nets.matting.blocks import AttentionGuidance, EfficientPyramid, GatedConv
+from wideopen.nets.matting.clean import clean_up
 from wideopen.nets.matting.config import FEATURE_CHANNELS, PRESETS
 from wideopen.nets.matting.encoders import MobileNetFeatures, build_encoder
+from wideopen.nets.matting.engine import fold_batch_norms, pick_device
 from wideopen.nets.matting.losses import (
     SURE,
     laplacian_loss,
@@ -26,14 +28,7 @@ from wideopen.nets.matting.losses import (
     trimap,
 )
 from wideopen.nets.matting.model import MattingNet, StageOutput, fuse
-from wideopen.nets.matting.predict import (
-    clean_up,
-    fold_batch_norms,
-    network_size,
-    pick_device,
-    predict_matte,
-    stage_sizes,
-)
+from wideopen.nets.matting.predict import network_size, predict_matte, stage_sizes
 from wideopen.nets.matting.weights import ROWS, WeightsRow, load_net, save_weights
 
 

@@ -17,6 +17,9 @@ def matte(
     photo: options.OnePhoto,
     out: Out,
     matting: options.Matting = "mobile",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
@@ -24,15 +27,24 @@ def matte(
     """Write the subject's matte: white = subject, grey = partly covered."""
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
+    from wideopen.nets.matting.config import Inference
     from wideopen.nets.matting.predict import predict_matte
     from wideopen.photo import srgb_u8
 
+    inference = Inference(size=matting_size, stages=matting_stages, backend=matting_backend)
     require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
         step("matte")
-        alpha = predict_matte(srgb_u8(source), weights=matting, device=device)
+        alpha = predict_matte(
+            srgb_u8(source),
+            weights=matting,
+            size=inference.size,
+            stages=inference.stages,
+            backend=inference.backend,
+            device=device,
+        )
     write_map(out, alpha, overwrite=overwrite)
     if alpha.max() < 0.5:
         warn("note: nearly empty matte: no person found")
@@ -46,6 +58,9 @@ def depth(
     depth: options.Depth = "auto",
     offline: options.Offline = False,
     matting: options.Matting = "mobile",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
@@ -54,9 +69,11 @@ def depth(
     from wideopen.cli.depth import Depths
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, read_matte, write_map
+    from wideopen.nets.matting.config import Inference
     from wideopen.pipeline import understand
 
     inputs = [photo] if matte is None else [photo, matte]
+    inference = Inference(size=matting_size, stages=matting_stages, backend=matting_backend)
     depths = Depths(depth, offline=offline)
     require_map_output(out, inputs=inputs, overwrite=overwrite)
     depths.prepare()
@@ -71,6 +88,7 @@ def depth(
             depth=depths.asked,
             embedded=embedded,
             matting=matting,
+            inference=inference,
             device=device,
             on_step=step,
         )

@@ -27,6 +27,15 @@ Depth = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download a model.")]
 Matting = Annotated[str, typer.Option("--matting", help="Matting network: paper, mobile, or a weight file.")]
+MattingSize = Annotated[
+    int | None, typer.Option("--matting-size", help="Long side for the matting network, pixels. Default: its own.")
+]
+MattingStages = Annotated[
+    int | None, typer.Option("--matting-stages", help="Times the matting network runs (T). Default: its own, 3.")
+]
+MattingBackend = Annotated[
+    str, typer.Option("--matting-backend", help="What runs it: auto, torch, or onnx (onnxruntime, CPU).")
+]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: auto, cpu or cuda.")]
 Backend = Annotated[str, typer.Option("--backend", help="What renders: auto, triton, numba, torch or reference.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output (never the original).")]

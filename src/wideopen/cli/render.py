@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so t
     from wideopen.checks import F32
     from wideopen.cli.depth import Depths
     from wideopen.lens import Aperture, Focus, Lens
+    from wideopen.nets.matting.config import Inference
     from wideopen.photo import Photo
     from wideopen.pipeline import Scene
 
@@ -40,6 +41,7 @@ class _Job:
     depth: "Depths"
     filter_disparity: bool
     matting: str
+    inference: "Inference"
     device: str
     backend: str
     save_matte: Path | None
@@ -90,6 +92,9 @@ def render(
         bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
     ] = True,
     matting: options.Matting = "mobile",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, 16-bit PNG.")] = None,
@@ -106,6 +111,7 @@ def render(
     from wideopen.cli.depth import Depths
     from wideopen.cli.output import require_distinct, require_map_output, require_quality, result_paths
     from wideopen.lens import Aperture, Focus, parse_grain
+    from wideopen.nets.matting.config import Inference
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
@@ -137,6 +143,7 @@ def render(
         depth=Depths(depth, offline=offline),
         filter_disparity=filter_disparity,
         matting=matting,
+        inference=Inference(size=matting_size, stages=matting_stages, backend=matting_backend),
         device=device,
         backend=backend,
         save_matte=save_matte,
@@ -208,6 +215,7 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
             embedded=embedded,
             filter_disparity=job.filter_disparity,
             matting=job.matting,
+            inference=job.inference,
             device=job.device,
             backend=job.backend,
             on_step=step,

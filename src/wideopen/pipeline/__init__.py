@@ -15,6 +15,7 @@ from wideopen.backends import pick
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
 from wideopen.lens import Lens, PaperLook
+from wideopen.nets.matting.config import AS_TRAINED, Inference
 from wideopen.ops import disparity as disparity_ops
 from wideopen.ops.depth_map import DepthMap
 from wideopen.ops.grain import BACKENDS as GRAINERS
@@ -108,6 +109,7 @@ def understand(
     embedded: DepthMap | None = None,
     filter_disparity: bool = True,
     matting: str = "mobile",
+    inference: Inference = AS_TRAINED,
     device: str = "auto",
     on_step: Callable[[str], None] = _ignore,
 ) -> Maps:
@@ -128,7 +130,14 @@ def understand(
         with timed(seconds, "matte"):
             from wideopen.nets.matting.predict import predict_matte
 
-            matte = predict_matte(srgb_u8(source), weights=matting, device=device)
+            matte = predict_matte(
+                srgb_u8(source),
+                weights=matting,
+                size=inference.size,
+                stages=inference.stages,
+                backend=inference.backend,
+                device=device,
+            )
     alpha = require_unit_map("matte", matte, like=source.rgb)
     on_step("disparity")
     with timed(seconds, "disparity"):
@@ -160,6 +169,7 @@ def analyze(
     embedded: DepthMap | None = None,
     filter_disparity: bool = True,
     matting: str = "mobile",
+    inference: Inference = AS_TRAINED,
     device: str = "auto",
     backend: str = "auto",
     on_step: Callable[[str], None] = _ignore,
@@ -167,7 +177,8 @@ def analyze(
     """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
-    matte: (H, W) coverage of the subject in [0, 1]; None = predicted by the network `matting` on `device`.
+    matte: (H, W) coverage of the subject in [0, 1]; None = predicted by the network `matting` on `device`,
+      as `inference` says (size, stages, backend).
     disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `depth` names:
       "planar": from the matte alone, subject on a plane, floor receding. The default: the same on every machine;
       "embedded": the map `embedded`, which the photo's file held;
@@ -196,6 +207,7 @@ def analyze(
         embedded=embedded,
         filter_disparity=filter_disparity,
         matting=matting,
+        inference=inference,
         device=device,
         on_step=on_step,
     )
@@ -213,8 +225,8 @@ def _require_words(matting: str, device: str) -> None:
 
     require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
     require(
-        matting in PRESETS or str(matting).endswith(".safetensors"),
-        f"matting: expected mobile or a .safetensors file, found {str(matting)!r}",
+        matting in PRESETS or str(matting).endswith((".safetensors", ".onnx")),
+        f"matting: expected mobile or a .safetensors or .onnx file, found {str(matting)!r}",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from wideopen.checks import require
 
 Encoder = Literal["resnet50", "mobilenet_v2"]
+BACKENDS = ("auto", "torch", "onnx")  # what runs the network
 FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at strides 2, 4, 8, 16, 32
     "resnet50": (64, 256, 512, 1024, 2048),
     "mobilenet_v2": (16, 24, 32, 96, 1280),
@@ -52,6 +53,25 @@ class MattingConfig:
         )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """How a photo is matted; None = as the weights' configuration says."""
+
+    size: int | None = None  # long side for the network, in pixels
+    stages: int | None = None  # T
+    backend: str = "auto"  # auto, torch or onnx
+
+    def __post_init__(self) -> None:
+        require(self.size is None or self.size >= 32, f"matting size: expected at least 32 pixels, found {self.size}")
+        require(self.stages is None or self.stages >= 1, f"matting stages: expected at least 1, found {self.stages}")
+        require(
+            self.backend in BACKENDS,
+            f"matting backend: expected one of {', '.join(BACKENDS)}, found {self.backend!r}",
+        )
+
+
+AS_TRAINED = Inference()
 
 PRESETS: dict[str, MattingConfig] = {
     "paper": MattingConfig(
