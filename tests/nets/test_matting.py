@@ -390,6 +390,19 @@ def test_clean_up_drops_specks_fills_pinholes_and_keeps_the_rest():
     assert_allclose(clean_up(alpha, photo), want, rtol=0, atol=0)
 
 
+def test_clean_up_spares_loose_strands_and_the_sky_between_curls():
+    alpha = np.zeros((400, 400), np.float32)
+    alpha[100:, 100:300] = 1
+    alpha[95:97, 150:190] = 0.7  # a strand, three pixels from the head
+    alpha[103:105, 200:203] = 0.3  # a hole between curls, three pixels inside
+    photo = np.where(alpha[..., None] >= 0.5, 20, 200).astype(np.uint8).repeat(3, 2)
+    assert_allclose(clean_up(alpha, photo), alpha, rtol=0, atol=0)
+    speckled = alpha.copy()
+    speckled[20:23, 20:60] = 0.7  # the same strand in mid-air
+    speckled[250:252, 200:203] = 0.3  # and the same hole in a coat
+    assert_allclose(clean_up(speckled, photo), alpha, rtol=0, atol=0)
+
+
 def test_a_gap_without_an_edge_in_the_photo_is_filled():
     alpha = np.zeros((200, 200), np.float32)
     alpha[40:, 40:160] = 1

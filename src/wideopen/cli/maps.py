@@ -19,6 +19,7 @@ def matte(
     matting: options.Matting = "mobile",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
+    matting_tiles: options.MattingTiles = False,
     matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -31,7 +32,7 @@ def matte(
     from wideopen.nets.matting.predict import predict_matte
     from wideopen.photo import srgb_u8
 
-    inference = Inference(size=matting_size, stages=matting_stages, backend=matting_backend)
+    inference = Inference(size=matting_size, stages=matting_stages, tiles=matting_tiles, backend=matting_backend)
     require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
@@ -42,6 +43,7 @@ def matte(
             weights=matting,
             size=inference.size,
             stages=inference.stages,
+            tiles=inference.tiles,
             backend=inference.backend,
             device=device,
         )
@@ -60,6 +62,7 @@ def depth(
     matting: options.Matting = "mobile",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
+    matting_tiles: options.MattingTiles = False,
     matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -73,7 +76,7 @@ def depth(
     from wideopen.pipeline import understand
 
     inputs = [photo] if matte is None else [photo, matte]
-    inference = Inference(size=matting_size, stages=matting_stages, backend=matting_backend)
+    inference = Inference(size=matting_size, stages=matting_stages, tiles=matting_tiles, backend=matting_backend)
     depths = Depths(depth, offline=offline)
     require_map_output(out, inputs=inputs, overwrite=overwrite)
     depths.prepare()

@@ -33,6 +33,10 @@ MattingSize = Annotated[
 MattingStages = Annotated[
     int | None, typer.Option("--matting-stages", help="Times the matting network runs (T). Default: its own, 3.")
 ]
+MattingTiles = Annotated[
+    bool,
+    typer.Option("--matting-tiles/--no-matting-tiles", help="Refine the outline on tiles of the photo's own pixels."),
+]
 MattingBackend = Annotated[
     str, typer.Option("--matting-backend", help="What runs it: auto, torch, or onnx (onnxruntime, CPU).")
 ]

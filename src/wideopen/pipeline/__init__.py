@@ -135,6 +135,7 @@ def understand(
                 weights=matting,
                 size=inference.size,
                 stages=inference.stages,
+                tiles=inference.tiles,
                 backend=inference.backend,
                 device=device,
             )
@@ -178,7 +179,7 @@ def analyze(
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
     matte: (H, W) coverage of the subject in [0, 1]; None = predicted by the network `matting` on `device`,
-      as `inference` says (size, stages, backend).
+      as `inference` says (size, stages, tiles, backend).
     disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `depth` names:
       "planar": from the matte alone, subject on a plane, floor receding. The default: the same on every machine;
       "embedded": the map `embedded`, which the photo's file held;

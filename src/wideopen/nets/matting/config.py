@@ -60,6 +60,7 @@ class Inference:
 
     size: int | None = None  # long side for the network, in pixels
     stages: int | None = None  # T
+    tiles: bool = False  # refine the transition on tiles of the photo itself
     backend: str = "auto"  # auto, torch or onnx
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from wideopen.nets.matting.clean import clean_up
 from wideopen.nets.matting.config import Inference, MattingConfig
 from wideopen.nets.matting.engine import Engine, TorchEngine, pick_engine
 from wideopen.nets.matting.model import STRIDE, MattingNet
+from wideopen.nets.matting.tiles import refine_on_tiles
 from wideopen.ops.resize import resize_map
 
 
@@ -38,7 +39,7 @@ def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int
 
 
 def matte_by(engine: Engine, srgb_u8: U8, inference: Inference) -> F32:
-    """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3): whole-photo stages, cleaned up, at the photo's size."""
+    """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3): stages, clean-up, then tiles if asked."""
     height, width = srgb_u8.shape[:2]
     config = engine.config
     previous: F32 | None = None
@@ -49,7 +50,9 @@ def matte_by(engine: Engine, srgb_u8: U8, inference: Inference) -> F32:
             previous = resize_map(previous, small.shape)
         previous = engine(small, same, previous)
     assert previous is not None  # stage_sizes never returns nothing
-    return np.asarray(np.clip(resize_map(clean_up(previous, small), (height, width)), 0, 1), np.float32)
+    alpha = np.asarray(np.clip(resize_map(clean_up(previous, small), (height, width)), 0, 1), np.float32)
+    scale = max(height, width) / max(small.shape)
+    return refine_on_tiles(engine, srgb_u8, alpha, scale=scale) if inference.tiles and scale > 1 else alpha
 
 
 def matte_with(net: MattingNet, srgb_u8: U8, *, size: int | None = None, stages: int | None = None) -> F32:
@@ -63,6 +66,7 @@ def predict_matte(
     weights: str | Path = "mobile",
     size: int | None = None,
     stages: int | None = None,
+    tiles: bool = False,
     backend: str = "auto",
     device: str = "auto",
 ) -> F32:
@@ -70,7 +74,8 @@ def predict_matte(
 
     `weights` is a shipped name, a safetensors file or an ONNX file of `wideopen export matting`; `size`
     the network's long side in pixels and `stages` the paper's T (default: what the weights'
-    configuration says); `backend` auto, torch or onnx; `device` auto, cpu or cuda.
+    configuration says); `tiles` refines the transition at the photo's own resolution; `backend` auto,
+    torch or onnx; `device` auto, cpu or cuda.
     Raises InvalidInput, WeightsError, BackendUnavailable.
     """
     require(
@@ -82,5 +87,5 @@ def predict_matte(
         "srgb_u8: expected (H, W, 3) uint8, found "
         f"{getattr(srgb_u8, 'shape', type(srgb_u8).__name__)} {getattr(srgb_u8, 'dtype', '')}",
     )
-    inference = Inference(size=size, stages=stages, backend=backend)
+    inference = Inference(size=size, stages=stages, tiles=tiles, backend=backend)
     return matte_by(pick_engine(weights, backend, device), srgb_u8, inference)
