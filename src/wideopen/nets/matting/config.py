@@ -3,7 +3,7 @@
 Plain data, so that a command line can list the presets without loading torch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from wideopen.checks import require
@@ -33,6 +33,9 @@ class MattingConfig:
     stages: int = 3  # T
     size: int = 1024  # long side at inference, in pixels
     first_size: int | None = None  # of stage 1, if smaller: who the subject is, seen from afar
+    guidance: bool = True  # the AGMs; these three are switched off for Table 2 only
+    low_resolution: bool = True  # without: no m_s, the detail branch gates itself and is the matte
+    high_resolution: bool = True  # without: m_d is read from the decoder's last feature
 
     def __post_init__(self) -> None:
         require(
@@ -52,6 +55,7 @@ class MattingConfig:
             f"first_size: expected at least 32 pixels, found {self.first_size}",
         )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
+        require(self.low_resolution or self.high_resolution, "branches: expected at least one, found none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,4 +103,22 @@ PRESETS: dict[str, MattingConfig] = {
         size=512,  # what it was trained on; larger sizes lose portraits (docs/model-card.md)
         first_size=512,
     ),
+}
+
+
+ABLATIONS = {"agm": "guidance", "low-resolution": "low_resolution", "high-resolution": "high_resolution"}
+
+
+def ablated(preset: str, without: str) -> str:
+    """Name of the preset without one part of the network (Table 2 of the paper): `mobile-no-agm`, ..."""
+    require(without in ABLATIONS, f"ablate: expected one of {', '.join(ABLATIONS)}, found {without!r}")
+    name = f"{preset}-no-{without}"
+    require(name in PRESETS, f"preset: expected paper or mobile to ablate, found {preset!r}")
+    return name
+
+
+PRESETS |= {
+    f"{name}-no-{without}": replace(config, **{field: False})  # type: ignore[arg-type]  # the three are bool
+    for name, config in PRESETS.items()
+    for without, field in ABLATIONS.items()
 }
