@@ -34,7 +34,7 @@ def test_mattes_in_a_folder(wideopen, pairs):
     assert float(whole.split()[3]) == pytest.approx(float(rows[0]["mad"]) / 2, abs=1e-4)
     assert transition.split()[2] == "transition"
     picture = np.asarray(Image.open("worst.png"))
-    assert picture.shape[0] == 2 * 240
+    assert picture.shape[0] == 2 * (240 + 24)
 
 
 def test_the_network_is_judged_by_the_same_figures(wideopen, pairs, untrained, folder):

@@ -20,6 +20,7 @@ def matte(
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
     matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
     matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -29,24 +30,19 @@ def matte(
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
     from wideopen.nets.matting.config import Inference
-    from wideopen.nets.matting.predict import predict_matte
     from wideopen.photo import srgb_u8
+    from wideopen.pipeline.mattes import find_matte, require_matting
 
-    inference = Inference(size=matting_size, stages=matting_stages, tiles=matting_tiles, backend=matting_backend)
+    inference = Inference(
+        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    )
+    require_matting(matting)
     require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
         step("matte")
-        alpha = predict_matte(
-            srgb_u8(source),
-            weights=matting,
-            size=inference.size,
-            stages=inference.stages,
-            tiles=inference.tiles,
-            backend=inference.backend,
-            device=device,
-        )
+        alpha, _ = find_matte(srgb_u8(source), matting, inference, device)
     write_map(out, alpha, overwrite=overwrite)
     if alpha.max() < 0.5:
         warn("note: nearly empty matte: no person found")
@@ -63,6 +59,7 @@ def depth(
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
     matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
     matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
@@ -76,7 +73,9 @@ def depth(
     from wideopen.pipeline import understand
 
     inputs = [photo] if matte is None else [photo, matte]
-    inference = Inference(size=matting_size, stages=matting_stages, tiles=matting_tiles, backend=matting_backend)
+    inference = Inference(
+        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    )
     depths = Depths(depth, offline=offline)
     require_map_output(out, inputs=inputs, overwrite=overwrite)
     depths.prepare()

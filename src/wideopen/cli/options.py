@@ -26,7 +26,9 @@ Depth = Annotated[
     ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download a model.")]
-Matting = Annotated[str, typer.Option("--matting", help="Matting network: paper, mobile, or a weight file.")]
+Matting = Annotated[
+    str, typer.Option("--matting", help="Matting network: paper, mobile, a weight file, or rembg:NAME.")
+]
 MattingSize = Annotated[
     int | None, typer.Option("--matting-size", help="Long side for the matting network, pixels. Default: its own.")
 ]
@@ -36,6 +38,14 @@ MattingStages = Annotated[
 MattingTiles = Annotated[
     bool,
     typer.Option("--matting-tiles/--no-matting-tiles", help="Refine the outline on tiles of the photo's own pixels."),
+]
+MattingRefiner = Annotated[
+    str | None,
+    typer.Option("--matting-refiner", help="A VitMatte that redoes the outline: a folder or hub id on disk."),
+]
+Mattes = Annotated[
+    Path | None,
+    typer.Option("--mattes", help="Folder with a matte for each photo, by its name: NAME.png, .tif or .npy."),
 ]
 MattingBackend = Annotated[
     str, typer.Option("--matting-backend", help="What runs it: auto, torch, or onnx (onnxruntime, CPU).")

@@ -36,6 +36,7 @@ class _Job:
     grain: float | None
     quality: str
     matte: Path | None
+    mattes: Path | None
     disparity: Path | None
     depth_m: Path | None
     depth: "Depths"
@@ -84,6 +85,7 @@ def render(
         str, typer.Option(help="Grain put back into what is blurred: auto (as the photo's), off, or 8-bit codes (3.5).")
     ] = "auto",
     matte: options.Matte = None,
+    mattes: options.Mattes = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
     depth: options.Depth = "auto",
@@ -95,6 +97,7 @@ def render(
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
     matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
     matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     backend: options.Backend = "auto",
@@ -118,6 +121,8 @@ def render(
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
     for name, value in single.items():
         require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
+    require(matte is None or mattes is None, "--matte and --mattes: expected one of them, found both")
+    require(mattes is None or mattes.is_dir(), f"--mattes: expected a folder, found {mattes}")
     require(disparity is None or depth_m is None, "--disparity and --depth-m: expected one of them, found both")
     if disparity is not None or depth_m is not None:
         file = "--disparity" if depth_m is None else "--depth-m"
@@ -139,12 +144,19 @@ def render(
         grain=parse_grain(grain),
         quality=quality,
         matte=matte,
+        mattes=mattes,
         disparity=disparity,
         depth_m=depth_m,
         depth=Depths(depth, offline=offline),
         filter_disparity=filter_disparity,
         matting=matting,
-        inference=Inference(size=matting_size, stages=matting_stages, tiles=matting_tiles, backend=matting_backend),
+        inference=Inference(
+            size=matting_size,
+            stages=matting_stages,
+            tiles=matting_tiles,
+            refiner=matting_refiner,
+            backend=matting_backend,
+        ),
         device=device,
         backend=backend,
         save_matte=save_matte,
@@ -230,7 +242,7 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         step("writing")
         with timed(seconds, "write"):
             _write(image, out, photo, scene, job)
-    return _report(photo, out, scene, lens, job) | {"photo": str(photo_path), "seconds": seconds}
+    return _report(photo_path, photo, out, scene, lens, job) | {"seconds": seconds}
 
 
 def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None]":
@@ -239,11 +251,26 @@ def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None]":
 
     photo = read(path, max_megapixels=job.max_megapixels)
     size = photo.rgb.shape[:2]
-    matte = None if job.matte is None else read_matte(job.matte, size=size)
+    given = _matte_of(path, job)
+    matte = None if given is None else read_matte(given, size=size)
     disparity = None if job.disparity is None else read_disparity(job.disparity, size=size)
     if job.depth_m is not None:
         disparity = read_depth_m(job.depth_m, size=size)
     return photo, matte, disparity
+
+
+def _matte_of(photo: Path, job: _Job) -> Path | None:
+    """The file of a photo's matte, if mattes are given. Raises InvalidInput for a folder without it."""
+    from wideopen.cli.output import MAP_EXTENSIONS
+    from wideopen.errors import InvalidInput
+
+    if job.mattes is None:
+        return job.matte
+    for suffix in MAP_EXTENSIONS:
+        file = job.mattes / f"{photo.stem}{suffix}"
+        if file.is_file():
+            return file
+    raise InvalidInput(f"--mattes: expected a matte {job.mattes / photo.stem}.png, found none")
 
 
 def _write(image: "F32", out: Path, photo: "Photo", scene: "Scene", job: _Job) -> None:
@@ -259,14 +286,15 @@ def _write(image: "F32", out: Path, photo: "Photo", scene: "Scene", job: _Job) -
     write(out, image, like=photo, quality=job.output_quality, overwrite=job.overwrite)
 
 
-def _report(photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) -> dict[str, Any]:
+def _report(path: Path, photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) -> dict[str, Any]:
     height, width = photo.rgb.shape[:2]
+    given = _matte_of(path, job)
     return {
-        "photo": "",
+        "photo": str(path),
         "out": str(out),
         "size": [width, height],
         "look": lens.look,
-        "matte": str(job.matte) if job.matte else scene.maps.matte_source,
+        "matte": str(given) if given else scene.maps.matte_source,
         "disparity": str(job.disparity or job.depth_m or scene.maps.disparity_source),
         "filtered": scene.maps.disparity_filtered,
         "focus_disparity": round(lens.focus_disparity, 4),

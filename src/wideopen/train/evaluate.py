@@ -19,6 +19,7 @@ from wideopen.nets.matting.predict import matte_with
 from wideopen.ops.matte_errors import Errors, errors, transition
 from wideopen.train.photos import Pair, read_alpha, read_rgb
 
+LABEL_PX = 24  # above each row of the picture of the worst
 NAMES = tuple(field.name for field in fields(Errors))
 Matter = Callable[[Pair, U8], F32]  # (pair, its photo (H, W, 3)) -> its matte (H, W) in [0, 1]
 
@@ -121,8 +122,9 @@ def picture_of_worst(judged: Judged, matter: Matter, count: int = 10, height: in
         width = max(1, round(rgb.shape[1] * height / rgb.shape[0]))
         parts = [rgb, *(cv2.merge([grey] * 3) for grey in greys)]
         strip = np.hstack([cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) for part in parts])
+        strip = np.pad(strip, ((LABEL_PX, 0), (0, 0), (0, 0)))
         label = f"{row.pair.group}/{row.pair.name}  MAD {row.whole.mad:.4f}"
-        cv2.putText(strip, label, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 64, 64), 1, cv2.LINE_AA)
+        cv2.putText(strip, label, (6, LABEL_PX - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
         rows.append(strip)
     widest = max(strip.shape[1] for strip in rows)
     return np.vstack([np.pad(strip, ((0, 0), (0, widest - strip.shape[1]), (0, 0))) for strip in rows])

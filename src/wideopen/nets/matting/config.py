@@ -66,6 +66,7 @@ class Inference:
     stages: int | None = None  # T
     tiles: bool = False  # refine the transition on tiles of the photo itself
     backend: str = "auto"  # auto, torch or onnx
+    refiner: str | None = None  # a VitMatte, folder or hub id, that estimates the transition again
 
     def __post_init__(self) -> None:
         require(self.size is None or self.size >= 32, f"matting size: expected at least 32 pixels, found {self.size}")
