@@ -30,6 +30,7 @@ from wideopen.nets.matting.losses import (
 from wideopen.nets.matting.model import MattingNet, StageOutput, fuse
 from wideopen.nets.matting.predict import network_size, predict_matte, stage_sizes
 from wideopen.nets.matting.weights import ROWS, WeightsRow, load_net, save_weights
+from wideopen.pipeline.mattes import emptiness
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -303,6 +304,13 @@ def test_weights_refused_in_one_line(tmp_path, monkeypatch):
     cut.write_bytes(good.read_bytes()[:-1000])
     fails(cut, "damaged or cut short")
 
+    for length in (0, 7, 100, good.stat().st_size // 2):
+        cut.write_bytes(good.read_bytes()[:length])
+        fails(cut, "damaged or cut short")
+    cut.unlink()
+    cut.mkdir()
+    fails(cut, "found none")
+
     lost = tmp_path / "lost.safetensors"
     save_weights(lost, {k: v for k, v in state.items() if k != "high.join.bias"}, "mobile", {})
     fails(lost, "keys that do not fit")
@@ -434,6 +442,30 @@ def test_device_by_name_is_obeyed_or_refused():
 def test_prediction_refuses_what_is_no_photo(bad):
     with pytest.raises(InvalidInput, match="srgb_u8"):
         predict_matte(bad)
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+@pytest.mark.parametrize("size", [(2, 900), (900, 3), (1, 1), (5, 4)])
+def test_extreme_aspects_and_tiny_photos_get_a_matte(size, tiles):
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    alpha = predict_matte(photo, size=64, stages=1, tiles=tiles, device="cpu")
+    assert alpha.shape == size
+    assert 0 <= alpha.min() <= alpha.max() <= 1
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_a_photo_of_nothing_has_nobody_in_it(grey):
+    alpha = predict_matte(np.full((90, 120, 3), grey, np.uint8), device="cpu", stages=1)
+    assert emptiness(alpha) is not None
+
+
+def test_a_nearly_empty_matte_is_said_to_be_so():
+    alpha = np.zeros((100, 100), np.float32)
+    assert emptiness(alpha) == "empty matte: no person found"
+    alpha[:2, :5] = 1
+    assert emptiness(alpha) == "nearly empty matte (0.10% of the photo): no person found?"
+    alpha[:20, :20] = 1
+    assert emptiness(alpha) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 200)])

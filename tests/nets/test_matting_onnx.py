@@ -80,6 +80,9 @@ def test_refused_in_one_line(tmp_path, exported):
     cut = tmp_path / "cut.onnx"
     cut.write_bytes(exported.read_bytes()[:-5000])
     refused(WeightsError, "damaged, cut short or no ONNX file", cut)
+    for length in (0, 7, 1000):
+        cut.write_bytes(exported.read_bytes()[:length])
+        refused(WeightsError, "matting weights .*cut.onnx", cut)
     cut.write_text("Dear diary")
     refused(WeightsError, "damaged, cut short or no ONNX file", cut)
     with pytest.raises(InvalidInput, match="stages: expected at least 1, found 0"):

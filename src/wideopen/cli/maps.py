@@ -31,7 +31,7 @@ def matte(
     from wideopen.io import read, write_map
     from wideopen.nets.matting.config import Inference
     from wideopen.photo import srgb_u8
-    from wideopen.pipeline.mattes import find_matte, require_matting
+    from wideopen.pipeline.mattes import emptiness, find_matte, require_matting
 
     inference = Inference(
         size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
@@ -44,8 +44,8 @@ def matte(
         step("matte")
         alpha, _ = find_matte(srgb_u8(source), matting, inference, device)
     write_map(out, alpha, overwrite=overwrite)
-    if alpha.max() < 0.5:
-        warn("note: nearly empty matte: no person found")
+    if (note := emptiness(alpha)) is not None:
+        warn(f"note: {note}")
     typer.echo(out)
 
 

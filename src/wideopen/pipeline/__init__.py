@@ -28,7 +28,7 @@ from wideopen.ops.sheets import BACKENDS as SEPARATORS
 from wideopen.ops.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.ops.transfer import decode, encode
 from wideopen.photo import Photo, srgb_u8
-from wideopen.pipeline.mattes import Matting, find_matte, require_matting
+from wideopen.pipeline.mattes import Matting, emptiness, find_matte, require_matting
 from wideopen.pipeline.sources import find_disparity, require_depth
 from wideopen.timing import timed
 
@@ -225,6 +225,8 @@ def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
     notes = []
     if alpha.max() < 0.5:
         notes.append("no subject in the matte: the whole photo is blurred by disparity")
+    elif (note := emptiness(alpha)) is not None:
+        notes.append(note)
     elif alpha.min() > 0.5:
         notes.append("the matte covers the whole photo: it is blurred by disparity alone")
     if disparity.max() - disparity.min() < 1e-6:

@@ -6,6 +6,7 @@ from pathlib import Path
 from wideopen.checks import F32, U8, require, require_unit_map
 from wideopen.nets.matting.config import PRESETS, Inference
 
+NEARLY_EMPTY = 0.002  # of the photo: what clean-up takes for a speck
 Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H, W) floats in [0, 1]
 Matting = str | Path | Matter
 
@@ -19,6 +20,14 @@ def require_matting(matting: Matting) -> None:
         name in PRESETS or name.endswith((".safetensors", ".onnx")) or name.startswith("rembg:"),
         f"matting: expected mobile or a .safetensors or .onnx file, rembg:NAME, or a function, found {name!r}",
     )
+
+
+def emptiness(alpha: F32) -> str | None:
+    """One line for the user if a matte (H, W) holds (nearly) nobody, else None."""
+    share = float(alpha.mean())
+    if alpha.max() < 0.5:
+        return "empty matte: no person found"
+    return f"nearly empty matte ({share:.2%} of the photo): no person found?" if share < NEARLY_EMPTY else None
 
 
 def find_matte(photo_u8: U8, matting: Matting, inference: Inference, device: str) -> tuple[F32, str]:

@@ -4,6 +4,7 @@ Plain data, so that a command line can list the presets without loading torch.
 """
 
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Literal
 
 from wideopen.checks import require
@@ -56,6 +57,12 @@ class MattingConfig:
         )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
         require(self.low_resolution or self.high_resolution, "branches: expected at least one, found none")
+
+
+def why_not(backend: str) -> str | None:
+    """Why a backend of the network cannot run here, or None."""
+    lacking = backend == "onnx" and find_spec("onnxruntime") is None
+    return "onnxruntime is not installed (pip install 'wideopen[onnx]')" if lacking else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,14 @@ def load_onnx(file: Path | bytes) -> OnnxEngine:
         session = onnxruntime.InferenceSession(
             file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]
         )
-    except (states.Fail, states.InvalidProtobuf, states.InvalidGraph, states.NotImplemented) as error:
+    except (
+        states.Fail,
+        states.InvalidArgument,
+        states.InvalidGraph,
+        states.InvalidProtobuf,
+        states.NotImplemented,
+        states.RuntimeException,
+    ) as error:
         first = " ".join(str(error).split())[:200]
         raise WeightsError(f"matting weights {name}: damaged, cut short or no ONNX file ({first})") from error
     about = session.get_modelmeta().custom_metadata_map
