@@ -7,7 +7,7 @@ import pytest
 
 import wideopen
 
-PROMISED = {"Aperture", "Lens", "Scene", "analyze", "read", "render", "write"}
+PROMISED = {"Aperture", "Lens", "Scene", "analyze", "read", "read_embedded", "render", "write"}
 ERRORS = {"BackendUnavailable", "InvalidInput", "WeightsError", "WideopenError"}
 
 

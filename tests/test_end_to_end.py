@@ -28,8 +28,8 @@ class Picture:
         self.disparity = np.asarray(Image.open(folder / "disparity.png")) / 65535
         self.radius_px = report["radius_px"]
         to_subject = cv2.distanceTransform((self.matte < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
-        # Just outside the subject, and far: there the background's blur is a disk of nearly the full radius.
-        self.beside = (to_subject >= 1) & (to_subject < 6) & (self.matte < 0.02) & (self.disparity < 0.25)
+        # Just outside the subject, and far (above row 335): there the blur is a disk of nearly the full radius.
+        self.beside = (to_subject >= 1) & (to_subject < 6) & (self.matte < 0.02) & (self.disparity < 0.19)
         self.far = (to_subject > 6) & (self.matte == 0)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wideopen.errors import WideopenError as WideopenError
     from wideopen.io import read as read
     from wideopen.io import write as write
+    from wideopen.io.embedded import read_embedded as read_embedded
     from wideopen.lens import Aperture as Aperture
     from wideopen.lens import Lens as Lens
     from wideopen.lens import PaperLook as PaperLook
@@ -44,6 +45,7 @@ _HOME = {
     "WideopenError": "errors",
     "analyze": "pipeline",
     "read": "io",
+    "read_embedded": "io.embedded",
     "render": "pipeline",
     "write": "io",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "WideopenError",
     "analyze",
     "read",
+    "read_embedded",
     "render",
     "write",
 ]

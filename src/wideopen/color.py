@@ -78,19 +78,31 @@ class Encoding:
     to_srgb: Matrix  # linear primaries of the photo -> linear sRGB primaries, column vectors
 
     @property
+    def is_linear(self) -> bool:
+        """Whether codes are light, but for rounding in profiles (2e-4)."""
+        x = np.linspace(0, 1, 33)
+        return all(np.abs(curve.decode(x) - x).max() < 2e-4 for curve in self.curves)
+
+    @property
     def has_srgb_primaries(self) -> bool:
         """Whether `to_srgb` is the identity but for the rounding in profiles (5e-4)."""
         return bool(np.abs(np.array(self.to_srgb) - np.eye(3)).max() < 5e-4)
 
 
-def primaries_to_xyz_d50(primaries: Sequence[Sequence[float]]) -> F64:
-    """Return the (3, 3) matrix from linear RGB with a D65 white to XYZ adapted to D50.
+def primaries_to_xyz_d50(primaries: Sequence[Sequence[float]], white_xy: Sequence[float] = _D65_XY) -> F64:
+    """Return the (3, 3) matrix from linear RGB with the white `white_xy` to XYZ adapted to D50.
 
     `primaries` are the CIE xy of R, G, B. Bradford adaptation, as ICC.1:2022, Annex E.
     """
     columns = np.array([_xyz(xy) for xy in primaries]).T
-    white = _xyz(_D65_XY)
-    return np.asarray(D65_TO_D50 @ (columns * np.linalg.solve(columns, white)))
+    white = _xyz(white_xy)
+    return np.asarray(_bradford(white, np.array(D50_XYZ)) @ (columns * np.linalg.solve(columns, white)))
+
+
+def chromaticities(encoding: "Encoding") -> tuple[float, ...]:
+    """Return the CIE xy of R, G, B and the white (D65) of `encoding`: 8 numbers."""
+    columns = np.linalg.solve(D65_TO_D50, SRGB_XYZ_D50 @ np.array(encoding.to_srgb)).T
+    return (*(float(v) for xyz in columns for v in (xyz / xyz.sum())[:2]), *_D65_XY)
 
 
 def _xyz(xy: Sequence[float]) -> F64:
@@ -120,3 +132,21 @@ ADOBE_CURVE = ParametricCurve(563 / 256)
 SRGB = Encoding("sRGB", (SRGB_CURVE,) * 3, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 DISPLAY_P3 = Encoding("Display P3", (SRGB_CURVE,) * 3, to_srgb_matrix(P3_XYZ_D50))
 ADOBE_RGB = Encoding("Adobe RGB", (ADOBE_CURVE,) * 3, to_srgb_matrix(ADOBE_XYZ_D50))
+
+LINEAR_CURVE = ParametricCurve(1.0)
+SRGB_LINEAR = Encoding("linear sRGB", (LINEAR_CURVE,) * 3, SRGB.to_srgb)
+
+
+def linear(encoding: Encoding) -> Encoding:
+    """Return `encoding` with codes that are light: its primaries without its curves."""
+    return Encoding(f"linear {encoding.name}", (LINEAR_CURVE,) * 3, encoding.to_srgb)
+
+
+def for_display(encoding: Encoding) -> Encoding:
+    """Return `encoding`, or, when its codes are light, one for display that has its primaries."""
+    if not encoding.is_linear:
+        return encoding
+    for known in (SRGB, DISPLAY_P3, ADOBE_RGB):
+        if np.abs(np.array(known.to_srgb) - np.array(encoding.to_srgb)).max() < 2e-3:
+            return known
+    return Encoding(encoding.name.removeprefix("linear "), (SRGB_CURVE,) * 3, encoding.to_srgb)

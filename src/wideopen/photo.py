@@ -8,9 +8,18 @@ import numpy as np
 from wideopen.checks import F32, U8
 from wideopen.color import SRGB, Encoding
 
-__all__ = ["Metadata", "Photo", "srgb_u8"]
+__all__ = ["JpegCoding", "Metadata", "Photo", "srgb_u8"]
 
 _ROWS = 256  # converted at a time: a few MB, not a copy of the photo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JpegCoding:
+    """How a JPEG file was coded, so that a result can be coded alike."""
+
+    tables: tuple[tuple[int, ...], ...]  # quantisation steps, 64 each, row by row
+    chroma: str = "4:4:4"  # or 4:2:2, 4:2:0
+    progressive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +29,11 @@ class Metadata:
     exif: bytes | None = None  # from its TIFF header on; orientation 1, no thumbnail
     icc: bytes | None = None  # the profile that the photo's `encoding` was taken from
     xmp: bytes | None = None
-    format: str = "PNG"  # JPEG, PNG, TIFF, WebP, HEIC or AVIF
-    bit_depth: int = 8  # of the file: 8, 10, 12 or 16
+    iptc: bytes | None = None  # records of IPTC-IIM
+    jpeg: JpegCoding | None = None  # of JPEG files
+    chroma: str | None = None  # of HEIC files: 4:2:0, 4:2:2 or 4:4:4
+    format: str = "PNG"  # one of those in `io.formats`
+    bit_depth: int = 8  # of the file: 8, 10, 12 or 16; 32 for floats
     notes: tuple[str, ...] = ()  # what was converted, ignored or dropped, for the user
 
 

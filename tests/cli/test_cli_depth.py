@@ -11,9 +11,9 @@ import pytest
 from small_portrait import HEIGHT, WIDTH, nearness
 
 from tiny_depth import save_tiny
-from wideopen.cli import depth as cli_depth
 from wideopen.cli.report import steps
 from wideopen.errors import WeightsError
+from wideopen.io.embedded import Embedded
 from wideopen.nets.depth import hub
 
 MATTE = ("--matte", "matte.png")
@@ -64,7 +64,7 @@ def test_depth_writes_what_a_model_predicts(wideopen, tiny):
 
 
 def test_depth_inside_the_photo_is_used_first(wideopen, monkeypatch, fetched):
-    monkeypatch.setattr(cli_depth, "_read_embedded", lambda _: Phone)
+    monkeypatch.setattr("wideopen.io.embedded.read_embedded", lambda _: Embedded(depth=Phone))
     for asked in ("auto", "embedded"):
         done = wideopen("render", "photo.png", *MATTE, "--json", "--overwrite", "--depth", asked)
         assert (done.code, done.err) == (0, [])

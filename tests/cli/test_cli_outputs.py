@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 from small_portrait import HEIGHT, WIDTH, contents, load, portrait, save_grey, subject
 
+from wideopen.cli.output import result_paths
+
 MATTE = ("--matte", "matte.png")
 
 
@@ -197,3 +199,9 @@ def test_photo_stays_as_it_was(wideopen, folder):
     assert wideopen("render", "photo.jpg", "--matte", "other.png", *options).code == 0
     after = contents(folder)
     assert {path: after[path] for path in before} == before
+
+
+def test_a_raw_file_s_result_is_a_tiff(tmp_path):
+    photos = [tmp_path / "a.NEF", tmp_path / "b.dng", tmp_path / "c.jxl"]
+    results = result_paths(photos, None, inputs=photos, overwrite=False)
+    assert [path.name for path in results] == ["a.bokeh.tif", "b.bokeh.tif", "c.bokeh.jxl"]

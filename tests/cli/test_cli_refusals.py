@@ -261,7 +261,7 @@ def test_device_that_is_not_there(refused, monkeypatch, command):
         (("--verbose",), "--verbose"),
         (("matte", "photo.png"), "--out"),
         (("matte", "photo.png", "photo.jpg", "-o", "m.png"), "photo.jpg"),
-        (("info", "photo.png"), "photo.png"),
+        (("info", "photo.png", "other.png"), "other.png"),
     ],
 )
 def test_usage_errors(refused, arguments, expected):

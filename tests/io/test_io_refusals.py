@@ -11,6 +11,7 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
+from numpy.testing import assert_array_equal
 from PIL import Image
 from sample_files import exif_block, smooth
 
@@ -51,7 +52,10 @@ def refusal(path, **options):
     [
         (b"", ": expected a photo, found an empty file"),
         (b"hello, this is text", "found another kind of file"),
-        (b"GIF89a" + bytes(100), "(JPEG, PNG, TIFF, WebP, HEIC, AVIF), found another kind"),
+        (
+            b"GIF89a" + bytes(100),
+            "(JPEG, PNG, TIFF, WebP, HEIC, AVIF, JPEG XL, OpenEXR, camera raw), found another kind",
+        ),
         (b"\xff\xd8\xff", "damaged or incomplete JPEG"),
         (b"\x89PNG\r\n\x1a\n", "damaged or incomplete PNG"),
         (b"II*\0\x08\0\0\0", "damaged or incomplete TIFF"),
@@ -93,6 +97,32 @@ def test_files_cut_short(tmp_path, capfd, name, part, rng):
     path.write_bytes(data[: int(len(data) * part)])
     assert "damaged or incomplete" in refusal(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("cut", "missing"), [(2, 0), (0.03, 15), (0.09, 47)])
+def test_a_jpeg_that_lacks_its_end_is_read_as_far_as_it_goes(tmp_path, capfd, rng, cut, missing):
+    data = encoded("JPEG", rng.integers(0, 256, (480, 640, 3), np.uint8))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    whole = read(path)
+    path.write_bytes(data[: len(data) - (cut if cut > 1 else int(cut * len(data)))])
+    photo = read(path)
+    assert photo.metadata.notes == (
+        f"the file is cut short: {missing} of 480 rows at its end are missing or incomplete, grey",
+    )
+    sound = 480 - missing - 2  # colour is interpolated over two rows
+    assert_array_equal(photo.rgb[:sound], whole.rgb[:sound])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_jpeg_that_lacks_more_or_detail_everywhere_is_refused(tmp_path, rng):
+    path = tmp_path / "a.jpg"
+    data = encoded("JPEG", rng.integers(0, 256, (480, 640, 3), np.uint8))
+    path.write_bytes(data[: int(len(data) * 0.85)])
+    assert "truncated" in refusal(path)
+    data = encoded("JPEG", smooth(480, 640), progressive=True)
+    path.write_bytes(data[: int(len(data) * 0.97)])
+    assert "truncated" in refusal(path)
 
 
 def test_a_png_with_a_wrong_checksum(tmp_path, capfd):
@@ -165,16 +195,18 @@ def test_the_limit_can_be_chosen(tmp_path, name):
         read(path, max_megapixels=0)
 
 
-def test_floats_and_raw_files_are_refused(tmp_path, rng):
+def test_pixels_of_other_kinds_are_refused(tmp_path):
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, rng.random((4, 4, 3), np.float32), photometric="rgb")
-    assert "expected 8 to 16 bits per channel, found floats" in refusal(path)
     tifffile.imwrite(path, np.zeros((4, 4, 3), np.uint32), photometric="rgb")
-    assert "expected 8 or 16 bits per channel, found uint32" in refusal(path)
+    assert "expected 8 or 16 bits per channel or floats, found uint32" in refusal(path)
     tifffile.imwrite(path, np.zeros((4, 4, 4), np.uint16), photometric="separated")
     assert "expected grey or RGB above 8 bits, found SEPARATED" in refusal(path)
+
+
+def test_a_raw_file_that_is_none_inside(tmp_path):
+    path = tmp_path / "a.tif"
     tifffile.imwrite(path, PICTURE, photometric="rgb", subfiletype=1)
-    assert "found a camera's raw file" in refusal(path)
+    assert "damaged or incomplete" in refusal(path)
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "HEIC", "AVIF"])

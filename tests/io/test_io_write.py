@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sample_files import EXIF_IFD, GPS_IFD, XMP, exif_block, smooth
 
+from wideopen import __version__
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.errors import InvalidInput
 from wideopen.io import Metadata, Photo, check_output, encode, read, srgb_u8, write
@@ -19,7 +20,7 @@ from wideopen.io.icc import build_profile
 from wideopen.ops import transfer
 
 PICTURE = smooth(48, 64)
-EXTENSIONS = ["jpg", "jpeg", "png", "tif", "tiff", "webp", "heic", "heif", "avif"]
+EXTENSIONS = ["jpg", "jpeg", "png", "tif", "tiff", "webp", "heic", "heif", "avif"]  # others: test_io_deep.py
 
 
 def photo_of(codes, encoding=SRGB, **metadata):
@@ -68,18 +69,33 @@ def test_metadata_and_light_survive_every_format(tmp_path, extension, depth):
     assert (kept[271], kept[306], kept.get(274, 1)) == ("Maker", "2026:01:02 03:04:05", 1)
     assert kept.get_ifd(EXIF_IFD)[33434] == 0.01
     assert kept.get_ifd(GPS_IFD)[1] == "N"
-    deep = {"png": 16, "tif": 16, "tiff": 16, "heic": 10, "heif": 10}
+    deep = {"png": 16, "tif": 16, "tiff": 16, "heic": 10, "heif": 10, "avif": 10}
     assert back.metadata.bit_depth == (deep.get(extension, 8) if depth == 16 else 8)
     off = np.abs(transfer.encode(back.rgb, DISPLAY_P3, bit_depth=8).astype(int) - PICTURE)
     assert off.max() <= 12
     assert off.mean() < 1.5
 
 
-def test_exif_of_a_lossless_copy_is_the_same_bytes(tmp_path):
+def test_exif_of_a_copy_is_the_same_bytes_with_the_software_noted(tmp_path):
     exif = exif_block(1)
     like = photo_of(PICTURE, exif=exif)
-    for extension in ("jpg", "png", "webp", "heic"):
-        assert read(write(tmp_path / f"a.{extension}", like.rgb, like=like)).metadata.exif == exif
+    for extension in ("jpg", "png", "webp", "heic", "tif"):
+        first = read(write(tmp_path / f"a.{extension}", like.rgb, like=like))
+        kept = first.metadata.exif
+        if extension != "tif":  # the first directory moves; what it points at stays where it was
+            assert (kept[:4], kept[8 : len(exif)]) == (exif[:4], exif[8:])
+        tags = Image.Exif()
+        tags.load(kept)
+        assert tags[0x0131] == f"wideopen {__version__}"
+        again = read(write(tmp_path / f"b.{extension}", first.rgb, like=first))
+        assert len(again.metadata.exif) == len(kept)  # signed once, whatever the number of edits
+
+
+def test_a_photo_without_exif_gets_the_software_and_nothing_else(tmp_path):
+    like = photo_of(PICTURE)
+    tags = Image.Exif()
+    tags.load(read(write(tmp_path / "a.jpg", like.rgb, like=like)).metadata.exif)
+    assert dict(tags) == {0x0131: f"wideopen {__version__}"}
 
 
 def test_a_photo_whose_primaries_had_no_profile_gets_one(tmp_path):
@@ -184,12 +200,15 @@ def test_what_a_format_cannot_hold_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("a.gif", {}, r"expected one of \.jpg, .*\.avif, found \.gif$"),
+        ("a.gif", {}, r"expected one of \.jpg, .*\.exr, found \.gif$"),
         ("a", {}, "found no extension"),
         ("a.jpg", {"quality": 0}, "quality: expected 1 to 100, found 0"),
         ("a.jpg", {"quality": 101}, "quality: expected 1 to 100, found 101"),
         ("a.png", {"quality": 90}, "PNG is lossless, expected no quality"),
         ("no/a.png", {}, "expected an existing folder"),
+        ("a.jpg", {"bits": 16}, r"a\.jpg: expected 8 bits in JPEG, found 16"),
+        ("a.tif", {"bits": 12}, "expected 8 or 16 or 32 bits in TIFF, found 12"),
+        ("a.exr", {"quality": 9}, "OpenEXR is lossless"),
     ],
 )
 def test_wrong_requests_are_refused_before_the_work(tmp_path, name, options, message):

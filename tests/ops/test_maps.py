@@ -1,4 +1,4 @@
-"""Guided filter, hole filling, disparity from metres, from the matte, and cleaned along the matte."""
+"""Guided filter, hole filling, disparity from metres and cleaned along the matte (on truth: test_disparity_filter)."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,12 @@ from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput
 from wideopen.ops.disparity import (
-    extent,
     filter_along_matte,
     from_depth_m,
     normalise,
-    planar,
     subject_disparity,
 )
-from wideopen.ops.fill import fill_holes
+from wideopen.ops.fill import fill_holes, nearest_value
 from wideopen.ops.guided import guided_filter
 from wideopen.ops.resize import resize_map, work_size
 
@@ -81,6 +79,16 @@ class TestFillHoles:
         assert 0.25 < filled[8, 15:17].mean() < 0.75
         assert_allclose(filled[weight > 0], values[weight > 0], rtol=0, atol=1e-6)
 
+    @pytest.mark.parametrize("size", SIZES)
+    def test_nearest_value_is_that_of_the_nearest_pixel(self, size):
+        known, values = RNG.random(size) > 0.8, RNG.random(size, np.float32)
+        known[0, -1] = True
+        got, points = nearest_value(values, known), np.argwhere(known)
+        for p in np.ndindex(*size):
+            away = np.hypot(*(points - p).T)
+            close = points[away <= away.min() * 1.05 + 1e-6]  # the transform measures to about 2 percent
+            assert np.abs(values[tuple(close.T)] - got[p]).min() == 0
+
     def test_nothing_known_changes_nothing(self):
         values = RNG.random((5, 6), np.float32)
         assert_allclose(fill_holes(values, np.zeros((5, 6), np.float32)), values, rtol=0, atol=0)
@@ -109,38 +117,6 @@ class TestDisparity:
         assert resize_map(RNG.random(size, np.float32), (5, 9)).shape == (5, 9)
         assert resize_map(RNG.random((*size, 3), np.float32), (1, 1)).shape == (1, 1, 3)
         assert max(work_size(size, 10)) <= 10
-
-
-def _standing(height=120, width=80, top=20, bottom=100):
-    alpha = np.zeros((height, width), np.float32)
-    alpha[top:bottom, 30:50] = 1
-    return alpha
-
-
-class TestPlanar:
-    def test_subject_is_a_plane_nearer_than_everything(self):
-        alpha = _standing()
-        d = planar(alpha)
-        assert_allclose(d[alpha == 1], 1, rtol=0, atol=0)
-        assert d[alpha == 0].max() <= 1
-
-    def test_floor_meets_the_feet_and_recedes_to_the_horizon(self):
-        d = planar(_standing())[:, 0]
-        assert_allclose(d[99], 1, rtol=0, atol=0.02)
-        assert (np.diff(d) >= 0).all()
-        assert_allclose(d[:30], d[0], rtol=0, atol=0)  # above the eyes: far
-        assert d[0] < 0.1
-
-    def test_a_bust_cut_by_the_lower_edge_has_its_floor_below(self):
-        d = planar(_standing(bottom=120))[:, 0]
-        assert d[-1] < 0.6
-
-    @pytest.mark.parametrize("value", [0.0, 1.0])
-    def test_no_subject_or_nothing_else_is_a_floor(self, value):
-        d = planar(np.full((40, 30), value, np.float32))
-        assert d[0, 0] < 0.1
-        assert d[-1, 0] > 0.9
-        assert extent(np.zeros((40, 30), np.float32)) is None
 
 
 def _smeared(alpha, subject, background, spill_px):

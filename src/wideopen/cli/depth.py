@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wideopen.cli.report import Steps, steps, warn
-from wideopen.errors import WeightsError
+from wideopen.errors import InvalidInput, WeightsError
 
 if TYPE_CHECKING:
+    from wideopen.io.embedded import Embedded
     from wideopen.ops.depth_map import DepthMap
 
 
@@ -30,22 +31,26 @@ class Depths:
             with steps(self.asked) as step:
                 _fetch(self.asked, step, offline=self._offline)
 
-    def embedded(self, photo: Path, step: Steps) -> "DepthMap | None":
-        """The depth inside a photo's file, if it has any and may be used; else, for "auto", have the default model.
+    @property
+    def looks_inside(self) -> bool:
+        """Whether the source asked for makes it worth reading the parts inside a photo."""
+        return self.asked in ("auto", "embedded")
+
+    def embedded(self, photo: Path, parts: "Embedded", step: Steps) -> "DepthMap | None":
+        """The depth among the parts inside a photo, if it may be used; else, for "auto", have the default model.
 
         Where it cannot be fetched one line says why, once a command; `analyze` then does without. Raises InvalidInput
         for a photo without depth, if that was asked for by name.
         """
-        if self.asked not in ("auto", "embedded"):
+        if not self.looks_inside:
             return None
-        from wideopen.checks import require
-
-        found = _read_embedded(photo)
-        require(
-            found is not None or self.asked == "auto",
-            f"{photo}: expected depth inside the photo's file (--depth embedded), found none",
-        )
-        if found is None and self.asked == "auto" and not self._tried:
+        found = parts.depth
+        if found is None and self.asked == "embedded":
+            reasons = f" ({'; '.join(parts.ignored)})" if parts.ignored else ""
+            raise InvalidInput(
+                f"{photo}: expected depth inside the photo's file (--depth embedded), found none{reasons}"
+            )
+        if found is None and not self._tried:
             self._tried = True
             self._fetch_default(step)
         return found
@@ -60,11 +65,6 @@ class Depths:
             _fetch(DEFAULT, step, offline=False)
         except WeightsError as error:
             warn(f"note: {error}")
-
-
-def _read_embedded(photo: Path) -> "DepthMap | None":  # noqa: ARG001
-    """What the photo's file holds; files are not searched for depth yet."""
-    return None
 
 
 def _fetch(model: str, step: Steps, *, offline: bool) -> None:

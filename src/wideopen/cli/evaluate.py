@@ -29,10 +29,11 @@ def matting(
     pred: Annotated[
         Path | None, typer.Option(help="Judge the mattes in this folder, NAME.png or SET/NAME.png, not a network's.")
     ] = None,
-    matting: options.Matting = "mobile",
+    matting: Annotated[str, typer.Option(help="Network: mobile, paper, a weight file, or rembg:NAME.")] = "mobile",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
     matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
     matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     csv: Annotated[Path | None, typer.Option(help="Also write the errors of each photo, worst first.")] = None,
@@ -44,12 +45,16 @@ def matting(
     from wideopen.cli.output import require_distinct
     from wideopen.io.atomic import check_target
     from wideopen.nets.matting.config import Inference
+    from wideopen.pipeline.mattes import require_matting
     from wideopen.train.evaluate import judge, mattes_of
     from wideopen.train.photos import find_pairs
 
+    require_matting(matting)
     require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
     require(worst is None or worst.suffix == ".png", f"--worst: expected a .png file to write, found {worst}")
-    inference = Inference(size=matting_size, stages=matting_stages, tiles=matting_tiles, backend=matting_backend)
+    inference = Inference(
+        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    )
     targets = [path for path in (csv, worst) if path is not None]
     for path in targets:
         check_target(path, overwrite=overwrite)
@@ -66,11 +71,9 @@ def matting(
 
 
 def _network(matting: str, inference: "Inference", device: str) -> "Matter":
-    from wideopen.nets.matting.engine import pick_engine
-    from wideopen.nets.matting.predict import matte_by
+    from wideopen.pipeline.mattes import find_matte
 
-    engine = pick_engine(matting, inference.backend, device)
-    return lambda _, rgb: matte_by(engine, rgb, inference)
+    return lambda _, rgb: find_matte(rgb, matting, inference, device)[0]
 
 
 def _print(judged: "Judged") -> None:

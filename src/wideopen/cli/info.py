@@ -1,15 +1,39 @@
-"""`wideopen info`: versions, backends with reasons, weights."""
+"""`wideopen info`: versions, backends with reasons, weights; or what a photo's file holds."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from wideopen.cli import options
+
 LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "pillow-heif", "torch", "transformers")
+FORMATS = {"imagecodecs": "JPEG XL", "OpenEXR": "OpenEXR", "rawpy": "camera raw"}  # extras
 
 
-def info() -> None:
-    """Print versions, which backends can run here and why others cannot, and the weights at hand."""
+def info(
+    photo: Annotated[
+        Path | None, typer.Argument(help="Photo: tell what its file holds instead.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Print versions, which backends can run here and why others cannot, and the weights at hand.
+
+    With PHOTO: its size, format, bit depth, orientation and profile, and the depth and mattes inside it.
+    """
+    from wideopen.checks import require
+    from wideopen.cli.photo_info import photo_info
+
+    if photo is not None:
+        photo_info(photo, as_json=as_json)
+        return
+    require(not as_json, "--json: expected a photo with it, found none")
+    _installation()
+
+
+def _installation() -> None:
     import os
 
     from wideopen import __version__
@@ -19,6 +43,8 @@ def info() -> None:
     )
     for name in LIBRARIES:
         typer.echo(f"  {name:24} {_version(name)}")
+    for name, read in FORMATS.items():
+        typer.echo(f"  {name:24} {_version(name)} (for {read} files)")
     typer.echo("backends")
     for line in backend_lines():
         typer.echo(f"  {line}")

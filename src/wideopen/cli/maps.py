@@ -16,7 +16,7 @@ Out = Annotated[
 def matte(
     photo: options.OnePhoto,
     out: Out,
-    matting: options.Matting = "mobile",
+    matting: options.Matting = "auto",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
     matting_tiles: options.MattingTiles = False,
@@ -27,6 +27,7 @@ def matte(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the subject's matte: white = subject, grey = partly covered."""
+    from wideopen.cli import mattes
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
     from wideopen.nets.matting.config import Inference
@@ -36,16 +37,21 @@ def matte(
     inference = Inference(
         size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
     )
-    require_matting(matting)
+    require_matting(mattes.network(matting))
     require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
         step("matte")
-        alpha, _ = find_matte(srgb_u8(source), matting, inference, device)
+        parts = mattes.parts_of(photo, wanted=mattes.looks_inside(matting))
+        own = mattes.from_photo(matting, parts, source)
+        alpha = own.matte
+        if alpha is None:
+            alpha, _ = find_matte(srgb_u8(source), mattes.network(matting), inference, device)
     write_map(out, alpha, overwrite=overwrite)
-    if (note := emptiness(alpha)) is not None:
-        warn(f"note: {note}")
+    for note in (*mattes.notes_of(parts), *own.notes, emptiness(alpha)):
+        if note is not None:
+            warn(f"note: {note}")
     typer.echo(out)
 
 
@@ -55,7 +61,7 @@ def depth(
     matte: options.Matte = None,
     depth: options.Depth = "auto",
     offline: options.Offline = False,
-    matting: options.Matting = "mobile",
+    matting: options.Matting = "auto",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
     matting_tiles: options.MattingTiles = False,
@@ -66,6 +72,7 @@ def depth(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the disparity map that render would use: white = nearest."""
+    from wideopen.cli import mattes
     from wideopen.cli.depth import Depths
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, read_matte, write_map
@@ -82,19 +89,22 @@ def depth(
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
-        embedded = depths.embedded(photo, step)
-        alpha = None if matte is None else read_matte(matte, size=source.rgb.shape[:2])
+        wanted = depths.looks_inside or (matte is None and mattes.looks_inside(matting))
+        parts = mattes.parts_of(photo, wanted=wanted)
+        embedded = depths.embedded(photo, parts, step)
+        own = mattes.from_photo(matting, parts, source) if matte is None else mattes.Found()
+        alpha = own.matte if matte is None else read_matte(matte, size=source.rgb.shape[:2])
         maps = understand(
             source,
             matte=alpha,
             depth=depths.asked,
             embedded=embedded,
-            matting=matting,
+            matting=mattes.network(matting),
             inference=inference,
             device=device,
             on_step=step,
         )
     write_map(out, maps.disparity, overwrite=overwrite)
-    for note in maps.notes:
+    for note in (*maps.notes, *mattes.notes_of(parts), *own.notes):
         warn(f"note: {note}")
     typer.echo(out)

@@ -27,7 +27,12 @@ Depth = Annotated[
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download a model.")]
 Matting = Annotated[
-    str, typer.Option("--matting", help="Matting network: paper, mobile, a weight file, or rembg:NAME.")
+    str,
+    typer.Option(
+        "--matting",
+        help="Where the matte comes from: auto (the portrait matte inside the photo, else mobile), embedded, or a "
+        "network: paper, mobile, a weight file, or rembg:NAME.",
+    ),
 ]
 MattingSize = Annotated[
     int | None, typer.Option("--matting-size", help="Long side for the matting network, pixels. Default: its own.")

@@ -7,7 +7,8 @@ from pathlib import Path
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.io.encode import LOSSLESS
-from wideopen.io.formats import EXTENSIONS, format_of_extension
+from wideopen.io.formats import BITS, EXTENSIONS, RAW_EXTENSIONS, format_of_extension, require_library
+from wideopen.io.kept import sidecar_of
 
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 
@@ -46,6 +47,7 @@ def result_paths(photos: list[Path], out: Path | None, *, inputs: Sequence[Path]
     require_distinct(paths)
     for path in paths:
         _require_extension(path, tuple(EXTENSIONS))
+        _require_library(path)
         if not to_come:
             _require_free(path, inputs=inputs, overwrite=overwrite)
     return paths
@@ -61,22 +63,50 @@ def require_quality(quality: int | None, paths: Sequence[Path]) -> None:
         require(name not in LOSSLESS, f"{path}: {name} is lossless, expected no --output-quality, found {quality}")
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder for results, unless it is there."""
+def require_bits(bits: int | None, paths: Sequence[Path]) -> None:
+    """Refuse bits that one of the results' formats does not have."""
+    if bits is None:
+        return
+    for path in paths:
+        name = format_of_extension(path)
+        known = " or ".join(map(str, BITS[name]))
+        require(bits in BITS[name], f"{path}: expected --output-bits {known} for {name}, found {bits}")
+
+
+def sidecar_paths(results: Sequence[Path], *, inputs: Sequence[Path], overwrite: bool) -> list[Path]:
+    """The files that keep the maps beside results which cannot hold them; refused as results are."""
+    paths = [sidecar_of(path) for path in results if format_of_extension(path) != "JPEG"]
+    for path in paths:
+        if path.parent.is_dir():  # else it is still to be made
+            _require_free(path, inputs=inputs, overwrite=overwrite)
+    return paths
+
+
+def make_folder(folder: Path, option: str = "-o") -> None:
+    """Make the folder for results that `option` named, unless it is there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(f"-o: cannot make the folder {folder} ({error.strerror})") from error
+        raise InvalidInput(f"{option}: cannot make the folder {folder} ({error.strerror})") from error
 
 
 def _result_name(photo: Path) -> str:
     suffix = photo.suffix if photo.suffix.lower() in EXTENSIONS else ".png"
+    if photo.suffix.lower() in RAW_EXTENSIONS:
+        suffix = ".tif"
     return f"{photo.stem}.bokeh{suffix}"
 
 
 def _require_extension(path: Path, known: Sequence[str]) -> None:
     found = path.suffix or "no extension"
     require(path.suffix.lower() in known, f"{path}: expected one of {' '.join(known)}, found {found}")
+
+
+def _require_library(path: Path) -> None:
+    try:
+        require_library(format_of_extension(path))
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from error
 
 
 def _require_free(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:

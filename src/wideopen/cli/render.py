@@ -48,6 +48,8 @@ class _Job:
     save_matte: Path | None
     save_disparity: Path | None
     output_quality: int | None
+    output_bits: int | None
+    keep_depth: bool
     max_megapixels: float
     overwrite: bool
 
@@ -93,7 +95,7 @@ def render(
     filter_disparity: Annotated[
         bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
     ] = True,
-    matting: options.Matting = "mobile",
+    matting: options.Matting = "auto",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
     matting_tiles: options.MattingTiles = False,
@@ -104,8 +106,15 @@ def render(
     save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, 16-bit PNG.")] = None,
     save_disparity: Annotated[Path | None, typer.Option(help="Also write the disparity used, 16-bit PNG.")] = None,
     output_quality: Annotated[
-        int | None, typer.Option(help="1 to 100, of JPEG, WebP, HEIC and AVIF. Default: 95 for JPEG.")
+        int | None,
+        typer.Option(help="1 to 100, of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: as the photo's, or 95."),
     ] = None,
+    output_bits: Annotated[
+        int | None, typer.Option(help="Bits per channel: 8, 10, 16 or 32 (floats). Default: as the photo's.")
+    ] = None,
+    keep_depth: Annotated[
+        bool, typer.Option("--keep-depth", help="Keep matte and disparity with the result, to focus it again later.")
+    ] = False,
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
     as_json: options.Json = False,
@@ -113,7 +122,14 @@ def render(
     """Render photos as a fast lens wide open would have taken them."""
     from wideopen.checks import require
     from wideopen.cli.depth import Depths
-    from wideopen.cli.output import require_distinct, require_map_output, require_quality, result_paths
+    from wideopen.cli.output import (
+        require_bits,
+        require_distinct,
+        require_map_output,
+        require_quality,
+        result_paths,
+        sidecar_paths,
+    )
     from wideopen.lens import Aperture, Focus, parse_grain
     from wideopen.nets.matting.config import Inference
 
@@ -162,6 +178,8 @@ def render(
         save_matte=save_matte,
         save_disparity=save_disparity,
         output_quality=output_quality,
+        output_bits=output_bits,
+        keep_depth=keep_depth,
         max_megapixels=max_megapixels,
         overwrite=overwrite,
     )
@@ -170,10 +188,12 @@ def render(
     inputs = [*photos, *(path for path in (matte, disparity, depth_m) if path is not None)]
     paths = result_paths(photos, out, inputs=inputs, overwrite=overwrite)
     require_quality(output_quality, paths)
+    require_bits(output_bits, paths)
     saved = [path for path in (save_matte, save_disparity) if path is not None]
+    beside = sidecar_paths(paths, inputs=inputs, overwrite=overwrite) if keep_depth else []
     for path in saved:
         require_map_output(path, inputs=inputs, overwrite=overwrite)
-    require_distinct([*paths, *saved])
+    require_distinct([*paths, *saved, *beside])
     job.depth.prepare()
     failures = 0
     for photo, path in zip(photos, paths, strict=True):
@@ -208,6 +228,7 @@ def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> 
 
 def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
     """Read, analyse, render, write; returns what --json prints."""
+    from wideopen.cli import mattes
     from wideopen.ops.render import first_use_compiles
     from wideopen.pipeline import analyze
     from wideopen.pipeline import render as render_scene
@@ -218,16 +239,23 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
             warn("first run: compiling kernels, about 20 seconds, once")
         step("reading")
         with timed(seconds, "read"):
-            photo, matte, disparity = _read(photo_path, job)
-            embedded = job.depth.embedded(photo_path, step)
+            photo, matte, disparity, kept = _read(photo_path, job)
+            depth = job.depth.asked if disparity is None else "planar"  # nothing is looked for
+            wanted = (disparity is None and job.depth.looks_inside) or (
+                matte is None and mattes.looks_inside(job.matting)
+            )
+            source = photo.source or photo_path  # the original of a result that keeps its maps
+            parts = mattes.parts_of(source, wanted=wanted)
+            embedded = job.depth.embedded(source, parts, step) if disparity is None else None
+            own = mattes.from_photo(job.matting, parts, photo) if matte is None else mattes.Found()
         scene = analyze(
             photo,
-            matte=matte,
+            matte=own.matte if matte is None else matte,
             disparity=disparity,
-            depth=job.depth.asked,
+            depth=depth,
             embedded=embedded,
-            filter_disparity=job.filter_disparity,
-            matting=job.matting,
+            filter_disparity=job.filter_disparity and "disparity" not in kept,
+            matting=mattes.network(job.matting),
             inference=job.inference,
             device=job.device,
             backend=job.backend,
@@ -242,21 +270,30 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         step("writing")
         with timed(seconds, "write"):
             _write(image, out, photo, scene, job)
-    return _report(photo_path, photo, out, scene, lens, job) | {"seconds": seconds}
+    report = _report(photo_path, photo, out, scene, lens, job) | kept | {"seconds": seconds}
+    report["matte"] = own.source or report["matte"]
+    report["notes"] += [*mattes.notes_of(parts), *own.notes]
+    return report
 
 
-def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None]":
-    """Photo, and the matte and disparity that were given."""
-    from wideopen.io import read, read_depth_m, read_disparity, read_matte
+def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None, dict[str, str]]":
+    """Photo, the matte and disparity that were given or kept, and the sources of those that were kept."""
+    from wideopen.cli.kept import SOURCE, read_with_kept
+    from wideopen.io import read_depth_m, read_disparity, read_matte
 
-    photo = read(path, max_megapixels=job.max_megapixels)
+    photo, maps = read_with_kept(path, max_megapixels=job.max_megapixels)
     size = photo.rgb.shape[:2]
     given = _matte_of(path, job)
     matte = None if given is None else read_matte(given, size=size)
     disparity = None if job.disparity is None else read_disparity(job.disparity, size=size)
     if job.depth_m is not None:
         disparity = read_depth_m(job.depth_m, size=size)
-    return photo, matte, disparity
+    kept = {}
+    if maps is not None and matte is None and job.matting == "auto":
+        matte, kept["matte"] = maps.matte, SOURCE
+    if maps is not None and disparity is None and job.depth.asked == "auto":
+        disparity, kept["disparity"] = maps.disparity, SOURCE
+    return photo, matte, disparity, kept
 
 
 def _matte_of(photo: Path, job: _Job) -> Path | None:
@@ -276,14 +313,16 @@ def _matte_of(photo: Path, job: _Job) -> Path | None:
 def _write(image: "F32", out: Path, photo: "Photo", scene: "Scene", job: _Job) -> None:
     """The maps asked for, then the result: it is there only if all went well."""
     from wideopen.cli.output import make_folder
-    from wideopen.io import write, write_map
+    from wideopen.io import Keep, write, write_map
 
     make_folder(out.parent)
     if job.save_matte is not None:
         write_map(job.save_matte, scene.matte, overwrite=job.overwrite)
     if job.save_disparity is not None:
         write_map(job.save_disparity, scene.disparity, overwrite=job.overwrite)
-    write(out, image, like=photo, quality=job.output_quality, overwrite=job.overwrite)
+    keep = Keep(matte=scene.matte, disparity=scene.disparity) if job.keep_depth else None
+    how = {"quality": job.output_quality, "bits": job.output_bits}
+    write(out, image, like=photo, keep=keep, overwrite=job.overwrite, **how)
 
 
 def _report(path: Path, photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from wideopen.io.raster import Raster, SizeCheck
 
 __all__ = ["decode_heif"]
 
+_CHROMA = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
+
 
 def decode_heif(data: bytes, check_size: SizeCheck) -> Raster:
     """Return the primary picture of a HEIF file."""
@@ -31,6 +33,7 @@ def decode_heif(data: bytes, check_size: SizeCheck) -> Raster:
         bit_depth=8 if codes.dtype == np.uint8 else int(info["bit_depth"]),
         format="HEIC",
         icc=info.get("icc_profile") or None,
+        chroma=_CHROMA.get(info.get("chroma")),
         cicp=nclx and (nclx["color_primaries"], nclx["transfer_characteristics"]),
         notes=notes,
     )

@@ -1,4 +1,7 @@
-"""TIFF into codes: Pillow at 8 bits, tifffile above, OpenCV for the compressions tifffile lacks."""
+"""TIFF into codes: Pillow at 8 bits, tifffile above, OpenCV for the compressions tifffile lacks.
+
+Camera raw files are TIFF files that begin with a preview; they go to `decode_raw`.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -13,12 +16,14 @@ from numpy.typing import NDArray
 from wideopen.checks import require
 from wideopen.io import exif as exif_tools
 from wideopen.io.decode_pillow import codes_of_image, opencv_codes, strict_pillow
+from wideopen.io.decode_raw import decode_raw
+from wideopen.io.formats import require_library
 from wideopen.io.raster import Raster, SizeCheck
-from wideopen.io.tiff import exif_of_tiff
+from wideopen.io.tiff import exif_of_tiff, iptc_of_tiff
 
-__all__ = ["decode_tiff"]
+__all__ = ["decode_tiff", "quiet"]
 
-_ICC, _XMP, _SUBFILE, _DNG_VERSION = 34675, 700, 254, 50706
+_ICC, _XMP, _IPTC, _SUBFILE, _DNG_VERSION = 34675, 700, 33723, 254, 50706
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha; 0 is a channel without a meaning to us
 
@@ -27,24 +32,34 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
     """Return the first page of a TIFF file; floats as float32."""
     import tifffile
 
-    with strict_pillow(), _quiet(), tifffile.TiffFile(BytesIO(data)) as file:
+    with strict_pillow(), quiet(), tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages[0]
-        _refuse_raw(page)
-        check_size(page.imagewidth, page.imagelength)
-        small = page.bitspersample <= 8
-        raster = _small(data) if small else _deep(data, page)
-        count, xmp = len(file.pages), _tag(page, _XMP)
-        exif = exif_tools.strip_prefix(exif_of_tiff(data))
+        is_raw = _is_raw(data, page)
+        if not is_raw:
+            raster, small = _decoded(data, page, check_size)
+            count = len(file.pages)
+            raster = replace(raster, xmp=_tag(page, _XMP), iptc=_iptc(data, page))
+    if is_raw:
+        require_library("camera raw")
+        return decode_raw(data, check_size)
+    exif = exif_tools.strip_prefix(exif_of_tiff(data))
     if count > 1:
         note = f"the file holds {count} pictures, the first was read"
         raster = replace(raster, notes=(*raster.notes, note))
     number = exif_tools.orientation(exif) if exif else None
     turned = small and number in range(1, 9)  # Pillow turns TIFF, and only TIFF, when it loads it
-    return replace(raster, xmp=xmp, exif=exif, orientation=None if turned else number)
+    return replace(raster, exif=exif, orientation=None if turned else number)
+
+
+def _decoded(data: bytes, page: Any, check_size: SizeCheck) -> tuple[Raster, bool]:
+    """Return the pixels, and whether they were decoded at 8 bits."""
+    check_size(page.imagewidth, page.imagelength)
+    small = page.bitspersample <= 8
+    return (_small(data, check_size) if small else _deep(data, page)), small
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep decoders from logging what they find wrong: what matters raises, or is refused here."""
     loggers = [logging.getLogger(name) for name in ("tifffile", "PIL.TiffImagePlugin")]
     before = [logger.disabled for logger in loggers]
@@ -62,17 +77,22 @@ def _tag(page: Any, code: int) -> bytes | None:
     return bytes(tag.value) if tag is not None and isinstance(tag.value, bytes) else None
 
 
-def _refuse_raw(page: Any) -> None:
-    """Camera raw files are TIFF files that begin with a preview; that is not the photo."""
+def _iptc(data: bytes, page: Any) -> bytes | None:
+    tag = page.tags.get(_IPTC)
+    return iptc_of_tiff(data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]) if tag is not None else None
+
+
+def _is_raw(data: bytes, page: Any) -> bool:
     reduced = page.tags.get(_SUBFILE)
-    is_raw = _DNG_VERSION in page.tags or (reduced is not None and int(reduced.value) & 1)
-    require(not is_raw, "expected a developed photo, found a camera's raw file; export it first")
+    preview = reduced is not None and isinstance(reduced.value, int) and bool(reduced.value & 1)
+    return preview or _DNG_VERSION in page.tags or data[8:10] == b"CR"
 
 
-def _small(data: bytes) -> Raster:
+def _small(data: bytes, check_size: SizeCheck) -> Raster:
     from PIL.TiffImagePlugin import TiffImageFile
 
     image = TiffImageFile(BytesIO(data))
+    check_size(*image.size)  # of two sizes in one file, Pillow may take the other
     image.load()
     codes, bit_depth, icc, notes = codes_of_image(image)
     return Raster(codes=codes, bit_depth=bit_depth, format="TIFF", icc=icc, notes=notes)
@@ -85,10 +105,13 @@ def _deep(data: bytes, page: Any) -> Raster:
         f"expected grey or RGB above 8 bits, found {getattr(page.photometric, 'name', kind)}",
     )
     require(
-        page.dtype in (np.uint16, np.float32),
-        f"expected 8 or 16 bits per channel, found {page.dtype}",
+        page.dtype in (np.uint16, np.float16, np.float32, np.float64),
+        f"expected 8 or 16 bits per channel or floats, found {page.dtype}",
     )
     codes = _pixels(data, page)
+    if codes.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # beyond float32 is infinity
+            codes = codes.astype(np.float32, copy=False)
     if kind == _WHITE_IS_ZERO and codes.dtype == np.uint16:
         codes = 65535 - codes
     codes, notes = _with_alpha_or_without(codes, page)
@@ -118,7 +141,10 @@ def _with_alpha_or_without(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any]
         plain = codes[..., :3] if colours == 3 else codes[..., 0]
         return plain, ("further channels of the TIFF were dropped",)
     codes = codes[..., : colours + 1]
-    if extra == _ASSOCIATED:
+    if extra == _ASSOCIATED and codes.dtype == np.float32:
+        alpha = np.maximum(codes[..., -1:], np.float32(1e-6))
+        codes = np.concatenate([codes[..., :-1] / alpha, codes[..., -1:]], axis=2)
+    elif extra == _ASSOCIATED:
         alpha = np.maximum(codes[..., -1:].astype(np.float32), 1)
         straight = np.minimum(codes[..., :-1] * (np.float32(65535) / alpha), 65535)
         codes = np.concatenate([np.rint(straight).astype(codes.dtype), codes[..., -1:]], axis=2)

@@ -1,12 +1,13 @@
 """The photo formats we know: told by content when reading, by extension when writing."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 
-__all__ = ["NAMES", "format_of_extension", "read_bytes", "sniff"]
+__all__ = ["BITS", "NAMES", "RAW_EXTENSIONS", "format_of_extension", "read_bytes", "require_library", "sniff"]
 
 EXTENSIONS = {
     ".jpg": "JPEG",
@@ -18,10 +19,33 @@ EXTENSIONS = {
     ".heic": "HEIC",
     ".heif": "HEIC",
     ".avif": "AVIF",
+    ".jxl": "JPEG XL",
+    ".exr": "OpenEXR",
 }
-NAMES = ", ".join(dict.fromkeys(EXTENSIONS.values()))
+RAW_EXTENSIONS = (".dng", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".pef", ".raf", ".rw2")
+NAMES = ", ".join([*dict.fromkeys(EXTENSIONS.values()), "camera raw"])
+BITS = {  # per channel, what we write; 32 are floats, and so are the 16 of OpenEXR
+    "JPEG": (8,),
+    "PNG": (8, 16),
+    "TIFF": (8, 16, 32),
+    "WebP": (8,),
+    "HEIC": (8, 10),
+    "AVIF": (8, 10),
+    "JPEG XL": (8, 16),
+    "OpenEXR": (16, 32),
+}
+# Formats whose library is not a dependency: the library, and the extra that brings it.
+_EXTRAS = {"JPEG XL": ("imagecodecs", "jxl"), "OpenEXR": ("OpenEXR", "exr"), "camera raw": ("rawpy", "raw")}
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR")  # RAF, RW2, ORF; others are TIFF inside
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+
+
+def require_library(name: str) -> None:
+    """Raise InvalidInput, naming the extra, when the library for a format is not installed."""
+    module, extra = _EXTRAS.get(name, (None, None))
+    missing = module is not None and find_spec(module) is None
+    require(not missing, f"{name} files need {module}, found it not installed; pip install 'wideopen[{extra}]'")
 
 
 def format_of_extension(path: Path) -> str:
@@ -43,6 +67,12 @@ def sniff(head: bytes) -> str | None:
         return "TIFF"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
+    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
+        return "JPEG XL"
+    if head.startswith(b"\x76\x2f\x31\x01"):
+        return "OpenEXR"
+    if head.startswith(_RAW_MAGIC) or head[4:12] == b"ftypcrx ":
+        return "camera raw"
     return _sniff_boxes(head) if head[4:8] == b"ftyp" else None
 
 

@@ -33,11 +33,11 @@ def read_matte(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
     if file.suffix.lower() == ".npy":
         return _fit(file, _unit(file, _load_npy(file, "a matte")), size)
     raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS, expected="a matte")
-    if raster.has_alpha and int(raster.codes[..., -1].min()) < _top(raster):
+    if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
         values = raster.codes[..., -1]
     else:
         values = _grey(file, raster)
-    return _fit(file, _unit(file, values / np.float32(_top(raster))), size)
+    return _fit(file, _unit(file, values / np.float32(raster.top)), size)
 
 
 def read_disparity(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
@@ -50,9 +50,9 @@ def read_disparity(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F3
     if file.suffix.lower() == ".npy":
         return _fit(file, _unit(file, _load_npy(file, "a disparity map")), size)
     raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS, expected="a disparity map")
-    if raster.has_alpha and int(raster.codes[..., -1].min()) < _top(raster):
+    if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
         raise InvalidInput(f"{file}: expected a grey disparity map, found transparency")
-    return _fit(file, _unit(file, _grey(file, raster) / np.float32(_top(raster))), size)
+    return _fit(file, _unit(file, _grey(file, raster) / np.float32(raster.top)), size)
 
 
 def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
@@ -104,12 +104,7 @@ def _encoded(codes: NDArray[np.uint16], kind: str) -> list[bytes | memoryview]:
         return encode_png(codes, Attached())
     from wideopen.io.tiff import encode_tiff
 
-    return encode_tiff(codes, exif=None, icc=None, xmp=None)
-
-
-def _top(raster: Raster) -> float:
-    """The number that stands for 1."""
-    return 1.0 if raster.bit_depth == 32 else 2.0**raster.bit_depth - 1
+    return encode_tiff(codes)
 
 
 def _grey(file: Path, raster: Raster) -> NDArray[Any]:
@@ -120,7 +115,7 @@ def _grey(file: Path, raster: Raster) -> NDArray[Any]:
         return codes[..., 0]
     spread = float((codes[..., :3].max(axis=2) - codes[..., :3].min(axis=2)).max())
     require(
-        spread <= _GREY_TOLERANCE * _top(raster),
+        spread <= _GREY_TOLERANCE * raster.top,
         f"{file}: expected a grey map, found colours (channels differ by {spread:g})",
     )
     return codes[..., 1]

@@ -1,5 +1,8 @@
 """A picture as its file holds it: integer codes, turned upright, with the metadata as bytes."""
 
+import lzma
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import require
+from wideopen.color import Encoding
 from wideopen.errors import InvalidInput
 from wideopen.io import exif as exif_tools
-from wideopen.io.formats import NAMES, read_bytes, sniff
+from wideopen.io.formats import NAMES, read_bytes, require_library, sniff
+from wideopen.photo import JpegCoding
 
 __all__ = ["Raster", "SizeCheck", "load_raster"]
 
 SizeCheck = Callable[[int, int], None]
 # What decoders raise on damaged data; they are not consistent about it.
-_DAMAGE = (
+DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
-    OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+    OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
 
@@ -33,9 +38,18 @@ class Raster:
     exif: bytes | None = None  # from its TIFF header on
     icc: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
+    jpeg: JpegCoding | None = None
+    chroma: str | None = None
     orientation: int | None = None  # still to be applied; the file's number, valid or not
     cicp: tuple[int, int] | None = None  # ITU-T H.273 (primaries, transfer), where a file has them
+    encoding: Encoding | None = None  # where the format says it by itself: OpenEXR, JPEG XL, camera raw
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def top(self) -> float:
+        """The code that stands for 1."""
+        return 1.0 if self.bit_depth == 32 else 2.0**self.bit_depth - 1
 
     @property
     def has_alpha(self) -> bool:
@@ -63,15 +77,17 @@ def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo")
         )
 
     try:
+        require_library(name)
         raster = _decoder(name)(data, check_size)
     except InvalidInput as error:
         raise error if str(path) in str(error) else InvalidInput(f"{path}: {error}") from error
-    except _DAMAGE as error:
-        raise InvalidInput(f"{path}: damaged or incomplete {name} file ({_line(error)})") from error
+    except DAMAGE as error:
+        raise InvalidInput(f"{path}: damaged or incomplete {name} file ({one_line(error)})") from error
     return _upright(raster)
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error says, short and without line breaks."""
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
@@ -84,6 +100,18 @@ def _decoder(name: str) -> Callable[[bytes, SizeCheck], Raster]:
         from wideopen.io.decode_tiff import decode_tiff
 
         return decode_tiff
+    if name == "JPEG XL":
+        from wideopen.io.jxl import decode_jxl
+
+        return decode_jxl
+    if name == "OpenEXR":
+        from wideopen.io.exr import decode_exr
+
+        return decode_exr
+    if name == "camera raw":
+        from wideopen.io.decode_raw import decode_raw
+
+        return decode_raw
     from wideopen.io import decode_pillow
 
     return decode_pillow.DECODERS[name]

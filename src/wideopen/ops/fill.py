@@ -23,6 +23,16 @@ def fill_holes(values: F32, weight: F32) -> F32:
     return filled
 
 
+def nearest_value(values: F32, known: np.ndarray) -> F32:
+    """(H, W): at each pixel the value of the nearest pixel of the mask `known`; all 0 when there is none."""
+    unknown = (~known).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    labels = labels.reshape(known.shape)
+    of_label = np.zeros(int(labels.max()) + 1, np.float32)
+    of_label[labels[known]] = values[known]
+    return of_label[labels]
+
+
 def _push_pull(weighed: F32, w: F32) -> F32:
     """`weighed` is values * w, (H, W, C)."""
     height, width, channels = weighed.shape

@@ -139,7 +139,7 @@ def understand(
             d = require_unit_map("disparity", disparity, like=source.rgb)
         filtered = filter_disparity and disparity_source != "planar"
         if filtered:
-            d = disparity_ops.filter_along_matte(d, alpha)
+            d = disparity_ops.filter_along_matte(d, alpha, source.rgb)
     return Maps(
         matte=alpha,
         disparity=d,

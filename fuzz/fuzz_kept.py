@@ -1,0 +1,40 @@
+"""Maps kept in a JPEG: found, damaged and told, or not there; nothing is ever raised."""
+
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from common import run
+from wideopen.io.encode import Attached
+from wideopen.io.jpeg import extended_xmp_segments
+from wideopen.io.kept import Keep, in_jpeg, read_kept
+
+FOLDER = Path(tempfile.mkdtemp(prefix="wideopen-fuzz-"))
+
+
+def seeds():
+    """A kept result."""
+    ramp = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+    main, extension = in_jpeg(Attached(), Keep(matte=ramp, disparity=ramp), original=None, result=FOLDER / "a.jpg")
+    out = BytesIO()
+    picture = Image.new("RGB", (4, 3))
+    picture.save(out, "JPEG", xmp=main, extra=extended_xmp_segments(extension)[1])
+    yield out.getvalue()
+
+
+def check(data: bytes) -> None:
+    """What is called for every photo that is rendered."""
+    path = FOLDER / "a.jpg"
+    path.write_bytes(data)
+    kept = read_kept(path, max_megapixels=0.1)
+    if kept is not None:
+        assert kept.photo == path
+        assert kept.maps is not None or kept.notes
+        assert all("\n" not in note for note in kept.notes)
+
+
+if __name__ == "__main__":
+    run("kept", check, seeds())

@@ -1,0 +1,37 @@
+"""PNG chunks: header, checksums, colours and added chunks; only ValueError, for what is no PNG."""
+
+import struct
+import zlib
+
+from common import run
+from wideopen.io import png
+
+
+def seeds():
+    """A small PNG, and one with colours, XMP and EXIF named."""
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    body = b"\x89PNG\r\n\x1a\n"
+    for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0\1\2\3")), (b"IEND", b"")):
+        body += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    yield body
+    chunks = [(b"cICP", b"\x0c\x0d\0\1"), png.xmp_chunk(b"<x/>"), (b"eXIf", b"II*\0"), png.icc_chunk(b"profile")]
+    yield b"".join(png.with_chunks(body, chunks))
+
+
+def check(data: bytes) -> None:
+    """What is called for every PNG, in the same order."""
+    try:
+        header = png.read_header(data)
+        assert header.width >= 0 <= header.height
+        png.check_integrity(data)
+        png.cicp(data)
+        png.find_chunk(data, b"eXIf")
+    except ValueError:
+        return
+    added = b"".join(png.with_chunks(data, [png.xmp_chunk(b"<x/>")]))
+    png.check_integrity(added)
+    assert png.read_header(added) == header
+
+
+if __name__ == "__main__":
+    run("png", check, seeds())

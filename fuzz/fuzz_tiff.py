@@ -1,0 +1,37 @@
+"""TIFF: a whole file to codes and metadata, and its EXIF and IPTC; only the errors that reading turns into one line."""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from common import run
+from wideopen.checks import require
+from wideopen.io import exif, tiff
+from wideopen.io.decode_tiff import decode_tiff
+from wideopen.io.raster import DAMAGE
+
+
+def seeds():
+    """8 and 16 bits and floats, compressed or not, with all that can be attached."""
+    codes = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    block = exif.with_tags(None, {exif.ORIENTATION: (3, 1, b"\6\0")})
+    for kind in (np.uint8, np.uint16, np.float32):
+        yield b"".join(tiff.encode_tiff(codes.astype(kind), exif=block, icc=b"profile", xmp=b"<x/>", iptc=b"\x1c\2"))
+    for compression in ("tiff_lzw", "jpeg", "packbits", "tiff_adobe_deflate"):
+        out = BytesIO()
+        Image.fromarray(codes).save(out, "TIFF", compression=compression)
+        yield out.getvalue()
+
+
+def check(data: bytes) -> None:
+    """What is called for every TIFF."""
+    tiff.iptc_of_tiff(data)
+    try:
+        decode_tiff(data, lambda width, height: require(width * height <= 65536, "too large"))
+    except DAMAGE:
+        return
+
+
+if __name__ == "__main__":
+    run("tiff", check, seeds())

@@ -1,0 +1,30 @@
+"""XMP packets: sizes set, stale properties removed, properties read and added; nothing is ever raised."""
+
+from common import run
+from wideopen.io import xmp
+
+NAMESPACES = {"wideopen": xmp.OURS}
+
+
+def seeds():
+    """Our own packet, one with what is stale, and one that must not be parsed."""
+    ours = xmp.with_description(None, NAMESPACES, {"wideopen:Version": "1"})
+    yield ours
+    yield ours.replace(b"wideopen:Version", b'xmlns:tiff="t/" tiff:Orientation="6" wideopen:MotionPhoto')
+    yield b'<!DOCTYPE x [<!ENTITY a "b">]><x MotionPhoto="&a;"/>'
+
+
+def check(data: bytes) -> None:
+    """What is called for the XMP of every photo."""
+    after, note = xmp.cleaned(xmp.resized(data, (30, 40)))
+    assert (after is None) <= (note is not None)
+    if note is not None and after is not None:
+        assert xmp.parse(after) is not None
+        again, _ = xmp.cleaned(after)
+        assert again is not None
+    xmp.properties(data, xmp.OURS)
+    xmp.with_description(data, NAMESPACES, {"wideopen:Version": "1"})
+
+
+if __name__ == "__main__":
+    run("xmp", check, seeds())

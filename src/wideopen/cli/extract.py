@@ -1,0 +1,92 @@
+"""`wideopen extract`: the parts inside a photo, as files that the other commands read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wideopen.cli import options
+from wideopen.cli.report import warn
+
+if TYPE_CHECKING:
+    from wideopen.checks import F32
+    from wideopen.io.embedded import DepthMap, Embedded
+
+
+def extract(
+    photo: options.OnePhoto,
+    folder: Annotated[
+        Path, typer.Option("-d", "--dir", help="Folder for the parts; made if need be.", show_default=False)
+    ],
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write depth and mattes stored inside a photo.
+
+    NAME.disparity.png (16 bits, 1 = nearest, for --disparity), NAME.depth_m.npy (metres as stored, NaN where unknown;
+    not where the file has no unit), NAME.matte.png (for --matte), NAME.hair.png and the like.
+    """
+    from wideopen.checks import require
+    from wideopen.cli.output import make_folder, require_map_output
+    from wideopen.io import write_map
+    from wideopen.io.embedded import read_embedded
+
+    parts = read_embedded(photo)
+    maps, metres = _maps(parts), _metres(parts.depth)
+    reasons = f" ({'; '.join(parts.ignored)})" if parts.ignored else ""
+    require(bool(maps), f"{photo}: expected depth or mattes inside, found none{reasons}")
+    paths = {name: folder / f"{photo.stem}.{name}.png" for name in maps}
+    depth_path = folder / f"{photo.stem}.depth_m.npy"
+    made = not folder.exists()
+    for path in [*paths.values(), *([] if metres is None else [depth_path])]:
+        if not made:
+            require_map_output(path, inputs=[photo], overwrite=overwrite)
+    make_folder(folder, "-d")
+    for name, values in maps.items():
+        typer.echo(write_map(paths[name], values, overwrite=overwrite))
+    if metres is not None:
+        _write_floats(depth_path, metres, overwrite=overwrite)
+        typer.echo(depth_path)
+    _tell(parts)
+
+
+def _maps(parts: "Embedded") -> "dict[str, F32]":
+    """What is written as 16-bit grey, by the name of its file."""
+    from wideopen.ops.depth_map import to_disparity
+
+    maps = {} if parts.depth is None else {"disparity": to_disparity(parts.depth)}
+    if parts.portrait_matte is not None:
+        maps["matte"] = parts.portrait_matte
+    return maps | dict(parts.semantic)
+
+
+def _metres(depth: "DepthMap | None") -> "F32 | None":
+    """Depth in metres: NaN where unknown, infinite where disparity is not above 0; None without a unit."""
+    import numpy as np
+
+    if depth is None or depth.kind == "relative_disparity":
+        return None
+    if depth.kind == "depth_m":
+        return depth.values
+    far = depth.values <= 0
+    metres = np.divide(1, depth.values, out=np.full_like(depth.values, np.inf), where=~far)
+    return np.asarray(metres, np.float32)
+
+
+def _write_floats(path: Path, values: "F32", *, overwrite: bool) -> None:
+    import numpy as np
+
+    from wideopen.io.atomic import atomic_file
+
+    with atomic_file(path, overwrite=overwrite) as out:
+        np.save(out, values, allow_pickle=False)
+
+
+def _tell(parts: "Embedded") -> None:
+    for line in parts.ignored:
+        warn(f"note: ignored: {line}")
+    if parts.depth is None:
+        return
+    if parts.depth.kind == "relative_disparity":
+        warn(f"note: {parts.depth.name} has no unit: no depth in metres")
+    elif parts.depth.accuracy == "relative":
+        warn(f"note: {parts.depth.name}: the phone calls its metres relative, not exact")

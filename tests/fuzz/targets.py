@@ -1,0 +1,177 @@
+"""What is fuzzed: each parser of what strangers put inside photos, with files to start from.
+
+A target takes any bytes and must return, or raise InvalidInput with one line; nothing else is ever right.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from embedded_files import (
+    DEPTH_DATA,
+    GDEPTH,
+    GUID,
+    disparity_xmp,
+    dynamic_depth,
+    gdepth,
+    gdepth_extended,
+    gdepth_fields,
+    heic,
+    iphone_heic,
+    jpeg,
+    multi_picture,
+    photo,
+    pieces,
+    png,
+    scene,
+    slope,
+    with_xmp,
+    xmp,
+)
+from wideopen.color import DISPLAY_P3
+from wideopen.errors import InvalidInput
+from wideopen.io.embedded import embedded_in
+from wideopen.io.embedded.apple import auxiliary_kind, part_of
+from wideopen.io.embedded.dynamic_depth import read_dynamic_depth
+from wideopen.io.embedded.extended_xmp import joined
+from wideopen.io.embedded.gdepth import read_gdepth
+from wideopen.io.embedded.heif_items import parse_items
+from wideopen.io.embedded.jpeg_segments import JpegHead, Segment, image_end, read_head
+from wideopen.io.embedded.mpf import appended_pictures
+from wideopen.io.embedded.xmp import parse_xmp
+from wideopen.io.facts import facts_in
+from wideopen.io.icc import build_profile
+
+CODES = slope(6, 8)
+SPLIT = b"\0--\0"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser, and files that it reads."""
+
+    parse: Callable[[bytes], object]
+    seeds: Callable[[], list[bytes]]
+
+
+def run(name: str, data: bytes) -> None:
+    """Feed `data` to a target; whatever this raises is a bug."""
+    try:
+        TARGETS[name].parse(data)
+    except InvalidInput as error:
+        message = str(error)
+    else:
+        return
+    assert "\n" not in message
+    assert len(message) < 1000
+
+
+def _apple(data: bytes) -> None:
+    properties = parse_xmp(data)
+    auxiliary_kind(properties)
+    part = part_of("depth", CODES, properties, container="a")
+    assert part.values.shape == CODES.shape
+    assert np.isfinite(part.values).all()
+
+
+def _gdepth(data: bytes) -> None:
+    for part in read_gdepth(parse_xmp(data)).parts:
+        assert part.values.dtype == np.float32
+
+
+def _head(data: bytes) -> None:
+    image_end(data)
+    image_end(data, 7)
+    head = read_head(data)
+    assert 1 <= head.orientation <= 8
+
+
+def _mpf(data: bytes) -> None:
+    head = JpegHead((1, 1), 1, None, (), Segment(0xE2, 0, data))
+    for picture in appended_pictures(data, head)[0]:
+        assert len(picture) <= len(data)
+
+
+def _items(data: bytes) -> None:
+    items = parse_items(data)
+    for item in items.auxiliary():
+        items.xmp_of(item)
+        items.turns(item)
+    assert sum(map(len, items.payloads.values())) <= 64 * len(data)
+
+
+def _whole(data: bytes) -> None:
+    found = embedded_in(data)
+    for values in (found.portrait_matte, *found.semantic.values()):
+        assert values is None or (values.min() >= 0 and values.max() <= 1)
+    if found.depth is not None:
+        assert np.isfinite(found.depth.values).any()
+        assert not np.isinf(found.depth.values).any()
+
+
+def _dynamic(data: bytes) -> None:
+    packet, _, file = data.partition(SPLIT)
+    for part in read_dynamic_depth(file, parse_xmp(packet)).parts:
+        assert part.values.dtype == np.float32
+
+
+def _facts(data: bytes) -> None:
+    facts = facts_in(data)
+    assert facts is None or (facts.width > 0 and facts.height > 0)
+
+
+def _packets() -> list[bytes]:
+    space = f'xmlns:GDepth="{GDEPTH}" xmlns:dd="{DEPTH_DATA}"'
+    struct = '<dd:a rdf:parseType="Resource"><dd:b>1</dd:b></dd:a><dd:c><rdf:Seq><rdf:li>2</rdf:li></rdf:Seq></dd:c>'
+    return [disparity_xmp(), disparity_xmp(AuxiliaryImageType="depth"), xmp(gdepth_fields(png(CODES)), struct, space)]
+
+
+def _photos() -> list[bytes]:
+    main = photo(12, 16, orientation=6)
+    directory = multi_picture(main, with_xmp(jpeg(CODES), disparity_xmp()), jpeg(scene(6, 8)))
+    return [
+        directory,
+        gdepth(png(CODES), main=main),
+        gdepth_extended(png(CODES), size=200, main=main),
+        dynamic_depth(png(CODES), png(CODES), main=main),
+    ]
+
+
+def marked() -> bytes:
+    """A JPEG with a profile, and EXIF as an iPhone's portrait mode has it."""
+    exif = Image.Exif()
+    exif[274] = 6
+    exif.get_ifd(0x8769)[0xA401] = 8
+    return jpeg(CODES, exif=exif, icc_profile=build_profile(DISPLAY_P3))
+
+
+def _listed() -> bytes:
+    """Dynamic Depth's list of pictures, and the file that holds them."""
+    data = dynamic_depth(png(CODES), png(CODES), main=photo(6, 8), padding=2)
+    packet = read_head(data).xmp
+    assert packet is not None
+    return packet + SPLIT + data
+
+
+def _directory() -> bytes:
+    data = multi_picture(photo(6, 8), jpeg(CODES))
+    return data[data.index(b"MPF\0") :]
+
+
+TARGETS = {
+    "xmp": Target(parse_xmp, _packets),
+    "extended_xmp": Target(
+        lambda data: joined(data.split(SPLIT), GUID), lambda: [SPLIT.join(pieces(b"<x>" + bytes(90), size=40))]
+    ),
+    "apple": Target(_apple, _packets),
+    "gdepth": Target(_gdepth, _packets),
+    "dynamic_depth": Target(_dynamic, lambda: [_listed()]),
+    "jpeg_head": Target(_head, lambda: [photo(6, 8, orientation=3), *_photos()]),
+    "mpf": Target(_mpf, lambda: [_directory()]),
+    "heif_items": Target(_items, lambda: [iphone_heic(12, 16, CODES), heic(scene(6, 8), turns=1)]),
+    "jpeg": Target(_whole, _photos),
+    "facts": Target(_facts, lambda: [*_photos()[:2], iphone_heic(12, 16, CODES), png(CODES), marked()]),
+    "heic": Target(_whole, lambda: [iphone_heic(12, 16, CODES, turns=1)]),
+}
