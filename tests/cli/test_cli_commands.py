@@ -49,6 +49,16 @@ def test_depth_predicts_the_matte_it_needs(wideopen, untrained):
     assert np.load("d.npy").shape == (HEIGHT, WIDTH)
 
 
+@pytest.mark.parametrize(("command", "out"), [("matte", "m.png"), ("render", "r.png")])
+def test_a_photo_without_people_is_noted(wideopen, folder, command, out):
+    from PIL import Image
+
+    Image.new("RGB", (96, 64), (120, 130, 140)).save("sky.png")
+    done = wideopen(command, "sky.png", "-o", out, *(["--depth", "planar"] if command == "render" else []))
+    assert done.code == 0
+    assert [line for line in done.err if "empty matte: no person found" in line or "no subject in the matte" in line]
+
+
 @pytest.mark.parametrize("name", ["matte", "depth"])
 def test_maps_are_not_replaced_unasked(wideopen, refused, folder, untrained, name):
     (folder / "map.png").write_bytes(b"mine")

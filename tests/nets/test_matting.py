@@ -16,8 +16,10 @@ from torch.nn import functional
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.nets.matting import weights as weights_module
 from wideopen.nets.matting.blocks import AttentionGuidance, EfficientPyramid, GatedConv
+from wideopen.nets.matting.clean import clean_up
 from wideopen.nets.matting.config import FEATURE_CHANNELS, PRESETS
 from wideopen.nets.matting.encoders import MobileNetFeatures, build_encoder
+from wideopen.nets.matting.engine import fold_batch_norms, pick_device
 from wideopen.nets.matting.losses import (
     SURE,
     laplacian_loss,
@@ -26,15 +28,9 @@ from wideopen.nets.matting.losses import (
     trimap,
 )
 from wideopen.nets.matting.model import MattingNet, StageOutput, fuse
-from wideopen.nets.matting.predict import (
-    clean_up,
-    fold_batch_norms,
-    network_size,
-    pick_device,
-    predict_matte,
-    stage_sizes,
-)
+from wideopen.nets.matting.predict import network_size, predict_matte, stage_sizes
 from wideopen.nets.matting.weights import ROWS, WeightsRow, load_net, save_weights
+from wideopen.pipeline.mattes import emptiness
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -308,6 +304,13 @@ def test_weights_refused_in_one_line(tmp_path, monkeypatch):
     cut.write_bytes(good.read_bytes()[:-1000])
     fails(cut, "damaged or cut short")
 
+    for length in (0, 7, 100, good.stat().st_size // 2):
+        cut.write_bytes(good.read_bytes()[:length])
+        fails(cut, "damaged or cut short")
+    cut.unlink()
+    cut.mkdir()
+    fails(cut, "found none")
+
     lost = tmp_path / "lost.safetensors"
     save_weights(lost, {k: v for k, v in state.items() if k != "high.join.bias"}, "mobile", {})
     fails(lost, "keys that do not fit")
@@ -395,6 +398,19 @@ def test_clean_up_drops_specks_fills_pinholes_and_keeps_the_rest():
     assert_allclose(clean_up(alpha, photo), want, rtol=0, atol=0)
 
 
+def test_clean_up_spares_loose_strands_and_the_sky_between_curls():
+    alpha = np.zeros((400, 400), np.float32)
+    alpha[100:, 100:300] = 1
+    alpha[95:97, 150:190] = 0.7  # a strand, three pixels from the head
+    alpha[103:105, 200:203] = 0.3  # a hole between curls, three pixels inside
+    photo = np.where(alpha[..., None] >= 0.5, 20, 200).astype(np.uint8).repeat(3, 2)
+    assert_allclose(clean_up(alpha, photo), alpha, rtol=0, atol=0)
+    speckled = alpha.copy()
+    speckled[20:23, 20:60] = 0.7  # the same strand in mid-air
+    speckled[250:252, 200:203] = 0.3  # and the same hole in a coat
+    assert_allclose(clean_up(speckled, photo), alpha, rtol=0, atol=0)
+
+
 def test_a_gap_without_an_edge_in_the_photo_is_filled():
     alpha = np.zeros((200, 200), np.float32)
     alpha[40:, 40:160] = 1
@@ -426,6 +442,30 @@ def test_device_by_name_is_obeyed_or_refused():
 def test_prediction_refuses_what_is_no_photo(bad):
     with pytest.raises(InvalidInput, match="srgb_u8"):
         predict_matte(bad)
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+@pytest.mark.parametrize("size", [(2, 900), (900, 3), (1, 1), (5, 4)])
+def test_extreme_aspects_and_tiny_photos_get_a_matte(size, tiles):
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    alpha = predict_matte(photo, size=64, stages=1, tiles=tiles, device="cpu")
+    assert alpha.shape == size
+    assert 0 <= alpha.min() <= alpha.max() <= 1
+
+
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_a_photo_of_nothing_has_nobody_in_it(grey):
+    alpha = predict_matte(np.full((90, 120, 3), grey, np.uint8), device="cpu", stages=1)
+    assert emptiness(alpha) is not None
+
+
+def test_a_nearly_empty_matte_is_said_to_be_so():
+    alpha = np.zeros((100, 100), np.float32)
+    assert emptiness(alpha) == "empty matte: no person found"
+    alpha[:2, :5] = 1
+    assert emptiness(alpha) == "nearly empty matte (0.10% of the photo): no person found?"
+    alpha[:20, :20] = 1
+    assert emptiness(alpha) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 200)])

@@ -75,6 +75,10 @@ def backend_lines() -> list[str]:
     ):
         for name, backend in backends.items():
             lines.append(f"{operator:9} {name:10} {backend.why_not() or 'usable'}")
+    from wideopen.nets.matting.config import BACKENDS as NETWORKS
+    from wideopen.nets.matting.config import why_not
+
+    lines += [f"{'matting':9} {name:10} {why_not(name) or 'usable'}" for name in NETWORKS if name != "auto"]
     return lines
 
 

@@ -17,6 +17,11 @@ def matte(
     photo: options.OnePhoto,
     out: Out,
     matting: options.Matting = "auto",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
+    matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
@@ -25,9 +30,14 @@ def matte(
     from wideopen.cli import mattes
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
-    from wideopen.nets.matting.predict import predict_matte
+    from wideopen.nets.matting.config import Inference
     from wideopen.photo import srgb_u8
+    from wideopen.pipeline.mattes import emptiness, find_matte, require_matting
 
+    inference = Inference(
+        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    )
+    require_matting(mattes.network(matting))
     require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
@@ -37,12 +47,11 @@ def matte(
         own = mattes.from_photo(matting, parts, source)
         alpha = own.matte
         if alpha is None:
-            alpha = predict_matte(srgb_u8(source), weights=mattes.network(matting), device=device)
+            alpha, _ = find_matte(srgb_u8(source), mattes.network(matting), inference, device)
     write_map(out, alpha, overwrite=overwrite)
-    for note in (*mattes.notes_of(parts), *own.notes):
-        warn(f"note: {note}")
-    if alpha.max() < 0.5:
-        warn("note: nearly empty matte: no person found")
+    for note in (*mattes.notes_of(parts), *own.notes, emptiness(alpha)):
+        if note is not None:
+            warn(f"note: {note}")
     typer.echo(out)
 
 
@@ -53,6 +62,11 @@ def depth(
     depth: options.Depth = "auto",
     offline: options.Offline = False,
     matting: options.Matting = "auto",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
+    matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
@@ -62,9 +76,13 @@ def depth(
     from wideopen.cli.depth import Depths
     from wideopen.cli.output import require_map_output
     from wideopen.io import read, read_matte, write_map
+    from wideopen.nets.matting.config import Inference
     from wideopen.pipeline import understand
 
     inputs = [photo] if matte is None else [photo, matte]
+    inference = Inference(
+        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    )
     depths = Depths(depth, offline=offline)
     require_map_output(out, inputs=inputs, overwrite=overwrite)
     depths.prepare()
@@ -82,6 +100,7 @@ def depth(
             depth=depths.asked,
             embedded=embedded,
             matting=mattes.network(matting),
+            inference=inference,
             device=device,
             on_step=step,
         )

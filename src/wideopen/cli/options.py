@@ -31,8 +31,29 @@ Matting = Annotated[
     typer.Option(
         "--matting",
         help="Where the matte comes from: auto (the portrait matte inside the photo, else mobile), embedded, or a "
-        "network: paper, mobile, or a weight file.",
+        "network: paper, mobile, a weight file, or rembg:NAME.",
     ),
+]
+MattingSize = Annotated[
+    int | None, typer.Option("--matting-size", help="Long side for the matting network, pixels. Default: its own.")
+]
+MattingStages = Annotated[
+    int | None, typer.Option("--matting-stages", help="Times the matting network runs (T). Default: its own, 3.")
+]
+MattingTiles = Annotated[
+    bool,
+    typer.Option("--matting-tiles/--no-matting-tiles", help="Refine the outline on tiles of the photo's own pixels."),
+]
+MattingRefiner = Annotated[
+    str | None,
+    typer.Option("--matting-refiner", help="A VitMatte that redoes the outline: a folder or hub id on disk."),
+]
+Mattes = Annotated[
+    Path | None,
+    typer.Option("--mattes", help="Folder with a matte for each photo, by its name: NAME.png, .tif or .npy."),
+]
+MattingBackend = Annotated[
+    str, typer.Option("--matting-backend", help="What runs it: auto, torch, or onnx (onnxruntime, CPU).")
 ]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: auto, cpu or cuda.")]
 Backend = Annotated[str, typer.Option("--backend", help="What renders: auto, triton, numba, torch or reference.")]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so t
     from wideopen.checks import F32
     from wideopen.cli.depth import Depths
     from wideopen.lens import Aperture, Focus, Lens
+    from wideopen.nets.matting.config import Inference
     from wideopen.photo import Photo
     from wideopen.pipeline import Scene
 
@@ -35,11 +36,13 @@ class _Job:
     grain: float | None
     quality: str
     matte: Path | None
+    mattes: Path | None
     disparity: Path | None
     depth_m: Path | None
     depth: "Depths"
     filter_disparity: bool
     matting: str
+    inference: "Inference"
     device: str
     backend: str
     save_matte: Path | None
@@ -84,6 +87,7 @@ def render(
         str, typer.Option(help="Grain put back into what is blurred: auto (as the photo's), off, or 8-bit codes (3.5).")
     ] = "auto",
     matte: options.Matte = None,
+    mattes: options.Mattes = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
     depth: options.Depth = "auto",
@@ -92,6 +96,11 @@ def render(
         bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
     ] = True,
     matting: options.Matting = "auto",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
+    matting_backend: options.MattingBackend = "auto",
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, 16-bit PNG.")] = None,
@@ -122,11 +131,14 @@ def render(
         sidecar_paths,
     )
     from wideopen.lens import Aperture, Focus, parse_grain
+    from wideopen.nets.matting.config import Inference
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
     for name, value in single.items():
         require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
+    require(matte is None or mattes is None, "--matte and --mattes: expected one of them, found both")
+    require(mattes is None or mattes.is_dir(), f"--mattes: expected a folder, found {mattes}")
     require(disparity is None or depth_m is None, "--disparity and --depth-m: expected one of them, found both")
     if disparity is not None or depth_m is not None:
         file = "--disparity" if depth_m is None else "--depth-m"
@@ -148,11 +160,19 @@ def render(
         grain=parse_grain(grain),
         quality=quality,
         matte=matte,
+        mattes=mattes,
         disparity=disparity,
         depth_m=depth_m,
         depth=Depths(depth, offline=offline),
         filter_disparity=filter_disparity,
         matting=matting,
+        inference=Inference(
+            size=matting_size,
+            stages=matting_stages,
+            tiles=matting_tiles,
+            refiner=matting_refiner,
+            backend=matting_backend,
+        ),
         device=device,
         backend=backend,
         save_matte=save_matte,
@@ -236,6 +256,7 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
             embedded=embedded,
             filter_disparity=job.filter_disparity and "disparity" not in kept,
             matting=mattes.network(job.matting),
+            inference=job.inference,
             device=job.device,
             backend=job.backend,
             on_step=step,
@@ -249,7 +270,7 @@ def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
         step("writing")
         with timed(seconds, "write"):
             _write(image, out, photo, scene, job)
-    report = _report(photo, out, scene, lens, job) | kept | {"photo": str(photo_path), "seconds": seconds}
+    report = _report(photo_path, photo, out, scene, lens, job) | kept | {"seconds": seconds}
     report["matte"] = own.source or report["matte"]
     report["notes"] += [*mattes.notes_of(parts), *own.notes]
     return report
@@ -262,7 +283,8 @@ def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None, dict[s
 
     photo, maps = read_with_kept(path, max_megapixels=job.max_megapixels)
     size = photo.rgb.shape[:2]
-    matte = None if job.matte is None else read_matte(job.matte, size=size)
+    given = _matte_of(path, job)
+    matte = None if given is None else read_matte(given, size=size)
     disparity = None if job.disparity is None else read_disparity(job.disparity, size=size)
     if job.depth_m is not None:
         disparity = read_depth_m(job.depth_m, size=size)
@@ -272,6 +294,20 @@ def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None, dict[s
     if maps is not None and disparity is None and job.depth.asked == "auto":
         disparity, kept["disparity"] = maps.disparity, SOURCE
     return photo, matte, disparity, kept
+
+
+def _matte_of(photo: Path, job: _Job) -> Path | None:
+    """The file of a photo's matte, if mattes are given. Raises InvalidInput for a folder without it."""
+    from wideopen.cli.output import MAP_EXTENSIONS
+    from wideopen.errors import InvalidInput
+
+    if job.mattes is None:
+        return job.matte
+    for suffix in MAP_EXTENSIONS:
+        file = job.mattes / f"{photo.stem}{suffix}"
+        if file.is_file():
+            return file
+    raise InvalidInput(f"--mattes: expected a matte {job.mattes / photo.stem}.png, found none")
 
 
 def _write(image: "F32", out: Path, photo: "Photo", scene: "Scene", job: _Job) -> None:
@@ -289,14 +325,15 @@ def _write(image: "F32", out: Path, photo: "Photo", scene: "Scene", job: _Job) -
     write(out, image, like=photo, keep=keep, overwrite=job.overwrite, **how)
 
 
-def _report(photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) -> dict[str, Any]:
+def _report(path: Path, photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) -> dict[str, Any]:
     height, width = photo.rgb.shape[:2]
+    given = _matte_of(path, job)
     return {
-        "photo": "",
+        "photo": str(path),
         "out": str(out),
         "size": [width, height],
         "look": lens.look,
-        "matte": str(job.matte) if job.matte else scene.maps.matte_source,
+        "matte": str(given) if given else scene.maps.matte_source,
         "disparity": str(job.disparity or job.depth_m or scene.maps.disparity_source),
         "filtered": scene.maps.disparity_filtered,
         "focus_disparity": round(lens.focus_disparity, 4),

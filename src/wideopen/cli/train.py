@@ -31,6 +31,9 @@ def matting(
         typer.Option(help="Trained weights to start from: a shipped name or a .safetensors file."),
     ] = None,
     preset: Annotated[str, typer.Option(help="paper or mobile.")] = "mobile",
+    ablate: Annotated[
+        str | None, typer.Option(help="Leave out a part (Table 2): agm, low-resolution or high-resolution.")
+    ] = None,
     size: Annotated[int, typer.Option(help="Samples are size x size pixels.")] = 256,
     batch: Annotated[int, typer.Option(help="Samples per batch.")] = 16,
     accumulate: Annotated[int, typer.Option(help="Batches per step.")] = 1,
@@ -63,6 +66,7 @@ def matting(
     keep_large_allocations()
     import logging
 
+    from wideopen.nets.matting.config import ablated
     from wideopen.train.matting import run_training
     from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
 
@@ -76,7 +80,7 @@ def matting(
         encoder_weights=None if encoder_weights == "none" else encoder_weights,
         init=init,
         resume=resume,
-        preset=preset,
+        preset=preset if ablate is None else ablated(preset, ablate),
         size=size,
         batch=batch,
         stages=stages,

@@ -15,6 +15,7 @@ from wideopen.backends import pick
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
 from wideopen.lens import Lens, PaperLook
+from wideopen.nets.matting.config import AS_TRAINED, Inference
 from wideopen.ops import disparity as disparity_ops
 from wideopen.ops.depth_map import DepthMap
 from wideopen.ops.grain import BACKENDS as GRAINERS
@@ -27,6 +28,7 @@ from wideopen.ops.sheets import BACKENDS as SEPARATORS
 from wideopen.ops.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.ops.transfer import decode, encode
 from wideopen.photo import Photo, srgb_u8
+from wideopen.pipeline.mattes import Matting, emptiness, find_matte, require_matting
 from wideopen.pipeline.sources import find_disparity, require_depth
 from wideopen.timing import timed
 
@@ -107,7 +109,8 @@ def understand(
     depth: str | Path = "planar",
     embedded: DepthMap | None = None,
     filter_disparity: bool = True,
-    matting: str = "mobile",
+    matting: Matting = "mobile",
+    inference: Inference = AS_TRAINED,
     device: str = "auto",
     on_step: Callable[[str], None] = _ignore,
 ) -> Maps:
@@ -123,12 +126,9 @@ def understand(
     matte_source, disparity_source = "given", "given"
     notes: tuple[str, ...] = ()
     if matte is None:
-        matte_source = f"predicted by {matting}"
         on_step("matte")
         with timed(seconds, "matte"):
-            from wideopen.nets.matting.predict import predict_matte
-
-            matte = predict_matte(srgb_u8(source), weights=matting, device=device)
+            matte, matte_source = find_matte(srgb_u8(source), matting, inference, device)
     alpha = require_unit_map("matte", matte, like=source.rgb)
     on_step("disparity")
     with timed(seconds, "disparity"):
@@ -159,7 +159,8 @@ def analyze(
     depth: str | Path = "planar",
     embedded: DepthMap | None = None,
     filter_disparity: bool = True,
-    matting: str = "mobile",
+    matting: Matting = "mobile",
+    inference: Inference = AS_TRAINED,
     device: str = "auto",
     backend: str = "auto",
     on_step: Callable[[str], None] = _ignore,
@@ -167,7 +168,8 @@ def analyze(
     """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
-    matte: (H, W) coverage of the subject in [0, 1]; None = predicted by the network `matting` on `device`.
+    matte: (H, W) coverage of the subject in [0, 1]; None = by `matting` on `device`, as `inference` says:
+      "mobile", a .safetensors or .onnx file, "rembg:NAME", or a function from the photo (H, W, 3) uint8, sRGB-encoded.
     disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `depth` names:
       "planar": from the matte alone, subject on a plane, floor receding. The default: the same on every machine;
       "embedded": the map `embedded`, which the photo's file held;
@@ -196,6 +198,7 @@ def analyze(
         embedded=embedded,
         filter_disparity=filter_disparity,
         matting=matting,
+        inference=inference,
         device=device,
         on_step=on_step,
     )
@@ -207,15 +210,10 @@ def analyze(
     return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain)
 
 
-def _require_words(matting: str, device: str) -> None:
+def _require_words(matting: Matting, device: str) -> None:
     """Refuse what could name no network or device, also when a given matte makes both needless."""
-    from wideopen.nets.matting.config import PRESETS
-
     require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
-    require(
-        matting in PRESETS or str(matting).endswith(".safetensors"),
-        f"matting: expected mobile or a .safetensors file, found {str(matting)!r}",
-    )
+    require_matting(matting)
 
 
 def _as_photo(photo: Photo | F32) -> Photo:
@@ -227,6 +225,8 @@ def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
     notes = []
     if alpha.max() < 0.5:
         notes.append("no subject in the matte: the whole photo is blurred by disparity")
+    elif (note := emptiness(alpha)) is not None:
+        notes.append(note)
     elif alpha.min() > 0.5:
         notes.append("the matte covers the whole photo: it is blurred by disparity alone")
     if disparity.max() - disparity.min() < 1e-6:

@@ -64,7 +64,7 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
     """
     import torch
 
-    from wideopen.nets.matting.predict import pick_device
+    from wideopen.nets.matting.engine import pick_device
 
     require(
         srgb_u8.dtype == np.uint8 and srgb_u8.ndim == 3 and srgb_u8.shape[2] == 3 and srgb_u8.size > 0,

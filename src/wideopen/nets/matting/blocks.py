@@ -85,6 +85,14 @@ class AttentionGuidance(nn.Module):
         return out
 
 
+class NoGuidance(nn.Module):
+    """In place of an AGM: the features as they are, whatever the previous matte says (Table 2)."""
+
+    def forward(self, f: Tensor, previous: Tensor) -> Tensor:  # noqa: ARG002
+        """`f`."""
+        return f
+
+
 class GatedConv(nn.Module):
     """GCL: f_k = GCL(f_{k-1}, f'_{k-1}); the decoder feature f' decides where f may speak.
 

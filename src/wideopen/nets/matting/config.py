@@ -3,12 +3,14 @@
 Plain data, so that a command line can list the presets without loading torch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Literal
 
 from wideopen.checks import require
 
 Encoder = Literal["resnet50", "mobilenet_v2"]
+BACKENDS = ("auto", "torch", "onnx")  # what runs the network
 FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at strides 2, 4, 8, 16, 32
     "resnet50": (64, 256, 512, 1024, 2048),
     "mobilenet_v2": (16, 24, 32, 96, 1280),
@@ -32,6 +34,9 @@ class MattingConfig:
     stages: int = 3  # T
     size: int = 1024  # long side at inference, in pixels
     first_size: int | None = None  # of stage 1, if smaller: who the subject is, seen from afar
+    guidance: bool = True  # the AGMs; these three are switched off for Table 2 only
+    low_resolution: bool = True  # without: no m_s, the detail branch gates itself and is the matte
+    high_resolution: bool = True  # without: m_d is read from the decoder's last feature
 
     def __post_init__(self) -> None:
         require(
@@ -51,7 +56,35 @@ class MattingConfig:
             f"first_size: expected at least 32 pixels, found {self.first_size}",
         )
         require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
+        require(self.low_resolution or self.high_resolution, "branches: expected at least one, found none")
 
+
+def why_not(backend: str) -> str | None:
+    """Why a backend of the network cannot run here, or None."""
+    lacking = backend == "onnx" and find_spec("onnxruntime") is None
+    return "onnxruntime is not installed (pip install 'wideopen[onnx]')" if lacking else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    """How a photo is matted; None = as the weights' configuration says."""
+
+    size: int | None = None  # long side for the network, in pixels
+    stages: int | None = None  # T
+    tiles: bool = False  # refine the transition on tiles of the photo itself
+    backend: str = "auto"  # auto, torch or onnx
+    refiner: str | None = None  # a VitMatte, folder or hub id, that estimates the transition again
+
+    def __post_init__(self) -> None:
+        require(self.size is None or self.size >= 32, f"matting size: expected at least 32 pixels, found {self.size}")
+        require(self.stages is None or self.stages >= 1, f"matting stages: expected at least 1, found {self.stages}")
+        require(
+            self.backend in BACKENDS,
+            f"matting backend: expected one of {', '.join(BACKENDS)}, found {self.backend!r}",
+        )
+
+
+AS_TRAINED = Inference()
 
 PRESETS: dict[str, MattingConfig] = {
     "paper": MattingConfig(
@@ -78,4 +111,22 @@ PRESETS: dict[str, MattingConfig] = {
         size=512,  # what it was trained on; larger sizes lose portraits (docs/model-card.md)
         first_size=512,
     ),
+}
+
+
+ABLATIONS = {"agm": "guidance", "low-resolution": "low_resolution", "high-resolution": "high_resolution"}
+
+
+def ablated(preset: str, without: str) -> str:
+    """Name of the preset without one part of the network (Table 2 of the paper): `mobile-no-agm`, ..."""
+    require(without in ABLATIONS, f"ablate: expected one of {', '.join(ABLATIONS)}, found {without!r}")
+    name = f"{preset}-no-{without}"
+    require(name in PRESETS, f"preset: expected paper or mobile to ablate, found {preset!r}")
+    return name
+
+
+PRESETS |= {
+    f"{name}-no-{without}": replace(config, **{field: False})  # type: ignore[arg-type]  # the three are bool
+    for name, config in PRESETS.items()
+    for without, field in ABLATIONS.items()
 }

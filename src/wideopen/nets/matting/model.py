@@ -28,6 +28,7 @@ from wideopen.nets.matting.blocks import (
     DecoderBlock,
     EfficientPyramid,
     GatedConv,
+    NoGuidance,
     conv_block,
     resize,
 )
@@ -54,6 +55,11 @@ class StageOutput(NamedTuple):
     alpha: Tensor  # alpha_T in [0, 1], (B, 1, H, W)
 
 
+def guidance(config: MattingConfig, channels: int) -> nn.Module:
+    """An AGM, or nothing in its place."""
+    return AttentionGuidance(channels) if config.guidance else NoGuidance()
+
+
 def fuse(semantic: Tensor, detail: Tensor) -> Tensor:
     """Eq. (1): alpha_T = m_f + m_trans * m_d, the binary masks being the arg-max of m_s."""
     winner = semantic.argmax(1, keepdim=True)  # (B, 1, H, W)
@@ -72,7 +78,7 @@ class LowResolutionBranch(nn.Module):
         self.pyramid = EfficientPyramid(f5, config.pyramid_channels, config.pyramid_rates)
         inputs = (config.pyramid_channels, *widths[:-1])
         self.blocks = nn.ModuleList(DecoderBlock(i, s, o) for i, s, o in zip(inputs, self.skips, widths, strict=True))
-        self.guides = nn.ModuleList(AttentionGuidance(width) for width in widths)
+        self.guides = nn.ModuleList(guidance(config, width) for width in widths)
         self.head = nn.Conv2d(widths[-1], 3, 1)
 
     def prepare(self, features: list[Tensor]) -> tuple[Tensor, list[Tensor | None]]:
@@ -105,10 +111,10 @@ class HighResolutionBranch(nn.Module):
         self.from_f1 = nn.Conv2d(f1, width, 1)
         self.from_f2 = nn.Conv2d(f2, width, 1)
         self.start = conv_block(2 * width + (3 * self.stride**2 if self.image else 0), width)
-        gate_widths = config.decoder_channels[-config.gates :]
+        gate_widths = config.decoder_channels[-config.gates :] if config.low_resolution else [width] * config.gates
         self.gated = nn.ModuleList(GatedConv(width, gate) for gate in gate_widths)
         self.join = nn.Conv2d(width, config.head_channels, 1)
-        self.guide = AttentionGuidance(config.head_channels)
+        self.guide = guidance(config, config.head_channels)
         self.head = nn.Conv2d(config.head_channels, self.stride**2, 3, padding=1)
 
     def prepare(self, image: Tensor, features: list[Tensor]) -> Tensor:
@@ -122,13 +128,42 @@ class HighResolutionBranch(nn.Module):
         return out
 
     def forward(self, shared: Shared, decoder: list[Tensor], previous: Tensor) -> Tensor:
-        """m_d (B, 1, H, W) in [0, 1]."""
+        """m_d (B, 1, H, W) in [0, 1]; without decoder features the branch gates itself."""
         f = shared.detail
-        for gated, gate in zip(self.gated, decoder[-self.gates :], strict=True):
-            f = gated(f, gate)
+        for index, gated in enumerate(self.gated, -self.gates):
+            f = gated(f, decoder[index] if decoder else f)
         f = self.join(f)  # f_H
         f = self.guide(f, shrink(previous, f))
         return torch.sigmoid(functional.pixel_shuffle(self.head(f), self.stride))
+
+
+class NoHighResolution(nn.Module):
+    """In place of the high-resolution branch: m_d from the decoder's last feature, enlarged (Table 2)."""
+
+    def __init__(self, config: MattingConfig) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(config.decoder_channels[-1], 1, 1)
+
+    def prepare(self, image: Tensor, features: list[Tensor]) -> Tensor:  # noqa: ARG002
+        """Nothing depends on the photo alone."""
+        return image[:, :0]
+
+    def forward(self, shared: Shared, decoder: list[Tensor], previous: Tensor) -> Tensor:  # noqa: ARG002
+        """m_d (B, 1, H, W) in [0, 1]."""
+        return torch.sigmoid(resize(self.head(decoder[-1]), previous))
+
+
+class NoLowResolution(nn.Module):
+    """In place of the low-resolution branch: all is transition, so that the matte is m_d (Table 2)."""
+
+    def prepare(self, features: list[Tensor]) -> tuple[Tensor, list[Tensor | None]]:
+        """Nothing is decoded."""
+        return features[-1], []
+
+    def forward(self, shared: Shared, previous: Tensor) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG002
+        """Constant logits at the size of `previous`, and no features."""
+        logits = [torch.full_like(previous, float(channel == TRANSITION)) for channel in range(3)]
+        return torch.cat(logits, 1), []
 
 
 class MattingNet(nn.Module):
@@ -138,8 +173,8 @@ class MattingNet(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = build_encoder(config.encoder)
-        self.low = LowResolutionBranch(config)
-        self.high = HighResolutionBranch(config)
+        self.low = LowResolutionBranch(config) if config.low_resolution else NoLowResolution()
+        self.high = HighResolutionBranch(config) if config.high_resolution else NoHighResolution(config)
 
     def encode(self, image: Tensor) -> Shared:
         """Run everything that depends on the photo alone; sides must be multiples of 32."""

@@ -93,7 +93,7 @@ def check_hash(path: Path, sha256: str) -> None:
         raise WeightsError(f"matting weights {path}: expected SHA-256 {sha256}, found {found}")
 
 
-def _config(path: Path, metadata: Mapping[str, str]) -> MattingConfig:
+def config_of(path: Path, metadata: Mapping[str, str]) -> MattingConfig:
     """The configuration a file names; its preset's name must be one of ours."""
     preset = metadata.get("preset")
     if preset not in PRESETS:
@@ -118,7 +118,7 @@ def read_weights(path: Path) -> tuple[MattingConfig, dict[str, Tensor], dict[str
     except SafetensorError as error:
         raise WeightsError(f"matting weights {path}: damaged or cut short ({error})") from error
     full = {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
-    return _config(path, metadata), full, metadata
+    return config_of(path, metadata), full, metadata
 
 
 def load_net(weights: str | Path = "mobile") -> MattingNet:

@@ -1,0 +1,89 @@
+"""Seconds of a matte on the CPU: torch beside onnxruntime, three stages, by the long side given to the network.
+
+The two take turns within each run, so that whatever else the machine does hits both. "first" is a fresh process that
+loads the weights and mattes one photo: what a user of the command waits for.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from provenance import ROOT, provenance
+
+FIRST = """import sys, time; start = time.perf_counter()
+import numpy as np
+from wideopen.nets.matting.predict import predict_matte
+predict_matte(np.zeros((512, 384, 3), np.uint8), weights=sys.argv[1], backend=sys.argv[2], device="cpu")
+print(time.perf_counter() - start)"""
+
+
+def first(weights: str, backend: str) -> float:
+    """Seconds from an empty process, imports and loading included."""
+    return float(subprocess.check_output([sys.executable, "-c", FIRST, weights, backend], text=True))
+
+
+def warm(photo, files: dict[str, str], size: int, runs: int) -> list[dict]:
+    """Seconds of a matte with everything loaded, for each backend."""
+    from wideopen.nets.matting.predict import predict_matte
+
+    seconds: dict[str, list[float]] = {name: [] for name in files}
+    for _ in range(runs + 1):
+        for name, weights in files.items():
+            start = time.perf_counter()
+            predict_matte(photo, weights=weights, size=size, device="cpu")
+            seconds[name].append(time.perf_counter() - start)
+    return [
+        {
+            "backend": name,
+            "size": size,
+            "runs": runs,
+            "median_s": round(statistics.median(times[1:]), 3),
+            "min_s": round(min(times[1:]), 3),
+            "max_s": round(max(times[1:]), 3),
+        }
+        for name, times in seconds.items()
+    ]
+
+
+def main() -> None:
+    """Measure, print a table, and write benchmarks/results/matting.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[512, 1024])
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "matting.json")
+    asked = parser.parse_args()
+    from skimage import data
+
+    from wideopen.nets.matting.onnx_file import to_onnx
+
+    origin, load, rows = provenance(), round(os.getloadavg()[0], 1), []
+    with tempfile.TemporaryDirectory() as folder:
+        onnx = Path(folder) / "mobile.onnx"
+        start = time.perf_counter()
+        onnx.write_bytes(to_onnx("mobile"))
+        conversion = round(time.perf_counter() - start, 2)
+        files = {"torch": "mobile", "onnx": str(onnx)}
+        photo = data.astronaut()
+        print(f"{'backend':10}{'size':>6}{'median s':>10}{'min':>8}{'max':>8}")
+        for size in asked.sizes:
+            for row in warm(photo, files, size, asked.runs):
+                rows.append(row)
+                print(
+                    f"{row['backend']:10}{size:6}{row['median_s']:10.3f}{row['min_s']:8.3f}{row['max_s']:8.3f}",
+                    flush=True,
+                )
+        fresh = {name: round(min(first(weights, "auto") for _ in range(3)), 2) for name, weights in files.items()}
+    print(f"conversion {conversion} s, first matte {fresh}")
+    found = {**origin, "load": load, "conversion_s": conversion, "first_s": fresh, "rows": rows}
+    asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {asked.out}")
+
+
+if __name__ == "__main__":
+    main()

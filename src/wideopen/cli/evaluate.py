@@ -1,0 +1,111 @@
+"""`wideopen eval`: how far mattes are from the true ones; ours, or those of any other program."""
+
+import io
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wideopen.cli import options
+from wideopen.cli.report import steps, warn
+
+if TYPE_CHECKING:
+    from wideopen.nets.matting.config import Inference
+    from wideopen.train.evaluate import Judged, Matter
+
+app = typer.Typer(help="Judge mattes against the true ones.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Judge mattes against the true ones."""
+
+
+@app.command()
+def matting(
+    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, with such folders as sets, or P3M-10k.")],
+    part: Annotated[str, typer.Option(help="val (photos held out) or all.")] = "val",
+    pred: Annotated[
+        Path | None, typer.Option(help="Judge the mattes in this folder, NAME.png or SET/NAME.png, not a network's.")
+    ] = None,
+    matting: Annotated[str, typer.Option(help="Network: mobile, paper, a weight file, or rembg:NAME.")] = "mobile",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
+    matting_backend: options.MattingBackend = "auto",
+    device: options.Device = "auto",
+    csv: Annotated[Path | None, typer.Option(help="Also write the errors of each photo, worst first.")] = None,
+    worst: Annotated[Path | None, typer.Option(help="Also write a picture (.png) of the ten worst.")] = None,
+    overwrite: options.Overwrite = False,
+) -> int:
+    """Print MAD, MSE, SAD, gradient and connectivity errors, over whole photos and over the transition."""
+    from wideopen.checks import require
+    from wideopen.cli.output import require_distinct
+    from wideopen.io.atomic import check_target
+    from wideopen.nets.matting.config import Inference
+    from wideopen.pipeline.mattes import require_matting
+    from wideopen.train.evaluate import judge, mattes_of
+    from wideopen.train.photos import find_pairs
+
+    require_matting(matting)
+    require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
+    require(worst is None or worst.suffix == ".png", f"--worst: expected a .png file to write, found {worst}")
+    inference = Inference(
+        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    )
+    targets = [path for path in (csv, worst) if path is not None]
+    for path in targets:
+        check_target(path, overwrite=overwrite)
+    require_distinct(targets)
+    pairs = [pair for pair in find_pairs(data) if part == "all" or pair.part == "val"]
+    matter = _network(matting, inference, device) if pred is None else mattes_of(pred)
+    with steps("photos") as step:
+        judged = judge(pairs, matter, step)
+    for pair, reason in judged.skipped:
+        warn(f"note: skipped {pair.group}/{pair.name}: {reason}")
+    _print(judged)
+    _write(judged, matter, csv, worst, overwrite=overwrite)
+    return 0
+
+
+def _network(matting: str, inference: "Inference", device: str) -> "Matter":
+    from wideopen.pipeline.mattes import find_matte
+
+    return lambda _, rgb: find_matte(rgb, matting, inference, device)[0]
+
+
+def _print(judged: "Judged") -> None:
+    """Means by set and over all photos, as a table."""
+    from wideopen.train.evaluate import NAMES, Judged
+
+    judged.mean()  # refuses none before anything is printed
+    typer.echo(f"{'':14}{'photos':>7}{'':12}" + "".join(f"{name:>13}" for name in NAMES))
+    groups = list(dict.fromkeys(row.pair.group for row in judged.rows))
+    parts = [(name, tuple(row for row in judged.rows if row.pair.group == name)) for name in groups]
+    for name, rows in [*parts, ("all", judged.rows)] if len(parts) > 1 else parts:
+        whole, band = Judged(rows, ()).mean()
+        for region, figures in (("whole", whole), ("transition", band)):
+            typer.echo(f"{name:14}{len(rows):7}  {region:10}" + "".join(f"{x:13.5f}" for x in astuple(figures)))
+    if judged.skipped:
+        typer.echo(f"skipped {len(judged.skipped)} of {len(judged.rows) + len(judged.skipped)} photos")
+
+
+def _write(judged: "Judged", matter: "Matter", csv: Path | None, worst: Path | None, *, overwrite: bool) -> None:
+    from wideopen.io.atomic import atomic_file
+    from wideopen.train.evaluate import picture_of_worst, write_csv
+
+    if csv is not None:
+        text = io.StringIO()
+        write_csv(judged, text)
+        with atomic_file(csv, overwrite=overwrite) as file:
+            file.write(text.getvalue().encode())
+        typer.echo(csv)
+    if worst is not None:
+        import cv2
+
+        _, png = cv2.imencode(".png", picture_of_worst(judged, matter)[..., ::-1])
+        with atomic_file(worst, overwrite=overwrite) as file:
+            file.write(png.tobytes())
+        typer.echo(worst)

@@ -1,0 +1,35 @@
+"""`wideopen export`: the networks in formats that other programs read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wideopen.cli import options
+
+app = typer.Typer(help="Write a network for other programs: ONNX.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Write a network for other programs: ONNX."""
+
+
+@app.command()
+def matting(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file to write.", show_default=False)],
+    matting: Annotated[str, typer.Option(help="Shipped weights or a .safetensors file.")] = "mobile",
+    stages: Annotated[int | None, typer.Option(help="Mattes given: one per stage. Default: the network's T.")] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write the matting network as ONNX: any photo size, the previous matte an input (docs/mattes.md)."""
+    from wideopen.checks import require
+    from wideopen.io.atomic import atomic_file, check_target
+    from wideopen.nets.matting.onnx_file import to_onnx
+
+    require(out.suffix == ".onnx", f"{out}: expected a name that ends in .onnx, found {out.suffix or 'no extension'}")
+    check_target(out, source=Path(matting), overwrite=overwrite)
+    model = to_onnx(matting, stages)
+    with atomic_file(out, overwrite=overwrite) as file:
+        file.write(model)
+    typer.echo(f"{out}  {len(model) / 1e6:.1f} MB")

@@ -1,0 +1,70 @@
+"""`wideopen eval matting`: the same figures for the network's mattes and for those in a folder."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_portrait import portrait, save_grey, subject
+
+
+@pytest.fixture
+def pairs(folder):
+    """Two pairs in folder/data, and the true mattes, one of them inverted, in folder/theirs."""
+    for name in ("data/rgb", "data/alpha", "theirs"):
+        (folder / name).mkdir(parents=True)
+    for name in ("a", "b"):
+        Image.fromarray(portrait()).save(folder / f"data/rgb/{name}.png")
+        save_grey(f"data/alpha/{name}.png", subject())
+        save_grey(f"theirs/{name}.png", subject() if name == "a" else 1 - subject())
+    return ("eval", "matting", "--data", "data", "--part", "all")
+
+
+def test_mattes_in_a_folder(wideopen, pairs):
+    done = wideopen(*pairs, "--pred", "theirs", "--csv", "errors.csv", "--worst", "worst.png")
+    assert (done.code, done.err) == (0, [])
+    with open("errors.csv", newline="") as file:  # noqa: PTH123
+        rows = list(csv.DictReader(file))
+    assert [row["photo"] for row in rows] == ["b", "a"]  # worst first
+    assert [float(rows[1][name]) for name in ("mad", "mse", "sad", "gradient", "connectivity")] == [0] * 5
+    assert float(rows[0]["mad"]) > 0.9
+    assert float(rows[0]["transition_mad"]) > 0
+    head, whole, transition = done.out.splitlines()[:3]
+    assert head.split() == ["photos", "mad", "mse", "sad", "gradient", "connectivity"]
+    assert float(whole.split()[3]) == pytest.approx(float(rows[0]["mad"]) / 2, abs=1e-4)
+    assert transition.split()[2] == "transition"
+    picture = np.asarray(Image.open("worst.png"))
+    assert picture.shape[0] == 2 * (240 + 24)
+
+
+def test_the_network_is_judged_by_the_same_figures(wideopen, pairs, untrained, folder):
+    network = ("--matting", untrained, "--matting-size", "64", "--matting-stages", "1")
+    done = wideopen(*pairs, *network)
+    assert done.code == 0
+    (folder / "own").mkdir()
+    for name in ("a", "b"):
+        assert wideopen("matte", f"data/rgb/{name}.png", "-o", f"own/{name}.png", *network).code == 0
+        Image.fromarray((np.asarray(Image.open(f"own/{name}.png")) // 257).astype(np.uint8)).save(f"own/{name}.png")
+    again = wideopen(*pairs, "--pred", "own")
+    assert float(again.out.splitlines()[1].split()[3]) == pytest.approx(
+        float(done.out.splitlines()[1].split()[3]), abs=5e-3
+    )
+
+
+def test_corrupt_pairs_are_skipped_counted_and_listed(wideopen, pairs, folder):
+    (folder / "data/rgb/a.png").write_bytes(b"no picture")
+    (folder / "theirs/a.png").unlink()
+    done = wideopen(*pairs, "--pred", "theirs")
+    assert done.code == 0
+    assert len(done.err) == 1
+    assert done.err[0].startswith("note: skipped data/a: data/rgb/a.png: expected an image")
+    assert "skipped 1 of 2 photos" in done.out
+
+
+def test_refused(refused, pairs, folder):
+    assert refused(*pairs, "--pred", "nowhere") == "pred: expected a folder, found nowhere"
+    assert refused(*pairs[:4], "--part", "some") == "--part: expected val or all, found 'some'"
+    assert "expected a .png file" in refused(*pairs, "--worst", "w.jpg")
+    (folder / "e.csv").touch()
+    assert "exists already" in refused(*pairs, "--csv", "e.csv")
+    assert "expected at least one photo" in refused(*pairs[:4], "--pred", "theirs")  # two photos have no val part
