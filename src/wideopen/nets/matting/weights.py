@@ -40,7 +40,7 @@ ROWS: dict[str, WeightsRow] = {
         WeightsRow(
             "mobile",
             "mobile.safetensors",
-            "babef8353f5858f19d7c813ac32e6f6bd6e42cafdb544d1e70bd568ffe055050",
+            "b543b504da08d29f40bd71c01e2fd593e78f41a6db102a7e3648c518b57848bc",
             "mobile",
             "Apache-2.0",
         ),
