@@ -127,7 +127,7 @@ class Lens:
     highlights: float = 1.0
     """0 = none; how much radiance is given back to what the photo clipped at white."""
     quality: Quality = "fast"
-    """exact, or fast: radii from 16 pixels on are blurred at a lower resolution; see docs/performance.md."""
+    """exact, or fast: radii from 32 pixels on are blurred at a lower resolution; see docs/performance.md."""
     grain: float | None = 0.0
     """Grain put back where the blur took it, standard deviation in 8-bit codes at mid grey; None = the photo's own.
 
