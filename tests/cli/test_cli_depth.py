@@ -64,7 +64,7 @@ def test_depth_writes_what_a_model_predicts(wideopen, tiny):
 
 
 def test_depth_inside_the_photo_is_used_first(wideopen, monkeypatch, fetched):
-    monkeypatch.setattr("wideopen.io.embedded.read_embedded", lambda _: Embedded(depth=Phone))
+    monkeypatch.setattr("wideopen.jobs.mattes.read_embedded", lambda _: Embedded(depth=Phone))
     for asked in ("auto", "embedded"):
         done = wideopen("render", "photo.png", *MATTE, "--json", "--overwrite", "--depth", asked)
         assert (done.code, done.err) == (0, [])

@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from small_portrait import HEIGHT, WIDTH, load, nearness, save_grey
 
-from wideopen.cli.kept import read_with_kept
 from wideopen.errors import InvalidInput
 from wideopen.io import Keep, jpeg, read, read_kept, srgb_u8, write, xmp
+from wideopen.jobs.kept import read_with_kept
 
 AGAIN = ("--focus", "d=0.3", "--blur", "5px", "--grain", "off")
 SOURCE = "kept with the photo"

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from small_portrait import HEIGHT, WIDTH, contents, load, portrait, save_grey, subject
 
-from wideopen.cli.output import result_paths
+from wideopen.jobs.names import result_paths
 
 MATTE = ("--matte", "matte.png")
 

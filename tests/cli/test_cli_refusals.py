@@ -268,13 +268,13 @@ def test_usage_errors(refused, arguments, expected):
     assert expected in refused(*arguments)
 
 
-@pytest.mark.parametrize("step", ["pipeline.analyze", "pipeline.render", "io.write"])
+@pytest.mark.parametrize("step", ["open_photo.analyze", "render_file.render", "render_file.write"])
 def test_bug_of_ours_is_exit_1_and_leaves_nothing(wideopen, folder, monkeypatch, step):
     def broken(*_, **__):
         raise ZeroDivisionError("two\nlines")
 
     monkeypatch.delenv("WIDEOPEN_DEBUG", raising=False)
-    monkeypatch.setattr(f"wideopen.{step}", broken)
+    monkeypatch.setattr(f"wideopen.jobs.{step}", broken)
     before = contents(folder)
     done = wideopen("render", "photo.png", *MATTE)
     assert (done.code, done.out, len(done.err)) == (1, "", 1)
@@ -289,7 +289,7 @@ def test_interrupt_leaves_nothing(wideopen, folder, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wideopen.pipeline.render", interrupted)
+    monkeypatch.setattr("wideopen.jobs.render_file.render", interrupted)
     before = contents(folder)
     done = wideopen("render", "photo.png", *MATTE)
     assert (done.code, done.out) == (130, "")

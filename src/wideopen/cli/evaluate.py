@@ -42,8 +42,8 @@ def matting(
 ) -> int:
     """Print MAD, MSE, SAD, gradient and connectivity errors, over whole photos and over the transition."""
     from wideopen.checks import require
-    from wideopen.cli.output import require_distinct
     from wideopen.io.atomic import check_target
+    from wideopen.jobs.names import require_distinct
     from wideopen.nets.matting.config import Inference
     from wideopen.pipeline.mattes import require_matting
     from wideopen.train.evaluate import judge, mattes_of

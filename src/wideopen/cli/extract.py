@@ -26,9 +26,9 @@ def extract(
     not where the file has no unit), NAME.matte.png (for --matte), NAME.hair.png and the like.
     """
     from wideopen.checks import require
-    from wideopen.cli.output import make_folder, require_map_output
     from wideopen.io import write_map
     from wideopen.io.embedded import read_embedded
+    from wideopen.jobs.names import make_folder, require_map_output
 
     parts = read_embedded(photo)
     maps, metres = _maps(parts), _metres(parts.depth)

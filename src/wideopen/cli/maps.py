@@ -27,17 +27,22 @@ def matte(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the subject's matte: white = subject, grey = partly covered."""
-    from wideopen.cli import mattes
-    from wideopen.cli.output import require_map_output
     from wideopen.io import read, write_map
-    from wideopen.nets.matting.config import Inference
+    from wideopen.jobs import mattes
+    from wideopen.jobs.names import require_map_output
+    from wideopen.jobs.settings import MapSettings
     from wideopen.photo import srgb_u8
-    from wideopen.pipeline.mattes import emptiness, find_matte, require_matting
+    from wideopen.pipeline.mattes import emptiness, find_matte
 
-    inference = Inference(
-        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    settings = MapSettings(
+        matting=matting,
+        matting_size=matting_size,
+        matting_stages=matting_stages,
+        matting_tiles=matting_tiles,
+        matting_refiner=matting_refiner,
+        matting_backend=matting_backend,
+        device=device,
     )
-    require_matting(mattes.network(matting))
     require_map_output(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
@@ -47,7 +52,7 @@ def matte(
         own = mattes.from_photo(matting, parts, source)
         alpha = own.matte
         if alpha is None:
-            alpha, _ = find_matte(srgb_u8(source), mattes.network(matting), inference, device)
+            alpha, _ = find_matte(srgb_u8(source), mattes.network(matting), settings.inference, device)
     write_map(out, alpha, overwrite=overwrite)
     for note in (*mattes.notes_of(parts), *own.notes, emptiness(alpha)):
         if note is not None:
@@ -72,20 +77,29 @@ def depth(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the disparity map that render would use: white = nearest."""
-    from wideopen.cli import mattes
-    from wideopen.cli.depth import Depths
-    from wideopen.cli.output import require_map_output
     from wideopen.io import read, read_matte, write_map
-    from wideopen.nets.matting.config import Inference
+    from wideopen.jobs import mattes
+    from wideopen.jobs.depth import Depths
+    from wideopen.jobs.names import require_map_output
+    from wideopen.jobs.settings import MapSettings
     from wideopen.pipeline import understand
 
     inputs = [photo] if matte is None else [photo, matte]
-    inference = Inference(
-        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+    settings = MapSettings(
+        depth=depth,
+        offline=offline,
+        matting=matting,
+        matting_size=matting_size,
+        matting_stages=matting_stages,
+        matting_tiles=matting_tiles,
+        matting_refiner=matting_refiner,
+        matting_backend=matting_backend,
+        device=device,
     )
     depths = Depths(depth, offline=offline)
     require_map_output(out, inputs=inputs, overwrite=overwrite)
-    depths.prepare()
+    with steps(depth) as step:
+        depths.prepare(step)
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
@@ -100,7 +114,7 @@ def depth(
             depth=depths.asked,
             embedded=embedded,
             matting=mattes.network(matting),
-            inference=inference,
+            inference=settings.inference,
             device=device,
             on_step=step,
         )

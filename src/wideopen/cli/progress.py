@@ -8,7 +8,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from wideopen.cli.report import Steps
+from wideopen.cli.report import PlainSteps
+from wideopen.jobs.progress import Steps
 
 
 class _Bar(BarColumn):
@@ -25,7 +26,7 @@ class _Bytes(ProgressColumn):
         return Text(f"{task.completed / 1e6:.0f} of {task.total / 1e6:.0f} MB" if task.total else "")
 
 
-class _Shown(Steps):
+class _Shown(PlainSteps):
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress, self._title = progress, title
         self._task = progress.add_task(title, total=None)

@@ -1,7 +1,6 @@
 """`wideopen render`: one photo or several, from file to file."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,48 +9,9 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.report import steps, warn
 from wideopen.errors import WideopenError
-from wideopen.timing import timed
 
 if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so that --help is quick
-    from wideopen.checks import F32
-    from wideopen.cli.depth import Depths
-    from wideopen.lens import Aperture, Focus, Lens
-    from wideopen.nets.matting.config import Inference
-    from wideopen.photo import Photo
-    from wideopen.pipeline import Scene
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """What is the same for every photo of one command."""
-
-    look: str
-    blur: str
-    focus: "Focus"
-    focus_range: float | None
-    planes: int
-    aperture: "Aperture"
-    cat_eye: float
-    highlights: float
-    grain: float | None
-    quality: str
-    matte: Path | None
-    mattes: Path | None
-    disparity: Path | None
-    depth_m: Path | None
-    depth: "Depths"
-    filter_disparity: bool
-    matting: str
-    inference: "Inference"
-    device: str
-    backend: str
-    save_matte: Path | None
-    save_disparity: Path | None
-    output_quality: int | None
-    output_bits: int | None
-    keep_depth: bool
-    max_megapixels: float
-    overwrite: bool
+    from wideopen.jobs.render_file import Job
 
 
 def render(
@@ -121,8 +81,58 @@ def render(
 ) -> int:
     """Render photos as a fast lens wide open would have taken them."""
     from wideopen.checks import require
-    from wideopen.cli.depth import Depths
-    from wideopen.cli.output import (
+    from wideopen.jobs.open_photo import Given
+    from wideopen.jobs.render_file import Job
+    from wideopen.jobs.settings import LensSettings, MapSettings, OutputSettings
+
+    single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
+    single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
+    for name, value in single.items():
+        require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
+    given = Given(matte=matte, mattes=mattes, disparity=disparity, depth_m=depth_m)
+    if disparity is not None or depth_m is not None:
+        file = "--disparity" if depth_m is None else "--depth-m"
+        require(depth == "auto", f"--depth and {file}: expected one of them, found both")
+        depth = "planar"  # nothing is looked for
+    job = Job(
+        lens=LensSettings(
+            look=look,
+            blur=blur,
+            focus=focus,
+            focus_range=focus_range,
+            planes=planes,
+            aperture=aperture,
+            cat_eye=cat_eye,
+            highlights=highlights,
+            grain=grain,
+            quality=quality,
+        ),
+        maps=MapSettings(
+            depth=depth,
+            offline=offline,
+            filter_disparity=filter_disparity,
+            matting=matting,
+            matting_size=matting_size,
+            matting_stages=matting_stages,
+            matting_tiles=matting_tiles,
+            matting_refiner=matting_refiner,
+            matting_backend=matting_backend,
+            device=device,
+        ),
+        output=OutputSettings(output_quality=output_quality, output_bits=output_bits, keep_depth=keep_depth),
+        given=given,
+        save_matte=save_matte,
+        save_disparity=save_disparity,
+        backend=backend,
+        max_megapixels=max_megapixels,
+        overwrite=overwrite,
+    )
+    return _render_all(photos, _results(photos, out, job), job, as_json=as_json)
+
+
+def _results(photos: list[Path], out: Path | None, job: "Job") -> list[Path]:
+    """One result per photo. Raises InvalidInput for all that could not be written in the end."""
+    from wideopen.jobs.names import (
         require_bits,
         require_distinct,
         require_map_output,
@@ -130,226 +140,38 @@ def render(
         result_paths,
         sidecar_paths,
     )
-    from wideopen.lens import Aperture, Focus, parse_grain
-    from wideopen.nets.matting.config import Inference
 
-    single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
-    single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
-    for name, value in single.items():
-        require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
-    require(matte is None or mattes is None, "--matte and --mattes: expected one of them, found both")
-    require(mattes is None or mattes.is_dir(), f"--mattes: expected a folder, found {mattes}")
-    require(disparity is None or depth_m is None, "--disparity and --depth-m: expected one of them, found both")
-    if disparity is not None or depth_m is not None:
-        file = "--disparity" if depth_m is None else "--depth-m"
-        require(depth == "auto", f"--depth and {file}: expected one of them, found both")
-        depth = "planar"  # nothing is looked for
-    own = focus_range is None or look != "paper"
-    require(
-        own, f"--focus-range: expected with --look thin-lens, found {focus_range} (the paper's equations have none)"
-    )
-    job = _Job(
-        look=look,
-        blur=blur,
-        focus=Focus.parse(focus),
-        focus_range=focus_range,
-        planes=planes,
-        aperture=Aperture.parse(aperture),
-        cat_eye=cat_eye,
-        highlights=highlights,
-        grain=parse_grain(grain),
-        quality=quality,
-        matte=matte,
-        mattes=mattes,
-        disparity=disparity,
-        depth_m=depth_m,
-        depth=Depths(depth, offline=offline),
-        filter_disparity=filter_disparity,
-        matting=matting,
-        inference=Inference(
-            size=matting_size,
-            stages=matting_stages,
-            tiles=matting_tiles,
-            refiner=matting_refiner,
-            backend=matting_backend,
-        ),
-        device=device,
-        backend=backend,
-        save_matte=save_matte,
-        save_disparity=save_disparity,
-        output_quality=output_quality,
-        output_bits=output_bits,
-        keep_depth=keep_depth,
-        max_megapixels=max_megapixels,
-        overwrite=overwrite,
-    )
-    # Settings are checked before the first photo is opened; the focus is only known with a scene.
-    _lens(job, 0.0, 0.0, long_side_px=10**9)
-    inputs = [*photos, *(path for path in (matte, disparity, depth_m) if path is not None)]
-    paths = result_paths(photos, out, inputs=inputs, overwrite=overwrite)
-    require_quality(output_quality, paths)
-    require_bits(output_bits, paths)
-    saved = [path for path in (save_matte, save_disparity) if path is not None]
-    beside = sidecar_paths(paths, inputs=inputs, overwrite=overwrite) if keep_depth else []
+    inputs = [*photos, *job.given.files]
+    paths = result_paths(photos, out, inputs=inputs, overwrite=job.overwrite)
+    require_quality(job.output.output_quality, paths)
+    require_bits(job.output.output_bits, paths)
+    saved = [path for path in (job.save_matte, job.save_disparity) if path is not None]
+    beside = sidecar_paths(paths, inputs=inputs, overwrite=job.overwrite) if job.output.keep_depth else []
     for path in saved:
-        require_map_output(path, inputs=inputs, overwrite=overwrite)
+        require_map_output(path, inputs=inputs, overwrite=job.overwrite)
     require_distinct([*paths, *saved, *beside])
-    job.depth.prepare()
+    return paths
+
+
+def _render_all(photos: list[Path], paths: list[Path], job: "Job", *, as_json: bool) -> int:
+    """Render each photo; one that cannot be is told of, and the others are rendered. Returns the exit code."""
+    from wideopen.jobs.depth import Depths
+    from wideopen.jobs.render_file import render_file
+
+    depths = Depths(job.maps.depth, offline=job.maps.offline)
+    with steps(job.maps.depth) as step:
+        depths.prepare(step)
     failures = 0
     for photo, path in zip(photos, paths, strict=True):
         try:
-            report = _one(photo, path, job)
+            with steps(photo.name) as step:
+                report = render_file(photo, path, job, depths=depths, step=step)
         except WideopenError as error:
             warn(f"wideopen: {error}")
             failures += 1
             continue
         _tell(report, as_json=as_json)
     return 2 if failures else 0
-
-
-def _lens(job: _Job, focus: float, focus_range: float, *, long_side_px: int) -> "Lens":
-    from wideopen.lens import Lens, Look, Quality, parse_blur
-
-    look: Look = job.look  # type: ignore[assignment]  # Lens refuses other words
-    quality: Quality = job.quality  # type: ignore[assignment]
-    return Lens(
-        focus_disparity=focus,
-        focus_range=focus_range if job.focus_range is None else job.focus_range,
-        max_radius=parse_blur(job.blur, long_side_px),
-        look=look,
-        planes=job.planes,
-        aperture=job.aperture,
-        cat_eye=job.cat_eye,
-        highlights=job.highlights,
-        grain=job.grain,
-        quality=quality,
-    )
-
-
-def _one(photo_path: Path, out: Path, job: _Job) -> dict[str, Any]:
-    """Read, analyse, render, write; returns what --json prints."""
-    from wideopen.cli import mattes
-    from wideopen.ops.render import first_use_compiles
-    from wideopen.pipeline import analyze
-    from wideopen.pipeline import render as render_scene
-
-    seconds: dict[str, float] = {}
-    with steps(photo_path.name) as step, timed(seconds, "total"):
-        if first_use_compiles(job.backend, job.look):
-            warn("first run: compiling kernels, about 20 seconds, once")
-        step("reading")
-        with timed(seconds, "read"):
-            photo, matte, disparity, kept = _read(photo_path, job)
-            depth = job.depth.asked if disparity is None else "planar"  # nothing is looked for
-            wanted = (disparity is None and job.depth.looks_inside) or (
-                matte is None and mattes.looks_inside(job.matting)
-            )
-            source = photo.source or photo_path  # the original of a result that keeps its maps
-            parts = mattes.parts_of(source, wanted=wanted)
-            embedded = job.depth.embedded(source, parts, step) if disparity is None else None
-            own = mattes.from_photo(job.matting, parts, photo) if matte is None else mattes.Found()
-        scene = analyze(
-            photo,
-            matte=own.matte if matte is None else matte,
-            disparity=disparity,
-            depth=depth,
-            embedded=embedded,
-            filter_disparity=job.filter_disparity and "disparity" not in kept,
-            matting=mattes.network(job.matting),
-            inference=job.inference,
-            device=job.device,
-            backend=job.backend,
-            on_step=step,
-        )
-        seconds |= scene.maps.seconds
-        focus, focus_range = job.focus.resolve(scene)
-        lens = _lens(job, focus, focus_range, long_side_px=max(photo.rgb.shape))
-        step("rendering")
-        with timed(seconds, "render"):
-            image = render_scene(scene, lens, backend=job.backend)
-        step("writing")
-        with timed(seconds, "write"):
-            _write(image, out, photo, scene, job)
-    report = _report(photo_path, photo, out, scene, lens, job) | kept | {"seconds": seconds}
-    report["matte"] = own.source or report["matte"]
-    report["notes"] += [*mattes.notes_of(parts), *own.notes]
-    return report
-
-
-def _read(path: Path, job: _Job) -> "tuple[Photo, F32 | None, F32 | None, dict[str, str]]":
-    """Photo, the matte and disparity that were given or kept, and the sources of those that were kept."""
-    from wideopen.cli.kept import SOURCE, read_with_kept
-    from wideopen.io import read_depth_m, read_disparity, read_matte
-
-    photo, maps = read_with_kept(path, max_megapixels=job.max_megapixels)
-    size = photo.rgb.shape[:2]
-    given = _matte_of(path, job)
-    matte = None if given is None else read_matte(given, size=size)
-    disparity = None if job.disparity is None else read_disparity(job.disparity, size=size)
-    if job.depth_m is not None:
-        disparity = read_depth_m(job.depth_m, size=size)
-    kept = {}
-    if maps is not None and matte is None and job.matting == "auto":
-        matte, kept["matte"] = maps.matte, SOURCE
-    if maps is not None and disparity is None and job.depth.asked == "auto":
-        disparity, kept["disparity"] = maps.disparity, SOURCE
-    return photo, matte, disparity, kept
-
-
-def _matte_of(photo: Path, job: _Job) -> Path | None:
-    """The file of a photo's matte, if mattes are given. Raises InvalidInput for a folder without it."""
-    from wideopen.cli.output import MAP_EXTENSIONS
-    from wideopen.errors import InvalidInput
-
-    if job.mattes is None:
-        return job.matte
-    for suffix in MAP_EXTENSIONS:
-        file = job.mattes / f"{photo.stem}{suffix}"
-        if file.is_file():
-            return file
-    raise InvalidInput(f"--mattes: expected a matte {job.mattes / photo.stem}.png, found none")
-
-
-def _write(image: "F32", out: Path, photo: "Photo", scene: "Scene", job: _Job) -> None:
-    """The maps asked for, then the result: it is there only if all went well."""
-    from wideopen.cli.output import make_folder
-    from wideopen.io import Keep, write, write_map
-
-    make_folder(out.parent)
-    if job.save_matte is not None:
-        write_map(job.save_matte, scene.matte, overwrite=job.overwrite)
-    if job.save_disparity is not None:
-        write_map(job.save_disparity, scene.disparity, overwrite=job.overwrite)
-    keep = Keep(matte=scene.matte, disparity=scene.disparity) if job.keep_depth else None
-    how = {"quality": job.output_quality, "bits": job.output_bits}
-    write(out, image, like=photo, keep=keep, overwrite=job.overwrite, **how)
-
-
-def _report(path: Path, photo: "Photo", out: Path, scene: "Scene", lens: "Lens", job: _Job) -> dict[str, Any]:
-    height, width = photo.rgb.shape[:2]
-    given = _matte_of(path, job)
-    return {
-        "photo": str(path),
-        "out": str(out),
-        "size": [width, height],
-        "look": lens.look,
-        "matte": str(given) if given else scene.maps.matte_source,
-        "disparity": str(job.disparity or job.depth_m or scene.maps.disparity_source),
-        "filtered": scene.maps.disparity_filtered,
-        "focus_disparity": round(lens.focus_disparity, 4),
-        "focus_range": round(lens.focus_range, 4) if lens.look == "thin-lens" else 0.0,
-        "radius_px": round(lens.max_radius * max(width, height), 2),
-        "grain": round(scene.grain.codes if lens.grain is None else lens.grain, 2),
-        "backend": _backend_name(job.backend),
-        "notes": [*photo.metadata.notes, *scene.maps.notes],
-    }
-
-
-def _backend_name(asked: str) -> str:
-    from wideopen.backends import pick
-    from wideopen.ops.render import BACKENDS
-
-    return pick(BACKENDS, asked)[0]
 
 
 def _tell(report: dict[str, Any], *, as_json: bool) -> None:

@@ -4,30 +4,30 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from wideopen.jobs.progress import Steps
+
 
 def warn(line: str) -> None:
     """One line on stderr."""
     sys.stderr.write(" ".join(line.split()) + "\n")
 
 
-class Steps:
-    """Names the current step of a command; while something is downloaded, also how much of it is there."""
+class PlainSteps(Steps):
+    """Notes on stderr, and no steps."""
 
-    def __call__(self, step: str) -> None:
-        """Show `step`."""
-
-    def download(self, done: int, total: int) -> None:
-        """Show `done` of `total` bytes, until the next step."""
+    def note(self, line: str) -> None:
+        """One line on stderr."""
+        warn(line)
 
 
 @contextmanager
 def steps(title: str) -> Iterator[Steps]:
     """Show `title` and the current step while something runs; yields what is told the steps.
 
-    Nothing is shown where stderr is no terminal.
+    No step is shown where stderr is no terminal.
     """
     if not sys.stderr.isatty():
-        yield Steps()
+        yield PlainSteps()
         return
     from wideopen.cli.progress import terminal_steps
 

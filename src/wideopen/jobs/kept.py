@@ -2,23 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from wideopen.io.kept import Keep
-    from wideopen.photo import Photo
+from wideopen.io import Keep, read
+from wideopen.io.kept import read_kept
+from wideopen.photo import Photo
 
 SOURCE = "kept with the photo"
 
 
-def read_with_kept(path: Path, *, max_megapixels: float) -> "tuple[Photo, Keep | None]":
+def read_with_kept(path: Path, *, max_megapixels: float) -> tuple[Photo, Keep | None]:
     """Return (the photo to render, the maps kept with it or None); its notes say where both come from.
 
     The photo is the one at `path`, or the original of a result that keeps its maps. Raises InvalidInput as `io.read`.
     """
-    from wideopen.io import read
-    from wideopen.io.kept import read_kept
-
     kept = read_kept(path, max_megapixels=max_megapixels)
     photo = read(path if kept is None else kept.photo, max_megapixels=max_megapixels)
     if kept is None:

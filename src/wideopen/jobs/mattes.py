@@ -1,19 +1,17 @@
-"""--matting at the edge: the matte that a photo's file holds, or the network that predicts one.
+"""--matting: the matte that a photo's file holds, or the network that predicts one.
 
 `auto` takes the portrait matte inside the photo where there is one: phones make it from more than the finished photo
 (depth, several exposures) and it is there at once. A network asked for by name is always used.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
+from wideopen.checks import F32
 from wideopen.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from wideopen.checks import F32
-    from wideopen.io.embedded import Embedded
-    from wideopen.photo import Photo
+from wideopen.io.embedded import Embedded, read_embedded
+from wideopen.ops.resize import resize_map
+from wideopen.photo import Photo
 
 NETWORK = "mobile"
 """What predicts the matte when `auto` finds none inside the photo."""
@@ -24,19 +22,17 @@ _NEARLY_EMPTY = 0.5
 class Found(NamedTuple):
     """The matte from a photo's file, if there is a usable one."""
 
-    matte: "F32 | None" = None  # (H, W) in [0, 1]
+    matte: F32 | None = None  # (H, W) in [0, 1]
     source: str | None = None
     notes: tuple[str, ...] = ()
 
 
-def parts_of(path: "Path", *, wanted: bool) -> "Embedded":
+def parts_of(path: Path, *, wanted: bool) -> Embedded:
     """What is inside the photo at `path`; nothing, without a look, unless `wanted`."""
-    from wideopen.io.embedded import Embedded, read_embedded
-
     return read_embedded(path) if wanted else Embedded()
 
 
-def notes_of(parts: "Embedded") -> tuple[str, ...]:
+def notes_of(parts: Embedded) -> tuple[str, ...]:
     """For the user: what is inside the photo and cannot be used."""
     return tuple(f"ignored inside the photo: {line}" for line in parts.ignored)
 
@@ -51,7 +47,7 @@ def looks_inside(asked: str) -> bool:
     return asked in ("auto", "embedded")
 
 
-def from_photo(asked: str, parts: "Embedded", photo: "Photo") -> Found:
+def from_photo(asked: str, parts: Embedded, photo: Photo) -> Found:
     """The portrait matte of the photo at its size, linearly; nothing where a network is asked for.
 
     Not along the photo's edges, as disparity is: that would settle soft hair to one side or the other.
@@ -69,6 +65,4 @@ def from_photo(asked: str, parts: "Embedded", photo: "Photo") -> Found:
         return Found()
     if asked == "auto" and matte.max() < _NEARLY_EMPTY:
         return Found(notes=(f"the {EMBEDDED} is empty; {NETWORK} predicts one",))
-    from wideopen.ops.resize import resize_map
-
     return Found(resize_map(matte, photo.rgb.shape[:2]), EMBEDDED)

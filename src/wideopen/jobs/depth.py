@@ -1,14 +1,12 @@
-"""--depth at the edge: what photos' files hold, and models that may have to be downloaded first."""
+"""--depth: what photos' files hold, and models that may have to be downloaded first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from wideopen.cli.report import Steps, steps, warn
 from wideopen.errors import InvalidInput, WeightsError
-
-if TYPE_CHECKING:
-    from wideopen.io.embedded import Embedded
-    from wideopen.ops.depth_map import DepthMap
+from wideopen.io.embedded import Embedded
+from wideopen.jobs.progress import Steps
+from wideopen.ops.depth_map import DepthMap
+from wideopen.pipeline.sources import WORDS, require_depth
 
 
 class Depths:
@@ -16,27 +14,27 @@ class Depths:
 
     def __init__(self, asked: str, *, offline: bool) -> None:
         """`asked` is the word after --depth. Raises InvalidInput for a word that names no source."""
-        from wideopen.pipeline.sources import require_depth
-
         require_depth(asked)
         self.asked = asked
         self._offline = offline
         self._tried = False
 
-    def prepare(self) -> None:
-        """Have the weights of a model asked for by name on disk, before any photo is opened. Raises WeightsError."""
-        from wideopen.pipeline.sources import WORDS
+    @property
+    def is_model(self) -> bool:
+        """Whether a model was asked for by name."""
+        return self.asked not in WORDS
 
-        if self.asked not in WORDS:
-            with steps(self.asked) as step:
-                _fetch(self.asked, step, offline=self._offline)
+    def prepare(self, step: Steps) -> None:
+        """Have the weights of a model asked for by name on disk, before any photo is opened. Raises WeightsError."""
+        if self.is_model:
+            _fetch(self.asked, step, offline=self._offline)
 
     @property
     def looks_inside(self) -> bool:
         """Whether the source asked for makes it worth reading the parts inside a photo."""
         return self.asked in ("auto", "embedded")
 
-    def embedded(self, photo: Path, parts: "Embedded", step: Steps) -> "DepthMap | None":
+    def embedded(self, photo: Path, parts: Embedded, step: Steps) -> DepthMap | None:
         """The depth among the parts inside a photo, if it may be used; else, for "auto", have the default model.
 
         Where it cannot be fetched one line says why, once a command; `analyze` then does without. Raises InvalidInput
@@ -64,7 +62,7 @@ class Depths:
         try:
             _fetch(DEFAULT, step, offline=False)
         except WeightsError as error:
-            warn(f"note: {error}")
+            step.note(f"note: {error}")
 
 
 def _fetch(model: str, step: Steps, *, offline: bool) -> None:
@@ -73,6 +71,6 @@ def _fetch(model: str, step: Steps, *, offline: bool) -> None:
     if on_disk(model):
         return
     if not is_offline(offline):
-        warn(f"note: downloading depth model {resolve(model).describe()}, once, into {cache_folder()}")
+        step.note(f"note: downloading depth model {resolve(model).describe()}, once, into {cache_folder()}")
         step("downloading")
     fetch(model, offline=offline, on_bytes=step.download)
