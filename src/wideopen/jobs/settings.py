@@ -60,11 +60,7 @@ class LensSettings(_Words):
     def __post_init__(self) -> None:
         _require_kinds(self, text=("look", "blur", "focus", "aperture", "grain", "quality"))
         _require_kinds(self, number=("cat_eye", "highlights"), whole=("planes",), maybe_number=("focus_range",))
-        if isinstance(self.paper, Mapping):
-            object.__setattr__(self, "paper", _paper(self.paper))
-        require(
-            self.paper is None or isinstance(self.paper, PaperLook), f"paper: expected constants, found {self.paper!r}"
-        )
+        object.__setattr__(self, "paper", _paper(self.paper))  # from JSON it is a mapping
         require(
             self.focus_range is None or self.look != "paper",
             f"focus_range: expected with look thin-lens, found {self.focus_range} (the paper's equations have none)",
