@@ -32,6 +32,7 @@ def matting(
     matting: Annotated[str, typer.Option(help="Network: mobile, paper, a weight file, or rembg:NAME.")] = "mobile",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
+    matting_edges: options.MattingEdges = True,
     matting_tiles: options.MattingTiles = False,
     matting_refiner: options.MattingRefiner = None,
     matting_backend: options.MattingBackend = "auto",
@@ -53,7 +54,12 @@ def matting(
     require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
     require(worst is None or worst.suffix == ".png", f"--worst: expected a .png file to write, found {worst}")
     inference = Inference(
-        size=matting_size, stages=matting_stages, tiles=matting_tiles, refiner=matting_refiner, backend=matting_backend
+        size=matting_size,
+        stages=matting_stages,
+        edges=matting_edges,
+        tiles=matting_tiles,
+        refiner=matting_refiner,
+        backend=matting_backend,
     )
     targets = [path for path in (csv, worst) if path is not None]
     for path in targets:

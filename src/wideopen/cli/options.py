@@ -40,9 +40,13 @@ MattingSize = Annotated[
 MattingStages = Annotated[
     int | None, typer.Option("--matting-stages", help="Times the matting network runs (T). Default: its own, 3.")
 ]
+MattingEdges = Annotated[
+    bool,
+    typer.Option("--matting-edges/--no-matting-edges", help="Let the matte's outline follow the photo's own edges."),
+]
 MattingTiles = Annotated[
     bool,
-    typer.Option("--matting-tiles/--no-matting-tiles", help="Refine the outline on tiles of the photo's own pixels."),
+    typer.Option("--matting-tiles/--no-matting-tiles", help="Run the network once more, on tiles along the outline."),
 ]
 MattingRefiner = Annotated[
     str | None,

@@ -99,6 +99,7 @@ class MapSettings(_Words):
     matting: str = "auto"
     matting_size: int | None = None
     matting_stages: int | None = None
+    matting_edges: bool = True
     matting_tiles: bool = False
     matting_refiner: str | None = None
     matting_backend: str = "auto"
@@ -108,7 +109,7 @@ class MapSettings(_Words):
         from wideopen.jobs.mattes import network
 
         _require_kinds(self, text=("depth", "matting", "matting_backend", "device"))
-        _require_kinds(self, truth=("offline", "filter_disparity", "matting_tiles"))
+        _require_kinds(self, truth=("offline", "filter_disparity", "matting_edges", "matting_tiles"))
         _require_kinds(self, maybe_whole=("matting_size", "matting_stages"))
         require_depth(self.depth)
         require_matting(network(self.matting))
@@ -121,6 +122,7 @@ class MapSettings(_Words):
         return Inference(
             size=self.matting_size,
             stages=self.matting_stages,
+            edges=self.matting_edges,
             tiles=self.matting_tiles,
             refiner=self.matting_refiner,
             backend=self.matting_backend,

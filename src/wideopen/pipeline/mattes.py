@@ -50,6 +50,7 @@ def find_matte(photo_u8: U8, matting: Matting, inference: Inference, device: str
             weights=matting,
             size=inference.size,
             stages=inference.stages,
+            edges=inference.edges,
             tiles=inference.tiles,
             backend=inference.backend,
             device=device,

@@ -71,6 +71,7 @@ class Inference:
 
     size: int | None = None  # long side for the network, in pixels
     stages: int | None = None  # T
+    edges: bool = True  # let the transition follow the photo's edges at its own size
     tiles: bool = False  # refine the transition on tiles of the photo itself
     backend: str = "auto"  # auto, torch or onnx
     refiner: str | None = None  # a VitMatte, folder or hub id, that estimates the transition again

@@ -1,8 +1,8 @@
-"""From a photo to its matte: resize to the network's size, T stages, resize back, clean up.
+"""From a photo to its matte: resize to the network's size, T stages, clean up, back along its edges.
 
 The photo's long side becomes `size` pixels, both sides rounded to multiples of 32 (the paper
 squeezes every photo to 1024x1024; keeping the aspect is ours). Small photos are enlarged too:
-the network has learned people of a certain size. Clean-up is ours.
+the network has learned people of a certain size. Clean-up and the way back along the photo's edges are ours.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from wideopen.nets.matting.config import Inference, MattingConfig
 from wideopen.nets.matting.engine import Engine, TorchEngine, pick_engine
 from wideopen.nets.matting.model import STRIDE, MattingNet
 from wideopen.nets.matting.tiles import refine_on_tiles
+from wideopen.ops.matte_edges import follow_edges
 from wideopen.ops.resize import resize_map
 
 
@@ -39,7 +40,7 @@ def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int
 
 
 def matte_by(engine: Engine, srgb_u8: U8, inference: Inference) -> F32:
-    """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3): stages, clean-up, then tiles if asked."""
+    """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3): stages, clean-up, the photo's edges, then tiles if asked."""
     height, width = srgb_u8.shape[:2]
     config = engine.config
     previous: F32 | None = None
@@ -50,7 +51,8 @@ def matte_by(engine: Engine, srgb_u8: U8, inference: Inference) -> F32:
             previous = resize_map(previous, small.shape)
         previous = engine(small, same, previous)
     assert previous is not None  # stage_sizes never returns nothing
-    alpha = np.asarray(np.clip(resize_map(clean_up(previous, small), (height, width)), 0, 1), np.float32)
+    alpha = np.clip(clean_up(previous, small), 0, 1).astype(np.float32)
+    alpha = follow_edges(alpha, srgb_u8) if inference.edges else resize_map(alpha, (height, width))
     scale = max(height, width) / max(small.shape)
     return refine_on_tiles(engine, srgb_u8, alpha, scale=scale) if inference.tiles and scale > 1 else alpha
 
@@ -66,6 +68,7 @@ def predict_matte(
     weights: str | Path = "mobile",
     size: int | None = None,
     stages: int | None = None,
+    edges: bool = True,
     tiles: bool = False,
     backend: str = "auto",
     device: str = "auto",
@@ -74,7 +77,8 @@ def predict_matte(
 
     `weights` is a shipped name, a safetensors file or an ONNX file of `wideopen export matting`; `size`
     the network's long side in pixels and `stages` the paper's T (default: what the weights'
-    configuration says); `tiles` refines the transition at the photo's own resolution; `backend` auto,
+    configuration says); `edges` lets the transition follow the photo's own edges; `tiles` runs the network once more
+    on tiles of the photo; `backend` auto,
     torch or onnx; `device` auto, cpu or cuda.
     Raises InvalidInput, WeightsError, BackendUnavailable.
     """
@@ -87,5 +91,5 @@ def predict_matte(
         "srgb_u8: expected (H, W, 3) uint8, found "
         f"{getattr(srgb_u8, 'shape', type(srgb_u8).__name__)} {getattr(srgb_u8, 'dtype', '')}",
     )
-    inference = Inference(size=size, stages=stages, tiles=tiles, backend=backend)
+    inference = Inference(size=size, stages=stages, edges=edges, tiles=tiles, backend=backend)
     return matte_by(pick_engine(weights, backend, device), srgb_u8, inference)
