@@ -18,8 +18,9 @@ from wideopen.train.board import picture_grid
 from wideopen.train.checkpoint import load_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.matting import run_training
-from wideopen.train.photos import find_pairs, load_photos
+from wideopen.train.photos import find_pairs
 from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
+from wideopen.train.store import load_photos
 
 
 def square(seed):
@@ -77,8 +78,8 @@ def test_two_processes_learn_what_one_learns_with_two_batches_a_step(squares, tm
 
 
 def test_batches_of_several_processes_take_turns(squares):
-    photos = load_photos(find_pairs(squares), 48).groups
-    batches = Batches(photos, [], size=32, batch=1, seed=3, chances=Chances())
+    loaded = load_photos(find_pairs(squares), 48)
+    batches = Batches(loaded.photos, loaded.groups, [], size=32, batch=1, seed=3, chances=Chances())
     every, second = batches.start_at(2), batches.start_at(2, 2)
     alone = [next(every)[0] for _ in range(3)]
     assert torch.equal(next(second)[0], alone[0])
@@ -86,12 +87,28 @@ def test_batches_of_several_processes_take_turns(squares):
 
 
 def test_worker_processes_make_the_batches_that_a_thread_makes(squares):
-    photos = load_photos(find_pairs(squares), 48).groups
+    loaded = load_photos(find_pairs(squares), 48)
     made = []
     for workers in (0, 2):
-        source = Batches(photos, [], size=32, batch=2, seed=3, chances=Chances(), workers=workers).start_at(5)
+        source = Batches(
+            loaded.photos, loaded.groups, [], size=32, batch=2, seed=3, chances=Chances(), workers=workers
+        ).start_at(5)
         made.append([next(source)[0] for _ in range(3)])
     assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_photos_beyond_the_memory_are_read_when_drawn_and_the_batches_are_the_same(squares, tmp_path, share):
+    pairs = find_pairs(squares)
+    whole = load_photos(pairs, 48)
+    budget = share * sum(photo.nbytes for photo in whole.photos)
+    part = load_photos(pairs, 48, tmp_path / "colours", budget_bytes=budget)
+    assert len(whole.photos.kept) == len(pairs)
+    assert sum(photo.nbytes for photo in part.photos.kept.values()) <= budget
+    assert len(part.photos.kept) == int(share * len(pairs))  # all of one size here
+    a, b = (Batches(x.photos, x.groups, [], size=32, batch=2, seed=3, chances=Chances()).make(1) for x in (whole, part))
+    assert np.array_equal(a[0], b[0])
+    assert np.array_equal(a[1], b[1])
 
 
 def test_accumulated_steps_resume_to_the_same_losses(squares, tmp_path):

@@ -176,7 +176,7 @@ def test_no_second_subject_appears_in_the_reflected_border():
 
 def test_batches_depend_on_seed_and_number_alone():
     def batches(seed):
-        return Batches([[photo(0)], [photo(1)]], [], size=32, batch=2, seed=seed, chances=Chances())
+        return Batches([photo(0), photo(1)], "ab", [], size=32, batch=2, seed=seed, chances=Chances())
 
     first, again, other = (batches(s).make(7) for s in (0, 0, 1))
     assert_allclose(first[0], again[0], rtol=0, atol=0)
@@ -264,8 +264,8 @@ def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, 
 
 def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
     trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, steps=30))
-    photos = [[photo(i) for i in range(4)]]
-    data = Batches(photos, [], size=64, batch=4, seed=0, chances=Chances())
+    photos = [photo(i) for i in range(4)]
+    data = Batches(photos, "aaaa", [], size=64, batch=4, seed=0, chances=Chances())
     image, alpha = next(data.start_at(0))
     history = [float(trainer.train_step([(image, alpha)]).total.detach()) for _ in range(12)]
     assert np.mean(history[-3:]) < 0.7 * history[0]

@@ -55,6 +55,9 @@ def matting(
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     devices: Annotated[int, typer.Option(help="GPUs, or processes on the CPU.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes that make samples; 0 is a thread.")] = 0,
+    memory_gb: Annotated[
+        float, typer.Option(help="For photos; those beyond it are read from disk whenever they are drawn.")
+    ] = 8.0,
     seed: Annotated[int, typer.Option(help="Of the weights and of every batch.")] = 0,
     checkpoint_minutes: Annotated[float, typer.Option(help="Between checkpoints.")] = 5,
     tensorboard: Annotated[bool, typer.Option(help="Write curves and pictures to OUT/tensorboard.")] = True,
@@ -93,6 +96,7 @@ def matting(
             devices=devices,
             accumulate=accumulate,
             workers=workers,
+            memory_gb=memory_gb,
         ),
         reports=Reports(checkpoint_minutes=checkpoint_minutes, tensorboard=tensorboard, bar=True),
     )

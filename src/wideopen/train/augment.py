@@ -8,6 +8,7 @@ drawn onto heads, with their exact coverage. The photo's own matte is changed by
 Samples are display-encoded uint8.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -111,7 +112,7 @@ def _blur(image: U8, sigma: float) -> U8:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
-def background(rng: Rng, photos: list[Photo], backgrounds: list[U8], size: int) -> U8:
+def background(rng: Rng, photos: Sequence[Photo], backgrounds: list[U8], size: int) -> U8:
     """A scene (size, size, 3) without a subject: sharp, out of focus or near-flat."""
     kind = rng.random()
     if kind < 0.12 or not backgrounds:
@@ -119,7 +120,7 @@ def background(rng: Rng, photos: list[Photo], backgrounds: list[U8], size: int) 
         corners += 0.7 * (corners.mean((0, 1)) - corners)  # near-flat, as a studio wall is
         return np.asarray(cv2.resize(corners, (size, size)), np.uint8)
     if kind < 0.24:  # colours of a street or an office, with nobody left to recognise
-        other = photos[rng.integers(len(photos))].rgb
+        other = photos[int(rng.integers(len(photos)))].rgb
         return _blur(np.asarray(cv2.resize(other, (size, size)), np.uint8), size / 20)
     scene = backgrounds[rng.integers(len(backgrounds))]
     side = int(min(scene.shape[:2]) * rng.uniform(0.4, 1.0))
@@ -178,7 +179,7 @@ def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
 
 
 def composite(
-    rng: Rng, photos: list[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
+    rng: Rng, photos: Sequence[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
 ) -> tuple[U8, U8]:
     """A subject, at times two or a tuft of hair, on a scene of another photo: (rgb, alpha)."""
     scene = background(rng, photos, backgrounds, size)
@@ -189,7 +190,7 @@ def composite(
     else:
         layer = _cut_out(rng, photos[index], size, backgrounds, chances)
         if rng.random() < chances.second_person:
-            other = photos[rng.integers(len(photos))]
+            other = photos[int(rng.integers(len(photos)))]
             layer = over(layer, _cut_out(rng, other, size, backgrounds, chances))
     if rng.random() < chances.match_scene:
         layer = match_scene(layer, scene, rng.uniform(0, 0.7))
@@ -300,7 +301,7 @@ def camera(rng: Rng, rgb: U8, chances: Chances) -> U8:
 
 
 def sample(
-    rng: Rng, photos: list[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
+    rng: Rng, photos: Sequence[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
 ) -> tuple[U8, U8]:
     """One training sample of photo `index`: (rgb (size, size, 3), alpha (size, size))."""
     if rng.random() < chances.new_background:

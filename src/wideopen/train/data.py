@@ -2,7 +2,8 @@
 sees what an uninterrupted one would have seen, whatever was prefetched.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
@@ -29,11 +30,12 @@ def to_alpha_bchw(alpha: U8) -> Tensor:
 
 
 class Batches:
-    """Augmented batches of `batch` samples; groups of photos are drawn equally often."""
+    """Augmented batches of `batch` samples; groups, one named for each photo, are drawn equally often."""
 
     def __init__(
         self,
-        groups: list[list[Photo]],
+        photos: Sequence[Photo],
+        groups: Sequence[str],
         backgrounds: list[U8],
         *,
         size: int,
@@ -42,9 +44,10 @@ class Batches:
         chances: Chances,
         workers: int = 0,
     ) -> None:
-        require(bool(groups) and all(groups), "data: expected training photos, found none")
-        self.photos = [photo for group in groups for photo in group]
-        self.weights = np.concatenate([np.full(len(g), 1 / len(g) / len(groups)) for g in groups])
+        require(len(photos) > 0, "data: expected training photos, found none")
+        self.photos = photos
+        sizes = Counter(groups)
+        self.weights = np.array([1 / sizes[group] / len(sizes) for group in groups])
         self.backgrounds = backgrounds
         self.size, self.batch, self.seed, self.chances = size, batch, seed, chances
         self.workers = workers

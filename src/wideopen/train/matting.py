@@ -28,8 +28,9 @@ from wideopen.train.data import Batches
 from wideopen.train.evaluate import evaluate_net
 from wideopen.train.export import current_commit
 from wideopen.train.memory import keep_large_allocations
-from wideopen.train.photos import Pair, find_pairs, load_backgrounds, load_photos
+from wideopen.train.photos import Pair, find_pairs, load_backgrounds
 from wideopen.train.run import TrainRun
+from wideopen.train.store import load_photos
 from wideopen.train.trainer import Batch, Trainer, make_fabric
 
 LOG = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
     logging.basicConfig(
         level=logging.INFO if fabric.is_global_zero else logging.WARNING, format="%(asctime)s %(message)s"
     )
+    logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # else a line for every photo
     LOG.info("starting from %s", _origin(run))
     trainer = Trainer(run, fabric)
     batches = _batches(run, pairs, fabric.is_global_zero)
@@ -88,14 +90,21 @@ def _origin(run: TrainRun) -> str:
 
 def _batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
     keep_px = 2 * run.size  # a window may be half of the photo
-    photos = load_photos([pair for pair in pairs if pair.part == "train"], keep_px, run.cache or run.out / "foreground")
+    loaded = load_photos(
+        [pair for pair in pairs if pair.part == "train"],
+        keep_px,
+        run.cache or run.out / "foreground",
+        budget_bytes=run.hardware.memory_gb * 1e9,
+    )
     if report:
-        for name, reason in photos.skipped:
+        for name, reason in loaded.skipped:
             LOG.warning("skipped %s: %s", name, reason)
-        LOG.info("%d training photos, %d skipped", sum(map(len, photos.groups)), len(photos.skipped))
-        (run.out / "skipped.json").write_text(json.dumps(dict(photos.skipped), indent=1) + "\n")
+        count, kept = len(loaded.photos), len(loaded.photos.kept)
+        LOG.info("%d training photos, %d of them in memory, %d skipped", count, kept, len(loaded.skipped))
+        (run.out / "skipped.json").write_text(json.dumps(dict(loaded.skipped), indent=1) + "\n")
     return Batches(
-        photos.groups,
+        loaded.photos,
+        loaded.groups,
         load_backgrounds(run.backgrounds, keep_px),
         size=run.size,
         batch=run.batch,

@@ -3,8 +3,7 @@
 Layouts read: a folder of sets (`portraits/{rgb,alpha}`, `fullbody/{rgb,alpha}`, ...) with a
 `split.json` {set: {name: "train" | "val"}}; or one set, `rgb/` and `alpha/`, whose every tenth
 photo (by name) is then the validation part; or P3M-10k as its authors pack it (paper 4.1), with
-`train/` and `validation/`. In memory a photo is uint8 and at most `size` pixels
-long, so that thousands fit and no epoch decodes a file twice.
+`train/` and `validation/`. In memory a photo is uint8 and at most `size` pixels long (`store.py` keeps them there).
 """
 
 import json
@@ -43,6 +42,11 @@ class Photo:
     subject: U8  # (H, W, 3), estimated foreground colour
     head: Head | None = None  # where hair grows
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return self.rgb.nbytes + self.alpha.nbytes + self.subject.nbytes
+
 
 P3M_10K = (  # folder, its photos, group, part
     ("train", "blurred_image", "P3M-10k", "train"),
@@ -55,7 +59,7 @@ def _images(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def _refuse(what: str, problems: list[str]) -> None:
+def refuse_all(what: str, problems: list[str]) -> None:
     """InvalidInput that lists `problems`, the first few of them, if there are any."""
     more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
     require(not problems, f"{what}: {'; '.join(problems[:LISTED])}{more}")
@@ -69,7 +73,7 @@ def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -
     alone = [f"{p}: expected a matte {mattes / p.stem}.png, found none" for p in named if p.stem not in have]
     known = {p.stem for p in photos}
     alone += [f"{have[stem]}: expected a photo of that name, found none" for stem in sorted(have.keys() - known)]
-    _refuse(f"data: {len(alone)} without a partner", alone)
+    refuse_all(f"data: {len(alone)} without a partner", alone)
     return [Pair(group, p.stem, p, have[p.stem], part[p.stem]) for p in named]
 
 
@@ -147,32 +151,6 @@ def load_photo(pair: Pair, size: int, cache: Path | None = None) -> Photo:
     )
     rgb, alpha = shrink_to(rgb, size), shrink_to(alpha, size)
     return Photo(rgb, alpha, kept_subject_colour(rgb, alpha, cache), find_head(alpha))
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Photos by group, and the pairs left out because a file of theirs is corrupt."""
-
-    groups: list[list[Photo]]
-    skipped: list[tuple[str, str]]  # name, reason
-
-
-def load_photos(pairs: list[Pair], size: int, cache: Path | None = None) -> Loaded:
-    """Read all `pairs`; corrupt ones are skipped and listed, sizes that differ are refused, all at once."""
-    groups: dict[str, list[Photo]] = {}
-    skipped: list[tuple[str, str]] = []
-    differing: list[str] = []
-    for pair in pairs:
-        try:
-            photo = load_photo(pair, size, cache)
-        except UnreadableImage as error:
-            skipped.append((f"{pair.group}/{pair.name}", str(error)))
-        except InvalidInput as error:
-            differing.append(str(error))
-        else:
-            groups.setdefault(pair.group, []).append(photo)
-    _refuse(f"data: {len(differing)} pairs whose sizes differ", differing)
-    return Loaded(list(groups.values()), skipped)
 
 
 def load_backgrounds(folder: Path | None, size: int) -> list[U8]:

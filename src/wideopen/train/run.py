@@ -54,6 +54,7 @@ class Hardware:
     devices: int = 1  # processes, each with its own batches; above 1 they are spawned (DDP)
     accumulate: int = 1  # batches per step and process
     workers: int = 0  # processes that make batches; 0: a thread
+    memory_gb: float = 8.0  # for photos, in each process of `devices`; the others are read when they are drawn
 
     def __post_init__(self) -> None:
         require(
@@ -62,6 +63,7 @@ class Hardware:
         )
         require(self.devices >= 1, f"devices: expected at least 1, found {self.devices}")
         require(self.accumulate >= 1, f"accumulate: expected at least 1, found {self.accumulate}")
+        require(self.memory_gb >= 0, f"memory_gb: expected at least 0, found {self.memory_gb}")
         require(self.workers >= 0, f"workers: expected at least 0, found {self.workers}")
 
 

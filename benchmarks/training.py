@@ -1,0 +1,109 @@
+"""Images a second of the matting network's training: the loader alone, the network alone, and both together.
+
+A loader is fast enough where "both" is as fast as "network": the accelerator is never waited for. On a CPU the two
+share the cores, so there "both" says how long training takes. DATA as for `wideopen train matting`; half of the photos are
+kept in memory, the other half read when they are drawn, which is timed apart.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from provenance import ROOT, provenance
+from wideopen.train.memory import keep_large_allocations
+
+
+def rate(step, count: int, images: int) -> float:
+    """Images a second of `count` calls of `step` after two that warm up."""
+    for _ in range(2):
+        step()
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    return round(count * images / (time.perf_counter() - start), 2)
+
+
+def main() -> None:
+    """Measure, print a table, and write benchmarks/results/training.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--backgrounds", type=Path)
+    parser.add_argument("--preset", default="mobile")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=6)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--photos", type=int, default=120, help="that many are loaded")
+    parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "training.json")
+    asked = parser.parse_args()
+    keep_large_allocations()
+    import torch
+
+    from wideopen.train.augment import Chances
+    from wideopen.train.data import Batches
+    from wideopen.train.photos import find_pairs, load_backgrounds
+    from wideopen.train.run import Hardware, Schedule, TrainRun
+    from wideopen.train.store import load_photos
+    from wideopen.train.trainer import Trainer, make_fabric
+
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = [pair for pair in find_pairs(asked.data) if pair.part == "train"]
+        pairs = pairs[:: max(1, len(pairs) // asked.photos)][: asked.photos]
+        whole = load_photos(pairs, 2 * asked.size, Path(folder))
+        half = sum(photo.nbytes for photo in whole.photos) / 2
+        some = load_photos(pairs, 2 * asked.size, Path(folder), budget_bytes=half)
+        start = time.perf_counter()
+        read = [some.photos[i] for i in range(len(some.photos)) if i not in some.photos.kept][:40]
+        read_ms = round(1000 * (time.perf_counter() - start) / max(1, len(read)), 1)
+        scenes = load_backgrounds(asked.backgrounds, 2 * asked.size)
+
+        def loader(loaded):
+            how = {"size": asked.size, "batch": asked.batch, "seed": 0, "workers": asked.workers}
+            return Batches(loaded.photos, loaded.groups, scenes, chances=Chances(), **how).start_at(0)
+
+        run = TrainRun(
+            data=asked.data,
+            out=Path(folder),
+            schedule=Schedule(steps=1000),
+            preset=asked.preset,
+            size=asked.size,
+            batch=asked.batch,
+            hardware=Hardware(accelerator="auto", workers=asked.workers),
+        )
+        fabric = make_fabric(run)
+        trainer = Trainer(run, fabric)
+        in_memory, from_disk = loader(whole), loader(some)
+        still = fabric.to_device(next(in_memory))
+
+        def learn(batch) -> None:
+            trainer.train_step([fabric.to_device(batch)])
+            if fabric.device.type == "cuda":
+                torch.cuda.synchronize()
+
+        rates = {
+            "loader": rate(lambda: next(in_memory), asked.batches, asked.batch),
+            "loader, half read from disk": rate(lambda: next(from_disk), asked.batches, asked.batch),
+            "network": rate(lambda: learn(still), asked.batches, asked.batch),
+            "both": rate(lambda: learn(next(in_memory)), asked.batches, asked.batch),
+        }
+    for name, images in rates.items():
+        print(f"{name:30}{images:8.2f} images/s")
+    print(f"a photo read from disk takes {read_ms} ms")
+    found = {
+        **provenance(),
+        "device": str(fabric.device),
+        "preset": asked.preset,
+        "size": asked.size,
+        "batch": asked.batch,
+        "workers": asked.workers,
+        "images_per_s": rates,
+        "read_ms": read_ms,
+    }
+    asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {asked.out}")
+
+
+if __name__ == "__main__":
+    main()
