@@ -1,8 +1,8 @@
 """Images a second of the matting network's training: the loader alone, the network alone, and both together.
 
 A loader is fast enough where "both" is as fast as "network": the accelerator is never waited for. On a CPU the two
-share the cores, so there "both" says how long training takes. DATA as for `wideopen train matting`; half of the photos are
-kept in memory, the other half read when they are drawn, which is timed apart.
+share the cores, so there "both" says how long training takes. DATA as for `wideopen train matting`; half of the photos
+are kept in memory, the other half read when they are drawn, which is timed apart.
 """
 
 import argparse
