@@ -10,11 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clean
+.PHONY: help demo test docs clean
 
 help:
 	@echo "make demo   install, render a real portrait, and say where the result is (DEMO_ARGS: options of render)"
 	@echo "make test   install, then run ruff, mypy and pytest (PYTEST_ARGS: what to run)"
+	@echo "make docs   install, then build the documentation into build/site"
 	@echo "make clean  remove the environment, the demo's pictures and all caches"
 
 demo: $(VENV)/installed-demo
@@ -30,9 +31,15 @@ test: $(VENV)/installed-test
 	@echo "== pytest"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+docs: $(VENV)/installed-docs
+	@$(BIN)/python scripts/cli_reference.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html"
+
 $(VENV)/installed-demo: EXTRAS := demo
+$(VENV)/installed-docs: EXTRAS := docs
 $(VENV)/installed-test: EXTRAS := dev,train
-$(VENV)/installed-demo $(VENV)/installed-test: pyproject.toml constraints.txt
+$(VENV)/installed-demo $(VENV)/installed-docs $(VENV)/installed-test: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
 	    "$(PYTHON): expected Python 3.11 or later (make PYTHON=...), found %d.%d" % v[:2])'
 	@echo "== installing .[$(EXTRAS)] into $(VENV) (the first time some minutes, mostly torch)"

@@ -1,4 +1,4 @@
-"""Every example of the README runs, in order, in a folder with a small portrait."""
+"""Every example of the README and of the quick start runs, in order, in a folder with a small portrait."""
 
 import glob
 import re
@@ -12,7 +12,8 @@ from skimage.data import astronaut
 
 from wideopen.cli import run
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "docs/index.md"]
 
 
 @pytest.fixture
@@ -25,21 +26,24 @@ def portrait(tmp_path, monkeypatch):
     return tmp_path
 
 
-def _blocks(language):
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.S)
-    assert blocks, f"README has no {language} example"
+def _blocks(page, language):
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+    assert blocks, f"{page} has no {language} example"
     return blocks
 
 
-def test_python_examples(portrait):
-    for block in _blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})  # noqa: S102  our own file
-    assert (portrait / "portrait.bokeh.jpg").is_file()
+@pytest.mark.parametrize("page", PAGES)
+def test_python_examples(portrait, page):
+    before = set(portrait.iterdir())
+    for block in _blocks(page, "python"):
+        exec(compile(block, page, "exec"), {})  # noqa: S102  our own file
+    assert set(portrait.iterdir()) > before
 
 
-def test_command_lines(portrait):
-    lines = [line for block in _blocks("sh") for line in block.splitlines() if line.startswith("wideopen ")]
-    assert len(lines) >= 5
+@pytest.mark.parametrize("page", PAGES)
+def test_command_lines(portrait, page):
+    lines = [line for block in _blocks(page, "sh") for line in block.splitlines() if line.startswith("wideopen ")]
+    assert len(lines) >= 3
     for line in lines:
         words = shlex.split(line.split("  #")[0])[1:]
         for written in portrait.glob("*.bokeh.*"):

@@ -1,0 +1,79 @@
+"""Write docs/cli.md: every command with its arguments and options, from the program itself.
+
+Run: python scripts/cli_reference.py; with --check it compares the page with the program, and exits 1 if they differ.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from wideopen.cli import app
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
+KINDS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+HEAD = """# Commands
+
+Made by `scripts/cli_reference.py` from the program itself. Exit codes: 0 done, 1 a bug of ours, 2 bad input, 130
+interrupted. An error is one line on stderr: what, expected, found.
+"""
+
+
+def commands(command: Any, words: tuple[str, ...] = ("wideopen",)) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(words, command) of each command that can be run, groups opened."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield words, command
+        return
+    for name, child in inner.items():
+        yield from commands(child, (*words, name))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _default(parameter: Any) -> str:
+    value = parameter.default
+    if parameter.required:
+        return "required"
+    if callable(value) or value is None or value == () or (getattr(parameter, "is_flag", False) and not value):
+        return ""
+    return f"`{value}`"
+
+
+def _row(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        name = parameter.name.upper()
+    else:
+        name = ", ".join([*parameter.opts, *parameter.secondary_opts])
+        if not parameter.is_flag:
+            kind = parameter.type_descriptor.annotation
+            name += f" {KINDS.get(kind, getattr(kind, '__name__', 'TEXT').upper())}"
+    return f"| `{_cell(name)}` | {_cell(getattr(parameter, 'help', None) or '')} | {_default(parameter)} |"
+
+
+def page() -> str:
+    """The page as the program is now."""
+    parts = [HEAD]
+    for words, command in commands(typer.main.get_command(app)):
+        rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
+        text = "\n\n".join(" ".join(block.split()) for block in (command.help or "").split("\n\n"))
+        table = "| | | default |\n|---|---|---|\n" + "\n".join(rows)
+        parts.append(f"## `{' '.join(words)}`\n\n{text}\n\n{table}\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Write the page, or compare."""
+    text = page()
+    if "--check" not in sys.argv:
+        PAGE.write_text(text, encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != text:
+        raise SystemExit(f"{PAGE.name}: differs from the program; python scripts/cli_reference.py writes it anew")
+
+
+if __name__ == "__main__":
+    main()
