@@ -1,10 +1,12 @@
 """analyze and render: what goes in, what comes out, what is said about it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen import InvalidInput, Lens, analyze, render
+from wideopen import InvalidInput, Lens, PaperLook, analyze, render
 from wideopen.errors import BackendUnavailable
 from wideopen.ops.render import BACKENDS
 
@@ -132,3 +134,12 @@ def test_bad_arrays_and_names_are_refused(portrait):
     scene = analyze(photo, matte=matte)
     with pytest.raises(InvalidInput, match="focus: expected a point within 96 x 72"):
         scene.disparity_at(96, 0)
+
+
+def test_radius_scale_of_the_paper_look_is_that_of_its_blur():
+    rgb = np.random.default_rng(1).random((24, 32, 3), np.float32)
+    disparity = np.linspace(0, 1, 24 * 32, dtype=np.float32).reshape(24, 32)
+    scene = analyze(rgb, matte=np.zeros((24, 32), np.float32), disparity=disparity, filter_disparity=False)
+    wide = Lens(focus_disparity=1, max_radius=0.2, look="paper", paper=PaperLook())
+    scaled = replace(wide, max_radius=0.1, paper=PaperLook(radius_scale=2.0))
+    assert_allclose(render(scene, scaled), render(scene, wide), rtol=0, atol=1e-6)

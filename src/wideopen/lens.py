@@ -78,9 +78,11 @@ class Aperture:
 class PaperLook:
     """Constants of Eqs. (3) and (4). The paper does not publish its values (supplement); these are ours.
 
-    sigma is not among them: it follows from the lens, sigma = 1 / radius at disparity difference 1.
+    sigma follows from the lens, 1 / sigma = radius_scale * radius at disparity difference 1, so that a blur means the
+    same in both looks.
     """
 
+    radius_scale: float = 1.0  # Eq. (3); above 1 it makes up for how little Eq. (5) shows of a plane's own blur
     delta: float = 0.0  # Eq. (3), pixels added before the floor
     a1: float = 1.0  # Eq. (4)
     b1: float = 0.0
@@ -92,6 +94,9 @@ class PaperLook:
     def __post_init__(self) -> None:
         for name in ("delta", "a1", "b1", "a2", "b2"):
             _finite(name, getattr(self, name))
+        _finite("radius_scale", self.radius_scale)
+        found = f"found {self.radius_scale}"
+        require(0 < self.radius_scale <= 10, f"radius_scale: expected a number in (0, 10], {found}")
         require(self.a2 != 0, "a2: expected a number other than 0, found 0")
         for name in ("alpha1", "alpha2"):
             value = getattr(self, name)

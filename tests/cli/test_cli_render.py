@@ -1,5 +1,7 @@
 """Every option of `wideopen render` does what its help says."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -297,3 +299,14 @@ def test_constant_disparity_changes_nothing_and_says_so(wideopen):
     assert done.code == 0
     assert [note for note in done.report["notes"] if "constant" in note]
     assert most(load("photo.bokeh.png"), portrait()) <= 1
+
+
+def test_a_preset_is_used_and_typed_options_go_before_it(rendered, folder):
+    preset = {"wideopen_preset": 1, "lens": {"look": "paper", "blur": "5px", "grain": "off"}}
+    (folder / "mine.json").write_text(json.dumps(preset))
+    codes, report = rendered("--preset", "mine.json")
+    assert (report["look"], report["radius_px"], report["grain"]) == ("paper", 5, 0)
+    typed, _ = rendered("--look", "paper", "--blur", "5px", "--grain", "off")
+    assert (codes == typed).all()
+    _, report = rendered("--preset", "mine.json", "--blur", "2.4%", "--look", "thin-lens")  # the defaults, but typed
+    assert (report["look"], report["radius_px"], report["grain"]) == ("thin-lens", 2.3, 0)

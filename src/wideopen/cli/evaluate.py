@@ -1,4 +1,4 @@
-"""`wideopen eval`: how far mattes are from the true ones; ours, or those of any other program."""
+"""`wideopen eval matting`: how far mattes are from the true ones; ours, or those of any other program."""
 
 import io
 from dataclasses import astuple
@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wideopen.cli import options
+from wideopen.cli import eval_bokeh, options
 from wideopen.cli.report import steps, warn
 
 if TYPE_CHECKING:
     from wideopen.nets.matting.config import Inference
     from wideopen.train.evaluate import Judged, Matter
 
-app = typer.Typer(help="Judge mattes against the true ones.", no_args_is_help=True)
+app = typer.Typer(help="Judge mattes and pictures against the true ones.", no_args_is_help=True)
+app.command("bokeh")(eval_bokeh.bokeh)
 
 
 @app.callback()
 def _group() -> None:
-    """Judge mattes against the true ones."""
+    """Judge mattes and pictures against the true ones."""
 
 
 @app.command()

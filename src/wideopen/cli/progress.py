@@ -1,10 +1,20 @@
 """Progress on a terminal: a spinner with the current step, and a bar while something is downloaded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
@@ -45,3 +55,12 @@ def terminal_steps(title: str) -> Iterator[Steps]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), _Bar(bar_width=30), _Bytes(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield _Shown(progress, title)
+
+
+@contextmanager
+def terminal_count(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar on stderr that each call moves on by one, with the text that it was given."""
+    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda text: progress.update(task, advance=1, description=f"{title}: {text}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wideopen.cli import options
+from wideopen.cli.chosen import PresetName, lens_settings
 from wideopen.cli.report import steps, warn
 from wideopen.errors import WideopenError
 
@@ -15,11 +16,13 @@ if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so t
 
 
 def render(
+    context: typer.Context,
     photos: options.Photos,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", help="Result: a file, or a folder. Default: NAME.bokeh.EXT beside the photo."),
     ] = None,
+    preset: PresetName = None,
     look: Annotated[str, typer.Option(help="thin-lens (physical) or paper (its equations as printed).")] = "thin-lens",
     blur: Annotated[
         str, typer.Option(help="Blur radius at disparity difference 1: pixels (40px) or of the long side (2.5%).")
@@ -84,7 +87,7 @@ def render(
     from wideopen.checks import require
     from wideopen.jobs.open_photo import Given
     from wideopen.jobs.render_file import Job
-    from wideopen.jobs.settings import LensSettings, MapSettings, OutputSettings
+    from wideopen.jobs.settings import MapSettings, OutputSettings
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
@@ -95,19 +98,10 @@ def render(
         file = "--disparity" if depth_m is None else "--depth-m"
         require(depth == "auto", f"--depth and {file}: expected one of them, found both")
         depth = "planar"  # nothing is looked for
+    chosen = {"look": look, "blur": blur, "focus": focus, "focus_range": focus_range, "planes": planes}
+    chosen |= {"aperture": aperture, "cat_eye": cat_eye, "highlights": highlights, "grain": grain, "quality": quality}
     job = Job(
-        lens=LensSettings(
-            look=look,
-            blur=blur,
-            focus=focus,
-            focus_range=focus_range,
-            planes=planes,
-            aperture=aperture,
-            cat_eye=cat_eye,
-            highlights=highlights,
-            grain=grain,
-            quality=quality,
-        ),
+        lens=lens_settings(context, preset, chosen),
         maps=MapSettings(
             depth=depth,
             offline=offline,

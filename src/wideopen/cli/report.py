@@ -1,7 +1,7 @@
 """What the commands print: notes and errors on stderr, progress only on a terminal."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from wideopen.jobs.progress import Steps
@@ -33,3 +33,15 @@ def steps(title: str) -> Iterator[Steps]:
 
     with terminal_steps(title) as shown:
         yield shown
+
+
+@contextmanager
+def count(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar over `total` things; yields what is called with a text after each. Nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from wideopen.cli.progress import terminal_count
+
+    with terminal_count(title, total) as done:
+        yield done

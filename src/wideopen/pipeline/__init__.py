@@ -248,10 +248,11 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
     """
     name, renderer = pick(RENDERERS, backend)
     LOG.info("look %s, backend %s", lens.look, name)
+    scale = _constants(lens).radius_scale if lens.look == "paper" else 1.0
     optics = Optics(
         focus_disparity=lens.focus_disparity,
         focus_range=lens.focus_range,
-        radius_px=lens.max_radius * max(scene.rgb.shape[:2]),
+        radius_px=lens.max_radius * max(scene.rgb.shape[:2]) * scale,
         planes=lens.planes,
         aperture=lens.aperture,
         cat_eye=lens.cat_eye,

@@ -1,0 +1,178 @@
+"""`wideopen eval bokeh`: how far pictures with bokeh are from the true ones; ours, or those of any other program."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wideopen.cli import options
+from wideopen.cli.chosen import PresetName, lens_settings
+from wideopen.cli.report import count, steps, warn
+
+if TYPE_CHECKING:
+    from wideopen.evals.judge import Judged, Method
+    from wideopen.evals.pairs import Found, Problem
+    from wideopen.jobs.settings import LensSettings, MapSettings
+
+Pairs = Annotated[
+    Path,
+    typer.Option(help="Folder with sharp/ and bokeh/, and matte/, disparity/, meta.json where there are any."),
+]
+Csv = Annotated[Path | None, typer.Option(help="Also write the figures of each pair, worst first.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write settings, means and figures of each pair.")]
+
+
+def bokeh(
+    context: typer.Context,
+    pairs: Pairs,
+    pred: Annotated[
+        Path | None, typer.Option(help="Judge the pictures in this folder, NAME.EXT, instead of rendering.")
+    ] = None,
+    preset: PresetName = None,
+    look: Annotated[str, typer.Option(help="thin-lens or paper.")] = "thin-lens",
+    blur: Annotated[str, typer.Option(help="Blur radius of pairs whose meta.json names none.")] = "2.4%",
+    focus: Annotated[str, typer.Option(help="Focus of pairs whose meta.json names none.")] = "subject",
+    planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
+    aperture: Annotated[str, typer.Option(help="disk or polygon:..., as for render.")] = "disk",
+    highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
+    quality: Annotated[str, typer.Option(help="exact, or fast: large radii at a lower resolution.")] = "fast",
+    depth: options.Depth = "auto",
+    offline: options.Offline = False,
+    filter_disparity: Annotated[
+        bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
+    ] = True,
+    matting: options.Matting = "auto",
+    device: options.Device = "auto",
+    backend: options.Backend = "auto",
+    align: Annotated[
+        bool, typer.Option("--align", help="Also fit a small shift and gains first, and report those figures apart.")
+    ] = False,
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="FLIP, a second for each megapixel.")] = True,
+    lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS (AlexNet; extra lpips, its weights).")] = False,
+    csv: Csv = None,
+    json: JsonFile = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also write a picture (.png, .jpg) of the ten worst: sharp, ours, truth, error.")
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> int:
+    """Print PSNR, PSNR at the subject's edge, SSIM, FLIP and LPIPS against true pictures with bokeh."""
+    from wideopen.evals.judge import by_others, by_us
+    from wideopen.evals.sheet import require_sheet
+    from wideopen.jobs.settings import MapSettings
+
+    check_targets([path for path in (csv, json, sheet) if path is not None], overwrite=overwrite)
+    if sheet is not None:
+        require_sheet(sheet)
+    values = {"look": look, "blur": blur, "focus": focus, "planes": planes, "aperture": aperture}
+    values |= {"highlights": highlights, "quality": quality}
+    settings = lens_settings(context, preset, values, {"grain": "off"})  # a lens adds none
+    maps = MapSettings(depth=depth, offline=offline, filter_disparity=filter_disparity, matting=matting, device=device)
+    found = found_pairs(pairs)
+    with steps("pairs") as step:
+        method = by_us(settings, maps, backend=backend, step=step) if pred is None else by_others(pred)
+    judged, picture = _judge(found, method, flip=flip, lpips=lpips, align=align, sheet=sheet is not None)
+    tell_problems(judged.skipped, "skipped")
+    if not judged.rows:
+        return 2
+    _print(judged)
+    _write(judged, found, _about(pairs, pred, settings, maps), csv, json, overwrite=overwrite)
+    if sheet is not None:
+        from wideopen.evals.sheet import write_sheet
+
+        write_sheet(sheet, picture(), overwrite=overwrite)
+        typer.echo(sheet)
+    return 0
+
+
+def check_targets(paths: list[Path], *, overwrite: bool) -> None:
+    """Refuse files that could not be written in the end. Raises InvalidInput."""
+    from wideopen.io.atomic import check_target
+    from wideopen.jobs.names import require_distinct
+
+    for path in paths:
+        check_target(path, overwrite=overwrite)
+    require_distinct(paths)
+
+
+def found_pairs(folder: Path) -> "Found":
+    """The pairs of a folder; what is wrong with others is told in one table. Raises InvalidInput where none is left."""
+    from wideopen.evals.pairs import find_pairs
+
+    found = find_pairs(folder)
+    tell_problems(found.problems, "left out")
+    return found
+
+
+def tell_problems(problems: "Any", what: str) -> None:
+    """A table on stderr, if there is anything in it."""
+    from wideopen.evals.report import listed
+
+    rows: list[Problem] = list(problems)
+    if rows:
+        warn(f"note: {what}, {len(rows)}:")
+        for line in listed(rows):
+            warn(f"  {line}")
+
+
+def _judge(
+    found: "Found", method: "Method", *, flip: bool, lpips: bool, align: bool, sheet: bool
+) -> "tuple[Judged, Any]":
+    """All figures, and what gives the sheet's picture."""
+    from contextlib import nullcontext
+
+    from wideopen.evals.judge import Measures, Row, aside, judge
+    from wideopen.evals.measures import load_lpips, require_flip
+    from wideopen.evals.sheet import Sheet
+
+    if flip:
+        require_flip()
+    network, worst = load_lpips() if lpips else None, Sheet()
+    with aside(len(found.pairs)) if flip else nullcontext() as flips, count("pairs", len(found.pairs)) as done:
+
+        def on_pair(row: Row, pictures: Any) -> None:
+            if sheet:
+                worst.add(row, pictures)
+            done(row.name)
+
+        judged = judge(found.pairs, method, Measures(flips=flips, lpips=network, align=align), on_pair)
+    return judged, worst.picture
+
+
+def _print(judged: "Judged") -> None:
+    from wideopen.evals.report import means, table
+
+    lines = [("as they are", means(row.figures for row in judged.rows))]
+    fits = [row.aligned for row in judged.rows if row.aligned is not None]
+    if fits:
+        lines.append(("aligned", means(fit.figures for fit in fits)))
+    for line in table(lines, first=f"{len(judged.rows)} pairs"):
+        typer.echo(line)
+    if fits:
+        shift = max(abs(x) for fit in fits for x in fit.shift_px)
+        gains = [x for fit in fits for x in fit.gain]
+        typer.echo(f"fitted: shifts up to {shift:.2f} pixels, gains {min(gains):.3f} to {max(gains):.3f}")
+
+
+def _about(pairs: Path, pred: Path | None, settings: "LensSettings", maps: "MapSettings") -> dict[str, Any]:
+    if pred is not None:
+        return {"folder": str(pairs), "pred": str(pred)}
+    return {"folder": str(pairs), "lens": settings.to_dict(), "maps": maps.to_dict()}
+
+
+def _write(
+    judged: "Judged", found: "Found", about: dict[str, Any], csv: Path | None, json: Path | None, *, overwrite: bool
+) -> None:
+    from wideopen.evals.report import report, write_csv, write_json
+    from wideopen.io.atomic import atomic_file
+
+    if csv is not None:
+        text = io.StringIO()
+        write_csv(judged.rows, text)
+        with atomic_file(csv, overwrite=overwrite) as file:
+            file.write(text.getvalue().encode())
+        typer.echo(csv)
+    if json is not None:
+        write_json(json, report(judged.rows, [*found.problems, *judged.skipped], about), overwrite=overwrite)
+        typer.echo(json)

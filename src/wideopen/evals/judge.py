@@ -1,0 +1,219 @@
+"""Pair by pair: a picture by ours or by another program, measured against the true one."""
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from wideopen.checks import F32
+from wideopen.color import SRGB, Encoding
+from wideopen.errors import InvalidInput, WideopenError
+from wideopen.evals import align
+from wideopen.evals.measures import Figures, Measure, displayed, edge_band, flip, measure
+from wideopen.evals.pairs import PICTURES, Pair, Problem
+from wideopen.io import read, read_matte
+from wideopen.jobs.depth import Depths
+from wideopen.jobs.open_photo import Given, Opened, open_photo
+from wideopen.jobs.progress import SILENT, Steps
+from wideopen.jobs.settings import LensSettings, MapSettings
+from wideopen.lens import Lens
+from wideopen.pipeline import render
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """Linear light (H, W, 3), and how its numbers are displayed."""
+
+    rgb: F32
+    encoding: Encoding = SRGB
+
+    def shown(self) -> F32:
+        """Display-encoded sRGB, (H, W, 3) in [0, 1]."""
+        return displayed(self.rgb, self.encoding)
+
+
+Method = Callable[[Pair], Picture]
+FEW = 4
+"""So few pairs are done sooner than a process for FLIP has started."""
+AHEAD = 3
+"""Pairs that may wait for their FLIP, each some 25 MB a megapixel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aligned:
+    """Figures of the picture brought to fit the truth, and what that took."""
+
+    figures: Figures
+    shift_px: tuple[float, float]  # x, y
+    gain: tuple[float, float, float]  # R, G, B of linear light
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One pair."""
+
+    name: str
+    figures: Figures
+    aligned: Aligned | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shown:
+    """What a contact sheet shows of a pair: display-encoded, (H, W, 3) in [0, 1]."""
+
+    sharp: F32
+    picture: F32
+    truth: F32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What is measured besides PSNR and SSIM."""
+
+    flips: Executor | None = None
+    """What computes FLIP aside, see `aside`; None = no FLIP."""
+    lpips: Measure | None = None
+    align: bool = False
+
+
+@dataclass(slots=True)
+class Judged:
+    """All pairs that could be judged, in order, and what was left out on the way."""
+
+    rows: list[Row] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+
+
+def judge(
+    pairs: Iterable[Pair],
+    method: Method,
+    measures: Measures,
+    on_pair: Callable[[Row, Callable[[], Shown]], None] = lambda _, __: None,
+) -> Judged:
+    """Figures of what `method` makes of each pair; a pair that cannot be judged is skipped, with the reason.
+
+    `on_pair` is told each row, FLIP not yet in it, with what makes its pictures for a sheet.
+    """
+    judged = Judged()
+    waiting: list[list[Future[float]]] = []
+    for pair in pairs:
+        try:
+            truth = true_picture(pair)
+            picture = method(pair)
+            row, compared = figures_of(pair, picture, truth, measures)
+        except WideopenError as error:
+            judged.skipped.append(Problem(pair.name, str(error)))
+            continue
+        judged.rows.append(row)
+        if measures.flips is not None:
+            for future in waiting[-AHEAD] if len(waiting) >= AHEAD else ():
+                future.result()
+            waiting.append([measures.flips.submit(flip, *two) for two in compared])
+        on_pair(row, lambda pair=pair, picture=picture, truth=truth: shown(pair, picture, truth))  # type: ignore[misc]
+    if measures.flips is not None:
+        rows = zip(judged.rows, waiting, strict=True)
+        judged.rows = [_with_flips(row, [future.result() for future in futures]) for row, futures in rows]
+    return judged
+
+
+def aside(pairs: int) -> Executor:
+    """What computes FLIP of so many pairs while the next one is rendered; to be closed.
+
+    FLIP takes a second of one core for each megapixel and holds Python's lock, hence a process of its own.
+    """
+    if pairs <= FEW:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _with_flips(row: Row, flips: list[float]) -> Row:
+    done = replace(row, figures=replace(row.figures, flip=flips[0]))
+    if row.aligned is None:
+        return done
+    return replace(done, aligned=replace(row.aligned, figures=replace(row.aligned.figures, flip=flips[1])))
+
+
+def figures_of(pair: Pair, picture: Picture, truth: Picture, measures: Measures) -> tuple[Row, list[tuple[F32, F32]]]:
+    """All figures of one picture but FLIP, and (picture, truth) of which FLIP is wanted: as is, aligned.
+
+    Raises InvalidInput.
+    """
+    seen, wanted = picture.shown(), truth.shown()
+    band = None if pair.matte is None else edge_band(read_matte(pair.matte, size=wanted.shape[:2]))
+    figures = measure(seen, wanted, band, lpips=measures.lpips)
+    if not measures.align:
+        return Row(name=pair.name, figures=figures), [(seen, wanted)]
+    fitted = align.fit(picture.rgb, truth.rgb)
+    moved, part = displayed(fitted.picture, truth.encoding), wanted[fitted.window]
+    again = measure(moved, part, None if band is None else band[fitted.window], lpips=measures.lpips)
+    aligned = Aligned(figures=again, shift_px=fitted.shift_px, gain=fitted.gain)
+    return Row(name=pair.name, figures=figures, aligned=aligned), [(seen, wanted), (moved, part)]
+
+
+def true_picture(pair: Pair) -> Picture:
+    """The photo through the real lens. Raises InvalidInput."""
+    photo = read(pair.bokeh)
+    return Picture(rgb=photo.rgb, encoding=photo.encoding)
+
+
+def shown(pair: Pair, picture: Picture, truth: Picture) -> Shown:
+    """What the sheet shows."""
+    sharp = read(pair.sharp)
+    return Shown(sharp=displayed(sharp.rgb, sharp.encoding), picture=picture.shown(), truth=truth.shown())
+
+
+def by_us(settings: LensSettings, maps: MapSettings, *, backend: str = "auto", step: Steps = SILENT) -> Method:
+    """`wideopen render` with these settings; what a pair's meta says goes before them. Raises WeightsError."""
+    depths = Depths(maps.depth, offline=maps.offline)
+    depths.prepare(step)
+
+    def method(pair: Pair) -> Picture:
+        opened = open_pair(pair, maps, depths=depths, backend=backend)
+        image = render(opened.scene, lens_of(pair, settings, opened), backend=backend)
+        return Picture(rgb=image, encoding=opened.photo.encoding)
+
+    return method
+
+
+def open_pair(
+    pair: Pair, maps: MapSettings, *, depths: Depths | None = None, backend: str = "auto", step: Steps = SILENT
+) -> Opened:
+    """The sharp photo of a pair, understood with the maps that lie beside it."""
+    if pair.meta.filter_disparity is not None:
+        maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
+    given = Given(matte=pair.matte, disparity=pair.disparity)
+    return open_photo(pair.sharp, maps, given=given, depths=depths, backend=backend, step=step)
+
+
+def lens_of(pair: Pair, settings: LensSettings, opened: Opened) -> Lens:
+    """The lens for one pair: `settings`, and what its meta knows better. Raises InvalidInput."""
+    return settings_of(pair, settings).lens(opened.scene)
+
+
+def settings_of(pair: Pair, settings: LensSettings) -> LensSettings:
+    """`settings` with the focus, blur and focus range that the pair's meta says."""
+    names = ("focus", "blur") if settings.look == "paper" else ("focus", "blur", "focus_range")
+    known = {name: getattr(pair.meta, name) for name in names if getattr(pair.meta, name) is not None}
+    return replace(settings, **known)
+
+
+def by_others(folder: Path) -> Method:
+    """Pictures made elsewhere: NAME.EXT in `folder`, as large as the truth. Raises InvalidInput for no folder."""
+    if not folder.is_dir():
+        raise InvalidInput(f"--pred: expected a folder, found {folder}")
+
+    def method(pair: Pair) -> Picture:
+        file = next(_named(folder, pair.name), None)
+        if file is None:
+            raise InvalidInput(f"--pred: expected a picture {folder / pair.name}.*, found none")
+        photo = read(file)
+        return Picture(rgb=photo.rgb, encoding=photo.encoding)
+
+    return method
+
+
+def _named(folder: Path, stem: str) -> Iterator[Path]:
+    for suffix in PICTURES:
+        if (file := folder / f"{stem}{suffix}").is_file():
+            yield file

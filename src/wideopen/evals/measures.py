@@ -1,0 +1,145 @@
+"""How far a picture is from the truth. Pictures are display-encoded, (H, W, 3) float32 in [0, 1].
+
+PSNR: -10 log10 of the mean squared difference, peak 1; over all pixels, and over a band along the matte's edge.
+SSIM: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity", IEEE
+  TIP 13(4), 2004; window 11 x 11, Gaussian of 1.5 pixels, K = (0.01, 0.03), borders reflected, mean over the channels:
+  torchmetrics' figure to 1e-5 (a test compares), ten times as fast and more, which tuning needs.
+FLIP: Andersson et al., "FLIP: A Difference Evaluator for Alternating Images", HPG 2020, at 67 pixels per degree
+  (NVIDIA's flip-evaluator); 0 = no difference seen.
+LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, AlexNet
+  (torchmetrics; torchvision's weights are downloaded on first use).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.checks import F32, require
+from wideopen.color import SRGB, Encoding
+from wideopen.errors import InvalidInput, WeightsError
+from wideopen.ops.transfer import encode
+
+BAND = 6 / 640
+"""Half width of the edge band, as a fraction of the long side; 6 pixels on the lens benchmark's photos."""
+WINDOW, SIGMA = 11, 1.5
+SMALLEST_PX = WINDOW
+Mask = NDArray[np.bool_]
+Measure = Callable[[F32, F32], float]  # (picture, truth)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Of one picture; None = not asked for, or no matte to know the edge by."""
+
+    psnr_db: float
+    edge_psnr_db: float | None
+    ssim: float
+    flip: float | None = None
+    lpips: float | None = None
+
+
+def displayed(rgb: F32, encoding: Encoding = SRGB) -> F32:
+    """Linear light (H, W, 3) in a photo's own primaries as displayed in sRGB: clipped at white, encoded; [0, 1]."""
+    light = rgb if encoding.has_srgb_primaries else rgb @ np.array(encoding.to_srgb, np.float32).T
+    codes = encode(np.clip(light, 0, 1), SRGB, bit_depth=16)
+    return codes.astype(np.float32) / np.float32(65535)
+
+
+def psnr(picture: F32, truth: F32, where: Mask | None = None) -> float:
+    """PSNR in dB over all pixels, or those of `where` (H, W); infinite for equal pictures."""
+    error = np.square(picture - truth, dtype=np.float32)
+    mse = float((error if where is None else error[where]).mean(dtype=np.float64))
+    return float(-10 * np.log10(mse)) if mse > 0 else float("inf")
+
+
+def ssim(picture: F32, truth: F32) -> float:
+    """Structural similarity, 1 = equal. Raises InvalidInput for sides below 11 pixels."""
+    height, width = truth.shape[:2]
+    require(min(height, width) >= SMALLEST_PX, f"SSIM: expected sides of 11 pixels or more, found {width} x {height}")
+
+    def blur(x: F32) -> F32:
+        return np.asarray(cv2.GaussianBlur(x, (WINDOW, WINDOW), SIGMA, borderType=cv2.BORDER_REFLECT_101))
+
+    x, y = picture - np.float32(0.5), truth - np.float32(0.5)  # E[x^2] - E[x]^2 cancels less
+    mean_x, mean_y = blur(x), blur(y)
+    var = blur(x * x + y * y) - mean_x**2 - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    half = np.float32(0.5)
+    mx, my = mean_x + half, mean_y + half
+    c1, c2 = np.float32(0.01**2), np.float32(0.03**2)
+    index = (2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (var + c2))
+    return float(index.mean(dtype=np.float64))
+
+
+def edge_band(matte: F32) -> Mask:
+    """Pixels (H, W) within `BAND` of the matte's transition, coverage between 2 and 98 %."""
+    radius = max(1, round(BAND * max(matte.shape)))
+    window = np.ones((2 * radius + 1,) * 2, np.uint8)
+    wide = cv2.dilate((matte > 0.02).astype(np.uint8), window)
+    return np.asarray((wide - cv2.erode((matte > 0.98).astype(np.uint8), window)) > 0)
+
+
+def flip(picture: F32, truth: F32) -> float:
+    """Mean FLIP error."""
+    import flip_evaluator
+
+    pair = (np.ascontiguousarray(x, np.float32) for x in (truth, picture))
+    return float(flip_evaluator.evaluate(*pair, "LDR", inputsRGB=True, applyMagma=False, computeMeanError=True)[1])
+
+
+def require_flip() -> None:
+    """Raises InvalidInput, which says how to install it, where FLIP is not installed."""
+    require(
+        find_spec("flip_evaluator") is not None,
+        "FLIP: expected the package flip-evaluator (pip install 'wideopen[eval]'), found none; --no-flip does without",
+    )
+
+
+def load_lpips() -> Measure:
+    """The LPIPS measure, its network loaded. Slow, once.
+
+    Raises InvalidInput where packages are missing, WeightsError where the weights cannot be had.
+    """
+    for package in ("torchmetrics", "torchvision"):
+        require(
+            find_spec(package) is not None,
+            f"--lpips: expected the package {package} (pip install 'wideopen[lpips]'), found none",
+        )
+    import torch
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    try:
+        network = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; a damaged file, a RuntimeError
+        where = torch.hub.get_dir()
+        raise WeightsError(
+            f"--lpips: expected AlexNet's weights, torchvision's alexnet-owt-7be5be79.pth, in {where}/checkpoints or "
+            f"from download.pytorch.org, found neither ({error})"
+        ) from error
+
+    def lpips(picture: F32, truth: F32) -> float:
+        with torch.no_grad():
+            one, other = (torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None] for x in (picture, truth))
+            return float(network(one.clamp(0, 1), other.clamp(0, 1)))
+
+    return lpips
+
+
+def measure(picture: F32, truth: F32, band: Mask | None, *, lpips: Measure | None = None) -> Figures:
+    """All figures but FLIP of `picture` against `truth`, both (H, W, 3); `band` (H, W): the edge band, if known.
+
+    Raises InvalidInput for pictures of unlike or too small sizes.
+    """
+    if picture.shape != truth.shape:
+        found, wanted = (f"{x.shape[1]} x {x.shape[0]}" for x in (picture, truth))
+        raise InvalidInput(f"picture: expected {wanted} as the truth, found {found}")
+    return Figures(
+        psnr_db=psnr(picture, truth),
+        edge_psnr_db=psnr(picture, truth, band) if band is not None and band.any() else None,
+        ssim=ssim(picture, truth),
+        lpips=None if lpips is None else lpips(picture, truth),
+    )

@@ -1,0 +1,102 @@
+"""Measures by their definitions, and SSIM by torchmetrics; the fit on shifts and gains that we made."""
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wideopen.color import DISPLAY_P3, SRGB, srgb_encode
+from wideopen.errors import InvalidInput
+from wideopen.evals import align, measures
+
+RNG = np.random.default_rng(5)
+
+
+def picture(height=90, width=120, sigma=2.0):
+    """Smooth colours in [0.1, 0.9]: what a shift by part of a pixel is defined on."""
+    noise = cv2.GaussianBlur(RNG.random((height, width, 3), np.float32), (0, 0), sigma)
+    return 0.1 + 0.8 * (noise - noise.min()) / (noise.max() - noise.min())
+
+
+def test_displayed_is_srgb_clipped_at_white():
+    light = np.array([[[0.0, 0.18, 5.0]]], np.float32)
+    assert_allclose(measures.displayed(light)[0, 0], [0, float(srgb_encode(0.18)), 1], rtol=0, atol=1e-5)
+
+
+def test_displayed_brings_other_primaries_to_srgb():
+    white_and_green = np.array([[[1, 1, 1], [0, 0.2, 0]]], np.float32)
+    shown = measures.displayed(white_and_green, DISPLAY_P3)
+    assert_allclose(shown[0, 0], [1, 1, 1], rtol=0, atol=1e-3)
+    assert shown[0, 1, 1] > measures.displayed(white_and_green, SRGB)[0, 1, 1]
+
+
+def test_psnr_over_a_part_is_of_that_part():
+    truth, where = np.full((24, 32, 3), 0.5, np.float32), np.zeros((24, 32), bool)
+    wrong = truth.copy()
+    wrong[:12] += np.float32(0.1)
+    where[:12] = True
+    found = [measures.psnr(wrong, truth, part) for part in (where, None)]
+    assert_allclose(found, [20, 23.0103], rtol=0, atol=1e-3)
+    assert measures.psnr(truth, truth) == float("inf")
+
+
+@pytest.mark.parametrize("size", [(11, 11), (40, 33), (64, 100)])
+def test_ssim_is_that_of_torchmetrics(size):
+    torch = pytest.importorskip("torch")
+    functional = pytest.importorskip("torchmetrics.functional.image")
+    one = RNG.random((*size, 3), np.float32)
+    other = np.clip(one + RNG.normal(0, 0.1, one.shape), 0, 1).astype(np.float32)
+    tensors = [torch.from_numpy(x).permute(2, 0, 1)[None] for x in (one, other)]
+    want = float(functional.structural_similarity_index_measure(*tensors, data_range=1.0))
+    assert_allclose(measures.ssim(one, other), want, rtol=0, atol=1e-5)  # worst seen 2e-7
+
+
+def test_ssim_refuses_pictures_below_its_window():
+    with pytest.raises(InvalidInput, match="11 pixels"):
+        measures.ssim(np.zeros((10, 40, 3), np.float32), np.zeros((10, 40, 3), np.float32))
+
+
+def test_edge_band_is_as_wide_as_said():
+    matte = np.zeros((9, 640), np.float32)
+    matte[:, 320:] = 1
+    assert list(np.flatnonzero(measures.edge_band(matte)[4])) == list(range(314, 326))
+
+
+def test_sizes_that_differ_are_refused():
+    with pytest.raises(InvalidInput, match="expected 40 x 30 as the truth, found 30 x 40"):
+        measures.measure(np.zeros((40, 30, 3), np.float32), np.zeros((30, 40, 3), np.float32), None)
+
+
+def test_lpips_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(measures, "find_spec", lambda name: None if name == "torchvision" else object())
+    with pytest.raises(InvalidInput, match=r"torchvision \(pip install 'wideopen\[lpips\]'\)"):
+        measures.load_lpips()
+    assert "torchvision" not in sys.modules
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.4, -0.7), (-1.3, 0.25)])
+def test_fit_finds_shift_and_gain(shift):
+    truth = picture()
+    matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)  # moved(x + shift) = truth(x)
+    moved = cv2.warpAffine(truth, matrix, (120, 90), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    gain = np.array([0.8, 0.9, 1.1], np.float32)
+    fit = align.fit(moved / gain, truth)
+    assert_allclose(fit.shift_px, shift, rtol=0, atol=0.06)  # worst seen 0.047; OpenCV moves by 1/32 of a pixel
+    assert_allclose(fit.gain, gain, rtol=0, atol=5e-3)
+    assert_allclose(fit.picture, truth[fit.window], rtol=0, atol=0.02)
+    assert fit.picture.shape[0] > 70
+
+
+def test_gain_is_not_led_by_lights_that_the_picture_lacks():
+    truth = picture()
+    truth[:20] = 0.95
+    dim = truth.copy()
+    dim[:20] = 0.5
+    assert_allclose(align.find_gain(dim, truth), [1, 1, 1], rtol=0, atol=1e-6)
+
+
+def test_another_picture_is_no_shift():
+    with pytest.raises(InvalidInput, match="align: expected"):
+        align.fit(picture(), picture(sigma=8)[::-1])
