@@ -47,3 +47,39 @@ def scatter(photo: F32, disparity: F32, *, focus_disparity: float, full_radius_p
         colour = colour * (1 - share[..., None]) + spread(photo * own[..., None])
         cover = cover * (1 - share) + share
     return colour / np.maximum(cover, 1e-4)[..., None]
+
+
+def typical_radius(matte: F32, disparity: F32, *, focus_disparity: float, full_radius_px: float) -> float:
+    """The median radius in pixels of what is out of focus: of the background, or of the subject."""
+    radius = full_radius_px * np.abs(disparity - focus_disparity)
+    parts = [radius[where] for where in (matte > 0.5, matte <= 0.5)]
+    return max(float(np.median(part)) for part in parts if part.size)
+
+
+def uniform_gaussian(photo: F32, matte: F32, disparity: F32, *, focus_disparity: float, full_radius_px: float) -> F32:
+    """The whole photo through one Gaussian, as wide as the typical disk: sigma = radius / 2 along each axis."""
+    radius = typical_radius(matte, disparity, focus_disparity=focus_disparity, full_radius_px=full_radius_px)
+    if radius < 0.1:
+        return photo
+    return np.asarray(cv2.GaussianBlur(photo, (0, 0), radius / 2, borderType=cv2.BORDER_REFLECT))
+
+
+def gather(photo: F32, disparity: F32, *, focus_disparity: float, full_radius_px: float, steps: int = 48) -> F32:
+    """Every pixel the mean over a disk of its own radius: the textbook's depth of field, which bleeds at edges.
+
+    `steps` disks; between two of them a pixel is a mixture, linear in its radius.
+    """
+    radius = full_radius_px * np.abs(disparity - focus_disparity)
+    top = float(radius.max())
+    if top < 0.5:
+        return photo
+    position = radius / top * (steps - 1)
+    out = np.zeros_like(photo)
+    for k in range(steps):
+        share = np.maximum(0, 1 - np.abs(position - k)).astype(np.float32)
+        if share.any():
+            size = k * top / (steps - 1)
+            kernel = disk(size)
+            blurred = photo if size < 0.5 else cv2.filter2D(photo, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
+            out += share[..., None] * blurred
+    return out
