@@ -18,6 +18,7 @@ LAYERS = (  # a module may import its own group, and groups of layers above its 
     ("pipeline", "io"),
     ("train", "jobs"),
     ("evals",),
+    ("tune",),
     ("cli",),
 )
 LEAVES = LAYERS[0]  # these may import each other, but not in a circle

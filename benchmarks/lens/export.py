@@ -1,6 +1,7 @@
 """The ray-traced shots as a folder of pairs, for `wideopen eval bokeh`, `wideopen tune`, or another program.
 
-    python benchmarks/lens/export.py DIR [--set tune|judge|all] [--truth clamped|true] [--network NAME] [--cache DIR]
+    python benchmarks/lens/export.py DIR [--set tune|judge|all] [--focus subject|background|both] [--truth clamped|true]
+        [--network NAME] [--cache DIR]
 
 Writes sharp/ (8 bit), bokeh/, matte/, disparity/ (16 bit) and meta.json with the exact focus and blur of each shot.
 `clamped` is the truth of a photo clipped at white, to be met with --highlights 0; `true` that of true radiance.
@@ -69,11 +70,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--set", choices=("tune", "judge", "all"), default="all")
+    parser.add_argument("--focus", choices=("subject", "background", "both"), default="both")
     parser.add_argument("--truth", choices=("clamped", "true"), default="clamped")
     parser.add_argument("--network", choices=sorted(NETWORKS), default=None, help="degrade the disparity as it would")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="folder of renders (%(default)s)")
     options = parser.parse_args()
-    shots = [(s, shot) for s in SCENES.values() if options.set in (s.purpose, "all") for shot in s.shots]
+    chosen = [(s, shot) for s in SCENES.values() if options.set in (s.purpose, "all") for shot in s.shots]
+    shots = [(s, shot) for s, shot in chosen if options.focus in (shot.focus, "both")]
     export(options.folder, shots, options.truth, options.network, options.cache)
 
 

@@ -1,0 +1,72 @@
+"""`wideopen tune`: constants of a look found on pairs, as a preset for `render --preset`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wideopen.cli import options
+from wideopen.cli.eval_bokeh import Pairs, check_targets, found_pairs
+from wideopen.cli.report import count
+
+
+def tune(
+    pairs: Pairs,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The preset to write, .json.")],
+    look: Annotated[str, typer.Option(help="paper or thin-lens.")] = "paper",
+    trials: Annotated[int, typer.Option(help="Settings to try, those of a resumed study included.")] = 200,
+    sampler: Annotated[str, typer.Option(help="tpe or cmaes.")] = "tpe",
+    weights: Annotated[
+        str, typer.Option(help="Weights of the measures: psnr and edge in dB, ssim in [0, 1].")
+    ] = "psnr=0.6,edge=0.4,ssim=20",
+    study: Annotated[
+        Path | None, typer.Option(help="File that keeps the study; one that exists is resumed. Default: OUT.study.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the study; each holds all pairs.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
+    planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
+    history: Annotated[Path | None, typer.Option(help="Also write the study's history as a picture (.png).")] = None,
+    depth: options.Depth = "auto",
+    offline: options.Offline = False,
+    filter_disparity: Annotated[
+        bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
+    ] = True,
+    matting: options.Matting = "auto",
+    device: options.Device = "auto",
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Find the constants of a look with which pictures come closest to the true ones."""
+    from wideopen.checks import require
+    from wideopen.jobs.presets import write_preset
+    from wideopen.jobs.settings import MapSettings
+    from wideopen.tune.history import require_plot, write_history
+    from wideopen.tune.objective import parse_weights
+    from wideopen.tune.study import Search, require_optuna, tune
+
+    require_optuna(sampler)
+    require(out.suffix == ".json", f"-o: expected a preset as .json, found {out}")
+    check_targets([path for path in (out, history) if path is not None], overwrite=overwrite)
+    if history is not None:
+        require_plot(history)
+    maps = MapSettings(depth=depth, offline=offline, filter_disparity=filter_disparity, matting=matting, device=device)
+    search = Search(
+        pairs=found_pairs(pairs).pairs,
+        look=look,
+        trials=trials,
+        sampler=sampler,
+        seed=seed,
+        planes=planes,
+        weights=parse_weights(weights),
+        maps=maps,
+    )
+    with count("trials", trials) as done:
+        result = tune(search, study or out.with_suffix(".study"), workers=workers, on_trial=done)
+    about = {"pairs": pairs.resolve().name, **result.preset.about}
+    write_preset(out, replace(result.preset, about=about), overwrite=overwrite)
+    tried = sum(score is not None for score in result.scores)
+    typer.echo(f"{len(result.scores)} trials, {len(result.scores) - tried} given up early")
+    typer.echo(f"score {result.untuned:.3f} with the defaults, {result.best:.3f} with {out}")
+    if history is not None:
+        write_history(history, result, f"{look}, {len(search.pairs)} pairs, {sampler}", overwrite=overwrite)
+        typer.echo(history)
