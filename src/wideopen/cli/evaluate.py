@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wideopen.cli import eval_bokeh, options
+from wideopen.cli import eval_ablations, eval_bokeh, options
 from wideopen.cli.report import steps, warn
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Judge mattes and pictures against the true ones.", no_args_is_help=True)
 app.command("bokeh")(eval_bokeh.bokeh)
+app.command("ablations")(eval_ablations.ablations)
 
 
 @app.callback()
