@@ -18,8 +18,8 @@ LAYERS = (  # a module may import its own group, and groups of layers above its 
     ("pipeline", "io"),
     ("train", "jobs"),
     ("workers",),
-    ("batch",),
-    ("cli",),
+    ("batch", "serve"),
+    ("cli", "client"),
 )
 LEAVES = LAYERS[0]  # these may import each other, but not in a circle
 LEVEL = {group: level for level, groups in enumerate(LAYERS) for group in groups}
