@@ -95,7 +95,7 @@ def _require_kind(request: Request, wanted: str) -> None:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != wanted:
         detail = f"Content-Type: expected {wanted}, found {kind[:80] or 'none'}"
-        raise Problem("not-a-photo", detail, headers={"Connection": "close"})
+        raise Problem("not-a-photo", detail)
 
 
 async def _parsed(request: Request, stream: AsyncIterator[bytes]) -> list[tuple[str, UploadFile | str]]:
@@ -110,9 +110,9 @@ async def _parsed(request: Request, stream: AsyncIterator[bytes]) -> list[tuple[
     try:
         return (await parser.parse()).multi_items()
     except MultiPartException as error:
-        raise Problem("bad-request", f"form: {error.message}", headers={"Connection": "close"}) from error
+        raise Problem("bad-request", f"form: {error.message}") from error
     except (ValueError, python_multipart.exceptions.FormParserError) as error:
-        raise Problem("bad-request", "form: expected multipart/form-data", headers={"Connection": "close"}) from error
+        raise Problem("bad-request", "form: expected multipart/form-data") from error
 
 
 def _require_new_and_known(name: str, seen: set[str], fields: tuple[str, ...]) -> None:

@@ -1,16 +1,17 @@
-"""Bodies, read with a limit on their bytes, on silence within them, and on the time they take."""
+"""Bodies, read with a limit on their bytes, on silence within them, and on the time they take.
+
+Where a body is refused before its end, the answer goes out at once, and `server.py` forgets the rest as it comes: most
+clients listen only after they have sent everything.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from wideopen.serve.config import MEGABYTE, Limits
 from wideopen.serve.errors import ClientGone, Problem
-
-_CLOSE = {"Connection": "close"}  # the rest of the body is not waited for
 
 
 async def pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
@@ -31,7 +32,7 @@ async def pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
         except TimeoutError as error:
             found_s = f"{limits.silence_s:g} s of silence" if end > clock() else f"{limits.body_s:g} s"
             detail = f"body: expected all of it in time, found {found} bytes after {found_s}"
-            raise Problem("slow-body", detail, headers=_CLOSE) from error
+            raise Problem("slow-body", detail, headers={"Connection": "close"}) from error
         found += len(piece)
         if found > most:
             raise _too_large(limits, "more")
@@ -44,7 +45,7 @@ async def small_body(request: Request, limits: Limits, *, most: int) -> bytes:
     async for piece in pieces(request, limits):
         body += piece
         if len(body) > most:
-            raise Problem("too-large", f"body: expected at most {most} bytes, found more", headers=_CLOSE)
+            raise Problem("too-large", f"body: expected at most {most} bytes, found more")
     return body
 
 
@@ -55,18 +56,6 @@ def require_length(request: Request, limits: Limits) -> None:
         raise _too_large(limits, f"{int(length) / MEGABYTE:.1f}")
 
 
-async def drain(request: Request, limits: Limits) -> None:
-    """Read and forget the body, within the limits, so that a client that sends first and then listens hears us.
-
-    A client that asked to be told whether to send (`Expect: 100-continue`) is told at once.
-    """
-    if "expect" in request.headers:
-        return
-    with suppress(Problem):
-        async for _ in pieces(request, limits):
-            pass
-
-
 def _too_large(limits: Limits, found: str) -> Problem:
     detail = f"body: expected at most {limits.body_mb:g} MB, found {found}"
-    return Problem("too-large", detail, headers=_CLOSE)
+    return Problem("too-large", detail)

@@ -38,11 +38,9 @@ def told(request: Request, **fields: Any) -> None:
 
 
 def to_stderr(level: str) -> None:
-    """Send our records and the HTTP server's to stderr as JSON lines, from `level` (debug, info, ...) on."""
+    """Send all records to stderr as JSON lines: ours from `level` (debug, info, ...) on, others' from warnings on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("wideopen", "uvicorn", "uvicorn.error"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler] if name != "uvicorn.error" else []
-        logger.propagate = name == "uvicorn.error"
-        logger.setLevel(level.upper())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("wideopen").setLevel(level.upper())
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings quote bodies

@@ -21,6 +21,8 @@ class _Impatient(H11Protocol):  # type: ignore[misc]  # uvicorn is not followed
     """Closes connections whose headers do not arrive in time, which uvicorn awaits without end, and those too many."""
 
     headers_s = 10.0
+    rest_s = 60.0
+    """For the rest of a body that was answered before its end; it is read and forgotten."""
     most = 1000
     _headers_due: asyncio.TimerHandle | None = None
 
@@ -39,8 +41,17 @@ class _Impatient(H11Protocol):  # type: ignore[misc]  # uvicorn is not followed
         super().handle_events()
         if self.conn.their_state is not h11.IDLE:
             self._have_headers()
-        elif self._headers_due is None and self.conn.trailing_data[0]:  # another request has begun
-            self._expect_headers()
+        elif self._headers_due is None and self.timeout_keep_alive_task is None:
+            self._expect_headers()  # another request has begun, or the rest of a body is there at last
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.loop.call_later(self.rest_s, self._still_sending, self.cycle)
+
+    def _still_sending(self, cycle: Any) -> None:
+        if self.cycle is cycle and self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+            self.transport.abort()
 
     def _expect_headers(self) -> None:
         self._headers_due = self.loop.call_later(self.headers_s, self._too_late)
@@ -63,6 +74,7 @@ def serve(config: ServeConfig, *, host: str, port: int, stop_s: float, connectio
 
     class Protocol(_Impatient):
         headers_s = config.limits.silence_s
+        rest_s = config.limits.body_s
         most = connections
 
     settings = uvicorn.Config(

@@ -15,7 +15,6 @@ from fastapi import Request
 from wideopen.errors import InvalidInput, WideopenError, WorkerDied, WorkerTimeout
 from wideopen.serve.config import ServeConfig
 from wideopen.serve.errors import ClientGone, Problem
-from wideopen.serve.limits import drain
 from wideopen.serve.log import event, told
 from wideopen.serve.metrics import Metrics
 from wideopen.serve.queue import Queue, busy
@@ -63,16 +62,11 @@ class Service:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @asynccontextmanager
-    async def job(self, request: Request) -> AsyncIterator["Job"]:
+    async def job(self) -> AsyncIterator["Job"]:
         """A folder for one request, removed in the end. Raises Problem (503) when there is no room for its work."""
         if self._uploads >= self.config.uploads:
-            await drain(request, self.config.limits)
             raise busy("as many bodies as allowed are on their way", self.queue.retry_after_s())
-        try:
-            self.queue.require_room()
-        except Problem:
-            await drain(request, self.config.limits)
-            raise
+        self.queue.require_room()
         job = Job(self, Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
         try:
             yield job

@@ -33,7 +33,7 @@ async def render(request: Request) -> Response:
     The answer is the image; with `Accept: multipart/form-data` it is a report (JSON), the image, matte and disparity.
     """
     service, accepted = service_of(request), wanted(request.headers.get("accept"))
-    async with service.job(request) as job:
+    async with service.job() as job:
         form = await read_form(request, job.folder, service.config.limits, fields=("lens", "maps", "output"))
         word = format_of(form.output.format, accepted, form.photo_format)
         result = work.Result(

@@ -36,7 +36,7 @@ SceneId = Annotated[str, Path(alias="id", description="From /v1/analyze.", min_l
 async def analyze(request: Request, response: Response) -> Analysis:
     """Understand a photo once: matte and disparity. The scene is kept until it was not used for a while."""
     service = service_of(request)
-    async with service.job(request) as job:
+    async with service.job() as job:
         form = await read_form(request, job.folder, service.config.limits, fields=("maps",))
         found = await job.run(request, work.analyze_photo, form.source(job.folder, service.config))
         scene = service.scenes.add(job.folder, {**found, "photo": form.photo, "format": form.photo_format})
@@ -60,7 +60,7 @@ async def analyze(request: Request, response: Response) -> Analysis:
 async def render_scene(request: Request, scene_id: SceneId) -> Response:
     """Render an analysed scene with a lens. Every field may differ from one time to the next."""
     service, accepted = service_of(request), wanted(request.headers.get("accept"))
-    async with service.job(request) as job:
+    async with service.job() as job:
         with service.scenes.using(scene_id) as scene:
             asked = await read_json(request, SceneRender, service.config.limits)
             word = format_of(asked.output.format, accepted, scene.facts["format"])
