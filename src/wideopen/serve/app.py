@@ -44,7 +44,7 @@ def make_app(config: ServeConfig) -> FastAPI:
     add_handlers(app)
     for routes in (render, scenes, state):
         app.include_router(routes.router)
-    publish(app)
+    publish(app, protected=config.token is not None)
     app.add_middleware(Edge, config=config, metrics=service.metrics)
     if config.studio:
         _mount_studio(app, config)

@@ -14,6 +14,7 @@ from wideopen.serve.errors import Problem
 Share = Annotated[float, Field(ge=0, le=1)]
 Constant = Annotated[float, Field(ge=-1000, le=1000)]
 Exponent = Annotated[float, Field(gt=0, le=32)]
+Size = Annotated[list[int], Field(min_length=2, max_length=2, description="Width and height, as displayed.")]
 _RADIUS = r"^([0-9]{1,5}(\.[0-9]{1,6})?px|(1?[0-9]|2[0-4])(\.[0-9]{1,6})?%|25%)$"
 _FOCUS = r"^(subject|[0-9]{1,6}(\.[0-9]{1,6})?,[0-9]{1,6}(\.[0-9]{1,6})?|d=(0(\.[0-9]{1,6})?|1(\.0{1,6})?))$"
 _APERTURE = r"^(disk|polygon:([3-9]|1[0-6])(@-?[0-9]{1,4}(\.[0-9]{1,6})?)?(~(0?\.[0-9]{1,6}|0|1))?)$"
@@ -106,7 +107,7 @@ class Analysis(BaseModel):
 
     id: str = Field(description="Whoever knows it may render the scene, or remove it.")
     expires_in_s: float = Field(description="Without use.")
-    size: tuple[int, int] = Field(description="Width and height, as displayed.")
+    size: Size
     matte: str = Field(description="Where the matte came from.")
     disparity: str = Field(description="Where the disparity came from.")
     filtered: bool
@@ -117,7 +118,7 @@ class Analysis(BaseModel):
 class Report(BaseModel):
     """What was done with a photo: what `wideopen render --json` prints, without paths."""
 
-    size: tuple[int, int]
+    size: Size
     look: str
     matte: str
     disparity: str

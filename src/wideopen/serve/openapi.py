@@ -21,6 +21,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "maps": {"$ref": "#/components/schemas/Maps"},
     "output": {"$ref": "#/components/schemas/Output"},
 }
+_IMAGES = "image/jpeg, image/png, image/tiff, image/webp, image/heic, image/avif"
 _ANY_IMAGE = {media: {"schema": _BINARY} for _, _, media in FORMATS.values()}
 _PARTS_SCHEMA = {
     "type": "object",
@@ -69,7 +70,7 @@ def form_body(*names: str) -> dict[str, Any]:
     examples = {"lens": LENS_EXAMPLE, "maps": {"depth": "planar"}, "output": {"format": "jpeg", "quality": 92}}
     content: dict[str, Any] = {
         "schema": schema,
-        "encoding": {name: {"contentType": "application/json"} for name in settings},
+        "encoding": {name: {"contentType": "application/json" if name in settings else _IMAGES} for name in names},
         "examples": {"settings": {"value": {name: examples[name] for name in settings}}},
     }
     return {"required": True, "content": {"multipart/form-data": content}}
@@ -94,8 +95,8 @@ def state(name: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "Yes", "content": content}, 503: {"description": "No", "content": content}}
 
 
-def publish(app: FastAPI) -> None:
-    """Add the schemas of bodies that no route's signature names, once."""
+def publish(app: FastAPI, *, protected: bool) -> None:
+    """Add the schemas of bodies that no route's signature names; say nothing of tokens unless it is `protected`."""
     make = app.openapi
 
     def complete() -> dict[str, Any]:
@@ -113,6 +114,11 @@ def publish(app: FastAPI) -> None:
             for operation in (item for path in page["paths"].values() for item in path.values()):
                 if _is_frameworks(operation["responses"].get("422", {})):
                     del operation["responses"]["422"]
+                if not protected:
+                    operation.pop("security", None)
+                    operation["responses"].pop("401", None)
+            if not protected:
+                page["components"].pop("securitySchemes", None)
             app.openapi_schema = page
         return app.openapi_schema
 
