@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from serve_process import SMALL, encoded, photo_bytes, small_rgb
@@ -59,7 +60,7 @@ def png(width, height, packed, *others):
 
 def zeros(megabytes):
     """That much nothing, deflated."""
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     return b"".join(packer.compress(bytes(1 << 20)) for _ in range(megabytes)) + packer.flush()
 
 
@@ -185,6 +186,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
+@cache
 def uploads():
     """All of it, row by row."""
     rows = []

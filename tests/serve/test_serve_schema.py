@@ -7,7 +7,7 @@ import os
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation import GenerationMode
@@ -46,6 +46,8 @@ def test_the_service_keeps_to_its_openapi(server, operation, mode):
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
     @given(case=operation.as_strategy(generation_mode=mode))
     def keeps(case):
+        if isinstance(case.body, dict):
+            assume([] not in case.body.values())  # a form cannot hold an empty list: nothing would be sent
         case.call_and_validate(base_url=server.url, timeout=60)
 
     keeps()
