@@ -1,10 +1,14 @@
 """Order under load, tokens, time-outs and clients that leave: the app in this process, its workers replaced."""
 
 import asyncio
+import base64
 import contextlib
+import sys
+import types
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from serve_process import photo_bytes
 
 from wideopen.errors import InvalidInput, WorkerDied
@@ -150,6 +154,37 @@ def test_with_the_token_it_works(tmp_path):
             puppet.go.set()
             http.headers["Authorization"] = f"Bearer {TOKEN}"
             assert (await post(http)).status_code == 200
+
+    asyncio.run(story())
+
+
+BASIC = base64.b64encode(f"wideopen:{TOKEN}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ("", 401),
+        ("Basic !", 401),
+        ("Basic " + base64.b64encode(b"wideopen:wrong").decode(), 401),
+        (f"Digest {BASIC}", 401),
+        (f"Basic {BASIC}", 200),
+        (f"Bearer {TOKEN}", 200),
+    ],
+)
+def test_the_studio_is_behind_a_login_when_there_is_a_token(tmp_path, monkeypatch, given, status):
+    """With a stand-in for the studio: whatever is mounted there."""
+    page = FastAPI()
+    page.get("/")(lambda: "the studio")
+    launch = types.ModuleType("wideopen.web.launch")
+    launch.mount = lambda app, path, **_: app.mount(path, page)
+    monkeypatch.setitem(sys.modules, "wideopen.web.launch", launch)
+
+    async def story():
+        async with serving(tmp_path, token=TOKEN, studio=True) as (http, _, _):
+            answer = await http.get("/studio/", headers={"Authorization": given} if given else {})
+            assert answer.status_code == status
+            assert (status == 401) == ("www-authenticate" in answer.headers)
 
     asyncio.run(story())
 

@@ -47,14 +47,5 @@ def make_app(config: ServeConfig) -> FastAPI:
     publish(app, protected=config.token is not None)
     app.add_middleware(Edge, config=config, metrics=service.metrics)
     if config.studio:
-        _mount_studio(app, config)
+        import_module("wideopen.web.launch").mount(app, STUDIO, heavy_jobs=config.workers)
     return app
-
-
-def _mount_studio(app: FastAPI, config: ServeConfig) -> None:
-    """The studio at /studio; behind a login, user `wideopen`, when the service has a token."""
-    import gradio
-
-    studio = import_module("wideopen.web")
-    auth = None if config.token is None else ("wideopen", config.token)
-    gradio.mount_gradio_app(app, studio.make_app(), path=STUDIO, auth=auth)

@@ -1,5 +1,6 @@
 """Who may use the service: everybody, or whoever brings the bearer token."""
 
+import base64
 import hashlib
 import hmac
 from typing import Annotated
@@ -17,6 +18,17 @@ def same_token(given: str, wanted: str) -> bool:
     """Whether both are equal, in a time that depends on neither's length nor content."""
     digests = (hashlib.sha256(token.encode()).digest() for token in (given, wanted))
     return hmac.compare_digest(*digests)
+
+
+def may_enter_studio(authorization: str, token: str) -> bool:
+    """Whether an Authorization header brings the token: as bearer, or as what a browser's login asks for."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            value = base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return False
+    return scheme.lower() in ("basic", "bearer") and same_token(value, token)
 
 
 def require_token(

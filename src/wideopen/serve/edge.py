@@ -8,8 +8,9 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wideopen.serve.auth import may_enter_studio
 from wideopen.serve.config import ServeConfig
-from wideopen.serve.errors import GONE, ClientGone, bug_response, problem_response
+from wideopen.serve.errors import GONE, WHAT, ClientGone, bug_response, problem_response
 from wideopen.serve.log import LOG, event
 from wideopen.serve.metrics import Metrics
 
@@ -38,6 +39,13 @@ class Edge:
                 answer = problem_response(421, "wrong-host", "Misdirected request", "Host: expected one of ours", {})
                 await answer(scope, receive, request.send)
                 return
+            if studio and not self._may_enter_studio(scope):
+                asks = {"WWW-Authenticate": 'Basic realm="wideopen", charset="UTF-8"'}
+                answer = problem_response(
+                    401, "unauthorized", WHAT["unauthorized"][1], "the password is the token", asks
+                )
+                await answer(scope, receive, request.send)
+                return
             async with asyncio.timeout(None if studio else self._all_s):  # the studio's answers are streams
                 await self._app(scope, request.receive, request.send)
         except ClientGone:
@@ -50,6 +58,10 @@ class Edge:
                 await bug_response()(scope, receive, request.send)
         finally:
             request.end()
+
+    def _may_enter_studio(self, scope: Scope) -> bool:
+        token = self._config.token
+        return token is None or may_enter_studio(Headers(scope=scope).get("authorization", ""), token)
 
     def _is_our_host(self, scope: Scope) -> bool:
         if not self._config.hosts:

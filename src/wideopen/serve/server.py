@@ -1,8 +1,11 @@
 """uvicorn around the app: time-outs for headers, a bound on connections, and a stop that finishes what runs."""
 
 import asyncio
+import os
 import signal
 import socket
+import tempfile
+from contextlib import ExitStack
 from typing import Any
 
 import h11
@@ -71,13 +74,28 @@ def serve(config: ServeConfig, *, host: str, port: int, stop_s: float, connectio
 
     A second SIGINT ends at once. Raises OSError where the address cannot be had.
     """
+    # uvicorn raises the signal again when it has stopped; by then all is done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with ExitStack() as stack:
+        listening = socket.create_server((host, port), family=family, backlog=min(connections, 2048))
+        stack.enter_context(listening)
+        if config.studio:  # what its users upload goes when the server goes
+            folder = tempfile.TemporaryDirectory(prefix="wideopen-studio-", dir=config.folder)
+            os.environ["GRADIO_TEMP_DIR"] = stack.enter_context(folder)
+        server = uvicorn.Server(_settings(config, stop_s=stop_s, connections=connections))
+        event("listening", host=host, port=listening.getsockname()[1])
+        server.run(sockets=[listening])
 
+
+def _settings(config: ServeConfig, *, stop_s: float, connections: int) -> uvicorn.Config:
     class Protocol(_Impatient):
         headers_s = config.limits.silence_s
         rest_s = config.limits.body_s
         most = connections
 
-    settings = uvicorn.Config(
+    return uvicorn.Config(
         make_app(config),
         http=Protocol,
         loop="asyncio",
@@ -91,10 +109,3 @@ def serve(config: ServeConfig, *, host: str, port: int, stop_s: float, connectio
         timeout_graceful_shutdown=round(stop_s),
         h11_max_incomplete_event_size=_MOST_HEADERS,
     )
-    # uvicorn raises the signal again when it has stopped; by then all is done.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=min(connections, 2048)) as listening:
-        event("listening", host=host, port=listening.getsockname()[1])
-        uvicorn.Server(settings).run(sockets=[listening])
