@@ -17,9 +17,9 @@ LAYERS = (  # a module may import its own group, and groups of layers above its 
     ("photo", "nets"),
     ("pipeline", "io"),
     ("train", "jobs"),
-    ("evals",),
-    ("tune",),
-    ("cli",),
+    ("evals", "workers", "web"),
+    ("tune", "batch", "serve"),
+    ("cli", "client"),
 )
 LEAVES = LAYERS[0]  # these may import each other, but not in a circle
 LEVEL = {group: level for level, groups in enumerate(LAYERS) for group in groups}

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from wideopen.cli import evaluate, export, extract, info, maps, render, reproduce, train, tune
+from wideopen.cli import evaluate, export, extract, info, maps, render, reproduce, serve, train, tune
 from wideopen.cli.report import warn
 from wideopen.errors import WideopenError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("render")(render.render)
 app.command("matte")(maps.matte)
 app.command("depth")(maps.depth)
+app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("extract")(extract.extract)
 app.command("tune")(tune.tune)

@@ -106,8 +106,11 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: s
     return [out.getbuffer()]
 
 
-def read_kept(path: Path, *, max_megapixels: float = 150) -> Kept | None:
-    """Return what is kept with the result at `path`; None for any other photo, and for what is no photo."""
+def read_kept(path: Path, *, max_megapixels: float = 150, originals: bool = True) -> Kept | None:
+    """Return what is kept with the result at `path`; None for any other photo, and for what is no photo.
+
+    With `originals` off no file that the result names is looked for: a service must not open what a client names.
+    """
     path = readable_path(path)
     try:
         data = read_bytes(path, expected="a photo")
@@ -127,7 +130,7 @@ def read_kept(path: Path, *, max_megapixels: float = 150) -> Kept | None:
     if reference.get("ResultSHA256", _NO_DIGEST) not in (_NO_DIGEST, hashlib.sha256(data).hexdigest()):
         note = f"{sidecar_of(path).name} keeps the maps of another file of that name: not used"
         return Kept(photo=path, maps=None, notes=(note,))
-    original, blurred = _original(reference, path)
+    original, blurred = _original(reference if originals else {}, path)
     return Kept(photo=original or path, maps=keep, notes=(blurred,) if blurred else ())
 
 

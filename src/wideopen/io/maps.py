@@ -18,21 +18,24 @@ from wideopen.io.raster import Raster, load_raster
 
 __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
 
-_MAX_MEGAPIXELS = 400.0
+MAX_MAP_MEGAPIXELS = 400.0
+"""Of a picture of a map; it need not have the photo's size."""
 _ASPECT_TOLERANCE = 0.01
 _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 
 
-def read_matte(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
+def read_matte(
+    path: str | os.PathLike[str], *, size: tuple[int, int], max_megapixels: float = MAX_MAP_MEGAPIXELS
+) -> F32:
     """Return the alpha (H, W) in [0, 1] at `path`, resized to `size` (H, W).
 
     The file is a grey picture, 1 = subject, a cutout, whose transparency is taken, or a `.npy` of floats in [0, 1].
-    Raises InvalidInput for a coloured opaque picture, another aspect, or no readable file.
+    Raises InvalidInput for a coloured opaque picture, another aspect, more pixels than allowed, or no readable file.
     """
     file = readable_path(path)
     if file.suffix.lower() == ".npy":
         return _fit(file, _unit(file, _load_npy(file, "a matte")), size)
-    raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS, expected="a matte")
+    raster = load_raster(file, max_megapixels=max_megapixels, expected="a matte")
     if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
         values = raster.codes[..., -1]
     else:
@@ -40,16 +43,18 @@ def read_matte(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
     return _fit(file, _unit(file, values / np.float32(raster.top)), size)
 
 
-def read_disparity(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
+def read_disparity(
+    path: str | os.PathLike[str], *, size: tuple[int, int], max_megapixels: float = MAX_MAP_MEGAPIXELS
+) -> F32:
     """Return the disparity (H, W) in [0, 1], 1 = nearest, at `path`, resized to `size` (H, W).
 
     The file is a grey picture, or a `.npy` of floats in [0, 1]. Raises InvalidInput for values
-    outside, NaN, another aspect, or no readable file.
+    outside, NaN, another aspect, more pixels than allowed, or no readable file.
     """
     file = readable_path(path)
     if file.suffix.lower() == ".npy":
         return _fit(file, _unit(file, _load_npy(file, "a disparity map")), size)
-    raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS, expected="a disparity map")
+    raster = load_raster(file, max_megapixels=max_megapixels, expected="a disparity map")
     if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
         raise InvalidInput(f"{file}: expected a grey disparity map, found transparency")
     return _fit(file, _unit(file, _grey(file, raster) / np.float32(raster.top)), size)

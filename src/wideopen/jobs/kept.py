@@ -10,12 +10,13 @@ from wideopen.photo import Photo
 SOURCE = "kept with the photo"
 
 
-def read_with_kept(path: Path, *, max_megapixels: float) -> tuple[Photo, Keep | None]:
+def read_with_kept(path: Path, *, max_megapixels: float, originals: bool = True) -> tuple[Photo, Keep | None]:
     """Return (the photo to render, the maps kept with it or None); its notes say where both come from.
 
-    The photo is the one at `path`, or the original of a result that keeps its maps. Raises InvalidInput as `io.read`.
+    The photo is the one at `path`, or the original of a result that keeps its maps, with `originals` on.
+    Raises InvalidInput as `io.read`.
     """
-    kept = read_kept(path, max_megapixels=max_megapixels)
+    kept = read_kept(path, max_megapixels=max_megapixels, originals=originals)
     photo = read(path if kept is None else kept.photo, max_megapixels=max_megapixels)
     if kept is None:
         return photo, None

@@ -8,6 +8,7 @@ from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 from wideopen.io import read_depth_m, read_disparity, read_matte
 from wideopen.io.embedded import Embedded
+from wideopen.io.maps import MAX_MAP_MEGAPIXELS
 from wideopen.jobs import mattes
 from wideopen.jobs.depth import Depths
 from wideopen.jobs.kept import SOURCE, read_with_kept
@@ -27,6 +28,7 @@ class Given:
     mattes: Path | None = None  # a folder with a matte for each photo, by name
     disparity: Path | None = None
     depth_m: Path | None = None
+    max_megapixels: float = MAX_MAP_MEGAPIXELS  # of a picture of a map
 
     def __post_init__(self) -> None:
         require(self.matte is None or self.mattes is None, "--matte and --mattes: expected one of them, found both")
@@ -82,18 +84,20 @@ def open_photo(
     depths: Depths | None = None,
     backend: str = "auto",
     max_megapixels: float = MAX_MEGAPIXELS,
+    originals: bool = True,
     step: Steps = SILENT,
 ) -> Opened:
     """Read a photo and analyse it. Slow, once per photo.
 
     `depths` is the source of depth of several photos, so that a model is fetched, or given up, once for all.
+    With `originals` off, a result that keeps its maps is rendered itself, and no original that it names is opened.
     Raises InvalidInput, WeightsError, BackendUnavailable.
     """
     depths = depths or Depths(maps.depth, offline=maps.offline)
     seconds: dict[str, float] = {}
     step("reading")
     with timed(seconds, "read"):
-        read = _read(path, maps, given, max_megapixels)
+        read = _read(path, maps, given, max_megapixels, originals=originals)
         parts, embedded, own = Embedded(), None, mattes.Found()
         looks_for_depth = read.disparity is None and depths.looks_inside
         looks_for_matte = read.matte is None and mattes.looks_inside(maps.matting)
@@ -128,17 +132,18 @@ def open_photo(
     )
 
 
-def _read(path: Path, maps: MapSettings, given: Given, max_megapixels: float) -> _Read:
+def _read(path: Path, maps: MapSettings, given: Given, max_megapixels: float, *, originals: bool) -> _Read:
     """The photo, and the matte and disparity that were given, or else kept with it, with their sources."""
-    photo, kept = read_with_kept(path, max_megapixels=max_megapixels)
+    photo, kept = read_with_kept(path, max_megapixels=max_megapixels, originals=originals)
     size = photo.rgb.shape[:2]
     matte, disparity, matte_source, disparity_source = None, None, None, None
     if (file := given.matte_of(path)) is not None:
-        matte, matte_source = read_matte(file, size=size), str(file)
+        matte, matte_source = read_matte(file, size=size, max_megapixels=given.max_megapixels), str(file)
     elif kept is not None and maps.matting == "auto":
         matte, matte_source = kept.matte, SOURCE
     if given.disparity is not None:
-        disparity, disparity_source = read_disparity(given.disparity, size=size), str(given.disparity)
+        disparity = read_disparity(given.disparity, size=size, max_megapixels=given.max_megapixels)
+        disparity_source = str(given.disparity)
     elif given.depth_m is not None:
         disparity, disparity_source = read_depth_m(given.depth_m, size=size), str(given.depth_m)
     elif kept is not None and maps.depth == "auto":

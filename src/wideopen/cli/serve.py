@@ -1,0 +1,129 @@
+"""`wideopen serve`: the service, from the command line."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wideopen.cli import options
+
+if TYPE_CHECKING:
+    from wideopen.serve.config import ServeConfig
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_NEEDS = {"fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve", "prometheus_client": "serve"}
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = 8000,
+    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: as cores and memory allow.")] = None,
+    waiting: Annotated[int | None, typer.Option(help="Requests that may wait. Default: 4 for each worker.")] = None,
+    uploads: Annotated[int, typer.Option(help="Bodies read at a time.")] = 16,
+    connections: Annotated[int, typer.Option(help="Connections at a time; more are closed.")] = 1000,
+    max_mb: Annotated[float, typer.Option(help="Largest request.")] = 64.0,
+    max_megapixels: Annotated[float, typer.Option(help="Largest photo or map.")] = 50.0,
+    body_timeout: Annotated[float, typer.Option(help="Seconds until a request's body must be there.")] = 60.0,
+    silence_timeout: Annotated[float, typer.Option(help="Longest silence within headers or a body.")] = 10.0,
+    request_timeout: Annotated[float, typer.Option(help="Seconds for the work, waiting included.")] = 60.0,
+    stop_timeout: Annotated[float, typer.Option(help="Seconds for what runs when the service is stopped.")] = 75.0,
+    scenes: Annotated[int, typer.Option(help="Analysed scenes kept at a time.")] = 64,
+    scenes_mb: Annotated[float, typer.Option(help="Disk for analysed scenes.")] = 4000.0,
+    scene_minutes: Annotated[float, typer.Option(help="Minutes until an unused scene is forgotten.")] = 15.0,
+    folder: Annotated[
+        Path | None, typer.Option(help="For uploads and scenes. Default: the system's temporary.")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the bearer token that requests must bring. Default: none.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="Names a request's Host may have; on loopback by default only its own.")
+    ] = None,
+    studio: Annotated[bool, typer.Option("--studio", help="Mount the studio at /studio.")] = False,
+    depth: options.Depth = "auto",
+    offline: options.Offline = False,
+    matting: options.Matting = "auto",
+    matting_backend: options.MattingBackend = "auto",
+    device: options.Device = "auto",
+    backend: options.Backend = "auto",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Serve renderings over HTTP (docs/service.md)."""
+    _require_extras(studio=studio)
+    from wideopen.checks import require
+    from wideopen.jobs.settings import MapSettings
+    from wideopen.serve.config import Limits, SceneLimits, ServeConfig
+    from wideopen.workers import pool_size
+
+    require(log_level in _LEVELS, f"--log-level: expected {', '.join(_LEVELS)}, found {log_level!r}")
+    require(0 <= port <= 65535, f"--port: expected 0 to 65535, found {port}")
+    require(connections >= 1, f"--connections: expected at least 1, found {connections}")
+    require(stop_timeout >= 0, f"--stop-timeout: expected 0 or more, found {stop_timeout:g}")
+    require(folder is None or folder.is_dir(), f"--folder: expected a folder, found {folder}")
+    size = pool_size(workers)
+    names = tuple(allowed_host or ()) or ((*_LOOPBACK, "[::1]") if host in _LOOPBACK else ())
+    config = ServeConfig(
+        workers=size.workers,
+        threads=size.threads,
+        waiting=4 * size.workers if waiting is None else waiting,
+        uploads=uploads,
+        limits=Limits(
+            body_mb=max_mb,
+            megapixels=max_megapixels,
+            body_s=body_timeout,
+            silence_s=silence_timeout,
+            request_s=request_timeout,
+        ),
+        scenes=SceneLimits(most=scenes, most_mb=scenes_mb, idle_s=60 * scene_minutes),
+        maps=MapSettings(depth=depth, offline=offline, matting=matting, matting_backend=matting_backend, device=device),
+        backend=backend,
+        token=_token(token_file),
+        hosts=names,
+        folder=folder,
+        studio=studio,
+    )
+    _run(config, host=host, port=port, stop_s=stop_timeout, connections=connections, log_level=log_level)
+
+
+def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connections: int, log_level: str) -> None:
+    from wideopen.cli.report import steps, warn
+    from wideopen.errors import InvalidInput
+    from wideopen.jobs.depth import Depths
+    from wideopen.serve import server
+    from wideopen.serve.log import to_stderr
+
+    if host not in _LOOPBACK and config.token is None:
+        warn(f"note: {host} may be reached by others, and no --token-file is given: everybody may use the service")
+    with steps(config.maps.depth) as step:
+        Depths(config.maps.depth, offline=config.maps.offline).prepare(step)
+    to_stderr(log_level)
+    try:
+        server.serve(config, host=host, port=port, stop_s=stop_s, connections=connections)
+    except OSError as error:
+        raise InvalidInput(f"--host, --port: cannot listen on {host}:{port} ({error.strerror or error})") from error
+
+
+def _require_extras(*, studio: bool) -> None:
+    from importlib.util import find_spec
+
+    from wideopen.errors import InvalidInput
+
+    needs = _NEEDS | ({"gradio": "web"} if studio else {})
+    for module, extra in needs.items():
+        if find_spec(module) is None:
+            raise InvalidInput(
+                f"wideopen serve needs {module}, found it not installed; pip install 'wideopen[{extra}]'"
+            )
+
+
+def _token(file: Path | None) -> str | None:
+    """The token: the file's content without the white space around it."""
+    from wideopen.errors import InvalidInput
+
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"--token-file: {file} cannot be read ({error})") from error
