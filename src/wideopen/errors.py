@@ -15,3 +15,11 @@ class WeightsError(WideopenError):
 
 class BackendUnavailable(WideopenError, RuntimeError):
     """A backend asked for by name that cannot run here."""
+
+
+class WorkerTimeout(WideopenError):
+    """A task in a worker process took longer than it may."""
+
+
+class WorkerDied(WideopenError):
+    """A worker process ended in the middle of a task, or none can be started."""

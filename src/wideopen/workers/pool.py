@@ -1,0 +1,259 @@
+"""Tasks in worker processes: one that fails, hangs or kills its worker costs that task only.
+
+Built on pebble's ProcessPool (a timeout there ends the worker, and a lost worker is replaced); what is added: threads
+and models set up once per worker, workers that end with their parent, memory per task, and a new pool where the old one
+cannot go on.
+"""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from wideopen.checks import require
+from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout
+from wideopen.workers import start as starting
+from wideopen.workers.size import PoolSize
+
+T = TypeVar("T")
+_MOST_BROKEN = 3  # pools in a row of which no worker ever answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Generic[T]):
+    """What a task returned, and what its worker needed."""
+
+    value: T
+    worker: int  # process id
+    seconds: float
+    memory_mb: float  # resident after the task
+    peak_mb: float  # the most so far
+
+
+class Workers:
+    """A pool of worker processes; a context manager. May be used from several threads.
+
+    >>> with Workers(PoolSize(workers=2, threads=1), WarmUp()) as workers:       # doctest: +SKIP
+    ...     finished = workers.submit(function, argument, timeout_s=60).result()
+
+    Give it no more tasks than there are workers, or one more: a task that waits inside the pool can only be cancelled
+    by ending the worker that takes it.
+    """
+
+    def __init__(self, size: PoolSize, warm_up: Callable[[], None] | None = None, *, tasks_per_worker: int = 0) -> None:
+        """`warm_up` runs once in each worker, before its first task; it is pickled.
+
+        A worker is replaced by a new one after `tasks_per_worker` tasks; 0 is never.
+        Raises InvalidInput where pebble is not installed.
+        """
+        require(find_spec("pebble") is not None, "worker processes need pebble; pip install 'wideopen[batch]'")
+        require(tasks_per_worker >= 0, f"tasks_per_worker: expected 0 or more, found {tasks_per_worker}")
+        self.size = size
+        self._warm_up = pickle.dumps(warm_up)
+        self._tasks_per_worker = tasks_per_worker
+        self._lock = threading.Lock()
+        self._broken = 0
+        self._stopped = False
+        self._tasks: set[Task[Any]] = set()
+        self._pool = self._new_pool()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def submit(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> "Task[T]":
+        """Run `function(*arguments)` in a worker; both are pickled. `timeout_s` counts from when a worker takes it.
+
+        The future's result is `Finished`; it raises what the function raised, WorkerTimeout, or WorkerDied, also where
+        workers die before they take any task. Cancelling it ends the worker that runs it.
+        """
+        task: Task[T] = Task()
+        self._run(task, (function, *arguments), timeout_s)
+        return task
+
+    def _run(self, task: "Task[T]", arguments: tuple[Any, ...], timeout_s: float | None) -> None:
+        try:
+            with self._lock:
+                if self._stopped:
+                    raise WorkerDied("the workers are stopped")
+                if not self._pool.active:
+                    self._replace_pool()
+                self._tasks.add(task)
+                task.inner = self._pool.schedule(_measured, args=arguments, timeout=timeout_s)
+        except WorkerDied as error:
+            task.end(error)
+            return
+        task.inner.add_done_callback(lambda inner: self._done(task, inner, arguments, timeout_s))
+
+    def _done(self, task: "Task[T]", inner: "Future[Any]", arguments: tuple[Any, ...], timeout_s: float | None) -> None:
+        """In a thread of pebble's: hand the end of a task on, or run it again where its pool went before it began."""
+        error = CancelledError() if inner.cancelled() else inner.exception()
+        if isinstance(error, BrokenProcessPool) and not task.cancelled():
+            # In a thread of its own: replacing a pool waits for its threads, of which this is one.
+            threading.Thread(target=self._run, args=(task, arguments, timeout_s), daemon=True).start()
+            return
+        self._tasks.discard(task)
+        self._broken = 0
+        task.end(_translated(error, timeout_s), None if error else inner.result())
+
+    def stop(self) -> None:
+        """End all workers now, and cancel what they were doing. Safe to call twice, and after `finish`."""
+        with self._lock:
+            self._stopped = True
+            left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        _end(self._pool)
+
+    def finish(self) -> None:
+        """Let the workers finish the tasks they have, then end them."""
+        with self._lock:
+            self._stopped = True
+        self._pool.close()
+        self._pool.join()
+
+    def _new_pool(self) -> Any:
+        import multiprocessing
+
+        from pebble import ProcessPool
+
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPool(
+            max_workers=self.size.workers,
+            max_tasks=self._tasks_per_worker,
+            initializer=_start,
+            initargs=(self.size.threads, self._warm_up, context.Lock()),
+            context=context,
+        )
+        with _without_interrupts():
+            assert pool.active  # asking starts it: its threads and workers inherit that Ctrl-C is not theirs
+        return pool
+
+    def _replace_pool(self) -> None:
+        """A worker that dies without a task ends pebble's pool; the next one starts afresh."""
+        self._broken += 1
+        if self._broken > _MOST_BROKEN:
+            raise WorkerDied(f"workers end as soon as they start, {_MOST_BROKEN} times in a row")
+        _end(self._pool)
+        self._pool = self._new_pool()
+
+
+class Task(Future[Finished[T]]):
+    """The future of a task, which may begin in one pool and be done in the next."""
+
+    inner: "Future[Any] | None" = None
+
+    def cancel(self) -> bool:
+        """Give the task up; the worker that runs it is ended. False if it is done already."""
+        given_up = super().cancel()
+        if given_up and self.inner is not None:
+            self.inner.cancel()
+        return given_up
+
+    def end(self, error: BaseException | None, value: Finished[T] | None = None) -> None:
+        """Note the outcome, unless nobody waits for it any more."""
+        if not self.set_running_or_notify_cancel():
+            return
+        if error is None and value is not None:
+            self.set_result(value)
+        else:
+            self.set_exception(error)
+
+
+def _translated(error: BaseException | None, timeout_s: float | None) -> BaseException | None:
+    """The WorkerTimeout or WorkerDied that an error of pebble's means; others as they are."""
+    from pebble import ProcessExpired
+
+    if isinstance(error, ProcessExpired):
+        return WorkerDied(f"its worker process died ({_cause(error.exitcode)})")
+    if isinstance(error, TimeoutError) and error.args[:1] == ("Task timeout",):  # pebble's own words
+        return WorkerTimeout(f"took longer than {timeout_s:g} s")
+    return error
+
+
+def _cause(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"{name}, perhaps for want of memory" if name == "SIGKILL" else name
+
+
+def _end(pool: Any) -> None:
+    pool.stop()
+    with suppress(RuntimeError, OSError):  # a broken pool's pipes may be gone
+        pool.join()
+
+
+class _without_interrupts:  # noqa: N801  used like a function
+    """Block SIGINT in what is started meanwhile: Ctrl-C reaches every process of a terminal."""
+
+    def __enter__(self) -> None:
+        self._before = (
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+        )
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+
+
+_start_error: WideopenError | None = None
+"""In a worker: why it could not start. Its tasks raise it, so that the user reads one line, not a traceback."""
+
+
+def _start(threads: int, warm_up: bytes, lock: Any) -> None:
+    """In a worker, once. The warm-up is unpickled here, since its modules may import what counts threads."""
+    global _start_error
+    starting.share_cores(threads)
+    starting.end_with_parent()
+    function = pickle.loads(warm_up)  # noqa: S301  our own bytes, from our parent
+    if function is None:
+        return
+    try:
+        starting.warm_one_after_another(function, lock)
+    except WideopenError as error:
+        _start_error = error
+    starting.limit_threads(threads)
+
+
+def _measured(function: Callable[..., T], *arguments: Any) -> Finished[T]:
+    """In a worker: run the task, and look at the memory."""
+    if _start_error is not None:
+        raise _start_error
+    begin = time.perf_counter()
+    value = function(*arguments)
+    seconds = time.perf_counter() - begin
+    memory_mb, peak_mb = memory_of_this_process()
+    return Finished(value=value, worker=os.getpid(), seconds=seconds, memory_mb=memory_mb, peak_mb=peak_mb)
+
+
+def memory_of_this_process() -> tuple[float, float]:
+    """(resident now, the most so far) in megabytes of 2**20 bytes; where the system does not tell, 0."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0, 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+            now = int(file.read().split()[1]) * resource.getpagesize() / 2**20
+    except OSError:
+        now = peak
+    return round(now, 1), round(peak, 1)

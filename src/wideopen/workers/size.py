@@ -1,0 +1,88 @@
+"""How many worker processes fit this machine, and how many threads each may use.
+
+One thread in each of as many workers as there are cores keeps the cores busiest: the steps of a photo that run on one
+core (decoding, encoding, Python itself) then overlap with other photos'. Where memory is short there are fewer workers
+with more threads each.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from wideopen.checks import require
+
+WORKER_MB = 1600
+"""Memory a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/end_to_end.json)."""
+_SPARE = 0.85  # of what is available; the rest is the system's file cache and ourselves
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSize:
+    """Worker processes, and threads in each."""
+
+    workers: int
+    threads: int
+
+    def __post_init__(self) -> None:
+        require(self.workers >= 1, f"workers: expected at least 1, found {self.workers}")
+        require(self.threads >= 1, f"threads: expected at least 1, found {self.threads}")
+
+
+def pool_size(
+    workers: int | None = None,
+    *,
+    worker_mb: float = WORKER_MB,
+    cores: int | None = None,
+    memory_mb: float | None = None,
+) -> PoolSize:
+    """Return as many workers as cores and memory allow, or `workers` if given; the cores are shared among them.
+
+    `worker_mb` is what one of them needs at most; `cores` and `memory_mb` are what this process may use, unless told.
+    Raises InvalidInput for less than one worker, core or megabyte.
+
+    >>> pool_size(cores=8, memory_mb=64_000)
+    PoolSize(workers=8, threads=1)
+    >>> pool_size(cores=8, memory_mb=4_000)
+    PoolSize(workers=2, threads=4)
+    """
+    cores = usable_cores() if cores is None else cores
+    memory_mb = usable_memory_mb() if memory_mb is None else memory_mb
+    require(cores >= 1, f"cores: expected at least 1, found {cores}")
+    require(worker_mb > 0, f"worker_mb: expected more than 0, found {worker_mb:g}")
+    if workers is None:
+        workers = max(1, min(cores, int(memory_mb * _SPARE / worker_mb)))
+    require(workers >= 1, f"--workers: expected at least 1, found {workers}")
+    return PoolSize(workers=workers, threads=max(1, cores // workers))
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: its affinity, and the quota of its container."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _read(_CGROUP / "cpu.max").partition(" ")
+    if quota.isdigit() and period.strip().isdigit():
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
+
+
+def usable_memory_mb() -> float:
+    """Memory that is free, or would be if the system dropped cached files; less where a container allows less."""
+    available = next((line for line in _read(Path("/proc/meminfo")).splitlines() if "MemAvailable" in line), None)
+    if available is not None:
+        free_mb = int(available.split()[1]) / 1024
+    elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        free_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20 / 2
+    else:
+        free_mb = 4096.0
+    limit, used = _read(_CGROUP / "memory.max").strip(), _read(_CGROUP / "memory.current").strip()
+    if limit.isdigit() and used.isdigit():
+        files = dict(line.split(" ", 1) for line in _read(_CGROUP / "memory.stat").splitlines() if " " in line)
+        free_mb = min(free_mb, (int(limit) - int(used) + int(files.get("file", 0))) / 2**20)
+    return free_mb
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""

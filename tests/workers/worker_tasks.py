@@ -1,0 +1,67 @@
+"""What the tests let worker processes do; light to import, as spawned processes must find it."""
+
+import os
+import signal
+import threading
+import time
+
+STARTED = []
+
+
+class CountStarts:
+    """A warm-up that counts how often it ran in its process."""
+
+    def __call__(self):
+        STARTED.append(os.getpid())
+
+
+class Refuse:
+    """A warm-up that fails as missing weights do."""
+
+    def __call__(self):
+        from wideopen.errors import WeightsError
+
+        raise WeightsError("no weights here")
+
+
+class Die:
+    """A warm-up that ends its process."""
+
+    def __call__(self):
+        os._exit(3)
+
+
+def starts(_=None):
+    return list(STARTED)
+
+
+def double(x):
+    return 2 * x
+
+
+def fail(message):
+    from wideopen.errors import InvalidInput
+
+    raise InvalidInput(message)
+
+
+def hang():
+    time.sleep(600)
+
+
+def hang_after_touching(path):
+    path.touch()
+    time.sleep(600)
+
+
+def die(signal_number=signal.SIGKILL):
+    os.kill(os.getpid(), signal_number)
+    threading.Event().wait()
+
+
+def thread_counts():
+    import cv2
+    import numba
+    import torch
+
+    return cv2.getNumThreads(), numba.get_num_threads(), torch.get_num_threads()
