@@ -1,7 +1,7 @@
 """The engine of one machine: worker processes, each with the models loaded once."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from wideopen.jobs.render_file import Job
 from wideopen.workers import Finished, WarmUp, Workers
 
 _TICK_S = 0.2
+Work = Callable[[Task], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,11 @@ class Engine(Protocol):
 class LocalEngine:
     """Worker processes on this machine."""
 
-    def __init__(self, workers: Workers, *, timeout_s: float | None) -> None:
+    def __init__(self, workers: Workers, *, timeout_s: float | None, work: Work = do) -> None:
+        """`work` does a task in a worker; it is pickled."""
         self._workers = workers
         self._timeout_s = timeout_s
+        self._work = work
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
         """As `Engine`. One task more than there are workers is under way, so that none of them waits."""
@@ -71,7 +74,7 @@ class LocalEngine:
                     break
                 if task is None:
                     break
-                running[self._workers.submit(do, task, timeout_s=self._timeout_s)] = task
+                running[self._workers.submit(self._work, task, timeout_s=self._timeout_s)] = task
                 more = not stop.soon.is_set()
             if not running and not more:
                 return

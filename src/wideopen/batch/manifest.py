@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from wideopen.batch.places import Status
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, ManifestError
 
-_FORMAT = 1
+_FORMAT = {"wideopen-batch": 1}
 State = Literal["begun", "done", "failed"]
 
 
@@ -33,6 +33,15 @@ class Entry:
     before: Status | None = None  # what had the result's name when it was begun
     may_replace: bool = False  # whether that was ours to replace, or the user said so
     result: Status | None = None  # the result, once it is done
+    made: "Entry | None" = None  # of a result that is not done: the last entry that was; in memory only
+
+
+def _line(values: dict[str, Any]) -> bytes:
+    """JSON in ASCII: it escapes names that are no Unicode."""
+    return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+_HEADER = _line(_FORMAT)
 
 
 class Manifest:
@@ -85,7 +94,7 @@ class Manifest:
         before: Status | None = None,
         may_replace: bool = False,
     ) -> None:
-        """Note that a result is about to be made. Raises InvalidInput where that cannot be written."""
+        """Note that a result is about to be made. Raises ManifestError where it cannot be written, as all notes do."""
         self._note(
             target,
             Entry(state="begun", settings=settings, inputs=inputs, before=before, may_replace=may_replace),
@@ -104,42 +113,47 @@ class Manifest:
         self._note(target, replace(self.entries[target], state="failed"))
 
     def _note(self, target: str, entry: Entry) -> None:
-        line = {
-            "target": target,
-            **{key: value for key, value in _as_dict(entry).items() if value not in ("", None, False)},
-        }
-        self._append(line)
+        self._append({"target": target, **_as_dict(entry)})
+        self._remember(target, entry)
+
+    def _remember(self, target: str, entry: Entry) -> None:
+        last = self.entries.get(target)
+        if last is not None and entry.state != "done":
+            entry = replace(entry, made=last if last.state == "done" else last.made)
         self.entries[target] = entry
 
     def _append(self, values: dict[str, Any]) -> None:
-        data = json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"  # escapes what is no Unicode
+        data = _line(values)
         try:
             written = os.write(self._file, data)
         except OSError as error:
-            raise InvalidInput(f"{self.path}: cannot be written ({error.strerror})") from error
-        if written < len(data):  # the next line must not continue this one
-            raise InvalidInput(f"{self.path}: cannot be written (No space left on device)")
+            raise ManifestError(f"{self.path}: cannot be written ({error.strerror})") from error
+        if written < len(data):
+            raise ManifestError(f"{self.path}: cannot be written (No space left on device)")
 
     def _load(self) -> None:
         os.lseek(self._file, 0, os.SEEK_SET)
         with os.fdopen(os.dup(self._file), "rb") as file:
-            lines = file.read().split(b"\n")
-        if lines == [b""]:
-            self._append({"wideopen-batch": _FORMAT})
+            data = file.read()
+        if _HEADER.startswith(data):  # new, or cut short by a crash at once
+            os.ftruncate(self._file, 0)
+            self._append(_FORMAT)
             return
-        if _parsed(lines[0]).get("wideopen-batch") != _FORMAT:
+        if not data.startswith(_HEADER):
             raise InvalidInput(f"{self.path}: expected a manifest of `wideopen batch`, found another file")
+        lines = data.split(b"\n")
         for line in lines[1:]:
             values = _parsed(line)
             target = values.pop("target", None)
             if target is not None:
-                self.entries[target] = _from_dict(values)
+                self._remember(target, _from_dict(values))
         if lines[-1]:  # cut short by a crash: ended, so that what follows is read
             os.write(self._file, b"\n")
 
 
 def _as_dict(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in Entry.__slots__}
+    values = {name: getattr(entry, name) for name in Entry.__slots__ if name != "made"}
+    return {name: value for name, value in values.items() if value not in ("", None, False)}
 
 
 def _from_dict(values: dict[str, Any]) -> Entry:

@@ -36,6 +36,8 @@ def plan(
         return Step.MAKE
     if entry is None:
         return Step.REPLACE if overwrite else Step.REFUSE
+    if entry.made is not None and entry.made.result == found:  # begun again since, but what is there is from before
+        entry = entry.made
     if entry.state == "done":
         return _plan_done(entry, settings, inputs, found, overwrite, digest)
     if entry.state == "begun" and found != entry.before:  # it appeared: results appear whole

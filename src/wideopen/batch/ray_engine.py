@@ -8,6 +8,7 @@ and the photos that wait for it, would wait for ever. Only paths, settings and r
 """
 
 import pickle
+import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
@@ -52,6 +53,7 @@ class RayEngine:
         self._asked = workers
         self._needs = {"CPU": cpus_per_worker, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
         self._timeout_s = timeout_s
+        self._trouble = "photos without an outcome"
         _connect(address)
         self._room()  # refuses a cluster without any
 
@@ -72,7 +74,7 @@ class RayEngine:
                 yield None
             fruitless = fruitless + 1 if len(waiting) == len(left) else 0
             if fruitless >= _MOST_FRUITLESS:
-                raise InvalidInput(f"--engine ray: expected actors that work, found none in {fruitless} attempts")
+                raise InvalidInput(f"--engine ray: expected actors that work, found none ({self._trouble})")
             left = list(waiting.values())
         for task in left:
             yield Outcome(task=task, interrupted=True)
@@ -94,25 +96,27 @@ class RayEngine:
         return fit if self._asked is None else min(fit, self._asked)
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
-        """The outcomes of one Ray dataset; tasks that were lost with a node have none. Raises InvalidInput."""
+        """The outcomes of one Ray dataset; tasks that were lost with a node have none."""
         import ray
         from ray.exceptions import RayError
 
         actors = min(self._room(), len(tasks))
         rows = [{"task": pickle.dumps(task)} for task in tasks]
-        dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            _Actor,
-            fn_constructor_args=(max(1, int(self._needs["CPU"])), pickle.dumps(self._warm_up), self._timeout_s),
-            compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
-            num_cpus=self._needs["CPU"],
-            num_gpus=self._needs.get("GPU", 0.0),
-            max_restarts=0,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Ray has no other way yet to say max_restarts
+            dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+                _Actor,
+                fn_constructor_args=(max(1, int(self._needs["CPU"])), pickle.dumps(self._warm_up), self._timeout_s),
+                compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
+                num_cpus=self._needs["CPU"],
+                num_gpus=self._needs.get("GPU", 0.0),
+                ray_remote_args_fn=_without_restarts,
+            )
         try:
             for row in dataset.iter_rows():
                 yield pickle.loads(row["outcome"])  # noqa: S301  from our own actors
-        except RayError as error:
-            raise InvalidInput(f"--engine ray: {_first_line(error)}") from error
+        except RayError as error:  # a node is gone; what this round has not done is left for the next
+            self._trouble = _first_line(error)
 
 
 class _Actor:
@@ -128,6 +132,10 @@ class _Actor:
         return {"outcome": pickle.dumps(outcome_of(task, future))}
 
 
+def _without_restarts() -> dict[str, Any]:
+    return {"max_restarts": 0, "max_task_retries": 0}
+
+
 def _connect(address: str | None) -> None:
     """Join or make a cluster, quietly: what Ray has to say is in its own logs."""
     import logging
@@ -137,12 +145,12 @@ def _connect(address: str | None) -> None:
     if not ray.is_initialized():
         how: dict[str, Any] = {"address": address} if address else {"num_cpus": usable_cores()}
         try:
-            ray.init(**how, include_dashboard=False if address is None else None, log_to_driver=False)
+            ray.init(**how, include_dashboard=False, log_to_driver=False, logging_level="error")
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InvalidInput(f"--address: no Ray cluster at {address} ({_first_line(error)})") from error
+    context = ray.data.DataContext.get_current()
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a lost actor's photos: the next round does them
     context.print_on_execution_start = False

@@ -49,7 +49,7 @@ class Batch:
         self._clean_up()
 
     def run(self, found: Iterator[Found | Problem | None], engine: Engine, stop: Stop) -> None:
-        """Do all photos found, until told to stop. Raises InvalidInput where the manifest cannot be written."""
+        """Do all photos found, until told to stop. Raises ManifestError where the manifest cannot be written."""
         for outcome in engine.outcomes(self._tasks(found, stop), stop):
             if outcome is not None:
                 self._note(outcome)
