@@ -233,11 +233,10 @@ def _run(work: _Work, job: "Job", make_engine: "Callable[[list[Found | Problem] 
         todo = watched(look, every_s=work.watch_s)
     with ExitStack() as stack:
         manifest = stack.enter_context(_manifest(work, overwrite=job.overwrite))
+        total = None if found is None else len(found)
+        told = stack.enter_context(teller(work.report, as_json=work.as_json, total=total))
         engine = make_engine(found)
         stack.callback(engine.end)
-        told = stack.enter_context(
-            teller(work.report, as_json=work.as_json, total=None if found is None else len(found))
-        )
         stop, caught = stack.enter_context(signals_ask())
         Batch(job, work.destination, manifest, told).run(todo, engine, stop)
         told.finish(work.destination, interrupted=bool(caught))
@@ -258,10 +257,15 @@ def _manifest(work: _Work, *, overwrite: bool) -> "Manifest":
     import hashlib
 
     from wideopen.batch.manifest import Manifest
-    from wideopen.batch.places import is_url, plain
+    from wideopen.batch.places import file_system, is_url, plain
+    from wideopen.checks import require
     from wideopen.errors import InvalidInput
 
     place = plain(work.destination)
+    if is_url(place):
+        file_system(place)  # refuses what cannot be opened
+    else:
+        require(not Path(place).is_file(), f"{place}: expected a folder for the results, found a file")
     path = work.manifest
     if path is None and is_url(place):
         path = Path(f"wideopen-batch-{hashlib.sha256(place.encode()).hexdigest()[:12]}.jsonl")
