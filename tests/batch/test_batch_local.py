@@ -121,9 +121,17 @@ def test_told_twice_it_gives_up_what_is_in_work(shop, run_batch):
 
 
 def test_urls_are_read_and_written(shop, run_batch):
-    """file:// stands for every kind of URL that fsspec knows; an object store is in the test of the cluster."""
+    """local:// goes the way of every kind of URL that fsspec knows; an object store is in the test of the cluster."""
     folder = shop("a.jpg", "sub/b.jpg")
-    heard = run_batch(f"file://{folder}/in", destination=f"local://{folder}/remote")
-    assert (heard.names, heard.reasons) == (["a.jpg", "b.jpg"], [])
+    (folder / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff garbage")
+    (folder / "mattes" / "broken.png").touch()
+    source, destination = f"local://{folder}/in", f"local://{folder}/remote"
+    heard = run_batch(source, destination=destination)
+    assert heard.names == ["a.jpg", "b.jpg"]
+    assert heard.reasons == [f"{source}/broken.jpg: damaged or incomplete JPEG file (no marker found)"]
     assert files(folder / "remote") == ["a.bokeh.jpg", "sub/b.bokeh.jpg"]
-    assert heard.done_reports[0]["out"].startswith(f"local://{folder}/remote/")
+    assert sorted(report["out"] for report in heard.done_reports)[0] == f"{destination}/a.bokeh.jpg"
+    assert len(run_batch(source, destination=destination).skips) == 2
+    assert len(run_batch().done_reports) == 2
+    for name in files(folder / "remote"):
+        assert (folder / "remote" / name).read_bytes() == (folder / "out" / name).read_bytes()

@@ -63,18 +63,22 @@ def file_system(url: str) -> tuple[Any, str]:
 
 def status_of(place: str) -> Status | None:
     """The file at a place; None where there is none. Raises InvalidInput where that cannot be found out."""
-    try:
-        if not is_url(place):
+    if not is_url(place):
+        try:
             found = os.stat(place)  # noqa: PTH116  names may be bytes that are no Unicode
-            # The inode tells a file from one that replaced it within one tick of the file system's clock.
-            return Status(found.st_size, f"{found.st_mtime_ns}-{found.st_ino}")
-        system, path = file_system(place)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            raise InvalidInput(f"{place}: cannot be looked at ({_reason(error)})") from error
+        # The inode tells a file from one that replaced it within one tick of the file system's clock.
+        return Status(found.st_size, f"{found.st_mtime_ns}-{found.st_ino}")
+    system, path = file_system(place)
+    with _store(place, "looked at"):
         system.invalidate_cache()
-        info = system.info(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{place}: cannot be looked at ({_reason(error)})") from error
+        try:
+            info = system.info(path)
+        except FileNotFoundError:
+            return None
     version = next((str(info[key]) for key in _VERSIONS if info.get(key)), "")
     return Status(int(info["size"] or 0), version.strip('"'))
 
@@ -102,12 +106,8 @@ def local_copy(place: str) -> Iterator[Path]:
     system, path = file_system(place)
     with tempfile.TemporaryDirectory(prefix="wideopen-") as folder:
         copy = Path(folder) / path.rpartition("/")[2]
-        try:
+        with _store(place, "read"):
             system.get_file(path, str(copy))
-        except FileNotFoundError as error:
-            raise InvalidInput(f"{place}: expected a photo, found no such file") from error
-        except (OSError, ValueError) as error:
-            raise InvalidInput(f"{place}: cannot be read ({_reason(error)})") from error
         yield copy
 
 
@@ -121,11 +121,20 @@ def local_result(place: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="wideopen-") as folder:
         copy = Path(folder) / path.rpartition("/")[2]
         yield copy
-        try:
+        with _store(place, "written"):
             system.makedirs(path.rpartition("/")[0], exist_ok=True)
             system.put_file(str(copy), path)
-        except (OSError, ValueError) as error:
-            raise InvalidInput(f"{place}: cannot be written ({_reason(error)})") from error
+
+
+@contextmanager
+def _store(place: str, what: str) -> Iterator[None]:
+    """Raise InvalidInput for whatever goes wrong with a store: each one's library has errors of its own."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{place}: expected a file, found none") from error
+    except Exception as error:
+        raise InvalidInput(f"{place}: cannot be {what} ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:

@@ -134,11 +134,11 @@ def _files(root: str, destination: str) -> Iterator[tuple[str, str] | Problem]:
 def _objects(root: str) -> Iterator[tuple[str, str]]:
     system, path = file_system(root)
     system.invalidate_cache()
-    scheme = root.partition("://")[0]
     for found in sorted(system.find(path)):
-        relative = found[len(path) :].lstrip("/")
+        below = found[len(path) :]
+        relative = below.lstrip("/")
         if not any(part.startswith(".") and part != ".." for part in relative.split("/")):
-            yield f"{scheme}://{found.lstrip('/')}", relative
+            yield root + below, relative
 
 
 def _named_one_by_one(places: Sequence[str]) -> Iterator[Found | Problem]:

@@ -63,14 +63,14 @@ def with_matte_folder(job: Job, target: str) -> Job:
 
 def inputs_of(photo: str, job: Job) -> Inputs:
     """The photo, its matte if mattes are given, and the maps that an earlier result keeps beside it."""
-    if is_url(photo):
-        return Inputs((photo,))
+    file = Path(photo.rpartition("/")[2] if is_url(photo) else photo)
     try:
-        matte = job.given.matte_of(Path(photo))
+        matte = job.given.matte_of(file)
     except InvalidInput:
         matte = None  # told when it is rendered
-    beside = sidecar_of(Path(photo))
-    return Inputs((photo, *([str(matte)] if matte else []), *([str(beside)] if beside.is_file() else [])))
+    beside = None if is_url(photo) else sidecar_of(file)
+    kept = beside is not None and beside.is_file()
+    return Inputs((photo, *([str(matte)] if matte else []), *([str(beside)] if kept else [])))
 
 
 def do(task: Task) -> dict[str, Any]:
