@@ -23,6 +23,15 @@ def do_or_misbehave(task):
     if name.startswith("late"):  # the result is there, but nobody hears of it
         do(task)
         os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith("full"):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            return do(task)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     if name.startswith("bug"):
         raise LookupError("unforeseen")
     return do(task)

@@ -1,12 +1,9 @@
 """Tiny photos with mattes, and workers that all tests of the batch share: they take seconds to start."""
 
-import io
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-from PIL import Image
+from batch_photos import matte_bytes, photo_bytes
 
 from wideopen.batch.local import LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
@@ -43,27 +40,6 @@ class Heard:
     @property
     def names(self):
         return sorted(Path(report["photo"]).name for report in self.done_reports)
-
-
-def photo_bytes(kind, seed, width=64, height=48):
-    """A picture of noise with a bright disk, as a file of `kind`."""
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(30, 120, (height, width, 3)).astype(np.uint8)
-    cv2.circle(pixels, (width // 2, height // 2), height // 4, (200, 160, 140), -1)
-    out = io.BytesIO()
-    if kind == "HEIC":
-        import pillow_heif
-
-        pillow_heif.from_pillow(Image.fromarray(pixels)).save(out, quality=90)
-    else:
-        Image.fromarray(pixels).save(out, kind)
-    return out.getvalue()
-
-
-def matte_bytes(width=64, height=48):
-    matte = np.zeros((height, width), np.uint8)
-    cv2.circle(matte, (width // 2, height // 2), height // 4, 255, -1)
-    return cv2.imencode(".png", matte)[1].tobytes()
 
 
 @pytest.fixture

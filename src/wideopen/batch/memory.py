@@ -33,6 +33,11 @@ def mb_for(megapixels: float) -> float:
     return 800 + 67 * megapixels
 
 
+def megapixels_for(mb: float) -> float:
+    """The largest photo that a worker can do within so much memory; `mb_for` turned round."""
+    return max(1.0, (mb - mb_for(0)) / (mb_for(1) - mb_for(0)))
+
+
 def _megapixels(photo: str) -> float | None:
     try:
         with Path(photo).open("rb") as file:

@@ -7,12 +7,14 @@ stores show a new object whole or not at all.
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wideopen.checks import require
 from wideopen.errors import InvalidInput
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -70,6 +72,8 @@ def status_of(place: str) -> Status | None:
             return None
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{place}: cannot be looked at ({_reason(error)})") from error
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "something that is no file"  # a pipe, a device
+        require(stat.S_ISREG(found.st_mode), f"{place}: expected a file, found {kind}")
         # The inode tells a file from one that replaced it within one tick of the file system's clock.
         return Status(found.st_size, f"{found.st_mtime_ns}-{found.st_ino}")
     system, path = file_system(place)

@@ -67,8 +67,9 @@ class Batch:
             else:
                 try:
                     task = self._task(one)
-                except InvalidInput as error:
-                    self._listener.failed(one.photo, str(error))
+                except (InvalidInput, OSError) as error:
+                    named = str(error) if isinstance(error, InvalidInput) else f"{one.photo}: {error}"
+                    self._listener.failed(one.photo, named)
                     continue
                 if task is not None:
                     yield task

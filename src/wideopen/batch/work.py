@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,11 +67,11 @@ def inputs_of(photo: str, job: Job) -> Inputs:
     file = Path(photo.rpartition("/")[2] if is_url(photo) else photo)
     try:
         matte = job.given.matte_of(file)
-    except InvalidInput:
+    except (InvalidInput, OSError):
         matte = None  # told when it is rendered
-    beside = None if is_url(photo) else sidecar_of(file)
-    kept = beside is not None and beside.is_file()
-    return Inputs((photo, *([str(matte)] if matte else []), *([str(beside)] if kept else [])))
+    beside = str(sidecar_of(file))
+    kept = not is_url(photo) and os.path.isfile(beside)  # noqa: PTH113  False also for a name that is too long
+    return Inputs((photo, *([str(matte)] if matte else []), *([beside] if kept else [])))
 
 
 def do(task: Task) -> dict[str, Any]:

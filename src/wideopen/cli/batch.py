@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from wideopen.batch.walk import Found, Problem
     from wideopen.jobs.render_file import Job
 
+    _MakeEngine = Callable[[list[Found | Problem] | None], tuple[Engine, Job]]
+
 _TIMEOUT_S = 300.0
 _LOOK_EVERY_S = 2.0
+_PHONES_MEGAPIXELS = 50.0  # the largest photos that phones take
 
 
 def batch(
@@ -177,7 +180,7 @@ def _lines_of(path: Path | None) -> tuple[str, ...]:
 
 def _engine_maker(
     engine: str, job: "Job", workers: int | None, timeout_s: float | None, cluster: _Cluster, *, watched: bool
-) -> "Callable[[list[Found | Problem] | None], Engine]":
+) -> "_MakeEngine":
     """What makes the engine, once the photos are known; all that can be refused is refused now. Raises InvalidInput."""
     from wideopen.checks import require
 
@@ -195,22 +198,36 @@ def _engine_maker(
             gpus_per_worker=cluster.gpus,
             timeout_s=timeout_s,
         )
-        return lambda _: ray_engine
+        return lambda _: (ray_engine, job)
     require(cluster.address is None, f"--address: expected --engine ray with it, found {engine}")
     require(cluster.gpus == 0 and cluster.cpus == 1, "--cpus-per-worker, --gpus-per-worker: expected --engine ray")
 
-    def make(found: "list[Found | Problem] | None") -> "Engine":
-        from wideopen.batch.local import LocalEngine, warm_up_of
-        from wideopen.batch.memory import worker_mb
-        from wideopen.workers import Workers, pool_size
-
-        size = pool_size(workers, worker_mb=worker_mb(found or [], max_megapixels=job.max_megapixels))
-        return LocalEngine(Workers(size, warm_up_of(job)), timeout_s=timeout_s)
-
-    return make
+    return lambda found: _local_engine(found or [], job, workers, timeout_s)
 
 
-def _run(work: _Work, job: "Job", make_engine: "Callable[[list[Found | Problem] | None], Engine]") -> int:
+def _local_engine(
+    found: "list[Found | Problem]", job: "Job", workers: int | None, timeout_s: float | None
+) -> "tuple[Engine, Job]":
+    """Workers for these photos, and the job with the largest photo that the memory of each of them allows."""
+    from dataclasses import replace
+
+    from wideopen.batch.local import LocalEngine, warm_up_of
+    from wideopen.batch.memory import megapixels_for, worker_mb
+    from wideopen.cli.report import warn
+    from wideopen.workers import Workers, pool_size
+    from wideopen.workers.size import SHARE, usable_memory_mb
+
+    memory_mb = usable_memory_mb()
+    needed_mb = worker_mb(found, max_megapixels=job.max_megapixels)
+    size = pool_size(workers, worker_mb=needed_mb, memory_mb=memory_mb)
+    most = round(megapixels_for(memory_mb * SHARE / size.workers), 1)
+    if most < min(job.max_megapixels, _PHONES_MEGAPIXELS):
+        warn(f"note: memory allows each of {size.workers} workers photos of up to {most:g} megapixels (--workers)")
+    engine = LocalEngine(Workers(size, warm_up_of(job)), timeout_s=timeout_s)
+    return engine, replace(job, max_megapixels=min(job.max_megapixels, most))
+
+
+def _run(work: _Work, job: "Job", make_engine: "_MakeEngine") -> int:
     """Find the photos and do them; returns the exit code: 0, 2 where a photo failed, 128 + the signal that ended it."""
     from contextlib import ExitStack
 
@@ -235,7 +252,7 @@ def _run(work: _Work, job: "Job", make_engine: "Callable[[list[Found | Problem] 
         manifest = stack.enter_context(_manifest(work, overwrite=job.overwrite))
         total = None if found is None else len(found)
         told = stack.enter_context(teller(work.report, as_json=work.as_json, total=total))
-        engine = make_engine(found)
+        engine, job = make_engine(found)
         stack.callback(engine.end)
         stop, caught = stack.enter_context(signals_ask())
         Batch(job, work.destination, manifest, told).run(todo, engine, stop)
