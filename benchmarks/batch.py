@@ -119,13 +119,14 @@ def rate(engine_name: str, workers: int, count: int, megapixels: int) -> dict[st
     skip = 2 * workers  # results of the first round, which began one after another
     (begin, cpu_begin, _), (end, cpu_end, _) = watcher.results[skip - 1], watcher.results[-workers]
     done = len(watcher.results) - workers - skip + 1
+    share = round((cpu_end - cpu_begin) / (end - begin) / (os.cpu_count() or 1), 3)
     totals = [report["seconds"]["total"] for _, _, report in watcher.results]
     return {
         "photos": count,
         "workers": workers,
         "threads_each": 1,
         "per_second": round(done / (end - begin), 3),
-        "cores_used": round((cpu_end - cpu_begin) / (end - begin) / (os.cpu_count() or 1), 3),
+        "cores_used": None if engine_name == "ray" else share,  # Ray's processes are not ours
         "first_result_s": round(watcher.results[0][0] - watcher.begin, 2),
         "seconds_per_photo": round(statistics.median(totals), 3),
         "whole_s": round(watcher.results[-1][0] - watcher.begin, 2),

@@ -9,6 +9,7 @@ from wideopen.batch.local import LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
+from wideopen.batch.watch import watched
 from wideopen.jobs.open_photo import Given
 from wideopen.jobs.render_file import Job
 from wideopen.jobs.settings import LensSettings, MapSettings
@@ -74,14 +75,16 @@ def run_batch(tmp_path, workers):
     """Run in/ (or `sources`) to out/ and return what was heard."""
     from batch_tasks import do_or_misbehave
 
-    def run(*sources, destination=None, timeout_s=60, stop=None, on_done=lambda: None, pool=None):
+    def run(*sources, destination=None, timeout_s=60, stop=None, on_done=lambda: None, pool=None, watch_s=None):
         destination = str(destination or tmp_path / "out")
         heard = Heard(on_done)
         job = Job(maps=PLANAR, lens=LensSettings(blur="4px"), given=Given(mattes=tmp_path / "mattes"))
-        found = list(find_photos([str(one) for one in sources or [tmp_path / "in"]], destination))
+        places = [str(one) for one in sources or [tmp_path / "in"]]
+        found = list(find_photos(places, destination)) if watch_s is None else None
+        hot = watched(lambda: find_photos(places, destination), every_s=watch_s or 1)
         with Manifest(tmp_path / "manifest.jsonl") as manifest:
             engine = LocalEngine(pool or workers, timeout_s=timeout_s, work=do_or_misbehave)
-            Batch(job, destination, manifest, heard).run(iter(found), engine, stop or Stop())
+            Batch(job, destination, manifest, heard).run(hot if found is None else iter(found), engine, stop or Stop())
         return heard
 
     return run

@@ -120,6 +120,23 @@ def test_told_twice_it_gives_up_what_is_in_work(shop, run_batch):
     assert files(folder / "out") == ["a.bokeh.jpg", "b.bokeh.jpg"]
 
 
+def test_a_hot_folder_is_done_as_photos_come_until_told_to_stop(shop, run_batch):
+    folder = shop("a.jpg")
+    stop = Stop()
+    done = []
+
+    def then():
+        done.append(1)
+        if len(done) == 1:
+            shop("b.jpg")
+        else:
+            stop.ask()
+
+    heard = run_batch(stop=stop, on_done=then, watch_s=0.05)
+    assert (heard.names, heard.reasons) == (["a.jpg", "b.jpg"], [])
+    assert files(folder / "out") == ["a.bokeh.jpg", "b.bokeh.jpg"]
+
+
 def test_urls_are_read_and_written(shop, run_batch):
     """local:// goes the way of every kind of URL that fsspec knows; an object store is in the test of the cluster."""
     folder = shop("a.jpg", "sub/b.jpg")

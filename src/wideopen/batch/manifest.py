@@ -10,6 +10,7 @@ One process writes a manifest at a time; a second is refused.
 
 import json
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -134,20 +135,19 @@ class Manifest:
     def _load(self) -> None:
         os.lseek(self._file, 0, os.SEEK_SET)
         with os.fdopen(os.dup(self._file), "rb") as file:
-            data = file.read()
-        if _HEADER.startswith(data):  # new, or cut short by a crash at once
-            os.ftruncate(self._file, 0)
-            self._append(_FORMAT)
-            return
-        if not data.startswith(_HEADER):
-            raise InvalidInput(f"{self.path}: expected a manifest of `wideopen batch`, found another file")
-        lines = data.split(b"\n")
-        for line in lines[1:]:
-            values = _parsed(line)
-            target = values.pop("target", None)
-            if target is not None:
-                self._remember(target, _from_dict(values))
-        if lines[-1]:  # cut short by a crash: ended, so that what follows is read
+            line = file.readline()
+            if line != _HEADER and _HEADER.startswith(line):  # new, or cut short by a crash at once
+                os.ftruncate(self._file, 0)
+                self._append(_FORMAT)
+                return
+            if line != _HEADER:
+                raise InvalidInput(f"{self.path}: expected a manifest of `wideopen batch`, found another file")
+            for line in file:
+                values = _parsed(line)
+                target = values.pop("target", None)
+                if target is not None:
+                    self._remember(target, _from_dict(values))
+        if not line.endswith(b"\n"):  # cut short by a crash: ended, so that what follows is read
             os.write(self._file, b"\n")
 
 
@@ -159,7 +159,7 @@ def _as_dict(entry: Entry) -> dict[str, Any]:
 def _from_dict(values: dict[str, Any]) -> Entry:
     statuses = {name: Status(*values[name]) for name in ("before", "result") if values.get(name)}
     inputs = tuple(None if one is None else Status(*one) for one in values["inputs"])
-    return Entry(**{**values, **statuses, "inputs": inputs})
+    return Entry(**{**values, **statuses, "inputs": inputs, "settings": sys.intern(values["settings"])})
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

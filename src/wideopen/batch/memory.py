@@ -30,7 +30,7 @@ def worker_mb(found: Sequence[Found | Problem], *, max_megapixels: float) -> flo
 
 def mb_for(megapixels: float) -> float:
     """Peak memory of a worker whose largest photo has so many megapixels (benchmarks/results/batch.json)."""
-    return 800 + 67 * megapixels
+    return 800 + 86 * megapixels
 
 
 def megapixels_for(mb: float) -> float:

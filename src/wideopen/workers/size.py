@@ -11,8 +11,8 @@ from pathlib import Path
 
 from wideopen.checks import require
 
-WORKER_MB = 1600
-"""Memory a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/end_to_end.json)."""
+WORKER_MB = 1850
+"""Memory a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/batch.json)."""
 SHARE = 0.85
 """Of the memory that is available, what workers may use; the rest is the system's file cache and ourselves."""
 _CGROUP = Path("/sys/fs/cgroup")
@@ -44,7 +44,7 @@ def pool_size(
 
     >>> pool_size(cores=8, memory_mb=64_000)
     PoolSize(workers=8, threads=1)
-    >>> pool_size(cores=8, memory_mb=4_000)
+    >>> pool_size(cores=8, memory_mb=5_000)
     PoolSize(workers=2, threads=4)
     """
     cores = usable_cores() if cores is None else cores
