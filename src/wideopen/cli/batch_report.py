@@ -71,7 +71,7 @@ class Teller:
             return
         counts = self.counts
         rate = "" if counts.rate is None else f", {counts.rate:.2f} a second"
-        parts = [f"{counts.done} photos in {counts.seconds:.1f} s{rate}, into {destination}"]
+        parts = [f"{counts.done} photo{'' if counts.done == 1 else 's'} in {counts.seconds:.1f} s{rate}, into {destination}"]
         parts += [f"{counts.skipped} done before"] if counts.skipped else []
         parts += [f"{counts.failed} failed"] if counts.failed else []
         parts += [f"{self._noted} with notes (--report has them)"] if self._noted else []
@@ -118,7 +118,10 @@ def teller(report: Path | None, *, as_json: bool, total: int | None) -> Iterator
 
 @contextmanager
 def signals_ask() -> Iterator[tuple[Stop, list[int]]]:
-    """Yield a `Stop` that SIGINT and SIGTERM ask, and the signals that came: once to end soon, twice to end now."""
+    """Yield a `Stop` that SIGINT and SIGTERM ask, and the signals that came: once to end soon, twice to end now.
+
+    A third raises KeyboardInterrupt, wherever the program waits.
+    """
     stop = Stop()
     caught: list[int] = []
 
@@ -127,6 +130,8 @@ def signals_ask() -> Iterator[tuple[Stop, list[int]]]:
             warn("wideopen: ending after the photos in work; again ends at once")
         caught.append(number)
         stop.ask()
+        if len(caught) > 2:
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
