@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from wideopen.cli import evaluate, export, extract, info, maps, render, train
+from wideopen.cli import evaluate, export, extract, info, maps, render, studio, train
 from wideopen.cli.report import warn
 from wideopen.errors import WideopenError
 
@@ -26,6 +26,7 @@ app.command("matte")(maps.matte)
 app.command("depth")(maps.depth)
 app.command("info")(info.info)
 app.command("extract")(extract.extract)
+app.command("studio")(studio.studio)
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
 app.add_typer(evaluate.app, name="eval")

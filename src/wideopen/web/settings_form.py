@@ -12,7 +12,7 @@ from wideopen.lens import Aperture, parse_blur, parse_grain
 __all__ = ["Form", "form_of", "preset_of", "read_preset", "settings_of"]
 
 LOOKS = {"Lens": "thin-lens", "Paper": "paper"}
-SHAPES = {"Round": 0, "5 blades": 5, "6": 6, "7": 7, "8": 8, "9": 9}
+SHAPES = {"Round": 0, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9}
 GRAINS = ("As photo", "Off", "Set")
 MOST_BLUR = 8.0  # percent; beyond, a preset may go to the 25 that `Lens` allows
 MOST_RANGE = 0.4

@@ -125,6 +125,7 @@ class Sessions:
         self.root, self.limits = root, limits
         self._clock, self._lock = clock, threading.Lock()
         self._sessions: dict[str, Session] = {}
+        self.is_open = True
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -174,6 +175,7 @@ class Sessions:
 
     def close(self) -> None:
         """End all sessions and remove the folder."""
+        self.is_open = False
         for key in list(self._sessions):
             self.end(key)
         shutil.rmtree(self.root, ignore_errors=True)

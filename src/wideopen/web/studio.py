@@ -324,7 +324,7 @@ def readout(settings: LensSettings, size: tuple[int, int]) -> dict[str, str]:
     return {
         "f_number": f_number_text(percent / 100),
         "radius": f"{percent / 100 * max(size):.0f} px",
-        "percent": f"{percent:g}% of the long side",
+        "percent": f"{percent:g}%",
     }
 
 
