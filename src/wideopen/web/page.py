@@ -84,7 +84,7 @@ def _lens_tab() -> tuple[Any, ...]:
         gr.HTML("<h3>Focus</h3>", apply_default_css=False)
         subject = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
         auto = gr.Checkbox(
-            first.auto_range, label="Depth of focus from the subject", info="Off: choose it below.", elem_id="wo-auto"
+            first.auto_range, label="Automatic focus range", info="As deep as the subject; for a point, none.", elem_id="wo-auto"
         )
         depth = _slider(
             0, MOST_RANGE, first.focus_range, step=0.005, label="Focus range", info="How deep sharpness reaches."
@@ -118,7 +118,7 @@ def _lens_tab() -> tuple[Any, ...]:
 
 
 def _save_tab() -> tuple[Any, ...]:
-    with gr.Group(elem_classes="wo-group"):
+    with gr.Group(elem_classes="wo-group wo-first"):
         gr.HTML("<h3>Photo at full size</h3>", apply_default_css=False)
         kind = gr.Dropdown(
             list(FORMATS), value="As photo", label="Format", elem_id="wo-format", info="Metadata and profile are kept."

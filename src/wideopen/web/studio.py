@@ -140,7 +140,7 @@ class Studio:
             if not session.folder.exists():  # the session ended meanwhile
                 session.loaded = None
                 raise InvalidInput(ENDED)
-            content = messages.of_photo(loaded) | self._rendered(key, session, form, session.next_turn())
+            content = merged(messages.of_photo(loaded), self._rendered(key, session, form, session.next_turn()))
         if previous is not None and not keeps_folder:
             shutil.rmtree(previous.path.parent, ignore_errors=True)
         yield messages.message(**content)
@@ -198,8 +198,7 @@ class Studio:
             if session.is_stale(turn) and not told:
                 return None
             rendered = self._rendered(key, session, form, turn)
-        pictures = {**told.pop("pictures", {}), **rendered.pop("pictures", {})}
-        return messages.message(pictures=pictures, **told, **rendered)
+        return messages.message(**merged(told, rendered))
 
     def _rendered(self, key: str, session: Session, form: Form, turn: int) -> Message:
         """The content of a message with the preview; call with the session's lock held."""
@@ -304,6 +303,11 @@ class Studio:
                 made: Made = end.value
                 return made
             yield messages.message(**messages.of_progress(told, doing))
+
+
+def merged(first: Message, second: Message) -> Message:
+    """The content of both, with the pictures of both."""
+    return first | second | {"pictures": first.get("pictures", {}) | second.get("pictures", {})}
 
 
 def focus_disparity(loaded: Loaded) -> float | None:
