@@ -169,7 +169,7 @@ def _snapped(rgb: F32, line: np.ndarray, radius_px: float) -> F32:
     known = (sure | outside).astype(np.float32)
     window = max(round(radius_px), 1)
     cover = guided_filter(guide, sure.astype(np.float32), radius_px=window, eps=_SMOOTH, confidence=known)
-    cover = np.clip((cover - 0.2) / 0.6, 0, 1)  # a line fitted to two clouds of colours does not reach 0 and 1
+    cover = np.clip((cover - 0.3) / 0.4, 0, 1)  # a line fitted to two clouds of colours does not reach 0 and 1
     return np.where(sure, np.float32(1), np.where(outside, np.float32(0), cover)).astype(np.float32)
 
 

@@ -68,15 +68,16 @@ def form_of(settings: LensSettings, long_side_px: int) -> Form:
     """The controls that show these settings; a shape with other blades shows as the nearest that there is."""
     aperture, grain = Aperture.parse(settings.aperture), parse_grain(settings.grain)
     shapes = {count: name for name, count in SHAPES.items()}
+    first = Form()
     nearest = min(shapes, key=lambda count: abs(count - aperture.blades)) if aperture.blades else 0
     return Form(
         blur=round(100 * parse_blur(settings.blur, long_side_px), 3),
         auto_range=settings.focus_range is None,
-        focus_range=Form.focus_range if settings.focus_range is None else settings.focus_range,
+        focus_range=first.focus_range if settings.focus_range is None else settings.focus_range,
         highlights=settings.highlights,
         cat_eye=settings.cat_eye,
         grain_mode=GRAINS[0] if grain is None else GRAINS[2] if grain else GRAINS[1],
-        grain=grain or Form.grain,
+        grain=grain or first.grain,
         shape=shapes[nearest],
         rotation=aperture.rotation_deg,
         curvature=aperture.curvature,
