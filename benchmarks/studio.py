@@ -21,10 +21,8 @@ from typing import Any
 from provenance import ROOT, provenance
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 READY = ".wo[data-ready=yes]"
 OPEN = ".wo[data-has-photo=yes]"
 CHANGE = """async ([kind, a, b]) => {
@@ -43,7 +41,7 @@ CHANGE = """async ([kind, a, b]) => {
     slider.dispatchEvent(new Event('input', { bubbles: true }));
   } else {
     const canvas = document.querySelector('.wo-canvas'), box = canvas.getBoundingClientRect();
-    const at = { clientX: box.x + a * box.width, clientY: box.y + b * box.height, pointerId: 1, bubbles: true, button: 0 };
+    const at = { clientX: box.x + a * box.width, clientY: box.y + b * box.height, pointerId: 1, bubbles: true };
     canvas.setPointerCapture = () => {};
     canvas.dispatchEvent(new PointerEvent('pointerdown', at));
     canvas.dispatchEvent(new PointerEvent('pointerup', at));

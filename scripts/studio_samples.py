@@ -36,7 +36,7 @@ def street() -> "list[Part]":
     for count, z in ((9, 4), (26, 8), (46, 16), (60, 28)):
         where = rng.uniform(-0.5, 0.5, (count, 3)) * (0.62 * z, 0.34 * z, 0.3 * z) + (0, 0.05 * z, -z)
         across, up = where[:, 0] / z, where[:, 1] / z
-        where = where[~((np.abs(across + 0.046) < 0.17) & (up < 0.16))]  # lamps seen through fur would stay as specks
+        where = where[~((np.abs(across + 0.046) < 0.17) & (up < 0.16))]  # seen through fur they would stay specks
         parts += s.lamps(rng, where, radius=0.0011 * z * rng.uniform(0.8, 2, len(where)), glow=2.6, warm=0.5)
     return parts
 
@@ -47,7 +47,6 @@ def bear_at_night() -> None:
     from lens.camera import Camera, Light
     from lens.others import bear
     from lens.trace import World, pinhole
-
     from wideopen import Photo
     from wideopen.io import Keep, write
 
@@ -63,7 +62,9 @@ def bear_at_night() -> None:
     light_again = srgb_decode(encoded).astype(np.float32)
     coarse = {name: np.rint(maps[name] * 255).astype(np.float32) / 255 for name in ("matte", "disparity")}
     FOLDER.mkdir(exist_ok=True)
-    write(FOLDER / "bear.jpg", light_again, like=Photo(rgb=light_again), quality=86, keep=Keep(**coarse), overwrite=True)
+    write(
+        FOLDER / "bear.jpg", light_again, like=Photo(rgb=light_again), quality=86, keep=Keep(**coarse), overwrite=True
+    )
 
 
 def astronaut() -> None:

@@ -14,7 +14,17 @@ from wideopen.cli import render as render_command
 from wideopen.errors import InvalidInput
 from wideopen.jobs.settings import LensSettings
 from wideopen.web.equivalent import command_line, f_number, map_names, result_name
-from wideopen.web.settings_form import GRAINS, LOOKS, SHAPES, Form, form_from, form_of, preset_of, read_preset, settings_of
+from wideopen.web.settings_form import (
+    GRAINS,
+    LOOKS,
+    SHAPES,
+    Form,
+    form_from,
+    form_of,
+    preset_of,
+    read_preset,
+    settings_of,
+)
 
 FORMS = st.builds(
     Form,
@@ -41,7 +51,7 @@ def parsed(tmp_path_factory):
     photo.write_bytes(b"never read")
     jobs = []
     original = render_command._render_all
-    render_command._render_all = lambda photos, paths, job, *, as_json: jobs.append((photos, paths, job)) or 0
+    render_command._render_all = lambda photos, paths, job, **_: jobs.append((photos, paths, job)) or 0
     yield photo, lambda text: (cli.run(shlex.split(text)[1:]), jobs.pop())
     render_command._render_all = original
 
@@ -61,9 +71,7 @@ def test_edited_maps_and_options_are_in_the_command(parsed):
     photo, run = parsed
     for name in map_names(photo.name):
         (photo.parent / name).write_bytes(b"never read")
-    text = command_line(
-        photo.name, LensSettings(), out="o.jpg", options={"output-quality": 80}, edited=True
-    )
+    text = command_line(photo.name, LensSettings(), out="o.jpg", options={"output-quality": 80}, edited=True)
     words = shlex.split(text)
     here = [str(photo.parent / w) if w.endswith((".jpg", ".png")) else w for w in words]
     _, (_, _, job) = run(shlex.join(here))

@@ -55,7 +55,7 @@ def test_sessions_share_no_folder_and_none_can_be_guessed(sessions):
     assert a.folder != b.folder
     assert not a.folder.is_relative_to(b.folder)
     assert len(a.folder.name) >= 20
-    assert "a" != a.folder.name
+    assert a.folder.name != "a"
 
 
 def test_what_an_ended_session_still_renders_is_stale(sessions):

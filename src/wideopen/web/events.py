@@ -40,7 +40,7 @@ class Events:
         page, form = self._page, self._inputs
         moved = [c.input for c in page.form]
         gr.on(moved, self._render, form, self._shown, **QUICK, **HIDDEN)
-        page.form[2].input(lambda: False, None, page.form[1], **QUICK, **HIDDEN)  # a chosen focus range is not automatic
+        page.form[2].input(lambda: False, None, page.form[1], **QUICK, **HIDDEN)  # chosen, so not automatic
         page.subject.click(self._focus_on_subject, form, self._shown, **QUICK, **HIDDEN)
         page.viewer.wo_focus(self._focus, form, self._shown, **QUICK, **HIDDEN)
         every = QUICK | {"trigger_mode": "multiple"}  # no stroke may be dropped

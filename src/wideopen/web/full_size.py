@@ -121,7 +121,7 @@ def render_pixels(loaded: Loaded, lens: LensSettings, limits: Limits, step: Step
 
 
 def crop(pixels: U8, box: tuple[float, float, float, float], most_px: int = 2000) -> tuple[U8, tuple[int, ...]]:
-    """A part of pixels (H, W, 3) and where it is, (x, y, width, height): `box` as fractions, cut to a side of `most_px`.
+    """A part of pixels (H, W, 3) and where it is, (x, y, width, height). `box` is in fractions; no side over `most_px`.
 
     >>> part, where = crop(np.zeros((100, 200, 3), np.uint8), (0.5, 0.5, 0.5, 1.0))
     >>> part.shape, where

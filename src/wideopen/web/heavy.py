@@ -110,7 +110,8 @@ def run(gate: Gate, pace: Pace, megapixels: float, job: Callable[[Steps], Made])
     try:
         while place := gate.wait(ticket, TOLD_EVERY_S):
             yield Told(place=place)
-        heard, made, done = _Heard(), [], threading.Event()
+        heard, done = _Heard(), threading.Event()
+        made: list[tuple[Any, BaseException | None]] = []
         begin = time.perf_counter()
 
         def work() -> None:
@@ -134,5 +135,5 @@ def run(gate: Gate, pace: Pace, megapixels: float, job: Callable[[Steps], Made])
     result, error = made[0]
     if error is not None:
         raise error
-    value: Any = result
+    value: Made = result
     return value

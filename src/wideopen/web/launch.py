@@ -1,7 +1,6 @@
 """Serve the studio by itself, or make it for another app to mount."""
 
 import atexit
-import logging
 import os
 import secrets
 import shutil
@@ -16,7 +15,6 @@ from wideopen.errors import InvalidInput
 from wideopen.web.state import Limits
 from wideopen.web.studio import Studio
 
-LOG = logging.getLogger(__name__)
 SWEEP_EVERY_S = 60.0
 _CACHE_S = (300, 1800)  # Gradio's own uploads: looked at, and deleted when older
 
@@ -79,7 +77,7 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
             **style(),
         )
         print(f"wideopen studio: http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}", flush=True)  # noqa: S104, T201
-        warm_up()
+        threading.Thread(target=app.studio.warm_up, name="studio warm-up", daemon=True).start()
         app.block_thread()
     except OSError as error:
         raise InvalidInput(f"--port: expected a free port on {host}, found {port} taken") from error
@@ -87,25 +85,6 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
         app.close(verbose=False)
         app.studio.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def warm_up() -> threading.Thread:
-    """Load, in a thread, what the first photo would wait for: torch with the matting network, and compiled kernels."""
-    thread = threading.Thread(target=_warm, name="studio warm-up", daemon=True)
-    thread.start()
-    return thread
-
-
-def _warm() -> None:
-    import numpy as np
-
-    from wideopen import Lens, Photo, analyze, render
-
-    photo = Photo(rgb=np.random.default_rng(1).random((96, 128, 3), np.float32))
-    for look in ("thin-lens", "paper"):
-        scene = analyze(photo)
-        render(scene, Lens(focus_disparity=0.5, look=look, grain=2.0))
-    LOG.info("warm after %.0f s of processor time", time.process_time())
 
 
 def _sweep(studio: Studio) -> None:

@@ -21,9 +21,10 @@ def message(**content: Any) -> dict[str, Any]:
     return {"serial": next(_SERIALS), **content}
 
 
-def data_url(picture: U8) -> str:
-    """A picture for an <img>."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
+def data_url(picture: U8, *, close: bool = False) -> str:
+    """A picture for an <img>; `close`: to be looked at pixel by pixel."""
+    data = jpeg(picture, 94, full_chroma=True) if close else jpeg(picture)
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
 
 
 def of_maps(loaded: Loaded) -> dict[str, str]:

@@ -69,7 +69,9 @@ def build() -> Widgets:
     )
 
 
-def _slider(least: float, most: float, value: float, *, step: float, label: str, info: str, elem_id: str | None = None) -> Any:
+def _slider(
+    least: float, most: float, value: float, *, step: float, label: str, info: str, elem_id: str | None = None
+) -> Any:
     """A slider with a number, without Gradio's button to reset it."""
     return gr.Slider(least, most, value, step=step, label=label, info=info, elem_id=elem_id, buttons=[])
 
@@ -84,14 +86,19 @@ def _lens_tab() -> tuple[Any, ...]:
         gr.HTML("<h3>Focus</h3>", apply_default_css=False)
         subject = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
         auto = gr.Checkbox(
-            first.auto_range, label="Automatic focus range", info="As deep as the subject; for a point, none.", elem_id="wo-auto"
+            first.auto_range,
+            label="Automatic focus range",
+            info="The subject's depth; for a point, none.",
+            elem_id="wo-auto",
         )
         depth = _slider(
             0, MOST_RANGE, first.focus_range, step=0.005, label="Focus range", info="How deep sharpness reaches."
         )
     with gr.Group(elem_classes="wo-group"):
         gr.HTML("<h3>Aperture</h3>", apply_default_css=False)
-        shape = gr.Radio(list(SHAPES), value=first.shape, label="Shape", elem_id="wo-shape", info="Round, or so many blades.")
+        shape = gr.Radio(
+            list(SHAPES), value=first.shape, label="Shape", elem_id="wo-shape", info="Round, or so many blades."
+        )
         turn = _slider(0, 90, first.rotation, step=1, label="Rotation", info="Of the blades, in degrees.")
         round_ = _slider(0, 1, first.curvature, step=0.05, label="Roundness", info="How far the blades bulge.")
         eye = _slider(
@@ -114,7 +121,13 @@ def _lens_tab() -> tuple[Any, ...]:
             load_look = gr.UploadButton(
                 "Load look", size="sm", file_types=[".json"], elem_id="wo-load-look", min_width=100
             )
-    return readout, subject, [blur, auto, depth, lights, eye, mode, grain, shape, turn, round_, look], save_look, load_look
+    return (
+        readout,
+        subject,
+        [blur, auto, depth, lights, eye, mode, grain, shape, turn, round_, look],
+        save_look,
+        load_look,
+    )
 
 
 def _save_tab() -> tuple[Any, ...]:
@@ -178,7 +191,7 @@ def _viewer_html() -> str:
 def _thumbnail(path: Path, height: int = 160) -> str:
     import cv2
 
-    picture = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
+    picture: Any = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
     width = round(picture.shape[1] * height / picture.shape[0])
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])
@@ -226,5 +239,3 @@ def theme() -> Any:
 def style() -> dict[str, Any]:
     """What Gradio wants to know about the looks when the page is served: for `launch` and `mount_gradio_app`."""
     return {"theme": theme(), "css_paths": [str(STATIC / "studio.css")]}
-
-

@@ -54,8 +54,10 @@ class Preview:
 
 def preview_size(size: tuple[int, int], megapixels: float) -> tuple[int, int]:
     """(h, w) with the aspect of `size` (H, W) and at most so many megapixels; `size` itself if it is no larger."""
-    scale = min(1.0, float(np.sqrt(megapixels * 1e6 / (size[0] * size[1]))))
-    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+    most = max(int(megapixels * 1e6), 1)
+    scale = min(1.0, float(np.sqrt(most / (size[0] * size[1]))))
+    height, width = max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+    return min(height, most // width or 1), min(width, most // height or 1)  # where a side was already 1
 
 
 def make_preview(rgb: F32, encoding: Encoding, matte: F32, disparity: F32, *, megapixels: float) -> Preview:
@@ -96,10 +98,13 @@ def lens_of(settings: LensSettings, preview: Preview, focus_disparity: float | N
     return settings.lens(preview.scene)
 
 
-def jpeg(picture: U8, quality: int = QUALITY) -> bytes:
-    """A picture (h, w, 3) sRGB, or (h, w) grey, as a JPEG file."""
+def jpeg(picture: U8, quality: int = QUALITY, *, full_chroma: bool = False) -> bytes:
+    """A picture (h, w, 3) sRGB, or (h, w) grey, as a JPEG file; `full_chroma` for looking closely."""
     bgr = picture[..., ::-1] if picture.ndim == 3 else picture
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    how = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    if full_chroma:
+        how += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(bgr), how)
     assert done  # OpenCV refuses only what is no picture
     return bytes(data)
 

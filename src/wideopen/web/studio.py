@@ -33,7 +33,7 @@ Messages = Generator[Message, None, None]
 Made = TypeVar("Made")
 
 SAMPLES = {
-    "bear": ("bear.jpg", "A ray-traced bear at night, made by wideopen; its exact matte and depth are inside the file."),
+    "bear": ("bear.jpg", "A bear at night, ray-traced by wideopen; its exact matte and depth are inside the file."),
     "astronaut": ("astronaut.jpg", "Eileen Collins, by NASA, public domain, as shipped with scikit-image."),
 }
 FORMATS = {"As photo": None, "JPEG": ".jpg", "PNG": ".png", "HEIC": ".heic", "TIFF": ".tif"}
@@ -50,8 +50,21 @@ class Studio:
         self.sessions = Sessions(root, limits)
         self._gate = Gate(heavy_jobs)
         self._quick = threading.Semaphore(heavy_jobs)
+        self._loading = threading.Lock()
         self._opening = Pace(fixed_s=3.0, per_megapixel_s=0.25)
         self._rendering = Pace(fixed_s=1.0, per_megapixel_s=0.25)
+
+    def warm_up(self) -> None:
+        """Load what the first photo would wait for: torch with the matting network, and compiled kernels.
+
+        Jobs wait for it: two threads that import torch at once find it half there.
+        """
+        from wideopen import Lens, Photo, analyze, render
+
+        with self._loading:
+            scene = analyze(Photo(rgb=np.random.default_rng(1).random((96, 128, 3), np.float32)))
+            for look in ("thin-lens", "paper"):
+                render(scene, Lens(focus_disparity=0.5, look=look, grain=2.0))  # type: ignore[arg-type]
 
     def close(self) -> None:
         """End all sessions and delete their photos."""
@@ -129,7 +142,8 @@ class Studio:
             if not keeps_folder:
                 shutil.rmtree(path.parent, ignore_errors=True)
             if isinstance(error, InvalidInput):
-                raise InvalidInput(str(error).replace(str(path), name)) from error
+                said = str(error).replace(str(path), name)
+                raise InvalidInput(said if name in said or keeps_folder else f"{name}: {said}") from error
             raise
         if notes is not None:
             loaded.notes = notes
@@ -232,7 +246,7 @@ class Studio:
         part, where = full_size.crop(np.load(wanted, mmap_mode="r"), box)
         height, width = loaded.size
         place = [where[0] / width, where[1] / height, where[2] / width, where[3] / height]
-        yield messages.message(detail={"box": place, "picture": messages.data_url(part)})
+        yield messages.message(detail={"box": place, "picture": messages.data_url(part, close=True)})
 
     def download(self, key: str, form: Form, kind: str, quality: int | None) -> Messages:
         """The result at full size as a file."""
@@ -295,7 +309,13 @@ class Studio:
     def _heavy(
         self, pace: Pace, megapixels: float, doing: str, job: Callable[[Steps], Made]
     ) -> Generator[Message, None, Made]:
-        steps = run(self._gate, pace, megapixels, job)
+        def loaded_job(step: Steps) -> Made:
+            step("loading")
+            with self._loading:
+                pass
+            return job(step)
+
+        steps = run(self._gate, pace, megapixels, loaded_job)
         while True:
             try:
                 told = next(steps)
