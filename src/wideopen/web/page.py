@@ -173,7 +173,7 @@ def readout_html(readout: dict[str, str] | None) -> str:
     if readout is None:
         return "<div class='wo-read'><strong>f/2.2</strong><span>open a photo to begin</span></div>"
     return (
-        f"<div class='wo-read' title='The f-number of an 85 mm lens on full frame, focused at 2 m, whose far background "
+        f"<div class='wo-read' title='The f-number of an 85 mm lens on full frame, focused at 2 m, whose background "
         f"blurs as much.'><strong>{readout['f_number']}</strong>"
         f"<span>radius {readout['radius']}, {readout['percent']}</span><small>as an 85 mm lens at 2 m</small></div>"
     )

@@ -64,7 +64,7 @@ class Studio:
         with self._loading:
             scene = analyze(Photo(rgb=np.random.default_rng(1).random((96, 128, 3), np.float32)))
             for look in ("thin-lens", "paper"):
-                render(scene, Lens(focus_disparity=0.5, look=look, grain=2.0))  # type: ignore[arg-type]
+                render(scene, Lens(focus_disparity=0.5, look=look, grain=2.0))
 
     def close(self) -> None:
         """End all sessions and delete their photos."""
