@@ -89,7 +89,7 @@ class Server:
     def stop(self) -> None:
         """End it as Ctrl+C does."""
         self.process.send_signal(2)
-        self.process.wait(30)
+        self.process.wait(90)
 
 
 def goto(page: Any, url: str) -> None:

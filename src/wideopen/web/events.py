@@ -58,7 +58,7 @@ class Events:
             button.click(self._map_down(kind), form, self._shown, **HEAVY, **HIDDEN)
         for kind, upload in page.maps_up.items():
             upload.upload(self._map_up(kind), [upload, *form], self._shown, **HEAVY, **HIDDEN)
-        blocks.load(lambda: messages.message(ready=True), None, page.viewer, **QUICK, **HIDDEN)
+        blocks.load(self._hello, None, page.viewer, **QUICK, **HIDDEN)
         if self._photo is not None:
             blocks.load(self._own_photo, form, self._shown, **HEAVY, **HIDDEN)
         blocks.unload(self._leave)
@@ -90,6 +90,10 @@ class Events:
             yield self._showing("", values, in_words(error))
 
     # Actions
+
+    def _hello(self) -> Message:
+        self._studio.warm_up()
+        return messages.message(ready=True)
 
     def _render(self, request: gr.Request, *values: Any) -> Any:
         def act(key: str, form: Form) -> Message | None:

@@ -77,7 +77,6 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
             **style(),
         )
         print(f"wideopen studio: http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}", flush=True)  # noqa: S104, T201
-        threading.Thread(target=app.studio.warm_up, name="studio warm-up", daemon=True).start()
         app.block_thread()
     except OSError as error:
         raise InvalidInput(f"--port: expected a free port on {host}, found {port} taken") from error

@@ -51,14 +51,21 @@ class Studio:
         self._gate = Gate(heavy_jobs)
         self._quick = threading.Semaphore(heavy_jobs)
         self._loading = threading.Lock()
+        self._warm = threading.Event()
         self._opening = Pace(fixed_s=3.0, per_megapixel_s=0.25)
         self._rendering = Pace(fixed_s=1.0, per_megapixel_s=0.25)
 
     def warm_up(self) -> None:
-        """Load what the first photo would wait for: torch with the matting network, and compiled kernels.
+        """In a thread, once: load what the first photo would wait for, torch with the network, and kernels.
 
-        Jobs wait for it: two threads that import torch at once find it half there.
+        Not before somebody comes, so that the page is there at once. Jobs wait for it: two threads that import torch at
+        the same time find it half there.
         """
+        if not self._warm.is_set():
+            self._warm.set()
+            threading.Thread(target=self._load, name="studio warm-up", daemon=True).start()
+
+    def _load(self) -> None:
         from wideopen import Lens, Photo, analyze, render
 
         with self._loading:
