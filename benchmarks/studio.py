@@ -24,6 +24,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 READY = ".wo[data-ready=yes]"
+PATIENCE_MS = 300_000
 OPEN = ".wo[data-has-photo=yes]"
 CHANGE = """async ([kind, a, b]) => {
   const root = document.querySelector('.wo'), before = root.dataset.result, start = performance.now();
@@ -102,7 +103,7 @@ def goto(page: Any, url: str) -> None:
             break
         except Error:
             time.sleep(0.05)
-    page.wait_for_selector(READY)
+    page.wait_for_selector(READY, timeout=PATIENCE_MS)
 
 
 def upload(page: Any, file: Path) -> float:
@@ -110,7 +111,9 @@ def upload(page: Any, file: Path) -> float:
     before = page.evaluate("document.querySelector('.wo').dataset.result || ''")
     start = time.perf_counter()
     page.set_input_files(".wo-file", str(file))
-    page.wait_for_function("(b) => (document.querySelector('.wo').dataset.result || '') !== b", arg=before)
+    page.wait_for_function(
+        "(b) => (document.querySelector('.wo').dataset.result || '') !== b", arg=before, timeout=PATIENCE_MS
+    )
     seconds = time.perf_counter() - start
     assert page.is_hidden(".wo-error"), page.inner_text(".wo-error")
     return seconds
@@ -174,7 +177,7 @@ def eight(browser: Any, server: Server, folder: Path) -> dict[str, Any]:
     for page, file in zip(pages, files, strict=True):
         page.set_input_files(".wo-file", str(file))
     for page in pages:
-        page.wait_for_selector(OPEN, timeout=120_000)
+        page.wait_for_selector(OPEN, timeout=PATIENCE_MS)
     opened = time.perf_counter() - start
     for k in range(5):
         for page in pages:

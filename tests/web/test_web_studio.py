@@ -19,7 +19,7 @@ from wideopen.web.brush import Stroke
 from wideopen.web.preview import colour_map, jpeg, lens_of, make_preview, preview_size, render_preview
 from wideopen.web.settings_form import Form
 from wideopen.web.state import Limits
-from wideopen.web.studio import Studio, last
+from wideopen.web.studio import Studio, focus_disparity, last
 
 FORM = Form(blur=3.0, highlights=0.5)
 ADD = Stroke(kind="add", points=((0.75, 0.2), (0.85, 0.4)), radius=0.06)
@@ -116,6 +116,18 @@ def test_clicking_far_away_makes_the_subject_soft(opened):
     again = studio.focus_on_subject("a", FORM)
     assert again["pictures"]["result"] == before
     assert again["focus"] is None
+
+
+def test_a_small_preview_focuses_on_what_the_full_size_has_at_that_pixel(studio, tmp_path):
+    studio.limits = replace(studio.limits, preview_megapixels=0.01)
+    last(studio.open_file("a", kept_photo(tmp_path / "photo.jpg"), FORM))
+    loaded = studio.sessions.get("a").photo
+    studio.focus_at("a", 0.999, 0.999, FORM)
+    assert focus_disparity(loaded) == np.load(loaded.disparity)[HEIGHT - 1, WIDTH - 1]
+    corner = studio.render("a", FORM)["pictures"]["result"]
+    studio.focus_at("a", 0.5, 0.5, FORM)
+    assert_allclose(focus_disparity(loaded), 0.9, rtol=0, atol=1e-3)
+    assert studio.render("a", FORM)["pictures"]["result"] != corner
 
 
 def test_a_stale_render_is_not_made(opened):
