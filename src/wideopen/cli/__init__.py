@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from wideopen.cli import batch, evaluate, export, extract, info, maps, render, reproduce, serve, train, tune
+from wideopen.cli import batch, evaluate, export, extract, info, maps, render, reproduce, serve, studio, train, tune
 from wideopen.cli.report import warn
 from wideopen.errors import WideopenError
 
@@ -30,6 +30,7 @@ app.command("info")(info.info)
 app.command("extract")(extract.extract)
 app.command("tune")(tune.tune)
 app.command("reproduce")(reproduce.reproduce)
+app.command("studio")(studio.studio)
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
 app.add_typer(evaluate.app, name="eval")

@@ -1,0 +1,36 @@
+"""Small photos with their maps kept inside, so that no network is needed, for the tests of the studio."""
+
+import numpy as np
+
+from wideopen.color import srgb_decode
+from wideopen.io import Keep, write
+from wideopen.photo import Photo
+
+WIDTH, HEIGHT = 240, 180
+
+
+def matte():
+    """(H, W): a disk in the middle, with an edge 4 pixels wide."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+    return np.clip((50 - np.hypot(x - WIDTH / 2, y - HEIGHT / 2)) / 4 + 0.5, 0, 1).astype(np.float32)
+
+
+def disparity():
+    """(H, W): the disk at 0.9, behind it a slope up to 0.3."""
+    slope = np.broadcast_to(np.linspace(0, 0.3, WIDTH, dtype=np.float32), (HEIGHT, WIDTH))
+    return np.where(matte() > 0.5, np.float32(0.9), slope).astype(np.float32)
+
+
+def light(seed=7):
+    """(H, W, 3) linear light: a reddish disk, as busy as what is behind it."""
+    rng = np.random.default_rng(seed)
+    codes = rng.uniform(0.1, 0.7, (HEIGHT // 3, WIDTH // 3, 3)).repeat(3, 0).repeat(3, 1)
+    inside = matte()[..., None]
+    codes = codes * (1 - inside) + inside * np.clip(0.6 * codes + (0.4, 0.05, 0), 0, 1)
+    return srgb_decode(codes).astype(np.float32)
+
+
+def kept_photo(path, seed=7):
+    """Write the photo as a JPEG that holds its matte and disparity."""
+    write(path, light(seed), like=Photo(rgb=light(seed)), quality=95, keep=Keep(matte=matte(), disparity=disparity()))
+    return path
