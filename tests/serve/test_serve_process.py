@@ -37,6 +37,15 @@ def wait_for(http, line):
         assert time.monotonic() < end, http.get("/metrics").text
 
 
+LEFT = 'wideopen_requests_total{route="/v1/render",status="499"}'
+
+
+def left(http):
+    """How many clients have left so far."""
+    line = next((line for line in http.get("/metrics").text.splitlines() if line.startswith(LEFT)), "0.0")
+    return float(line.split()[-1])
+
+
 def ticks(pid):
     """Processor time that a process used, in hundredths of a second."""
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11])
@@ -78,12 +87,13 @@ def test_a_worker_that_dies_costs_its_request_only(server, http, long_form):
 
 
 def test_work_whose_client_leaves_is_stopped(server, http, long_form):
+    left_before = left(http)
     request = httpx.Request("POST", f"{server.url}/v1/render", files=long_form)
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(f"POST /v1/render HTTP/1.1\r\n{head}\r\n".encode() + request.read())
         wait_for(http, "wideopen_queue_running 1.0")
-    wait_for(http, 'wideopen_requests_total{route="/v1/render",status="499"} 1.0')
+    wait_for(http, f"{LEFT} {left_before + 1}")
     wait_for(http, "wideopen_queue_running 0.0")
     assert quick(http) == 200
     assert [path.name for path in server.folder.glob("wideopen-serve-*/*")] == ["scenes"]
