@@ -116,7 +116,7 @@ class Studio:
         loaded = session.photo
         file = loaded.path.parent / f"given-{kind}{upload.suffix.lower()}"
         shutil.move(upload, file)
-        given = replace(loaded.given, **{kind: file})
+        given = replace(loaded.given, matte=file) if kind == "matte" else replace(loaded.given, disparity=file)
         try:
             yield from self._open(key, loaded.path, loaded.name, form, given=given, keeps_folder=True)
         except InvalidInput as error:

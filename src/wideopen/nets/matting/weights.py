@@ -40,7 +40,7 @@ ROWS: dict[str, WeightsRow] = {
         WeightsRow(
             "mobile",
             "mobile.safetensors",
-            "b543b504da08d29f40bd71c01e2fd593e78f41a6db102a7e3648c518b57848bc",
+            "225396fd38381020efd4828eca54849e4a6070fa110d189de8bc3f83472cf8a4",
             "mobile",
             "Apache-2.0",
         ),
