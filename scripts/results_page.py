@@ -99,9 +99,27 @@ def ablations(folder: Path) -> Iterator[str]:
     yield ""
 
 
+def speed(folder: Path) -> Iterator[str]:
+    """Seconds."""
+    data = load(folder, "eval_speed")
+    machine = data["machine"]
+    yield from ("## Time", "")
+    yield (
+        f"`benchmarks/eval_speed.py` on {machine['cores']} cores ({machine['cpu']}), the machine's load before it "
+        f"started {data['load_before']}: {data['pairs']} pairs of one megapixel judged, {data['trials']} trials on 8 "
+        "pairs of half a megapixel. CPU seconds are those of all its processes."
+    )
+    yield ""
+    rows = [
+        [name, number(row["seconds"], 1), number(row["cpu_seconds"], 1), number(data["limits_s"][name], 0)]
+        for name, row in data["rows"].items()
+    ]
+    yield from table(["command", "seconds", "CPU seconds", "promised, seconds"], rows)
+
+
 def page(folder: Path = RESULTS) -> str:
     """The whole page."""
-    parts = (paper(folder), pairs(folder), ablations(folder))
+    parts = (paper(folder), pairs(folder), ablations(folder), speed(folder))
     return HEAD + "\n" + "\n".join(line for part in parts for line in part) + "\n"
 
 
