@@ -5,7 +5,8 @@
 
 Writes sharp/ (8 bit), bokeh/, matte/, disparity/ (16 bit) and meta.json with the exact focus and blur of each shot.
 `clamped` is the truth of a photo clipped at white, to be met with --highlights 0; `true` that of true radiance.
---network degrades the exact disparity as a depth network would (disparity_truth.py), and lets it be filtered.
+--network degrades the exact disparity as a depth network would (disparity_truth.py), lets it be filtered, and focuses
+on the subject where the shot did.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from lens.truth import F32, Renders, View, default_cache
 from wideopen.color import srgb_encode
 
 
-def write_shot(folder: Path, name: str, view: View, truth: str, network: str | None) -> dict[str, Any]:
+def write_shot(folder: Path, name: str, focus: str, view: View, truth: str, network: str | None) -> dict[str, Any]:
     """Write the pictures of one shot; returns what meta.json says of it."""
     disparity = view.disparity
     if network is not None:
@@ -35,12 +36,10 @@ def write_shot(folder: Path, name: str, view: View, truth: str, network: str | N
     codes(folder / "bokeh" / f"{name}.png", srgb_encode(view.clamped if truth == "clamped" else view.true), 65535)
     codes(folder / "matte" / f"{name}.png", view.matte, 65535)
     codes(folder / "disparity" / f"{name}.png", disparity, 65535)
-    return {
-        "focus": f"d={view.lens.focus_disparity:.6f}",
-        "blur": f"{view.full_radius_px:.4f}px",
-        "focus_range": 0.0,
-        "filter_disparity": network is not None,
-    }
+    blur = {"blur": f"{view.full_radius_px:.4f}px", "filter_disparity": network is not None}
+    if network is not None and focus == "subject":
+        return {"focus": "subject", **blur}  # a degraded disparity no longer has the subject where it was
+    return {"focus": f"d={view.lens.focus_disparity:.6f}", "focus_range": 0.0, **blur}
 
 
 def codes(file: Path, values: F32, top: int) -> None:
@@ -58,7 +57,7 @@ def export(
     for scene, shot in shots:
         name = f"{scene.name}-{shot.focus}"
         view = Renders(scene, cache, say=lambda line: print(line, file=sys.stderr)).view(shot)
-        entries[name] = write_shot(folder, name, view, truth, network)
+        entries[name] = write_shot(folder, name, shot.focus, view, truth, network)
         print(name)
     meta = {"format": 1, "pairs": entries}
     (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")

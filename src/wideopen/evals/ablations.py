@@ -199,7 +199,7 @@ def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, dict[s
     strips = []
     for name, picture in tiles.items():
         db = f" {figures[name][opening.pair.name].edge_psnr_db or 0:.1f}" if name in pictures else ""
-        label = name.replace("thin-lens: ", "thin: ") + db
+        label = name.replace("thin-lens: ", "thin: ").replace("estimation", "est.") + db
         strips.append(labelled([picture[rows, columns]], label, CROP_SHOWN_PX))
     per_row = [np.hstack(strips[k : k + COLUMNS]) for k in range(0, len(strips), COLUMNS)]
     return stacked(per_row)

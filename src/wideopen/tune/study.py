@@ -81,7 +81,7 @@ def tune(search: Search, file: Path, *, workers: int = 1, on_trial: Callable[[st
     """Run `search` until its study in `file` has `trials` trials, and return the best.
 
     `workers` processes share the study; each understands all pairs for itself. `on_trial` is told of trials done here.
-    Raises InvalidInput for a study of another search, and where no trial could be scored.
+    Raises InvalidInput for a study of another search, where no trial could be scored, and where a worker failed.
     """
     require_optuna(search.sampler)
     require(1 <= workers <= 64, f"--workers: expected 1 to 64, found {workers}")
@@ -97,6 +97,8 @@ def tune(search: Search, file: Path, *, workers: int = 1, on_trial: Callable[[st
         _run(study, search, on_trial)
         for process in others:
             process.join()
+        failed = sum(process.exitcode != 0 for process in others)
+        require(not failed, f"--workers: expected {workers} processes to end well, found {failed} that did not")
     finally:
         for process in others:
             process.kill()

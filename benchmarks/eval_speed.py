@@ -1,0 +1,95 @@
+"""How long measuring and tuning take: the true commands in cold processes, on pairs made for it.
+
+    python benchmarks/eval_speed.py [--pairs 100] [--trials 200] [--folder DIR] [--out FILE]
+
+Pairs are scikit-image's astronaut (NASA, public domain), shifted and enlarged with detail and noise, with a drawn matte
+and disparity; their truth is thin-lens at another blur, so that no figure is perfect. Promised on two cores: 100 pairs
+of one megapixel judged (PSNR, edge, SSIM, FLIP) in 3 minutes; 200 trials on 8 pairs of half a megapixel in 20 minutes.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage.data import astronaut
+
+from lens.export import codes
+from provenance import provenance
+from wideopen import Lens, analyze, render
+from wideopen.color import srgb_decode, srgb_encode
+
+RESULTS = Path(__file__).with_name("results") / "eval_speed.json"
+LIMITS_S = {"eval bokeh": 180.0, "tune": 1200.0}
+
+
+def make_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """`count` pairs of `size` (width, height), each a different cut of the photo."""
+    width, height = size
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    for number in range(count):
+        cut = np.roll(astronaut(), (3 * number, 5 * number), (0, 1))
+        srgb = cv2.resize(cut, size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+        photo = np.clip(srgb + rng.normal(0, 3, srgb.shape), 0, 255) / 255
+        edge = np.hypot((x / width - 0.5) * 1.3, y / height - 0.6) + 0.02 * np.sin(60 * np.arctan2(y - height, x))
+        matte = np.clip((0.35 - edge) * 60 + 0.5, 0, 1).astype(np.float32)
+        disparity = np.where(matte > 0.5, np.float32(0.8), 0.5 * y / height).astype(np.float32)
+        light = srgb_decode(np.rint(photo * 255) / 255).astype(np.float32)
+        scene = analyze(light, matte=matte, disparity=disparity, filter_disparity=False)
+        truth = render(scene, Lens(focus_disparity=0.8, max_radius=0.02, highlights=0.5))
+        for kind, values, top in (
+            ("sharp", photo, 255),
+            ("bokeh", srgb_encode(np.clip(truth, 0, 1)), 255),
+            ("matte", matte, 255),
+            ("disparity", disparity, 65535),
+        ):
+            codes(folder / kind / f"{number:03}.png", values, top)
+    meta = {"format": 1, "all": {"focus": "d=0.8", "blur": "2.4%"}}
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+
+
+def timed(*arguments: str) -> dict[str, float]:
+    """Wall seconds, and CPU seconds of the process and its children, of one command in a cold process."""
+    command = [sys.executable, "-c", "from wideopen.cli import main; main()", *arguments]
+    before, started = os.times(), time.perf_counter()
+    subprocess.run(command, check=True)
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"seconds": round(time.perf_counter() - started, 1), "cpu_seconds": round(cpu, 1)}
+
+
+def main() -> None:
+    """Make the pairs, run, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--folder", type=Path, default=None, help="keep the pairs here, and use those that are there")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        for name, count, size in (("one", options.pairs, (1152, 868)), ("half", 8, (816, 612))):
+            if not (folder / name / "meta.json").exists():
+                make_pairs(folder / name, count, size)
+        load = os.getloadavg()[0]
+        rows = {"eval bokeh": timed("eval", "bokeh", "--pairs", str(folder / "one"))}
+        preset = str(Path(temporary) / "preset.json")
+        rows["tune"] = timed(
+            "tune", "--pairs", str(folder / "half"), "-o", preset, "--sampler", "cmaes", "--trials", str(options.trials)
+        )
+    for name, row in rows.items():
+        print(f"{name:12} {row['seconds']:8.1f} s, CPU {row['cpu_seconds']:.1f} s, promised {LIMITS_S[name]:.0f} s")
+    counts = {"pairs": options.pairs, "trials": options.trials, "load_before": round(load, 2)}
+    result = {**provenance(), **counts, "limits_s": LIMITS_S, "rows": rows}
+    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
