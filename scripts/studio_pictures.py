@@ -1,4 +1,4 @@
-"""Take the pictures of the studio for the documents: `python scripts/studio_pictures.py` (extras web and dev, Chromium).
+"""Take the pictures of the studio for the documents: `python scripts/studio_pictures.py` (extra dev, Chromium).
 
 docs/pictures/studio-*.webp: the page on a desk and on a phone, light and dark, as Chromium shows it.
 """
@@ -38,6 +38,7 @@ def settle(page: Any) -> None:
 def main() -> None:
     """Open the samples and photograph the page."""
     from playwright.sync_api import sync_playwright
+
     from studio import ARGUMENTS, CHROMIUM, OPEN, Server, goto
 
     OUT.mkdir(exist_ok=True)
