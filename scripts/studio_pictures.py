@@ -1,4 +1,4 @@
-"""Take the pictures of the studio for the documents: `python scripts/studio_pictures.py` (web, dev, Chromium).
+"""Take the pictures of the studio for the documents: `python scripts/studio_pictures.py` (extra dev, Chromium).
 
 docs/pictures/studio-*.webp: the page on a desk and on a phone, light and dark, as Chromium shows it.
 """

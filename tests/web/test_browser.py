@@ -32,8 +32,6 @@ PIXELS = """([x, y, w, h]) => {
   return [...canvas.getContext('2d').getImageData(x * s, y * s, w * s, h * s).data];
 }"""
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture(scope="module")
 def chromium():

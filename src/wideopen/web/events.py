@@ -61,7 +61,11 @@ class Events:
         blocks.load(self._hello, None, page.viewer, **QUICK, **HIDDEN)
         if self._photo is not None:
             blocks.load(self._own_photo, form, self._shown, **HEAVY, **HIDDEN)
-        blocks.unload(self._leave)
+
+        def leave(request: gr.Request) -> None:
+            self._leave(blocks, key_of(request))
+
+        blocks.unload(leave)
 
     # What is shown
 
@@ -188,8 +192,11 @@ class Events:
             return [in_words(error), *[gr.skip()] * len(self._page.form)]
         return [gr.skip(), *(getattr(form, name) for name in Form.__slots__)]
 
-    def _leave(self, request: gr.Request) -> None:
-        self._studio.end(key_of(request))
+    def _leave(self, blocks: gr.Blocks, key: str) -> None:
+        """A tab was closed. Gradio would keep its last values, pictures among them, for thousands of tabs."""
+        self._studio.end(key)
+        blocks.state_holder.session_data.pop(key, None)
+        blocks.state_holder.time_last_used.pop(key, None)
 
 
 def key_of(request: gr.Request) -> str:

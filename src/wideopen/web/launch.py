@@ -43,6 +43,7 @@ def make_app(limits: Limits | None = None, *, photo: Path | None = None, heavy_j
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=_CACHE_S) as app:
         Events(studio, build(), uploads, photo).wire(app)
     app.studio = studio
+    app.state_session_capacity = studio.limits.sessions  # what Gradio itself keeps of tabs, their last pictures too
     threading.Thread(target=_sweep, args=(studio,), name="studio sweep", daemon=True).start()
     return app
 
@@ -77,6 +78,7 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
             quiet=True,
             show_error=False,
             prevent_thread_lock=True,
+            state_session_capacity=limits.sessions,
             **_served(limits),
             **style(),
         )

@@ -24,6 +24,7 @@ from wideopen.web import full_size, messages
 from wideopen.web.brush import Maps, Stroke
 from wideopen.web.equivalent import command_line, f_number_text, result_name
 from wideopen.web.heavy import Gate, Pace, run
+from wideopen.web.memory import give_back
 from wideopen.web.preview import lens_of, render_preview, with_maps
 from wideopen.web.settings_form import Form, form_of, preset_of, read_preset, settings_of
 from wideopen.web.state import ENDED, Detail, Limits, Loaded, Session, Sessions
@@ -80,6 +81,7 @@ class Studio:
     def end(self, key: str) -> None:
         """A tab was closed."""
         self.sessions.end(key)
+        give_back()
 
     # Opening
 
@@ -320,7 +322,10 @@ class Studio:
             step("loading")
             with self._loading:
                 pass
-            return job(step)
+            try:
+                return job(step)
+            finally:
+                give_back()
 
         steps = run(self._gate, pace, megapixels, loaded_job)
         while True:
