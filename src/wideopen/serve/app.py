@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
 
 from fastapi import FastAPI
 
@@ -47,5 +46,7 @@ def make_app(config: ServeConfig) -> FastAPI:
     publish(app, protected=config.token is not None)
     app.add_middleware(Edge, config=config, metrics=service.metrics)
     if config.studio:
-        import_module("wideopen.web.launch").mount(app, STUDIO, heavy_jobs=config.workers)
+        from wideopen.web.launch import mount
+
+        mount(app, STUDIO, heavy_jobs=config.workers)
     return app
