@@ -5,7 +5,7 @@ import json
 import pytest
 
 from wideopen.errors import InvalidInput
-from wideopen.jobs.presets import Preset, preset_from, read_preset, shipped, write_preset
+from wideopen.jobs.presets import Preset, parse_preset, read_preset, shipped, write_preset
 from wideopen.jobs.settings import LensSettings
 
 PAPER = Preset(lens={"look": "paper", "paper": {"radius_scale": 2.0, "alpha1": 2.5}}, about={"by": "hand"})
@@ -44,7 +44,7 @@ def test_explicit_highlights_are_not_hidden_by_the_presets_exponents():
 )
 def test_what_is_no_preset_is_refused_in_one_line(data, line):
     with pytest.raises(InvalidInput, match=line) as error:
-        preset_from(data, where="here")
+        parse_preset(json.dumps(data), where="here")
     assert "\n" not in str(error.value)
 
 

@@ -48,7 +48,7 @@ def test_what_is_left_out_has_its_default():
         (LensSettings, {"focus_range": "0"}, "file: focus_range: expected a number or nothing, found '0'"),
         (LensSettings, {"focus": "me"}, "file: focus: expected subject, X,Y or d=DISPARITY, found 'me'"),
         (LensSettings, {"look": "paper", "focus_range": 0.1}, "expected with look thin-lens"),
-        (LensSettings, {"paper": {"c": 1}}, "file: paper: expected keys among delta, a1"),
+        (LensSettings, {"paper": {"c": 1}}, "file: paper: expected keys among radius_scale, delta, a1"),
         (LensSettings, {"paper": 3}, "file: paper: expected constants by name, found 3"),
         (LensSettings, {"paper": {"alpha1": 0}}, "file: alpha1: expected a number in (0, 32], found 0"),
         (MapSettings, {"matting_size": 2.5}, "file: matting_size: expected a whole number or nothing, found 2.5"),

@@ -1,6 +1,5 @@
 """Tuning finds the constants that made the pictures, is resumed, and refuses a study of something else."""
 
-import json
 import math
 
 import numpy as np
@@ -11,7 +10,7 @@ from tiny_pairs import make_pairs
 from wideopen import PaperLook
 from wideopen.errors import InvalidInput
 from wideopen.evals.pairs import find_pairs
-from wideopen.jobs.presets import preset_from, read_preset
+from wideopen.jobs.presets import parse_preset, read_preset
 from wideopen.jobs.settings import LensSettings
 from wideopen.tune import space
 from wideopen.tune.objective import parse_weights, prepare, score
@@ -108,7 +107,7 @@ def test_command_writes_a_preset_that_render_reads(pairs, tmp_path, monkeypatch,
     assert preset.settings().look == "paper"
     assert preset.about["tuned_on"] == ["a", "b"]
     assert math.isfinite(preset.about["score"])
-    assert preset_from(json.loads((tmp_path / "mine.json").read_text()), where="mine.json") == preset
+    assert parse_preset((tmp_path / "mine.json").read_text(), where="mine.json") == preset
     assert np.asarray(Image.open("mine.png")).shape[0] > 300
     assert cli.run(command) == 2  # it is there
     assert "exists already" in capfd.readouterr().err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wideopen.cli import options
+from wideopen.cli.chosen import PresetName, lens_settings
 
 if TYPE_CHECKING:
     from wideopen.batch.local import Engine
@@ -23,6 +24,7 @@ _PHONES_MEGAPIXELS = 50.0  # the largest photos that phones take
 
 
 def batch(
+    context: typer.Context,
     places: Annotated[
         list[str],
         typer.Argument(
@@ -58,6 +60,7 @@ def batch(
     ] = None,
     cpus_per_worker: Annotated[float, typer.Option(help="Cores of each worker on a cluster.")] = 1.0,
     gpus_per_worker: Annotated[float, typer.Option(help="GPUs of each worker on a cluster; may be a part.")] = 0.0,
+    preset: PresetName = None,
     look: options.Look = "thin-lens",
     blur: options.Blur = "2.4%",
     focus: options.Focus = "subject",
@@ -75,6 +78,7 @@ def batch(
     matting: options.Matting = "auto",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
+    matting_edges: options.MattingEdges = True,
     matting_tiles: options.MattingTiles = False,
     matting_refiner: options.MattingRefiner = None,
     matting_backend: options.MattingBackend = "auto",
@@ -90,21 +94,12 @@ def batch(
     """Render many photos, on all cores or a cluster. Folders keep their shape; a bad photo costs only itself."""
     from wideopen.jobs.open_photo import Given
     from wideopen.jobs.render_file import Job
-    from wideopen.jobs.settings import LensSettings, MapSettings, OutputSettings
+    from wideopen.jobs.settings import MapSettings, OutputSettings
 
+    chosen = {"look": look, "blur": blur, "focus": focus, "focus_range": focus_range, "planes": planes}
+    chosen |= {"aperture": aperture, "cat_eye": cat_eye, "highlights": highlights, "grain": grain, "quality": quality}
     job = Job(
-        lens=LensSettings(
-            look=look,
-            blur=blur,
-            focus=focus,
-            focus_range=focus_range,
-            planes=planes,
-            aperture=aperture,
-            cat_eye=cat_eye,
-            highlights=highlights,
-            grain=grain,
-            quality=quality,
-        ),
+        lens=lens_settings(context, preset, chosen),
         maps=MapSettings(
             depth=depth,
             offline=offline,
@@ -112,6 +107,7 @@ def batch(
             matting=matting,
             matting_size=matting_size,
             matting_stages=matting_stages,
+            matting_edges=matting_edges,
             matting_tiles=matting_tiles,
             matting_refiner=matting_refiner,
             matting_backend=matting_backend,

@@ -59,21 +59,25 @@ def read_preset(name: str) -> Preset:
     Raises InvalidInput for no such name, no readable file, keys that are unknown, or a newer format.
     """
     if name in shipped():
-        return preset_from(json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8")), where=name)
+        return parse_preset((_folder() / f"{name}.json").read_text(encoding="utf-8"), where=name)
     path = Path(name)
     known = ", ".join(shipped())
     require(path.suffix == ".json", f"--preset: expected a .json file or one of {known}, found {name!r}")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InvalidInput(f"--preset: expected a file, found no {path}") from error
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{path}: expected a preset in JSON, found something unreadable ({error})") from error
-    return preset_from(data, where=str(path))
+    return parse_preset(text, where=str(path))
 
 
-def preset_from(data: Any, *, where: str) -> Preset:
-    """The preset that JSON holds. Raises InvalidInput, which begins with `where`."""
+def parse_preset(text: str, *, where: str) -> Preset:
+    """The preset in a file's text. Raises InvalidInput, which begins with `where`."""
+    try:
+        data: Any = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"{where}: expected a preset in JSON, found something unreadable ({error})") from error
     require(isinstance(data, dict), f"{where}: expected a JSON object, found {type(data).__name__}")
     version = data.get("wideopen_preset")
     is_number = isinstance(version, int) and not isinstance(version, bool)
@@ -90,12 +94,17 @@ def preset_from(data: Any, *, where: str) -> Preset:
         raise InvalidInput(f"{where}: {str(error).removeprefix('preset: ')}") from error
 
 
+def preset_text(preset: Preset) -> str:
+    """The text of a preset's file."""
+    data = {"wideopen_preset": FORMAT, "lens": dict(preset.lens), "about": dict(preset.about)}
+    return json.dumps(data, indent=2) + "\n"
+
+
 def write_preset(path: Path, preset: Preset, *, overwrite: bool = False) -> Path:
     """Write a preset, whole or not at all. Raises InvalidInput."""
     require(path.suffix == ".json", f"{path}: expected a preset as .json, found {path.suffix or 'no extension'}")
-    data = {"wideopen_preset": FORMAT, "lens": dict(preset.lens), "about": dict(preset.about)}
     with atomic_file(path, overwrite=overwrite) as file:
-        file.write((json.dumps(data, indent=2) + "\n").encode())
+        file.write(preset_text(preset).encode())
     return path
 
 

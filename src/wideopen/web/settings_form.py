@@ -1,11 +1,10 @@
 """The lens as the page's controls show it, and as everything else knows it: `LensSettings`."""
 
-import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.jobs.presets import Preset, parse_preset, preset_text
 from wideopen.jobs.settings import LensSettings
 from wideopen.lens import Aperture, parse_blur, parse_grain
 
@@ -18,8 +17,6 @@ MOST_BLUR = 8.0  # percent; beyond, a preset may go to the 25 that `Lens` allows
 MOST_RANGE = 0.4
 MOST_GRAIN = 12.0
 MOST_HIGHLIGHTS = 3.0
-_PRESET = 1
-_KEYS = ("wideopen_preset", "lens", "about")
 _OF_A_PHOTO = ("focus",)  # not part of a look
 
 
@@ -86,24 +83,14 @@ def form_of(settings: LensSettings, long_side_px: int) -> Form:
 
 
 def preset_of(settings: LensSettings) -> str:
-    """The look as a preset's text: what `wideopen render --preset` reads; the focus is the photo's, not the look's."""
+    """The look as a preset's text, for `wideopen render --preset`; the focus is the photo's, not the look's."""
     lens = {name: value for name, value in settings.to_dict().items() if name not in _OF_A_PHOTO}
-    return json.dumps({"wideopen_preset": _PRESET, "lens": lens, "about": {"made_by": "wideopen studio"}}, indent=2)
+    return preset_text(Preset(lens=lens, about={"made_by": "wideopen studio"}))
 
 
 def read_preset(text: str, where: str) -> LensSettings:
-    """Settings from a preset's text. Raises InvalidInput, which begins with `where`, for anything else."""
-    try:
-        data: Any = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"{where}: expected a preset in JSON, found something unreadable") from error
-    require(isinstance(data, dict), f"{where}: expected a preset in JSON, found {type(data).__name__}")
-    version, lens = data.get("wideopen_preset"), data.get("lens", {})
-    require(version == _PRESET, f'{where}: expected "wideopen_preset": {_PRESET}, found {version!r}')
-    for key in data:
-        require(key in _KEYS, f"{where}: expected keys among {', '.join(_KEYS)}, found {key!r}")
-    require(isinstance(lens, dict), f"{where}: expected an object in lens, found {type(lens).__name__}")
-    return LensSettings.from_dict({k: v for k, v in lens.items() if k not in _OF_A_PHOTO}, where=where)
+    """Settings from a preset's text, all but the focus. Raises InvalidInput, which begins with `where`."""
+    return replace(parse_preset(text, where=where).settings(), focus=LensSettings().focus)
 
 
 def form_from(values: tuple[Any, ...]) -> Form:
