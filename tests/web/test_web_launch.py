@@ -62,7 +62,7 @@ def test_bad_arguments_are_refused_in_one_line(arguments, said, capfd):
 def test_without_gradio_the_command_says_what_to_install(monkeypatch, capfd):
     from wideopen.cli import studio
 
-    monkeypatch.setattr(studio, "find_spec", lambda name: None)
+    monkeypatch.setattr(studio, "find_spec", lambda _: None)
     assert cli.run(["studio"]) == 2
     assert "pip install 'wideopen[web]'" in capfd.readouterr().err
 
