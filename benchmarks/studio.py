@@ -88,8 +88,8 @@ class Server:
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def stop(self) -> None:
-        """End it as Ctrl+C does."""
-        self.process.send_signal(2)
+        """End it."""
+        self.process.terminate()
         self.process.wait(90)
 
 

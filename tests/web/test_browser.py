@@ -65,7 +65,7 @@ def server(chromium, tmp_path_factory):
         )
         assert str(port) in process.stdout.readline()
         yield Server(f"http://127.0.0.1:{port}", folder)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(60) in (0, 130)
         process.stdout.close()
     said = (folder / "log").read_text()

@@ -5,6 +5,7 @@ import gc
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -64,6 +65,7 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
     require(photo is None or photo.is_file(), f"{photo}: expected a photo, found no such file")
     require(1 <= port <= 65535, f"--port: expected 1 to 65535, found {port}")
     folder = Path(tempfile.mkdtemp(prefix="wideopen-studio-"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it is told to end, photos are deleted
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # of this server alone, so that all of it can go in the end
     limits = limits or Limits()
     with _no_collection():
