@@ -30,6 +30,7 @@ class Job:
     save_disparity: Path | None = None
     backend: str = "auto"
     max_megapixels: float = MAX_MEGAPIXELS
+    originals: bool = True  # a result that names its original is rendered from it
     overwrite: bool = False
 
 
@@ -52,6 +53,7 @@ def render_file(
             depths=depths,
             backend=job.backend,
             max_megapixels=job.max_megapixels,
+            originals=job.originals,
             step=step,
         )
         lens = job.lens.lens(opened.scene)

@@ -34,7 +34,9 @@ def open_full(path: Path, name: str, limits: Limits, step: Steps, *, given: Give
     Raises InvalidInput, WeightsError, BackendUnavailable.
     """
     maps = AS_FOUND if given.disparity is None else replace(AS_FOUND, depth="planar")
-    opened = open_photo(path, maps, given=given, max_megapixels=limits.max_megapixels, step=step)
+    opened = open_photo(
+        path, maps, given=given, max_megapixels=limits.max_megapixels, originals=False, step=step
+    )  # an upload names no file of ours
     step("preview")
     scene = opened.scene
     files = path.parent / "matte.npy", path.parent / "disparity.npy"
@@ -104,6 +106,7 @@ def render_result(
         output=output,
         given=maps_given(loaded),
         max_megapixels=limits.max_megapixels,
+        originals=False,
         overwrite=True,
     )
     render_file(loaded.path, out, job, step=step)
@@ -113,7 +116,12 @@ def render_result(
 def render_pixels(loaded: Loaded, lens: LensSettings, limits: Limits, step: Steps) -> U8:
     """The result at full size as sRGB pixels (H, W, 3), to look at."""
     opened: Opened = open_photo(
-        loaded.path, AS_GIVEN, given=maps_given(loaded), max_megapixels=limits.max_megapixels, step=step
+        loaded.path,
+        AS_GIVEN,
+        given=maps_given(loaded),
+        max_megapixels=limits.max_megapixels,
+        originals=False,
+        step=step,
     )
     step("rendering")
     image = render(opened.scene, lens.lens(opened.scene))
