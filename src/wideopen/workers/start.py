@@ -30,22 +30,25 @@ class WarmUp:
 
         from wideopen.jobs.mattes import network
         from wideopen.lens import Lens
-        from wideopen.pipeline import analyze, render
+        from wideopen.pipeline import analyze, render, understand
 
         photo = np.random.default_rng(0).random((48, 64, 3), np.float32)
         matte = np.zeros((48, 64), np.float32)
         matte[12:40, 20:44] = 1
+        if self.needs_matting and self.maps.matting != "embedded":
+            understand(
+                photo, matting=network(self.maps.matting), inference=self.maps.inference, device=self.maps.device
+            )
+        # With a subject, which no network would see in noise: else the kernels that take a scene apart stay unused.
         scene = analyze(
             photo,
-            matte=None if self.needs_matting and self.maps.matting != "embedded" else matte,
+            matte=matte,
             depth="planar" if self.maps.depth == "embedded" else self.maps.depth,
-            matting=network(self.maps.matting),
-            inference=self.maps.inference,
             device=self.maps.device,
             backend=self.backend,
         )
         look: Any = self.look  # Lens refuses other words
-        render(scene, Lens(focus_disparity=0.5, max_radius=0.1, look=look), backend=self.backend)
+        render(scene, Lens(focus_disparity=0.5, max_radius=0.1, look=look, grain=4.0), backend=self.backend)
 
     @property
     def compiles(self) -> bool:
