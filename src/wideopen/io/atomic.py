@@ -5,9 +5,11 @@ Data go to a temporary file in the target's folder and take its name at the end,
 without links (memory cards) the name is first claimed with an empty file.
 """
 
+import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +17,7 @@ from typing import BinaryIO
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 
-__all__ = ["atomic_file", "check_target"]
+__all__ = ["atomic_file", "check_target", "remove_leftovers"]
 
 
 def check_target(path: Path, *, source: Path | None = None, overwrite: bool = False) -> None:
@@ -43,7 +45,7 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     Raises InvalidInput for what `check_target` refuses, and for every failure of the file system.
     """
     check_target(path, overwrite=overwrite)
-    temporary = path.parent / f".{secrets.token_hex(8)}.wideopen-tmp"
+    temporary = path.parent / f".{_tag(path)}-{secrets.token_hex(4)}.wideopen-tmp"
     try:
         with temporary.open("xb") as file:
             yield file
@@ -55,6 +57,28 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_leftovers(paths: Iterable[Path]) -> int:
+    """Remove what processes that were killed while they wrote `paths` have left beside them; return how many files.
+
+    Nobody may be writing any of `paths` now. What cannot be removed, or looked for, stays.
+    """
+    tags: defaultdict[Path, set[str]] = defaultdict(set)
+    for path in paths:
+        tags[path.parent].add(_tag(path))
+    removed = 0
+    for folder, wanted in tags.items():
+        with suppress(OSError):
+            for file in [file for file in folder.glob(".*.wideopen-tmp") if file.name[1:].split("-")[0] in wanted]:
+                file.unlink()
+                removed += 1
+    return removed
+
+
+def _tag(path: Path) -> str:
+    """Begins the temporary name, so that what is left of a killed process can be told from what others write now."""
+    return hashlib.blake2s(os.fsencode(path.name), digest_size=6).hexdigest()
 
 
 def _take_name(temporary: Path, path: Path, *, overwrite: bool) -> None:
