@@ -7,6 +7,56 @@ import typer
 
 Photos = Annotated[list[Path], typer.Argument(help="Photos: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
 OnePhoto = Annotated[Path, typer.Argument(help="Photo: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
+Look = Annotated[str, typer.Option("--look", help="thin-lens (physical) or paper (its equations as printed).")]
+Blur = Annotated[
+    str, typer.Option("--blur", help="Blur radius at disparity difference 1: pixels (40px) or of the long side (2.5%).")
+]
+Focus = Annotated[str, typer.Option("--focus", help="subject, X,Y (pixels, as displayed), or d=0.8 (a disparity).")]
+FocusRange = Annotated[
+    float | None,
+    typer.Option(
+        "--focus-range",
+        help="Disparity half-width that stays sharp. Default: the subject's own, or 0 for a point.",
+    ),
+]
+Planes = Annotated[int, typer.Option("--planes", help="Number of planes, 2 to 256.")]
+Aperture = Annotated[
+    str,
+    typer.Option(
+        "--aperture",
+        help="disk, polygon:6 (sides), polygon:6@15 (degrees) or polygon:6@15~0.4 (sides bulging, 0 to 1).",
+    ),
+]
+CatEye = Annotated[
+    float,
+    typer.Option("--cat-eye", help="0 to 1: how much the lens's barrel cuts the disks of light towards the corners."),
+]
+Highlights = Annotated[float, typer.Option("--highlights", help="Radiance given back to clipped lights; 0 = none.")]
+Quality = Annotated[str, typer.Option("--quality", help="exact, or fast: large radii at a lower resolution.")]
+Grain = Annotated[
+    str,
+    typer.Option(
+        "--grain", help="Grain put back into what is blurred: auto (as the photo's), off, or 8-bit codes (3.5)."
+    ),
+]
+FilterDisparity = Annotated[
+    bool,
+    typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge."),
+]
+OutputQuality = Annotated[
+    int | None,
+    typer.Option(
+        "--output-quality",
+        help="1 to 100, of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: as the photo's, or 95.",
+    ),
+]
+OutputBits = Annotated[
+    int | None,
+    typer.Option("--output-bits", help="Bits per channel: 8, 10, 16 or 32 (floats). Default: as the photo's."),
+]
+KeepDepth = Annotated[
+    bool, typer.Option("--keep-depth", help="Keep matte and disparity with the result, to focus it again later.")
+]
 Matte = Annotated[
     Path | None, typer.Option("--matte", help="The subject's matte, grey 8 or 16 bit, instead of a predicted one.")
 ]

@@ -20,41 +20,23 @@ def render(
         Path | None,
         typer.Option("-o", "--out", help="Result: a file, or a folder. Default: NAME.bokeh.EXT beside the photo."),
     ] = None,
-    look: Annotated[str, typer.Option(help="thin-lens (physical) or paper (its equations as printed).")] = "thin-lens",
-    blur: Annotated[
-        str, typer.Option(help="Blur radius at disparity difference 1: pixels (40px) or of the long side (2.5%).")
-    ] = "2.4%",
-    focus: Annotated[
-        str, typer.Option(help="subject, X,Y (pixels, as displayed), or d=0.8 (a disparity).")
-    ] = "subject",
-    focus_range: Annotated[
-        float | None,
-        typer.Option(help="Disparity half-width that stays sharp. Default: the subject's own, or 0 for a point."),
-    ] = None,
-    planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
-    aperture: Annotated[
-        str,
-        typer.Option(
-            help="disk, polygon:6 (sides), polygon:6@15 (degrees) or polygon:6@15~0.4 (sides bulging, 0 to 1)."
-        ),
-    ] = "disk",
-    cat_eye: Annotated[
-        float, typer.Option(help="0 to 1: how much the lens's barrel cuts the disks of light towards the corners.")
-    ] = 0.0,
-    highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
-    quality: Annotated[str, typer.Option(help="exact, or fast: large radii at a lower resolution.")] = "fast",
-    grain: Annotated[
-        str, typer.Option(help="Grain put back into what is blurred: auto (as the photo's), off, or 8-bit codes (3.5).")
-    ] = "auto",
+    look: options.Look = "thin-lens",
+    blur: options.Blur = "2.4%",
+    focus: options.Focus = "subject",
+    focus_range: options.FocusRange = None,
+    planes: options.Planes = 32,
+    aperture: options.Aperture = "disk",
+    cat_eye: options.CatEye = 0.0,
+    highlights: options.Highlights = 1.0,
+    quality: options.Quality = "fast",
+    grain: options.Grain = "auto",
     matte: options.Matte = None,
     mattes: options.Mattes = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
     depth: options.Depth = "auto",
     offline: options.Offline = False,
-    filter_disparity: Annotated[
-        bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
-    ] = True,
+    filter_disparity: options.FilterDisparity = True,
     matting: options.Matting = "auto",
     matting_size: options.MattingSize = None,
     matting_stages: options.MattingStages = None,
@@ -66,16 +48,9 @@ def render(
     backend: options.Backend = "auto",
     save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, 16-bit PNG.")] = None,
     save_disparity: Annotated[Path | None, typer.Option(help="Also write the disparity used, 16-bit PNG.")] = None,
-    output_quality: Annotated[
-        int | None,
-        typer.Option(help="1 to 100, of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: as the photo's, or 95."),
-    ] = None,
-    output_bits: Annotated[
-        int | None, typer.Option(help="Bits per channel: 8, 10, 16 or 32 (floats). Default: as the photo's.")
-    ] = None,
-    keep_depth: Annotated[
-        bool, typer.Option("--keep-depth", help="Keep matte and disparity with the result, to focus it again later.")
-    ] = False,
+    output_quality: options.OutputQuality = None,
+    output_bits: options.OutputBits = None,
+    keep_depth: options.KeepDepth = False,
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
     as_json: options.Json = False,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
@@ -40,7 +40,7 @@ def result_paths(photos: list[Path], out: Path | None, *, inputs: Sequence[Path]
     except OSError as error:
         raise InvalidInput(f"{out}: cannot be written ({error.strerror})") from error
     if out is None or folder:
-        paths = [(out or photo.parent) / _result_name(photo) for photo in photos]
+        paths = [(out or photo.parent) / result_name(photo) for photo in photos]
     else:
         require(len(photos) == 1, f"-o: expected a folder for {len(photos)} photos, found {out}")
         paths = [out]
@@ -51,6 +51,14 @@ def result_paths(photos: list[Path], out: Path | None, *, inputs: Sequence[Path]
         if not to_come:
             _require_free(path, inputs=inputs, overwrite=overwrite)
     return paths
+
+
+def result_name(photo: PurePath) -> str:
+    """What a photo's result is called: NAME.bokeh.EXT, in the photo's format where that can be written."""
+    suffix = photo.suffix if photo.suffix.lower() in EXTENSIONS else ".png"
+    if photo.suffix.lower() in RAW_EXTENSIONS:
+        suffix = ".tif"
+    return f"{photo.stem}.bokeh{suffix}"
 
 
 def require_quality(quality: int | None, paths: Sequence[Path]) -> None:
@@ -88,13 +96,6 @@ def make_folder(folder: Path, option: str = "-o") -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"{option}: cannot make the folder {folder} ({error.strerror})") from error
-
-
-def _result_name(photo: Path) -> str:
-    suffix = photo.suffix if photo.suffix.lower() in EXTENSIONS else ".png"
-    if photo.suffix.lower() in RAW_EXTENSIONS:
-        suffix = ".tif"
-    return f"{photo.stem}.bokeh{suffix}"
 
 
 def _require_extension(path: Path, known: Sequence[str]) -> None:
