@@ -136,7 +136,7 @@ def test_workers_end_with_a_killed_parent(tmp_path):
 
 def test_a_pool_fits_cores_and_memory():
     assert pool_size(cores=2, memory_mb=20_000) == PoolSize(workers=2, threads=1)
-    assert pool_size(cores=16, memory_mb=8_000) == PoolSize(workers=4, threads=4)
+    assert pool_size(cores=16, memory_mb=8_000, worker_mb=1_600) == PoolSize(workers=4, threads=4)
     assert pool_size(cores=4, memory_mb=100) == PoolSize(workers=1, threads=4)
     assert pool_size(3, cores=2, memory_mb=100) == PoolSize(workers=3, threads=1)
     assert pool_size().workers >= 1

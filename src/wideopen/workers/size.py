@@ -11,9 +11,10 @@ from pathlib import Path
 
 from wideopen.checks import require
 
-WORKER_MB = 1600
-"""Memory a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/end_to_end.json)."""
-_SPARE = 0.85  # of what is available; the rest is the system's file cache and ourselves
+WORKER_MB = 1850
+"""Memory a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/batch.json)."""
+SHARE = 0.85
+"""Of the memory that is available, what workers may use; the rest is the system's file cache and ourselves."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -43,7 +44,7 @@ def pool_size(
 
     >>> pool_size(cores=8, memory_mb=64_000)
     PoolSize(workers=8, threads=1)
-    >>> pool_size(cores=8, memory_mb=4_000)
+    >>> pool_size(cores=8, memory_mb=5_000)
     PoolSize(workers=2, threads=4)
     """
     cores = usable_cores() if cores is None else cores
@@ -51,7 +52,7 @@ def pool_size(
     require(cores >= 1, f"cores: expected at least 1, found {cores}")
     require(worker_mb > 0, f"worker_mb: expected more than 0, found {worker_mb:g}")
     if workers is None:
-        workers = max(1, min(cores, int(memory_mb * _SPARE / worker_mb)))
+        workers = max(1, min(cores, int(memory_mb * SHARE / worker_mb)))
     require(workers >= 1, f"--workers: expected at least 1, found {workers}")
     return PoolSize(workers=workers, threads=max(1, cores // workers))
 
