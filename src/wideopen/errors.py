@@ -23,3 +23,7 @@ class WorkerTimeout(WideopenError):
 
 class WorkerDied(WideopenError):
     """A worker process ended in the middle of a task, or none can be started."""
+
+
+class ManifestError(WideopenError):
+    """A batch cannot note what it does, so it must not go on."""

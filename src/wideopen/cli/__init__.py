@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from wideopen.cli import evaluate, export, extract, info, maps, render, train
+from wideopen.cli import batch, evaluate, export, extract, info, maps, render, train
 from wideopen.cli.report import warn
 from wideopen.errors import WideopenError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("render")(render.render)
+app.command("batch")(batch.batch)
 app.command("matte")(maps.matte)
 app.command("depth")(maps.depth)
 app.command("info")(info.info)

@@ -1,0 +1,128 @@
+"""One photo of a batch: what a worker does, wherever it runs. The same bytes as `wideopen render` writes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wideopen.batch.places import Status, digest_of, is_url, local_copy, local_result, status_of
+from wideopen.checks import require
+from wideopen.errors import InvalidInput, WideopenError
+from wideopen.io.kept import sidecar_of
+from wideopen.jobs.depth import Depths
+from wideopen.jobs.open_photo import Given
+from wideopen.jobs.progress import Steps
+from wideopen.jobs.render_file import Job, render_file
+
+
+class Task(NamedTuple):
+    """A photo and its result; picklable."""
+
+    photo: str  # place
+    out: str  # place
+    target: str  # the result relative to the destination
+    job: Job
+    before: Status | None = None  # what had the result's name when the task was made
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files that a result depends on; the photo first."""
+
+    places: tuple[str, ...]
+
+    def statuses(self) -> tuple[Status | None, ...]:
+        """As they are now; None for one that is not there. Raises InvalidInput."""
+        return tuple(status_of(place) for place in self.places)
+
+    def digest(self) -> str:
+        """Of what they hold. Raises InvalidInput for one that cannot be read."""
+        digests = [digest_of(place) for place in self.places]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def settings_hash(job: Job) -> str:
+    """A hash of all settings that change a result, and of a weights file among them."""
+    maps = job.maps.to_dict()
+    del maps["offline"]  # says how to get a model, not which
+    words = [job.lens.to_dict(), maps, job.output.to_dict(), job.backend, job.given.mattes is not None]
+    if Path(job.maps.matting).is_file():
+        words.append(digest_of(job.maps.matting))
+    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def with_matte_folder(job: Job, target: str) -> Job:
+    """`job` with the folder of mattes for one photo: that of the same name below --mattes, else --mattes itself."""
+    folder = job.given.mattes
+    if folder is None or not (below := folder / Path(target).parent).is_dir():
+        return job
+    return replace(job, given=Given(mattes=below))
+
+
+def inputs_of(photo: str, job: Job) -> Inputs:
+    """The photo, its matte if mattes are given, and the maps that an earlier result keeps beside it."""
+    file = Path(photo.rpartition("/")[2] if is_url(photo) else photo)
+    try:
+        matte = job.given.matte_of(file)
+    except (InvalidInput, OSError):
+        matte = None  # told when it is rendered
+    beside = str(sidecar_of(file))
+    kept = not is_url(photo) and os.path.isfile(beside)  # noqa: PTH113  False also for a name that is too long
+    return Inputs((photo, *([str(matte)] if matte else []), *([beside] if kept else [])))
+
+
+def do(task: Task) -> dict[str, Any]:
+    """Render one photo; returns the report of `wideopen render --json`, with `digest` of the inputs and `result`.
+
+    A task that was finished already, by a worker that was lost before it could say so, is not done again. Raises
+    InvalidInput, WeightsError, BackendUnavailable.
+    """
+    inputs = inputs_of(task.photo, task.job)
+    digest = inputs.digest()
+    found = status_of(task.out)
+    if found is not None and found != task.before and found.size > 0:
+        return {"photo": task.photo, "out": task.out, "digest": digest, "result": found, "adopted": True}
+    notes = _Notes()
+    with local_copy(task.photo) as photo, local_result(task.out) as out:
+        try:
+            report = render_file(photo, out, task.job, depths=_depths(task.job), step=notes)
+        except WideopenError as error:  # with the places that the user knows, where these are copies
+            said = str(error).replace(str(photo), task.photo).replace(str(out), task.out)
+            raise type(error)(said) from error
+    report |= {"photo": task.photo, "out": task.out, "digest": digest, "result": status_of(task.out)}
+    report["notes"] = [*notes.lines, *report["notes"]]
+    return report
+
+
+def require_job(job: Job, places: Sequence[str]) -> None:
+    """Refuse what a batch to or from these places cannot do. Raises InvalidInput."""
+    remote = next((place for place in places if is_url(place)), None)
+    require(
+        remote is None or not job.output.keep_depth,
+        f"--keep-depth: expected local folders (the original is named by its path), found {remote}",
+    )
+
+
+class _Notes(Steps):
+    """Collects what the user should know."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        """Keep one line for the report."""
+        self.lines.append(line)
+
+
+_KNOWN: dict[tuple[str, bool], Depths] = {}
+
+
+def _depths(job: Job) -> Depths:
+    """The source of depth of this process's photos: a model that cannot be had is asked for once, not per photo."""
+    key = (job.maps.depth, job.maps.offline)
+    if key not in _KNOWN:
+        _KNOWN[key] = Depths(job.maps.depth, offline=job.maps.offline)
+    return _KNOWN[key]

@@ -1,0 +1,296 @@
+"""`wideopen batch`: folders, lists and buckets of photos, in worker processes or on a cluster."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wideopen.cli import options
+
+if TYPE_CHECKING:
+    from wideopen.batch.local import Engine
+    from wideopen.batch.manifest import Manifest
+    from wideopen.batch.walk import Found, Problem
+    from wideopen.jobs.render_file import Job
+
+    _MakeEngine = Callable[[list[Found | Problem] | None], tuple[Engine, Job]]
+
+_TIMEOUT_S = 300.0
+_LOOK_EVERY_S = 2.0
+_PHONES_MEGAPIXELS = 50.0  # the largest photos that phones take
+
+
+def batch(
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC... DST",
+            help="Folders, photos, patterns ('in/**/*.jpg') or URLs (s3://bucket/in), then the folder for the results.",
+            show_default=False,
+        ),
+    ],
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="A file with a photo a line (- is stdin), besides or instead of SRC.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Leave out names, or paths below SRC, like this; may be repeated.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Do what an earlier run into DST left, and what has changed since.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with photos as they come into SRC, until Ctrl-C; implies --resume.")
+    ] = False,
+    watch_seconds: Annotated[float, typer.Option(help="How often --watch looks.")] = _LOOK_EVERY_S,
+    workers: Annotated[
+        int | None, typer.Option(help="Worker processes. Default: as many as cores and memory allow.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds after which a photo is given up; 0 is never.")] = _TIMEOUT_S,
+    report: Annotated[Path | None, typer.Option(help="Write a line of JSON per photo, as --json prints.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Where --resume's memory is kept. Default: in DST; for a URL, here.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: a cluster.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster: auto, HOST:PORT, ray://... Default: one of this machine's.")
+    ] = None,
+    cpus_per_worker: Annotated[float, typer.Option(help="Cores of each worker on a cluster.")] = 1.0,
+    gpus_per_worker: Annotated[float, typer.Option(help="GPUs of each worker on a cluster; may be a part.")] = 0.0,
+    look: options.Look = "thin-lens",
+    blur: options.Blur = "2.4%",
+    focus: options.Focus = "subject",
+    focus_range: options.FocusRange = None,
+    planes: options.Planes = 32,
+    aperture: options.Aperture = "disk",
+    cat_eye: options.CatEye = 0.0,
+    highlights: options.Highlights = 1.0,
+    quality: options.Quality = "fast",
+    grain: options.Grain = "auto",
+    mattes: options.Mattes = None,
+    depth: options.Depth = "auto",
+    offline: options.Offline = False,
+    filter_disparity: options.FilterDisparity = True,
+    matting: options.Matting = "auto",
+    matting_size: options.MattingSize = None,
+    matting_stages: options.MattingStages = None,
+    matting_tiles: options.MattingTiles = False,
+    matting_refiner: options.MattingRefiner = None,
+    matting_backend: options.MattingBackend = "auto",
+    device: options.Device = "auto",
+    backend: options.Backend = "auto",
+    output_quality: options.OutputQuality = None,
+    output_bits: options.OutputBits = None,
+    keep_depth: options.KeepDepth = False,
+    overwrite: options.Overwrite = False,
+    max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
+    as_json: options.Json = False,
+) -> int:
+    """Render many photos, on all cores or a cluster. Folders keep their shape; a bad photo costs only itself."""
+    from wideopen.jobs.open_photo import Given
+    from wideopen.jobs.render_file import Job
+    from wideopen.jobs.settings import LensSettings, MapSettings, OutputSettings
+
+    job = Job(
+        lens=LensSettings(
+            look=look,
+            blur=blur,
+            focus=focus,
+            focus_range=focus_range,
+            planes=planes,
+            aperture=aperture,
+            cat_eye=cat_eye,
+            highlights=highlights,
+            grain=grain,
+            quality=quality,
+        ),
+        maps=MapSettings(
+            depth=depth,
+            offline=offline,
+            filter_disparity=filter_disparity,
+            matting=matting,
+            matting_size=matting_size,
+            matting_stages=matting_stages,
+            matting_tiles=matting_tiles,
+            matting_refiner=matting_refiner,
+            matting_backend=matting_backend,
+            device=device,
+        ),
+        output=OutputSettings(output_quality=output_quality, output_bits=output_bits, keep_depth=keep_depth),
+        given=Given(mattes=mattes),
+        backend=backend,
+        max_megapixels=max_megapixels,
+        overwrite=overwrite,
+    )
+    work = _Work(
+        sources=tuple(places[:-1]),
+        destination=places[-1],
+        listed=_lines_of(listed),
+        exclude=tuple(exclude or ()),
+        resume=resume or watch,
+        watch_s=watch_seconds if watch else None,
+        manifest=manifest,
+        report=report,
+        as_json=as_json,
+    )
+    cluster = _Cluster(address=address, cpus=cpus_per_worker, gpus=gpus_per_worker)
+    return _run(work, job, _engine_maker(engine, job, workers, timeout or None, cluster, watched=watch))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """Which photos, and what is remembered and told of them."""
+
+    sources: tuple[str, ...]
+    destination: str
+    listed: tuple[str, ...]
+    exclude: tuple[str, ...]
+    resume: bool
+    watch_s: float | None
+    manifest: Path | None
+    report: Path | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cluster:
+    """What --engine ray needs to know."""
+
+    address: str | None
+    cpus: float
+    gpus: float
+
+
+def _lines_of(path: Path | None) -> tuple[str, ...]:
+    """The lines of --list that are not empty; names that are no UTF-8 are kept as the bytes they are."""
+    import os
+    import sys
+
+    from wideopen.errors import InvalidInput
+
+    if path is None:
+        return ()
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"--list: {path} cannot be read ({error.strerror})") from error
+    return tuple(os.fsdecode(line) for line in data.splitlines() if line.strip())
+
+
+def _engine_maker(
+    engine: str, job: "Job", workers: int | None, timeout_s: float | None, cluster: _Cluster, *, watched: bool
+) -> "_MakeEngine":
+    """What makes the engine, once the photos are known; all that can be refused is refused now. Raises InvalidInput."""
+    from wideopen.checks import require
+
+    require(engine in ("local", "ray"), f"--engine: expected local or ray, found {engine!r}")
+    require(timeout_s is None or timeout_s > 0, f"--timeout: expected 0 or more seconds, found {timeout_s}")
+    if engine == "ray":
+        from wideopen.batch.ray_engine import RayEngine
+
+        require(not watched, "--watch: expected --engine local, found ray")
+        ray_engine = RayEngine(
+            job,
+            address=cluster.address,
+            workers=workers,
+            cpus_per_worker=cluster.cpus,
+            gpus_per_worker=cluster.gpus,
+            timeout_s=timeout_s,
+        )
+        return lambda _: (ray_engine, job)
+    require(cluster.address is None, f"--address: expected --engine ray with it, found {engine}")
+    require(cluster.gpus == 0 and cluster.cpus == 1, "--cpus-per-worker, --gpus-per-worker: expected --engine ray")
+
+    return lambda found: _local_engine(found or [], job, workers, timeout_s)
+
+
+def _local_engine(
+    found: "list[Found | Problem]", job: "Job", workers: int | None, timeout_s: float | None
+) -> "tuple[Engine, Job]":
+    """Workers for these photos, and the job with the largest photo that the memory of each of them allows."""
+    from dataclasses import replace
+
+    from wideopen.batch.local import LocalEngine, warm_up_of
+    from wideopen.batch.memory import megapixels_for, worker_mb
+    from wideopen.cli.report import warn
+    from wideopen.workers import Workers, pool_size
+    from wideopen.workers.size import SHARE, usable_memory_mb
+
+    memory_mb = usable_memory_mb()
+    needed_mb = worker_mb(found, max_megapixels=job.max_megapixels)
+    size = pool_size(workers, worker_mb=needed_mb, memory_mb=memory_mb)
+    most = round(megapixels_for(memory_mb * SHARE / size.workers), 1)
+    if most < min(job.max_megapixels, _PHONES_MEGAPIXELS):
+        warn(f"note: memory allows each of {size.workers} workers photos of up to {most:g} megapixels (--workers)")
+    engine = LocalEngine(Workers(size, warm_up_of(job)), timeout_s=timeout_s)
+    return engine, replace(job, max_megapixels=min(job.max_megapixels, most))
+
+
+def _run(work: _Work, job: "Job", make_engine: "_MakeEngine") -> int:
+    """Find the photos and do them; returns the exit code: 0, 2 where a photo failed, 128 + the signal that ended it."""
+    from contextlib import ExitStack
+
+    from wideopen.batch.run import Batch
+    from wideopen.batch.watch import watched
+    from wideopen.batch.work import require_job
+    from wideopen.checks import require
+    from wideopen.cli.batch_report import signals_ask, teller
+
+    require(bool(work.sources or work.listed), "batch: expected SRC and DST, found one place only")
+    require_job(job, [*work.sources, *work.listed, work.destination])
+    look = _look(work)
+    if work.watch_s is None:
+        found = list(look())
+        require(bool(found), f"{' '.join(work.sources)}: expected photos, found none")
+        todo: Iterator[Found | Problem | None] = iter(found)
+    else:
+        require(work.watch_s > 0, f"--watch-seconds: expected more than 0, found {work.watch_s:g}")
+        found = None
+        todo = watched(look, every_s=work.watch_s)
+    with ExitStack() as stack:
+        manifest = stack.enter_context(_manifest(work, overwrite=job.overwrite))
+        total = None if found is None else len(found)
+        told = stack.enter_context(teller(work.report, as_json=work.as_json, total=total))
+        engine, job = make_engine(found)
+        stack.callback(engine.end)
+        stop, caught = stack.enter_context(signals_ask())
+        Batch(job, work.destination, manifest, told).run(todo, engine, stop)
+        told.finish(work.destination, interrupted=bool(caught))
+    return 128 + caught[0] if caught else 2 if told.counts.failed else 0
+
+
+def _look(work: _Work) -> "Callable[[], Iterator[Found | Problem]]":
+    from wideopen.batch.walk import find_photos
+
+    def look() -> "Iterator[Found | Problem]":
+        return find_photos(work.sources, work.destination, listed=work.listed, exclude=work.exclude)
+
+    return look
+
+
+def _manifest(work: _Work, *, overwrite: bool) -> "Manifest":
+    """The manifest of DST. Raises InvalidInput for one of an earlier run, unless told what to do with it."""
+    import hashlib
+
+    from wideopen.batch.manifest import Manifest
+    from wideopen.batch.places import file_system, is_url, plain
+    from wideopen.checks import require
+    from wideopen.errors import InvalidInput
+
+    place = plain(work.destination)
+    if is_url(place):
+        file_system(place)  # refuses what cannot be opened
+    else:
+        require(not Path(place).is_file(), f"{place}: expected a folder for the results, found a file")
+    path = work.manifest
+    if path is None and is_url(place):
+        path = Path(f"wideopen-batch-{hashlib.sha256(place.encode()).hexdigest()[:12]}.jsonl")
+    manifest = Manifest(path or Path(place) / ".wideopen-batch.jsonl", anew=overwrite and not work.resume)
+    if manifest.entries and not work.resume:
+        manifest.close()
+        raise InvalidInput(
+            f"{work.destination}: expected --resume (go on) or --overwrite (start anew), found what an earlier batch "
+            f"made of {len(manifest.entries)} photos"
+        )
+    return manifest

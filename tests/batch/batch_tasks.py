@@ -1,0 +1,37 @@
+"""What the tests let workers do with a task; light to import, as spawned processes must find it."""
+
+import os
+import signal
+import time
+
+
+def do_or_misbehave(task):
+    """Photos named for it hang, kill their worker half-way through the file, or raise what is nobody's fault."""
+    from wideopen.batch.work import do
+    from wideopen.io.atomic import atomic_file
+
+    name = task.photo.rpartition("/")[2]
+    if name.startswith("hangs"):
+        time.sleep(600)
+    if name.startswith("kills"):
+        from pathlib import Path
+
+        with atomic_file(Path(task.out)) as file:
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith("late"):  # the result is there, but nobody hears of it
+        do(task)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith("full"):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            return do(task)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    if name.startswith("bug"):
+        raise LookupError("unforeseen")
+    return do(task)

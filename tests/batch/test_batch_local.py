@@ -1,0 +1,154 @@
+"""Photos in worker processes: whatever one does, the others are done, and nothing half is left."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wideopen.batch.local import Stop
+from wideopen.jobs.open_photo import Given
+from wideopen.jobs.render_file import Job, render_file
+from wideopen.jobs.settings import LensSettings, MapSettings
+from wideopen.workers import PoolSize, Workers
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def one_thread():
+    import cv2
+    import numba
+
+    before = numba.get_num_threads(), cv2.getNumThreads()
+    numba.set_num_threads(1)
+    cv2.setNumThreads(1)
+    yield
+    numba.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+
+
+def test_the_same_bytes_as_the_command_for_one_photo(shop, run_batch, one_thread):
+    folder = shop("a.jpg", "b.png", "sub/c.jpg")
+    heard = run_batch()
+    assert (heard.names, heard.reasons) == (["a.jpg", "b.png", "c.jpg"], [])
+    job = Job(maps=MapSettings(depth="planar"), lens=LensSettings(blur="4px"), given=Given(mattes=folder / "mattes"))
+    for name, target in (("a.jpg", "a.bokeh.jpg"), ("b.png", "b.bokeh.png"), ("sub/c.jpg", "sub/c.bokeh.jpg")):
+        alone = folder / f"alone{Path(name).suffix}"
+        render_file(folder / "in" / name, alone, job)
+        assert alone.read_bytes() == (folder / "out" / target).read_bytes()
+        alone.unlink()
+
+
+def test_a_photo_that_fails_hangs_or_kills_costs_itself_only(shop, run_batch):
+    folder = shop("a.jpg", "bug.jpg", "hangs.jpg", "kills.jpg", "z.jpg")
+    (folder / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff garbage")
+    (folder / "mattes" / "broken.png").write_bytes(b"")
+    heard = run_batch(timeout_s=3)
+    assert heard.names == ["a.jpg", "z.jpg"]
+    reasons = sorted(reason.removeprefix(f"{folder}/in/") for reason in heard.reasons)
+    assert reasons == [
+        "broken.jpg: damaged or incomplete JPEG file (no marker found)",
+        "bug.jpg: a bug of ours: LookupError: unforeseen",
+        "hangs.jpg: took longer than 3 s",
+        "kills.jpg: its worker process died (SIGKILL, perhaps for want of memory)",
+    ]
+    assert files(folder / "out") == ["a.bokeh.jpg", "z.bokeh.jpg"]  # no temporary file of the killed one
+
+
+def test_a_result_that_was_there_when_its_worker_died_counts(shop, run_batch):
+    folder = shop("late.jpg")
+    heard = run_batch()
+    assert (heard.names, heard.reasons) == (["late.jpg"], [])
+    assert heard.done_reports[0]["adopted"]
+    assert run_batch().skips == [str(folder / "in" / "late.jpg")]
+
+
+def test_a_report_has_times_sources_and_memory(shop, run_batch):
+    shop("a.jpg")
+    (report,) = run_batch().done_reports
+    assert report["seconds"]["total"] > 0
+    assert report["disparity"] == "planar"
+    assert report["peak_mb"] > 50
+    assert report["worker"] != os.getpid()
+
+
+def test_a_changed_matte_is_a_changed_photo(shop, run_batch):
+    folder = shop("a.jpg", "b.jpg")
+    run_batch()
+    matte = folder / "mattes" / "a.png"
+    matte.write_bytes(matte.read_bytes().replace(b"IEND", b"IEND") + b"more")
+    assert run_batch().names == ["a.jpg"]
+
+
+def test_mattes_in_folders_like_the_photos(shop, run_batch):
+    folder = shop("one/x.jpg", "two/x.jpg")
+    matte = folder / "mattes" / "x.png"
+    for name in ("one", "two"):
+        (folder / "mattes" / name).mkdir()
+        (folder / "mattes" / name / "x.png").write_bytes(matte.read_bytes())
+    matte.unlink()
+    heard = run_batch()
+    assert [Path(report["matte"]).parent.name for report in sorted(heard.done_reports, key=lambda r: r["out"])] == [
+        "one",
+        "two",
+    ]
+
+
+def test_told_to_stop_it_finishes_what_is_in_work_and_takes_no_more(shop, run_batch):
+    folder = shop(*(f"{n}.jpg" for n in range(12)))
+    stop = Stop()
+    heard = run_batch(stop=stop, on_done=stop.soon.set)
+    assert 1 <= len(heard.names) <= 4  # the first, and what two workers had then
+    assert len(files(folder / "out")) == len(heard.names)
+    rest = run_batch()
+    assert len(rest.names) == 12 - len(heard.names)
+    assert len(rest.skips) == len(heard.names)
+
+
+def test_told_twice_it_gives_up_what_is_in_work(shop, run_batch):
+    folder = shop("a.jpg", "b.jpg", "hangs.jpg", "hangs too.jpg")
+    stop = Stop()
+    pool = Workers(PoolSize(workers=2, threads=1))
+    heard = run_batch(stop=stop, on_done=lambda: (stop.ask(), stop.ask()), pool=pool)
+    assert heard.reasons == []
+    assert len(files(folder / "out")) == len(heard.names)
+    (folder / "in" / "hangs.jpg").unlink()
+    (folder / "in" / "hangs too.jpg").unlink()
+    assert run_batch().reasons == []
+    assert files(folder / "out") == ["a.bokeh.jpg", "b.bokeh.jpg"]
+
+
+def test_a_hot_folder_is_done_as_photos_come_until_told_to_stop(shop, run_batch):
+    folder = shop("a.jpg")
+    stop = Stop()
+    done = []
+
+    def then():
+        done.append(1)
+        if len(done) == 1:
+            shop("b.jpg")
+        else:
+            stop.ask()
+
+    heard = run_batch(stop=stop, on_done=then, watch_s=0.05)
+    assert (heard.names, heard.reasons) == (["a.jpg", "b.jpg"], [])
+    assert files(folder / "out") == ["a.bokeh.jpg", "b.bokeh.jpg"]
+
+
+def test_urls_are_read_and_written(shop, run_batch):
+    """local:// goes the way of every kind of URL that fsspec knows; an object store is in the test of the cluster."""
+    folder = shop("a.jpg", "sub/b.jpg")
+    (folder / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff garbage")
+    (folder / "mattes" / "broken.png").touch()
+    source, destination = f"local://{folder}/in", f"local://{folder}/remote"
+    heard = run_batch(source, destination=destination)
+    assert heard.names == ["a.jpg", "b.jpg"]
+    assert heard.reasons == [f"{source}/broken.jpg: damaged or incomplete JPEG file (no marker found)"]
+    assert files(folder / "remote") == ["a.bokeh.jpg", "sub/b.bokeh.jpg"]
+    assert sorted(report["out"] for report in heard.done_reports)[0] == f"{destination}/a.bokeh.jpg"
+    assert len(run_batch(source, destination=destination).skips) == 2
+    assert len(run_batch().done_reports) == 2
+    for name in files(folder / "remote"):
+        assert (folder / "remote" / name).read_bytes() == (folder / "out" / name).read_bytes()
