@@ -1,0 +1,160 @@
+"""The engine of a cluster: Ray Data, with a pool of actors that hold the models.
+
+Each actor runs its photos in one worker process of its own, so that a photo that hangs, or kills what works on it,
+costs that photo only, here as on one machine; Ray sees none of that. Ray sends an actor two photos at a time and hands
+outcomes on as they come (back-pressure). What was in work on a node that is lost is done again in the next round, by
+the actors that the cluster has then: an actor is never restarted by Ray, since on a cluster that has become smaller it,
+and the photos that wait for it, would wait for ever. Only paths, settings and reports pass through Ray, never photos.
+"""
+
+import pickle
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any
+
+from wideopen.batch.local import Outcome, Stop, outcome_of, warm_up_of
+from wideopen.batch.work import Task, do
+from wideopen.checks import require
+from wideopen.errors import InvalidInput
+from wideopen.jobs.render_file import Job
+from wideopen.workers import PoolSize, Workers
+from wideopen.workers.size import usable_cores
+
+_ROUND = 20_000  # photos whose tasks are in Ray at a time
+_IN_FLIGHT = 2  # per actor: one in work, one waiting
+_MOST_FRUITLESS = 3  # rounds in a row without any outcome
+
+
+class RayEngine:
+    """A cluster, or this machine as one."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        address: str | None = None,
+        workers: int | None = None,
+        cpus_per_worker: float = 1.0,
+        gpus_per_worker: float = 0.0,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Connect to the cluster at `address`; None: make one of this machine's cores.
+
+        workers: actors, by default as many as fit the cluster. Raises InvalidInput where Ray is not installed, cannot
+        be reached, or has no room for one actor.
+        """
+        require(find_spec("ray") is not None, "--engine ray needs Ray; pip install 'wideopen[cluster]'")
+        require(workers is None or workers >= 1, f"--workers: expected at least 1, found {workers}")
+        require(cpus_per_worker > 0, f"--cpus-per-worker: expected more than 0, found {cpus_per_worker:g}")
+        require(gpus_per_worker >= 0, f"--gpus-per-worker: expected 0 or more, found {gpus_per_worker:g}")
+        self._warm_up = warm_up_of(job)
+        self._asked = workers
+        self._needs = {"CPU": cpus_per_worker, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
+        self._timeout_s = timeout_s
+        self._trouble = "photos without an outcome"
+        _connect(address)
+        self._room()  # refuses a cluster without any
+
+    def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
+        """As `local.Engine`. A lost node's photos are done again; told to stop, those in work are given up."""
+        left: list[Task] = []
+        fruitless = 0
+        while not stop.soon.is_set():
+            left += [task for task in islice(tasks, _ROUND - len(left)) if task is not None]
+            if not left:
+                return
+            waiting = {task.target: task for task in left}
+            for outcome in self._round(left):
+                if outcome is not None and waiting.pop(outcome.task.target, None) is not None:
+                    yield outcome
+                if stop.soon.is_set():
+                    break
+                yield None
+            fruitless = fruitless + 1 if len(waiting) == len(left) else 0
+            if fruitless >= _MOST_FRUITLESS:
+                raise InvalidInput(f"--engine ray: expected actors that work, found none ({self._trouble})")
+            left = list(waiting.values())
+        for task in left:
+            yield Outcome(task=task, interrupted=True)
+
+    def end(self) -> None:
+        """Leave the cluster; actors end."""
+        import ray
+
+        ray.shutdown()
+
+    def _room(self) -> int:
+        """How many actors the cluster has room for now. Raises InvalidInput for none."""
+        import ray
+
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        fit = sum(int(min(node.get(name, 0.0) / need for name, need in self._needs.items())) for node in nodes)
+        wanted = ", ".join(f"{need:g} {name}" for name, need in self._needs.items())
+        require(fit >= 1, f"--engine ray: expected a node with {wanted} for a worker, found none among {len(nodes)}")
+        return fit if self._asked is None else min(fit, self._asked)
+
+    def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
+        """The outcomes of one Ray dataset; tasks that were lost with a node have none."""
+        import ray
+        from ray.exceptions import RayError
+
+        actors = min(self._room(), len(tasks))
+        rows = [{"task": pickle.dumps(task)} for task in tasks]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Ray has no other way yet to say max_restarts
+            dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+                _Actor,
+                fn_constructor_args=(max(1, int(self._needs["CPU"])), pickle.dumps(self._warm_up), self._timeout_s),
+                compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
+                num_cpus=self._needs["CPU"],
+                num_gpus=self._needs.get("GPU", 0.0),
+                ray_remote_args_fn=_without_restarts,
+            )
+        try:
+            for row in dataset.iter_rows():
+                yield pickle.loads(row["outcome"])  # noqa: S301  from our own actors
+        except RayError as error:  # a node is gone; what this round has not done is left for the next
+            self._trouble = _first_line(error)
+
+
+class _Actor:
+    """Holds one worker process with the models loaded."""
+
+    def __init__(self, threads: int, warm_up: bytes, timeout_s: float | None) -> None:
+        self._workers = Workers(PoolSize(workers=1, threads=threads), pickle.loads(warm_up))  # noqa: S301
+        self._timeout_s = timeout_s
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        task: Task = pickle.loads(row["task"])  # noqa: S301
+        future = self._workers.submit(do, task, timeout_s=self._timeout_s)
+        return {"outcome": pickle.dumps(outcome_of(task, future))}
+
+
+def _without_restarts() -> dict[str, Any]:
+    return {"max_restarts": 0, "max_task_retries": 0}
+
+
+def _connect(address: str | None) -> None:
+    """Join or make a cluster, quietly: what Ray has to say is in its own logs."""
+    import logging
+
+    import ray
+
+    if not ray.is_initialized():
+        how: dict[str, Any] = {"address": address} if address else {"num_cpus": usable_cores()}
+        try:
+            ray.init(**how, include_dashboard=False, log_to_driver=False, logging_level="error")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InvalidInput(f"--address: no Ray cluster at {address} ({_first_line(error)})") from error
+    context = ray.data.DataContext.get_current()
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a lost actor's photos: the next round does them
+    context.print_on_execution_start = False
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
