@@ -71,7 +71,9 @@ class Teller:
             return
         counts = self.counts
         rate = "" if counts.rate is None else f", {counts.rate:.2f} a second"
-        parts = [f"{counts.done} photo{'' if counts.done == 1 else 's'} in {counts.seconds:.1f} s{rate}, into {destination}"]
+        parts = [
+            f"{counts.done} photo{'' if counts.done == 1 else 's'} in {counts.seconds:.1f} s{rate}, into {destination}"
+        ]
         parts += [f"{counts.skipped} done before"] if counts.skipped else []
         parts += [f"{counts.failed} failed"] if counts.failed else []
         parts += [f"{self._noted} with notes (--report has them)"] if self._noted else []
