@@ -162,7 +162,13 @@ def growth(count: int) -> dict[str, Any]:
         memory = [report["memory_mb"] for _, _, report in watcher.results if report["worker"] == worker]
         settled, last = (statistics.median(part) for part in (memory[WARM : 2 * WARM], memory[-WARM:]))
         rows.append(
-            {"photos": len(memory), "settled_mb": settled, "last_mb": last, "growth": round(last / settled - 1, 4)}
+            {
+                "photos": len(memory),
+                "settled_mb": settled,
+                "last_mb": last,
+                "growth": round(last / settled - 1, 4),
+                "every_100th_mb": memory[::100],
+            }
         )
     return {"photos": count, "megapixels": round(SMALL[0] * SMALL[1] / 1e6, 2), "workers": rows}
 

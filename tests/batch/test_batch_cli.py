@@ -1,5 +1,6 @@
 """`wideopen batch` as a process: interrupted, killed, resumed; and what it refuses."""
 
+import fcntl
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from PIL import Image
 
 from wideopen import cli
 
+LONG_S = 300  # ends a test that would hang; never reached
 COMMAND = [sys.executable, "-c", "from wideopen.cli import main; main()", "batch"]
 
 
@@ -20,7 +22,7 @@ def start(shop, tmp_path):
 
     def begin(*options):
         settings = ["--mattes", "mattes", "--depth", "planar", "--workers", "2", "--json", *options]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, "in", "out", *settings],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
@@ -28,6 +30,9 @@ def start(shop, tmp_path):
             text=True,
             start_new_session=True,
         )
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # it cannot run far ahead of a test that is slow to read
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        return process
 
     return begin
 
@@ -52,11 +57,11 @@ def results(folder):
 
 
 def test_interrupted_then_killed_then_resumed_every_photo_is_done_once(shop, start):
-    folder = shop(*(f"{n:02}.jpg" for n in range(40)))
+    folder = shop(*(f"{n:02}.jpg" for n in range(60)))
     with start() as process:
         first_line(process, "done")
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 130, err
     assert err.splitlines() == [
         "wideopen: ending after the photos in work; again ends at once",
@@ -64,24 +69,24 @@ def test_interrupted_then_killed_then_resumed_every_photo_is_done_once(shop, sta
     summary = json.loads(out.splitlines()[-1])
     interrupted = results(folder)
     assert summary["status"] == "summary"
-    assert summary["done"] == len(interrupted) < 40
+    assert summary["done"] == len(interrupted) < 60
 
     with start("--resume") as process:
         first_line(process, "done")
         process.kill()
-        process.communicate(timeout=60)  # ends when its workers, which hold the pipes too, are gone
+        process.communicate(timeout=LONG_S)  # ends when its workers, which hold the pipes too, are gone
     killed = results(folder)
     assert interrupted.items() < killed.items()
 
     with start("--resume") as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=LONG_S)
     assert (process.returncode, err) == (0, "")
     reports = [json.loads(line) for line in out.splitlines()]
     statuses = [report["status"] for report in reports]
     assert statuses.count("skipped") == len(killed)
-    assert statuses.count("done") == 40 - len(killed)
+    assert statuses.count("done") == 60 - len(killed)
     assert killed.items() <= results(folder).items()
-    assert len(results(folder)) == 40
+    assert len(results(folder)) == 60
     assert sorted(path.name for path in (folder / "out").iterdir() if path.suffix != ".jpg") == [
         ".wideopen-batch.jsonl"
     ]

@@ -113,7 +113,7 @@ def test_told_twice_it_gives_up_what_is_in_work(shop, run_batch):
     pool = Workers(PoolSize(workers=2, threads=1))
     heard = run_batch(stop=stop, on_done=lambda: (stop.ask(), stop.ask()), pool=pool)
     assert heard.reasons == []
-    assert len(files(folder / "out")) == len(heard.names)
+    assert set(files(folder / "out")) <= {"a.bokeh.jpg", "b.bokeh.jpg"}  # whole ones, and nothing temporary
     (folder / "in" / "hangs.jpg").unlink()
     (folder / "in" / "hangs too.jpg").unlink()
     assert run_batch().reasons == []

@@ -14,7 +14,7 @@ from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
 from wideopen.workers import PoolSize, Workers, pool_size
 
 ONE, TWO = PoolSize(workers=1, threads=1), PoolSize(workers=2, threads=1)
-LONG_S = 60  # ends a test that would hang; never reached
+LONG_S = 300  # ends a test that would hang; never reached
 
 
 @pytest.fixture(scope="module")

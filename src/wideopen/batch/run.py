@@ -110,7 +110,7 @@ class Batch:
     def _note(self, outcome: Outcome) -> None:
         task = outcome.task
         report = outcome.report
-        if outcome.lost and not is_url(task.out):
+        if (outcome.lost or outcome.interrupted) and not is_url(task.out):
             remove_leftovers(_files_of(Path(task.out)))
         if outcome.interrupted:
             return

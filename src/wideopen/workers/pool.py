@@ -240,6 +240,7 @@ def _measured(function: Callable[..., T], *arguments: Any) -> Finished[T]:
     begin = time.perf_counter()
     value = function(*arguments)
     seconds = time.perf_counter() - begin
+    starting.return_freed_memory()
     memory_mb, peak_mb = memory_of_this_process()
     return Finished(value=value, worker=os.getpid(), seconds=seconds, memory_mb=memory_mb, peak_mb=peak_mb)
 
