@@ -442,7 +442,7 @@ def test_the_programs_own_pillow_settings_do_not_interfere(tmp_path, monkeypatch
     path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(InvalidInput, match="damaged or incomplete JPEG"):
         read(path)
-    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+    assert (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS) == (True, 10)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (2, 3)])

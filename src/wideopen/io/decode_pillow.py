@@ -31,24 +31,26 @@ _LOCK = threading.Lock()
 _STRIP_ROWS = 64
 _BLOCK, _GREY = 8, 128  # what a JPEG's missing blocks become
 _MOST_MISSING = 0.1  # of the rows: with more, it is no photo to render
+_PILLOWS_PIXELS = 1024**3 // 4 // 3  # its own limit; it refuses twice as many, whole pictures and (Pillow 12) crops
 _HEADER_BYTES = 65536  # of an AVIF file: its boxes come before the pixels
 
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Make Pillow refuse truncated files and keep its warnings to itself, whatever the program set.
+    """Make Pillow refuse truncated files, keep its warnings to itself and its own limit, whatever the program set.
 
-    Both are global settings, so one thread at a time.
+    These are global settings, so one thread at a time.
     """
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+        most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, _PILLOWS_PIXELS
         try:
             yield
         except Image.DecompressionBombError as error:  # TIFF checks by itself, and this is no ValueError
             raise ValueError(str(error)) from error
         finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+            ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = lenient, most
 
 
 def opencv_codes(data: bytes) -> NDArray[Any]:
