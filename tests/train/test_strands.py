@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput
-from wideopen.train.augment import Chances, flat, match_scene, sample
+from wideopen.train.augment import Chances, Stock, flat, match_scene, sample
 from wideopen.train.photos import Photo
 from wideopen.train.strands.grow import STYLES, grow
 from wideopen.train.strands.hair import Layer, hair_for, over, tuft, with_hair
@@ -198,6 +198,6 @@ def test_a_subject_takes_on_the_colours_of_its_scene():
 def test_samples_with_hair_repeat_with_their_seed():
     rgb, alpha = person()
     photo = Photo(rgb, alpha, rgb, find_head(alpha))
-    first, again = (sample(np.random.default_rng(9), [photo], 0, [], 64, Chances(hair=1)) for _ in range(2))
+    first, again = (sample(np.random.default_rng(9), Stock([photo], []), 0, 64, Chances(hair=1)) for _ in range(2))
     for a, b in zip(first, again, strict=True):
         assert_allclose(a, b, rtol=0, atol=0)

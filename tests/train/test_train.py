@@ -14,7 +14,7 @@ from wideopen.errors import InvalidInput, WeightsError
 from wideopen.nets.matting.encoders import build_encoder
 from wideopen.nets.matting.predict import predict_matte
 from wideopen.train import trainer as trainer_module
-from wideopen.train.augment import Chances, as_taken, random_window, sample
+from wideopen.train.augment import Chances, Stock, as_taken, random_window, sample
 from wideopen.train.checkpoint import load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.evaluate import measure, transition
@@ -138,7 +138,7 @@ def test_samples_are_uint8_of_the_asked_size_and_keep_the_subject():
     seen = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        rgb, alpha = sample(rng, photos, seed % 2, scenes, 48, Chances())
+        rgb, alpha = sample(rng, Stock(photos, scenes), seed % 2, 48, Chances())
         assert rgb.shape == (48, 48, 3)
         assert alpha.shape == (48, 48)
         assert rgb.dtype == alpha.dtype == np.uint8
@@ -149,7 +149,7 @@ def test_samples_are_uint8_of_the_asked_size_and_keep_the_subject():
 def test_colour_and_camera_steps_leave_the_matte_alone():
     off = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
     plain, loud = Chances(**off), Chances(**{**off, "backlight": 1, "grey": 1, "tone": 1, "jpeg": 1})
-    results = [sample(np.random.default_rng(3), [photo()], 0, [], 48, c) for c in (plain, loud)]
+    results = [sample(np.random.default_rng(3), Stock([photo()], []), 0, 48, c) for c in (plain, loud)]
     assert_allclose(results[0][1], results[1][1], rtol=0, atol=0)
     assert (results[0][0] != results[1][0]).any()
     assert np.ptp(results[1][0].astype(int), axis=2).max() <= 2  # grey, but for the JPEG

@@ -9,7 +9,7 @@ Samples are display-encoded uint8.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from wideopen.checks import F32, U8
 from wideopen.train.photos import Photo
 from wideopen.train.strands.hair import Layer, hair_for, over, tuft, with_hair
 from wideopen.train.strands.headwear import headwear
+from wideopen.train.things import thing_on
 
 Rng = np.random.Generator
 FAINT = 13  # matte values up to this count as background when looking for the subject's box
@@ -30,6 +31,7 @@ class Chances:
     new_background: float = 0.5
     second_person: float = 0.1
     nobody: float = 0.02
+    things: float = 0.15  # behind the subject; where there is nobody, on all but a quarter
     hair: float = 0.4
     tuft: float = 0.02
     headwear: float = 0.08
@@ -44,6 +46,15 @@ class Chances:
     soften: float = 0.25
     noise: float = 0.3
     jpeg: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What samples are made of; all but the photos may be empty."""
+
+    photos: Sequence[Photo]
+    scenes: list[U8]  # without people, (H, W, 3)
+    things: list[U8] = field(default_factory=list)  # cut-outs of what is not a person, (h, w, 4)
 
 
 SMALLEST_HEAD_PX = 6  # radius; hair on smaller ones is finer than a pixel
@@ -112,17 +123,17 @@ def _blur(image: U8, sigma: float) -> U8:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
-def background(rng: Rng, photos: Sequence[Photo], backgrounds: list[U8], size: int) -> U8:
+def background(rng: Rng, stock: Stock, size: int) -> U8:
     """A scene (size, size, 3) without a subject: sharp, out of focus or near-flat."""
     kind = rng.random()
-    if kind < 0.12 or not backgrounds:
+    if kind < 0.12 or not stock.scenes:
         corners = rng.integers(0, 256, (2, 2, 3)).astype(np.float32)
         corners += 0.7 * (corners.mean((0, 1)) - corners)  # near-flat, as a studio wall is
         return np.asarray(cv2.resize(corners, (size, size)), np.uint8)
     if kind < 0.24:  # colours of a street or an office, with nobody left to recognise
-        other = photos[int(rng.integers(len(photos)))].rgb
+        other = stock.photos[int(rng.integers(len(stock.photos)))].rgb
         return _blur(np.asarray(cv2.resize(other, (size, size)), np.uint8), size / 20)
-    scene = backgrounds[rng.integers(len(backgrounds))]
+    scene = stock.scenes[rng.integers(len(stock.scenes))]
     side = int(min(scene.shape[:2]) * rng.uniform(0.4, 1.0))
     y = int(rng.integers(scene.shape[0] - side + 1))
     x = int(rng.integers(scene.shape[1] - side + 1))
@@ -178,20 +189,26 @@ def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
     return Layer(np.clip(moved, 0, a).astype(np.float32), layer.alpha)
 
 
-def composite(
-    rng: Rng, photos: Sequence[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
-) -> tuple[U8, U8]:
-    """A subject, at times two or a tuft of hair, on a scene of another photo: (rgb, alpha)."""
-    scene = background(rng, photos, backgrounds, size)
-    if rng.random() < chances.nobody:
+def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> tuple[U8, U8]:
+    """A subject, at times two or a tuft of hair, on a scene of another photo: (rgb, alpha).
+
+    Things may lie behind the subject; they and a scene without anybody have no matte.
+    """
+    scene = background(rng, stock, size)
+    nobody = rng.random() < chances.nobody
+    if chances.things and rng.random() < (0.75 if nobody else chances.things):
+        for _ in range(int(rng.integers(1, 4))):
+            thing = thing_on(rng, stock.things, stock.scenes, size)
+            scene = flat(match_scene(thing, scene, rng.uniform(0, 0.5)), scene)
+    if nobody:
         return scene, np.zeros((size, size), np.uint8)
     if rng.random() < chances.tuft:
         layer = tuft(rng, size)
     else:
-        layer = _cut_out(rng, photos[index], size, backgrounds, chances)
+        layer = _cut_out(rng, stock.photos[index], size, stock.scenes, chances)
         if rng.random() < chances.second_person:
-            other = photos[int(rng.integers(len(photos)))]
-            layer = over(layer, _cut_out(rng, other, size, backgrounds, chances))
+            other = stock.photos[int(rng.integers(len(stock.photos)))]
+            layer = over(layer, _cut_out(rng, other, size, stock.scenes, chances))
     if rng.random() < chances.match_scene:
         layer = match_scene(layer, scene, rng.uniform(0, 0.7))
     return flat(layer, scene), to_u8(layer.alpha)
@@ -300,14 +317,12 @@ def camera(rng: Rng, rgb: U8, chances: Chances) -> U8:
     return rgb
 
 
-def sample(
-    rng: Rng, photos: Sequence[Photo], index: int, backgrounds: list[U8], size: int, chances: Chances
-) -> tuple[U8, U8]:
+def sample(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> tuple[U8, U8]:
     """One training sample of photo `index`: (rgb (size, size, 3), alpha (size, size))."""
     if rng.random() < chances.new_background:
-        rgb, alpha = composite(rng, photos, index, backgrounds, size, chances)
+        rgb, alpha = composite(rng, stock, index, size, chances)
     else:
-        rgb, alpha = as_taken(rng, photos[index], size, backgrounds, chances)
+        rgb, alpha = as_taken(rng, stock.photos[index], size, stock.scenes, chances)
     if rng.random() < chances.rotate:
         rgb, alpha = _rotate(rng, [rgb, alpha], size)
     if rng.random() < chances.hide_face:

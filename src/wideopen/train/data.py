@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from wideopen.checks import U8, require
-from wideopen.train.augment import Chances, sample
+from wideopen.train.augment import Chances, Stock, sample
 from wideopen.train.photos import Photo
 
 
@@ -37,6 +37,7 @@ class Batches:
         photos: Sequence[Photo],
         groups: Sequence[str],
         backgrounds: list[U8],
+        things: Sequence[U8] = (),
         *,
         size: int,
         batch: int,
@@ -45,18 +46,17 @@ class Batches:
         workers: int = 0,
     ) -> None:
         require(len(photos) > 0, "data: expected training photos, found none")
-        self.photos = photos
+        self.stock = Stock(photos, backgrounds, list(things))
         sizes = Counter(groups)
         self.weights = np.array([1 / sizes[group] / len(sizes) for group in groups])
-        self.backgrounds = backgrounds
         self.size, self.batch, self.seed, self.chances = size, batch, seed, chances
         self.workers = workers
 
     def make(self, number: int) -> tuple[U8, U8]:
         """Batch `number`: rgb (B, size, size, 3), alpha (B, size, size)."""
         rng = np.random.default_rng((self.seed, number))
-        picks = rng.choice(len(self.photos), self.batch, p=self.weights)
-        pairs = [sample(rng, self.photos, int(i), self.backgrounds, self.size, self.chances) for i in picks]
+        picks = rng.choice(len(self.stock.photos), self.batch, p=self.weights)
+        pairs = [sample(rng, self.stock, int(i), self.size, self.chances) for i in picks]
         return np.stack([rgb for rgb, _ in pairs]), np.stack([alpha for _, alpha in pairs])
 
     def start_at(self, number: int, stride: int = 1) -> Iterator[tuple[Tensor, Tensor]]:

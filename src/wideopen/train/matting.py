@@ -31,6 +31,7 @@ from wideopen.train.memory import keep_large_allocations
 from wideopen.train.photos import Pair, find_pairs, load_backgrounds
 from wideopen.train.run import TrainRun
 from wideopen.train.store import load_photos
+from wideopen.train.things import load_things
 from wideopen.train.trainer import Batch, Trainer, make_fabric
 
 LOG = logging.getLogger(__name__)
@@ -63,14 +64,14 @@ def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
     logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # else a line for every photo
     LOG.info("starting from %s", _origin(run))
     trainer = Trainer(run, fabric)
-    batches = _batches(run, pairs, fabric.is_global_zero)
+    batches = make_batches(run, pairs, fabric.is_global_zero)
     val = [pair for pair in pairs if pair.part == "val"]
     val = val[:: max(1, len(val) // run.reports.val_count)]
     reports = run.reports
     lead = fabric.is_global_zero
     with (
         Board(run.out, tensorboard=reports.tensorboard and lead, bar=reports.bar and lead) as board,
-        _StopSignal() as stop,
+        StopSignal() as stop,
     ):
         finished = _loop(trainer, batches, val, board, stop)
         if lead:
@@ -88,7 +89,8 @@ def _origin(run: TrainRun) -> str:
     return "random weights" if run.encoder_weights is None else f"encoder {run.encoder_weights}"
 
 
-def _batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
+def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
+    """The run's samples of `pairs`' training part; with `report`, what was skipped is logged and written."""
     keep_px = 2 * run.size  # a window may be half of the photo
     loaded = load_photos(
         [pair for pair in pairs if pair.part == "train"],
@@ -106,6 +108,7 @@ def _batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
         loaded.photos,
         loaded.groups,
         load_backgrounds(run.backgrounds, keep_px),
+        load_things(run.things, keep_px),
         size=run.size,
         batch=run.batch,
         seed=run.seed,
@@ -114,7 +117,7 @@ def _batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
     )
 
 
-def _loop(trainer: Trainer, batches: Batches, val: list[Pair], board: Board, stop: "_StopSignal") -> bool:
+def _loop(trainer: Trainer, batches: Batches, val: list[Pair], board: Board, stop: "StopSignal") -> bool:
     """Steps until the end (True) or until someone asks to stop (False)."""
     run, fabric = trainer.run, trainer.fabric
     each, world = run.hardware.accumulate, fabric.world_size
@@ -188,13 +191,13 @@ def _keep(trainer: Trainer, val_mad: float) -> None:
     save_checkpoint(run.out / "best.pt", {**best, "val_mad": val_mad})
 
 
-class _StopSignal:
+class StopSignal:
     """Turns SIGTERM and Ctrl-C into a flag, so that a step is finished and saved."""
 
     def __init__(self) -> None:
         self.asked = False
 
-    def __enter__(self) -> "_StopSignal":
+    def __enter__(self) -> "StopSignal":
         self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGTERM, signal.SIGINT)}
         return self
 

@@ -75,8 +75,10 @@ class TrainRun:
     out: Path
     schedule: Schedule
     backgrounds: Path | None = None
+    things: Path | None = None  # cut-outs of what is not a person; without them things are drawn
     cache: Path | None = None  # where subjects' colours are kept, for several runs; None: out/foreground
     encoder_weights: str | None = None  # a folder in transformers' format or a hub id; None: random weights
+    frozen_norms: bool = True  # a trained encoder keeps its batch-norm statistics
     init: str | None = None  # start from these weights: a shipped name or a .safetensors file
     resume: bool = False  # continue from out/last.pt
     preset: str = "mobile"

@@ -137,8 +137,8 @@ class Trainer:
     def train_step(self, batches: Sequence[Batch]) -> MattingLoss:
         """One update on the mean gradient of `batches`; returns their mean loss, of this process."""
         self.net.train()
-        if self.pretrained:
-            self.net.encoder.eval()  # keeps the batch-norm statistics of the pretrained encoder
+        if self.pretrained and self.run.frozen_norms:
+            self.net.encoder.eval()
         rate = learning_rate(self.run.schedule, self.step, self.elapsed_s)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate

@@ -1,0 +1,153 @@
+"""A trained encoder where none can be had: a large one learns what a small trained one sees (feature hints).
+
+Hints: Romero et al., FitNets, ICLR 2015. The teacher is the encoder of trained matting weights; both look at the same
+samples, and each of the student's F1..F5, through a 1x1 convolution that is thrown away afterwards, has to say what the
+teacher's says. Ours: a level's loss is one minus the mean correlation of its channels over batch and pixels, so that
+channels count alike, however strong or faint.
+
+Files in the run folder: last.pt (everything needed to continue), log.jsonl, and model.safetensors, the averaged
+encoder in transformers' format, for `--encoder-weights`. One process; batches depend on (seed, number) alone.
+"""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from wideopen.checks import require
+from wideopen.nets.matting.blocks import resize
+from wideopen.nets.matting.config import FEATURE_CHANNELS, PRESETS
+from wideopen.nets.matting.encoders import build_encoder
+from wideopen.nets.matting.weights import load_net
+from wideopen.train.board import Board
+from wideopen.train.checkpoint import Average, load_checkpoint, save_checkpoint
+from wideopen.train.matting import StopSignal, make_batches
+from wideopen.train.memory import keep_large_allocations
+from wideopen.train.photos import find_pairs
+from wideopen.train.run import TrainRun
+from wideopen.train.trainer import CLIP, learning_rate, make_fabric
+
+LOG = logging.getLogger(__name__)
+
+
+def correlation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 - mean over channels of the correlation of two maps (B, C, H, W), over batch and pixels; in [0, 2].
+
+    A channel that does not vary has correlation 0.
+    """
+    axes = (0, 2, 3)
+    s, t = (x.float() - x.float().mean(axes, keepdim=True) for x in (student, teacher))
+    spread = (s.square().mean(axes) * t.square().mean(axes)).clamp_min(1e-12).sqrt()
+    return 1 - ((s * t).mean(axes) / spread).mean()
+
+
+class Apprentice(nn.Module):
+    """An encoder from random weights beside what translates its features into the teacher's."""
+
+    def __init__(self, student: str, teacher: str) -> None:
+        super().__init__()
+        self.encoder = build_encoder(student)  # type: ignore[arg-type]  # a key of FEATURE_CHANNELS
+        widths = zip(FEATURE_CHANNELS[student], FEATURE_CHANNELS[teacher], strict=True)
+        self.translate = nn.ModuleList(nn.Conv2d(own, other, 1, bias=False) for own, other in widths)
+        start_blocks_as_identities(self.encoder)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """The teacher's F1..F5 as this encoder guesses them, from (B, 3, H, W) in [0, 1]."""
+        return [say(f) for say, f in zip(self.translate, self.encoder(image), strict=True)]
+
+
+def start_blocks_as_identities(encoder: nn.Module) -> None:
+    """Zero the last batch norm of every residual branch, from which training from random weights starts faster.
+
+    Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1. Encoders without ResNet's layers stay as they are.
+    """
+    for block in encoder.modules():
+        if type(block).__name__ == "ResNetBottleNeckLayer":
+            nn.init.zeros_(block.layer[-1].normalization.weight)  # type: ignore[index, union-attr]
+
+
+def hint_loss(guesses: list[Tensor], features: list[Tensor]) -> Tensor:
+    """Mean over the levels of `correlation_loss`; the guess is resized where strides differ."""
+    losses = [correlation_loss(resize(guess, seen), seen) for guess, seen in zip(guesses, features, strict=True)]
+    return torch.stack(losses).mean()
+
+
+def train_encoder(run: TrainRun, teacher: str | Path = "mobile") -> Path:
+    """Train the encoder of `run.preset` on hints of the weights `teacher`; return the folder of model.safetensors.
+
+    Runs until the schedule is over (or SIGTERM, Ctrl-C; `run.resume` then goes on). Of `run`, what concerns stages, the
+    decoder and other starts is not used. Raises InvalidInput: more than one device, data as for matting; WeightsError.
+    """
+    require(run.hardware.devices == 1, f"devices: expected 1 for an encoder, found {run.hardware.devices}")
+    pairs = find_pairs(run.data)
+    keep_large_allocations()
+    logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # else a line for every photo
+    run.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(run.seed)
+    fabric = make_fabric(run)
+    knows = load_net(teacher)
+    net = Apprentice(PRESETS[run.preset].encoder, knows.config.encoder)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model, optimizer = fabric.setup(net, torch.optim.AdamW(net.parameters(), lr=run.schedule.lr, weight_decay=1e-4))
+    seen_by = fabric.to_device(knows.encoder.eval().to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    average, step, elapsed_s = Average(net), 0, 0.0
+    if run.resume:
+        state = load_checkpoint(run.out / "last.pt")
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        average.state = {k: v.to(fabric.device) for k, v in state["average"].items()}
+        step, elapsed_s = state["step"], state["elapsed_s"]
+
+    def keep() -> None:
+        state: dict[str, Any] = {"net": net.state_dict(), "average": average.state, "optimizer": optimizer.state_dict()}
+        save_checkpoint(run.out / "last.pt", {**state, "step": step, "elapsed_s": elapsed_s})
+        _write_encoder(run.out, average.state)
+
+    source = make_batches(run, pairs, report=True).start_at(step)
+    saved = last = time.monotonic()
+    with Board(run.out, tensorboard=run.reports.tensorboard, bar=run.reports.bar) as board, StopSignal() as stop:
+        while (progress := run.schedule.progress(step, elapsed_s)) < 1 and not stop.asked:
+            if step == run.schedule.pause_after:
+                break
+            image = fabric.to_device(next(source)[0])
+            for group in optimizer.param_groups:
+                group["lr"] = run.schedule.lr * learning_rate(run.schedule, step, elapsed_s)
+            optimizer.zero_grad(set_to_none=True)
+            with torch.no_grad(), fabric.autocast():
+                features = seen_by(image)
+            loss = hint_loss(model(image), features)
+            fabric.backward(loss)
+            nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+            optimizer.step()
+            step += 1
+            average.update(net, step)
+            now = time.monotonic()
+            elapsed_s, last = elapsed_s + now - last, now
+            board.advance(progress, step)
+            if step % run.reports.report_steps == 0:
+                _report(run, board, step, elapsed_s, float(loss.detach()))
+            if now - saved > 60 * run.reports.checkpoint_minutes:
+                saved = now
+                keep()
+        keep()
+    return run.out
+
+
+def _report(run: TrainRun, board: Board, step: int, elapsed_s: float, loss: float) -> None:
+    LOG.info("step %d elapsed_s %.0f hints %.4f", step, elapsed_s, loss)
+    board.scalars(step, {"loss/hints": loss})
+    with (run.out / "log.jsonl").open("a") as file:
+        file.write(json.dumps({"step": step, "elapsed_s": elapsed_s, "hints": loss}) + "\n")
+
+
+def _write_encoder(folder: Path, state: dict[str, Tensor]) -> None:
+    start = "encoder.net."
+    own = {key.removeprefix(start): value.contiguous() for key, value in state.items() if key.startswith(start)}
+    beside = folder / "model.safetensors.tmp"
+    save_file(own, beside)
+    beside.replace(folder / "model.safetensors")
