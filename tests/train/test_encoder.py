@@ -121,7 +121,7 @@ def test_a_network_keeps_or_learns_its_encoders_statistics(blobs, tmp_path):
 def test_what_an_encoder_run_refuses(blobs, tmp_path):
     with pytest.raises(InvalidInput, match="devices: expected 1 for an encoder, found 2"):
         train_encoder(a_run(blobs, tmp_path, hardware=Hardware(devices=2)))
-    with pytest.raises(WeightsError, match="expected a file paper-no-agm.safetensors, found none"):
+    with pytest.raises(WeightsError, match=r"expected a file paper-no-agm\.safetensors, found none"):
         train_encoder(a_run(blobs, tmp_path), teacher="paper-no-agm.safetensors")
     with pytest.raises(InvalidInput, match="checkpoint: expected a file"):
         train_encoder(a_run(blobs, tmp_path / "new", resume=True))
