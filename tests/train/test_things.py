@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from wideopen.errors import InvalidInput
 from wideopen.train.augment import Chances, Stock, sample
 from wideopen.train.photos import Photo
-from wideopen.train.things import drawn_thing, load_things, thing_on
+from wideopen.train.things import drawn_thing, held_thing, load_things, thing_on
 
 PLAIN = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
 
@@ -72,6 +72,30 @@ def test_a_thing_lies_behind_the_subject_and_not_in_its_matte(blue_thing):
             red, green, blue = rgb[inside].astype(int).T
             assert (red > blue).all()
             assert (red > green).all()
+
+
+def test_what_is_held_is_on_the_body_below_the_head(blue_thing):
+    person = np.zeros((96, 96), np.float32)
+    person[10:90, 30:66] = 1
+    for seed in range(30):
+        held = held_thing(np.random.default_rng(seed), [blue_thing], [], person)
+        rows = np.nonzero(held.alpha > 0.5)[0]
+        assert 4 < rows.size < 0.5 * person.sum()
+        assert rows.mean() > 30
+        assert (held.alpha * person).sum() > 0.3 * held.alpha.sum()
+    assert not held_thing(np.random.default_rng(0), [blue_thing], [], np.zeros_like(person)).alpha.any()
+
+
+def test_what_is_held_belongs_to_the_matte(blue_thing):
+    chances = Chances(**{**PLAIN, "new_background": 1, "held": 1})
+    stock = Stock([a_square()], [np.full((64, 64, 3), 90, np.uint8)], [blue_thing])
+    blue = 0
+    for seed in range(40):
+        rgb, alpha = sample(np.random.default_rng(seed), stock, 0, 48, chances)
+        is_blue = rgb[..., 2].astype(int) - rgb[..., 0] > 100
+        assert alpha[is_blue].min(initial=255) > 60
+        blue += is_blue.sum() > 10
+    assert blue >= 6
 
 
 def test_without_things_samples_are_as_before(blue_thing):

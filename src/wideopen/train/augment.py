@@ -18,7 +18,7 @@ from wideopen.checks import F32, U8
 from wideopen.train.photos import Photo
 from wideopen.train.strands.hair import Layer, hair_for, over, tuft, with_hair
 from wideopen.train.strands.headwear import headwear
-from wideopen.train.things import thing_on
+from wideopen.train.things import held_thing, thing_on
 
 Rng = np.random.Generator
 FAINT = 13  # matte values up to this count as background when looking for the subject's box
@@ -32,6 +32,7 @@ class Chances:
     second_person: float = 0.1
     nobody: float = 0.02
     things: float = 0.15  # behind the subject; where there is nobody, on all but a quarter
+    held: float = 0.1  # a thing in front of the subject, and part of it
     hair: float = 0.4
     tuft: float = 0.02
     headwear: float = 0.08
@@ -192,7 +193,7 @@ def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
 def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> tuple[U8, U8]:
     """A subject, at times two or a tuft of hair, on a scene of another photo: (rgb, alpha).
 
-    Things may lie behind the subject; they and a scene without anybody have no matte.
+    Things may lie behind the subject; they and a scene without anybody have no matte. What is held is of the subject.
     """
     scene = background(rng, stock, size)
     nobody = rng.random() < chances.nobody
@@ -209,6 +210,8 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
         if rng.random() < chances.second_person:
             other = stock.photos[int(rng.integers(len(stock.photos)))]
             layer = over(layer, _cut_out(rng, other, size, stock.scenes, chances))
+        if rng.random() < chances.held:
+            layer = over(held_thing(rng, stock.things, stock.scenes, layer.alpha), layer)
     if rng.random() < chances.match_scene:
         layer = match_scene(layer, scene, rng.uniform(0, 0.7))
     return flat(layer, scene), to_u8(layer.alpha)

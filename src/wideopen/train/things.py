@@ -1,7 +1,8 @@
 """Things that are not people, to be put on scenes: a network that has seen only people takes every object for one.
 
 Cut-outs from a folder, photos of animals, fruit, furniture or cars with their transparency; and things drawn here:
-rounded or angular bodies with the texture of some photo, shaded as by a light from one side.
+rounded or angular bodies with the texture of some photo, shaded as by a light from one side. What lies behind a person
+is background; what a person holds in front is part of the subject.
 """
 
 from pathlib import Path
@@ -16,6 +17,8 @@ from wideopen.train.strands.hair import Layer
 
 OUTLINE_POINTS = 96
 SIDES = (0.15, 1.3)  # of a thing's long side, in sides of the sample
+HELD = (0.15, 0.5)  # of a held thing's long side, in square roots of the person's area
+SMALLEST = 8  # pixels
 
 
 def load_things(folder: Path | None, size: int) -> list[U8]:
@@ -88,14 +91,37 @@ def _photographed(rng: Rng, thing: U8, side: int) -> Layer:
 
 def thing_on(rng: Rng, things: list[U8], scenes: list[U8], size: int) -> Layer:
     """One thing, a cut-out or a drawn one, somewhere in a sample (size, size); the frame may cut it."""
-    side = max(8, int(size * np.exp(rng.uniform(*np.log(SIDES)))))
+    side = int(size * np.exp(rng.uniform(*np.log(SIDES))))
+    centre = (rng.uniform(0.1, 0.9) * size, rng.uniform(0.2, 1.0) * size)  # things stand in the lower part more often
+    return _placed(_any(rng, things, scenes, side), centre, size)
+
+
+def held_thing(rng: Rng, things: list[U8], scenes: list[U8], person: F32) -> Layer:
+    """One thing in front of a person's matte (size, size) in [0, 1], as if held: below the head, mostly on the body.
+
+    Nothing where the matte is empty or too small to hold something.
+    """
+    size = len(person)
+    rows, columns = np.nonzero(person > 0.5)
+    side = int(rng.uniform(*HELD) * np.sqrt(len(rows)))
+    low = rows > rows.min() + 0.35 * np.ptp(rows) if len(rows) else rows
+    if side < SMALLEST or not np.any(low):
+        return Layer(np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32))
+    pick = rng.integers(int(low.sum()))
+    return _placed(_any(rng, things, scenes, side), (columns[low][pick], rows[low][pick]), size)
+
+
+def _any(rng: Rng, things: list[U8], scenes: list[U8], side: int) -> Layer:
+    side = max(SMALLEST, side)
     if things and rng.random() < 0.7:
-        layer = _photographed(rng, things[rng.integers(len(things))], side)
-    else:
-        layer = drawn_thing(rng, scenes, side)
+        return _photographed(rng, things[rng.integers(len(things))], side)
+    return drawn_thing(rng, scenes, side)
+
+
+def _placed(layer: Layer, centre: tuple[float, float], size: int) -> Layer:
+    """`layer` around `centre` (x, y) of a (size, size) one."""
     height, width = layer.alpha.shape
-    x = int(rng.uniform(0.1, 0.9) * size - width / 2)
-    y = int(rng.uniform(0.2, 1.0) * size - height / 2)  # things stand in the lower part more often
+    x, y = int(centre[0] - width / 2), int(centre[1] - height / 2)
     rgb, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)
     here = (slice(max(y, 0), min(y + height, size)), slice(max(x, 0), min(x + width, size)))
     there = (slice(here[0].start - y, here[0].stop - y), slice(here[1].start - x, here[1].stop - x))
