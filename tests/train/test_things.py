@@ -91,7 +91,7 @@ def test_what_is_held_belongs_to_the_matte(blue_thing):
     stock = Stock([a_square()], [np.full((64, 64, 3), 90, np.uint8)], [blue_thing])
     blue = 0
     for seed in range(40):
-        rgb, alpha = sample(np.random.default_rng(seed), stock, 0, 48, chances)
+        rgb, alpha = sample(np.random.default_rng(seed), stock, 0, 96, chances)
         is_blue = rgb[..., 2].astype(int) - rgb[..., 0] > 100
         assert alpha[is_blue].min(initial=255) > 60
         blue += is_blue.sum() > 10
