@@ -1,6 +1,5 @@
 """EXIF blocks: read, set upright, signed, given a thumbnail, copied out of a TIFF; nothing is ever raised."""
 
-from common import run
 from wideopen.io import exif
 
 
@@ -30,7 +29,3 @@ def check(data: bytes) -> None:
     assert exif.signed(signed, "wideopen") == signed
     assert exif.orientation(signed) == exif.orientation(upright)
     exif.upright(exif.with_thumbnail(signed, b"\xff\xd8\xff\xd9"), (30, 40))
-
-
-if __name__ == "__main__":
-    run("exif", check, seeds())

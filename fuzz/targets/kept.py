@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common import run
 from wideopen.io.encode import Attached
 from wideopen.io.jpeg import extended_xmp_segments
 from wideopen.io.kept import Keep, in_jpeg, read_kept
@@ -34,7 +33,3 @@ def check(data: bytes) -> None:
         assert kept.photo == path
         assert kept.maps is not None or kept.notes
         assert all("\n" not in note for note in kept.notes)
-
-
-if __name__ == "__main__":
-    run("kept", check, seeds())

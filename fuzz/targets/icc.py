@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from common import run
 from wideopen.color import ADOBE_RGB, SRGB, Encoding, SampledCurve
 from wideopen.io.icc import BadProfileError, build_profile, parse_profile
 from wideopen.ops import transfer
@@ -33,7 +32,3 @@ def check(data: bytes) -> None:
     back = transfer.encode(light, profile.encoding, bit_depth=8, backend="reference")
     assert (back == CODES).all()
     parse_profile(build_profile(profile.encoding))
-
-
-if __name__ == "__main__":
-    run("icc", check, seeds())

@@ -1,6 +1,5 @@
 """XMP packets: sizes set, stale properties removed, properties read and added; nothing is ever raised."""
 
-from common import run
 from wideopen.io import xmp
 
 NAMESPACES = {"wideopen": xmp.OURS}
@@ -24,7 +23,3 @@ def check(data: bytes) -> None:
         assert again is not None
     xmp.properties(data, xmp.OURS)
     xmp.with_description(data, NAMESPACES, {"wideopen:Version": "1"})
-
-
-if __name__ == "__main__":
-    run("xmp", check, seeds())

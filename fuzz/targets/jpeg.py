@@ -1,6 +1,5 @@
 """JPEG segments: XMP, extended XMP and IPTC; nothing is ever raised."""
 
-from common import run
 from wideopen.io import jpeg
 
 PACKET = b"<x>" + bytes(range(256)) * 4 + b"</x>"
@@ -21,7 +20,3 @@ def check(data: bytes) -> None:
     assert jpeg.extended_xmp(data, GUID) in (None, PACKET)
     record = jpeg.iptc({0x0404: data})
     assert record is None or jpeg.iptc_segment(record)[:2] in (b"", b"\xff\xed")
-
-
-if __name__ == "__main__":
-    run("jpeg", check, seeds())

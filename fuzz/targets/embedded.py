@@ -1,10 +1,9 @@
-"""What is fuzzed: each parser of what strangers put inside photos, with files to start from.
+"""Depth and mattes inside photos: each of their parsers, with files to start from.
 
-A target takes any bytes and must return, or raise InvalidInput with one line; nothing else is ever right.
+A parser takes any bytes and must return, or raise InvalidInput with one line; nothing else is ever right.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -48,18 +47,14 @@ CODES = slope(6, 8)
 SPLIT = b"\0--\0"
 
 
-@dataclass(frozen=True)
-class Target:
-    """A parser, and files that it reads."""
-
-    parse: Callable[[bytes], object]
-    seeds: Callable[[], list[bytes]]
+Parser = Callable[[bytes], object]
+Seeds = Callable[[], list[bytes]]
 
 
-def run(name: str, data: bytes) -> None:
-    """Feed `data` to a target; whatever this raises is a bug."""
+def one_line(parser: Parser, data: bytes) -> None:
+    """Feed `data` to a parser; whatever this raises is a bug."""
     try:
-        TARGETS[name].parse(data)
+        parser(data)
     except InvalidInput as error:
         message = str(error)
     else:
@@ -160,18 +155,19 @@ def _directory() -> bytes:
     return data[data.index(b"MPF\0") :]
 
 
-TARGETS = {
-    "xmp": Target(parse_xmp, _packets),
-    "extended_xmp": Target(
-        lambda data: joined(data.split(SPLIT), GUID), lambda: [SPLIT.join(pieces(b"<x>" + bytes(90), size=40))]
+PARSERS: dict[str, tuple[Parser, Seeds]] = {
+    "xmp": (parse_xmp, _packets),
+    "extended_xmp": (
+        lambda data: joined(data.split(SPLIT), GUID),
+        lambda: [SPLIT.join(pieces(b"<x>" + bytes(90), size=40))],
     ),
-    "apple": Target(_apple, _packets),
-    "gdepth": Target(_gdepth, _packets),
-    "dynamic_depth": Target(_dynamic, lambda: [_listed()]),
-    "jpeg_head": Target(_head, lambda: [photo(6, 8, orientation=3), *_photos()]),
-    "mpf": Target(_mpf, lambda: [_directory()]),
-    "heif_items": Target(_items, lambda: [iphone_heic(12, 16, CODES), heic(scene(6, 8), turns=1)]),
-    "jpeg": Target(_whole, _photos),
-    "facts": Target(_facts, lambda: [*_photos()[:2], iphone_heic(12, 16, CODES), png(CODES), marked()]),
-    "heic": Target(_whole, lambda: [iphone_heic(12, 16, CODES, turns=1)]),
+    "apple": (_apple, _packets),
+    "gdepth": (_gdepth, _packets),
+    "dynamic_depth": (_dynamic, lambda: [_listed()]),
+    "jpeg_head": (_head, lambda: [photo(6, 8, orientation=3), *_photos()]),
+    "mpf": (_mpf, lambda: [_directory()]),
+    "heif_items": (_items, lambda: [iphone_heic(12, 16, CODES), heic(scene(6, 8), turns=1)]),
+    "jpeg": (_whole, _photos),
+    "facts": (_facts, lambda: [*_photos()[:2], iphone_heic(12, 16, CODES), png(CODES), marked()]),
+    "heic": (_whole, lambda: [iphone_heic(12, 16, CODES, turns=1)]),
 }
