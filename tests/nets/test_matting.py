@@ -285,6 +285,13 @@ def test_weights_come_back_as_saved(tmp_path):
         torch.testing.assert_close(back.state_dict()[key], value, rtol=1e-3, atol=1e-6)
 
 
+def test_weights_bring_the_size_that_they_were_trained_for(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "w.safetensors"
+    save_weights(path, MattingNet(PRESETS["paper"]).state_dict(), "paper", {}, size=384)
+    assert load_net(path).config == replace(PRESETS["paper"], size=384)
+
+
 def fails(weights, match):
     with pytest.raises(WeightsError, match=match) as caught:
         load_net(weights)

@@ -175,11 +175,14 @@ def encoder(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="best.pt or last.pt of a run.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
+    size: Annotated[
+        int | None, typer.Option(help="Long side at which they matte by default, if not the preset's.")
+    ] = None,
 ) -> None:
     """Write a run's averaged weights as a file for `--matting FILE`; prints its SHA-256."""
     from wideopen.train.export import export_weights
 
-    typer.echo(f"{export_weights(checkpoint, out)}  {out}")
+    typer.echo(f"{export_weights(checkpoint, out, size=size)}  {out}")
 
 
 @app.command()

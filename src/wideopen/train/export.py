@@ -19,8 +19,11 @@ def current_commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0") -> str:
-    """Write the averaged weights of best.pt or last.pt to `out`; return its SHA-256."""
+def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", size: int | None = None) -> str:
+    """Write the averaged weights of best.pt or last.pt to `out`; return its SHA-256.
+
+    `size` is the long side at which they matte by default, in pixels; None: the preset's.
+    """
     require(out.suffix == ".safetensors", f"export: expected a .safetensors file to write, found {out}")
     state = load_checkpoint(checkpoint)
     require(
@@ -28,4 +31,4 @@ def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0") 
         f"export: expected a checkpoint of a matting run, found keys {', '.join(state)}",
     )
     info = {"steps": str(state["step"]), "commit": current_commit(), "licence": licence}
-    return save_weights(out, state["average"], state["preset"], info)
+    return save_weights(out, state["average"], state["preset"], info, size=size)

@@ -8,7 +8,7 @@ given by path are not; the keys must fit exactly in both cases.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -142,15 +142,21 @@ def load_net(weights: str | Path = "mobile") -> MattingNet:
     return net.eval()
 
 
-def save_weights(path: Path, state: Mapping[str, Tensor], preset: str, info: Mapping[str, str]) -> str:
+def save_weights(
+    path: Path, state: Mapping[str, Tensor], preset: str, info: Mapping[str, str], *, size: int | None = None
+) -> str:
     """Write `state` as a weights file of `preset`; return its SHA-256.
 
-    `info` (commit, steps, licence, ...) goes into the metadata beside preset and configuration.
+    `info` (commit, steps, licence, ...) goes into the metadata beside preset and configuration. `size` is the long side
+    at which photos are matted by default, in pixels, if it is not the preset's: what the network was trained on.
     """
+    config = PRESETS[preset]
+    if size is not None:
+        config = replace(config, size=size, first_size=None)
     halved = {
         key: (value.half() if value.is_floating_point() and value.ndim > 1 else value).contiguous()
         for key, value in state.items()
     }
-    metadata = {**info, "preset": preset, "config": json.dumps(asdict(PRESETS[preset]))}
+    metadata = {**info, "preset": preset, "config": json.dumps(asdict(config))}
     save_file(halved, path, metadata=metadata)
     return hashlib.sha256(path.read_bytes()).hexdigest()
