@@ -124,8 +124,11 @@ def _blur(image: U8, sigma: float) -> U8:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
-def background(rng: Rng, stock: Stock, size: int) -> U8:
-    """A scene (size, size, 3) without a subject: sharp, out of focus or near-flat."""
+def background(rng: Rng, stock: Stock, size: int, smallest: float = 0.4) -> U8:
+    """A scene (size, size, 3) without a subject: sharp, out of focus or near-flat.
+
+    Of a scene at least the share `smallest` of its short side is seen.
+    """
     kind = rng.random()
     if kind < 0.12 or not stock.scenes:
         corners = rng.integers(0, 256, (2, 2, 3)).astype(np.float32)
@@ -135,7 +138,7 @@ def background(rng: Rng, stock: Stock, size: int) -> U8:
         other = stock.photos[int(rng.integers(len(stock.photos)))].rgb
         return _blur(np.asarray(cv2.resize(other, (size, size)), np.uint8), size / 20)
     scene = stock.scenes[rng.integers(len(stock.scenes))]
-    side = int(min(scene.shape[:2]) * rng.uniform(0.4, 1.0))
+    side = max(8, int(min(scene.shape[:2]) * rng.uniform(smallest, 1.0)))
     y = int(rng.integers(scene.shape[0] - side + 1))
     x = int(rng.integers(scene.shape[1] - side + 1))
     out = crop(scene, (x, y, side), size, cv2.BORDER_REFLECT_101)
@@ -195,8 +198,9 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
 
     Things may lie behind the subject; they and a scene without anybody have no matte. What is held is of the subject.
     """
-    scene = background(rng, stock, size)
     nobody = rng.random() < chances.nobody
+    # grass that fills the photo was taken for hair: nothing but close-ups of people had been that near
+    scene = background(rng, stock, size, 0.08 if nobody else 0.4)
     if chances.things and rng.random() < (0.75 if nobody else chances.things):
         for _ in range(int(rng.integers(1, 4))):
             thing = thing_on(rng, stock.things, stock.scenes, size)
