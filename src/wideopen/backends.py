@@ -22,14 +22,19 @@ class Backend(Generic[T]):
     load: Callable[[], T]
 
 
+def require_known(backends: Mapping[str, Backend[T]], name: str) -> None:
+    """Raise BackendUnavailable for a `name` that is none of `backends`, nor auto; whether it can run is not asked."""
+    if name != "auto" and name not in backends:
+        raise BackendUnavailable(f"backend: expected auto or one of {', '.join(backends)}, found {name!r}")
+
+
 def pick(backends: Mapping[str, Backend[T]], name: str = "auto") -> tuple[str, T]:
     """Return (name, implementation): the first usable of `backends`, or the named one.
 
     `backends` is ordered fastest first, "reference" last. Raises BackendUnavailable when the
     named one is unknown or cannot run here.
     """
-    if name != "auto" and name not in backends:
-        raise BackendUnavailable(f"backend: expected auto or one of {', '.join(backends)}, found {name!r}")
+    require_known(backends, name)
     for key, backend in backends.items():
         if name not in (key, "auto"):
             continue

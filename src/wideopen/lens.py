@@ -176,9 +176,10 @@ def parse_blur(text: str, long_side_px: int) -> float:
         raise InvalidInput(f"blur: expected a radius such as 40px or 2.5%, found {text!r}")
     value = float(match[1])
     fraction = value / 100 if match[2] == "%" else value / long_side_px
+    pixels = "" if match[2] == "%" else f" ({MAX_RADIUS * long_side_px:g}px)"
     require(
         fraction <= MAX_RADIUS,
-        f"blur: expected at most {MAX_RADIUS:.0%} of the long side ({MAX_RADIUS * long_side_px:g}px), found {text}",
+        f"blur: expected at most {MAX_RADIUS:.0%} of the long side{pixels}, found {text}",
     )
     return fraction
 

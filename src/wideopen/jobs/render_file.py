@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wideopen.backends import pick
+from wideopen.backends import pick, require_known
 from wideopen.checks import F32
 from wideopen.io import Keep, write, write_map
 from wideopen.jobs.depth import Depths
@@ -33,6 +33,9 @@ class Job:
     originals: bool = True  # a result that names its original is rendered from it
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        require_known(BACKENDS, self.backend)
+
 
 def render_file(
     photo: Path, out: Path, job: Job, *, depths: Depths | None = None, step: Steps = SILENT
@@ -44,6 +47,7 @@ def render_file(
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
+        pick(BACKENDS, job.backend)  # one that cannot run here is refused before the slow part
         if first_use_compiles(job.backend, job.lens.look):
             step.note("first run: compiling kernels, about 20 seconds, once")
         opened = open_photo(

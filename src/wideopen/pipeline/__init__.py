@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wideopen.backends import pick
+from wideopen.backends import pick, require_known
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
 from wideopen.lens import Lens, PaperLook
@@ -188,6 +188,7 @@ def analyze(
     ('given', 'planar')
     """
     source = _as_photo(photo)
+    require_known(RENDERERS, backend)  # the word is the renderer's: sheets know fewer
     on_cpu = backend in RENDERERS and backend not in SEPARATORS  # torch and triton render; sheets are made on the CPU
     _, separator = pick(SEPARATORS, "auto" if on_cpu else backend)
     maps = understand(
