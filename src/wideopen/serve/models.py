@@ -1,8 +1,10 @@
 """What the service takes and gives as JSON. The schemas are published; `jobs.settings` has the last word on values.
 
-Every unknown key is refused. `tests/serve/test_models.py` holds the lens's fields and defaults to those of the jobs.
+Every unknown key is refused. `tests/serve/test_serve_models.py` holds the lens's fields and defaults to the jobs'.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,6 +30,7 @@ class _Strict(BaseModel):
 class Paper(_Strict):
     """Constants of the paper's look, Eqs. (3) and (4)."""
 
+    radius_scale: float = Field(default=1.0, gt=0, le=10)
     delta: Constant = 0.0
     a1: Constant = 1.0
     b1: Constant = 0.0
@@ -165,13 +168,21 @@ def parse(model: type[Model], data: bytes, *, where: str) -> Model:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False, include_context=False)
         if found[0]["type"] == "json_invalid":
             raise Problem(
                 "bad-request", f"{where}: expected JSON, found {len(data)} bytes of something else"
             ) from error
-        lines = (f"{'.'.join((where, *map(str, item['loc'])))}: {item['msg']}" for item in found[:3])
+        lines = (f"{'.'.join((where, *map(str, item['loc'])))}: {_expected(item)}" for item in found[:3])
         raise Problem("refused", "; ".join(lines)[:500]) from error
+
+
+def _expected(item: Mapping[str, Any]) -> str:
+    """What was expected and found at one place, from pydantic's words."""
+    if item["type"] == "extra_forbidden":
+        return f"expected a key that /openapi.json names, found {str(item['loc'][-1])[:80]!r}"
+    words = item["msg"].replace("Input should be", "expected").replace("String should match", "expected")
+    return f"{words}, found {json.dumps(item['input'])[:80]}"
 
 
 def checked(lens: Lens) -> LensSettings:
