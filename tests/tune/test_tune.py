@@ -61,6 +61,12 @@ def test_a_study_is_resumed_and_not_begun_again(pairs, tmp_path):
     assert len(tune(search(pairs, trials=4), file).scores) == 8  # as many as asked for are there
 
 
+def test_settings_that_were_never_tried_are_no_trials(pairs, tmp_path):
+    result = tune(search(pairs, trials=2), tmp_path / "s.study")
+    assert len(result.scores) == 2
+    assert result.preset.about["trials"] == 2
+
+
 def test_two_processes_share_a_study(pairs, tmp_path):
     result = tune(search(pairs, trials=6), tmp_path / "s.study", workers=2)
     assert 6 <= len(result.scores) <= 7  # both may be at their last one

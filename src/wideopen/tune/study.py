@@ -186,7 +186,10 @@ def _objective(trial: Any, search: Search, prepared: list[Prepared]) -> float:
 
 
 def _result(study: Any, search: Search) -> Result:
-    trials = study.get_trials(deepcopy=False)
+    from optuna.trial import TrialState
+
+    # Few --trials end before all settings that every search starts with were tried; those still wait.
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
     scores = tuple(t.value if t.state.name == "COMPLETE" else None for t in trials)
     require(any(s is not None for s in scores), "tune: expected at least one trial with a score, found none")
     best = study.best_trial
