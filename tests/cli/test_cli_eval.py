@@ -67,4 +67,4 @@ def test_refused(refused, pairs, folder):
     assert "expected a .png file" in refused(*pairs, "--worst", "w.jpg")
     (folder / "e.csv").touch()
     assert "exists already" in refused(*pairs, "--csv", "e.csv")
-    assert "expected at least one photo" in refused(*pairs[:4], "--pred", "theirs")  # two photos have no val part
+    assert "--part all judges all" in refused(*pairs[:4], "--pred", "theirs")  # two photos have no val part

@@ -234,7 +234,7 @@ def test_bad_setting_is_seen_before_a_bad_photo(refused):
     ("weights", "expected"),
     [
         ("paper", "none are shipped"),
-        ("large", "expected mobile or a .safetensors or .onnx file, rembg:NAME, or a function, found 'large'"),
+        ("large", "expected auto, embedded, mobile, a .safetensors or .onnx file, or rembg:NAME, found 'large'"),
         ("none.safetensors", "none.safetensors"),
         ("broken.safetensors", "damaged or cut short"),
     ],

@@ -52,7 +52,7 @@ def test_what_is_left_out_has_its_default():
         (LensSettings, {"paper": 3}, "file: paper: expected constants by name, found 3"),
         (LensSettings, {"paper": {"alpha1": 0}}, "file: alpha1: expected a number in (0, 32], found 0"),
         (MapSettings, {"matting_size": 2.5}, "file: matting_size: expected a whole number or nothing, found 2.5"),
-        (MapSettings, {"matting": "phone"}, "file: matting: expected mobile"),
+        (MapSettings, {"matting": "phone"}, "file: matting: expected auto, embedded, mobile"),
         (MapSettings, {"device": "tpu"}, "file: device: expected auto, cpu or cuda, found 'tpu'"),
         (MapSettings, {"offline": "yes"}, "file: offline: expected true or false, found 'yes'"),
         (OutputSettings, {"output_bits": "16"}, "file: output_bits: expected a whole number or nothing"),

@@ -69,6 +69,7 @@ def matting(
     require_distinct(targets)
     pairs = [pair for pair in find_pairs(data) if part == "all" or pair.part == "val"]
     matter = _network(matting, inference, device) if pred is None else mattes_of(pred)
+    require(len(pairs) > 0, f"{data}: expected photos held out for judging, found none; --part all judges all")
     with steps("photos") as step:
         judged = judge(pairs, matter, step)
     for pair, reason in judged.skipped:

@@ -15,6 +15,8 @@ from wideopen.photo import Photo
 
 NETWORK = "mobile"
 """What predicts the matte when `auto` finds none inside the photo."""
+INSIDE = ("auto", "embedded")
+"""The words after --matting that look inside the photo."""
 EMBEDDED = "embedded portrait matte"
 _NEARLY_EMPTY = 0.5
 
@@ -39,12 +41,12 @@ def notes_of(parts: Embedded) -> tuple[str, ...]:
 
 def network(asked: str) -> str:
     """The network that predicts a matte when the file holds none."""
-    return NETWORK if asked in ("auto", "embedded") else asked
+    return NETWORK if asked in INSIDE else asked
 
 
 def looks_inside(asked: str) -> bool:
     """Whether the word after --matting makes it worth reading the parts inside the photo."""
-    return asked in ("auto", "embedded")
+    return asked in INSIDE
 
 
 def from_photo(asked: str, parts: Embedded, photo: Photo) -> Found:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 from wideopen.io import read_depth_m, read_disparity, read_matte
-from wideopen.io.embedded import Embedded
 from wideopen.io.maps import MAX_MAP_MEGAPIXELS
 from wideopen.jobs import mattes
 from wideopen.jobs.depth import Depths
@@ -98,7 +97,7 @@ def open_photo(
     step("reading")
     with timed(seconds, "read"):
         read = _read(path, maps, given, max_megapixels, originals=originals)
-        parts, embedded, own = Embedded(), None, mattes.Found()
+        embedded, own = None, mattes.Found()
         looks_for_depth = read.disparity is None and depths.looks_inside
         looks_for_matte = read.matte is None and mattes.looks_inside(maps.matting)
         source = read.photo.source or path  # the original of a result that keeps its maps

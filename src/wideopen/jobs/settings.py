@@ -106,13 +106,13 @@ class MapSettings(_Words):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        from wideopen.jobs.mattes import network
+        from wideopen.jobs.mattes import INSIDE
 
         _require_kinds(self, text=("depth", "matting", "matting_backend", "device"))
         _require_kinds(self, truth=("offline", "filter_disparity", "matting_edges", "matting_tiles"))
         _require_kinds(self, maybe_whole=("matting_size", "matting_stages"))
         require_depth(self.depth)
-        require_matting(network(self.matting))
+        require_matting(self.matting, words=INSIDE)
         require(self.device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {self.device!r}")
         _ = self.inference  # checks itself
 

@@ -60,7 +60,7 @@ class Scene:
 
     rgb: F32  # (H, W, 3) linear light
     encoding: Encoding
-    sheets: tuple[Sheet, ...]  # farthest first: background, subject; or one, when there is no subject
+    sheets: tuple[Sheet, ...]  # farthest first, background and subject among them; or one, when there is no subject
     maps: Maps
     grain: Grain = NO_GRAIN  # of the photo
 

@@ -11,14 +11,18 @@ Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H,
 Matting = str | Path | Matter
 
 
-def require_matting(matting: Matting) -> None:
-    """Refuse, with InvalidInput, what could name no network, also when a given matte makes it needless."""
+def require_matting(matting: Matting, *, words: tuple[str, ...] = ()) -> None:
+    """Refuse, with InvalidInput, what could name no network, also when a given matte makes it needless.
+
+    words: what the caller takes besides, and understands itself.
+    """
     if callable(matting):
         return
     name = str(matting)
+    names = ", ".join((*words, "mobile"))
     require(
-        name in PRESETS or name.endswith((".safetensors", ".onnx")) or name.startswith("rembg:"),
-        f"matting: expected mobile or a .safetensors or .onnx file, rembg:NAME, or a function, found {name!r}",
+        name in words or name in PRESETS or name.endswith((".safetensors", ".onnx")) or name.startswith("rembg:"),
+        f"matting: expected {names}, a .safetensors or .onnx file, or rembg:NAME, found {name!r}",
     )
 
 
