@@ -152,11 +152,7 @@ def _named_one_by_one(places: Sequence[str]) -> Iterator[Found | Problem]:
 
 def _result(place: str, relative: str) -> Found | Problem:
     folder, _, name = relative.rpartition("/")
-    if (
-        any(part in ("", "..", ".") for part in folder.split("/")[:] if folder)
-        or "\0" in relative
-        or name in ("", "..")
-    ):
+    if any(part in ("", "..", ".") for part in folder.split("/") if folder) or "\0" in relative or name in ("", ".."):
         return Problem(place, "expected a name that stays below the destination")
     result = result_name(PurePath(name))
     return Found(place, f"{folder}/{result}" if folder else result)
