@@ -27,4 +27,4 @@ def test_refused(wideopen, refused, folder):
     assert line == "--mattes: expected a matte mattes/photo.png, found none"
     assert "found both" in refused("render", "photo.png", "--mattes", "mattes", "--matte", "matte.png")
     line = refused("matte", "photo.png", "-o", "m.png", "--matting", "large")
-    assert line.startswith("matting: expected mobile")
+    assert line.startswith("matting: expected auto, embedded, mobile")
