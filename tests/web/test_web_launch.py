@@ -1,5 +1,6 @@
 """Serving: mounted on another app, refused in words, and without a word to other hosts."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 from wideopen import cli
+from wideopen.web import launch
 from wideopen.web.state import Limits
 
 pytest.importorskip("gradio")
@@ -65,6 +67,16 @@ def test_without_gradio_the_command_says_what_to_install(monkeypatch, capfd):
     monkeypatch.setattr(studio, "find_spec", lambda _: None)
     assert cli.run(["studio"]) == 2
     assert "pip install 'wideopen[web]'" in capfd.readouterr().err
+
+
+def test_only_classes_of_gradio_are_without_a_file_and_only_while_it_is_imported():
+    maker = type("Maker", (type,), {"__module__": "gradio.somewhere"})
+    made = maker("Made", (), {"__module__": __name__})
+    with launch._without_stubs():
+        assert inspect.getfile(Limits).endswith("state.py")
+        with pytest.raises(OSError, match="no stub"):
+            inspect.getfile(made)
+    assert inspect.getfile(made) == __file__
 
 
 def test_limits_have_the_defaults_that_the_documents_name():

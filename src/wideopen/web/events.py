@@ -24,6 +24,8 @@ BUG = "Something went wrong here, a bug of ours. The photo is untouched; try aga
 QUICK: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", "show_progress": "hidden"}
 HEAVY: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "trigger_mode": "always_last"}
 HIDDEN: dict[str, Any] = {"api_visibility": "private"}
+READY = "() => ({ serial: -1, ready: true })"
+"""The first message; made in the browser, as soon as it has tied the controls."""
 
 
 class Events:
@@ -58,7 +60,8 @@ class Events:
             button.click(self._map_down(kind), form, self._shown, **HEAVY, **HIDDEN)
         for kind, upload in page.maps_up.items():
             upload.upload(self._map_up(kind), [upload, *form], self._shown, **HEAVY, **HIDDEN)
-        blocks.load(self._hello, None, page.viewer, **QUICK, **HIDDEN)
+        ready = blocks.load(None, None, page.viewer, js=READY, **QUICK, **HIDDEN)
+        ready.then(self._studio.warm_up, **QUICK, **HIDDEN)  # not before: it would hold up the page
         if self._photo is not None:
             blocks.load(self._own_photo, form, self._shown, **HEAVY, **HIDDEN)
 
@@ -94,10 +97,6 @@ class Events:
             yield self._showing("", values, in_words(error))
 
     # Actions
-
-    def _hello(self) -> Message:
-        self._studio.warm_up()
-        return messages.message(ready=True)
 
     def _render(self, request: gr.Request, *values: Any) -> Any:
         def act(key: str, form: Form) -> Message | None:

@@ -24,7 +24,7 @@ from wideopen.web import full_size, messages
 from wideopen.web.brush import Maps, Stroke
 from wideopen.web.equivalent import command_line, f_number_text, result_name
 from wideopen.web.heavy import Gate, Pace, run
-from wideopen.web.memory import give_back
+from wideopen.web.memory import give_back, without_collection
 from wideopen.web.preview import lens_of, render_preview, with_maps
 from wideopen.web.settings_form import Form, form_of, preset_of, read_preset, settings_of
 from wideopen.web.state import ENDED, Detail, Limits, Loaded, Session, Sessions
@@ -69,7 +69,7 @@ class Studio:
     def _load(self) -> None:
         from wideopen import Lens, Photo, analyze, render
 
-        with self._loading:
+        with self._loading, without_collection():  # 2.7 s, not 3.4 s
             scene = analyze(Photo(rgb=np.random.default_rng(1).random((96, 128, 3), np.float32)))
             for look in ("thin-lens", "paper"):
                 render(scene, Lens(focus_disparity=0.5, look=look, grain=2.0))
