@@ -12,19 +12,41 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pytest
 from web_photos import kept_photo
 
 from wideopen import cli
+from wideopen.io import read, write
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 SAMPLES = Path(cli.__file__).parents[1] / "web" / "samples"
+STUDIO = """
+import os, sys
+from pathlib import Path
+from wideopen.cli import main
+from wideopen.web import full_size
+
+port, held = sys.argv[1], Path(sys.argv[2])
+os.cpu_count = lambda: 1  # one heavy job at a time
+full_maps = full_size.full_maps
+
+def held_up(*arguments):
+    if held.exists():
+        held.read_bytes()  # a pipe: until a test has opened and closed its other end
+    return full_maps(*arguments)
+
+full_size.full_maps = held_up
+sys.argv[1:] = ["studio", "--port", port]
+main()
+"""
 LONG_MS = 60_000  # a machine that compiles kernels first, and is busy
 PIXELS = """([x, y, w, h]) => {
   const canvas = document.querySelector('.wo-canvas');
@@ -52,19 +74,22 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def server(chromium, tmp_path_factory):
-    """The address of `wideopen studio`, in a process of its own; afterwards it has left nothing."""
+    """`wideopen studio` in a process of its own, with one slot for heavy jobs; afterwards it has left nothing."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    code = "import sys; from wideopen.cli import main; sys.argv[1:] = ['studio', '--port', sys.argv[1]]; main()"
+    folder, held = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("held") / "pipe"
     environment = os.environ | {"TMPDIR": str(folder)}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, str(port)], env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+            [sys.executable, "-c", STUDIO, str(port), str(held)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
         assert str(port) in process.stdout.readline()
-        yield Server(f"http://127.0.0.1:{port}", folder)
+        yield Server(f"http://127.0.0.1:{port}", folder, held)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) in (0, 130)
         process.stdout.close()
@@ -78,6 +103,18 @@ class Server(NamedTuple):
 
     url: str
     folder: Path  # its temporary files
+    held: Path  # while this is a pipe, who downloads a map waits for it
+
+    @contextmanager
+    def busy(self):
+        """Downloads of maps do not end in here."""
+        os.mkfifo(self.held)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # nobody waits
+                os.close(os.open(self.held, os.O_WRONLY | os.O_NONBLOCK))
+            self.held.unlink()
 
     def photos(self):
         """The files of photos that it holds."""
@@ -280,6 +317,48 @@ def test_a_repair_is_seen_undone_and_in_the_download(person, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert cli.run(command.split()[1:]) == 0
     assert data == (tmp_path / name).read_bytes()
+
+
+def test_a_photo_that_browsers_cannot_read_is_seen_and_rendered(person, tmp_path):
+    astronaut = read(SAMPLES / "astronaut.jpg")
+    write(tmp_path / "astronaut.heic", astronaut.rgb, like=astronaut, quality=90)
+    tab = person()
+    tab.upload(tmp_path / "astronaut.heic")
+    assert "astronaut.heic  512 × 512" in tab.page.inner_text(".wo-name")
+    face, flag = tab.detail(0.44, 0.22), tab.detail(0.1, 0.2)
+    tab.page.click("[data-view=original]")
+    assert tab.detail(0.1, 0.2) > 1.3 * flag  # whose grain is kept
+    assert abs(tab.detail(0.44, 0.22) - face) < 0.1 * face
+
+
+def test_at_100_percent_the_full_size_is_shown_pixel_for_pixel(person, tmp_path):
+    tab = person(viewport={"width": 1281, "height": 801})  # odd: the middle of the stage lies between two pixels
+    photo = kept_photo(tmp_path / "photo.jpg", times=6)  # 1.56 megapixels; the preview has 1.5
+    tab.upload(photo)
+    tab.page.click(".wo-zoom")
+    tab.page.wait_for_selector(".wo[data-detail]")
+    tab.page.wait_for_function("document.querySelector('.wo-chip').textContent === '100%, full size'")
+    shown = np.array(tab.page.evaluate(PIXELS, [350, 200, 250, 250]), np.uint8).reshape(250, 250, 4)[..., 2::-1]
+    tab.tab("Save")
+    options = tab.page.input_value("#wo-command textarea").split()[3:-1]
+    assert cli.run(["render", str(photo), *options, str(tmp_path / "full.png")]) == 0
+    apart = cv2.matchTemplate(cv2.imread(str(tmp_path / "full.png")), np.ascontiguousarray(shown), cv2.TM_SQDIFF)
+    assert (apart.min() / shown.size) ** 0.5 < 5  # codes; 4.4 is what JPEG makes of so much noise
+
+
+def test_who_waits_sees_the_place_in_the_queue(person, server, tmp_path):
+    one, two = person(), person()
+    one.upload(kept_photo(tmp_path / "one.jpg", seed=1))
+    one.tab("Save")
+    with server.busy():
+        one.page.click("#wo-down-matte")
+        one.page.wait_for_function("/s left|almost/.test(document.querySelector('.wo-progress').innerText)")
+        two.page.set_input_files(".wo-file", str(kept_photo(tmp_path / "two.jpg", seed=2)))
+        two.page.wait_for_function("/Waiting: 1 in/.test(document.querySelector('.wo-progress').innerText)")
+        assert "Opening two.jpg" in two.page.inner_text(".wo-progress")
+        assert two.page.is_visible(".wo-progress")
+    two.page.wait_for_selector(".wo[data-has-photo=yes]")
+    assert two.page.is_hidden(".wo-progress")
 
 
 def test_a_bad_file_is_told_in_words_and_the_photo_stays(person, tmp_path):

@@ -30,7 +30,11 @@ def light(seed=7):
     return srgb_decode(codes).astype(np.float32)
 
 
-def kept_photo(path, seed=7):
-    """Write the photo as a JPEG that holds its matte and disparity."""
-    write(path, light(seed), like=Photo(rgb=light(seed)), quality=95, keep=Keep(matte=matte(), disparity=disparity()))
+def kept_photo(path, seed=7, times=1):
+    """Write the photo, so many times as wide and high and then with noise, in a file that holds matte and disparity."""
+    rgb, maps = light(seed), [matte(), disparity()]
+    if times > 1:
+        rgb, *maps = (values.repeat(times, 0).repeat(times, 1) for values in (rgb, *maps))
+        rgb = rgb * np.random.default_rng(seed).uniform(0.8, 1.2, rgb.shape).astype(np.float32)
+    write(path, rgb, like=Photo(rgb=rgb), quality=95, keep=Keep(matte=maps[0], disparity=maps[1]))
     return path

@@ -37,6 +37,10 @@ function place() {                       // centred where smaller than the stage
   const { w, h } = drawn(), W = stage.clientWidth, H = stage.clientHeight;
   state.x = w <= W ? (W - w) / 2 : Math.min(0, Math.max(W - w, state.x));
   state.y = h <= H ? (H - h) / 2 : Math.min(0, Math.max(H - h, state.y));
+  if (!state.fitted) {                   // on whole pixels of the screen, or 100% would be drawn between them
+    state.x = Math.round(state.x * ratio()) / ratio();
+    state.y = Math.round(state.y * ratio()) / ratio();
+  }
   $('.wo-zoom').setAttribute('aria-pressed', String(!state.fitted));
   $('.wo-zoom').textContent = state.fitted ? '100%' : 'Fit';
   paint();
@@ -211,7 +215,8 @@ function wantDetail() {
   clearTimeout(timer);
   if (!state.photo || state.tool === 'brush' || !['result', 'compare'].includes(state.view)) return chip();
   const pixels = state.photo.preview_width / state.photo.width;
-  if (state.scale * ratio() > pixels * 1.15 && pixels < 1 && !covered()) timer = setTimeout(() => { if (!state.working && !covered()) { state.asked = true; send('wo_detail', visible()); chip(); } }, DETAIL_AFTER_MS);
+  const enough = Math.min(pixels * 1.15, 0.999);  // of the preview's pixels; at 100% they are not the photo's
+  if (state.scale * ratio() > enough && pixels < 1 && !covered()) timer = setTimeout(() => { if (!state.working && !covered()) { send('wo_detail', visible()); chip(); } }, DETAIL_AFTER_MS);
   chip();
 }
 function visible() {
