@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from itertools import product
 
@@ -118,10 +119,18 @@ def _run(*arguments, **environment):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def interpreted():
+    """Every group's errors, in the making: the interpreter takes one core, so two groups run at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {group: pool.submit(_run, __file__, group, TRITON_INTERPRET="1", OMP_NUM_THREADS="1") for group in GROUPS}
+        pool.shutdown(cancel_futures=True)
+
+
 @needs_triton
 @pytest.mark.parametrize("group", GROUPS)
-def test_interpreted_kernels_equal_the_other_backends(group):
-    errors = _run(__file__, group, TRITON_INTERPRET="1", OMP_NUM_THREADS="1")
+def test_interpreted_kernels_equal_the_other_backends(group, interpreted):
+    errors = interpreted[group].result()
     assert errors
     for case, (thin, paper) in errors.items():
         assert thin <= 2e-6, case  # worst seen 6e-7
