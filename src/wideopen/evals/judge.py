@@ -182,7 +182,7 @@ def open_pair(
     """The sharp photo of a pair, understood with the maps that lie beside it."""
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
-    given = Given(matte=pair.matte, disparity=pair.disparity)
+    given = Given(matte=pair.matte, disparity=pair.disparity, exact_matte=True)
     return open_photo(pair.sharp, maps, given=given, depths=depths, backend=backend, step=step)
 
 

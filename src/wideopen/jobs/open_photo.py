@@ -28,6 +28,7 @@ class Given:
     disparity: Path | None = None
     depth_m: Path | None = None
     max_megapixels: float = MAX_MAP_MEGAPIXELS  # of a picture of a map
+    exact_matte: bool = False  # mattes are as a rule some network's: see `pipeline.analyze`
 
     def __post_init__(self) -> None:
         require(self.matte is None or self.mattes is None, "--matte and --mattes: expected one of them, found both")
@@ -112,6 +113,7 @@ def open_photo(
         disparity=read.disparity,
         depth=depths.asked if read.disparity is None else "planar",  # nothing is looked for
         embedded=embedded,
+        exact_matte=given.exact_matte and read.matte is not None,
         filter_disparity=maps.filter_disparity and read.disparity_source != SOURCE,  # what is kept was filtered
         matting=mattes.network(maps.matting),
         inference=maps.inference,

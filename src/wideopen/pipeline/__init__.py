@@ -26,6 +26,7 @@ from wideopen.ops.render import BACKENDS as RENDERERS
 from wideopen.ops.render.types import Optics, Sheet
 from wideopen.ops.sheets import BACKENDS as SEPARATORS
 from wideopen.ops.sheets.prepare import prepare_sheets, with_radiance
+from wideopen.ops.sheets.rims import Rims
 from wideopen.ops.transfer import decode, encode
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline.mattes import Matting, emptiness, find_matte, require_matting
@@ -63,6 +64,7 @@ class Scene:
     sheets: tuple[Sheet, ...]  # farthest first, background and subject among them; or one, when there is no subject
     maps: Maps
     grain: Grain = NO_GRAIN  # of the photo
+    rims: Rims | None = None  # where the subject may reach a little beyond its matte
 
     @property
     def matte(self) -> F32:
@@ -162,6 +164,7 @@ def analyze(
     matting: Matting = "mobile",
     inference: Inference = AS_TRAINED,
     device: str = "auto",
+    exact_matte: bool | None = None,
     backend: str = "auto",
     on_step: Callable[[str], None] = _ignore,
 ) -> Scene:
@@ -177,6 +180,8 @@ def analyze(
       a model: a name of `wideopen.nets.depth.config.ROWS`, a folder, or a hub id.
       Nothing is ever downloaded here; `wideopen.nets.depth.hub.fetch` does that.
     filter_disparity: clean a disparity that is not planar along the matte's edge (paper 3.2).
+    exact_matte: whether the subject ends where the matte does; None = a given one is exact, a network's is not.
+      Ground in focus behind a blurred subject is then continued from farther away: no rim of the subject stays on it.
     on_step: told the name of each step as it begins.
     Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
 
@@ -208,7 +213,9 @@ def analyze(
         sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator))
     with timed(maps.seconds, "grain"):
         grain = estimate_grain(source.rgb, source.encoding)
-    return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain)
+    exact = maps.matte_source == "given" if exact_matte is None else exact_matte
+    rims = None if exact else Rims(sheets)
+    return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain, rims=rims)
 
 
 def _require_words(matting: Matting, device: str) -> None:
@@ -263,7 +270,11 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
     if lens.look == "paper":
         image = _render_paper(scene, lens, renderer.paper, optics.radius_px)
     else:
-        image = renderer.thin_lens(with_radiance(scene.sheets, lens.highlights), optics)
+        sheets = scene.sheets
+        if scene.rims is not None:
+            _, separator = pick(SEPARATORS, backend if backend in SEPARATORS else "auto")
+            sheets = scene.rims.cleaned(optics, separator)
+        image = renderer.thin_lens(with_radiance(sheets, lens.highlights), optics)
     grain = scene.grain if lens.grain is None else scene.grain.with_codes(lens.grain)
     return _with_grain(image, scene, lens, optics, grain, backend) if grain else image
 

@@ -47,6 +47,7 @@ class Preview:
             matte=self.matte,
             disparity=self.disparity,
             filter_disparity=False,
+            exact_matte=False,  # as the full size's
             backend=backend,
         )
         return replace(self, scene=scene)
