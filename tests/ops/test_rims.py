@@ -1,6 +1,7 @@
 """What a matte missed of a subject's rim: gone from ground in focus behind blur, left alone everywhere else."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen.backends import pick
@@ -11,8 +12,12 @@ from wideopen.ops.sheets.rims import Rims
 from wideopen.pipeline import analyze, render
 
 SIZE = 400
-SEPARATOR = pick(BACKENDS, "auto")[1]
 GROUND, SUBJECT = 0.8, 0.1
+
+
+@pytest.fixture(scope="module")
+def separator():
+    return pick(BACKENDS, "auto")[1]
 
 
 def square(inset):
@@ -46,45 +51,45 @@ def optics(focus):
     return Optics(focus_disparity=focus, radius_px=12.0)
 
 
-def test_ground_in_focus_loses_the_rim_of_a_blurred_subject():
+def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(separator):
     before = sheets()
-    ground, subject = Rims(before).cleaned(optics(0.0), SEPARATOR)
+    ground, subject = Rims(before).cleaned(optics(0.0), separator)
     assert_allclose(ground.rgb, GROUND, atol=0.01)
     assert subject is before[1]
     assert before[0].rgb.min() < 0.2  # what came in is as it was
 
 
-def test_the_clean_ground_is_found_once():
+def test_the_clean_ground_is_found_once(separator):
     rims = Rims(sheets())
-    rims.cleaned(optics(1.0), SEPARATOR)
+    rims.cleaned(optics(1.0), separator)
     assert rims.clean is None
-    rims.cleaned(optics(0.0), SEPARATOR)
+    rims.cleaned(optics(0.0), separator)
     first = rims.clean
-    rims.cleaned(optics(0.1), SEPARATOR)
+    rims.cleaned(optics(0.1), separator)
     assert rims.clean is first is not None
 
 
-def test_with_the_subject_in_focus_the_sheets_are_the_same():
+def test_with_the_subject_in_focus_the_sheets_are_the_same(separator):
     before = sheets()
-    after = Rims(before).cleaned(optics(1.0), SEPARATOR)
+    after = Rims(before).cleaned(optics(1.0), separator)
     assert after[0] is before[0]
     assert after[1] is before[1]
 
 
-def test_where_both_are_blurred_alike_nothing_changes():
+def test_where_both_are_blurred_alike_nothing_changes(separator):
     before = sheets()
-    assert Rims(before).cleaned(optics(0.5), SEPARATOR)[0] is before[0]
+    assert Rims(before).cleaned(optics(0.5), separator)[0] is before[0]
 
 
-def test_ground_farther_away_stays_to_the_bit():
+def test_ground_farther_away_stays_to_the_bit(separator):
     before = sheets()
-    after = Rims(before).cleaned(optics(0.0), SEPARATOR)
+    after = Rims(before).cleaned(optics(0.0), separator)
     assert_array_equal(after[0].rgb[:100], before[0].rgb[:100])
 
 
-def test_a_photo_without_a_subject_is_one_sheet():
+def test_a_photo_without_a_subject_is_one_sheet(separator):
     only = sheets()[:1]
-    assert Rims(only).cleaned(optics(0.0), SEPARATOR)[0] is only[0]
+    assert Rims(only).cleaned(optics(0.0), separator)[0] is only[0]
 
 
 def test_a_given_array_is_exact_unless_it_is_said_not_to_be():

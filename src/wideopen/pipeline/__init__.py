@@ -214,7 +214,7 @@ def analyze(
     with timed(maps.seconds, "grain"):
         grain = estimate_grain(source.rgb, source.encoding)
     exact = maps.matte_source == "given" if exact_matte is None else exact_matte
-    rims = None if exact else Rims(sheets)
+    rims = None if exact or len(sheets) == 1 else Rims(sheets)
     return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain, rims=rims)
 
 

@@ -43,10 +43,10 @@ class Rims:
         The very same sheets where there are none such, as with the subject in focus.
         """
         ground, size = self.sheets[0], self.sheets[0].disparity.shape
-        sharper = _blur_px(ground, optics, self.small)
+        sharper, *blurs = (_blur_px(d, optics) for d in self._disparities)
         amount = np.zeros(self.small, np.float32)
-        for sheet, around in zip(self.sheets[1:], self._around, strict=True):
-            more = (_blur_px(sheet, optics, self.small) - sharper) / (RIM * max(size))
+        for blur, around in zip(blurs, self._around, strict=True):
+            more = (blur - sharper) / (RIM * max(size))
             np.maximum(amount, np.clip(more, 0, 1) * around, out=amount)
         if amount.max() < LEAST or self._hidden.min() > 0:
             return self.sheets
@@ -55,6 +55,11 @@ class Rims:
         rgb = resize_map(amount, size)[..., None] * (resize_map(self.clean, size) - ground.rgb)
         rgb += ground.rgb
         return (replace(ground, rgb=rgb), *self.sheets[1:])
+
+    @cached_property
+    def _disparities(self) -> list[F32]:
+        """Of each sheet, (h, w)."""
+        return [resize_map(sheet.disparity, self.small) for sheet in self.sheets]
 
     @cached_property
     def _around(self) -> list[F32]:
@@ -67,11 +72,11 @@ class Rims:
         return np.maximum.reduce([np.zeros(self.small, np.float32), *self._around])
 
 
-def _blur_px(sheet: Sheet, optics: Optics, small: tuple[int, int]) -> F32:
-    """(h, w) radius of a sheet's circle of confusion, in the photo's pixels."""
+def _blur_px(disparity: F32, optics: Optics) -> F32:
+    """(h, w) radius of the circle of confusion, in the photo's pixels."""
     return np.abs(
         signed_radius(
-            resize_map(sheet.disparity, small),
+            disparity,
             focus_disparity=optics.focus_disparity,
             focus_range=optics.focus_range,
             radius_px=optics.radius_px,
