@@ -125,3 +125,9 @@ def test_what_an_encoder_run_refuses(blobs, tmp_path):
         train_encoder(a_run(blobs, tmp_path), teacher="paper-no-agm.safetensors")
     with pytest.raises(InvalidInput, match="checkpoint: expected a file"):
         train_encoder(a_run(blobs, tmp_path / "new", resume=True))
+
+
+def test_a_checkpoint_of_another_preset_is_refused(blobs, tmp_path):
+    train_encoder(a_run(blobs, tmp_path, schedule=Schedule(steps=1, warmup_steps=1)))
+    with pytest.raises(InvalidInput, match=r"resume: expected a checkpoint of .*paper.*, found one of .*mobile"):
+        train_encoder(a_run(blobs, tmp_path, preset="paper", resume=True))

@@ -77,7 +77,7 @@ def matting(
     import logging
 
     from wideopen.nets.matting.config import ablated
-    from wideopen.train.augment import Chances
+    from wideopen.train.augment import WITH_THINGS, Chances
     from wideopen.train.matting import run_training
     from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
 
@@ -99,7 +99,7 @@ def matting(
         stages=stages,
         far_first=far_first,
         near_size=near_size,
-        chances=Chances(nobody=nobody),
+        chances=Chances(nobody=nobody, **(WITH_THINGS if things else {})),
         seed=seed,
         precision=precision,  # type: ignore[arg-type]  # checked by TrainRun
         hardware=Hardware(

@@ -9,12 +9,12 @@ Samples are display-encoded uint8.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8
+from wideopen.checks import F32, U8, require
 from wideopen.train.photos import Photo
 from wideopen.train.strands.hair import Layer, hair_for, over, tuft, with_hair
 from wideopen.train.strands.headwear import headwear
@@ -31,8 +31,8 @@ class Chances:
     new_background: float = 0.5
     second_person: float = 0.1
     nobody: float = 0.02
-    things: float = 0.15  # behind the subject; where there is nobody, on all but a quarter
-    held: float = 0.1  # a thing in front of the subject, and part of it
+    things: float = 0.0  # behind the subject; where there is nobody, on all but a quarter, if not 0
+    held: float = 0.0  # a thing in front of the subject, and part of it
     hair: float = 0.4
     tuft: float = 0.02
     headwear: float = 0.08
@@ -47,6 +47,14 @@ class Chances:
     soften: float = 0.25
     noise: float = 0.3
     jpeg: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            require(0 <= value <= 1, f"{name}: expected a chance in [0, 1], found {value}")
+
+
+WITH_THINGS = {"things": 0.15, "held": 0.1}
+"""Chances where there are cut-outs of things. Not for all: a trial lost parts of people by it (docs/model-card.md)."""
 
 
 @dataclass(frozen=True, slots=True)

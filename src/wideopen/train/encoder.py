@@ -81,68 +81,94 @@ def train_encoder(run: TrainRun, teacher: str | Path = "mobile") -> Path:
     """Train the encoder of `run.preset` on hints of the weights `teacher`; return the folder of model.safetensors.
 
     Runs until the schedule is over (or SIGTERM, Ctrl-C; `run.resume` then goes on). Of `run`, what concerns stages, the
-    decoder and other starts is not used. Raises InvalidInput: more than one device, data as for matting; WeightsError.
+    decoder and other starts is not used. Raises InvalidInput: more than one device, data as for matting, a checkpoint
+    of another preset or teacher; WeightsError.
     """
     require(run.hardware.devices == 1, f"devices: expected 1 for an encoder, found {run.hardware.devices}")
     pairs = find_pairs(run.data)
     keep_large_allocations()
     logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # else a line for every photo
     run.out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(run.seed)
-    fabric = make_fabric(run)
-    knows = load_net(teacher)
-    net = Apprentice(PRESETS[run.preset].encoder, knows.config.encoder)
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model, optimizer = fabric.setup(net, torch.optim.AdamW(net.parameters(), lr=run.schedule.lr, weight_decay=1e-4))
-    seen_by = fabric.to_device(knows.encoder.eval().to(memory_format=torch.channels_last))  # type: ignore[call-overload]
-    average, step, elapsed_s = Average(net), 0, 0.0
-    if run.resume:
-        state = load_checkpoint(run.out / "last.pt")
-        net.load_state_dict(state["net"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.state = {k: v.to(fabric.device) for k, v in state["average"].items()}
-        step, elapsed_s = state["step"], state["elapsed_s"]
-
-    def keep() -> None:
-        state: dict[str, Any] = {"net": net.state_dict(), "average": average.state, "optimizer": optimizer.state_dict()}
-        save_checkpoint(run.out / "last.pt", {**state, "step": step, "elapsed_s": elapsed_s})
-        _write_encoder(run.out, average.state)
-
-    source = make_batches(run, pairs, report=True).start_at(step)
+    lesson = Lesson(run, teacher)
+    source = make_batches(run, pairs, report=True).start_at(lesson.step)
     saved = last = time.monotonic()
     with Board(run.out, tensorboard=run.reports.tensorboard, bar=run.reports.bar) as board, StopSignal() as stop:
-        while (progress := run.schedule.progress(step, elapsed_s)) < 1 and not stop.asked:
-            if step == run.schedule.pause_after:
-                break
-            image = fabric.to_device(next(source)[0])
-            for group in optimizer.param_groups:
-                group["lr"] = run.schedule.lr * learning_rate(run.schedule, step, elapsed_s)
-            optimizer.zero_grad(set_to_none=True)
-            with torch.no_grad(), fabric.autocast():
-                features = seen_by(image)
-            loss = hint_loss(model(image), features)
-            fabric.backward(loss)
-            nn.utils.clip_grad_norm_(net.parameters(), CLIP)
-            optimizer.step()
-            step += 1
-            average.update(net, step)
+        while lesson.progress < 1 and not stop.asked and lesson.step != run.schedule.pause_after:
+            loss = lesson.train_step(next(source)[0])
             now = time.monotonic()
-            elapsed_s, last = elapsed_s + now - last, now
-            board.advance(progress, step)
-            if step % run.reports.report_steps == 0:
-                _report(run, board, step, elapsed_s, float(loss.detach()))
+            lesson.elapsed_s += now - last
+            last = now
+            board.advance(lesson.progress, lesson.step)
+            if lesson.step % run.reports.report_steps == 0:
+                _report(lesson, board, float(loss))
             if now - saved > 60 * run.reports.checkpoint_minutes:
                 saved = now
-                keep()
-        keep()
+                lesson.save()
+        lesson.save()
     return run.out
 
 
-def _report(run: TrainRun, board: Board, step: int, elapsed_s: float, loss: float) -> None:
-    LOG.info("step %d elapsed_s %.0f hints %.4f", step, elapsed_s, loss)
-    board.scalars(step, {"loss/hints": loss})
-    with (run.out / "log.jsonl").open("a") as file:
-        file.write(json.dumps({"step": step, "elapsed_s": elapsed_s, "hints": loss}) + "\n")
+class Lesson:
+    """Apprentice and teacher, the optimizer, the average, and how far the run has come."""
+
+    def __init__(self, run: TrainRun, teacher: str | Path) -> None:
+        torch.manual_seed(run.seed)
+        self.run = run
+        self.fabric = make_fabric(run)
+        knows = load_net(teacher)
+        self.who = {"preset": run.preset, "teacher": str(teacher)}
+        net = Apprentice(PRESETS[run.preset].encoder, knows.config.encoder)
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(self.net.parameters(), lr=run.schedule.lr, weight_decay=1e-4)
+        self.model, self.optimizer = self.fabric.setup(self.net, optimizer)
+        seeing = knows.encoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.teacher = self.fabric.to_device(seeing)
+        self.average, self.step, self.elapsed_s = Average(self.net), 0, 0.0
+        if run.resume:
+            self._load(load_checkpoint(run.out / "last.pt"))
+
+    def _load(self, state: dict[str, Any]) -> None:
+        found = {key: state.get(key) for key in self.who}
+        require(found == self.who, f"resume: expected a checkpoint of {self.who}, found one of {found}")
+        self.net.load_state_dict(state["net"], strict=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average.state = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
+        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, in [0, 1]."""
+        return self.run.schedule.progress(self.step, self.elapsed_s)
+
+    def train_step(self, image: Tensor) -> Tensor:
+        """One update on samples (B, 3, H, W) in [0, 1]; returns their loss."""
+        image = self.fabric.to_device(image)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.run.schedule.lr * learning_rate(self.run.schedule, self.step, self.elapsed_s)
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad(), self.fabric.autocast():
+            features = self.teacher(image)
+        loss = hint_loss(self.model(image), features)
+        self.fabric.backward(loss)
+        nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
+        self.optimizer.step()
+        self.step += 1
+        self.average.update(self.net, self.step)
+        return loss.detach()
+
+    def save(self) -> None:
+        """Write last.pt and the averaged encoder."""
+        parts = {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average.state}
+        done = {"step": self.step, "elapsed_s": self.elapsed_s}
+        save_checkpoint(self.run.out / "last.pt", {**self.who, **parts, **done})
+        _write_encoder(self.run.out, self.average.state)
+
+
+def _report(lesson: Lesson, board: Board, loss: float) -> None:
+    LOG.info("step %d elapsed_s %.0f hints %.4f", lesson.step, lesson.elapsed_s, loss)
+    board.scalars(lesson.step, {"loss/hints": loss})
+    with (lesson.run.out / "log.jsonl").open("a") as file:
+        file.write(json.dumps({"step": lesson.step, "elapsed_s": lesson.elapsed_s, "hints": loss}) + "\n")
 
 
 def _write_encoder(folder: Path, state: dict[str, Tensor]) -> None:
