@@ -1,6 +1,7 @@
 """An encoder learns what a trained one sees: hints that fall, runs that resume, weights that the matting run takes."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import cv2
@@ -67,6 +68,17 @@ def test_guesses_have_the_shapes_of_what_the_teacher_sees(student):
     assert hint_loss(guesses, features).requires_grad
 
 
+def test_the_first_levels_are_those_of_all():
+    image = torch.rand(1, 3, 64, 64)
+    for name in ("resnet50", "mobilenet_v2"):
+        encoder = build_encoder(name).eval()
+        whole = encoder(image)
+        for levels in (1, 2, 4, 5):
+            some = encoder(image, levels)
+            assert len(some) == levels
+            assert all(torch.equal(one, other) for one, other in zip(some, whole, strict=False))
+
+
 def test_resnet_starts_with_blocks_that_pass_their_input_on():
     encoder = Apprentice("resnet50", "mobilenet_v2").encoder.eval()
     block = encoder.net.encoder.stages[0].layers[1]
@@ -103,6 +115,31 @@ def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(blobs, tmp_path):
     one, other = (load_file(run.out / "model.safetensors") for run in (whole, part))
     for key, value in one.items():
         assert_allclose(other[key], value, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_grows_once_and_a_resumed_one_goes_on_from_there(blobs, tmp_path, monkeypatch):
+    monkeypatch.setattr("wideopen.train.encoder.FITTED", 64)
+    monkeypatch.setattr("wideopen.train.encoder.LOW_SHARE", 0.4)
+    run = a_run(blobs, tmp_path, preset="paper", schedule=Schedule(steps=4, lr=1e-4, warmup_steps=1))
+    train_encoder(replace(run, schedule=replace(run.schedule, pause_after=3)))
+    assert torch.load(tmp_path / "last.pt")["grown_at"] == 2
+    with caught_growing(monkeypatch) as grown:
+        train_encoder(replace(run, resume=True))
+    assert not grown
+    levels = [json.loads(line)["hints"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert len(levels) == 4
+    encoder = build_encoder("resnet50")
+    load_encoder_weights(encoder, tmp_path)
+    assert all(torch.isfinite(f).all() for f in encoder.eval()(torch.rand(1, 3, 64, 64)))
+
+
+@contextmanager
+def caught_growing(monkeypatch):
+    """Calls of `grow` while it is on."""
+    calls = []
+    with monkeypatch.context() as patch:
+        patch.setattr("wideopen.train.encoder.grow", lambda *args: calls.append(args))
+        yield calls
 
 
 def test_a_network_keeps_or_learns_its_encoders_statistics(blobs, tmp_path):
