@@ -91,7 +91,12 @@ def fake_hub(tmp_path, monkeypatch):
 def test_a_model_is_downloaded_once_with_progress_and_nothing_else_of_it(fake_hub, capfd):
     told = []
     assert hub.on_disk("depth-anything-v2-small") is None
-    folder = hub.fetch("depth-anything-v2-small", on_bytes=lambda done, total: told.append((done, total)))
+    folder = hub.fetch(
+        "depth-anything-v2-small",
+        on_start=lambda: told.append("starts"),
+        on_bytes=lambda done, total: told.append((done, total)),
+    )
+    assert told.pop(0) == "starts"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: FILES[name] for name in ("config.json", "model.safetensors", "preprocessor_config.json")
     }
@@ -142,7 +147,7 @@ def test_a_hub_out_of_reach_is_said_at_once(fake_hub, monkeypatch):
     impatient = SimpleNamespace(**vars(time) | {"sleep": lambda _: pytest.fail("waited to try again")})
     monkeypatch.setattr("huggingface_hub.utils._http.time", impatient)
     with pytest.raises(WeightsError, match="cannot be downloaded") as caught:
-        hub.fetch("dpt")
+        hub.fetch("dpt", on_start=lambda: pytest.fail("said that it downloads"))
     assert "\n" not in str(caught.value)
 
 

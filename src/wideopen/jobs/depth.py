@@ -71,6 +71,10 @@ def _fetch(model: str, step: Steps, *, offline: bool) -> None:
     if on_disk(model):
         return
     if not is_offline(offline):
+        step("asking the hub")
+
+    def on_start() -> None:
         step.note(f"note: downloading depth model {resolve(model).describe()}, once, into {cache_folder()}")
         step("downloading")
-    fetch(model, offline=offline, on_bytes=step.download)
+
+    fetch(model, offline=offline, on_start=on_start, on_bytes=step.download)

@@ -73,10 +73,17 @@ def on_disk(model: str | Path) -> Path | None:
     return Path(folder) if any(Path(folder).glob("*.safetensors")) else None
 
 
-def fetch(model: str | Path, *, offline: bool = False, on_bytes: Callable[[int, int], None] | None = None) -> Path:
+def fetch(
+    model: str | Path,
+    *,
+    offline: bool = False,
+    on_start: Callable[[], None] | None = None,
+    on_bytes: Callable[[int, int], None] | None = None,
+) -> Path:
     """The folder that holds the model's weights, downloaded into the hub's cache if they are not there yet.
 
-    offline (and the environment variable HF_HUB_OFFLINE): never download. on_bytes: told (bytes so far, bytes in all).
+    offline (and the environment variable HF_HUB_OFFLINE): never download. on_start: called when the hub has answered
+    and the download begins. on_bytes: told (bytes so far, bytes in all).
     Raises WeightsError: absent and offline, the hub out of reach, no such model or revision, no safetensors there;
     InvalidInput as `resolve`.
     """
@@ -89,7 +96,7 @@ def fetch(model: str | Path, *, offline: bool = False, on_bytes: Callable[[int, 
     from huggingface_hub import errors
 
     try:
-        folder = _download(reference, on_bytes or _tell_nobody)
+        folder = _download(reference, on_start or _tell_nobody, on_bytes or _tell_nobody)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
         raise WeightsError(
             f"depth model {reference.name}: expected a model {reference.repo} on the hub, at {reference.revision}, "
@@ -103,12 +110,13 @@ def fetch(model: str | Path, *, offline: bool = False, on_bytes: Callable[[int, 
     return folder
 
 
-def _download(reference: Reference, on_bytes: Callable[[int, int], None]) -> Path:
+def _download(reference: Reference, on_start: Callable[[], None], on_bytes: Callable[[int, int], None]) -> Path:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
 
     # Asked once, and first: the download itself tries for half a minute where there is no network.
     url = hf_hub_url(reference.repo, "config.json", revision=reference.revision)
     get_hf_file_metadata(url, timeout=_PATIENCE_S)
+    on_start()
     with _quiet_hub():
         folder = snapshot_download(
             reference.repo,
@@ -153,7 +161,7 @@ def _transfer_errors() -> tuple[type[Exception], ...]:
     return (OSError, ValueError, *(getattr(errors, name) for name in names if hasattr(errors, name)))
 
 
-def _tell_nobody(done: int, total: int) -> None:
+def _tell_nobody(*_: int) -> None:
     """What `fetch` tells when nobody asked."""
 
 
