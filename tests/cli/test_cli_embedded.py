@@ -88,6 +88,18 @@ def test_info_tells_orientation_profile_and_depth_of_bits(wideopen):
     assert json.loads(wideopen("info", "deep.tif", "--json").out)["bit_depth"] == 16
 
 
+def test_a_photo_that_the_phone_may_have_blurred_is_rendered_with_a_note(wideopen):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA401] = 8
+    Image.fromarray(portrait()).save("phone.jpg", exif=exif)
+    maps = ("--matte", "matte.png", "--disparity", "disparity.png", "--json")
+    notes = {name: wideopen("render", name, *maps).report["notes"] for name in ("phone.jpg", "photo.jpg")}
+    assert any(note.startswith("taken in portrait mode") for note in notes["phone.jpg"])
+    assert not any("portrait mode" in note for note in notes["photo.jpg"])
+
+
 @pytest.mark.parametrize("command", [("info",), ("extract", "-d", "parts")])
 def test_no_photo_is_refused(refused, folder, command):
     (folder / "text.jpg").write_text("hello")

@@ -14,7 +14,7 @@ from wideopen.io.formats import read_bytes, readable_path, sniff
 from wideopen.io.icc import BadProfileError, parse_profile
 from wideopen.io.raster import load_raster
 
-__all__ = ["Facts", "facts_in", "read_facts"]
+__all__ = ["Facts", "facts_in", "read_facts", "taken_in_portrait_mode"]
 
 _MAX_MEGAPIXELS = 400.0
 _EXIF_IFD, _CUSTOM_RENDERED, _APPLE_PORTRAIT = 0x8769, 0xA401, 8
@@ -77,7 +77,7 @@ def _heif(data: bytes) -> Facts:
         bit_depth=int(info.get("bit_depth", 8)),
         orientation=_orientation(info.get("exif")),
         profile=_profile(info.get("icc_profile")),
-        portrait_mode=_portrait_mode(info.get("exif")),
+        portrait_mode=taken_in_portrait_mode(info.get("exif")),
     )
 
 
@@ -102,7 +102,7 @@ def _pillow(name: str, data: bytes) -> Facts:
         bit_depth=bits,
         orientation=orientation,
         profile=_profile(info.get("icc_profile")),
-        portrait_mode=_portrait_mode(exif),
+        portrait_mode=taken_in_portrait_mode(exif),
     )
 
 
@@ -111,8 +111,8 @@ def _orientation(exif: bytes | None) -> int | None:
     return exif_tools.orientation(body) if body else None
 
 
-def _portrait_mode(exif: bytes | None) -> bool:
-    """Whether EXIF's CustomRendered is the number that iPhones give to portraits."""
+def taken_in_portrait_mode(exif: bytes | None) -> bool:
+    """Whether EXIF's CustomRendered is the number that iPhones give to portraits; their background may be blurred."""
     from PIL import Image
 
     def told() -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 from wideopen.io import read_depth_m, read_disparity, read_matte
+from wideopen.io.facts import taken_in_portrait_mode
 from wideopen.io.maps import MAX_MAP_MEGAPIXELS
 from wideopen.jobs import mattes
 from wideopen.jobs.depth import Depths
@@ -17,6 +18,11 @@ from wideopen.jobs.settings import MAX_MEGAPIXELS, MapSettings
 from wideopen.photo import Photo
 from wideopen.pipeline import Scene, analyze
 from wideopen.timing import timed
+
+BLURRED_TWICE = (
+    "taken in portrait mode: where the phone has blurred the background already it is blurred again;"
+    " the same photo without the phone's effect gives a better picture"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +113,7 @@ def open_photo(
             embedded = depths.embedded(source, parts, step)
         if read.matte is None:
             own = mattes.from_photo(maps.matting, parts, read.photo)
+    blurred = (BLURRED_TWICE,) if taken_in_portrait_mode(read.photo.metadata.exif) else ()
     scene = analyze(
         read.photo,
         matte=own.matte if read.matte is None else read.matte,
@@ -128,7 +135,7 @@ def open_photo(
         scene=scene,
         matte_source=read.matte_source or own.source or found.matte_source,
         disparity_source=read.disparity_source or found.disparity_source,
-        notes=(*read.photo.metadata.notes, *found.notes, *mattes.notes_of(parts), *own.notes),
+        notes=(*read.photo.metadata.notes, *blurred, *found.notes, *mattes.notes_of(parts), *own.notes),
         seconds=seconds | found.seconds,
     )
 
