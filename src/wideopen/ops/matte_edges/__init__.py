@@ -8,7 +8,8 @@ import numpy as np
 
 from wideopen.backends import Backend, pick
 from wideopen.checks import F32, U8, require, require_unit_map
-from wideopen.ops.matte_edges.reference import DETAIL
+from wideopen.ops.matte_edges.reference import DETAIL, transition
+from wideopen.ops.matte_edges.specks import without_specks
 from wideopen.ops.resize import resize_map, work_size
 
 __all__ = ["BACKENDS", "follow_edges"]
@@ -50,5 +51,7 @@ def follow_edges(matte: F32, guide: U8, *, backend: str = "auto") -> F32:
     work = work_size(guide.shape, round(DETAIL * max(alpha.shape)))
     unit_px = max(work) / max(alpha.shape)
     small_guide = resize_map(guide, work)
-    refined: F32 = operator.follow_edges(large, resize_map(alpha, work), small_guide, guide, unit_px=unit_px)
-    return refined
+    small = resize_map(alpha, work)
+    refined: F32 = operator.follow_edges(large, small, small_guide, guide, unit_px=unit_px)
+    near, hair = transition(small, unit_px)
+    return without_specks(refined, near * np.minimum(2 * (1 - hair), 1), max(guide.shape) / max(alpha.shape))
