@@ -443,6 +443,10 @@ def test_a_narrow_screen_holds_everything(person, tmp_path):
         assert box["height"] >= 28
     tab.page.locator("#wo-subject").scroll_into_view_if_needed()
     tab.after(lambda: tab.page.click("#wo-subject"))
+    tab.page.click(".wo-repair")
+    stage, tools = (tab.page.locator(part).bounding_box() for part in (".wo-stage", ".wo-brushes"))
+    assert tools["y"] >= stage["y"] + stage["height"]  # the photo is not covered
+    assert tools["x"] + tools["width"] <= 390
 
 
 def test_every_control_has_a_name(person):
