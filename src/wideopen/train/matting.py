@@ -167,14 +167,18 @@ def _picture(trainer: Trainer, board: Board, batch: Batch) -> None:
 
 
 def _validate(trainer: Trainer, pairs: list[Pair], board: Board) -> None:
-    """Log the average's figures; keep it as best.pt if its mean absolute difference is lowest."""
+    """Log the average's figures; keep it as best.pt if its mean absolute difference is lowest.
+
+    At the size and stages of the samples, if the preset's size is larger: the network does not know that yet, and says
+    nothing there of what it has learned (MAD 0.072 at 1024 pixels, 0.026 at 384, after 524 steps at 256).
+    """
     run = trainer.run
     if not pairs:  # nothing to choose by: the newest is kept
         _keep(trainer, math.nan)
         return
     net = MattingNet(PRESETS[run.preset]).to(trainer.fabric.device)
     net.load_state_dict(trainer.average.state, strict=True)
-    rows = evaluate_net(net, pairs)
+    rows = evaluate_net(net, pairs, size=min(net.config.size, run.size), stages=run.stages)
     mad = sum(row.mad for row in rows) / len(rows)
     figures = {f"val_mad_{row.group}": row.mad for row in rows}
     bands = {f"val_transition_{row.group}": row.transition_mad for row in rows}
