@@ -17,7 +17,7 @@ from wideopen.train import trainer as trainer_module
 from wideopen.train.augment import Chances, Stock, as_taken, random_window, sample
 from wideopen.train.checkpoint import load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
-from wideopen.train.evaluate import measure, transition
+from wideopen.train.evaluate import Figures, measure, transition
 from wideopen.train.export import export_weights
 from wideopen.train.foreground import kept_subject_colour, subject_colour
 from wideopen.train.matting import run_training
@@ -242,6 +242,21 @@ def test_without_validation_photos_the_last_weights_are_kept(tmp_path):
     write_set(tmp_path / "few", 3)
     best = run_training(tiny_run(tmp_path / "few", tmp_path / "out", steps=1))
     assert load_checkpoint(best)["step"] == 1
+
+
+def test_validation_looks_at_photos_as_large_as_the_samples_until_they_reach_the_presets_size(
+    disks, tmp_path, monkeypatch
+):
+    asked = []
+
+    def evaluate(_net, pairs, *, size, stages):
+        asked.append((size, stages))
+        return [Figures(group="disks", count=len(pairs), mad=0.5, mse=0.5, transition_mad=0.5)]
+
+    monkeypatch.setattr("wideopen.train.matting.evaluate_net", evaluate)
+    run_training(tiny_run(disks, tmp_path / "small", steps=1))
+    run_training(replace(tiny_run(disks, tmp_path / "large", steps=1), size=544, batch=1, stages=1))
+    assert asked == [(64, 2), (512, 1)]  # mobile's size is 512
 
 
 def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, tmp_path):
