@@ -2,7 +2,8 @@
 
 The two take turns within each run, so that whatever else the machine does hits both. "first" is a fresh process that
 loads the weights and mattes one photo: what a user of the command waits for. Then 12 megapixels, whose outline follows
-the photo's edges, beside the same without.
+the photo's edges, beside the same without. At last each of the shipped weights in a process of its own, with its peak
+memory: three stages at 1024 x 1024, the same at the weights' own size, and 12 megapixels with tiles.
 """
 
 import argparse
@@ -23,6 +24,37 @@ import numpy as np
 from wideopen.nets.matting.predict import predict_matte
 predict_matte(np.zeros((512, 384, 3), np.uint8), weights=sys.argv[1], backend=sys.argv[2], device="cpu")
 print(time.perf_counter() - start)"""
+
+ALONE = """import json, resource, statistics, sys, time
+import cv2
+from skimage import data
+from wideopen.nets.matting import predict
+weights, width, height, size, tiles, runs = sys.argv[1], *(int(word) for word in sys.argv[2:])
+photo = cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_CUBIC)
+seconds = []
+for _ in range(runs + 1):
+    start = time.perf_counter()
+    predict.predict_matte(photo, weights=weights, size=size or None, stages=3, tiles=bool(tiles), device="cpu")
+    seconds.append(time.perf_counter() - start)
+print(statistics.median(seconds[1:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"""
+CASES = {  # width, height, long side for the network (0: the weights' own), tiles
+    "1024 x 1024, all of it": (1024, 1024, 1024, 0),
+    "1024 x 1024, own size": (1024, 1024, 0, 0),
+    "12 megapixels": (4000, 3000, 0, 0),
+    "12 megapixels, tiles": (4000, 3000, 0, 1),
+}
+
+
+def alone(weights: str, runs: int) -> list[dict]:
+    """Median seconds and peak memory of each case, each in a process of its own; ratios to the first."""
+    rows: list[dict] = []
+    for name, case in CASES.items():
+        command = [sys.executable, "-c", ALONE, weights, *(str(number) for number in (*case, runs))]
+        seconds, peak_mb = (float(word) for word in subprocess.check_output(command, text=True).split())
+        base = rows[0]["median_s"] if rows else seconds
+        row = {"weights": weights, "case": name, "median_s": round(seconds, 2), "ratio": round(seconds / base, 2)}
+        rows.append(row | {"peak_mb": round(peak_mb)})
+    return rows
 
 
 def first(weights: str, backend: str) -> float:
@@ -84,6 +116,7 @@ def main() -> None:
     import numpy as np
     from skimage import data
 
+    from wideopen.nets.matting.config import SHIPPED
     from wideopen.nets.matting.onnx_file import to_onnx
 
     origin, load, rows = provenance(), round(os.getloadavg()[0], 1), []
@@ -109,8 +142,19 @@ def main() -> None:
         print(
             "12 megapixels at {size}: {edges_s} s, {ratio} times {plain_s} s without edges; {peak_mb} MB".format(**row)
         )
+    shipped = [row for weights in SHIPPED for row in alone(weights, 2)]
+    for row in shipped:
+        print("{weights:8}{case:24}{median_s:8.2f} s, ratio {ratio:.2f}, {peak_mb} MB".format(**row))
     print(f"conversion {conversion} s, first matte {fresh}")
-    found = {**origin, "load": load, "conversion_s": conversion, "first_s": fresh, "rows": rows, "edges": edges}
+    found = {
+        **origin,
+        "load": load,
+        "conversion_s": conversion,
+        "first_s": fresh,
+        "rows": rows,
+        "edges": edges,
+        "shipped": shipped,
+    }
     asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"written to {asked.out}")
 

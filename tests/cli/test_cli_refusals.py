@@ -233,8 +233,7 @@ def test_bad_setting_is_seen_before_a_bad_photo(refused):
 @pytest.mark.parametrize(
     ("weights", "expected"),
     [
-        ("paper", "none are shipped"),
-        ("large", "expected auto, embedded, mobile, a .safetensors or .onnx file, or rembg:NAME, found 'large'"),
+        ("large", "expected auto, embedded, mobile, paper, a .safetensors or .onnx file, or rembg:NAME, found 'large'"),
         ("none.safetensors", "none.safetensors"),
         ("broken.safetensors", "damaged or cut short"),
     ],

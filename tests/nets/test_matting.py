@@ -17,7 +17,7 @@ from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.nets.matting import weights as weights_module
 from wideopen.nets.matting.blocks import AttentionGuidance, EfficientPyramid, GatedConv
 from wideopen.nets.matting.clean import clean_up
-from wideopen.nets.matting.config import FEATURE_CHANNELS, PRESETS
+from wideopen.nets.matting.config import FEATURE_CHANNELS, PRESETS, SHIPPED
 from wideopen.nets.matting.encoders import MobileNetFeatures, build_encoder
 from wideopen.nets.matting.engine import fold_batch_norms, pick_device
 from wideopen.nets.matting.losses import (
@@ -304,8 +304,7 @@ def test_weights_refused_in_one_line(tmp_path, monkeypatch):
     good = tmp_path / "good.safetensors"
     sha256 = save_weights(good, state, "mobile", {})
     fails(tmp_path / "none.safetensors", "found none")
-    fails("other", "expected mobile")
-    fails("paper", "none are shipped.*wideopen train matting --preset paper")
+    fails("other", "expected mobile, paper or")
 
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(good.read_bytes()[:-1000])
@@ -346,8 +345,8 @@ def test_weights_refused_in_one_line(tmp_path, monkeypatch):
 def test_weights_are_listed_with_what_is_missing(monkeypatch, tmp_path):
     lines = weights_module.describe()
     assert [line.split()[0] for line in lines] == list(ROWS)
-    assert "MB, Apache-2.0" in lines[0]
-    assert lines[1].endswith("none shipped")
+    assert tuple(ROWS) == SHIPPED
+    assert all("MB, Apache-2.0" in line for line in lines)
     monkeypatch.setattr(weights_module, "FOLDER", tmp_path)
     assert weights_module.describe()[0].endswith("mobile.safetensors is missing")
 
@@ -506,10 +505,11 @@ def outline(points):
     return mask > 0
 
 
-def test_shipped_weights_matte_a_portrait_never_trained_on():
+@pytest.mark.parametrize("weights", SHIPPED)
+def test_shipped_weights_matte_a_portrait_never_trained_on(weights):
     from skimage import data
 
-    alpha = predict_matte(data.astronaut(), device="cpu")
+    alpha = predict_matte(data.astronaut(), weights=weights, device="cpu")
     woman, counts = outline(WOMAN), ~outline(HELMET)
     found = (alpha > 0.5) & counts
     woman &= counts

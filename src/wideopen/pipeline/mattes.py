@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wideopen.checks import F32, U8, require, require_unit_map
-from wideopen.nets.matting.config import PRESETS, Inference
+from wideopen.nets.matting.config import SHIPPED, Inference
 
 NEARLY_EMPTY = 0.002  # of the photo: what clean-up takes for a speck
 Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H, W) floats in [0, 1]
@@ -19,10 +19,10 @@ def require_matting(matting: Matting, *, words: tuple[str, ...] = ()) -> None:
     if callable(matting):
         return
     name = str(matting)
-    names = ", ".join((*words, "mobile"))
+    names = (*words, *SHIPPED)
     require(
-        name in words or name in PRESETS or name.endswith((".safetensors", ".onnx")) or name.startswith("rembg:"),
-        f"matting: expected {names}, a .safetensors or .onnx file, or rembg:NAME, found {name!r}",
+        name in names or name.endswith((".safetensors", ".onnx")) or name.startswith("rembg:"),
+        f"matting: expected {', '.join(names)}, a .safetensors or .onnx file, or rembg:NAME, found {name!r}",
     )
 
 

@@ -11,6 +11,7 @@ from wideopen.checks import require
 
 Encoder = Literal["resnet50", "mobilenet_v2"]
 BACKENDS = ("auto", "torch", "onnx")  # what runs the network
+SHIPPED = ("mobile", "paper")  # names of the weights inside the package
 FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at strides 2, 4, 8, 16, 32
     "resnet50": (64, 256, 512, 1024, 2048),
     "mobilenet_v2": (16, 24, 32, 96, 1280),

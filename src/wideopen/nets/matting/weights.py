@@ -25,10 +25,10 @@ FOLDER = Path(__file__).with_name("weights")
 
 @dataclass(frozen=True, slots=True)
 class WeightsRow:
-    """One set of weights; `file` is None where none is shipped yet."""
+    """One set of weights inside the package."""
 
     name: str
-    file: str | None
+    file: str
     sha256: str
     preset: str
     licence: str
@@ -44,24 +44,23 @@ ROWS: dict[str, WeightsRow] = {
             "mobile",
             "Apache-2.0",
         ),
-        WeightsRow("paper", None, "", "paper", ""),
+        WeightsRow(
+            "paper",
+            "paper.safetensors",
+            "7610a3e244fdd767cccc7e0a5daf93370f03c5873806c2a68aaf0f8e33718b21",
+            "paper",
+            "Apache-2.0",
+        ),
     )
 }
 
 
-def shipped_names() -> tuple[str, ...]:
-    """Names that `load_net` can load without a file of the user's."""
-    return tuple(row.name for row in ROWS.values() if row.file is not None)
-
-
 def describe() -> list[str]:
-    """One line per row: name, preset, and the file with its size and licence, or why there is none."""
+    """One line per row: name, preset, and the file with its size and licence, or that it is missing."""
     lines = []
     for row in ROWS.values():
-        path = FOLDER / row.file if row.file else None
-        if path is None:
-            state = "none shipped"
-        elif path.is_file():
+        path = FOLDER / row.file
+        if path.is_file():
             state = f"{path.name}, {path.stat().st_size / 1e6:.1f} MB, {row.licence}"
         else:
             state = f"{path.name} is missing"
@@ -75,14 +74,9 @@ def locate(weights: str | Path) -> tuple[Path, WeightsRow | None]:
     if row is None:
         path = Path(weights)
         if path.suffix != ".safetensors":
-            names = ", ".join(shipped_names())
+            names = ", ".join(ROWS)
             raise WeightsError(f"matting weights: expected {names} or a .safetensors file, found {str(weights)!r}")
         return path, None
-    if row.file is None:
-        raise WeightsError(
-            f"matting weights {row.name}: none are shipped; train them with `wideopen train matting"
-            f" --preset {row.preset}`, export them with `wideopen train export` and give the file"
-        )
     return FOLDER / row.file, row
 
 
@@ -124,7 +118,7 @@ def read_weights(path: Path) -> tuple[MattingConfig, dict[str, Tensor], dict[str
 def load_net(weights: str | Path = "mobile") -> MattingNet:
     """The network with trained weights, on the CPU, in evaluation mode.
 
-    Raises WeightsError: unknown name, none shipped, missing, damaged, wrong hash, other preset,
+    Raises WeightsError: unknown name, missing, damaged, wrong hash, other preset,
     keys or shapes that do not fit.
     """
     path, row = locate(weights)
