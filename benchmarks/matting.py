@@ -2,7 +2,7 @@
 
 The two take turns within each run, so that whatever else the machine does hits both. "first" is a fresh process that
 loads the weights and mattes one photo: what a user of the command waits for. Then 12 megapixels, whose outline follows
-the photo's edges, beside the same without. At last each of the shipped weights in a process of its own, with its peak
+the photo's edges, beside the same without. Each of the shipped weights, too, in a process of its own, with its peak
 memory: three stages at 1024 x 1024, the same at the weights' own size, and 12 megapixels with tiles.
 """
 
@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from provenance import ROOT, provenance
+from wideopen.nets.matting.config import SHIPPED
 
 FIRST = """import sys, time; start = time.perf_counter()
 import numpy as np
@@ -112,14 +113,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "matting.json")
     asked = parser.parse_args()
+    origin, load, rows = provenance(), round(os.getloadavg()[0], 1), []
+    shipped = [row for weights in SHIPPED for row in alone(weights, 2)]  # first: a child inherits this process's peak
+    for row in shipped:
+        print("{weights:8}{case:24}{median_s:8.2f} s, ratio {ratio:.2f}, {peak_mb} MB".format(**row))
     import cv2
     import numpy as np
     from skimage import data
 
-    from wideopen.nets.matting.config import SHIPPED
     from wideopen.nets.matting.onnx_file import to_onnx
 
-    origin, load, rows = provenance(), round(os.getloadavg()[0], 1), []
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder) / "mobile.onnx"
         start = time.perf_counter()
@@ -142,9 +145,6 @@ def main() -> None:
         print(
             "12 megapixels at {size}: {edges_s} s, {ratio} times {plain_s} s without edges; {peak_mb} MB".format(**row)
         )
-    shipped = [row for weights in SHIPPED for row in alone(weights, 2)]
-    for row in shipped:
-        print("{weights:8}{case:24}{median_s:8.2f} s, ratio {ratio:.2f}, {peak_mb} MB".format(**row))
     print(f"conversion {conversion} s, first matte {fresh}")
     found = {
         **origin,
