@@ -170,7 +170,8 @@ def _validate(trainer: Trainer, pairs: list[Pair], board: Board) -> None:
     """Log the average's figures; keep it as best.pt if its mean absolute difference is lowest.
 
     At the size and stages of the samples, if the preset's size is larger: the network does not know that yet, and says
-    nothing there of what it has learned (MAD 0.072 at 1024 pixels, 0.026 at 384, after 524 steps at 256).
+    nothing there of what it has learned (after 524 steps at 256 pixels, MAD of full figures 0.072 at 1024 pixels and
+    three stages, 0.026 at 384 and one).
     """
     run = trainer.run
     if not pairs:  # nothing to choose by: the newest is kept
