@@ -26,7 +26,7 @@ from wideopen.nets.matting.predict import predict_matte
 predict_matte(np.zeros((512, 384, 3), np.uint8), weights=sys.argv[1], backend=sys.argv[2], device="cpu")
 print(time.perf_counter() - start)"""
 
-ALONE = """import json, resource, statistics, sys, time
+ALONE = """import resource, statistics, sys, time
 import cv2
 from skimage import data
 from wideopen.nets.matting import predict

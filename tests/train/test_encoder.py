@@ -160,6 +160,8 @@ def test_what_an_encoder_run_refuses(blobs, tmp_path):
         train_encoder(a_run(blobs, tmp_path, hardware=Hardware(devices=2)))
     with pytest.raises(WeightsError, match=r"expected a file paper-no-agm\.safetensors, found none"):
         train_encoder(a_run(blobs, tmp_path), teacher="paper-no-agm.safetensors")
+    with pytest.raises(InvalidInput, match="size: expected at least 64 pixels for an encoder that grows, found 32"):
+        train_encoder(a_run(blobs, tmp_path, preset="paper", size=32))
     with pytest.raises(InvalidInput, match="checkpoint: expected a file"):
         train_encoder(a_run(blobs, tmp_path / "new", resume=True))
 

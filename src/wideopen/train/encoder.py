@@ -145,6 +145,11 @@ class Lesson:
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         seeing = knows.encoder.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.grows = isinstance(net.encoder, ResNetFeatures) and isinstance(seeing, MobileNetFeatures)
+        least = 2 * STRIDE  # two cells of F5 a side: one is lost where the grids are moved
+        require(
+            not self.grows or run.size >= least,
+            f"size: expected at least {least} pixels for an encoder that grows, found {run.size}",
+        )
         self.teacher = self.fabric.to_device(seeing)
         self.model, self.optimizer = self.fabric.setup(self.net, self._new_optimizer())
         self.average, self.step, self.elapsed_s = Average(self.net), 0, 0.0

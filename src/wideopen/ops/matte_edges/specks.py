@@ -31,8 +31,8 @@ def without_specks(matte: F32, firm: F32, unit_px: float) -> F32:
     for top in range(0, height, TILE_PX):
         for left in range(0, width, TILE_PX):
             y1, x1 = min(top + TILE_PX, height), min(left + TILE_PX, width)
-            rows = slice(int(top * down), int(np.ceil(y1 * down)) + 1)
-            columns = slice(int(left * right), int(np.ceil(x1 * right)) + 1)
+            rows = slice(max(int(top * down) - 1, 0), int(np.ceil(y1 * down)) + 1)
+            columns = slice(max(int(left * right) - 1, 0), int(np.ceil(x1 * right)) + 1)
             if firm[rows, columns].max() <= 0:
                 continue
             share = _window(firm, (top, y1), (left, x1), down, right)
