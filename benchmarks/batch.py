@@ -28,8 +28,8 @@ from wideopen.batch.local import Engine, LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
-from wideopen.jobs.render_file import Job
-from wideopen.jobs.settings import MapSettings
+from wideopen.session.render_file import Job
+from wideopen.session.settings import MapSettings
 from wideopen.workers import PoolSize, Workers
 
 RESULTS = ROOT / "benchmarks" / "results" / "batch.json"

@@ -26,7 +26,7 @@ from lens.truth import default_cache
 from provenance import provenance
 from wideopen.checks import F32
 from wideopen.color import srgb_decode
-from wideopen.ops.disparity import filter_along_matte
+from wideopen.disparity import filter_along_matte
 
 SUBJECT, WALL = 0.8, 0.25
 KINDS = ("alone", "beside another", "holds a thing")
@@ -102,7 +102,7 @@ def _summary(figures: list[Figures]) -> dict[str, float]:
 
 def missed(found: list[tuple[str, Truth]]) -> dict[str, float]:
     """Of the subject's pixels that a predicted matte misses in the ring: the share left at the subject's disparity."""
-    from wideopen.nets.matting.predict import predict_matte
+    from wideopen.matting.predict import predict_matte
     from wideopen.photo import Photo, srgb_u8
 
     kept: dict[str, list[tuple[int, int]]] = {name: [] for name in ("before", *FILTERS)}

@@ -15,7 +15,7 @@ from disparity_truth import HEIGHT, HORIZON, NETWORKS, WIDTH, degraded, person, 
 from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
-from wideopen.ops.disparity import filter_along_matte, planar
+from wideopen.disparity import filter_along_matte, planar
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 GAP_PX = 6
@@ -62,7 +62,7 @@ def standing(x: float, tall: float, **rest: bool) -> F32:
 
 def astronaut() -> tuple[F32, F32]:
     """(photo, matte as predicted)."""
-    from wideopen.nets.matting.predict import predict_matte
+    from wideopen.matting.predict import predict_matte
 
     codes = skimage.data.astronaut()
     return srgb_decode(codes / 255.0).astype(np.float32), predict_matte(codes, weights="mobile", device="cpu")

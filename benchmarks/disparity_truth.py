@@ -3,7 +3,7 @@
 `exact` is the disparity of what a pixel shows: the subject where the matte is above 0.5, else what lies behind. A
 network's map differs in two ways. It bends and tilts all disparities a little, which no filter can know of: `ideal` is
 `exact` bent like that, and what errors are counted against. And it loses the edges: they are too wide, blurred, and
-wander; that is what the filter is for. Used by tests/ops/test_disparity_filter.py and disparity_filter.py.
+wander; that is what the filter is for. Used by tests/disparity/test_disparity_filter.py and disparity_filter.py.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from wideopen.arrays.fill import nearest_value
 from wideopen.checks import F32
-from wideopen.ops.fill import nearest_value
 
 RING = 0.03  # "beside the subject" reaches so far from the matte, as a fraction of the long side
 CARRIES = 0.25  # of the way from what is there to the subject's disparity: more than that counts as carrying it

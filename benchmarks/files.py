@@ -47,9 +47,9 @@ def work(name: str, folder: Path) -> Callable[[], object]:
     import numpy as np
     from PIL import Image
 
-    from wideopen.io import encode, read, write
-    from wideopen.io.raster import load_raster
-    from wideopen.ops import transfer
+    from wideopen.arrays import transfer
+    from wideopen.files import encode, read, write
+    from wideopen.files.decode import load_raster
 
     photo = folder / "photo.jpg"
     if name == "Pillow: file to codes":

@@ -18,18 +18,18 @@ import time
 from pathlib import Path
 
 from provenance import ROOT, provenance
-from wideopen.nets.matting.config import SHIPPED
+from wideopen.matting.net.variants import SHIPPED
 
 FIRST = """import sys, time; start = time.perf_counter()
 import numpy as np
-from wideopen.nets.matting.predict import predict_matte
+from wideopen.matting.predict import predict_matte
 predict_matte(np.zeros((512, 384, 3), np.uint8), weights=sys.argv[1], backend=sys.argv[2], device="cpu")
 print(time.perf_counter() - start)"""
 
 ALONE = """import resource, statistics, sys, time
 import cv2
 from skimage import data
-from wideopen.nets.matting import predict
+from wideopen.matting import predict
 weights, width, height, size, tiles, runs = sys.argv[1], *(int(word) for word in sys.argv[2:])
 photo = cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_CUBIC)
 seconds = []
@@ -65,7 +65,7 @@ def first(weights: str, backend: str) -> float:
 
 def warm(photo, files: dict[str, str], size: int, runs: int) -> list[dict]:
     """Seconds of a matte with everything loaded, for each backend."""
-    from wideopen.nets.matting.predict import predict_matte
+    from wideopen.matting.predict import predict_matte
 
     seconds: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(runs + 1):
@@ -88,7 +88,7 @@ def warm(photo, files: dict[str, str], size: int, runs: int) -> list[dict]:
 
 def enlarged(photo, size: int, runs: int) -> dict:
     """Median seconds of a matte of 12 megapixels, along the photo's edges and without, and the most memory used."""
-    from wideopen.nets.matting.predict import predict_matte
+    from wideopen.matting.predict import predict_matte
 
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(runs + 1):
@@ -121,7 +121,7 @@ def main() -> None:
     import numpy as np
     from skimage import data
 
-    from wideopen.nets.matting.onnx_file import to_onnx
+    from wideopen.matting.onnx_file import to_onnx
 
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder) / "mobile.onnx"

@@ -22,7 +22,7 @@ def photos(files: list[Path]) -> Iterator:
     import numpy as np
     from skimage import color, data
 
-    from wideopen.train.photos import read_rgb
+    from wideopen.evals.matte_pairs import read_rgb
 
     for name in NAMES:
         found = getattr(data, name)()
@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--matting", nargs="+", default=["mobile"], help="shipped names or .safetensors files")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "nobody.json")
     asked = parser.parse_args()
-    from wideopen.nets.matting.predict import matte_with
-    from wideopen.nets.matting.weights import load_net
+    from wideopen.matting.predict import matte_with
+    from wideopen.matting.weights import load_net
 
     nets = {name: load_net(name) for name in asked.matting}
     rows = []

@@ -23,13 +23,13 @@ from provenance import provenance
 from wideopen import Lens, render
 from wideopen.checks import F32
 from wideopen.errors import WideopenError
+from wideopen.evals.figures import finite, means, table
 from wideopen.evals.judge import Measures, Picture, by_others, figures_of, lens_of, open_pair, true_picture
 from wideopen.evals.measures import flip
 from wideopen.evals.pairs import Pair, find_pairs
-from wideopen.evals.report import finite, means, table
-from wideopen.jobs.open_photo import Opened
-from wideopen.jobs.presets import read_preset
-from wideopen.jobs.settings import LensSettings, MapSettings
+from wideopen.session.open_photo import Opened
+from wideopen.session.presets import read_preset
+from wideopen.session.settings import LensSettings, MapSettings
 
 RESULTS = Path(__file__).with_name("results") / "pairs.json"
 Plain = Callable[[F32, F32, F32, float, float], F32]  # (photo, matte, disparity, focus, full radius in pixels)

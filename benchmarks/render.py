@@ -27,9 +27,10 @@ from provenance import provenance
 from wideopen import Lens, Scene, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_encode
-from wideopen.io import read, read_disparity, read_matte
-from wideopen.ops.aperture import antialiased_spans, kernel
-from wideopen.ops.planes import plane_position, plane_weight, signed_radius, thin_lens_planes
+from wideopen.files import read, read_disparity, read_matte
+from wideopen.optics import signed_radius
+from wideopen.rendering.aperture import antialiased_spans, kernel
+from wideopen.rendering.planes import plane_position, plane_weight, thin_lens_planes
 
 SIZES = {1: (1200, 900), 3: (2000, 1500), 8: (3840, 2160), 12: (4000, 3000), 50: (8192, 6144)}
 SHARE, FOCUS = 0.015, 0.8

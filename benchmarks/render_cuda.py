@@ -37,7 +37,8 @@ import torch
 
 from provenance import ROOT, provenance
 from wideopen.lens import Aperture, PaperLook, Quality
-from wideopen.ops.render import Optics, Sheet, cuda, numba_cpu
+from wideopen.rendering import Optics, Sheet, cuda
+from wideopen.rendering import numba as numba_cpu
 
 SIZES = {"1080p": (1080, 1920), "4k": (2160, 3840), "12mp": (3000, 4000), "50mp": (6120, 8160)}
 SHARE = 0.015  # largest blur, of the long side
@@ -87,9 +88,9 @@ def bandwidth() -> float:
 
 def work(sheets: list[Any], optics: Optics) -> tuple[int, int]:
     """Return the bytes and the bytes of look-ups, as the module's text says, that the thin-lens kernels need."""
-    from wideopen.ops.render.triton_gpu import thin_lens_look
-    from wideopen.ops.render.triton_gpu.launch import find_used
-    from wideopen.ops.render.triton_gpu.tables import BX, BY
+    from wideopen.rendering.triton import thin_lens_look
+    from wideopen.rendering.triton.launch import find_used
+    from wideopen.rendering.triton.tables import BX, BY
 
     moved = looked = 0
     for sheet in sheets:
@@ -111,7 +112,7 @@ def work(sheets: list[Any], optics: Optics) -> tuple[int, int]:
 
 def measure(name: str, runs: int, bytes_per_s: float) -> list[dict[str, Any]]:
     """Return one row for each look and quality of a size."""
-    from wideopen.ops.render import triton_gpu
+    from wideopen.rendering import triton as triton_gpu
 
     height, width = SIZES[name]
     sheets = make_scene(height, width)
@@ -166,7 +167,7 @@ def row(
 
 def errors() -> dict[str, float]:
     """Return the largest differences to numba's kernels at 1080p: the same pictures, on this GPU."""
-    from wideopen.ops.render import triton_gpu
+    from wideopen.rendering import triton as triton_gpu
 
     sheets = make_scene(*SIZES["1080p"])
     found = {}
@@ -181,7 +182,7 @@ def resources(capability: int) -> None:
     """Print registers, spills and shared memory of every kernel, compiled for an architecture."""
     from triton import knobs
 
-    from wideopen.ops.render.triton_gpu.offline import compile_kernels
+    from wideopen.rendering.triton.offline import compile_kernels
 
     print(f"sm_{capability}{'':33}{'registers':>10}{'stack B':>9}{'shared B':>10}")
     for name, kernel in sorted(compile_kernels(capability).items()):

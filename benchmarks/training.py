@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from provenance import ROOT, provenance
-from wideopen.train.memory import keep_large_allocations
+from wideopen.train.large_tensors import keep_large_allocations
 
 
 def rate(step, count: int, images: int) -> float:
@@ -41,9 +41,10 @@ def main() -> None:
     keep_large_allocations()
     import torch
 
+    from wideopen.evals.matte_pairs import find_pairs
     from wideopen.train.augment import Chances
     from wideopen.train.data import Batches
-    from wideopen.train.photos import find_pairs, load_backgrounds
+    from wideopen.train.photos import load_backgrounds
     from wideopen.train.run import Hardware, Schedule, TrainRun
     from wideopen.train.store import load_photos
     from wideopen.train.trainer import Trainer, make_fabric

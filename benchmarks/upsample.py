@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from provenance import ROOT, provenance
-from wideopen.ops.upsample import upsample
+from wideopen.disparity.upsample import upsample
 
 SIZES = {12: (3000, 4000), 3: (1500, 2000)}  # megapixels: rows, columns
 MAPS = {  # name: (rows, columns), blur in its own pixels

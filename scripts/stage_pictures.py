@@ -14,15 +14,15 @@ import torch
 from skimage import data
 
 from wideopen import Lens, analyze, render
+from wideopen.arrays.transfer import decode, encode
 from wideopen.color import SRGB
-from wideopen.nets.matting.engine import TorchEngine, pick_engine
-from wideopen.nets.matting.model import StageOutput
-from wideopen.nets.matting.predict import predict_matte
-from wideopen.ops.matte_edges import follow_edges
-from wideopen.ops.render.reference import thin_lens_mpi
-from wideopen.ops.render.types import Optics
-from wideopen.ops.transfer import decode, encode
+from wideopen.matting.edges import follow_edges
+from wideopen.matting.engine import TorchEngine, pick_engine
+from wideopen.matting.net.model import StageOutput
+from wideopen.matting.predict import predict_matte
+from wideopen.optics import Optics
 from wideopen.pipeline import Scene
+from wideopen.rendering.reference import thin_lens_mpi
 from wideopen.train.board import picture_grid
 
 SMEARED_PX = 9  # how far a network's outline lies beside the photo's, about

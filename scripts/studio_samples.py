@@ -48,7 +48,7 @@ def bear_at_night() -> None:
     from lens.others import bear
     from lens.trace import World, pinhole
     from wideopen import Photo
-    from wideopen.io import Keep, write
+    from wideopen.files import Keep, write
 
     camera = Camera(width=1440, height=1080, focal_px=2450, near=1.0, far=60)
     light = Light(sun=(-0.75, 0.5, 0.6), sun_rgb=(0.5, 0.36, 0.23), sky_rgb=(0.035, 0.045, 0.085))

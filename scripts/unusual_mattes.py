@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from skimage import data
 
-from wideopen.nets.matting.predict import predict_matte
-from wideopen.ops.resize import resize_map
+from wideopen.arrays.resize import resize_map
+from wideopen.matting.predict import predict_matte
 from wideopen.train.augment import flat, to_u8, to_unit
 from wideopen.train.foreground import subject_colour
 from wideopen.train.strands.hair import Layer, hair_for, over, with_hair

@@ -49,5 +49,5 @@ def test_errors_have_one_root(name):
 
 
 def test_read_and_write_are_those_of_io():
-    io = importlib.import_module("wideopen.io")
+    io = importlib.import_module("wideopen.files")
     assert (wideopen.read, wideopen.write) == (io.read, io.write)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from wideopen import InvalidInput, Lens, PaperLook, analyze, render
 from wideopen.errors import BackendUnavailable
-from wideopen.ops.render import BACKENDS
+from wideopen.rendering import BACKENDS
 
 RNG = np.random.default_rng(9)
 USABLE = [name for name, backend in BACKENDS.items() if backend.why_not() is None]

@@ -31,17 +31,17 @@ from embedded_files import (
 )
 from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
-from wideopen.io.embedded import embedded_in
-from wideopen.io.embedded.apple import auxiliary_kind, part_of
-from wideopen.io.embedded.dynamic_depth import read_dynamic_depth
-from wideopen.io.embedded.extended_xmp import joined
-from wideopen.io.embedded.gdepth import read_gdepth
-from wideopen.io.embedded.heif_items import parse_items
-from wideopen.io.embedded.jpeg_segments import JpegHead, Segment, image_end, read_head
-from wideopen.io.embedded.mpf import appended_pictures
-from wideopen.io.embedded.xmp import parse_xmp
-from wideopen.io.facts import facts_in
-from wideopen.io.icc import build_profile
+from wideopen.files.containers.heif_items import parse_items
+from wideopen.files.containers.jpeg_segments import JpegHead, Segment, image_end, read_head
+from wideopen.files.containers.mpf import appended_pictures
+from wideopen.files.facts import facts_in
+from wideopen.files.inside import embedded_in
+from wideopen.files.inside.apple import auxiliary_kind, part_of
+from wideopen.files.inside.dynamic_depth import read_dynamic_depth
+from wideopen.files.inside.gdepth import read_gdepth
+from wideopen.files.metadata.extended_xmp import joined
+from wideopen.files.metadata.icc import build_profile
+from wideopen.files.metadata.xmp_values import parse_xmp
 
 CODES = slope(6, 8)
 SPLIT = b"\0--\0"

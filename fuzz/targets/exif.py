@@ -1,6 +1,6 @@
 """EXIF blocks: read, set upright, signed, given a thumbnail, copied out of a TIFF; nothing is ever raised."""
 
-from wideopen.io import exif
+from wideopen.files.metadata import exif
 
 
 def seeds():

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from wideopen.arrays import transfer
+from wideopen.arrays.transfer.tables import is_invertible
 from wideopen.color import ADOBE_RGB, SRGB, Encoding, SampledCurve
-from wideopen.io.icc import BadProfileError, build_profile, parse_profile
-from wideopen.ops import transfer
-from wideopen.ops.transfer.tables import is_invertible
+from wideopen.files.metadata.icc import BadProfileError, build_profile, parse_profile
 
 CODES = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
 

@@ -1,6 +1,6 @@
 """JPEG segments: XMP, extended XMP and IPTC; nothing is ever raised."""
 
-from wideopen.io import jpeg
+from wideopen.files.containers import jpeg
 
 PACKET = b"<x>" + bytes(range(256)) * 4 + b"</x>"
 GUID, SEGMENTS = jpeg.extended_xmp_segments(PACKET)

@@ -2,7 +2,7 @@
 
 import struct
 
-from wideopen.io import jxl_header
+from wideopen.files import jxl_header
 
 NAMED = bytes.fromhex("ff0a8b5a0000a8450200")
 CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wideopen.io.encode import Attached
-from wideopen.io.jpeg import extended_xmp_segments
-from wideopen.io.kept import Keep, in_jpeg, read_kept
+from wideopen.files.containers.jpeg import extended_xmp_segments
+from wideopen.files.encode import Attached
+from wideopen.files.kept import Keep, in_jpeg, read_kept
 
 FOLDER = Path(tempfile.mkdtemp(prefix="wideopen-fuzz-"))
 

@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from wideopen.io import png
+from wideopen.files.containers import png
 
 
 def seeds():

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 
 from wideopen.checks import require
-from wideopen.io import exif, tiff
-from wideopen.io.decode_tiff import decode_tiff
-from wideopen.io.raster import DAMAGE
+from wideopen.files.containers import tiff
+from wideopen.files.decode_tiff import decode_tiff
+from wideopen.files.metadata import exif
+from wideopen.files.raster import DAMAGE
 
 
 def seeds():

@@ -1,6 +1,6 @@
 """XMP packets: sizes set, stale properties removed, properties read and added; nothing is ever raised."""
 
-from wideopen.io import xmp
+from wideopen.files.metadata import xmp
 
 NAMESPACES = {"wideopen": xmp.OURS}
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from wideopen.errors import InvalidInput as InvalidInput
     from wideopen.errors import WeightsError as WeightsError
     from wideopen.errors import WideopenError as WideopenError
-    from wideopen.io import read as read
-    from wideopen.io import write as write
-    from wideopen.io.embedded import read_embedded as read_embedded
+    from wideopen.files import read as read
+    from wideopen.files import write as write
+    from wideopen.files.inside import read_embedded as read_embedded
     from wideopen.lens import Aperture as Aperture
     from wideopen.lens import Lens as Lens
     from wideopen.lens import PaperLook as PaperLook
@@ -44,10 +44,10 @@ _HOME = {
     "WeightsError": "errors",
     "WideopenError": "errors",
     "analyze": "pipeline",
-    "read": "io",
-    "read_embedded": "io.embedded",
+    "read": "files",
+    "read_embedded": "files.inside",
     "render": "pipeline",
-    "write": "io",
+    "write": "files",
 }
 __all__ = [
     "Aperture",

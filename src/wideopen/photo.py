@@ -32,7 +32,7 @@ class Metadata:
     iptc: bytes | None = None  # records of IPTC-IIM
     jpeg: JpegCoding | None = None  # of JPEG files
     chroma: str | None = None  # of HEIC files: 4:2:0, 4:2:2 or 4:4:4
-    format: str = "PNG"  # one of those in `io.formats`
+    format: str = "PNG"  # one of those in `files.formats`
     bit_depth: int = 8  # of the file: 8, 10, 12 or 16; 32 for floats
     notes: tuple[str, ...] = ()  # what was converted, ignored or dropped, for the user
 
@@ -49,7 +49,7 @@ class Photo:
 
 def srgb_u8(photo: Photo) -> U8:
     """Return the photo as sRGB (H, W, 3) uint8, for networks and previews; wider colours clip."""
-    from wideopen.ops import transfer
+    from wideopen.arrays import transfer
 
     if photo.encoding.has_srgb_primaries:
         return np.asarray(transfer.encode(photo.rgb, SRGB, bit_depth=8), np.uint8)

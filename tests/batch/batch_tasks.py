@@ -8,7 +8,7 @@ import time
 def do_or_misbehave(task):
     """Photos named for it hang, kill their worker half-way through the file, or raise what is nobody's fault."""
     from wideopen.batch.work import do
-    from wideopen.io.atomic import atomic_file
+    from wideopen.files.atomic import atomic_file
 
     name = task.photo.rpartition("/")[2]
     if name.startswith("hangs"):

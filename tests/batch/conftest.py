@@ -10,9 +10,9 @@ from wideopen.batch.manifest import Manifest
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
 from wideopen.batch.watch import watched
-from wideopen.jobs.open_photo import Given
-from wideopen.jobs.render_file import Job
-from wideopen.jobs.settings import LensSettings, MapSettings
+from wideopen.session.open_photo import Given
+from wideopen.session.render_file import Job
+from wideopen.session.settings import LensSettings, MapSettings
 from wideopen.workers import PoolSize, Workers
 
 PLANAR = MapSettings(depth="planar")

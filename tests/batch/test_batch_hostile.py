@@ -8,7 +8,7 @@ import pytest
 from batch_photos import matte_bytes, photo_bytes
 from hostile_files import CORPUS
 
-from wideopen.io import read
+from wideopen.files import read
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from wideopen.batch.local import Stop
-from wideopen.jobs.open_photo import Given
-from wideopen.jobs.render_file import Job, render_file
-from wideopen.jobs.settings import LensSettings, MapSettings
+from wideopen.session.open_photo import Given
+from wideopen.session.render_file import Job, render_file
+from wideopen.session.settings import LensSettings, MapSettings
 from wideopen.workers import PoolSize, Workers
 
 

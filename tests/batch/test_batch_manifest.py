@@ -18,9 +18,9 @@ from wideopen.batch.places import status_of
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
 from wideopen.errors import InvalidInput, ManifestError
-from wideopen.io.atomic import atomic_file
-from wideopen.jobs.render_file import Job
-from wideopen.jobs.settings import LensSettings
+from wideopen.files.atomic import atomic_file
+from wideopen.session.render_file import Job
+from wideopen.session.settings import LensSettings
 
 
 class CrashError(BaseException):

@@ -10,9 +10,9 @@ from wideopen.batch.manifest import Manifest
 from wideopen.batch.ray_engine import RayEngine
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
-from wideopen.jobs.open_photo import Given
-from wideopen.jobs.render_file import Job
-from wideopen.jobs.settings import LensSettings, MapSettings
+from wideopen.session.open_photo import Given
+from wideopen.session.render_file import Job
+from wideopen.session.settings import LensSettings, MapSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray leaves files and sockets to the collector
 

@@ -87,7 +87,7 @@ def test_info_gives_the_reason_why_a_backend_cannot_run(wideopen, monkeypatch):
     from wideopen.backends import Backend
 
     broken = {"quantum": Backend(lambda: "no qubits here", lambda: None)}
-    monkeypatch.setattr("wideopen.ops.render.BACKENDS", broken)
+    monkeypatch.setattr("wideopen.rendering.BACKENDS", broken)
     assert "render    quantum    no qubits here" in wideopen("info").out
 
 

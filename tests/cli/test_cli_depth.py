@@ -12,9 +12,9 @@ from small_portrait import HEIGHT, WIDTH, nearness
 
 from tiny_depth import save_tiny
 from wideopen.cli.report import steps
+from wideopen.disparity.nets import hub
 from wideopen.errors import WeightsError
-from wideopen.io.embedded import Embedded
-from wideopen.nets.depth import hub
+from wideopen.files.inside import Embedded
 
 MATTE = ("--matte", "matte.png")
 
@@ -66,7 +66,7 @@ def test_depth_writes_what_a_model_predicts(wideopen, tiny):
 
 
 def test_depth_inside_the_photo_is_used_first(wideopen, monkeypatch, fetched):
-    monkeypatch.setattr("wideopen.jobs.mattes.read_embedded", lambda _: Embedded(depth=Phone))
+    monkeypatch.setattr("wideopen.session.matte_source.read_embedded", lambda _: Embedded(depth=Phone))
     for asked in ("auto", "embedded"):
         done = wideopen("render", "photo.png", *MATTE, "--json", "--overwrite", "--depth", asked)
         assert (done.code, done.err) == (0, [])

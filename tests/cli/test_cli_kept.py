@@ -11,8 +11,10 @@ from PIL import Image
 from small_portrait import HEIGHT, WIDTH, load, nearness, save_grey
 
 from wideopen.errors import InvalidInput
-from wideopen.io import Keep, jpeg, read, read_kept, srgb_u8, write, xmp
-from wideopen.jobs.kept import read_with_kept
+from wideopen.files import Keep, read, read_kept, srgb_u8, write
+from wideopen.files.containers import jpeg
+from wideopen.files.metadata import xmp
+from wideopen.session.kept_maps import read_with_kept
 
 AGAIN = ("--focus", "d=0.3", "--blur", "5px", "--grain", "off")
 SOURCE = "kept with the photo"
@@ -100,7 +102,7 @@ def test_the_maps_are_kept_to_16_bits_and_nothing_else_of_the_photo_is_lost(keep
 
 
 def test_other_programs_find_the_disparity_as_a_depth_map(keep, folder):
-    embedded = pytest.importorskip("wideopen.io.embedded")
+    embedded = pytest.importorskip("wideopen.files.inside")
     keep("kept.jpg", "--no-filter-disparity")
     found = embedded.read_embedded(folder / "kept.jpg")
     assert (found.depth.kind, found.ignored) == ("relative_disparity", ())
@@ -210,7 +212,7 @@ def test_bits_that_a_format_lacks_are_refused(refused):
 
 
 def test_a_format_whose_library_is_missing_is_refused_before_any_work(refused, monkeypatch):
-    from wideopen.io import formats
+    from wideopen.files import formats
 
     monkeypatch.setattr(formats, "find_spec", lambda _name: None)
     assert refused("render", "photo.png", "-o", "a.jxl") == (

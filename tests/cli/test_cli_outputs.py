@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from small_portrait import HEIGHT, WIDTH, contents, load, portrait, save_grey, subject
 
-from wideopen.jobs.names import result_paths
+from wideopen.session.results import result_paths
 
 MATTE = ("--matte", "matte.png")
 
@@ -188,7 +188,7 @@ def test_failure_while_writing_leaves_nothing(refused, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wideopen.io.atomic._take_name", full)
+    monkeypatch.setattr("wideopen.files.atomic._take_name", full)
     assert "No space left" in refused("render", "photo.png", *MATTE, "-o", "r.png")
 
 

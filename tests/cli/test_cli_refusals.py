@@ -273,7 +273,7 @@ def test_bug_of_ours_is_exit_1_and_leaves_nothing(wideopen, folder, monkeypatch,
         raise ZeroDivisionError("two\nlines")
 
     monkeypatch.delenv("WIDEOPEN_DEBUG", raising=False)
-    monkeypatch.setattr(f"wideopen.jobs.{step}", broken)
+    monkeypatch.setattr(f"wideopen.session.{step}", broken)
     before = contents(folder)
     done = wideopen("render", "photo.png", *MATTE)
     assert (done.code, done.out, len(done.err)) == (1, "", 1)
@@ -288,7 +288,7 @@ def test_interrupt_leaves_nothing(wideopen, folder, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("wideopen.jobs.render_file.render", interrupted)
+    monkeypatch.setattr("wideopen.session.render_file.render", interrupted)
     before = contents(folder)
     done = wideopen("render", "photo.png", *MATTE)
     assert (done.code, done.out) == (130, "")

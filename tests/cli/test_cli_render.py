@@ -8,7 +8,7 @@ from PIL import Image
 from small_portrait import HEIGHT, WIDTH, load, nearness, portrait, save_grey, subject
 
 from wideopen import read
-from wideopen.io import srgb_u8
+from wideopen.files import srgb_u8
 
 INSIDE, OUTSIDE = subject() == 1, subject() == 0
 

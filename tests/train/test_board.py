@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from wideopen.nets.matting.model import StageOutput
+from wideopen.matting.net.model import StageOutput
 from wideopen.train.board import Board, picture_grid
 
 

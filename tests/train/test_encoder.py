@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from safetensors.torch import load_file
 
 from wideopen.errors import InvalidInput, WeightsError
-from wideopen.nets.matting.encoders import build_encoder, load_encoder_weights
+from wideopen.matting.net.encoders import build_encoder, load_encoder_weights
 from wideopen.train.encoder import Apprentice, correlation_loss, hint_loss, train_encoder
 from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
 from wideopen.train.trainer import Trainer

@@ -11,14 +11,14 @@ from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
-from wideopen.nets.matting.encoders import build_encoder, load_encoder_weights
-from wideopen.nets.matting.model import StageOutput
+from wideopen.evals.matte_pairs import find_pairs
+from wideopen.matting.net.encoders import build_encoder, load_encoder_weights
+from wideopen.matting.net.model import StageOutput
 from wideopen.train.augment import Chances
 from wideopen.train.board import picture_grid
 from wideopen.train.checkpoint import load_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.matting import run_training
-from wideopen.train.photos import find_pairs
 from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
 from wideopen.train.store import load_photos
 

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 from skimage.data import astronaut, coffee, rocket
 from torch.nn import functional
 
-from wideopen.nets.matting.encoders import build_encoder
-from wideopen.nets.matting.weights import load_net
+from wideopen.matting.net.encoders import build_encoder
+from wideopen.matting.weights import load_net
 from wideopen.train.encoder import correlation_loss
 from wideopen.train.grow import PLAN, Slots, aligned, cells, grow, least_squares
 

@@ -11,17 +11,19 @@ from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from wideopen.errors import InvalidInput, WeightsError
-from wideopen.nets.matting.encoders import build_encoder
-from wideopen.nets.matting.predict import predict_matte
+from wideopen.evals.matte_pairs import find_pairs
+from wideopen.evals.mattes import Figures, measure
+from wideopen.matting.net.encoders import build_encoder
+from wideopen.matting.predict import predict_matte
+from wideopen.matting.transition import transition
 from wideopen.train import trainer as trainer_module
 from wideopen.train.augment import Chances, Stock, as_taken, random_window, sample
 from wideopen.train.checkpoint import load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
-from wideopen.train.evaluate import Figures, measure, transition
 from wideopen.train.export import export_weights
 from wideopen.train.foreground import kept_subject_colour, subject_colour
 from wideopen.train.matting import run_training
-from wideopen.train.photos import Photo, find_pairs, load_photo
+from wideopen.train.photos import Photo, load_photo
 from wideopen.train.run import Reports, Schedule, TrainRun
 from wideopen.train.trainer import learning_rate
 

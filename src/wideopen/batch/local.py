@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from wideopen.batch.work import Task, do
 from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout
-from wideopen.jobs.render_file import Job
+from wideopen.session.render_file import Job
 from wideopen.workers import Finished, WarmUp, Workers
 
 _TICK_S = 0.2

@@ -13,9 +13,9 @@ from wideopen.batch.plan import Step, plan
 from wideopen.batch.walk import Found, Problem
 from wideopen.batch.work import Task, inputs_of, settings_hash, with_matte_folder
 from wideopen.errors import InvalidInput
-from wideopen.io.atomic import remove_leftovers
-from wideopen.io.kept import sidecar_of
-from wideopen.jobs.render_file import Job
+from wideopen.files.atomic import remove_leftovers
+from wideopen.files.kept import sidecar_of
+from wideopen.session.render_file import Job
 
 
 class Listener(Protocol):

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from wideopen.batch.places import file_system, is_url, plain
 from wideopen.checks import require
-from wideopen.io.formats import EXTENSIONS, RAW_EXTENSIONS
-from wideopen.jobs.names import result_name
+from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
+from wideopen.session.results import result_name
 
 _PHOTOS = frozenset((*EXTENSIONS, *RAW_EXTENSIONS))
 

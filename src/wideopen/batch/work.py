@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from wideopen.batch.places import Status, digest_of, is_url, local_copy, local_result, status_of
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, WideopenError
-from wideopen.io.kept import sidecar_of
-from wideopen.jobs.depth import Depths
-from wideopen.jobs.open_photo import Given
-from wideopen.jobs.progress import Steps
-from wideopen.jobs.render_file import Job, render_file
+from wideopen.files.kept import sidecar_of
+from wideopen.session.depth_source import Depths
+from wideopen.session.open_photo import Given
+from wideopen.session.progress import Steps
+from wideopen.session.render_file import Job, render_file
 
 
 class Task(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from wideopen.cli import batch, evaluate, export, extract, info, maps, render, reproduce, serve, studio, train, tune
-from wideopen.cli.report import warn
+from wideopen.cli.notes import warn
 from wideopen.errors import WideopenError
 
 app = typer.Typer(

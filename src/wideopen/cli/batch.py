@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wideopen.batch.local import Engine
     from wideopen.batch.manifest import Manifest
     from wideopen.batch.walk import Found, Problem
-    from wideopen.jobs.render_file import Job
+    from wideopen.session.render_file import Job
 
     _MakeEngine = Callable[[list[Found | Problem] | None], tuple[Engine, Job]]
 
@@ -92,9 +92,9 @@ def batch(
     as_json: options.Json = False,
 ) -> int:
     """Render many photos, on all cores or a cluster. Folders keep their shape; a bad photo costs only itself."""
-    from wideopen.jobs.open_photo import Given
-    from wideopen.jobs.render_file import Job
-    from wideopen.jobs.settings import MapSettings, OutputSettings
+    from wideopen.session.open_photo import Given
+    from wideopen.session.render_file import Job
+    from wideopen.session.settings import MapSettings, OutputSettings
 
     chosen = {"look": look, "blur": blur, "focus": focus, "focus_range": focus_range, "planes": planes}
     chosen |= {"aperture": aperture, "cat_eye": cat_eye, "highlights": highlights, "grain": grain, "quality": quality}
@@ -208,8 +208,8 @@ def _local_engine(
     from dataclasses import replace
 
     from wideopen.batch.local import LocalEngine, warm_up_of
-    from wideopen.batch.memory import megapixels_for, worker_mb
-    from wideopen.cli.report import warn
+    from wideopen.batch.worker_memory import megapixels_for, worker_mb
+    from wideopen.cli.notes import warn
     from wideopen.workers import Workers, pool_size
     from wideopen.workers.size import SHARE, usable_memory_mb
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from wideopen.batch.local import Stop
-from wideopen.batch.report import Counts, JsonLines
-from wideopen.cli.report import warn
+from wideopen.batch.tally import Counts, JsonLines
+from wideopen.cli.notes import warn
 from wideopen.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from wideopen.jobs.settings import LensSettings
+    from wideopen.session.settings import LensSettings
 
 PresetName = Annotated[
     str | None,
@@ -20,8 +20,8 @@ def lens_settings(
 
     `beneath` goes before the defaults of LensSettings only. Raises InvalidInput.
     """
-    from wideopen.jobs.presets import read_preset
-    from wideopen.jobs.settings import LensSettings
+    from wideopen.session.presets import read_preset
+    from wideopen.session.settings import LensSettings
 
     if preset is None:
         return LensSettings(**(beneath or {}) | values)

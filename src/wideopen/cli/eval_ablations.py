@@ -38,8 +38,8 @@ def ablations(
     from wideopen.checks import require
     from wideopen.evals.ablations import ablate
     from wideopen.evals.sheet import require_sheet, stacked, write_sheet
-    from wideopen.jobs.presets import read_preset
-    from wideopen.jobs.settings import LensSettings, MapSettings
+    from wideopen.session.presets import read_preset
+    from wideopen.session.settings import LensSettings, MapSettings
 
     require(1 <= crops <= 20, f"--crops: expected 1 to 20, found {crops}")
     check_targets([path for path in (csv, json, sheet) if path is not None], overwrite=overwrite)
@@ -66,7 +66,7 @@ def ablations(
 
 
 def _print(result: "Ablated") -> None:
-    from wideopen.evals.report import means, table
+    from wideopen.evals.figures import means, table
 
     lines = [(name, means(rows.values())) for name, rows in result.figures.items()]
     for line in table(lines, first=f"{len(next(iter(result.figures.values())))} pairs"):
@@ -74,8 +74,8 @@ def _print(result: "Ablated") -> None:
 
 
 def _write(result: "Ablated", csv: Path | None, json: Path | None, *, overwrite: bool) -> None:
-    from wideopen.evals.report import COLUMNS, finite, means, write_json
-    from wideopen.io.atomic import atomic_file
+    from wideopen.evals.figures import COLUMNS, finite, means, write_json
+    from wideopen.files.atomic import atomic_file
 
     if csv is not None:
         text = io.StringIO()

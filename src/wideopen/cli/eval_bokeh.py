@@ -8,12 +8,13 @@ import typer
 
 from wideopen.cli import options
 from wideopen.cli.chosen import PresetName, lens_settings
-from wideopen.cli.report import count, steps, warn
+from wideopen.cli.notes import warn
+from wideopen.cli.report import count, steps
 
 if TYPE_CHECKING:
     from wideopen.evals.judge import Judged, Method
     from wideopen.evals.pairs import Found, Problem
-    from wideopen.jobs.settings import LensSettings, MapSettings
+    from wideopen.session.settings import LensSettings, MapSettings
 
 Pairs = Annotated[
     Path,
@@ -60,7 +61,7 @@ def bokeh(
     """Print PSNR, PSNR at the subject's edge, SSIM, FLIP and LPIPS against true pictures with bokeh."""
     from wideopen.evals.judge import by_others, by_us
     from wideopen.evals.sheet import require_sheet
-    from wideopen.jobs.settings import MapSettings
+    from wideopen.session.settings import MapSettings
 
     check_targets([path for path in (csv, json, sheet) if path is not None], overwrite=overwrite)
     if sheet is not None:
@@ -88,8 +89,8 @@ def bokeh(
 
 def check_targets(paths: list[Path], *, overwrite: bool) -> None:
     """Refuse files that could not be written in the end. Raises InvalidInput."""
-    from wideopen.io.atomic import check_target
-    from wideopen.jobs.names import require_distinct
+    from wideopen.files.atomic import check_target
+    from wideopen.session.results import require_distinct
 
     for path in paths:
         check_target(path, overwrite=overwrite)
@@ -107,7 +108,7 @@ def found_pairs(folder: Path) -> "Found":
 
 def tell_problems(problems: "Any", what: str) -> None:
     """A table on stderr, if there is anything in it."""
-    from wideopen.evals.report import listed
+    from wideopen.evals.figures import listed
 
     rows: list[Problem] = list(problems)
     if rows:
@@ -141,7 +142,7 @@ def _judge(
 
 
 def _print(judged: "Judged") -> None:
-    from wideopen.evals.report import means, table
+    from wideopen.evals.figures import means, table
 
     lines = [("as they are", means(row.figures for row in judged.rows))]
     fits = [row.aligned for row in judged.rows if row.aligned is not None]
@@ -164,8 +165,8 @@ def _about(pairs: Path, pred: Path | None, settings: "LensSettings", maps: "MapS
 def _write(
     judged: "Judged", found: "Found", about: dict[str, Any], csv: Path | None, json: Path | None, *, overwrite: bool
 ) -> None:
-    from wideopen.evals.report import report, write_csv, write_json
-    from wideopen.io.atomic import atomic_file
+    from wideopen.evals.figures import report, write_csv, write_json
+    from wideopen.files.atomic import atomic_file
 
     if csv is not None:
         text = io.StringIO()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wideopen.cli import eval_ablations, eval_bokeh, options
-from wideopen.cli.report import steps, warn
+from wideopen.cli.notes import warn
+from wideopen.cli.report import steps
 
 if TYPE_CHECKING:
-    from wideopen.nets.matting.config import Inference
-    from wideopen.train.evaluate import Judged, Matter
+    from wideopen.evals.mattes import Judged, Matter
+    from wideopen.matting.net.variants import Inference
 
 app = typer.Typer(help="Judge mattes and pictures against the true ones.", no_args_is_help=True)
 app.command("bokeh")(eval_bokeh.bokeh)
@@ -45,12 +46,12 @@ def matting(
 ) -> int:
     """Print MAD, MSE, SAD, gradient and connectivity errors, over whole photos and over the transition."""
     from wideopen.checks import require
-    from wideopen.io.atomic import check_target
-    from wideopen.jobs.names import require_distinct
-    from wideopen.nets.matting.config import Inference
-    from wideopen.pipeline.mattes import require_matting
-    from wideopen.train.evaluate import judge, mattes_of
-    from wideopen.train.photos import find_pairs
+    from wideopen.evals.matte_pairs import find_pairs
+    from wideopen.evals.mattes import judge, mattes_of
+    from wideopen.files.atomic import check_target
+    from wideopen.matting.find_matte import require_matting
+    from wideopen.matting.net.variants import Inference
+    from wideopen.session.results import require_distinct
 
     require_matting(matting)
     require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
@@ -80,14 +81,14 @@ def matting(
 
 
 def _network(matting: str, inference: "Inference", device: str) -> "Matter":
-    from wideopen.pipeline.mattes import find_matte
+    from wideopen.matting.find_matte import find_matte
 
     return lambda _, rgb: find_matte(rgb, matting, inference, device)[0]
 
 
 def _print(judged: "Judged") -> None:
     """Means by set and over all photos, as a table."""
-    from wideopen.train.evaluate import NAMES, Judged
+    from wideopen.evals.mattes import NAMES, Judged
 
     judged.mean()  # refuses none before anything is printed
     typer.echo(f"{'':14}{'photos':>7}{'':12}" + "".join(f"{name:>13}" for name in NAMES))
@@ -102,8 +103,8 @@ def _print(judged: "Judged") -> None:
 
 
 def _write(judged: "Judged", matter: "Matter", csv: Path | None, worst: Path | None, *, overwrite: bool) -> None:
-    from wideopen.io.atomic import atomic_file
-    from wideopen.train.evaluate import picture_of_worst, write_csv
+    from wideopen.evals.mattes import picture_of_worst, write_csv
+    from wideopen.files.atomic import atomic_file
 
     if csv is not None:
         text = io.StringIO()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.report import warn
+from wideopen.cli.notes import warn
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
-    from wideopen.io.embedded import DepthMap, Embedded
+    from wideopen.files.inside import DepthMap, Embedded
 
 
 def extract(
@@ -26,9 +26,9 @@ def extract(
     not where the file has no unit), NAME.matte.png (for --matte), NAME.hair.png and the like.
     """
     from wideopen.checks import require
-    from wideopen.io import write_map
-    from wideopen.io.embedded import read_embedded
-    from wideopen.jobs.names import make_folder, require_map_output
+    from wideopen.files import write_map
+    from wideopen.files.inside import read_embedded
+    from wideopen.session.results import make_folder, require_map_output
 
     parts = read_embedded(photo)
     maps, metres = _maps(parts), _metres(parts.depth)
@@ -51,7 +51,7 @@ def extract(
 
 def _maps(parts: "Embedded") -> "dict[str, F32]":
     """What is written as 16-bit grey, by the name of its file."""
-    from wideopen.ops.depth_map import to_disparity
+    from wideopen.disparity.depth_map import to_disparity
 
     maps = {} if parts.depth is None else {"disparity": to_disparity(parts.depth)}
     if parts.portrait_matte is not None:
@@ -75,7 +75,7 @@ def _metres(depth: "DepthMap | None") -> "F32 | None":
 def _write_floats(path: Path, values: "F32", *, overwrite: bool) -> None:
     import numpy as np
 
-    from wideopen.io.atomic import atomic_file
+    from wideopen.files.atomic import atomic_file
 
     with atomic_file(path, overwrite=overwrite) as out:
         np.save(out, values, allow_pickle=False)

@@ -49,8 +49,8 @@ def _installation() -> None:
     for line in backend_lines():
         typer.echo(f"  {line}")
     typer.echo("matting weights")
-    from wideopen.nets.depth.hub import describe as depth_models
-    from wideopen.nets.matting.weights import describe
+    from wideopen.disparity.nets.hub import describe as depth_models
+    from wideopen.matting.weights import describe
 
     for line in describe():
         typer.echo(f"  {line}")
@@ -61,10 +61,10 @@ def _installation() -> None:
 
 def backend_lines() -> list[str]:
     """One line per operator and backend: usable, or why not."""
-    from wideopen.ops.render import BACKENDS as RENDERERS
-    from wideopen.ops.sheets import BACKENDS as SEPARATORS
-    from wideopen.ops.transfer import BACKENDS as TRANSFERS
-    from wideopen.ops.upsample import BACKENDS as UPSAMPLERS
+    from wideopen.arrays.transfer import BACKENDS as TRANSFERS
+    from wideopen.disparity.upsample import BACKENDS as UPSAMPLERS
+    from wideopen.rendering import BACKENDS as RENDERERS
+    from wideopen.sheets import BACKENDS as SEPARATORS
 
     lines = []
     for operator, backends in (
@@ -75,8 +75,8 @@ def backend_lines() -> list[str]:
     ):
         for name, backend in backends.items():
             lines.append(f"{operator:9} {name:10} {backend.why_not() or 'usable'}")
-    from wideopen.nets.matting.config import BACKENDS as NETWORKS
-    from wideopen.nets.matting.config import why_not
+    from wideopen.matting.net.variants import BACKENDS as NETWORKS
+    from wideopen.matting.net.variants import why_not
 
     lines += [f"{'matting':9} {name:10} {why_not(name) or 'usable'}" for name in NETWORKS if name != "auto"]
     return lines

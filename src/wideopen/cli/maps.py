@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.report import steps, warn
+from wideopen.cli.notes import warn
+from wideopen.cli.report import steps
 
 Out = Annotated[
     Path, typer.Option("-o", "--out", help="Map to write: .png (16 bit), .tif or .npy.", show_default=False)
@@ -28,12 +29,12 @@ def matte(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the subject's matte: white = subject, grey = partly covered."""
-    from wideopen.io import read, write_map
-    from wideopen.jobs import mattes
-    from wideopen.jobs.names import require_map_output
-    from wideopen.jobs.settings import MapSettings
+    from wideopen.files import read, write_map
+    from wideopen.matting.find_matte import emptiness, find_matte
     from wideopen.photo import srgb_u8
-    from wideopen.pipeline.mattes import emptiness, find_matte
+    from wideopen.session import matte_source as mattes
+    from wideopen.session.results import require_map_output
+    from wideopen.session.settings import MapSettings
 
     settings = MapSettings(
         matting=matting,
@@ -80,12 +81,12 @@ def depth(
     max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
 ) -> None:
     """Write the disparity map that render would use: white = nearest."""
-    from wideopen.io import read, read_matte, write_map
-    from wideopen.jobs import mattes
-    from wideopen.jobs.depth import Depths
-    from wideopen.jobs.names import require_map_output
-    from wideopen.jobs.settings import MapSettings
+    from wideopen.files import read, read_matte, write_map
     from wideopen.pipeline import understand
+    from wideopen.session import matte_source as mattes
+    from wideopen.session.depth_source import Depths
+    from wideopen.session.results import require_map_output
+    from wideopen.session.settings import MapSettings
 
     inputs = [photo] if matte is None else [photo, matte]
     settings = MapSettings(

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
-    from wideopen.io.embedded import DepthMap
+    from wideopen.files.inside import DepthMap
 
 UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a unit"}
 
@@ -25,8 +25,8 @@ def photo_info(photo: Path, *, as_json: bool) -> None:
 
 def describe(photo: Path) -> dict[str, Any]:
     """Return what --json prints. Raises InvalidInput for what is no readable photo."""
-    from wideopen.io.embedded import read_embedded
-    from wideopen.io.facts import read_facts
+    from wideopen.files.facts import read_facts
+    from wideopen.files.inside import read_embedded
 
     facts = read_facts(photo)
     parts = read_embedded(photo)

@@ -18,8 +18,8 @@ from rich.progress import (
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from wideopen.cli.report import PlainSteps
-from wideopen.jobs.progress import Steps
+from wideopen.cli.notes import PlainSteps
+from wideopen.session.progress import Steps
 
 
 class _Bar(BarColumn):

@@ -8,11 +8,12 @@ import typer
 
 from wideopen.cli import options
 from wideopen.cli.chosen import PresetName, lens_settings
-from wideopen.cli.report import steps, warn
+from wideopen.cli.notes import warn
+from wideopen.cli.report import steps
 from wideopen.errors import WideopenError
 
 if TYPE_CHECKING:  # all that needs NumPy is imported inside the functions, so that --help is quick
-    from wideopen.jobs.render_file import Job
+    from wideopen.session.render_file import Job
 
 
 def render(
@@ -60,9 +61,9 @@ def render(
 ) -> int:
     """Render photos as a fast lens wide open would have taken them."""
     from wideopen.checks import require
-    from wideopen.jobs.open_photo import Given
-    from wideopen.jobs.render_file import Job
-    from wideopen.jobs.settings import MapSettings, OutputSettings
+    from wideopen.session.open_photo import Given
+    from wideopen.session.render_file import Job
+    from wideopen.session.settings import MapSettings, OutputSettings
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
@@ -103,7 +104,7 @@ def render(
 
 def _results(photos: list[Path], out: Path | None, job: "Job") -> list[Path]:
     """One result per photo. Raises InvalidInput for all that could not be written in the end."""
-    from wideopen.jobs.names import (
+    from wideopen.session.results import (
         require_bits,
         require_distinct,
         require_map_output,
@@ -126,8 +127,8 @@ def _results(photos: list[Path], out: Path | None, job: "Job") -> list[Path]:
 
 def _render_all(photos: list[Path], paths: list[Path], job: "Job", *, as_json: bool) -> int:
     """Render each photo; one that cannot be is told of, and the others are rendered. Returns the exit code."""
-    from wideopen.jobs.depth import Depths
-    from wideopen.jobs.render_file import render_file
+    from wideopen.session.depth_source import Depths
+    from wideopen.session.render_file import render_file
 
     depths = Depths(job.maps.depth, offline=job.maps.offline)
     with steps(job.maps.depth) as step:

@@ -1,23 +1,11 @@
-"""What the commands print: notes and errors on stderr, progress only on a terminal."""
+"""What the commands show while they work: progress, only on a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from wideopen.jobs.progress import Steps
-
-
-def warn(line: str) -> None:
-    """One line on stderr."""
-    sys.stderr.write(" ".join(line.split()) + "\n")
-
-
-class PlainSteps(Steps):
-    """Notes on stderr, and no steps."""
-
-    def note(self, line: str) -> None:
-        """One line on stderr."""
-        warn(line)
+from wideopen.cli.notes import PlainSteps
+from wideopen.session.progress import Steps
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import typer
 from wideopen.cli import options
 
 if TYPE_CHECKING:
-    from wideopen.serve.config import ServeConfig
+    from wideopen.service.operation import ServeConfig
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEEDS = {"fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve", "prometheus_client": "serve"}
@@ -52,8 +52,8 @@ def serve(
     """Serve renderings over HTTP (docs/service.md)."""
     _require_extras(studio=studio)
     from wideopen.checks import require
-    from wideopen.jobs.settings import MapSettings
-    from wideopen.serve.config import Limits, SceneLimits, ServeConfig
+    from wideopen.service.operation import Limits, SceneLimits, ServeConfig
+    from wideopen.session.settings import MapSettings
     from wideopen.workers import pool_size
 
     require(log_level in _LEVELS, f"--log-level: expected {', '.join(_LEVELS)}, found {log_level!r}")
@@ -87,11 +87,12 @@ def serve(
 
 
 def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connections: int, log_level: str) -> None:
-    from wideopen.cli.report import steps, warn
+    from wideopen.cli.notes import warn
+    from wideopen.cli.report import steps
     from wideopen.errors import InvalidInput
-    from wideopen.jobs.depth import Depths
-    from wideopen.serve import server
-    from wideopen.serve.log import to_stderr
+    from wideopen.service import server
+    from wideopen.service.log import to_stderr
+    from wideopen.session.depth_source import Depths
 
     if host not in _LOOPBACK and config.token is None:
         warn(f"note: {host} may be reached by others, and no --token-file is given: everybody may use the service")

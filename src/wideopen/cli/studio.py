@@ -19,6 +19,6 @@ def studio(
 
     if find_spec("gradio") is None:
         raise InvalidInput("studio needs gradio, found it not installed; pip install 'wideopen[web]'")
-    from wideopen.web.launch import serve
+    from wideopen.studio.launch import serve
 
     serve(host, port, photo)

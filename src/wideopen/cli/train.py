@@ -71,12 +71,12 @@ def matting(
     resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's last checkpoint.")] = False,
 ) -> None:
     """Train the matting network on photos with true mattes."""
-    from wideopen.train.memory import keep_large_allocations
+    from wideopen.train.large_tensors import keep_large_allocations
 
     keep_large_allocations()
     import logging
 
-    from wideopen.nets.matting.config import ablated
+    from wideopen.matting.net.variants import ablated
     from wideopen.train.augment import WITH_THINGS, Chances
     from wideopen.train.matting import run_training
     from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
@@ -143,7 +143,7 @@ def encoder(
     resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's checkpoint.")] = False,
 ) -> None:
     """Teach an encoder what a small trained one sees; where no trained one can be had (--encoder-weights OUT)."""
-    from wideopen.train.memory import keep_large_allocations
+    from wideopen.train.large_tensors import keep_large_allocations
 
     keep_large_allocations()
     import logging
@@ -193,9 +193,9 @@ def evaluate(
     stages: Annotated[int | None, typer.Option(help="Stages T.")] = None,
 ) -> None:
     """Print MAD, MSE and the transition's MAD of each set's validation photos."""
-    from wideopen.nets.matting.weights import load_net
-    from wideopen.train.evaluate import evaluate_net
-    from wideopen.train.photos import find_pairs
+    from wideopen.evals.matte_pairs import find_pairs
+    from wideopen.evals.mattes import evaluate_net
+    from wideopen.matting.weights import load_net
 
     val = [pair for pair in find_pairs(data) if pair.part == "val"]
     typer.echo("set photos MAD MSE transition-MAD")

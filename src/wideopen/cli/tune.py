@@ -38,11 +38,11 @@ def tune(
 ) -> None:
     """Find the constants of a look with which pictures come closest to the true ones."""
     from wideopen.checks import require
-    from wideopen.jobs.presets import write_preset
-    from wideopen.jobs.settings import MapSettings
-    from wideopen.tune.history import require_plot, write_history
-    from wideopen.tune.objective import parse_weights
-    from wideopen.tune.study import Search, require_optuna, tune
+    from wideopen.evals.tune.history import require_plot, write_history
+    from wideopen.evals.tune.objective import parse_weights
+    from wideopen.evals.tune.study import Search, require_optuna, tune
+    from wideopen.session.presets import write_preset
+    from wideopen.session.settings import MapSettings
 
     require_optuna(sampler)
     require(out.suffix == ".json", f"-o: expected a preset as .json, found {out}")

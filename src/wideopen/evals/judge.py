@@ -12,13 +12,13 @@ from wideopen.errors import InvalidInput, WideopenError
 from wideopen.evals import align
 from wideopen.evals.measures import Figures, Measure, displayed, edge_band, flip, measure
 from wideopen.evals.pairs import PICTURES, Pair, Problem
-from wideopen.io import read, read_matte
-from wideopen.jobs.depth import Depths
-from wideopen.jobs.open_photo import Given, Opened, open_photo
-from wideopen.jobs.progress import SILENT, Steps
-from wideopen.jobs.settings import LensSettings, MapSettings
+from wideopen.files import read, read_matte
 from wideopen.lens import Lens
 from wideopen.pipeline import render
+from wideopen.session.depth_source import Depths
+from wideopen.session.open_photo import Given, Opened, open_photo
+from wideopen.session.progress import SILENT, Steps
+from wideopen.session.settings import LensSettings, MapSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

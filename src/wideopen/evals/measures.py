@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wideopen.arrays.transfer import encode
 from wideopen.checks import F32, require
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput, WeightsError
-from wideopen.ops.transfer import encode
 
 BAND = 6 / 640
 """Half width of the edge band, as a fraction of the long side; 6 pixels on the lens benchmark's photos."""

@@ -17,9 +17,9 @@ from typing import Any
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.io.facts import read_facts
-from wideopen.io.formats import EXTENSIONS, RAW_EXTENSIONS
-from wideopen.jobs.settings import LensSettings
+from wideopen.files.facts import read_facts
+from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
+from wideopen.session.settings import LensSettings
 
 META_FORMAT = 1
 SHARP_FOLDERS = ("sharp", "original")

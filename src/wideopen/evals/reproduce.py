@@ -7,16 +7,16 @@ from typing import Any
 
 from wideopen.checks import F32, U8, require
 from wideopen.errors import InvalidInput
+from wideopen.evals.figures import means
 from wideopen.evals.judge import Measures, by_us, judge
+from wideopen.evals.matte_pairs import Pair, find_pairs
+from wideopen.evals.mattes import judge as judge_mattes
 from wideopen.evals.pairs import Pair as BokehPair
 from wideopen.evals.paper_tables import ABLATED, TABLE_1, TABLE_2, TABLE_3, PaperTable
-from wideopen.evals.report import means
-from wideopen.jobs.presets import read_preset
-from wideopen.jobs.settings import LensSettings, MapSettings
-from wideopen.nets.matting.config import AS_TRAINED
-from wideopen.pipeline.mattes import find_matte
-from wideopen.train.evaluate import judge as judge_mattes
-from wideopen.train.photos import Pair, find_pairs
+from wideopen.matting.find_matte import find_matte
+from wideopen.matting.net.variants import AS_TRAINED
+from wideopen.session.presets import read_preset
+from wideopen.session.settings import LensSettings, MapSettings
 
 GROUPS = ("P3M-500-P", "P3M-500-NP")
 SHIPPED = "mobile"

@@ -8,7 +8,7 @@ import numpy as np
 
 from wideopen.checks import F32, U8, require
 from wideopen.evals.judge import Row, Shown
-from wideopen.io.atomic import atomic_file
+from wideopen.files.atomic import atomic_file
 
 ERROR_GAIN = 8
 ROWS = 10

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor
 
 from wideopen.errors import BackendUnavailable
-from wideopen.nets.matting.blocks import resize
-from wideopen.nets.matting.model import StageOutput
+from wideopen.matting.net.blocks import resize
+from wideopen.matting.net.model import StageOutput
 
 SHOWN = 4  # samples in a picture
 

@@ -24,18 +24,18 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from wideopen.checks import require
-from wideopen.nets.matting.blocks import resize
-from wideopen.nets.matting.config import FEATURE_CHANNELS, PRESETS
-from wideopen.nets.matting.encoders import MobileNetFeatures, ResNetFeatures, build_encoder
-from wideopen.nets.matting.model import STRIDE
-from wideopen.nets.matting.weights import load_net
+from wideopen.evals.matte_pairs import find_pairs
+from wideopen.matting.net.blocks import resize
+from wideopen.matting.net.encoders import MobileNetFeatures, ResNetFeatures, build_encoder
+from wideopen.matting.net.model import STRIDE
+from wideopen.matting.net.variants import FEATURE_CHANNELS, PRESETS
+from wideopen.matting.weights import load_net
 from wideopen.train.board import Board
 from wideopen.train.checkpoint import Average, load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches, to_image_bchw
 from wideopen.train.grow import aligned, cells, grow, least_squares
+from wideopen.train.large_tensors import keep_large_allocations
 from wideopen.train.matting import StopSignal, make_batches
-from wideopen.train.memory import keep_large_allocations
-from wideopen.train.photos import find_pairs
 from wideopen.train.run import TrainRun
 from wideopen.train.trainer import CLIP, learning_rate, make_fabric
 

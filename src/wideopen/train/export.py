@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from wideopen.checks import require
-from wideopen.nets.matting.weights import save_weights
+from wideopen.matting.weights import save_weights
 from wideopen.train.checkpoint import load_checkpoint
 
 

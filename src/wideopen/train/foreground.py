@@ -1,7 +1,7 @@
 """The subject's own colour, estimated once per photo and kept in a folder.
 
 Where hair is mixed with the background, a subject on a new scene needs its own colour F. It is what the
-renderer's sheets estimate (`ops/sheets`): on eight portraits with strands drawn over known colours the mean
+renderer's sheets estimate (`sheets`): on eight portraits with strands drawn over known colours the mean
 error in the hair was 0.009, blur fusion's (Forte, ICIP 2021), used before, 0.020; 80 ms instead of 25 at 512 pixels.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from wideopen.backends import pick
 from wideopen.checks import U8
-from wideopen.ops.sheets import BACKENDS
+from wideopen.sheets import BACKENDS
 
 VERSION = b"sheets 1"  # part of each name: another method makes other files
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wideopen.nets.matting.encoders import MobileNetFeatures, ResNetFeatures
+from wideopen.matting.net.encoders import MobileNetFeatures, ResNetFeatures
 
 Layer = Any  # one of transformers' modules: their parts have no types
 SHIFT = 1  # cells by which the student's grid runs ahead of the teacher's, down and to the right

@@ -20,15 +20,16 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from wideopen.nets.matting.config import PRESETS
-from wideopen.nets.matting.model import MattingNet
+from wideopen.evals.matte_pairs import Pair, find_pairs
+from wideopen.evals.mattes import evaluate_net
+from wideopen.matting.net.model import MattingNet
+from wideopen.matting.net.variants import PRESETS
 from wideopen.train.board import SHOWN, Board, picture_grid
 from wideopen.train.checkpoint import save_checkpoint
 from wideopen.train.data import Batches
-from wideopen.train.evaluate import evaluate_net
 from wideopen.train.export import current_commit
-from wideopen.train.memory import keep_large_allocations
-from wideopen.train.photos import Pair, find_pairs, load_backgrounds
+from wideopen.train.large_tensors import keep_large_allocations
+from wideopen.train.photos import load_backgrounds
 from wideopen.train.run import TrainRun
 from wideopen.train.store import load_photos
 from wideopen.train.things import load_things

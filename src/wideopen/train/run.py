@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from wideopen.checks import require
-from wideopen.nets.matting.config import PRESETS
+from wideopen.matting.net.variants import PRESETS
 from wideopen.train.augment import Chances
 
 

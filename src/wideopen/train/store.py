@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import overload
 
 from wideopen.errors import InvalidInput
-from wideopen.train.photos import Pair, Photo, UnreadableImage, load_photo, refuse_all
+from wideopen.evals.matte_pairs import Pair, UnreadableImage, refuse_all
+from wideopen.train.photos import Photo, load_photo
 
 AT_ONCE = 4  # photos read side by side on the first pass
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wideopen.jobs.settings import MapSettings
+    from wideopen.session.settings import MapSettings
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LIBC = ctypes.CDLL(None) if os.name == "posix" else None
@@ -30,9 +30,9 @@ class WarmUp:
         """Load everything. Raises WeightsError, BackendUnavailable, InvalidInput as the first photo would."""
         import numpy as np
 
-        from wideopen.jobs.mattes import network
         from wideopen.lens import Lens
         from wideopen.pipeline import analyze, render, understand
+        from wideopen.session.matte_source import network
 
         photo = np.random.default_rng(0).random((48, 64, 3), np.float32)
         matte = np.zeros((48, 64), np.float32)
@@ -55,7 +55,7 @@ class WarmUp:
     @property
     def compiles(self) -> bool:
         """Whether this will compile kernels, because none are cached yet."""
-        from wideopen.ops.render import first_use_compiles
+        from wideopen.rendering import first_use_compiles
 
         return first_use_compiles(self.backend, self.look)
 

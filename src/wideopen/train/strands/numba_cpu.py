@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from wideopen.ops import _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,66 @@
+"""Between display-encoded integers and linear light, for any `Encoding`, exactly.
+
+`encode(decode(codes))` is `codes` for every code of 8, 10, 12 and 16 bits: untouched
+pixels stay untouched.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.arrays.transfer.tables import code_type
+from wideopen.backends import Backend, pick
+from wideopen.checks import F32, require, require_rgb
+from wideopen.color import Encoding
+
+__all__ = ["BACKENDS", "decode", "encode"]
+
+
+def _loader(name: str) -> Callable[[], ModuleType]:
+    def load() -> ModuleType:
+        from importlib import import_module
+
+        return import_module(f"wideopen.arrays.transfer.{name}")
+
+    return load
+
+
+BACKENDS = {
+    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _loader("numba_cpu")),
+    "reference": Backend(lambda: None, _loader("reference")),
+}
+
+
+def decode(codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: str = "auto") -> F32:
+    """Return `rgb` (H, W, 3) float32, linear light in [0, 1], of display-encoded `codes`.
+
+    `codes` is (H, W, 3), uint8 for 8 bits, uint16 below 2**bit_depth for 10, 12 and 16.
+    Raises InvalidInput for another shape, type or depth.
+    """
+    kind = np.dtype(code_type(bit_depth))
+    require(
+        codes.ndim == 3 and codes.shape[2] == 3,
+        f"codes: expected shape (H, W, 3), found {codes.shape}",
+    )
+    require(codes.dtype == kind, f"codes: expected {kind} for {bit_depth} bits, found {codes.dtype}")
+    if bit_depth in (10, 12):
+        top = int(codes.max(initial=0))
+        require(top < 2**bit_depth, f"codes: expected values below {2**bit_depth}, found {top}")
+    out: F32 = pick(BACKENDS, backend)[1].decode(codes, encoding, bit_depth)
+    return out
+
+
+def encode(rgb: F32, encoding: Encoding, *, bit_depth: int, backend: str = "auto") -> NDArray[Any]:
+    """Return display-encoded codes (H, W, 3), uint8 or uint16, nearest to linear light `rgb`.
+
+    Light outside [0, 1] clips. Raises InvalidInput for another shape, type
+    or depth, NaN or infinity.
+    """
+    code_type(bit_depth)
+    light = require_rgb("rgb", rgb)
+    out: NDArray[Any] = pick(BACKENDS, backend)[1].encode(light, encoding, bit_depth)
+    return out

@@ -1,0 +1,84 @@
+"""Transfer with numba: the tables of `tables.py`, looked up in parallel.
+
+Encoding finds its code in two steps: the upper bits of a float32 name a bucket of lights, whose
+first code is in a table; then the few thresholds inside the bucket are compared. Same answer as the
+reference, bit for bit.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+import wideopen.arrays.jit  # noqa: F401  (sets the threading layer before compiling)
+from wideopen.arrays.transfer.tables import code_type, light_of_codes, thresholds
+from wideopen.checks import F32
+from wideopen.color import Encoding
+
+# Mantissa bits that name a bucket: about one threshold, or fewer, per bucket in the densest octave.
+# 12 MP at 16 bits on 2 cores: 13 bits 0.47 s, 14 bits 0.27 s, 15 bits 0.13 s, 16 bits 0.14 s.
+_MANTISSA_BITS = {8: 7, 10: 9, 12: 11, 16: 15}
+
+
+@numba.njit(parallel=True, cache=True, fastmath=False)
+def _decode(codes, light, out):
+    """out[p, c] = light[c, codes[p, c]]."""
+    for p in numba.prange(codes.shape[0]):
+        out[p, 0] = light[0, codes[p, 0]]
+        out[p, 1] = light[1, codes[p, 1]]
+        out[p, 2] = light[2, codes[p, 2]]
+
+
+@numba.njit(parallel=True, cache=True, fastmath=False)
+def _encode(rgb, bits, row_of, limits, first_code, first_bucket, shift, out):
+    """out[p, c] = number of limits[row] <= rgb[p, c]; `bits`: `rgb` as int32."""
+    last = first_code.shape[1] - 1
+    for p in numba.prange(rgb.shape[0]):
+        for c in range(3):
+            row = row_of[c]
+            bucket = min(max((bits[p, c] >> shift) - first_bucket, 0), last)
+            code = np.intp(first_code[row, bucket])
+            while rgb[p, c] >= limits[row, code]:
+                code += 1
+            out[p, c] = code
+
+
+@lru_cache(maxsize=8)
+def _buckets(encoding: Encoding, bit_depth: int) -> tuple[NDArray[np.intp], F32, NDArray[np.uint16], int, int]:
+    """Return (row of each channel, limits and inf, first code per bucket, first bucket, shift).
+
+    Channels with the same curve share a row: a third of the table stays in the cache.
+    """
+    limits, row_of = np.unique(thresholds(encoding, bit_depth), axis=0, return_inverse=True)
+    shift = 23 - _MANTISSA_BITS[bit_depth]
+    first_bucket = int(limits[:, 0].min().view(np.int32)) >> shift
+    last_bucket = int(np.float32(1).view(np.int32)) >> shift
+    lowest = (np.arange(first_bucket, last_bucket + 1, dtype=np.int32) << shift).view(np.float32)
+    lowest[0] = 0  # darker light than the first threshold, and negative light, land in this bucket
+    first_code = np.stack([np.searchsorted(row, lowest, side="right") for row in limits])
+    ended = np.concatenate([limits, np.full((len(limits), 1), np.inf, np.float32)], axis=1)
+    return row_of.reshape(3), ended, first_code.astype(np.uint16), first_bucket, shift
+
+
+def _pixels(image: NDArray[Any]) -> NDArray[Any]:
+    """Return `image` as (H * W, 3), never writable: numba compiles once per kind of array."""
+    flat = np.ascontiguousarray(image).reshape(-1, 3).view()  # (H * W, 3)
+    flat.flags.writeable = False
+    return flat
+
+
+def decode(codes: NDArray[Any], encoding: Encoding, bit_depth: int) -> F32:
+    """`reference.decode`, in parallel."""
+    out = np.empty(codes.shape, np.float32)
+    _decode(_pixels(codes), light_of_codes(encoding, bit_depth), out.reshape(-1, 3))
+    return out
+
+
+def encode(rgb: F32, encoding: Encoding, bit_depth: int) -> NDArray[Any]:
+    """`reference.encode`, in parallel."""
+    out = np.empty(rgb.shape, code_type(bit_depth))
+    flat = _pixels(rgb)
+    _encode(flat, flat.view(np.int32), *_buckets(encoding, bit_depth), out.reshape(-1, 3))
+    return out

@@ -1,0 +1,107 @@
+"""Where disparity comes from: one interface for the phone's own depth, networks, and the matte alone.
+
+Every source but the last gives a `DepthMap`, which is made disparity and brought to the photo's size in one way. A
+source named is used or refused; only "auto" chooses, and says what and why. Nothing here touches files or the network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wideopen.checks import F32, U8, require
+from wideopen.disparity import planar
+from wideopen.disparity.depth_map import DepthMap, to_disparity
+from wideopen.disparity.nets.rows import DEFAULT, ROWS
+from wideopen.disparity.upsample import upsample
+from wideopen.errors import InvalidInput
+
+WORDS = ("auto", "embedded", "planar")
+ASPECT_TOLERANCE = 0.02
+"""Of embedded depth: sizes are rounded to even numbers, and small maps round coarsely."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """What a source gave."""
+
+    disparity: F32  # (H, W) in [0, 1]
+    source: str  # its name, for the report
+    notes: tuple[str, ...] = ()
+
+
+def require_depth(depth: str | Path) -> None:
+    """Refuse, with InvalidInput, a word that can name no source."""
+    if depth not in WORDS:
+        from wideopen.disparity.nets.hub import resolve
+
+        resolve(depth)
+
+
+def find_disparity(
+    alpha: F32, photo_u8: Callable[[], U8], depth: str | Path, embedded: DepthMap | None, device: str = "auto"
+) -> Found:
+    """Disparity of a photo from the source that `depth` names: auto, embedded, planar, or a model.
+
+    alpha: the matte (H, W); photo_u8: gives the photo (H, W, 3), sRGB-encoded, should it be needed. embedded: what its
+    file holds, if anything. A model is one of `disparity.nets.rows.ROWS`, a folder or a hub id; its weights must be on
+    disk.
+    Raises InvalidInput for "embedded" without any, or of another aspect; WeightsError for a model that cannot be used.
+    """
+    if depth == "planar":
+        return from_matte(alpha)
+    if depth == "embedded":
+        require(embedded is not None, "depth embedded: expected depth inside the photo's file, found none")
+        assert embedded is not None  # for the type checker
+        return from_embedded(embedded, photo_u8())
+    if depth == "auto":
+        return _automatic(alpha, photo_u8, embedded, device)
+    return from_model(depth, photo_u8(), device)
+
+
+def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
+    """Predicted at the network's size, then brought to the photo's, along its edges."""
+    from wideopen.disparity.nets.predict import predict_depth
+
+    predicted = predict_depth(photo_u8, model=model, device=device)
+    return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
+
+
+def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
+    """A map that came with the photo, brought to its size, along its edges. Raises InvalidInput for another aspect."""
+    height, width = photo_u8.shape[:2]
+    disparity = to_disparity(depth)
+    rows, columns = disparity.shape
+    off = abs(columns * height / (rows * width) - 1)
+    require(
+        off <= max(ASPECT_TOLERANCE, 1 / min(rows, columns)),
+        f"{depth.name}: expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
+    )
+    return Found(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
+
+
+def from_matte(alpha: F32, *notes: str) -> Found:
+    """The last resort: the subject on a plane, the floor receding."""
+    return Found(disparity=planar(alpha), source="planar", notes=(*notes, HOW_TO_IMPROVE))
+
+
+HOW_TO_IMPROVE = (
+    "disparity made from the matte: the subject on a plane, the floor receding behind it "
+    f"(for the real one: --depth {DEFAULT}, {ROWS[DEFAULT].download_mb} MB, {ROWS[DEFAULT].licence}; "
+    "or a file, --disparity or --depth-m)"
+)
+
+
+def _automatic(alpha: F32, photo_u8: Callable[[], U8], embedded: DepthMap | None, device: str) -> Found:
+    """Embedded if present, else the default model if its weights are on disk, else from the matte."""
+    notes: tuple[str, ...] = ()
+    if embedded is not None:
+        try:
+            return from_embedded(embedded, photo_u8())
+        except InvalidInput as error:
+            notes = (f"the depth inside the photo is of no use ({error})",)
+    from wideopen.disparity.nets.hub import on_disk
+
+    if on_disk(DEFAULT):
+        found = from_model(DEFAULT, photo_u8(), device)
+        return Found(disparity=found.disparity, source=found.source, notes=notes)
+    return from_matte(alpha, *notes)

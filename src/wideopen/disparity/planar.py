@@ -1,0 +1,149 @@
+"""Disparity from the matte alone: people on planes, a level floor that passes under their feet to the horizon.
+
+Ours. On a level floor under a pin-hole, disparity is linear in the image row: 0 at the horizon, and at the row of
+someone's feet that person's own. So the matte's parts give the geometry: where the feet are, and with the heads a guess
+of the horizon. Maps are (H, W) float32 in [0, 1], 1 = nearest.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from wideopen.arrays.fill import fill_holes, nearest_value
+from wideopen.arrays.resize import resize_map, work_size
+from wideopen.checks import F32, require_unit_map
+
+HORIZON_DISPARITY = 0.05
+LEAST_SUBJECT_DISPARITY = 0.8  # the floor before the feet may be nearer than the subject, up to 1; not by more
+EYES = 0.15  # the horizon lies this far below the top of a head, as a share of what is seen of the person
+STANDING = 3.6  # someone's height in widths of the shoulders with arms
+LEAST_CUT = 1.15  # a part cut off by the lower edge goes on below it at least so far,
+MOST_CUT = 4.0  # and at most, in heights of what is seen
+LEAST_ABOVE = 0.25  # the horizon lies above all feet on the floor by this share of their owner's height, or more
+SMALL_AREA, SMALL_HEIGHT = 0.04, 0.25  # of the largest part: what is smaller is no person of its own
+WORK_PX = 768
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a subject stands in its photo, in pixels."""
+
+    top: float
+    bottom: float
+    cut: bool  # the lower edge of the photo cuts it off: its feet lie below
+    wide: float  # its width in most rows' opinion: 90 percent of them are narrower
+
+    @property
+    def tall(self) -> float:
+        """What is seen of its height."""
+        return self.bottom - self.top
+
+    @property
+    def feet(self) -> float:
+        """The row of the feet; below the photo, when it is cut: shoulders tell how tall someone is."""
+        times = np.clip(STANDING * self.wide / self.tall, LEAST_CUT, MOST_CUT) if self.cut else 1.0
+        return self.top + float(times) * self.tall
+
+    @property
+    def eyes(self) -> float:
+        """The row of the eyes, about as high as the photographer's camera."""
+        return self.top + EYES * self.tall
+
+
+def extent(alpha: F32) -> Extent | None:
+    """The subject's extent; None when the matte is empty."""
+    inside = alpha > 0.5
+    widths = inside.sum(axis=1)
+    rows = np.flatnonzero(widths)
+    if not rows.size:
+        return None
+    margin = 0.01 * alpha.shape[0] + 1
+    top, bottom = float(rows[0]), float(rows[-1] + 1)
+    return Extent(top, bottom, bottom >= alpha.shape[0] - margin, float(np.percentile(widths[rows], 90)))
+
+
+def planar(alpha: F32) -> F32:
+    """Disparity from the matte alone: each person on a plane, the floor receding from the feet to the horizon.
+
+    The horizon is put at the subject's eyes (the photographer's camera is about as high). Connected parts of the matte
+    are people of their own, unless they are small: a held thing, a separate shoe stay with the nearest large part. Feet
+    higher in the photo stand farther away, as the floor says. A part cut off by the lower edge is a person whose feet
+    lie below the photo; all those are nearest, at one distance. Floor before the feet is nearer than they are. With no
+    subject the floor starts at the lower edge.
+    Limits: people whose mattes touch are one part; someone who sits or lies is taken for standing.
+    """
+    a = require_unit_map("alpha", alpha)
+    small = resize_map(a, work_size(a.shape, WORK_PX))
+    all_subject = a.min() > 0.5  # says nothing about where it stands
+    people, belongs = ([], np.zeros(0, np.intp)) if all_subject else _people(small)
+    height = len(small)
+    feet = _feet(people) if people else [float(height)]
+    floor = _floor(people or [Extent(0.25 * height, float(height), False, 0.0)], feet, height)
+    rows = (np.arange(len(a)) + 0.5) * (height / len(a))
+    background = np.broadcast_to(floor.at(rows)[:, None], a.shape)
+    if not people:
+        return np.array(background)
+    subject = _planes(belongs, floor.at(np.array(feet)), a.shape)
+    return a * subject + (1 - a) * background
+
+
+@dataclass(frozen=True, slots=True)
+class _Floor:
+    """Disparity of a level floor: the horizon's, rising linearly by `per_row` below it."""
+
+    horizon: float
+    per_row: float
+
+    def at(self, rows: np.ndarray) -> F32:
+        """Disparity at rows, (N,), which may lie below the photo."""
+        rising = HORIZON_DISPARITY + (rows - self.horizon) * self.per_row
+        return np.clip(rising, HORIZON_DISPARITY, 1).astype(np.float32)
+
+
+def _feet(people: list[Extent]) -> list[float]:
+    """The row of each one's feet. Who is cut off by the lower edge is nearest, all of them at one distance: what is
+    seen of them is too little to tell them apart.
+    """
+    lowest = max(p.feet for p in people)
+    return [lowest if p.cut else p.feet for p in people]
+
+
+def _floor(people: list[Extent], feet: list[float], height: int) -> _Floor:
+    """The floor under these people, such that the nearest feet, or the floor before them, have disparity 1."""
+    horizon = float(np.average([p.eyes for p in people], weights=[p.tall**2 for p in people]))
+    horizon = min([horizon, *(p.feet - LEAST_ABOVE * p.tall for p in people if not p.cut)])
+    nearest = max(feet)
+    subject = np.clip((nearest - horizon) / max(height - horizon, 1), LEAST_SUBJECT_DISPARITY, 1)
+    return _Floor(horizon, float(subject - HORIZON_DISPARITY) / max(nearest - horizon, 1))
+
+
+def _people(alpha: F32) -> tuple[list[Extent], np.ndarray]:
+    """The extents of the matte's large parts, and a map (H, W) of which of them a pixel belongs to; -1 = to none."""
+    count, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=8)
+    parts = parts.reshape(alpha.shape)
+    if count < 2:
+        return [], np.full(alpha.shape, -1)
+    area, tall = (stats[1:, k].astype(float) for k in (cv2.CC_STAT_AREA, cv2.CC_STAT_HEIGHT))
+    largest = int(np.argmax(area))
+    large = np.flatnonzero((area >= SMALL_AREA * area[largest]) & (tall >= SMALL_HEIGHT * tall[largest])) + 1
+    person = np.full(count, -1)
+    person[large] = np.arange(len(large))
+    own = person[parts]
+    found = [extent((own == k).astype(np.float32)) for k in range(len(large))]
+    around = nearest_value(own.astype(np.float32), own >= 0)
+    away = cv2.distanceTransform((own < 0).astype(np.uint8), cv2.DIST_L2, 5).reshape(own.shape)
+    loose = np.flatnonzero((own < 0) & (parts > 0))
+    loose = loose[np.argsort(-away.flat[loose], kind="stable")]
+    person[parts.flat[loose]] = around.flat[loose]  # the last one written is the nearest to its large part
+    person[0] = -1
+    return [e for e in found if e], person[parts]
+
+
+def _planes(belongs: np.ndarray, disparities: F32, shape: tuple[int, ...]) -> F32:
+    """(H, W): each part's disparity, continued around it without a seam, so that soft edges belong to their own."""
+    inside = belongs >= 0
+    plane = disparities[np.maximum(belongs, 0)]
+    sure = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).reshape(belongs.shape)
+    filled = fill_holes(nearest_value(plane, inside), sure.astype(np.float32))
+    return resize_map(filled, shape)

@@ -1,0 +1,55 @@
+"""Guided up-sampling: a small map brought to a photo's size so that its edges lie where the photo's are."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from types import ModuleType
+
+import cv2
+import numpy as np
+
+from wideopen.backends import Backend, pick
+from wideopen.checks import F32, U8, require, require_map
+from wideopen.disparity.upsample.reference import PASSES
+
+__all__ = ["BACKENDS", "upsample"]
+
+
+def _loader(name: str) -> Callable[[], ModuleType]:
+    def load() -> ModuleType:
+        from importlib import import_module
+
+        return import_module(f"wideopen.disparity.upsample.{name}")
+
+    return load
+
+
+BACKENDS = {
+    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _loader("numba_cpu")),
+    "reference": Backend(lambda: None, _loader("reference")),
+}
+
+
+def upsample(small: F32, guide: U8, *, backend: str = "auto") -> F32:
+    """Return `small` (h, w) at the size (H, W) of `guide` (H, W, 3) uint8, display-encoded, along the guide's edges.
+
+    Nothing overshoots: every value is a mean of the map's values nearby. A map larger than the guide is averaged.
+    Raises InvalidInput for another shape or type, NaN or infinity.
+    """
+    d = require_map("small", small)
+    require(
+        isinstance(guide, np.ndarray) and guide.dtype == np.uint8 and guide.ndim == 3 and guide.shape[2] == 3,
+        f"guide: expected (H, W, 3) uint8, found {getattr(guide, 'dtype', type(guide).__name__)} "
+        f"{getattr(guide, 'shape', '')}",
+    )
+    height, width = guide.shape[:2]
+    rows, columns = min(d.shape[0], height), min(d.shape[1], width)
+    if (rows, columns) != d.shape:
+        d = cv2.resize(d, (columns, rows), interpolation=cv2.INTER_AREA).reshape(rows, columns)
+    if (rows, columns) == (height, width):
+        return d
+    small_guide = cv2.resize(guide, (columns, rows), interpolation=cv2.INTER_AREA).reshape(rows, columns, 3)
+    operator = pick(BACKENDS, backend)[1]
+    for _ in range(PASSES):
+        d = operator.settle(d, small_guide)
+    out: F32 = operator.upsample(d, small_guide, np.ascontiguousarray(guide))
+    return out

@@ -1,0 +1,1 @@
+"""File containers: JPEG segments, PNG chunks, TIFF directories, HEIF items."""

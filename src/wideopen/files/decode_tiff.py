@@ -1,0 +1,151 @@
+"""TIFF into codes: Pillow at 8 bits, tifffile above, OpenCV for the compressions tifffile lacks.
+
+Camera raw files are TIFF files that begin with a preview; they go to `decode_raw`.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.checks import require
+from wideopen.files.containers.tiff import exif_of_tiff, iptc_of_tiff
+from wideopen.files.decode_pillow import codes_of_image, opencv_codes, strict_pillow
+from wideopen.files.decode_raw import decode_raw
+from wideopen.files.formats import require_library
+from wideopen.files.metadata import exif as exif_tools
+from wideopen.files.raster import Raster, SizeCheck
+
+__all__ = ["decode_tiff", "quiet"]
+
+_ICC, _XMP, _IPTC, _SUBFILE, _DNG_VERSION = 34675, 700, 33723, 254, 50706
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha; 0 is a channel without a meaning to us
+
+
+def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
+    """Return the first page of a TIFF file; floats as float32."""
+    import tifffile
+
+    with strict_pillow(), quiet(), tifffile.TiffFile(BytesIO(data)) as file:
+        page = file.pages[0]
+        is_raw = _is_raw(data, page)
+        if not is_raw:
+            raster, small = _decoded(data, page, check_size)
+            count = len(file.pages)
+            raster = replace(raster, xmp=_tag(page, _XMP), iptc=_iptc(data, page))
+    if is_raw:
+        require_library("camera raw")
+        return decode_raw(data, check_size)
+    exif = exif_tools.strip_prefix(exif_of_tiff(data))
+    if count > 1:
+        note = f"the file holds {count} pictures, the first was read"
+        raster = replace(raster, notes=(*raster.notes, note))
+    number = exif_tools.orientation(exif) if exif else None
+    turned = small and number in range(1, 9)  # Pillow turns TIFF, and only TIFF, when it loads it
+    return replace(raster, exif=exif, orientation=None if turned else number)
+
+
+def _decoded(data: bytes, page: Any, check_size: SizeCheck) -> tuple[Raster, bool]:
+    """Return the pixels, and whether they were decoded at 8 bits."""
+    check_size(page.imagewidth, page.imagelength)
+    small = page.bitspersample <= 8
+    return (_small(data, check_size) if small else _deep(data, page)), small
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep decoders from logging what they find wrong: what matters raises, or is refused here."""
+    loggers = [logging.getLogger(name) for name in ("tifffile", "PIL.TiffImagePlugin")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
+
+
+def _tag(page: Any, code: int) -> bytes | None:
+    tag = page.tags.get(code)
+    return bytes(tag.value) if tag is not None and isinstance(tag.value, bytes) else None
+
+
+def _iptc(data: bytes, page: Any) -> bytes | None:
+    tag = page.tags.get(_IPTC)
+    return iptc_of_tiff(data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]) if tag is not None else None
+
+
+def _is_raw(data: bytes, page: Any) -> bool:
+    reduced = page.tags.get(_SUBFILE)
+    preview = reduced is not None and isinstance(reduced.value, int) and bool(reduced.value & 1)
+    return preview or _DNG_VERSION in page.tags or data[8:10] == b"CR"
+
+
+def _small(data: bytes, check_size: SizeCheck) -> Raster:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    image = TiffImageFile(BytesIO(data))
+    check_size(*image.size)  # of two sizes in one file, Pillow may take the other
+    image.load()
+    codes, bit_depth, icc, notes = codes_of_image(image)
+    return Raster(codes=codes, bit_depth=bit_depth, format="TIFF", icc=icc, notes=notes)
+
+
+def _deep(data: bytes, page: Any) -> Raster:
+    kind = int(page.photometric)
+    require(
+        kind in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB),
+        f"expected grey or RGB above 8 bits, found {getattr(page.photometric, 'name', kind)}",
+    )
+    require(
+        page.dtype in (np.uint16, np.float16, np.float32, np.float64),
+        f"expected 8 or 16 bits per channel or floats, found {page.dtype}",
+    )
+    codes = _pixels(data, page)
+    if codes.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # beyond float32 is infinity
+            codes = codes.astype(np.float32, copy=False)
+    if kind == _WHITE_IS_ZERO and codes.dtype == np.uint16:
+        codes = 65535 - codes
+    codes, notes = _with_alpha_or_without(codes, page)
+    depth = 16 if codes.dtype == np.uint16 else 32
+    return Raster(codes=codes, bit_depth=depth, format="TIFF", icc=_tag(page, _ICC), notes=notes)
+
+
+def _pixels(data: bytes, page: Any) -> NDArray[Any]:
+    try:
+        codes = page.asarray()
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+        return opencv_codes(data)
+    if codes.ndim == 3 and page.axes.startswith("S"):  # channels stored one after another
+        codes = np.moveaxis(codes, 0, -1)
+    return np.asarray(codes)
+
+
+def _with_alpha_or_without(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return codes with straight alpha as the last channel, or without further channels."""
+    colours = 3 if int(page.photometric) == _RGB else 1
+    if codes.ndim == 2 or codes.shape[2] == colours:
+        return (codes[..., 0] if codes.ndim == 3 and colours == 1 else codes), ()
+    extra = int(page.extrasamples[0]) if page.extrasamples else 0
+    if extra not in (_ASSOCIATED, _UNASSOCIATED):
+        plain = codes[..., :3] if colours == 3 else codes[..., 0]
+        return plain, ("further channels of the TIFF were dropped",)
+    codes = codes[..., : colours + 1]
+    if extra == _ASSOCIATED and codes.dtype == np.float32:
+        alpha = np.maximum(codes[..., -1:], np.float32(1e-6))
+        codes = np.concatenate([codes[..., :-1] / alpha, codes[..., -1:]], axis=2)
+    elif extra == _ASSOCIATED:
+        alpha = np.maximum(codes[..., -1:].astype(np.float32), 1)
+        straight = np.minimum(codes[..., :-1] * (np.float32(65535) / alpha), 65535)
+        codes = np.concatenate([np.rint(straight).astype(codes.dtype), codes[..., -1:]], axis=2)
+    return codes, ()

@@ -1,0 +1,168 @@
+"""Mattes and disparity from files, and back: one number per pixel, upright as the photo is shown.
+
+Map files hold plain numbers, not display-encoded light: a code is divided by its type's maximum.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.checks import F32, require, require_unit_map
+from wideopen.errors import InvalidInput
+from wideopen.files.atomic import atomic_file, check_target
+from wideopen.files.decode import load_raster
+from wideopen.files.formats import read_bytes, readable_path
+from wideopen.files.raster import Raster
+
+__all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
+
+MAX_MAP_MEGAPIXELS = 400.0
+"""Of a picture of a map; it need not have the photo's size."""
+_ASPECT_TOLERANCE = 0.01
+_GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
+
+
+def read_matte(
+    path: str | os.PathLike[str], *, size: tuple[int, int], max_megapixels: float = MAX_MAP_MEGAPIXELS
+) -> F32:
+    """Return the alpha (H, W) in [0, 1] at `path`, resized to `size` (H, W).
+
+    The file is a grey picture, 1 = subject, a cutout, whose transparency is taken, or a `.npy` of floats in [0, 1].
+    Raises InvalidInput for a coloured opaque picture, another aspect, more pixels than allowed, or no readable file.
+    """
+    file = readable_path(path)
+    if file.suffix.lower() == ".npy":
+        return _fit(file, _unit(file, _load_npy(file, "a matte")), size)
+    raster = load_raster(file, max_megapixels=max_megapixels, expected="a matte")
+    if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
+        values = raster.codes[..., -1]
+    else:
+        values = _grey(file, raster)
+    return _fit(file, _unit(file, values / np.float32(raster.top)), size)
+
+
+def read_disparity(
+    path: str | os.PathLike[str], *, size: tuple[int, int], max_megapixels: float = MAX_MAP_MEGAPIXELS
+) -> F32:
+    """Return the disparity (H, W) in [0, 1], 1 = nearest, at `path`, resized to `size` (H, W).
+
+    The file is a grey picture, or a `.npy` of floats in [0, 1]. Raises InvalidInput for values
+    outside, NaN, another aspect, more pixels than allowed, or no readable file.
+    """
+    file = readable_path(path)
+    if file.suffix.lower() == ".npy":
+        return _fit(file, _unit(file, _load_npy(file, "a disparity map")), size)
+    raster = load_raster(file, max_megapixels=max_megapixels, expected="a disparity map")
+    if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
+        raise InvalidInput(f"{file}: expected a grey disparity map, found transparency")
+    return _fit(file, _unit(file, _grey(file, raster) / np.float32(raster.top)), size)
+
+
+def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
+    """Return the disparity (H, W) in [0, 1], 1 = nearest, of the metric depth in a `.npy` file.
+
+    Depth is in metres, infinity allowed; disparity as `disparity.from_depth_m` makes it. Raises InvalidInput for
+    NaN, depth <= 0, another aspect, or no readable file.
+    """
+    file = readable_path(path)
+    require(file.suffix.lower() == ".npy", f"{file}: expected depth in metres as a .npy file")
+    from wideopen.disparity import from_depth_m
+
+    depth = _load_npy(file, "depth in metres")
+    try:
+        disparity = from_depth_m(depth)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error}") from error
+    return _fit(file, disparity, size)
+
+
+def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = False) -> Path:
+    """Write `values` (H, W) in [0, 1] to `path` and return it.
+
+    `.png` and `.tif` hold 16-bit grey, `.npy` float32. Raises InvalidInput for another extension or
+    range, an existing file (unless `overwrite`), or a folder that cannot be written.
+    """
+    file = readable_path(path)
+    kind = file.suffix.lower()
+    require(
+        kind in (".png", ".tif", ".tiff", ".npy"),
+        f"{file}: expected a map as .png, .tif or .npy, found {kind or 'no extension'}",
+    )
+    check_target(file, overwrite=overwrite)
+    checked = require_unit_map("map", values)
+    with atomic_file(file, overwrite=overwrite) as out:
+        if kind == ".npy":
+            np.save(out, checked, allow_pickle=False)
+            return file
+        codes = np.rint(checked * np.float32(65535)).astype(np.uint16)
+        for piece in _encoded(codes, kind):
+            out.write(piece)
+    return file
+
+
+def _encoded(codes: NDArray[np.uint16], kind: str) -> list[bytes | memoryview]:
+    if kind == ".png":
+        from wideopen.files.encode import Attached, encode_png
+
+        return encode_png(codes, Attached())
+    from wideopen.files.containers.tiff import encode_tiff
+
+    return encode_tiff(codes)
+
+
+def _grey(file: Path, raster: Raster) -> NDArray[Any]:
+    codes = raster.codes
+    if codes.ndim == 2:
+        return codes
+    if codes.shape[2] == 2:
+        return codes[..., 0]
+    spread = float((codes[..., :3].max(axis=2) - codes[..., :3].min(axis=2)).max())
+    require(
+        spread <= _GREY_TOLERANCE * raster.top,
+        f"{file}: expected a grey map, found colours (channels differ by {spread:g})",
+    )
+    return codes[..., 1]
+
+
+def _load_npy(file: Path, expected: str) -> F32:
+    from io import BytesIO
+
+    data = read_bytes(file, expected=expected)
+    try:
+        array = np.load(BytesIO(data), allow_pickle=False)
+    except (EOFError, OSError, ValueError, TypeError, SyntaxError, MemoryError) as error:
+        raise InvalidInput(f"{file}: expected {expected}, found no readable .npy file") from error
+    found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+    require(
+        isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind == "f",
+        f"{file}: expected {expected}, floats of shape (H, W), found {found}",
+    )
+    require(array.size > 0, f"{file}: expected at least one pixel, found shape {array.shape}")
+    with np.errstate(over="ignore"):  # beyond float32 is infinity
+        return np.ascontiguousarray(array, np.float32)
+
+
+def _unit(file: Path, values: NDArray[Any]) -> F32:
+    return require_unit_map(str(file), np.asarray(values, np.float32))
+
+
+def _fit(file: Path, values: F32, size: tuple[int, int]) -> F32:
+    """Return `values` resized to `size` (H, W); InvalidInput when the aspect is another."""
+    height, width = size
+    rows, columns = values.shape
+    if (rows, columns) == size:
+        return values
+    fitting_rows = columns * height / width
+    require(
+        abs(rows - fitting_rows) <= max(_ASPECT_TOLERANCE * rows, 0.5),
+        f"{file}: expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
+    )
+    import cv2
+
+    shrinks = rows > height or columns > width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(values, (width, height), interpolation=how)
+    return np.asarray(np.clip(resized, 0, 1), np.float32)

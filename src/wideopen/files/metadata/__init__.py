@@ -1,0 +1,1 @@
+"""EXIF, XMP and ICC profiles, as bytes and as values."""

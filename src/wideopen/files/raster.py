@@ -1,0 +1,65 @@
+"""A picture as its file holds it: integer codes, turned upright, with the metadata as bytes."""
+
+import lzma
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from wideopen.color import Encoding
+from wideopen.photo import JpegCoding
+
+SizeCheck = Callable[[int, int], None]
+# What decoders raise on damaged data; they are not consistent about it.
+DAMAGE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
+    OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Raster:
+    """Codes and metadata of one picture."""
+
+    codes: NDArray[Any]  # (H, W) grey or (H, W, 2, 3 or 4), the last of 2 and 4 alpha
+    bit_depth: int  # 8, 10, 12 or 16; 32 for float32 codes
+    format: str
+    exif: bytes | None = None  # from its TIFF header on
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    jpeg: JpegCoding | None = None
+    chroma: str | None = None
+    orientation: int | None = None  # still to be applied; the file's number, valid or not
+    cicp: tuple[int, int] | None = None  # ITU-T H.273 (primaries, transfer), where a file has them
+    encoding: Encoding | None = None  # where the format says it by itself: OpenEXR, JPEG XL, camera raw
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def top(self) -> float:
+        """The code that stands for 1."""
+        return 1.0 if self.bit_depth == 32 else 2.0**self.bit_depth - 1
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is alpha."""
+        return self.codes.ndim == 3 and self.codes.shape[2] in (2, 4)
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, short and without line breaks."""
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def turn(image: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return a view of `image` (H, W, ...) as it is to be displayed (EXIF orientation 1 to 8)."""
+    if orientation >= 5:  # rows and columns change places
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return image

@@ -1,0 +1,185 @@
+"""From a photo file to linear light."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.checks import F32, require
+from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, SRGB_LINEAR, Encoding, for_display
+from wideopen.errors import InvalidInput
+from wideopen.files.decode import load_raster
+from wideopen.files.formats import EXTENSIONS, readable_path
+from wideopen.files.metadata import exif as exif_tools
+from wideopen.files.metadata import xmp as xmp_tools
+from wideopen.files.metadata.icc import BadProfileError, parse_profile
+from wideopen.files.raster import Raster
+from wideopen.photo import Metadata, Photo
+
+__all__ = ["read"]
+
+# ITU-T H.273: colour primaries and transfer characteristics that we know.
+_PRIMARIES = {1: SRGB, 2: SRGB, 12: DISPLAY_P3}
+_HDR_TRANSFER = {16: "PQ", 18: "HLG"}
+_NEGATIVE = 1e-3  # light below 0 that is worth a word
+
+
+def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
+    """Return the photo in the file at `path`, in one of the formats of `files.formats`, told by content.
+
+    The photo comes upright and without alpha (over white). It keeps its own primaries when they are
+    known; what had to be converted or dropped is in `metadata.notes`. Floats are linear light, unless
+    a profile says otherwise, and may be above 1.
+    Raises InvalidInput, one line, for whatever is no readable photo of at most `max_megapixels`.
+    """
+    file = readable_path(path)
+    require(max_megapixels > 0, f"max_megapixels: expected more than 0, found {max_megapixels:g}")
+    raster = load_raster(file, max_megapixels=max_megapixels)
+    named = EXTENSIONS.get(file.suffix.lower(), raster.format)
+    if named != raster.format:
+        raster = replace(raster, notes=(*raster.notes, f"named {file.suffix}, but {raster.format} inside"))
+    try:
+        raster, decoding, encoding = _colour(raster)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error}") from error
+    rgb, notes = _light(raster, decoding)
+    size = rgb.shape[0], rgb.shape[1]
+    xmp, dropped = xmp_tools.cleaned(xmp_tools.resized(raster.xmp, size)) if raster.xmp else (None, None)
+    metadata = Metadata(
+        exif=raster.exif,
+        icc=raster.icc,
+        xmp=xmp,
+        iptc=raster.iptc,
+        jpeg=raster.jpeg,
+        chroma=raster.chroma,
+        format=raster.format,
+        bit_depth=raster.bit_depth,
+        notes=raster.notes + notes + ((dropped,) if dropped else ()),
+    )
+    return Photo(rgb=rgb, encoding=encoding, metadata=metadata, source=file)
+
+
+def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
+    """Return (raster, the encoding of its codes, the encoding for writing).
+
+    The raster comes back without a profile when that does not describe the second, and with sRGB
+    codes when only a colour management system could make sense of the profile.
+    """
+    if raster.encoding is not None:
+        return raster, raster.encoding, for_display(raster.encoding)
+    if raster.icc is None:
+        encoding, notes = _encoding_without_profile(raster)
+        return replace(raster, notes=raster.notes + notes), encoding, for_display(encoding)
+    from wideopen.arrays.transfer.tables import is_invertible
+
+    try:
+        profile = parse_profile(raster.icc)
+    except BadProfileError as error:
+        return _as_srgb(raster, f"{error}; treated as sRGB")
+    grey = raster.codes.ndim == 2 or raster.codes.shape[2] == 2
+    if profile.space not in (("RGB", "GRAY") if grey else ("RGB",)):
+        return _as_srgb(raster, f"ICC profile for {profile.space} does not fit; treated as sRGB")
+    if raster.bit_depth == 32:
+        return _floats(raster, profile.name, profile.encoding)
+    if profile.encoding is None or not is_invertible(profile.encoding):
+        return _converted(raster, profile.name)
+    if profile.space == "GRAY":  # the result has colours, which a grey profile cannot describe
+        note = f"grey profile ({profile.name}) converted to sRGB"
+        srgb = replace(raster, icc=None, notes=(*raster.notes, note))
+        return srgb, profile.encoding, SRGB
+    return raster, profile.encoding, profile.encoding
+
+
+def _floats(raster: Raster, name: str, encoding: Encoding | None) -> tuple[Raster, Encoding, Encoding]:
+    if encoding is None:
+        note = f"ICC profile ({name}) is made of tables; floats taken as linear sRGB light"
+        return replace(raster, icc=None, notes=(*raster.notes, note)), SRGB_LINEAR, SRGB
+    shown = for_display(encoding)
+    return (raster if shown is encoding else replace(raster, icc=None)), encoding, shown
+
+
+def _as_srgb(raster: Raster, note: str) -> tuple[Raster, Encoding, Encoding]:
+    return replace(raster, icc=None, notes=(*raster.notes, note)), SRGB, SRGB
+
+
+def _converted(raster: Raster, name: str) -> tuple[Raster, Encoding, Encoding]:
+    from wideopen.files.color_managed import codes_to_srgb
+
+    colour, alpha = _split(raster)
+    srgb, bits = codes_to_srgb(colour, raster.bit_depth, raster.icc or b"")
+    if srgb is None:
+        return _as_srgb(raster, f"ICC profile ({name}) unusable; treated as sRGB")
+    if alpha is not None:
+        coverage = np.rint(alpha * np.float32((2**bits - 1) / raster.top)).astype(srgb.dtype)
+        srgb = np.concatenate([srgb, coverage[..., None]], axis=2)
+    note = f"ICC profile ({name}) is made of tables; converted to sRGB at {bits} bits"
+    if bits < raster.bit_depth:
+        note += " (at 16 with pip install 'wideopen[jxl]')"
+    return _as_srgb(replace(raster, codes=srgb, bit_depth=bits), note)
+
+
+def _encoding_without_profile(raster: Raster) -> tuple[Encoding, tuple[str, ...]]:
+    if raster.bit_depth == 32:
+        return SRGB_LINEAR, ("floats without a profile taken as linear sRGB light",)
+    if raster.cicp is not None:
+        primaries, transfer = raster.cicp
+        hdr = _HDR_TRANSFER.get(transfer)
+        require(hdr is None, f"expected a photo of standard range, found HDR ({hdr})")
+        if primaries in _PRIMARIES:
+            return _PRIMARIES[primaries], ()
+        return SRGB, (f"colour primaries {primaries} of ITU-T H.273 treated as sRGB",)
+    if raster.exif is not None and exif_tools.adobe_rgb_hint(raster.exif):
+        return ADOBE_RGB, ()
+    return SRGB, ()
+
+
+def _split(raster: Raster) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return (grey (H, W) or RGB (H, W, 3) codes, alpha codes (H, W) unless fully opaque)."""
+    codes = raster.codes
+    if not raster.has_alpha:
+        return codes, None
+    colour = codes[..., 0] if codes.shape[2] == 2 else codes[..., :3]
+    alpha = codes[..., -1]
+    opaque = float(alpha.min()) == raster.top
+    return np.ascontiguousarray(colour), None if opaque else alpha
+
+
+def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
+    """Return (linear light (H, W, 3), notes); transparent parts over white."""
+    from wideopen.arrays import transfer
+
+    colour, alpha = _split(raster)
+    if colour.ndim == 2:
+        colour = np.repeat(colour[..., None], 3, axis=2)  # (H, W, 3)
+    if raster.bit_depth == 32:
+        rgb, notes = _light_of_floats(colour, encoding)
+    else:
+        rgb, notes = transfer.decode(colour, encoding, bit_depth=raster.bit_depth), ()
+    if alpha is None:
+        return rgb, notes
+    coverage = np.clip(alpha / np.float32(raster.top), 0, 1)[..., None].astype(np.float32)
+    rgb -= 1
+    rgb *= coverage
+    rgb += 1
+    return rgb, (*notes, "transparent parts laid over white")
+
+
+def _light_of_floats(values: F32, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
+    """Return (light >= 0, finite, notes). Only codes that are light themselves may be above 1."""
+    notes = []
+    light = np.array(values, np.float32)
+    if not np.isfinite(light).all():
+        notes.append("pixels that are not finite numbers made black")
+        light[~np.isfinite(light)] = 0
+    if light.min(initial=0) < -_NEGATIVE:
+        notes.append("negative light (colours outside of the file's primaries) made 0")
+    np.maximum(light, 0, out=light)
+    if encoding.is_linear:
+        return light, tuple(notes)
+    if light.max(initial=0) > 1:
+        notes.append(f"floats above 1 clipped: their profile ({encoding.name}) ends there")
+    for channel, curve in enumerate(encoding.curves):
+        light[..., channel] = curve.decode(np.clip(light[..., channel], 0, 1))
+    return light, tuple(notes)

@@ -1,0 +1,109 @@
+"""How much of the photo's grain a look leaves where: 1 = all of it, as a factor of its amplitude.
+
+Ours. Noise of a photo, in linear light or not, is scaled by a blur with kernel K by the root of its kept variance,
+    kept(r)^2 = sum |K_r * g|^2 / sum |g|^2,
+g the Gaussian that gives the noise its size; that falls like 1 / r. Below one pixel it is drawn straight to 1 at r = 0,
+since pixels between the plane in focus and the next are mixtures. What the looks make of it depends on disparity alone,
+so it is a table. Sheets in front add up by amplitude: both in focus, they are the photo itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from wideopen.arrays.resize import resize_map, work_size
+from wideopen.checks import F32
+from wideopen.grain.estimate import taps
+from wideopen.lens import Aperture, PaperLook
+from wideopen.optics import Optics, signed_radius
+from wideopen.rendering.aperture import antialiased_spans, kernel
+from wideopen.rendering.planes import paper_alpha, paper_planes
+from wideopen.rendering.reference import paper_radii
+from wideopen.sheets.sheet import Sheet
+
+ENTRIES = 4096
+RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
+SOFT_PX = 512
+"""Long side at which the edges of a subject out of focus are softened for this."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One surface as far as grain is concerned."""
+
+    coverage: F32  # (h, w) in [0, 1], of any size
+    disparity: F32  # (H, W)
+    kept: F32  # (N,) factor of the grain's amplitude at disparities 0 to 1
+
+
+def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
+    """Factor of the amplitude of noise of a size after a blur, for radii of any shape, >= 0."""
+    weights = taps(size_px)
+    width = 2 * int(RADII_PX[-1]) + len(weights) + 2
+    grain = np.abs(np.fft.fft(weights, width)) ** 2
+    grain = grain[:, None] * grain
+    known = []
+    for radius in RADII_PX:
+        spectrum = np.abs(np.fft.fft2(kernel(antialiased_spans(aperture, float(radius))), (width, width))) ** 2
+        known.append(np.sqrt((spectrum * grain).sum() / grain.sum()))
+    near = np.interp(radius_px, [0.0, *RADII_PX], [1.0, *known])
+    return (near * np.minimum(1, RADII_PX[-1] / np.maximum(radius_px, RADII_PX[-1]))).astype(np.float32)
+
+
+def kept_by_thin_lens(optics: Optics, size_px: float) -> F32:
+    """Table over disparity, 0 to 1 in `ENTRIES` steps: the factor where a surface lies at that disparity."""
+    radius = signed_radius(
+        np.linspace(0, 1, ENTRIES + 1, dtype=np.float32),
+        focus_disparity=optics.focus_disparity,
+        focus_range=optics.focus_range,
+        radius_px=optics.radius_px,
+    )
+    return kept_by_blur(np.abs(radius), optics.aperture, size_px)
+
+
+def kept_by_paper(disparity: F32, optics: Optics, constants: PaperLook, size_px: float) -> F32:
+    """The same table for the `paper` look: its planes' factors, weighted by what Eqs. (5)-(9) show of them."""
+    mids, extent = paper_planes(disparity, optics.planes)
+    radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=constants.delta)
+    kept = kept_by_blur(radii.astype(np.float32), optics.aperture, size_px)
+    over, shown = np.zeros(ENTRIES + 1), np.zeros(ENTRIES + 1)
+    table = np.linspace(0, 1, ENTRIES + 1, dtype=np.float32)
+    for mid, factor in zip(mids, kept, strict=True):  # farthest first
+        alpha = paper_alpha(table, float(mid), extent)
+        over = factor * alpha + over * (1 - alpha)
+        shown = alpha + shown * (1 - alpha)
+    return np.divide(over, shown, out=np.ones_like(over), where=shown > 0).astype(np.float32)
+
+
+def paper_layers(disparity: F32, matte: F32 | None, kept: F32) -> list[Layer]:
+    """The photo, and the subject pasted back as it was."""
+    photo = Layer(np.ones((1, 1), np.float32), disparity, kept)
+    return [photo] if matte is None else [photo, Layer(matte, disparity, np.ones(2, np.float32))]
+
+
+def thin_lens_layers(sheets: Sequence[Sheet], optics: Optics, size_px: float) -> list[Layer]:
+    """The sheets of the thin lens, farthest first; those that are out of focus cover as far as they are blurred."""
+    layers, kept = [], kept_by_thin_lens(optics, size_px)
+    for sheet in sheets:
+        if sheet.alpha is None:
+            layers.append(Layer(np.ones((1, 1), np.float32), sheet.disparity, kept))
+            continue
+        small = work_size(sheet.alpha.shape, SOFT_PX)
+        alpha, disparity = resize_map(sheet.alpha, small), resize_map(sheet.disparity, small)
+        solid = disparity[alpha > 0.5]
+        typical = np.float32(np.median(solid)) if solid.size else np.float32(optics.focus_disparity)
+        radius = signed_radius(
+            np.array([typical]),
+            focus_disparity=optics.focus_disparity,
+            focus_range=optics.focus_range,
+            radius_px=optics.radius_px,
+        )
+        spread = abs(float(radius[0])) / 2 * small[1] / sheet.alpha.shape[1]  # a disk's, along one axis
+        if abs(float(radius[0])) < 1:
+            layers.append(Layer(sheet.alpha, sheet.disparity, kept))
+        else:
+            soft = cv2.GaussianBlur(alpha, (0, 0), max(spread, 0.3), borderType=cv2.BORDER_REPLICATE)
+            layers.append(Layer(soft, sheet.disparity, kept))
+    return layers

@@ -1,0 +1,174 @@
+"""Putting grain back on all cores: tiles, each making its own noise; formulas in `reference`.
+
+No plane of noise is kept. Tiles in which a look left everything as it was are skipped before any noise is made.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit, prange
+
+from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.checks import F32
+from wideopen.color import Encoding
+from wideopen.grain.curves import CURVE, curve_tables
+from wideopen.grain.estimate import taps
+from wideopen.grain.left_by_blur import Layer
+from wideopen.grain.measured import Grain
+from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, normal_table
+
+TILE_H, TILE_W = 64, 512
+MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
+
+
+@njit(cache=True, inline="always")
+def _look_up(table, position):
+    """`reference.look_up`; unsigned, so that nothing looks for negative indices. `table` repeats its last value."""
+    index = np.uintp(np.int32(position))
+    return table[index] + (position - np.float32(np.int32(position))) * (table[index + np.uintp(1)] - table[index])
+
+
+@njit(cache=True, inline="always")
+def _sampled(x, y, x_at, height, width):
+    """Bilinear sample of x (h, w) at the centre of pixel (y, x_at) of (height, width)."""
+    half = np.float32(0.5)
+    v = (np.float32(y) + half) * np.float32(x.shape[0] / height) - half
+    u = (np.float32(x_at) + half) * np.float32(x.shape[1] / width) - half
+    v = min(max(v, np.float32(0)), np.float32(x.shape[0] - 1))
+    u = min(max(u, np.float32(0)), np.float32(x.shape[1] - 1))
+    y0, x0 = int(v), int(u)
+    y1, x1 = min(y0 + 1, x.shape[0] - 1), min(x0 + 1, x.shape[1] - 1)
+    fy, fx = v - np.float32(y0), u - np.float32(x0)
+    low = x[y0, x0] + fy * (x[y1, x0] - x[y0, x0])
+    high = x[y0, x1] + fy * (x[y1, x1] - x[y0, x1])
+    return low + fx * (high - low)
+
+
+@njit(cache=True, parallel=True)
+def _cover(out, coverage, disparity, kept):
+    """One layer of `reference.kept_amplitude`: out (H, W) += coverage * (kept(disparity) - out)."""
+    height, width = out.shape
+    steps = np.float32(kept.size - 2)
+    for y in prange(height):
+        for x in range(width):
+            if coverage.size == 1:
+                share = coverage[0, 0]
+            elif coverage.shape == out.shape:
+                share = coverage[y, x]
+            else:
+                share = _sampled(coverage, y, x, height, width)
+            if share > 0:
+                d = min(max(disparity[y, x], np.float32(0)), np.float32(1))
+                out[y, x] += share * (_look_up(kept, d * steps) - out[y, x])
+
+
+@njit(cache=True)
+def _white(line, first, seed, normal):
+    """line (n,) <- `reference.white_noise` from index `first` of the photo on."""
+    for i in range(line.size):
+        h = np.uint32(first + i + seed)
+        h = np.uint32(h ^ (h >> np.uint32(16)))  # numba widens products and shifts of 32 bits
+        h = np.uint32(h * np.uint32(0x7FEB352D))
+        h = np.uint32(h ^ (h >> np.uint32(15)))
+        h = np.uint32(h * np.uint32(0x846CA68B))
+        h = np.uint32(h ^ (h >> np.uint32(16)))
+        line[i] = normal[np.uintp(h >> np.uint32(32 - NORMAL_BITS))]
+
+
+@njit(cache=True, fastmath=MATHS)
+def _fill_noise(out, seed, weights, y0, x0, height, width, normal):
+    """out (h, w) <- `reference.noise` of the tile at (y0, x0)."""
+    h, w = out.shape
+    reach = weights.size // 2
+    line = np.empty(w + 2 * reach, np.float32)
+    smooth = np.empty(w, np.float32)
+    out[:] = 0
+    for j in range(h + 2 * reach):
+        row = np.int64((y0 + j - reach) % height) * width
+        at = 0
+        while at < line.size:  # in pieces, wrapped around at the photo's border
+            x = (x0 - reach + at) % width
+            piece = min(line.size - at, width - x)
+            _white(line[at : at + piece], row + x, seed, normal)
+            at += piece
+        smooth[:] = 0
+        for k in range(2 * reach + 1):
+            weight, source = weights[k], line[k : k + w]
+            for i in range(w):
+                smooth[i] += weight * source[i]
+        for k in range(max(0, j - h + 1), min(2 * reach, j) + 1):
+            weight, target = weights[k], out[j - k]
+            for i in range(w):
+                target[i] += weight * smooth[i]
+
+
+@njit(cache=True, fastmath=MATHS)
+def _move_row(row, lost, strength, noise, mixture, encode, decode, e, amount):
+    """row (w, 3) of light <- its codes moved by the grain lost (w,). noise: the fields (3, w); e, amount: scratch."""
+    zero, one, width = np.float32(0), np.float32(1), lost.size
+    for c in range(3):
+        for x in range(width):
+            root = np.sqrt(min(max(row[x, c], zero), one)) * np.float32(CURVE)
+            e[c, x] = _look_up(encode[c], root)
+    last = np.float32(strength.size - 2)
+    for x in range(width):
+        middle = (e[0, x] + e[1, x] + e[2, x]) / np.float32(3) * (last + one) - np.float32(0.5)
+        amount[x] = lost[x] * _look_up(strength, min(max(middle, zero), last))
+    for c in range(3):
+        first, second = np.float32(1 - c) * mixture[1], (one if c != 1 else np.float32(-2)) * mixture[2]
+        for x in range(width):
+            room = min(e[c, x], one - e[c, x])
+            n = amount[x] * (mixture[0] * noise[0, x] + first * noise[1, x] + second * noise[2, x])
+            grainy = _look_up(decode[c], (e[c, x] + min(max(n, -room), room)) * np.float32(CURVE))
+            row[x, c] = grainy if room > zero and lost[x] >= np.float32(LEAST_LOST) else row[x, c]
+
+
+@njit(cache=True, parallel=True, fastmath=MATHS)
+def _add(image, kept, strength, seeds, mixture, weights, normal, encode, decode):
+    """image (H, W, 3) <- `reference.add_grain`."""
+    height, width = kept.shape
+    tiles_y, tiles_x = (height + TILE_H - 1) // TILE_H, (width + TILE_W - 1) // TILE_W
+    for tile in prange(tiles_y * tiles_x):
+        y0, x0 = tile // tiles_x * TILE_H, tile % tiles_x * TILE_W
+        y1, x1 = min(height, y0 + TILE_H), min(width, x0 + TILE_W)
+        lost = np.empty((y1 - y0, x1 - x0), np.float32)
+        most = np.float32(0)
+        for y in range(y1 - y0):
+            for x in range(x1 - x0):
+                k = kept[y0 + y, x0 + x]
+                lost[y, x] = np.sqrt(max(np.float32(1) - k * k, np.float32(0)))
+                most = max(most, lost[y, x])
+        if most < LEAST_LOST:
+            continue
+        fields = np.zeros((3, y1 - y0, x1 - x0), np.float32)
+        for f in range(3):
+            if mixture[f] > 0:
+                _fill_noise(fields[f], seeds[f], weights, y0, x0, height, width, normal)
+        e, amount = np.empty((3, x1 - x0), np.float32), np.empty(x1 - x0, np.float32)
+        for y in range(y1 - y0):
+            row = image[y0 + y, x0:x1]
+            _move_row(row, lost[y], strength, fields[:, y], mixture, encode, decode, e, amount)
+
+
+def _closed(table: F32) -> F32:
+    """Tables (..., N) with the last value repeated: a position on the end needs no test."""
+    return np.concatenate([table, table[..., -1:]], axis=-1)
+
+
+def kept_amplitude(layers: Sequence[Layer]) -> F32:
+    """`reference.kept_amplitude` on all cores."""
+    out = np.zeros(layers[0].disparity.shape, np.float32)
+    for layer in layers:
+        _cover(out, layer.coverage, layer.disparity, _closed(layer.kept))
+    return out
+
+
+def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding) -> F32:
+    """`reference.add_grain` on all cores."""
+    encode, decode = (_closed(table) for table in curve_tables(encoding))
+    mixture = np.sqrt([1 - grain.colour, 1.5 * grain.colour / 2, 1.5 * grain.colour / 6]).astype(np.float32)
+    weights = taps(grain.size_px).astype(np.float32)
+    seeds = np.array(FIELDS, np.int64)
+    strength, shares = _closed(grain.strength), kept_amplitude(layers)
+    _add(image, shares, strength, seeds, mixture, weights, normal_table(), encode, decode)
+    return image

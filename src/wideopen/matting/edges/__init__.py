@@ -1,0 +1,57 @@
+"""A network's matte brought to the photo's size so that its transition follows what the photo shows there."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from types import ModuleType
+
+import numpy as np
+
+from wideopen.arrays.resize import resize_map, work_size
+from wideopen.backends import Backend, pick
+from wideopen.checks import F32, U8, require, require_unit_map
+from wideopen.matting.edges.reference import DETAIL, transition
+from wideopen.matting.edges.specks import without_specks
+
+__all__ = ["BACKENDS", "follow_edges"]
+
+
+def _loader(name: str) -> Callable[[], ModuleType]:
+    def load() -> ModuleType:
+        from importlib import import_module
+
+        return import_module(f"wideopen.matting.edges.{name}")
+
+    return load
+
+
+BACKENDS = {
+    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _loader("numba_cpu")),
+    "reference": Backend(lambda: None, _loader("reference")),
+}
+
+
+def follow_edges(matte: F32, guide: U8, *, backend: str = "auto") -> F32:
+    """Return a network's `matte` (h, w) in [0, 1] at the size (H, W) of `guide` (H, W, 3) uint8, display-encoded.
+
+    Only the transition changes, along the photo's colours; what the matte is sure of stays as linear interpolation
+    gives it. For matte and photo of one aspect; a matte larger than the photo is averaged and nothing more, since it
+    saw all that the photo shows.
+    Raises InvalidInput for another shape or type, values out of range; BackendUnavailable.
+    """
+    alpha = require_unit_map("matte", matte)
+    require(
+        isinstance(guide, np.ndarray) and guide.dtype == np.uint8 and guide.ndim == 3 and guide.shape[2] == 3,
+        f"guide: expected (H, W, 3) uint8, found {getattr(guide, 'dtype', type(guide).__name__)} "
+        f"{getattr(guide, 'shape', '')}",
+    )
+    operator = pick(BACKENDS, backend)[1]
+    large = resize_map(alpha, guide.shape)
+    if alpha.shape[0] >= guide.shape[0] or alpha.shape[1] >= guide.shape[1]:
+        return large
+    work = work_size(guide.shape, round(DETAIL * max(alpha.shape)))
+    unit_px = max(work) / max(alpha.shape)
+    small_guide = resize_map(guide, work)
+    small = resize_map(alpha, work)
+    refined: F32 = operator.follow_edges(large, small, small_guide, guide, unit_px=unit_px)
+    near, hair = transition(small, unit_px)
+    return without_specks(refined, near * np.minimum(2 * (1 - hair), 1), max(guide.shape) / max(alpha.shape))

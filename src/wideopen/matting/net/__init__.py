@@ -1,0 +1,1 @@
+"""The matting network (paper 3.1). Torch tensors `*_bchw` exist only here, in `matting.engine` and in `train`."""

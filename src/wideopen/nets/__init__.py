@@ -1,1 +1,0 @@
-"""Networks. Torch tensors `*_bchw` exist only in here and in `train`."""

@@ -1,0 +1,320 @@
+"""The method from end to end: `analyze` a photo once, `render` it with any lens as often as you like.
+
+photo -> matte -> disparity -> disparity filtered along the matte -> sheets | -> multi-plane image -> photo with bokeh
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from wideopen import disparity as disparity_ops
+from wideopen.arrays.transfer import decode, encode
+from wideopen.backends import pick, require_known
+from wideopen.checks import F32, require, require_rgb, require_unit_map
+from wideopen.color import Encoding
+from wideopen.disparity.depth_map import DepthMap
+from wideopen.disparity.find_disparity import find_disparity, require_depth
+from wideopen.grain import BACKENDS as GRAINERS
+from wideopen.grain import NO_GRAIN, Grain
+from wideopen.grain.estimate import estimate_grain
+from wideopen.grain.left_by_blur import kept_by_paper, paper_layers, thin_lens_layers
+from wideopen.lens import Lens, PaperLook
+from wideopen.matting.find_matte import Matting, emptiness, find_matte, require_matting
+from wideopen.matting.net.variants import AS_TRAINED, Inference
+from wideopen.optics import Optics
+from wideopen.photo import Photo, srgb_u8
+from wideopen.rendering import BACKENDS as RENDERERS
+from wideopen.sheets import BACKENDS as SEPARATORS
+from wideopen.sheets.prepare import prepare_sheets, with_radiance
+from wideopen.sheets.rims import Rims
+from wideopen.sheets.sheet import Sheet
+from wideopen.timing import timed
+
+LOG = logging.getLogger(__name__)
+MOST_FOCUS_RANGE = 0.1
+"""How much of a deep subject the automatic focus range keeps sharp, as a half-width in disparity."""
+
+
+def _ignore(step: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Maps:
+    """What was understood of a photo: where the subject is, how near everything is, and how we know."""
+
+    matte: F32  # (H, W) in [0, 1]
+    disparity: F32  # (H, W) in [0, 1]
+    matte_source: str
+    disparity_source: str
+    disparity_filtered: bool
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """A photo understood and taken apart: everything that does not depend on the lens."""
+
+    rgb: F32  # (H, W, 3) linear light
+    encoding: Encoding
+    sheets: tuple[Sheet, ...]  # farthest first, background and subject among them; or one, when there is no subject
+    maps: Maps
+    grain: Grain = NO_GRAIN  # of the photo
+    rims: Rims | None = None  # where the subject may reach a little beyond its matte
+
+    @property
+    def matte(self) -> F32:
+        """(H, W) coverage of the subject in [0, 1]."""
+        return self.maps.matte
+
+    @property
+    def disparity(self) -> F32:
+        """(H, W) in [0, 1], 1 = nearest."""
+        return self.maps.disparity
+
+    @property
+    def has_subject(self) -> bool:
+        """False when the matte is empty or covers everything: the whole photo is then blurred by disparity."""
+        return len(self.sheets) > 1
+
+    def focus_on_subject(self) -> tuple[float, float]:
+        """(focus_disparity, focus_range) that keep the subject sharp; without one, the middle of the photo."""
+        middle, spread = disparity_ops.subject_disparity(self.disparity, self.matte)
+        if np.isnan(middle):
+            height, width = self.disparity.shape
+            centre = self.disparity[2 * height // 5 : 3 * height // 5 + 1, 2 * width // 5 : 3 * width // 5 + 1]
+            return float(np.median(centre)), 0.0
+        return middle, min(spread, MOST_FOCUS_RANGE) if self.has_subject else 0.0
+
+    def disparity_at(self, x: float, y: float) -> float:
+        """Disparity at a point of the photo as displayed, pixels from its upper left corner.
+
+        Raises InvalidInput outside the photo.
+        """
+        height, width = self.disparity.shape
+        require(
+            0 <= x < width and 0 <= y < height,
+            f"focus: expected a point within {width} x {height}, found {x:g},{y:g}",
+        )
+        return float(self.disparity[int(y), int(x)])
+
+
+def understand(
+    photo: Photo | F32,
+    *,
+    matte: F32 | None = None,
+    disparity: F32 | None = None,
+    depth: str | Path = "planar",
+    embedded: DepthMap | None = None,
+    filter_disparity: bool = True,
+    matting: Matting = "mobile",
+    inference: Inference = AS_TRAINED,
+    device: str = "auto",
+    on_step: Callable[[str], None] = _ignore,
+) -> Maps:
+    """The first half of `analyze`: matte and disparity. Arguments and errors as there."""
+    _require_words(matting, device)
+    require_depth(depth)
+    require(
+        disparity is None or depth == "planar",
+        f"disparity and depth: expected one of them, found a disparity map and depth={depth!r}",
+    )
+    source = _as_photo(photo)
+    seconds: dict[str, float] = {}
+    matte_source, disparity_source = "given", "given"
+    notes: tuple[str, ...] = ()
+    if matte is None:
+        on_step("matte")
+        with timed(seconds, "matte"):
+            matte, matte_source = find_matte(srgb_u8(source), matting, inference, device)
+    alpha = require_unit_map("matte", matte, like=source.rgb)
+    on_step("disparity")
+    with timed(seconds, "disparity"):
+        if disparity is None:
+            found = find_disparity(alpha, lambda: srgb_u8(source), depth, embedded, device)
+            d, disparity_source, notes = found.disparity, found.source, found.notes
+        else:
+            d = require_unit_map("disparity", disparity, like=source.rgb)
+        filtered = filter_disparity and disparity_source != "planar"
+        if filtered:
+            d = disparity_ops.filter_along_matte(d, alpha, source.rgb)
+    return Maps(
+        matte=alpha,
+        disparity=d,
+        matte_source=matte_source,
+        disparity_source=disparity_source,
+        disparity_filtered=filtered,
+        notes=(*_notes(alpha, d), *notes),
+        seconds=seconds,
+    )
+
+
+def analyze(
+    photo: Photo | F32,
+    *,
+    matte: F32 | None = None,
+    disparity: F32 | None = None,
+    depth: str | Path = "planar",
+    embedded: DepthMap | None = None,
+    filter_disparity: bool = True,
+    matting: Matting = "mobile",
+    inference: Inference = AS_TRAINED,
+    device: str = "auto",
+    exact_matte: bool | None = None,
+    backend: str = "auto",
+    on_step: Callable[[str], None] = _ignore,
+) -> Scene:
+    """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
+
+    photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
+    matte: (H, W) coverage of the subject in [0, 1]; None = by `matting` on `device`, as `inference` says:
+      "mobile", a .safetensors or .onnx file, "rembg:NAME", or a function from the photo (H, W, 3) uint8, sRGB-encoded.
+    disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `depth` names:
+      "planar": from the matte alone, subject on a plane, floor receding. The default: the same on every machine;
+      "embedded": the map `embedded`, which the photo's file held;
+      "auto": `embedded` if given, else the default network if its weights are on disk, else planar;
+      a model: a name of `wideopen.disparity.nets.rows.ROWS`, a folder, or a hub id.
+      Nothing is ever downloaded here; `wideopen.disparity.nets.hub.fetch` does that.
+    filter_disparity: clean a disparity that is not planar along the matte's edge (paper 3.2).
+    exact_matte: whether the subject ends where the matte does; None = a given one is exact, a network's is not.
+      Ground in focus behind a blurred subject is then continued from farther away: no rim of the subject stays on it.
+    on_step: told the name of each step as it begins.
+    Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
+
+    >>> import numpy as np
+    >>> photo = np.linspace(0, 1, 32 * 24 * 3, dtype=np.float32).reshape(32, 24, 3)
+    >>> matte = np.zeros((32, 24), np.float32); matte[8:, 6:18] = 1
+    >>> scene = analyze(photo, matte=matte, backend="reference")
+    >>> scene.maps.matte_source, scene.maps.disparity_source
+    ('given', 'planar')
+    """
+    source = _as_photo(photo)
+    require_known(RENDERERS, backend)  # the word is the renderer's: sheets know fewer
+    on_cpu = backend in RENDERERS and backend not in SEPARATORS  # torch and triton render; sheets are made on the CPU
+    _, separator = pick(SEPARATORS, "auto" if on_cpu else backend)
+    maps = understand(
+        source,
+        matte=matte,
+        disparity=disparity,
+        depth=depth,
+        embedded=embedded,
+        filter_disparity=filter_disparity,
+        matting=matting,
+        inference=inference,
+        device=device,
+        on_step=on_step,
+    )
+    on_step("sheets")
+    with timed(maps.seconds, "sheets"):
+        sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator))
+    with timed(maps.seconds, "grain"):
+        grain = estimate_grain(source.rgb, source.encoding)
+    exact = maps.matte_source == "given" if exact_matte is None else exact_matte
+    rims = None if exact or len(sheets) == 1 else Rims(sheets)
+    return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain, rims=rims)
+
+
+def _require_words(matting: Matting, device: str) -> None:
+    """Refuse what could name no network or device, also when a given matte makes both needless."""
+    require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
+    require_matting(matting)
+
+
+def _as_photo(photo: Photo | F32) -> Photo:
+    return photo if isinstance(photo, Photo) else Photo(rgb=require_rgb("photo", photo))
+
+
+def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
+    """What the user should know about how this scene was understood, one line each."""
+    notes = []
+    if alpha.max() < 0.5:
+        notes.append("no subject in the matte: the whole photo is blurred by disparity")
+    elif (note := emptiness(alpha)) is not None:
+        notes.append(note)
+    elif alpha.min() > 0.5:
+        notes.append("the matte covers the whole photo: it is blurred by disparity alone")
+    if disparity.max() - disparity.min() < 1e-6:
+        notes.append("the disparity is constant: everything lies at one distance")
+    return tuple(notes)
+
+
+def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
+    """Return the photo (H, W, 3), linear light, as `lens` sees it. Fast, again and again.
+
+    Raises BackendUnavailable for a named backend that cannot run here.
+
+    >>> import numpy as np
+    >>> photo = np.full((16, 12, 3), 0.5, np.float32)
+    >>> scene = analyze(photo, matte=np.zeros((16, 12), np.float32), backend="reference")
+    >>> image = render(scene, Lens(focus_disparity=1.0, max_radius=0.2), backend="reference")
+    >>> bool(np.allclose(image, 0.5, atol=1e-5))      # a flat field stays flat
+    True
+    """
+    name, renderer = pick(RENDERERS, backend)
+    LOG.info("look %s, backend %s", lens.look, name)
+    scale = _constants(lens).radius_scale if lens.look == "paper" else 1.0
+    optics = Optics(
+        focus_disparity=lens.focus_disparity,
+        focus_range=lens.focus_range,
+        radius_px=lens.max_radius * max(scene.rgb.shape[:2]) * scale,
+        planes=lens.planes,
+        aperture=lens.aperture,
+        cat_eye=lens.cat_eye,
+        highlights=lens.highlights,
+        quality=lens.quality,
+    )
+    if lens.look == "paper":
+        image = _render_paper(scene, lens, renderer.paper, optics.radius_px)
+    else:
+        sheets = scene.sheets
+        if scene.rims is not None:
+            _, separator = pick(SEPARATORS, backend if backend in SEPARATORS else "auto")
+            sheets = scene.rims.cleaned(optics, separator)
+        image = renderer.thin_lens(with_radiance(sheets, lens.highlights), optics)
+    grain = scene.grain if lens.grain is None else scene.grain.with_codes(lens.grain)
+    return _with_grain(image, scene, lens, optics, grain, backend) if grain else image
+
+
+def _with_grain(image: F32, scene: Scene, lens: Lens, optics: Optics, grain: Grain, backend: str) -> F32:
+    """`image` with grain where the blur took the photo's away; changed in place."""
+    _, grainer = pick(GRAINERS, backend if backend in GRAINERS else "auto")
+    if lens.look == "paper":
+        kept = kept_by_paper(scene.disparity, optics, _constants(lens), grain.size_px)
+        layers = paper_layers(scene.disparity, scene.matte if scene.has_subject else None, kept)
+    else:
+        layers = thin_lens_layers(scene.sheets, optics, grain.size_px)
+    grainy: F32 = grainer.add_grain(image, layers, grain, scene.encoding)
+    return grainy
+
+
+def _constants(lens: Lens) -> PaperLook:
+    return lens.paper or PaperLook.with_highlights(lens.highlights)
+
+
+def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32:  # type: ignore[no-untyped-def]
+    """Eqs. (3)-(10), on display-encoded colour as the paper's are; through 16 bits at both ends."""
+    encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32)
+    encoded /= np.float32(65535)
+    image = operator(
+        encoded,
+        scene.disparity,
+        focus_disparity=lens.focus_disparity,
+        radius_px=radius_px,
+        planes=lens.planes,
+        aperture=lens.aperture,
+        constants=_constants(lens),
+        cat_eye=lens.cat_eye,
+        quality=lens.quality,
+    )
+    if scene.has_subject:
+        matte = cv2.merge([scene.matte] * 3)  # three times as fast as broadcasting over so few channels
+        encoded -= image
+        encoded *= matte
+        image += encoded  # Eq. (10)
+    codes = cv2.addWeighted(image, 65535, image, 0, 0, dtype=cv2.CV_16U)  # rounded and clipped, in one pass
+    return decode(codes, scene.encoding, bit_depth=16)

@@ -1,0 +1,259 @@
+"""What both looks share: rows of spans, running sums, and the coarse levels of `quality="fast"`.
+
+A row of a shape covers one span, and a span of a row of pixels is the difference of two values of its running sum P
+(piecewise linear between pixel edges, so a span may end inside a pixel):
+    out[y, x] = sum over rows dy:  P[y - dy](x + 0.5 - left) - P[y - dy](x + 0.5 - right)
+That costs about 2 * (2r + 1) look-ups a pixel instead of pi * r^2. Short spans are summed
+directly: as fast, and free of the cancellation of a difference (the identity kernel returns its input to the last
+bit).
+
+Coarse levels (`fast`): a radius of at least 2 * `COARSE_RADIUS` pixels is blurred at half the resolution, of twice
+that at a quarter, and so on, so that a blur costs about the same at any radius. Level L sums cells of 2^L x 2^L pixels
+and brings the blurred cells back by linear interpolation: both keep the sum, so light is conserved and a flat field
+stays flat. Cell and interpolation widen the disk by (2^L)^2 / 4 in variance along each axis, as much as they would a
+disk of radius 2^L; the disk is narrowed by that.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.rendering.aperture import FieldNodes, Spans
+
+COARSE_RADIUS = 16.0
+MAX_LEVEL = 6
+CELLS = 64
+MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
+
+
+class Rows(NamedTuple):
+    """The rows of all kernels in flat arrays; kernel k of K at field node n owns rows starts[n * K + k] to the next.
+
+    Lengths are in the cells of the kernel's level.
+    """
+
+    starts: np.ndarray  # (nodes * K + 1,) int64
+    dys: np.ndarray  # (R,) int64
+    firsts: np.ndarray  # (R,) float64, source edges relative to the cell written: see the module's formula
+    lasts: np.ndarray  # (R,) float64
+    scales: np.ndarray  # (nodes * K,) float32, one over the kernel's area in pixels
+    mirrored: np.ndarray  # (nodes * K,) bool: only rows dy >= 0 are listed, and -dy has the same span
+    reaches: np.ndarray  # (K,) int64, cells that the kernel reaches out at any node
+    levels: np.ndarray  # (K,) int64
+    hats_y: np.ndarray  # (Ny, H): `aperture.FieldNodes`
+    hats_x: np.ndarray  # (Nx, W)
+
+
+def level_of(radius_px: float, long_side_px: int, coarse_radius: float = COARSE_RADIUS) -> int:
+    """The coarse level at which a radius is blurred: coarse_radius to twice that in its cells, the rest at level 0.
+
+    A cell is at most 1 / `CELLS` of the long side, so that small photos stay photos.
+    """
+    top = min(MAX_LEVEL, np.log2(max(long_side_px / CELLS, 1)))
+    return int(np.clip(np.floor(np.log2(max(abs(radius_px), 1e-6) / coarse_radius)), 0, np.floor(top)))
+
+
+def radius_at(level: int, radius_px: float) -> float:
+    """The radius in cells of a level, less what cell and interpolation add; the sign stays."""
+    if level == 0:
+        return radius_px
+    cells = radius_px / 2**level
+    return float(np.sign(cells) * np.sqrt(cells * cells - 1))
+
+
+def _is_mirrored(spans: Spans) -> bool:
+    """Whether rows dy and -dy have the same span, for all."""
+    if spans.dy[0] != -spans.dy[-1]:  # cut by a cat's eye, a shape may be its own mirror image elsewhere
+        return False
+    return bool((spans.left == spans.left[::-1]).all() and (spans.right == spans.right[::-1]).all())
+
+
+def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes) -> Rows:
+    """Spans of all kernels, as source intervals; spans_of(k, cut) are those of kernel k, cut."""
+    cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
+    spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
+    counts = np.array([s.dy.size for s in spans])
+    starts = np.cumsum(counts) - counts  # of each kernel's rows, all of them
+    dys = np.concatenate([s.dy for s in spans]).astype(np.int64)
+    left, right = (np.concatenate(x).astype(np.float64) for x in ([s.left for s in spans], [s.right for s in spans]))
+    areas = np.add.reduceat(right - left, starts) * np.tile(4.0 ** np.array(levels), len(cuts))
+    reaches = np.maximum.reduceat(np.maximum(np.abs(dys), np.ceil(np.maximum(right, -left) - 0.5)), starts)
+    mirrored = np.array([_is_mirrored(s) for s in spans])
+    listed = (dys >= 0) | ~np.repeat(mirrored, counts)
+    return Rows(
+        starts=np.concatenate([[0], np.cumsum(np.add.reduceat(listed.astype(np.int64), starts))]),
+        dys=dys[listed],
+        firsts=0.5 - right[listed],
+        lasts=0.5 - left[listed],
+        scales=(1 / areas).astype(np.float32),
+        mirrored=mirrored,
+        reaches=reaches.astype(np.int64).reshape(len(cuts), -1).max(0),
+        levels=np.array(levels, np.int64),
+        hats_y=nodes.hats_y,
+        hats_x=nodes.hats_x,
+    )
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written: numba compiles a kernel once for these, and again for the other kind."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class Tiling(NamedTuple):
+    """The output cut into tiles."""
+
+    height: int
+    width: int
+    order: np.ndarray  # (T,) a fixed shuffle: threads take equal runs of it, and heavy tiles lie side by side
+
+
+def tiling(height: int, width: int) -> Tiling:
+    """Tiles as large as leaves at least some 32: larger ones read less beyond their borders."""
+    tile_h, tile_w = next(
+        (size for size in ((256, 512), (256, 256), (128, 256)) if height * width >= 32 * size[0] * size[1]), (64, 256)
+    )
+    count = -(-height // tile_h) * -(-width // tile_w)
+    return Tiling(tile_h, tile_w, np.random.default_rng(0).permutation(count))
+
+
+@njit(cache=True, fastmath=MATHS)
+def running_sum(line, channels, total):
+    """total (n + 2, C) flat: the sum of all cells before; the last is repeated for spans that end on the edge.
+
+    For 4 or 5 channels; the sums of a cell stay in registers.
+    """
+    zero = line.dtype.type(0)
+    r = g = b = w = a = zero
+    for i in range(0, line.size, channels):
+        total[i], total[i + 1], total[i + 2], total[i + 3] = r, g, b, w
+        r, g, b, w = r + line[i], g + line[i + 1], b + line[i + 2], w + line[i + 3]
+        if channels == 5:
+            total[i + 4] = a
+            a += line[i + 4]
+    for i in (line.size, line.size + channels):
+        total[i], total[i + 1], total[i + 2], total[i + 3] = r, g, b, w
+        if channels == 5:
+            total[i + 4] = a
+
+
+@njit(cache=True, fastmath=MATHS)
+def _add_span(line, total, first, last, direct, shift, channels, acc, twin):
+    """acc[x] += sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
+
+    Cell 0 of acc is cell `shift` of line. All are flat, channels interleaved: one long loop a span, which the compiler
+    turns into vector code.
+    """
+    width = acc.size
+    low, high = int(np.floor(first)), int(np.floor(last))
+    f, g = line.dtype.type(first - low), line.dtype.type(last - high)
+    if high - low <= direct:
+        for i in range(low, high + 1):
+            share = line.dtype.type(min(i + 1.0, last) - max(float(i), first))
+            if share > 0:
+                source = line[(shift + i) * channels : (shift + i) * channels + width]
+                for x in range(width):
+                    acc[x] += share * source[x]
+                for x in range(twin.size):
+                    twin[x] += share * source[x]
+        return
+    a0 = total[(shift + low) * channels : (shift + low) * channels + width]
+    a1 = total[(shift + low + 1) * channels : (shift + low + 1) * channels + width]
+    b0 = total[(shift + high) * channels : (shift + high) * channels + width]
+    b1 = total[(shift + high + 1) * channels : (shift + high + 1) * channels + width]
+    if twin.size == 0:
+        for x in range(width):
+            acc[x] += (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+        return
+    for x in range(width):
+        span = (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+        acc[x] += span
+        twin[x] += span
+
+
+@njit(cache=True, fastmath=MATHS)
+def spread_row(line, total, rows, kernel, direct, y, acc, shift, channels):
+    """Add row y of the source to all rows of acc (h, w * C) that the kernel takes it to.
+
+    Spans longer than `direct` take the line's running sums.
+    """
+    none = acc[0, :0]
+    for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
+        to, twin = y + rows.dys[s], y - rows.dys[s]
+        inside = 0 <= to < acc.shape[0]
+        twin_inside = rows.mirrored[kernel] and twin != to and 0 <= twin < acc.shape[0]
+        if inside or twin_inside:
+            a, b = (acc[to], acc[twin] if twin_inside else none) if inside else (acc[twin], none)
+            _add_span(line, total, rows.firsts[s], rows.lasts[s], direct, shift, channels, a, b)
+
+
+@njit(cache=True)
+def reach_of_node(rows, node, size, y0, x0, m, n):
+    """(top, bottom, left, right) of the m x n cells from (y0, x0) on, of size x size pixels, in which a node shows.
+
+    Empty when bottom <= top or right <= left.
+    """
+    columns = rows.hats_x.shape[0]
+    top, bottom = _support(rows.hats_y[node // columns, y0 * size : (y0 + m) * size], size)
+    left, right = _support(rows.hats_x[node % columns, x0 * size : (x0 + n) * size], size)
+    return top, bottom, left, right
+
+
+@njit(cache=True)
+def _support(hat, size):
+    """First and last + 1 of the cells in which a hat is above 0."""
+    first, stop = hat.size, 0
+    for i in range(hat.size):
+        if hat[i] > 0:
+            first, stop = min(first, i), i + 1
+    return first // size, (stop + size - 1) // size
+
+
+@njit(cache=True, fastmath=MATHS)
+def mix(source, rows, n, size, y0, x0, channels, acc):
+    """acc (m, n * C), whose first cell is (y0, x0), += source times the hats of node n at the cells' centres."""
+    columns = rows.hats_x.shape[0]
+    hat_y, hat_x = rows.hats_y[n // columns], rows.hats_x[n % columns]
+    for y in range(acc.shape[0]):
+        at_y = hat_y[min((y0 + y) * size + size // 2, hat_y.size - 1)]
+        for x in range(acc.shape[1] // channels):
+            hat = at_y * hat_x[min((x0 + x) * size + size // 2, hat_x.size - 1)]
+            for i in range(x * channels, (x + 1) * channels):
+                acc[y, i] += hat * source[y, i]
+
+
+@njit(cache=True, inline="always")
+def between(pixel, level, first_cell, cells):
+    """The two cells, of `cells` from `first_cell` on, around a pixel's centre, and the share of the second."""
+    at = (np.float32(pixel) + np.float32(0.5)) / np.float32(1 << level) - np.float32(0.5) - np.float32(first_cell)
+    low = int(np.floor(at))
+    return min(max(low, 0), cells - 1), min(max(low + 1, 0), cells - 1), at - np.float32(low)
+
+
+@njit(cache=True, fastmath=MATHS)
+def enlarge_x(cells, level, cell_x0, x0, width, channels):
+    """Return (m, width * C) of cells (m, n * C), whose first column is cell_x0: linear between them, from pixel x0."""
+    m, n = cells.shape[0], cells.shape[1] // channels
+    wide = np.empty((m, width * channels), np.float32)
+    for x in range(width):
+        left, right, f = between(x0 + x, level, cell_x0, n)
+        for y in range(m):
+            for c in range(channels):
+                a, b = cells[y, left * channels + c], cells[y, right * channels + c]
+                wide[y, x * channels + c] = a + f * (b - a)
+    return wide
+
+
+@njit(cache=True, fastmath=MATHS)
+def add_enlarged(cells, level, cell_y0, cell_x0, y0, x0, channels, acc):
+    """acc (h, w * C) from pixel (y0, x0) on += cells (m, n * C) from cell (cell_y0, cell_x0) on, enlarged."""
+    wide = enlarge_x(cells, level, cell_x0, x0, acc.shape[1] // channels, channels)
+    for y in range(acc.shape[0]):
+        top, bottom, f = between(y0 + y, level, cell_y0, cells.shape[0])
+        above, below, row = wide[top], wide[bottom], acc[y]
+        for x in range(row.size):
+            row[x] += above[x] + f * (below[x] - above[x])

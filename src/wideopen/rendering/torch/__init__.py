@@ -1,0 +1,1 @@
+"""Both looks in torch, differentiable."""

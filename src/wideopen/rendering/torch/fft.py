@@ -1,0 +1,384 @@
+"""Both looks in torch: on any device that has float64, and differentiable, which tuning needs.
+
+A blur is a product of spectra, and the planes of a sheet add up, so a sheet costs one transform back in all:
+    sum_k K_k * (w_k v)  =  IFFT( sum_k FFT(K_k) FFT(w_k v) )
+Time does not depend on the radius, so `quality` changes nothing. Planes that no pixel uses are skipped; a plane in
+focus is added as it is.
+
+`thin_lens` and `paper` are the operators of `reference`: NumPy in and out, on CUDA if there is a GPU, else on the CPU.
+`thin_lens_tensors` and `paper_tensors` compute the same on tensors, where these are, with gradients for colour, matte,
+disparity and every setting given as a tensor. Without a gradient: how many planes lie on each side of the focus,
+whole-pixel radii (the floor of Eq. (3)), and whether a radius is below half a pixel. Memory: one plane at a time;
+with gradients, planes are computed again on the way back.
+
+float64 only: an FFT's rounding is relative to the brightest value of the photo, while a sheet's blurred weight may be
+1e-4 where a lone blurred pixel lies among sharp ones, and the paper's root 1/alpha2 turns 1e-8 into 1e-2.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from wideopen.checks import F32, require
+from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.optics import Optics
+from wideopen.rendering.aperture import binary_spans, field_nodes, kernel
+from wideopen.rendering.planes import paper_planes
+from wideopen.rendering.reference import paper_radii
+from wideopen.rendering.torch.shapes import aperture_kernel, plane_radii, plane_shares, signed_radius
+from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
+from wideopen.sheets.sheet import Sheet
+
+Cut = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TensorSheet:
+    """`Sheet` as float64 tensors on one device."""
+
+    rgb: Tensor  # (H, W, 3) linear light, premultiplied with alpha
+    alpha: Tensor | None  # (H, W), None = opaque
+    disparity: Tensor  # (H, W)
+    lamps: Tensor | None = None  # (h, w)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One blur: pixels, and the kernel that spreads them."""
+
+    reach: int  # pixels
+    image: Callable[[slice, slice], Tensor | None]  # (C, h, w) of these rows and columns, None = nothing there
+    kernel: Callable[[Cut], Tensor]  # (2 * reach + 1, 2 * reach + 1)
+
+
+def _scatter(shape: tuple[int, int], layers: Sequence[_Layer], cat_eye: float) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Yield rows, columns and (C, h, w), to be added up: the sum of the blurred layers, one part a field node."""
+    nodes = field_nodes(shape, cat_eye)
+    for i, j in np.ndindex(nodes.cuts.shape[:2]):
+        rows, columns = _support(nodes.hats_y[i]), _support(nodes.hats_x[j])
+        if rows.stop == rows.start or columns.stop == columns.start:
+            continue  # cells smaller than a pixel
+        cut = (float(nodes.cuts[i, j, 0]), float(nodes.cuts[i, j, 1]))
+        blurred = _window(shape, layers, cut, rows, columns)
+        if blurred is not None:
+            hat = np.outer(nodes.hats_y[i, rows], nodes.hats_x[j, columns])
+            yield rows, columns, blurred * torch.from_numpy(hat).to(blurred)
+
+
+def _support(hat: np.ndarray) -> slice:
+    used = np.flatnonzero(hat)
+    return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
+
+
+def _window(shape: tuple[int, int], layers: Sequence[_Layer], cut: Cut, rows: slice, columns: slice) -> Tensor | None:
+    """Blurred layers (C, h, w) inside the window; None where nothing reaches it."""
+    total: Tensor | None = None
+    reach = max((layer.reach for layer in layers), default=0)
+    source = [
+        slice(max(0, s.start - reach), min(n, s.stop + reach)) for s, n in zip((rows, columns), shape, strict=True)
+    ]
+    sides = [s.stop - s.start for s in source]
+    padded = [_fast_length(side + min(reach, side - 1)) for side in sides]  # so that nothing wraps into the window
+    for layer in layers:
+        with torch.no_grad():
+            if layer.image(*source) is None:
+                continue
+
+        def spectrum(layer: _Layer = layer) -> Tensor:
+            pixels = layer.image(*source)
+            assert pixels is not None
+            K = _wrapped(layer.kernel(cut), sides, padded)
+            return torch.fft.rfft2(pixels, s=padded) * torch.fft.rfft2(K)
+
+        product = checkpoint(spectrum, use_reentrant=False) if torch.is_grad_enabled() else spectrum()
+        total = product if total is None else total + product
+    if total is None:
+        return None
+    y, x = (s.start - whole.start for s, whole in zip((rows, columns), source, strict=True))
+    back = torch.fft.irfft2(total, s=padded)
+    return back[:, y : y + rows.stop - rows.start, x : x + columns.stop - columns.start]
+
+
+def _fast_length(n: int) -> int:
+    """Smallest even length from n on without a prime factor above 7."""
+    n += n % 2
+    while True:
+        rest = n
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 2
+
+
+def _wrapped(K: Tensor, sides: Sequence[int], padded: Sequence[int]) -> Tensor:
+    """Kernel laid out for the FFT, its centre at (0, 0); what is larger than the window of pixels is cut off."""
+    reach = K.shape[0] // 2
+    ry, rx = (min(reach, side - 1) for side in sides)
+    K = K[reach - ry : reach + ry + 1, reach - rx : reach + rx + 1]
+    out = torch.nn.functional.pad(K, (0, padded[1] - K.shape[1], 0, padded[0] - K.shape[0]))
+    return out.roll((-ry, -rx), (0, 1))
+
+
+def _require_float64(name: str, tensor: Tensor) -> None:
+    require(
+        tensor.dtype == torch.float64,
+        f"{name}: expected a float64 tensor (a device without float64, such as MPS, cannot render), "
+        f"found {tensor.dtype} on {tensor.device}",
+    )
+
+
+def _ratio(top: Tensor, bottom: Tensor, least: float) -> Tensor:
+    """top / bottom, 0 where bottom <= least; with a finite gradient there too."""
+    some = bottom > least
+    return torch.where(some, top / torch.where(some, bottom, 1.0), 0.0)
+
+
+def _stretch(sheet: TensorSheet, strength: Tensor) -> Tensor:
+    """`highlights.stretch`, (H, W)."""
+    full = FULL_GAIN * strength
+    if sheet.lamps is None:
+        return full.expand(sheet.disparity.shape)
+    height, width = sheet.disparity.shape
+    rows, columns = (
+        torch.arange(n, device=sheet.lamps.device) * m // n
+        for n, m in zip((height, width), sheet.lamps.shape, strict=True)
+    )
+    return full * sheet.lamps[rows[:, None], columns[None, :]]
+
+
+def _highlight_gain(rgb: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
+    """`highlights.highlight_gain`, (H, W)."""
+    level = _ratio(rgb.amax(2), alpha, 1e-3)
+    t = ((level - KNEE) / (1 - KNEE)).clamp(0, 1)
+    return 1 + s * t**4
+
+
+def _compress_highlights(rgb: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
+    """`highlights.compress_highlights` of (3, H, W)."""
+    level = _ratio(rgb.amax(0), alpha, 1e-3)
+    bright = (level > KNEE) & (s > 1e-9)
+    safe_level, safe_s = torch.where(bright, level, 1.0), torch.where(bright, s, 1.0)
+    bound = ((safe_level / KNEE - 1) / safe_s) ** 0.25
+    m = torch.minimum(safe_level, KNEE + (1 - KNEE) * bound).clamp(KNEE, 1)
+    for _ in range(NEWTON_STEPS):
+        t = (m - KNEE) / (1 - KNEE)
+        m = m - (m * (1 + safe_s * t**4) - safe_level) / (1 + safe_s * t**4 + 4 * safe_s * m * t**3 / (1 - KNEE))
+    m = torch.where(safe_level > 1 + safe_s, safe_level / (1 + safe_s), m)
+    return rgb * torch.where(bright, m / safe_level, 1.0)
+
+
+def _sheet_layers(
+    pixels: Tensor, radius: Tensor, optics_planes: int, aperture: Aperture
+) -> tuple[list[_Layer], Tensor]:
+    """Layers of the planes that are blurred, and the sum (C, H, W) of those that are not; pixels (C, H, W)."""
+    radii = plane_radii(radius, optics_planes)
+    index, share = plane_shares(radius, radii)
+
+    def image(k: int, rows: slice, columns: slice) -> Tensor | None:
+        i, s = index[rows, columns], share[rows, columns]
+        w = torch.where(i == k, 1 - s, torch.where(i == k - 1, s, 0.0))
+        return pixels[:, rows, columns] * w if bool((w > 0).any()) else None
+
+    layers, sharp = [], torch.zeros_like(pixels)
+    whole = slice(None)
+    for k, plane_radius in enumerate(radii):
+        size = abs(float(plane_radius.detach()))
+        if size < 0.5:
+            part = image(k, whole, whole)
+            sharp = sharp if part is None else sharp + part
+            continue
+        layers.append(
+            _Layer(
+                reach=int(np.floor(size + 0.5)),
+                image=lambda rows, columns, k=k: image(k, rows, columns),  # type: ignore[misc]
+                kernel=lambda cut, r=plane_radius: aperture_kernel(aperture, r, cut),  # type: ignore[misc]
+            )
+        )
+    return layers, sharp
+
+
+def thin_lens_tensors(
+    sheets: Sequence[TensorSheet],
+    *,
+    focus_disparity: Tensor,
+    focus_range: Tensor,
+    radius_px: Tensor,
+    highlights: Tensor,
+    planes: int,
+    aperture: Aperture,
+    cat_eye: float = 0.0,
+) -> Tensor:
+    """(H, W, 3) linear light; settings as in `Optics`, tensors of no dimension. Raises InvalidInput unless float64."""
+    over: Tensor | None = None
+    for sheet in sheets:
+        _require_float64("rgb", sheet.rgb)
+        alpha = torch.ones_like(sheet.disparity) if sheet.alpha is None else sheet.alpha
+        s = _stretch(sheet, highlights)
+        stretched = sheet.rgb * _highlight_gain(sheet.rgb, alpha, s)[..., None]
+        pixels = torch.cat([stretched.movedim(2, 0), alpha[None], torch.ones_like(alpha)[None]])  # (5, H, W)
+        radius = signed_radius(
+            sheet.disparity, focus_disparity=focus_disparity, focus_range=focus_range, radius_px=radius_px
+        )
+        layers, added = _sheet_layers(pixels, radius, planes, aperture)
+        for rows, columns, blurred in _scatter((alpha.shape[0], alpha.shape[1]), layers, cat_eye):
+            added[:, rows, columns] += blurred
+        rgba = _ratio(added[:4], added[4:], 1e-12)
+        rgba = torch.cat([_compress_highlights(rgba[:3], rgba[3], s), rgba[3:]])
+        over = rgba if over is None else rgba + over * (1 - rgba[3:])
+    assert over is not None, "at least one sheet"
+    return _ratio(over[:3], over[3:], 0.0).clamp(min=0).movedim(0, 2)
+
+
+def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
+    return value if isinstance(value, Tensor) else like.new_tensor(value)
+
+
+def _paper_blur(bent: Tensor, radius: int, aperture: Aperture, cat_eye: float) -> Tensor:
+    """disk_r * bent, (3, H, W), normalised; 0, not rounding, where the kernel covers nothing but black."""
+    if radius == 0:
+        return bent
+    pixels = torch.cat([bent, torch.ones_like(bent[:1]), (bent > 0).to(bent)])  # (7, H, W)
+
+    def of(cut: Cut) -> Tensor:
+        return torch.from_numpy(kernel(binary_spans(aperture, radius, cut))).to(bent)
+
+    layer = _Layer(radius, lambda rows, columns: pixels[:, rows, columns], of)
+    added = torch.zeros_like(pixels)
+    for rows, columns, blurred in _scatter((bent.shape[1], bent.shape[2]), [layer], cat_eye):
+        added[:, rows, columns] += blurred
+    lit = added[4:] > 1e-11  # one lit pixel gives 1e-7 times a hat at least, rounding some 1e-16
+    return torch.where(lit, (added[:3] / added[3:4]).clamp(min=0), 0.0)
+
+
+def paper_tensors(
+    encoded: Tensor,
+    disparity: Tensor,
+    *,
+    focus_disparity: Tensor,
+    radius_px: Tensor,
+    planes: int,
+    aperture: Aperture,
+    delta: Tensor | float,
+    a1: Tensor | float,
+    b1: Tensor | float,
+    a2: Tensor | float,
+    b2: Tensor | float,
+    alpha1: Tensor | float,
+    alpha2: Tensor | float,
+    cat_eye: float = 0.0,
+) -> Tensor:
+    """Eqs. (3)-(9): (H, W, 3) display-encoded. encoded (H, W, 3), disparity (H, W). Raises InvalidInput unless float64.
+
+    Planes are visited from the nearest to the farthest, so that what shows through is a running product.
+    """
+    _require_float64("encoded", encoded)
+    low, high = disparity.amin(), disparity.amax()
+    numbers, _ = paper_planes(np.array([float(low.detach()), float(high.detach())]), planes)
+    steps = (torch.arange(planes, device=low.device, dtype=low.dtype) + 0.5) / planes
+    mids, extent = low + steps * (high - low), high - low
+    radii = paper_radii(
+        numbers,
+        focus_disparity=float(focus_disparity),
+        radius_px=float(radius_px),
+        delta=float(delta),
+    )
+    bent = (a1 * encoded + b1).clamp(min=0).movedim(2, 0) ** _tensor(alpha1, encoded)
+    root = 1 / _tensor(alpha2, encoded)
+    seen_through, colour, shown = torch.ones_like(disparity), torch.zeros_like(bent), torch.zeros_like(disparity)
+    waiting: dict[int, Tensor] = {}  # weights of near planes whose radius a farther one shares
+    for k in range(planes - 1, -1, -1):
+        alpha = _paper_alpha(disparity, mids[k], extent)
+        weight = seen_through * alpha + waiting.pop(int(radii[k]), 0.0)
+        seen_through = seen_through * (1 - alpha)
+        if radii[k] in radii[:k]:
+            waiting[int(radii[k])] = weight
+            continue
+        blurred = _paper_blur(bent, int(radii[k]), aperture, cat_eye)
+        some = blurred > 0
+        rooted = torch.where(some, torch.where(some, blurred, 1.0) ** root, 0.0)
+        colour = colour + weight * (rooted / a2 + b2)
+        shown = shown + weight
+    return _ratio(colour, shown, 0.0).movedim(0, 2)
+
+
+def _paper_alpha(disparity: Tensor, plane: Tensor, extent: Tensor) -> Tensor:
+    """Eq. (5)."""
+    if float(extent.detach()) <= 0:
+        return torch.ones_like(disparity)
+    distance = (disparity - plane).abs() / extent
+    some = distance > 0
+    return (1 - torch.where(some, torch.sqrt(torch.where(some, distance, 1.0)), 0.0)).clamp(0, 1)
+
+
+def _load(array: F32) -> Tensor:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device=device, dtype=torch.float64)
+
+
+@torch.no_grad()
+def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
+    """`reference.thin_lens` by FFT."""
+    tensors = [
+        TensorSheet(
+            rgb=_load(sheet.rgb),
+            alpha=None if sheet.alpha is None else _load(sheet.alpha),
+            disparity=_load(sheet.disparity),
+            lamps=None if sheet.lamps is None else _load(sheet.lamps),
+        )
+        for sheet in sheets
+    ]
+    like = tensors[0].rgb
+    image = thin_lens_tensors(
+        tensors,
+        focus_disparity=_tensor(optics.focus_disparity, like),
+        focus_range=_tensor(optics.focus_range, like),
+        radius_px=_tensor(optics.radius_px, like),
+        highlights=_tensor(optics.highlights, like),
+        planes=optics.planes,
+        aperture=optics.aperture,
+        cat_eye=optics.cat_eye,
+    )
+    result: F32 = image.float().cpu().numpy()
+    return result
+
+
+@torch.no_grad()
+def paper(
+    encoded: F32,
+    disparity: F32,
+    *,
+    focus_disparity: float,
+    radius_px: float,
+    planes: int,
+    aperture: Aperture,
+    constants: PaperLook,
+    cat_eye: float = 0.0,
+    quality: Quality = "exact",  # noqa: ARG001  (exact at either)
+) -> F32:
+    """`reference.paper` by FFT."""
+    p = constants
+    photo = _load(encoded)
+    image = paper_tensors(
+        photo,
+        _load(disparity),
+        focus_disparity=_tensor(focus_disparity, photo),
+        radius_px=_tensor(radius_px, photo),
+        planes=planes,
+        aperture=aperture,
+        delta=p.delta,
+        a1=p.a1,
+        b1=p.b1,
+        a2=p.a2,
+        b2=p.b2,
+        alpha1=p.alpha1,
+        alpha2=p.alpha2,
+        cat_eye=cat_eye,
+    )
+    result: F32 = image.float().cpu().numpy()
+    return result

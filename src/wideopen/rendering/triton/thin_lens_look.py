@@ -1,0 +1,140 @@
+"""The thin-lens look on a GPU, sheet by sheet from the farthest.
+
+place   pixels to planes, and which planes each block of pixels uses
+near    planes of radius below `tables.NEAR_RADIUS`, all at once
+sums    running sums of each other plane, cut into segments; at level L of cells of 2^L x 2^L pixels
+spread  spans of them, added over planes: 2 look-ups of a row instead of 2r + 1
+lay     levels enlarged and added, over their weight, highlights back, over the sheets behind
+
+Sums and spread skip planes that no pixel within reach uses. Sums are float32, relative to a segment.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import triton
+from torch import Tensor
+
+from wideopen.optics import Optics
+from wideopen.rendering.planes import thin_lens_planes
+from wideopen.rendering.triton import launch, light_kernels, spread_kernels
+from wideopen.rendering.triton.launch import BLOCK, find_used, spread, tiles
+from wideopen.rendering.triton.tables import BX, BY, NEAR_REACH, ThinLens, thin_lens_tables
+from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GpuSheet:
+    """`Sheet` as contiguous float32 tensors on the device."""
+
+    rgb: Tensor  # (H, W, 3)
+    alpha: Tensor | None  # (H, W)
+    disparity: Tensor  # (H, W)
+    lamps: Tensor | None  # (h, w)
+
+
+def lens_of(sheet: GpuSheet, optics: Optics) -> ThinLens:
+    """Tables of the lens for one sheet; waits for the sheet's range of disparity."""
+    ends = np.array(torch.stack(torch.aminmax(sheet.disparity)).tolist(), np.float32)
+    offset = np.float32(optics.focus_disparity) - ends
+    far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
+    radii = tuple(float(r) for r in thin_lens_planes(float(near), float(far), optics.planes))
+    height, width = sheet.disparity.shape
+    fast = optics.quality == "fast"
+    return thin_lens_tables(radii, optics.aperture, optics.cat_eye, fast, (height, width), str(sheet.rgb.device))
+
+
+def _lamps(sheet: GpuSheet) -> Tensor:
+    return sheet.rgb.new_ones(1, 1) if sheet.lamps is None else sheet.lamps
+
+
+def place(sheet: GpuSheet, optics: Optics, lens: ThinLens) -> tuple[Tensor, Tensor]:
+    """Stretched colour, place among the planes and alpha, (4 or 5, H, W); planes that each block uses, (Y, X, N)."""
+    lamps = _lamps(sheet)
+    height, width = sheet.disparity.shape
+    planes = len(lens.radii) - 1
+    blocks = triton.cdiv(height, BLOCK), triton.cdiv(width, BLOCK)
+    base = torch.empty(4 if sheet.alpha is None else 5, height, width, device=sheet.rgb.device)
+    used = torch.empty(*blocks, planes, dtype=torch.int32, device=sheet.rgb.device)
+    light_kernels.place[blocks](
+        sheet.rgb, sheet.disparity if sheet.alpha is None else sheet.alpha, sheet.disparity, lamps, lens.radii,
+        base, used, height, width, *lamps.shape, planes, optics.focus_disparity, optics.focus_range, optics.radius_px,
+        FULL_GAIN * optics.highlights, KNEE, OPAQUE=sheet.alpha is None, BLOCK=BLOCK,
+    )  # fmt: skip
+    return base, used
+
+
+def _near(base: Tensor, used: Tensor, lens: ThinLens) -> Tensor:
+    """(C, H, W): the planes of small radius, blurred and added."""
+    channels, height, width = base.shape
+    active = (find_used(used, lens.near_reaches, (BY, BX), (height, width)).amax(1)).contiguous()
+    out = torch.empty_like(base)
+    f = lens.field
+    light_kernels.near[(tiles(height, width),)](
+        base, active, lens.near, f.hats_y, f.hats_x, out, height, width, *f.nodes, *f.steps, lens.near.shape[2],
+        REACH=NEAR_REACH, OPAQUE=channels == 4, BY=BY, BX=BX,
+    )  # fmt: skip
+    return out
+
+
+def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *, add: bool) -> None:
+    """out (C, m, n) <- or += the planes of a level, blurred and added."""
+    channels, height, width = base.shape
+    size, at, spans = 1 << level, lens.far[level], lens.spans
+    rows, columns = out.shape[1:]
+    whole = rows * size, columns * size
+    segments = triton.cdiv(columns, at.segment)
+    active = find_used(used, at.reaches, (BY * size, BX * size), whole)
+    filled, needed = (find_used(used, r, (at.rows * size, at.segment * size), whole) for r in (at.used, at.needed))
+    plane_size = rows * segments * channels * (at.segment + 1)
+    at_a_time = max(1, min(len(at.planes), launch.BUDGET // (4 * plane_size)))
+    sums = torch.empty(at_a_time * plane_size, device=base.device)
+    for start in range(0, len(at.planes), at_a_time):
+        chosen = at.chosen[start : start + at_a_time]
+        spread_kernels.plane_sums[(segments, triton.cdiv(rows, at.rows), len(chosen))](
+            base, chosen, filled, needed, sums, height, width, rows, segments, size, len(spans.levels),
+            OPAQUE=channels == 4, SEG=at.segment, ROWS=at.rows,
+        )  # fmt: skip
+        spread(
+            sums, chosen, active, spans, lens.field, out, shape=(height, width), level=level, top=0,
+            sums_planes=at_a_time, segment=at.segment, fractions=True, add=add or start > 0,
+        )  # fmt: skip
+
+
+def _coarse(base: Tensor, used: Tensor, lens: ThinLens) -> tuple[Tensor, Tensor]:
+    """The coarse levels' blurred cells, one after the other, and where each begins, -1 for none."""
+    channels, height, width = base.shape
+    offsets, length = [-1] * (max(lens.far, default=0) + 1), 0
+    for level in lens.far:
+        if level > 0:
+            offsets[level] = length
+            length += channels * triton.cdiv(height, 1 << level) * triton.cdiv(width, 1 << level)
+    cells = torch.empty(max(length, 1), device=base.device)
+    for level, offset in enumerate(offsets):
+        if offset >= 0:
+            shape = channels, triton.cdiv(height, 1 << level), triton.cdiv(width, 1 << level)
+            out = cells[offset : offset + int(np.prod(shape))].view(shape)
+            _far(base, used, lens, level, out, add=False)
+    return cells, torch.tensor(offsets, dtype=torch.int64, device=base.device)
+
+
+def thin_lens_on_gpu(sheets: Sequence[GpuSheet], optics: Optics) -> Tensor:
+    """`reference.thin_lens` on tensors of the device: (H, W, 3)."""
+    height, width = sheets[0].disparity.shape
+    device = sheets[0].rgb.device
+    image, canvas = torch.empty(height, width, 3, device=device), torch.empty(4, height, width, device=device)
+    for number, sheet in enumerate(sheets):
+        lens, lamps = lens_of(sheet, optics), _lamps(sheet)
+        base, used = place(sheet, optics, lens)
+        fine = _near(base, used, lens)
+        if 0 in lens.far:
+            _far(base, used, lens, 0, fine, add=True)
+        coarse, offsets = _coarse(base, used, lens)
+        light_kernels.lay[(tiles(height, width),)](
+            fine, coarse, offsets, lamps, canvas, image, height, width, *lamps.shape, len(offsets),
+            FULL_GAIN * optics.highlights, KNEE, OPAQUE=sheet.alpha is None, FIRST=number == 0,
+            LAST=number == len(sheets) - 1, STEPS=NEWTON_STEPS, BY=BY, BX=BX,
+        )  # fmt: skip
+    return image

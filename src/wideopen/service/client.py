@@ -1,0 +1,231 @@
+"""The service from Python: `Client` sends photos and gets results (docs/service.md). Needs httpx: wideopen[client].
+
+>>> with Client("http://127.0.0.1:8000") as client:                                     # doctest: +SKIP
+...     Path("out.jpg").write_bytes(client.render(Path("portrait.jpg"), lens={"blur": "3%"}))
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from wideopen.checks import require
+from wideopen.errors import WideopenError
+
+if TYPE_CHECKING:
+    import httpx
+
+Settings = Mapping[str, Any]
+File = Path | bytes
+_PARTS = "multipart/form-data"
+_LONGEST_WAIT_S = 60.0
+
+
+class ServiceError(WideopenError):
+    """The service refused, or could not be reached."""
+
+    def __init__(self, message: str, *, status: int | None = None, kind: str | None = None) -> None:
+        self.status = status
+        """Of HTTP; None where there was no answer."""
+        self.kind = kind
+        """The problem's type, such as /problems/refused."""
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parts:
+    """A result with all that was found on the way."""
+
+    report: dict[str, Any]
+    image: bytes
+    matte: bytes  # 16-bit PNG
+    disparity: bytes  # 16-bit PNG
+
+
+class Client:
+    """A connection to a service; a context manager. Not for several threads at a time.
+
+    A photo is a Path, which is read here, or the bytes of a file. `lens`, `maps` and `output` are what the service's
+    OpenAPI describes. Every method raises ServiceError.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        token: str | None = None,
+        timeout_s: float = 150.0,
+        retries: int = 3,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """A busy service (503) is asked again `retries` times, each time after what it says in Retry-After.
+
+        Raises InvalidInput where httpx is not installed.
+        """
+        require(find_spec("httpx") is not None, "wideopen.service.client needs httpx; pip install 'wideopen[client]'")
+        import httpx
+
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(timeout_s, connect=10.0))
+        self._retries = retries
+        self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def info(self) -> dict[str, Any]:
+        """What the service is and allows."""
+        found: dict[str, Any] = self._send("GET", "/v1/info").json()
+        return found
+
+    def render(
+        self,
+        photo: File,
+        *,
+        lens: Settings | None = None,
+        matte: File | None = None,
+        disparity: File | None = None,
+        maps: Settings | None = None,
+        output: Settings | None = None,
+    ) -> bytes:
+        """The photo rendered, as an image file."""
+        form = _form(photo, matte, disparity, lens=lens, maps=maps, output=output)
+        return self._send("POST", "/v1/render", files=form, accept="image/*").content
+
+    def render_parts(
+        self,
+        photo: File,
+        *,
+        lens: Settings | None = None,
+        matte: File | None = None,
+        disparity: File | None = None,
+        maps: Settings | None = None,
+        output: Settings | None = None,
+    ) -> Parts:
+        """The photo rendered, with a report and both maps."""
+        form = _form(photo, matte, disparity, lens=lens, maps=maps, output=output)
+        return _parts(self._send("POST", "/v1/render", files=form, accept=_PARTS))
+
+    def analyze(
+        self, photo: File, *, matte: File | None = None, disparity: File | None = None, maps: Settings | None = None
+    ) -> "RemoteScene":
+        """A scene that stays with the service, to be rendered again and again."""
+        found = self._send("POST", "/v1/analyze", files=_form(photo, matte, disparity, maps=maps)).json()
+        return RemoteScene(self, found)
+
+    def _send(self, method: str, path: str, *, accept: str | None = None, **body: Any) -> "httpx.Response":
+        import httpx
+
+        headers = {} if accept is None else {"Accept": accept}
+        for left in reversed(range(self._retries + 1)):
+            try:
+                response = self._http.request(method, path, headers=headers, **body)
+            except httpx.HTTPError as error:
+                raise ServiceError(f"{self._http.base_url}: {error or type(error).__name__}") from error
+            if response.status_code != 503 or not left:
+                break
+            self._sleep(_wait_s(response))
+        if response.is_success:
+            return response
+        raise _error(response)
+
+
+class RemoteScene:
+    """A scene that a service keeps until it was not used for `expires_in_s`; a context manager that removes it."""
+
+    def __init__(self, client: Client, found: dict[str, Any]) -> None:
+        self._client = client
+        self.id: str = found["id"]
+        self.found = found
+        """What `POST /v1/analyze` answered: size, where the maps came from, notes, seconds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    def render(self, lens: Settings | None = None, *, output: Settings | None = None) -> bytes:
+        """The scene through a lens, as an image file."""
+        return self._render(lens, output, "image/*").content
+
+    def render_parts(self, lens: Settings | None = None, *, output: Settings | None = None) -> Parts:
+        """The scene through a lens, with a report and both maps."""
+        return _parts(self._render(lens, output, _PARTS))
+
+    def remove(self) -> None:
+        """Have the service forget the scene; one that is gone already is no error."""
+        try:
+            self._client._send("DELETE", f"/v1/scenes/{self.id}")
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+
+    def _render(self, lens: Settings | None, output: Settings | None, accept: str) -> "httpx.Response":
+        asked = {"lens": dict(lens or {}), "output": dict(output or {})}
+        return self._client._send("POST", f"/v1/scenes/{self.id}/render", json=asked, accept=accept)
+
+
+def _form(
+    photo: File, matte: File | None, disparity: File | None, **settings: Settings | None
+) -> dict[str, tuple[str | None, bytes, str]]:
+    """The fields of a form. Files go under names of their fields: what a photo is called is nobody's business."""
+    files = {"photo": photo, "matte": matte, "disparity": disparity}
+    form: dict[str, tuple[str | None, bytes, str]] = {
+        name: (name, _bytes(file), "application/octet-stream") for name, file in files.items() if file is not None
+    }
+    for name, values in settings.items():
+        if values is not None:
+            form[name] = (None, json.dumps(dict(values)).encode(), "application/json")
+    return form
+
+
+def _bytes(file: File) -> bytes:
+    if isinstance(file, bytes):
+        return file
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ServiceError(f"{file}: cannot be read ({error.strerror or error})") from error
+
+
+def _wait_s(response: "httpx.Response") -> float:
+    asked = response.headers.get("retry-after", "")
+    return min(float(asked), _LONGEST_WAIT_S) if asked.isdigit() else 1.0
+
+
+def _error(response: "httpx.Response") -> ServiceError:
+    try:
+        problem = response.json()
+        detail, kind = f"{problem['title']}: {problem['detail']}", str(problem["type"])
+    except (ValueError, KeyError, TypeError):  # something between us and the service answered
+        detail, kind = response.reason_phrase, None
+    return ServiceError(f"{response.status_code} {detail}", status=response.status_code, kind=kind)
+
+
+def _parts(response: "httpx.Response") -> Parts:
+    """The parts of a multipart answer, byte for byte; its boundary is in none of them."""
+    boundary = response.headers["content-type"].partition("boundary=")[2].encode()
+    found: dict[str, bytes] = {}
+    for part in (b"\r\n" + response.content).split(b"\r\n--" + boundary)[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        found[head.partition(b'name="')[2].partition(b'"')[0].decode()] = content
+    try:
+        return Parts(report=json.loads(found.pop("report")), **found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ServiceError("expected report, image, matte and disparity, found another answer") from error

@@ -1,0 +1,115 @@
+"""One photo, from file to file: what `wideopen render` does for each photo, and everything else that makes files."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wideopen.backends import pick, require_known
+from wideopen.checks import F32
+from wideopen.files import Keep, write, write_map
+from wideopen.lens import Lens
+from wideopen.pipeline import render
+from wideopen.rendering import BACKENDS, first_use_compiles
+from wideopen.session.depth_source import Depths
+from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
+from wideopen.session.progress import SILENT, Steps
+from wideopen.session.results import make_folder
+from wideopen.session.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
+from wideopen.timing import timed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is the same for every photo of one command."""
+
+    lens: LensSettings = field(default_factory=LensSettings)
+    maps: MapSettings = field(default_factory=MapSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+    given: Given = NOTHING_GIVEN
+    save_matte: Path | None = None
+    save_disparity: Path | None = None
+    backend: str = "auto"
+    max_megapixels: float = MAX_MEGAPIXELS
+    originals: bool = True  # a result that names its original is rendered from it
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        require_known(BACKENDS, self.backend)
+
+
+def render_file(
+    photo: Path, out: Path, job: Job, *, depths: Depths | None = None, step: Steps = SILENT
+) -> dict[str, Any]:
+    """Read, analyse, render, write; returns the report that `wideopen render --json` prints.
+
+    The result appears whole or not at all, after the maps asked for. `depths` as for `open_photo`.
+    Raises InvalidInput, WeightsError, BackendUnavailable.
+    """
+    seconds: dict[str, float] = {}
+    with timed(seconds, "total"):
+        pick(BACKENDS, job.backend)  # one that cannot run here is refused before the slow part
+        if first_use_compiles(job.backend, job.lens.look):
+            step.note("first run: compiling kernels, about 20 seconds, once")
+        opened = open_photo(
+            photo,
+            job.maps,
+            given=job.given,
+            depths=depths,
+            backend=job.backend,
+            max_megapixels=job.max_megapixels,
+            originals=job.originals,
+            step=step,
+        )
+        lens = job.lens.lens(opened.scene)
+        step("rendering")
+        with timed(seconds, "render"):
+            image = render(opened.scene, lens, backend=job.backend)
+        step("writing")
+        with timed(seconds, "write"):
+            _write(image, out, opened, job)
+    return report_of(opened, lens, out, job.backend) | {"seconds": opened.seconds | seconds}
+
+
+def write_result(image: F32, out: Path, opened: Opened, output: OutputSettings, *, overwrite: bool = False) -> Path:
+    """Write a rendered image (H, W, 3) with the photo's metadata, as `output` says. Raises InvalidInput."""
+    scene = opened.scene
+    return write(
+        out,
+        image,
+        like=opened.photo,
+        quality=output.output_quality,
+        bits=output.output_bits,
+        keep=Keep(matte=scene.matte, disparity=scene.disparity) if output.keep_depth else None,
+        overwrite=overwrite,
+    )
+
+
+def _write(image: F32, out: Path, opened: Opened, job: Job) -> None:
+    """The maps asked for, then the result: it is there only if all went well."""
+    make_folder(out.parent)
+    if job.save_matte is not None:
+        write_map(job.save_matte, opened.scene.matte, overwrite=job.overwrite)
+    if job.save_disparity is not None:
+        write_map(job.save_disparity, opened.scene.disparity, overwrite=job.overwrite)
+    write_result(image, out, opened, job.output, overwrite=job.overwrite)
+
+
+def report_of(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, Any]:
+    """What was done with a photo, as JSON values; without the times."""
+    height, width = opened.photo.rgb.shape[:2]
+    scene = opened.scene
+    return {
+        "photo": str(opened.path),
+        "out": str(out),
+        "size": [width, height],
+        "look": lens.look,
+        "matte": opened.matte_source,
+        "disparity": opened.disparity_source,
+        "filtered": scene.maps.disparity_filtered,
+        "focus_disparity": round(lens.focus_disparity, 4),
+        "focus_range": round(lens.focus_range, 4) if lens.look == "thin-lens" else 0.0,
+        "radius_px": round(lens.max_radius * max(width, height), 2),
+        "grain": round(scene.grain.codes if lens.grain is None else lens.grain, 2),
+        "backend": pick(BACKENDS, backend)[0],
+        "notes": list(opened.notes),
+    }

@@ -1,0 +1,37 @@
+"""Sheets from one photo: the subject, what is before it and behind it, each continued where it is hidden."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from wideopen.backends import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Separator:
+    """The operators of one backend, with the signatures of `reference` and `transport`."""
+
+    estimate_colours: Any  # (image, alpha) -> F, B
+    split: Any  # (image, alpha, F, B, filled) -> subject, background
+    continue_colours: Any  # (values, weight) -> values, holes filled
+
+
+def _load_numba() -> Separator:
+    from wideopen.arrays.jit import forget_stale_kernels
+    from wideopen.sheets import numba_cpu, reference, transport
+
+    forget_stale_kernels(numba_cpu, reference, transport)
+    return Separator(numba_cpu.estimate_colours, numba_cpu.split, numba_cpu.continue_colours)
+
+
+def _load_reference() -> Separator:
+    from wideopen.sheets import reference, transport
+
+    return Separator(reference.estimate_colours, reference.split, transport.continue_colours)
+
+
+BACKENDS: Mapping[str, Backend[Separator]] = {
+    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _load_numba),
+    "reference": Backend(lambda: None, _load_reference),
+}

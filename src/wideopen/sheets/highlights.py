@@ -1,0 +1,81 @@
+"""Radiance given back to highlights that the photo clipped at white.
+
+A lamp in a photo is white, in the scene it is many times brighter; blurred as it is, it gives a grey disk. Ours:
+before the blur, a curve E stretches what is near white, and after it E^-1 brings everything back:
+    E(m) = m (1 + s t^4),  t = clip((m - KNEE) / (1 - KNEE), 0, 1),  m the brightest channel; hue is kept
+So what is not blurred, and any flat area however bright, comes back as it was, while a small lamp keeps its energy.
+
+s = FULL_GAIN * strength * lamps: a clipped pixel among dark ones is a lamp or a glint, among bright ones a cloud or a
+wall, which must not turn into disks. `lamps` says which, smoothly, from the mean brightness around.
+"""
+
+import cv2
+import numpy as np
+
+from wideopen.arrays.resize import resize_map, work_size
+from wideopen.checks import F32
+
+KNEE = 0.85
+"""Linear light; 8-bit sRGB code 237. Below it nothing changes."""
+FULL_GAIN = 5.0
+"""s of a lamp in the dark at strength 1: clipped, it counts as 6 times white.
+
+Tuned on the ray-traced scenes night and curly-sky (benchmarks/lens), PSNR against true radiance, mean of four shots:
+24.6 dB for none, 25.6 for 4, 25.5 for 8, 25.0 for 16, 24.2 for 32. Moving `KNEE` to 0.75 or 0.95 changes less than 0.1.
+"""
+NEWTON_STEPS = 5
+"""E is convex above the knee, so Newton's steps from the right are monotone; 5 reach 1e-7 for strengths up to 10."""
+SURROUND = 0.03
+"""Radius of "around", as a fraction of the long side."""
+BRIGHT = 0.5
+"""Mean brightness around a pixel from which it is no lamp."""
+WORK_PX = 640
+
+
+def find_lamps(rgb: F32) -> F32:
+    """Return (h, w) in [0, 1], at most `WORK_PX` long: 1 where a clipped pixel would be a lamp, 0 amid brightness."""
+    small = resize_map(_brightest(rgb), work_size(rgb.shape, WORK_PX))
+    side = 2 * max(1, round(SURROUND * max(small.shape))) + 1
+    around = cv2.blur(cv2.blur(np.minimum(small, 1), (side, side)), (side, side)).reshape(small.shape)
+    return np.clip(1 - around / np.float32(BRIGHT), 0, 1)
+
+
+def _brightest(rgb: F32) -> F32:
+    """rgb.max(axis=2), several times as fast."""
+    return np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
+
+
+def stretch(lamps: F32 | None, shape: tuple[int, int], strength: float) -> F32:
+    """s for each pixel (H, W) of a sheet: the nearest value of `lamps` (h, w), or a lamp everywhere for None."""
+    full = np.float32(FULL_GAIN * strength)
+    if lamps is None:
+        return np.full(shape, full)
+    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, lamps.shape, strict=True))
+    return full * lamps[np.ix_(rows, columns)]
+
+
+def highlight_gain(rgb: F32, alpha: F32, s: F32) -> F32:
+    """Return (H, W): E(m) / m for premultiplied `rgb` (H, W, 3) over its `alpha` (H, W)."""
+    brightest = _brightest(rgb)
+    level = np.divide(brightest, alpha, out=np.zeros_like(brightest), where=alpha > np.float32(1e-3))
+    t = np.clip((level - np.float32(KNEE)) / np.float32(1 - KNEE), 0, 1)
+    return 1 + s * (t * t) ** 2
+
+
+def compress_highlights(rgba: np.ndarray, s: F32) -> np.ndarray:
+    """E^-1: return the blurred sheet `rgba` (H, W, 4), premultiplied, with its brightest channel brought back.
+
+    Sheet by sheet, before they go over one another: so hair in focus before a bright sky comes back as it was.
+    """
+    alpha = rgba[..., 3].astype(np.float64)
+    level = np.divide(rgba[..., :3].max(axis=2), alpha, out=np.zeros_like(alpha), where=alpha > 1e-3)
+    bound = (np.maximum(level / KNEE - 1, 0) / np.maximum(s, 1e-9)) ** 0.25  # of t, since m >= KNEE
+    m = np.clip(np.minimum(level, KNEE + (1 - KNEE) * bound), KNEE, 1)
+    for _ in range(NEWTON_STEPS):
+        t = (m - KNEE) / (1 - KNEE)
+        m -= (m * (1 + s * t**4) - level) / (1 + s * t**4 + 4 * s * m * t**3 / (1 - KNEE))
+    m = np.where(level > 1 + s, level / (1 + s), m)
+    factor = np.where(level > KNEE, m / np.maximum(level, KNEE), 1)
+    out = rgba.copy()
+    out[..., :3] *= factor[..., None]
+    return out

@@ -1,0 +1,91 @@
+"""What a predicted matte missed of a subject's rim, where the lens would show it: on ground in focus behind blur.
+
+Ours. A matte that ends a pixel too early leaves the subject's own rim on the sheet behind it. While that sheet is
+blurred more than the subject nobody sees it; with the ground in focus it stays as a thin sharp outline within the
+subject's blur. So there, and only there, the ground beside and under the subject is replaced by the ground continued
+from farther away.
+
+Not for exact mattes: with these the ground is right up to the outline, and on two ray-traced scenes with the background
+in focus replacing it cost 6 and 10 dB, even where colours decided which pixels to replace.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from wideopen.arrays.resize import resize_map, work_size
+from wideopen.checks import F32
+from wideopen.optics import Optics, signed_radius
+from wideopen.sheets import Separator
+from wideopen.sheets.sheet import Sheet
+
+RIM = 0.005
+"""How far beyond a matte its subject may reach, as a fraction of the long side; twice that far, fading."""
+WORK_PX = 1280
+FAINT = 0.02  # coverage from which a pixel is the subject's
+LEAST = 1 / 255  # change that anyone could see
+
+
+class Rims:
+    """The sheets of one photo, and what its ground looks like without any rims: found once, when it is first needed."""
+
+    def __init__(self, sheets: Sequence[Sheet]) -> None:
+        self.sheets = tuple(sheets)  # farthest first
+        self.small = work_size(sheets[0].disparity.shape, WORK_PX)
+        self.clean: F32 | None = None  # (h, w, 3)
+
+    def cleaned(self, optics: Optics, separator: Separator) -> tuple[Sheet, ...]:
+        """The sheets, the farthest one cleaned of the rims of those that the lens blurs more than it.
+
+        The very same sheets where there are none such, as with the subject in focus.
+        """
+        ground, size = self.sheets[0], self.sheets[0].disparity.shape
+        sharper, *blurs = (_blur_px(d, optics) for d in self._disparities)
+        amount = np.zeros(self.small, np.float32)
+        for blur, around in zip(blurs, self._around, strict=True):
+            more = (blur - sharper) / (RIM * max(size))
+            np.maximum(amount, np.clip(more, 0, 1) * around, out=amount)
+        if amount.max() < LEAST or self._hidden.min() > 0:
+            return self.sheets
+        if self.clean is None:
+            self.clean = separator.continue_colours(resize_map(ground.rgb, self.small), 1 - self._hidden)
+        rgb = resize_map(amount, size)[..., None] * (resize_map(self.clean, size) - ground.rgb)
+        rgb += ground.rgb
+        return (replace(ground, rgb=rgb), *self.sheets[1:])
+
+    @cached_property
+    def _disparities(self) -> list[F32]:
+        """Of each sheet, (h, w)."""
+        return [resize_map(sheet.disparity, self.small) for sheet in self.sheets]
+
+    @cached_property
+    def _around(self) -> list[F32]:
+        """For each sheet but the ground, (h, w): 1 on it and within RIM of it, 0 from twice that far on."""
+        reach = RIM * max(self.small)
+        return [_around(resize_map(s.alpha, self.small), reach) for s in self.sheets[1:] if s.alpha is not None]
+
+    @cached_property
+    def _hidden(self) -> F32:
+        return np.maximum.reduce([np.zeros(self.small, np.float32), *self._around])
+
+
+def _blur_px(disparity: F32, optics: Optics) -> F32:
+    """(h, w) radius of the circle of confusion, in the photo's pixels."""
+    return np.abs(
+        signed_radius(
+            disparity,
+            focus_disparity=optics.focus_disparity,
+            focus_range=optics.focus_range,
+            radius_px=optics.radius_px,
+        )
+    )
+
+
+def _around(coverage: F32, reach: float) -> F32:
+    """(h, w): 1 on what is covered and within `reach` of it, 0 from twice that far on."""
+    clear = (coverage < FAINT).astype(np.uint8)
+    distance = cv2.distanceTransform(clear, cv2.DIST_L2, cv2.DIST_MASK_5).reshape(coverage.shape)
+    return np.clip(2 - distance / np.float32(reach), 0, 1)

@@ -1,0 +1,161 @@
+"""Radiance that the photo clipped at white, measured through hair, and the hair's own colour before it.
+
+Ours. Before a sky three times as bright as white, a pixel half covered by a dark strand is white in the photo: the
+strand looks thin, and I - (1 - alpha) B would make it of sky. But hair is a grey wedge: where it covers so much that
+the pixel is not clipped, I = alpha F + (1 - alpha) L tells the radiance L of what lies behind, with F the subject's
+own colour, continued from where it is seen pure. So L is the weighted median of
+    (I - alpha F) / (1 - alpha),   weights 1 - alpha,
+over such pixels, one for each connected white area; areas without enough of them stay as they are. One number for an
+area is what keeps a matte that is too wide harmless: strand and sky change by amounts that cancel.
+
+With L known, clipped pixels become alpha F + (1 - alpha) L, at least what they were: shown, that is the same white.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from wideopen.arrays.fill import fill_holes
+from wideopen.checks import F32
+
+CLIPPED = 0.99
+"""Linear light from which a pixel counts as clipped: 8-bit sRGB codes 254 and 255."""
+MOST = 4.0
+"""Brightest radiance that is believed."""
+BRIGHTER = 1.05
+"""A measurement below this says that white was white."""
+LEAST_PIXELS, LEAST_SHARE = 30, 0.4
+"""An area's measurements that must be brighter, in number and as a share of all."""
+DARK = 0.5
+"""Subject's colour, linear light, up to which it tells something: white hair before a white wall does not."""
+BRIDGE = 0.01
+"""White areas this near to each other, as a fraction of the long side, are one: a sky behind branches."""
+SOLID = 0.98
+"""Coverage from which too little of what lies behind shows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class White:
+    """What is known about the clipped areas behind a subject, at a working size."""
+
+    radiance: F32  # (h, w), in and closely around a measured area its L, 1 elsewhere
+    own: F32  # (h, w, 3) the subject's colour, continued
+
+
+def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White | None:
+    """Measure the radiance of white areas behind the subject; None where none is brighter than white.
+
+    rgb (H, W, 3) linear light; alpha (H, W); small and small_alpha, (h, w): the same at the size at which areas are
+    found.
+    """
+    size, a = small_alpha.shape, small_alpha
+    clipped = small.min(axis=2) >= np.float32(CLIPPED)
+    beside, pure = a < 0.05, (a > 0.99) & ~clipped
+    if not ((clipped & beside).any() and pure.any()):
+        return None
+    behind = fill_holes(clipped.astype(np.float32), beside.astype(np.float32)) > 0.5
+    areas = cv2.dilate(np.where(a < 0.5, clipped, behind).astype(np.uint8), _window(size))
+    count, label = cv2.connectedComponents(areas)
+    own = fill_holes(small, pure.astype(np.float32))
+    at = np.flatnonzero((alpha > np.float32(0.3)) & (alpha < np.float32(0.95)))
+    there = _nearest(at, alpha.shape, size)
+    at, there = (x[behind.ravel()[there]] for x in (at, there))
+    I, share = rgb.reshape(-1, 3)[at], 1 - alpha.ravel()[at]
+    seen = ((I - (1 - share)[:, None] * own.reshape(-1, 3)[there]) / share[:, None]).mean(axis=1)
+    dark = own.reshape(-1, 3)[there].max(axis=1) < np.float32(DARK)
+    open_ = (I.max(axis=1) < np.float32(CLIPPED)) & dark
+    seen, share, area = seen[open_], share[open_], label.ravel()[there[open_]]
+    levels = np.ones(count, np.float32)
+    for n in range(1, count):
+        levels[n] = _level(seen[area == n], share[area == n])
+    return White(levels[label], own) if (levels > 1).any() else None
+
+
+def _level(seen: F32, weight: F32) -> np.float32:
+    """An area's radiance from its measurements; 1 where they do not say that it is brighter."""
+    brighter = seen > BRIGHTER
+    if brighter.sum() < max(LEAST_PIXELS, LEAST_SHARE * seen.size):
+        return np.float32(1)
+    seen, weight = seen[brighter], weight[brighter]
+    order = np.argsort(seen)
+    total = np.cumsum(weight[order])
+    return np.float32(min(seen[order][np.searchsorted(total, total[-1] / 2)], MOST))
+
+
+def _window(size: tuple[int, ...]) -> np.ndarray:
+    side = 2 * max(1, round(BRIDGE * max(size))) + 1
+    return np.ones((side, side), np.uint8)
+
+
+def _nearest(at: np.ndarray, shape: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
+    """Flat places in a map (h, w) = size that belong to the flat places `at` of one of (H, W) = shape."""
+    y, x = np.divmod(at, shape[1])
+    return y * size[0] // shape[0] * size[1] + x * size[1] // shape[1]
+
+
+def unclip(rgb: F32, alpha: F32, white: White) -> F32:
+    """Return the photo (H, W, 3) with radiance where it is clipped in a measured area.
+
+    A clipped pixel beside a dark one is crossed by the edge somewhere, and counts half.
+    """
+    size = white.radiance.shape
+    at = np.flatnonzero(rgb.min(axis=2) >= np.float32(CLIPPED))
+    there = _nearest(at, alpha.shape, size)
+    known = white.radiance.ravel()[there] > 1
+    at, there = at[known], there[known]
+    L, a = white.radiance.ravel()[there], alpha.ravel()[at]
+    edge = _beside_dark(rgb).ravel()[at] & (a < np.float32(0.05))
+    L = np.where(edge, (1 + L) / 2, L)[:, None]
+    a = a[:, None]
+    out = rgb.copy()
+    flat = out.reshape(-1, 3)
+    flat[at] = np.maximum(flat[at], a * white.own.reshape(-1, 3)[there] + (1 - a) * L)
+    return out
+
+
+def _beside_dark(rgb: F32) -> np.ndarray:
+    """(H, W) bool: a neighbour is about as dark as it gets within two pixels, and far from white."""
+    level = rgb.mean(axis=2)
+    near = cv2.erode(level, np.ones((3, 3), np.uint8))
+    dark = cv2.erode(level, np.ones((5, 5), np.uint8))
+    beside: np.ndarray = (dark < np.float32(0.7)) & (near - dark < np.float32(0.1))
+    return beside
+
+
+def give_own_colour(image: F32, alpha: F32, white: White, subject: F32, background: F32) -> None:
+    """Where a measured white lies behind, let the subject keep its own colour, in place.
+
+    subject, premultiplied, and background (H, W, 3) as `reference.split` returns them of image (H, W, 3), which
+    `unclip` returned; subject + (1 - alpha) background stays the image.
+    """
+    at = np.flatnonzero((alpha > 0) & (alpha < np.float32(SOLID)))
+    there = _nearest(at, alpha.shape, white.radiance.shape)
+    known = white.radiance.ravel()[there] > 1
+    at, there = at[known], there[known]
+    a, I = alpha.ravel()[at][:, None], image.reshape(-1, 3)[at]
+    S, B = subject.reshape(-1, 3)[at], background.reshape(-1, 3)[at]
+    t = np.clip((B.min(axis=1, keepdims=True) - np.float32(0.9)) / np.float32(0.08), 0, 1)
+    S = S + t * (a * white.own.reshape(-1, 3)[there] - S)
+    least = t * np.minimum(B, 1)  # what lies behind is white: less is an error of matte or colour, and shows as specks
+    B = np.clip((I - S) / (1 - a), least, np.float32(MOST))
+    background.reshape(-1, 3)[at] = B
+    subject.reshape(-1, 3)[at] = I - (1 - a) * B
+
+
+def limit_radiance(rgb: F32, alpha: F32 | None, strength: float) -> F32:
+    """Return a sheet's rgb (H, W, 3), premultiplied, with radiance L turned into 1 + strength (L - 1), in [0, 1].
+
+    A pixel on an edge is a mixture of the two sides, and it is the brighter side whose light is limited, not the
+    mixture: so with ends D and L within two pixels, D + s (L - D) becomes D' + s (L' - D').
+    """
+    level = rgb.max(axis=2)
+    if alpha is not None:
+        level = np.divide(level, alpha, out=np.zeros_like(level), where=alpha > np.float32(1e-3))
+    L, D = cv2.dilate(level, np.ones((3, 3), np.uint8)), cv2.erode(level, np.ones((5, 5), np.uint8))
+    low, high = (np.where(x > 1, 1 + np.float32(strength) * (x - 1), x) for x in (D, L))
+    contrast = L - D
+    share = np.divide(level - D, contrast, out=np.ones_like(level), where=contrast > np.float32(1e-3))
+    gain = np.divide(low + share * (high - low), level, out=np.ones_like(level), where=(L > 1) & (level > 0))
+    limited: F32 = rgb * np.minimum(gain, 1)[..., None]
+    return limited

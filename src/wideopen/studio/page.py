@@ -1,0 +1,241 @@
+"""The page: what stands where, and in which words. What it does is in `events`, how it looks in static/studio.css."""
+
+import base64
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+import gradio as gr
+
+from wideopen.studio import messages
+from wideopen.studio.actions import FORMATS, SAMPLES
+from wideopen.studio.settings_form import (
+    GRAINS,
+    LOOKS,
+    MOST_BLUR,
+    MOST_GRAIN,
+    MOST_HIGHLIGHTS,
+    MOST_RANGE,
+    SHAPES,
+    Form,
+)
+
+STATIC = Path(__file__).parent / "static"
+SAMPLE_FILES = Path(__file__).parent / "samples"
+TITLE = "wideopen studio"
+_MAP_TYPES = [".png", ".tif", ".tiff", ".npy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Widgets:
+    """The components that events are tied to; `form` in the order of `Form`."""
+
+    viewer: gr.HTML
+    form: list[gr.components.Component]
+    readout: gr.HTML
+    subject: gr.Button
+    format: gr.Dropdown
+    quality: gr.Slider
+    download: gr.Button
+    command: gr.Textbox
+    save_look: gr.Button
+    load_look: gr.UploadButton
+    maps_down: dict[str, gr.Button]
+    maps_up: dict[str, gr.UploadButton]
+
+
+def build() -> Widgets:
+    """Lay the page out, inside of a `gr.Blocks`."""
+    with gr.Row(elem_id="wo-main", equal_height=False):
+        with gr.Column(elem_id="wo-left", scale=1, min_width=320):
+            viewer = gr.HTML(
+                value=messages.message(),
+                html_template=_viewer_html(),
+                js_on_load=(STATIC / "viewer.js").read_text(encoding="utf-8"),
+                apply_default_css=False,
+                elem_id="wo-viewer",
+            )
+        with gr.Column(elem_id="wo-panel", scale=0, min_width=320), gr.Tabs(elem_id="wo-tabs"):
+            with gr.Tab("Lens", id="lens"):
+                readout, subject, form, save_look, load_look = _lens_tab()
+            with gr.Tab("Save", id="save"):
+                kind, quality, download, command, maps_down, maps_up = _save_tab()
+    return Widgets(
+        viewer, form, readout, subject, kind, quality, download, command, save_look, load_look, maps_down, maps_up
+    )
+
+
+def _slider(
+    least: float, most: float, value: float, *, step: float, label: str, info: str, elem_id: str | None = None
+) -> Any:
+    """A slider with a number, without Gradio's button to reset it."""
+    return gr.Slider(least, most, value, step=step, label=label, info=info, elem_id=elem_id, buttons=[])
+
+
+def _lens_tab() -> tuple[Any, ...]:
+    first = Form()
+    readout = gr.HTML(readout_html(None), elem_id="wo-readout", apply_default_css=False)
+    blur = _slider(
+        0, MOST_BLUR, first.blur, step=0.1, label="Blur", elem_id="wo-blur", info="Radius in % of the long side."
+    )
+    with gr.Group(elem_classes="wo-group"):
+        gr.HTML("<h3>Focus</h3>", apply_default_css=False)
+        subject = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
+        auto = gr.Checkbox(
+            first.auto_range,
+            label="Automatic focus range",
+            info="The subject's depth; for a point, none.",
+            elem_id="wo-auto",
+        )
+        depth = _slider(
+            0, MOST_RANGE, first.focus_range, step=0.005, label="Focus range", info="How deep sharpness reaches."
+        )
+    with gr.Group(elem_classes="wo-group"):
+        gr.HTML("<h3>Aperture</h3>", apply_default_css=False)
+        shape = gr.Radio(
+            list(SHAPES), value=first.shape, label="Shape", elem_id="wo-shape", info="Round, or so many blades."
+        )
+        turn = _slider(0, 90, first.rotation, step=1, label="Rotation", info="Of the blades, in degrees.")
+        round_ = _slider(0, 1, first.curvature, step=0.05, label="Roundness", info="How far the blades bulge.")
+        eye = _slider(
+            0, 1, first.cat_eye, step=0.05, label="Cat's eye", info="Cuts lights towards the corners. Slower."
+        )
+    with gr.Group(elem_classes="wo-group"):
+        gr.HTML("<h3>Light</h3>", apply_default_css=False)
+        lights = _slider(
+            0, MOST_HIGHLIGHTS, first.highlights, step=0.1, label="Highlights", info="Radiance given to clipped lights."
+        )
+        mode = gr.Radio(list(GRAINS), value=first.grain_mode, label="Grain", info="Put back into what is blurred.")
+        grain = _slider(0, MOST_GRAIN, first.grain, step=0.5, label="Grain strength", info="With Grain on Set.")
+    with gr.Group(elem_classes="wo-group"):
+        gr.HTML("<h3>Look</h3>", apply_default_css=False)
+        look = gr.Radio(
+            list(LOOKS), value=first.look, label="Renderer", info="As a lens blurs, or as the paper's equations do."
+        )
+        with gr.Row(elem_classes="wo-pair"):
+            save_look = gr.Button("Save look", size="sm", elem_id="wo-save-look", min_width=100)
+            load_look = gr.UploadButton(
+                "Load look", size="sm", file_types=[".json"], elem_id="wo-load-look", min_width=100
+            )
+    return (
+        readout,
+        subject,
+        [blur, auto, depth, lights, eye, mode, grain, shape, turn, round_, look],
+        save_look,
+        load_look,
+    )
+
+
+def _save_tab() -> tuple[Any, ...]:
+    with gr.Group(elem_classes="wo-group wo-first"):
+        gr.HTML("<h3>Photo at full size</h3>", apply_default_css=False)
+        kind = gr.Dropdown(
+            list(FORMATS), value="As photo", label="Format", elem_id="wo-format", info="Metadata and profile are kept."
+        )
+        quality = _slider(
+            0, 100, 0, step=1, label="Quality", info="0 = as the photo's. Not for PNG and TIFF.", elem_id="wo-quality"
+        )
+        download = gr.Button("Download", variant="primary", elem_id="wo-download")
+    with gr.Group(elem_classes="wo-group"):
+        gr.HTML("<h3>The same on the command line</h3>", apply_default_css=False)
+        command = gr.Textbox(
+            "",
+            label="Command",
+            lines=3,
+            buttons=["copy"],
+            interactive=False,
+            elem_id="wo-command",
+            placeholder="Open a photo first.",
+            info="Makes the same file. After repairs it needs both maps from below.",
+        )
+    with gr.Group(elem_classes="wo-group"):
+        gr.HTML("<h3>Matte and depth</h3>", apply_default_css=False)
+        down, up = {}, {}
+        for which, word in (("matte", "matte"), ("disparity", "depth")):
+            with gr.Row(elem_classes="wo-pair"):
+                down[which] = gr.Button(f"Download {word}", size="sm", elem_id=f"wo-down-{which}", min_width=100)
+                up[which] = gr.UploadButton(
+                    f"Upload {word}", size="sm", file_types=_MAP_TYPES, elem_id=f"wo-up-{which}", min_width=100
+                )
+        gr.HTML(
+            "<p>16-bit PNG; white is subject, or near. An upload replaces what was found and drops strokes.</p>",
+            apply_default_css=False,
+        )
+    return kind, quality, download, command, down, up
+
+
+def readout_html(readout: dict[str, str] | None) -> str:
+    """The blur in large type; before a photo is open, what it will be."""
+    if readout is None:
+        return "<div class='wo-read'><strong>f/2.2</strong><span>open a photo to begin</span></div>"
+    return (
+        f"<div class='wo-read' title='The f-number of an 85 mm lens on full frame, focused at 2 m, whose background "
+        f"blurs as much.'><strong>{readout['f_number']}</strong>"
+        f"<span>radius {readout['radius']}, {readout['percent']}</span><small>as an 85 mm lens at 2 m</small></div>"
+    )
+
+
+@cache
+def _viewer_html() -> str:
+    """The viewer's HTML with the samples' thumbnails in it."""
+    html = (STATIC / "viewer.html").read_text(encoding="utf-8")
+    for name, (file, _) in SAMPLES.items():
+        html = html.replace(f"@{name}@", _thumbnail(SAMPLE_FILES / file))
+    return html
+
+
+def _thumbnail(path: Path, height: int = 160) -> str:
+    import cv2
+
+    picture: Any = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
+    width = round(picture.shape[1] * height / picture.shape[0])
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return "data:image/jpeg;base64," + base64.b64encode(bytes(data)).decode("ascii")
+
+
+def theme() -> Any:
+    """Grey without a hue, so that it does not tint the eye, one warm accent, and the system's own type."""
+    greys = gr.themes.Color(
+        "#fafafa", "#f4f4f4", "#e6e6e6", "#d4d4d4", "#a0a0a0", "#707070", "#525252", "#3d3d3d", "#262626", "#1b1b1b",
+        "#121212",
+    )  # fmt: skip
+    amber = gr.themes.Color(
+        "#fff7ed", "#ffedd5", "#fed7aa", "#fdba74", "#fb923c", "#e07a1f", "#b45309", "#92400e", "#78350f", "#5f2b0b",
+        "#451a03",
+    )  # fmt: skip
+    sans = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
+    mono = ("ui-monospace", "SF Mono", "Consolas", "Liberation Mono", "monospace")
+    return gr.themes.Base(
+        primary_hue=amber, secondary_hue=amber, neutral_hue=greys, font=sans, font_mono=mono, radius_size="md",
+        spacing_size="sm", text_size="md",
+    ).set(
+        body_background_fill="#ececec",
+        body_background_fill_dark="#161616",
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_shadow="none",
+        block_label_text_size="*text_sm",
+        block_title_text_weight="500",
+        block_info_text_size="*text_xs",
+        block_info_text_color="*neutral_500",
+        block_info_text_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_dark="*primary_500",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_400",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#161616",
+        slider_color="*primary_600",
+        slider_color_dark="*primary_500",
+    )  # fmt: skip
+
+
+def style() -> dict[str, Any]:
+    """What Gradio wants to know about the looks when the page is served: for `launch` and `mount_gradio_app`."""
+    return {"theme": theme(), "css_paths": [str(STATIC / "studio.css")]}

@@ -1,0 +1,302 @@
+"""Depth networks: tiny ones of every architecture, from a local folder, through the code that runs the real ones."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from safetensors.torch import load_file, save_file
+
+from tiny_depth import ARCHITECTURES, save_tiny
+from wideopen.disparity.nets import hub
+from wideopen.disparity.nets.predict import meaning, predict_depth
+from wideopen.disparity.nets.prepare import Prepared, cut_border, input_of, network_size, prepare
+from wideopen.disparity.nets.rows import DEFAULT, INPUTS, ROWS, Input
+from wideopen.errors import InvalidInput, WeightsError
+
+RNG = np.random.default_rng(2)
+PHOTO = RNG.integers(0, 256, (90, 140, 3), np.uint8)
+KINDS = {
+    "depth_anything": "relative_disparity",
+    "depth_pro": "disparity",
+    "dpt": "relative_disparity",
+    "zoedepth": "depth_m",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """For networks this small the threads of torch cost more than they bring, most of all on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    for architecture in ARCHITECTURES:
+        save_tiny(folder / architecture, architecture)
+    return folder
+
+
+@pytest.fixture
+def broken(tiny, tmp_path):
+    """A copy of the tiny DPT, to be broken."""
+    return shutil.copytree(tiny / "dpt", tmp_path / "dpt")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_predicts_from_a_folder(tiny, architecture, capfd):
+    depth = predict_depth(PHOTO, model=tiny / architecture, device="cpu")
+    assert (depth.kind, depth.name) == (KINDS[architecture], architecture)
+    assert depth.values.ndim == 2
+    assert np.isfinite(depth.values).all()
+    assert depth.values.std() > 1e-3
+    again = predict_depth(PHOTO, model=str(tiny / architecture), device="cpu")
+    assert_allclose(again.values, depth.values, rtol=0, atol=0)
+    other = predict_depth(255 - PHOTO, model=tiny / architecture, device="cpu")
+    assert np.abs(other.values - depth.values).max() > 1e-3  # it looks at the photo
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""  # neither bars nor warnings
+
+
+@pytest.mark.parametrize("architecture", ["depth_anything", "zoedepth"])
+@pytest.mark.parametrize("size", [(90, 140), (140, 90), (40, 400), (1, 1), (1, 60)])
+def test_the_aspect_is_kept_where_the_network_allows(tiny, architecture, size):
+    photo = np.resize(PHOTO, (*size, 3))
+    rows, columns = predict_depth(photo, model=tiny / architecture, device="cpu").values.shape
+    if max(size) < 3 * min(size):
+        assert columns / rows == pytest.approx(size[1] / size[0], rel=0.2)  # multiples of 14 and 32 of some 60
+    assert max(rows, columns) <= 3 * 64
+
+
+@pytest.mark.parametrize("size", [(3000, 4000), (4000, 3000), (480, 640), (100, 100), (1080, 1920), (333, 1000)])
+def test_sizes_are_those_of_transformers(size):
+    from transformers.models.dpt.image_processing_pil_dpt import get_resize_output_image_size as of_dpt
+    from transformers.models.zoedepth.image_processing_pil_zoedepth import get_resize_output_image_size as of_zoe
+
+    image = np.zeros((3, *size), np.uint8)
+    want = of_dpt(image, (518, 518), keep_aspect_ratio=True, multiple=14)
+    if max(want.height, want.width) <= 3 * 518:
+        assert network_size(*size, INPUTS["depth_anything"]) == (want.height, want.width)
+    theirs = of_zoe(image, (384, 512), keep_aspect_ratio=True, multiple=32, input_data_format="channels_first")
+    if max(theirs) <= 3 * 512:
+        assert network_size(*size, INPUTS["zoedepth"]) == tuple(map(int, theirs))
+    assert network_size(*size, INPUTS["dpt"]) == (384, 384)
+    assert network_size(*size, INPUTS["depth_pro"]) == (1536, 1536)
+
+
+def test_a_panorama_stays_within_bounds():
+    rows, columns = network_size(1000, 8000, INPUTS["depth_anything"])
+    assert columns <= 3 * 518
+    assert columns / rows == pytest.approx(8, rel=0.1)
+
+
+@pytest.mark.parametrize("architecture", ["depth_anything", "dpt"])
+def test_pixels_are_those_of_transformers(architecture):
+    from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+
+    y, x = np.mgrid[0:300, 0:400]
+    photo = np.stack([x * 255 / 399, y * 255 / 299, 127 + 100 * np.sin(x / 40)], axis=-1).astype(np.uint8)
+    wanted = INPUTS[architecture]
+    theirs = DPTImageProcessorPil(
+        size={"height": wanted.size[0], "width": wanted.size[1]},
+        keep_aspect_ratio=wanted.keep_aspect,
+        ensure_multiple_of=wanted.multiple,
+        image_mean=wanted.mean,
+        image_std=wanted.std,
+    )(photo, return_tensors="np")["pixel_values"][0]
+    ours = prepare(photo, wanted).pixels
+    assert_allclose(ours, theirs, rtol=0, atol=0.06)  # worst seen: 0.036; a code is 0.017 at this deviation
+
+
+def test_fine_patterns_are_averaged_not_sampled():
+    photo = np.zeros((1200, 1600, 3), np.uint8)
+    photo[::2, ::2] = photo[1::2, 1::2] = 255
+    for wanted in INPUTS.values():
+        if max(wanted.size) < 1000:
+            assert_allclose(prepare(photo, wanted).pixels.std(axis=(1, 2)), 0, rtol=0, atol=0.25)  # 0.5 grey
+
+
+def test_zoedepths_border_is_cut_off_where_it_was_put():
+    photo = np.zeros((300, 400, 3), np.uint8)
+    photo[60:120, 100:300] = 255
+    prepared = prepare(photo, INPUTS["zoedepth"])
+    theirs = [3 * np.sqrt(side / 2) / side for side in (300, 400)]  # border over photo
+    inner = np.array(prepared.pixels.shape[1:]) - 2 * np.array(prepared.border)
+    assert_allclose(np.array(prepared.border) / inner, theirs, rtol=0.05, atol=0)
+    shown = cut_border(prepared.pixels[0], prepared) > 0
+    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+    found = [rows[0] / len(shown), (rows[-1] + 1) / len(shown)]
+    found += [columns[0] / shown.shape[1], (columns[-1] + 1) / shown.shape[1]]
+    assert_allclose(found, [0.2, 0.4, 0.25, 0.75], rtol=0, atol=0.005)
+    half = cut_border(prepared.pixels[0, ::2, ::2], prepared)  # as networks do that answer at half the size
+    assert_allclose(half.shape, np.array(shown.shape) / 2, rtol=0, atol=1)
+
+
+def test_what_a_folder_says_of_its_input_is_obeyed(tiny, tmp_path):
+    small = shutil.copytree(tiny / "depth_anything", tmp_path / "small")
+    said = {"size": {"height": 28, "width": 28}, "keep_aspect_ratio": False, "image_mean": [0, 0, 0], "do_pad": False}
+    (small / "preprocessor_config.json").write_text(json.dumps(said), encoding="utf-8")
+    assert predict_depth(PHOTO, model=small, device="cpu").values.shape == (28, 28)
+    wanted = input_of("depth_anything", {**said, "size": 42, "ensure_multiple_of": 7}, "x")
+    assert (wanted.size, wanted.multiple, wanted.mean) == ((42, 42), 7, (0, 0, 0))
+    assert not input_of("zoedepth", {"do_pad": False}, "x").padded
+    (small / "preprocessor_config.json").unlink()
+    assert input_of("dpt", {}, "x") == INPUTS["dpt"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"size": {"shortest_edge": 3}}, {"size": "large"}, {"image_mean": [1]}, {"image_std": [0, 1, 1]}, {"size": -4}],
+)
+def test_a_senseless_input_is_refused(said):
+    with pytest.raises(WeightsError, match=r"depth model odd: preprocessor_config\.json"):
+        input_of("dpt", said, "odd")
+
+
+def test_meaning_follows_from_the_configuration():
+    for row in ROWS.values():
+        assert meaning({"model_type": row.architecture}) == row.kind
+    assert meaning({"model_type": "depth_anything", "depth_estimation_type": "metric"}) == "depth_m"
+    assert meaning({"model_type": "dpt", "backbone_config": {"model_type": "dinov2"}}) == "depth_m"
+    assert meaning({"model_type": "dpt", "backbone_config": None}) == "relative_disparity"
+
+
+def test_rows_are_pinned_to_a_commit_and_the_default_is_free():
+    for name, row in ROWS.items():
+        assert row.name == name
+        assert re.fullmatch(r"[0-9a-f]{40}", row.revision)
+        assert row.size == INPUTS[row.architecture].size
+        assert row.free == (row.licence in ("Apache-2.0", "MIT"))
+        assert row.download_mb > 0
+    assert ROWS[DEFAULT].free
+
+
+def test_the_documented_table_is_that_of_the_rows():
+    page = (Path(__file__).parents[2] / "docs" / "depth.md").read_text(encoding="utf-8").replace("*", "")
+    for row in ROWS.values():
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{row.name}`")]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1] == row.repo
+        assert cells[2].split()[0] == row.licence
+        assert cells[3] == f"{row.download_mb} MB"
+        assert ("default" in cells[0]) == (row.name == DEFAULT)
+
+
+class TestRefusals:
+    """Each in one line that names the model."""
+
+    def refused(self, model):
+        with pytest.raises(WeightsError) as caught:
+            predict_depth(PHOTO, model=model, device="cpu")
+        message = str(caught.value)
+        assert message.startswith("depth model ")
+        assert "\n" not in message
+        return message
+
+    def test_an_empty_folder(self, tmp_path):
+        assert "expected config.json" in self.refused(tmp_path)
+
+    @pytest.mark.parametrize("text", ["{", "[]", '"dpt"', "\x00", "[" * 100_000])
+    def test_a_configuration_that_is_none(self, broken, text):
+        (broken / "config.json").write_text(text, encoding="utf-8")
+        assert "config.json" in self.refused(broken)
+
+    @pytest.mark.parametrize("kind", ["bert", None, 7])
+    def test_a_model_of_another_trade(self, broken, kind):
+        config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
+        (broken / "config.json").write_text(json.dumps({**config, "model_type": kind}), encoding="utf-8")
+        assert f"found model_type {kind!r}" in self.refused(broken)
+
+    def test_weights_in_a_pickle_are_not_opened(self, broken):
+        (broken / "model.safetensors").unlink()
+        torch.save({}, broken / "pytorch_model.bin")
+        message = self.refused(broken)
+        assert "expected weights as .safetensors" in message
+        assert "pytorch_model.bin" in message
+
+    def test_no_weights(self, broken):
+        (broken / "model.safetensors").unlink()
+        assert "found no weights" in self.refused(broken)
+
+    @pytest.mark.parametrize("keep", [0, 4, 1000, 100_000])
+    def test_weights_cut_short(self, broken, keep):
+        file = broken / "model.safetensors"
+        file.write_bytes(file.read_bytes()[:keep])
+        assert "damaged or cut short" in self.refused(broken)
+
+    def test_weights_of_random_bytes(self, broken):
+        (broken / "model.safetensors").write_bytes(RNG.bytes(5000))
+        assert "damaged or cut short" in self.refused(broken)
+
+    def test_weights_that_lack_a_layer(self, broken):
+        """Transformers would start that layer from random numbers and go on."""
+        state = load_file(broken / "model.safetensors")
+        save_file({k: v for k, v in state.items() if "head" not in k}, broken / "model.safetensors", {"format": "pt"})
+        assert "missing" in self.refused(broken)
+
+    def test_weights_of_another_width(self, broken):
+        config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
+        (broken / "config.json").write_text(json.dumps({**config, "fusion_hidden_size": 12}), encoding="utf-8")
+        self.refused(broken)
+
+    def test_a_backbone_from_elsewhere(self, broken):
+        config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
+        (broken / "config.json").write_text(json.dumps({**config, "use_timm_backbone": True}), encoding="utf-8")
+        assert "found a backbone elsewhere" in self.refused(broken)
+
+    def test_names_that_are_not_on_disk(self):
+        message = self.refused("dpt")
+        assert "not on disk" in message
+        assert "1370 MB, licence Apache-2.0" in message
+        assert "not on disk" in self.refused("someone/some-model")
+
+    @pytest.mark.parametrize("word", ["", "nothing", "a/b/c", "/no/such/folder", "../x", "a b/c", "http://x/y"])
+    def test_words_that_name_nothing(self, word):
+        with pytest.raises(InvalidInput, match="depth: expected auto, embedded, planar, depth-anything-v2-small, "):
+            hub.resolve(word)
+
+    def test_what_is_no_photo(self, tiny):
+        with pytest.raises(InvalidInput, match=r"srgb_u8: expected \(H, W, 3\) uint8"):
+            predict_depth(PHOTO.astype(np.float32), model=tiny / "dpt")
+
+
+def test_code_that_comes_with_a_model_is_not_run(broken, tmp_path):
+    trap = tmp_path / "sprung"
+    (broken / "modeling.py").write_text(f"open({str(trap)!r}, 'w')\n", encoding="utf-8")
+    config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
+    config["auto_map"] = {"AutoConfig": "modeling.Config", "AutoModelForDepthEstimation": "modeling.Model"}
+    (broken / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    predict_depth(PHOTO, model=broken, device="cpu")
+    assert not trap.exists()
+
+
+def test_a_layer_that_is_never_run_may_be_missing(tiny, broken):
+    """DPT's weights on the hub lack it."""
+    state = load_file(broken / "model.safetensors")
+    unused = [key for key in state if key.startswith("neck.fusion_stage.layers.0.residual_layer1.")]
+    assert unused
+    save_file({k: v for k, v in state.items() if k not in unused}, broken / "model.safetensors", {"format": "pt"})
+    got, want = (predict_depth(PHOTO, model=folder, device="cpu").values for folder in (broken, tiny / "dpt"))
+    assert_allclose(got, want, rtol=0, atol=0)
+
+
+def test_weights_replaced_on_disk_are_noticed(tiny, broken):
+    first = predict_depth(PHOTO, model=broken, device="cpu").values
+    state = load_file(broken / "model.safetensors")
+    save_file({k: 0.5 * v for k, v in state.items()}, broken / "model.safetensors", {"format": "pt"})
+    assert np.abs(predict_depth(PHOTO, model=broken, device="cpu").values - first).max() > 1e-3
+
+
+def test_cutting_no_border_changes_nothing():
+    values = RNG.random((8, 12), np.float32)
+    whole = Prepared(np.zeros((3, 8, 12), np.float32), (0, 0))
+    assert_allclose(cut_border(values, whole), values, rtol=0, atol=0)
+    assert isinstance(INPUTS["dpt"], Input)

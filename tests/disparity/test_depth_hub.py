@@ -1,0 +1,157 @@
+"""Fetching models: from a hub of our own on this machine, which serves tiny files; nothing leaves it."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+
+from wideopen.disparity.nets import hub
+from wideopen.errors import WeightsError
+
+COMMIT = "5426e4f0f36572d16453bbda7a8389317b1bef99"  # of the default model
+REPO = "depth-anything/Depth-Anything-V2-Small-hf"
+FILES = {
+    "config.json": b'{"model_type": "depth_anything"}',
+    "model.safetensors": bytes(200_000),
+    "preprocessor_config.json": b"{}",
+    "pytorch_model.bin": b"a pickle",
+    "modeling.py": b"raise SystemExit",
+}
+
+
+class FakeHub(BaseHTTPRequestHandler):
+    """The two requests that a download makes: the list of files, and a file."""
+
+    files = FILES
+    asked: ClassVar[list[str]] = []
+
+    def do_HEAD(self):
+        self.answer()
+
+    def do_GET(self):
+        self.answer()
+
+    def answer(self):
+        self.asked.append(self.path)
+        path = self.path.split("?")[0]
+        if path.startswith(f"/api/models/{REPO}/tree/{COMMIT}"):
+            listing = [{"type": "file", "path": n, "size": len(b), "oid": f"{i:040x}"} for i, (n, b) in self.numbered()]
+            self.send(json.dumps(listing).encode(), "application/json")
+        elif path.startswith(f"/{REPO}/resolve/{COMMIT}/") and path.rsplit("/", 1)[1] in self.files:
+            self.send(self.files[path.rsplit("/", 1)[1]], "application/octet-stream")
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def numbered(self):
+        return enumerate(self.files.items())
+
+    def send(self, body, kind):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hash(body) & 0xFFFFFFFF:08x}"')
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def fake_hub(tmp_path, monkeypatch):
+    """The hub's library, talking to a server here, with an empty cache."""
+    from huggingface_hub import constants
+
+    class Handler(FakeHub):
+        asked: ClassVar[list[str]] = []
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    yield Handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_model_is_downloaded_once_with_progress_and_nothing_else_of_it(fake_hub, capfd):
+    told = []
+    assert hub.on_disk("depth-anything-v2-small") is None
+    folder = hub.fetch(
+        "depth-anything-v2-small",
+        on_start=lambda: told.append("starts"),
+        on_bytes=lambda done, total: told.append((done, total)),
+    )
+    assert told.pop(0) == "starts"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        name: FILES[name] for name in ("config.json", "model.safetensors", "preprocessor_config.json")
+    }
+    assert told[-1][0] == told[-1][1] >= 200_000
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    requests = len(fake_hub.asked)
+    assert hub.fetch("depth-anything-v2-small") == hub.on_disk("depth-anything-v2-small") == folder
+    assert hub.fetch("depth-anything-v2-small", offline=True) == folder
+    assert len(fake_hub.asked) == requests
+    assert capfd.readouterr() == ("", "")
+
+
+def test_offline_asks_nobody(fake_hub):
+    with pytest.raises(WeightsError, match="not on disk, and offline") as caught:
+        hub.fetch("depth-anything-v2-small", offline=True)
+    assert "99 MB, licence Apache-2.0" in str(caught.value)
+    assert fake_hub.asked == []
+
+
+def test_the_environment_can_say_offline(fake_hub, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsError, match="not on disk, and offline"):
+        hub.fetch("depth-anything-v2-small")
+    assert fake_hub.asked == []
+
+
+def test_a_model_that_is_not_on_the_hub(fake_hub):
+    with pytest.raises(WeightsError, match=r"expected a model no/such on the hub, at main, found none"):
+        hub.fetch("no/such")
+
+
+def test_a_model_of_pickles_only(fake_hub, monkeypatch):
+    monkeypatch.setattr(fake_hub, "files", {k: v for k, v in FILES.items() if not k.endswith(".safetensors")})
+    with pytest.raises(WeightsError, match=r"expected weights as \.safetensors on the hub, found none"):
+        hub.fetch(f"{REPO}@{COMMIT}")
+
+
+def test_a_hub_out_of_reach_is_said_at_once(fake_hub, monkeypatch):
+    """Within one request: the hub's own retries take half a minute."""
+    from huggingface_hub import constants
+
+    nobody = "http://127.0.0.1:9"  # the discard port: refuses
+    monkeypatch.setattr(constants, "ENDPOINT", nobody)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", nobody + "/{repo_id}/resolve/{revision}/{filename}")
+    # the hub's own clock alone: threads that other tests left may sleep
+    impatient = SimpleNamespace(**vars(time) | {"sleep": lambda _: pytest.fail("waited to try again")})
+    monkeypatch.setattr("huggingface_hub.utils._http.time", impatient)
+    with pytest.raises(WeightsError, match="cannot be downloaded") as caught:
+        hub.fetch("dpt", on_start=lambda: pytest.fail("said that it downloads"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hub_that_breaks_off(fake_hub, monkeypatch):
+    monkeypatch.setattr(FakeHub, "numbered", lambda _: enumerate({**FILES, "lost.safetensors": b"12"}.items()))
+    with pytest.raises(WeightsError, match="depth model depth-anything-v2-small"):
+        hub.fetch("depth-anything-v2-small")

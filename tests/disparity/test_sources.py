@@ -1,0 +1,144 @@
+"""Sources of disparity: the one that was named or none; "auto" chooses, and says what."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tiny_depth import save_tiny
+from wideopen import InvalidInput, WeightsError, analyze
+from wideopen.disparity import planar
+from wideopen.disparity.nets import hub
+from wideopen.pipeline import understand
+
+RNG = np.random.default_rng(12)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What a reader of files would give."""
+
+    values: object
+    kind: str = "disparity"
+    name: str = "HEIC auxiliary disparity"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return save_tiny(tmp_path_factory.mktemp("model"), "depth_anything")
+
+
+@pytest.fixture
+def portrait():
+    """A photo with a bright disk on grey, and its matte."""
+    y, x = np.mgrid[0:72, 0:96].astype(np.float32)
+    matte = np.clip((20 - np.hypot(x - 48, y - 36)) / 2 + 0.5, 0, 1)
+    photo = np.where(matte[..., None] > 0.5, np.float32(0.6), np.float32(0.1)) + 0.02 * RNG.random((72, 96, 3))
+    return photo.astype(np.float32), matte
+
+
+def phone_depth(size=(18, 24)):
+    """A disparity as a phone's: the disk near, a floor behind, a corner unknown."""
+    y, x = np.mgrid[0 : size[0], 0 : size[1]] / size[0]
+    d = np.where(np.hypot(x - 2 / 3, y - 0.5) < 20 / 72, 2.0, 0.2 + 0.5 * y).astype(np.float32)
+    d[:3, :3] = np.nan
+    return d
+
+
+def test_the_default_is_the_matte_alone_and_needs_neither_torch_nor_hub(portrait):
+    photo, matte = portrait
+    maps = understand(photo, matte=matte)
+    assert (maps.disparity_source, maps.disparity_filtered) == ("planar", False)
+    assert_allclose(maps.disparity, planar(matte), rtol=0, atol=0)
+    script = """
+import sys, numpy as np
+from wideopen import analyze
+analyze(np.full((8, 8, 3), 0.5, np.float32), matte=np.eye(8, dtype=np.float32), backend="reference")
+print(*{"torch", "transformers", "huggingface_hub"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_embedded_depth_is_used_at_the_photos_size(portrait):
+    photo, matte = portrait
+    maps = understand(photo, matte=matte, depth="embedded", embedded=Embedded(phone_depth()))
+    assert (maps.disparity_source, maps.disparity_filtered) == ("embedded: HEIC auxiliary disparity", True)
+    assert maps.disparity.shape == matte.shape
+    assert maps.disparity[matte == 1].min() > 0.9
+    assert maps.disparity[matte == 0].max() < 0.4
+    assert np.abs(maps.disparity[:10, :10]).max() < 0.2  # the unknown corner continues what is beside it
+    metres = understand(photo, matte=matte, depth="embedded", embedded=Embedded(1 / phone_depth(), "depth_m"))
+    assert_allclose(metres.disparity, maps.disparity, rtol=0, atol=1e-4)
+
+
+def test_a_model_by_its_folder(portrait, tiny):
+    photo, matte = portrait
+    scene = analyze(photo, matte=matte, depth=tiny, device="cpu")
+    assert scene.maps.disparity_source == f"predicted by {tiny.name}"
+    assert scene.maps.disparity_filtered
+    assert scene.disparity.shape == matte.shape
+    assert 0 <= scene.disparity.min() < scene.disparity.max() <= 1
+    assert not [note for note in scene.maps.notes if "made from the matte" in note]
+    unfiltered = understand(photo, matte=matte, depth=str(tiny), device="cpu", filter_disparity=False)
+    assert not unfiltered.disparity_filtered
+
+
+class TestAuto:
+    def test_embedded_depth_comes_first(self, portrait, tiny, monkeypatch):
+        monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
+        maps = understand(portrait[0], matte=portrait[1], depth="auto", embedded=Embedded(phone_depth()))
+        assert maps.disparity_source.startswith("embedded: ")
+
+    def test_then_the_default_model_if_it_is_on_disk(self, portrait, tiny, monkeypatch):
+        monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
+        monkeypatch.setattr("wideopen.disparity.nets.predict.on_disk", lambda _: tiny)
+        maps = understand(portrait[0], matte=portrait[1], depth="auto", device="cpu")
+        assert maps.disparity_source == "predicted by depth-anything-v2-small"
+        assert maps.notes == ()
+
+    def test_then_the_matte_with_a_line_how_to_get_better(self, portrait):
+        maps = understand(portrait[0], matte=portrait[1], depth="auto")
+        assert maps.disparity_source == "planar"
+        (note,) = maps.notes
+        assert "disparity made from the matte" in note
+        assert "--depth depth-anything-v2-small, 99 MB, Apache-2.0" in note
+
+    @pytest.mark.parametrize("bad", [phone_depth((24, 24)), np.full((18, 24), np.nan, np.float32)])
+    def test_embedded_depth_of_no_use_is_passed_over_and_said(self, portrait, bad):
+        maps = understand(portrait[0], matte=portrait[1], depth="auto", embedded=Embedded(bad))
+        assert maps.disparity_source == "planar"
+        assert "the depth inside the photo is of no use (HEIC auxiliary disparity: expected" in maps.notes[0]
+
+
+class TestNamed:
+    """Used or refused, never replaced."""
+
+    def test_embedded_without_any(self, portrait):
+        with pytest.raises(InvalidInput, match="expected depth inside the photo's file, found none"):
+            understand(portrait[0], matte=portrait[1], depth="embedded")
+
+    def test_embedded_of_another_aspect(self, portrait):
+        with pytest.raises(InvalidInput, match=r"HEIC.*expected the aspect of the photo, 96 x 72, found 24 x 24"):
+            understand(portrait[0], matte=portrait[1], depth="embedded", embedded=Embedded(phone_depth((24, 24))))
+
+    def test_a_model_that_is_not_on_disk(self, portrait):
+        with pytest.raises(WeightsError, match=r"depth model dpt .*: not on disk"):
+            understand(portrait[0], matte=portrait[1], depth="dpt")
+
+    def test_a_word_that_names_nothing_even_if_nothing_is_to_be_found(self, portrait):
+        photo, matte = portrait
+        with pytest.raises(InvalidInput, match="depth: expected auto, embedded, planar"):
+            understand(photo, matte=matte, depth="magic")
+
+    def test_a_map_and_a_source(self, portrait):
+        photo, matte = portrait
+        with pytest.raises(InvalidInput, match="expected one of them, found a disparity map and depth='auto'"):
+            understand(photo, matte=matte, disparity=matte, depth="auto")
+
+    def test_planar_ignores_what_the_file_holds(self, portrait):
+        maps = understand(portrait[0], matte=portrait[1], depth="planar", embedded=Embedded(phone_depth()))
+        assert maps.disparity_source == "planar"

@@ -1,0 +1,16 @@
+"""Fixtures of the tests of files."""
+
+import numpy as np
+import pytest
+
+from wideopen.files.metadata.icc import build_profile
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+@pytest.fixture
+def profile_of():
+    return build_profile

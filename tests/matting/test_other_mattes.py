@@ -1,0 +1,163 @@
+"""Mattes of others: any function, rembg's sessions, VitMatte as a refiner; each refused in one line."""
+
+import builtins
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wideopen import analyze
+from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
+from wideopen.matting.find_matte import find_matte
+from wideopen.matting.net.variants import Inference
+from wideopen.matting.others import _rembg_session, matte_by_rembg, refine_by_vitmatte
+
+RNG = np.random.default_rng(0)
+PHOTO = RNG.integers(0, 256, (60, 90, 3)).astype(np.uint8)
+
+
+def step():
+    alpha = np.zeros((60, 90), np.float32)
+    alpha[:, 45:] = 1
+    return alpha
+
+
+def refused(error, match, call, *arguments):
+    with pytest.raises(error, match=match) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+# Any function
+
+
+def test_a_function_is_given_the_photo_and_its_matte_is_used():
+    def right_half(photo):
+        assert photo.dtype == np.uint8
+        assert photo.shape == (60, 90, 3)
+        return step()
+
+    scene = analyze(RNG.random((60, 90, 3), np.float32), matting=right_half, backend="reference")
+    assert_allclose(scene.matte, step(), rtol=0, atol=0)
+    assert scene.maps.matte_source == "given by right_half"
+
+
+@pytest.mark.parametrize(
+    ("returned", "match"),
+    [
+        (np.zeros((9, 9), np.float32), r"matte of f: expected \(H, W\) \(60, 90\), found \(9, 9\)"),
+        (np.full((60, 90), 255.0), r"matte of f: expected values in \[0, 1\]"),
+        (None, "matte of f: expected a NumPy array"),
+    ],
+)
+def test_a_function_that_returns_no_matte_is_refused(returned, match):
+    def f(photo):
+        return returned
+
+    refused(InvalidInput, match, find_matte, PHOTO, f, Inference(), "cpu")
+
+
+# VitMatte
+
+
+@pytest.fixture(scope="module")
+def vitmatte(tmp_path_factory):
+    """A tiny VitMatte with random weights, on disk."""
+    import torch
+    from transformers import VitDetConfig, VitMatteConfig, VitMatteForImageMatting
+
+    torch.manual_seed(0)
+    backbone = VitDetConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=64,
+        pretrain_image_size=64,
+        num_channels=4,
+        out_features=["stage1"],
+    )
+    config = VitMatteConfig(
+        backbone_config=backbone,
+        hidden_size=16,
+        convstream_hidden_sizes=[4, 8, 8],
+        fusion_hidden_sizes=[8, 8, 8, 4],
+    )
+    folder = tmp_path_factory.mktemp("vitmatte")
+    VitMatteForImageMatting(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("size", [1024, 48])
+def test_vitmatte_changes_the_transition_only(vitmatte, size):
+    got = refine_by_vitmatte(vitmatte, PHOTO, step(), size=size)
+    assert got.shape == (60, 90)
+    assert 0 <= got.min() <= got.max() <= 1
+    assert_allclose(got[:, :38], 0, rtol=0, atol=0)
+    assert_allclose(got[:, 52:], 1, rtol=0, atol=0)
+    assert np.abs(got - step())[:, 44:46].max() > 0.05
+
+
+def test_vitmatte_follows_any_matte(vitmatte):
+    alpha, source = find_matte(PHOTO, lambda _: step(), Inference(refiner=str(vitmatte)), "cpu")
+    assert_allclose(alpha, refine_by_vitmatte(vitmatte, PHOTO, step()), rtol=0, atol=0)
+    assert source.endswith(f"refined by {vitmatte}")
+
+
+def test_vitmatte_that_is_not_on_disk_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    refused(WeightsError, "hf download some/vitmatte", refine_by_vitmatte, "some/vitmatte", PHOTO, step())
+    refused(WeightsError, "expected its folder", refine_by_vitmatte, tmp_path, PHOTO, step())
+
+
+# rembg
+
+
+def test_rembg_that_is_not_installed_is_refused(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.split(".")[0] == "rembg":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    _rembg_session.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", without)
+    refused(BackendUnavailable, r"pip install 'wideopen\[rembg\]'", matte_by_rembg, "u2netp", PHOTO)
+
+
+@pytest.fixture
+def rembg_home(tmp_path, monkeypatch):
+    pytest.importorskip("rembg")
+    _rembg_session.cache_clear()
+    monkeypatch.setenv("REMBG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("MODEL_CHECKSUM_DISABLED", "1")
+    monkeypatch.delenv("U2NET_HOME", raising=False)
+    yield tmp_path
+    _rembg_session.cache_clear()
+
+
+def test_rembg_sessions_are_named_and_have_to_be_local_and_on_disk(rembg_home):
+    refused(
+        InvalidInput, "expected one of its local sessions, .*u2net.*, found 'large'", matte_by_rembg, "large", PHOTO
+    )
+    refused(WeightsError, "rembg d u2netp", matte_by_rembg, "u2netp", PHOTO)
+
+
+def test_a_rembg_session_gives_a_matte(rembg_home):
+    onnx = pytest.importorskip("onnx")
+    f32 = onnx.TensorProto.FLOAT
+    nodes = [onnx.helper.make_node("ReduceMax", ["x"], ["y"], axes=[1], keepdims=1)]  # bright = subject
+    ends = [onnx.helper.make_tensor_value_info(n, f32, [1, c, 320, 320]) for n, c in (("x", 3), ("y", 1))]
+    graph = onnx.helper.make_graph(nodes, "tiny", ends[:1], ends[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    folder = rembg_home / "models" / "u2netp"
+    folder.mkdir(parents=True)
+    onnx.save(model, folder / "u2netp.onnx")
+    photo = np.full((40, 60, 3), 20, np.uint8)
+    photo[10:30, 20:40] = 230
+    alpha, source = find_matte(photo, "rembg:u2netp", Inference(), "cpu")
+    assert source == "predicted by rembg:u2netp"
+    assert alpha.shape == (40, 60)
+    assert alpha[12:28, 22:38].min() > 0.8  # it stretches the overshoot of its resizing to 1; 0.87 seen
+    assert alpha[:7].max() < 0.1

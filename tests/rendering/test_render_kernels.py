@@ -1,0 +1,163 @@
+"""The kernels' short cuts: coarse levels, mirrored rows, hidden sheets, tiles, cat's eyes."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wideopen.lens import Aperture, PaperLook
+from wideopen.rendering import Optics, Sheet, reference
+from wideopen.rendering import numba as numba_cpu
+from wideopen.rendering.aperture import antialiased_spans, field_nodes, kernel
+from wideopen.rendering.numba.spans import MAX_LEVEL, flat_rows, level_of, radius_at
+
+ROUND = Aperture()
+BULGING = Aperture(blades=5, rotation_deg=11, curvature=0.4)
+
+
+def _scene(size, seed=0):
+    """A smooth background receding to the left, and a soft blob nearer by, farthest first."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    rgb = cv2.GaussianBlur(rng.random((*size, 3), np.float32), (0, 0), 1.5)
+    rgb[rng.random(size) > 0.999] = 1
+    alpha = np.clip(2 - 6 * np.hypot(y / height - 0.6, x / width - 0.5), 0, 1).astype(np.float32)
+    return [
+        Sheet(rgb=rgb, alpha=None, disparity=0.6 * x / width),
+        Sheet(rgb=rgb[::-1].copy() * alpha[..., None], alpha=alpha, disparity=np.full(size, 0.9, np.float32)),
+    ]
+
+
+def _paper(backend, sheets, radius_px, **more):
+    settings = {"focus_disparity": 0.9, "planes": 32, "aperture": ROUND, "constants": PaperLook()} | more
+    return backend.paper(sheets[0].rgb, sheets[0].disparity, radius_px=radius_px, **settings)
+
+
+def _psnr(a, b):
+    return -10 * np.log10(np.mean(np.square(a - b, dtype=np.float64)))
+
+
+@pytest.mark.parametrize("cat_eye", [0.3, 1.0])
+@pytest.mark.parametrize("aperture", [ROUND, BULGING])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (61, 90)])
+@pytest.mark.parametrize("radius", [0.0, 1.3, 9.0, 25.0])
+def test_cat_eyes_equal_the_reference(size, aperture, cat_eye, radius):
+    if max(size) > 50:
+        radius = min(radius, 9.0)  # the reference is slow
+    sheets = _scene(size)
+    optics = Optics(focus_disparity=0.5, radius_px=radius, planes=5, aperture=aperture, cat_eye=cat_eye, highlights=1.0)
+    assert_allclose(numba_cpu.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)
+    more = {"planes": 4, "aperture": aperture, "cat_eye": cat_eye}
+    want = _paper(reference, sheets, radius, **more)
+    assert_allclose(_paper(numba_cpu, sheets, radius, **more), want, rtol=0, atol=3e-6)
+
+
+def test_only_kernels_that_are_their_own_mirror_image_are_halved():
+    nodes = field_nodes((160, 160), 1.0)  # cut from all sides; some cuts leave the shape of a lens, off centre
+    for aperture in (ROUND, Aperture(blades=6), BULGING):
+        spans = {tuple(cut): antialiased_spans(aperture, 8.0, tuple(cut)) for cut in nodes.cuts.reshape(-1, 2)}
+        rows = flat_rows(lambda _, cut, spans=spans: spans[cut], [0], nodes)
+        for n, original in enumerate(spans.values()):
+            own = slice(rows.starts[n], rows.starts[n + 1])
+            listed = list(zip(rows.dys[own], rows.firsts[own], rows.lasts[own], strict=True))
+            if rows.mirrored[n]:
+                listed += [(-dy, first, last) for dy, first, last in listed if dy > 0]
+            want = zip(original.dy, 0.5 - original.right.astype(float), 0.5 - original.left.astype(float), strict=True)
+            assert sorted(listed) == sorted(want)
+
+
+def test_a_sheet_behind_a_solid_one_changes_nothing_where_it_is_hidden():
+    size = (300, 700)
+    sheets = _scene(size)
+    alpha = np.zeros(size, np.float32)
+    alpha[:, 130:] = 1
+    front = Sheet(rgb=sheets[0].rgb * alpha[..., None], alpha=alpha, disparity=np.ones(size, np.float32))
+    optics = Optics(focus_disparity=1.0, radius_px=20)
+    with_one = numba_cpu.thin_lens([sheets[0], front], optics)
+    with_three = numba_cpu.thin_lens([replace(sheets[0], rgb=1 - sheets[0].rgb), sheets[0], front], optics)
+    assert_allclose(with_one, with_three, rtol=0, atol=1e-6)
+    assert_allclose(with_one[:, 130:], front.rgb[:, 130:], rtol=0, atol=1e-6)
+
+
+def test_more_than_two_sheets_equal_the_reference():
+    sheets = _scene((70, 64)) + _scene((70, 64), seed=1)[1:]
+    optics = Optics(focus_disparity=0.4, radius_px=11, planes=6, highlights=1.0)
+    assert_allclose(numba_cpu.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)
+
+
+def test_read_only_arrays_give_the_same():
+    sheets = _scene((40, 50))
+    optics = Optics(focus_disparity=0.4, radius_px=6)
+    want = numba_cpu.thin_lens(sheets, optics)
+    for sheet in sheets:
+        for array in (sheet.rgb, sheet.disparity, sheet.alpha):
+            if array is not None:
+                array.flags.writeable = False
+    assert_allclose(numba_cpu.thin_lens(sheets, optics), want, rtol=0, atol=0)
+
+
+class TestFast:
+    """quality="fast" on coarse levels."""
+
+    def test_levels_keep_radii_between_once_and_twice_the_coarse_radius(self):
+        for radius in np.geomspace(1, 2000, 60):
+            level = level_of(radius, 10**6, 16.0)
+            cells = radius / 2**level
+            assert cells < 32 or level == MAX_LEVEL
+            assert level == 0 or cells >= 16
+            assert abs(radius_at(level, -radius)) <= cells
+            assert radius_at(level, -radius) < 0
+        assert level_of(900.0, 640, 16.0) == 3  # a cell is never more than 1 / 64 of the long side
+
+    @pytest.mark.parametrize("aperture", [ROUND, BULGING])
+    @pytest.mark.parametrize(("radius", "least"), [(50.0, 55.0), (120.0, 55.0)])
+    def test_is_close_to_exact(self, aperture, radius, least):
+        sheets = _scene((310, 530))
+        optics = Optics(focus_disparity=0.9, radius_px=radius, aperture=aperture, highlights=1.0)
+        exact, fast = (numba_cpu.thin_lens(sheets, replace(optics, quality=q)) for q in ("exact", "fast"))
+        assert np.abs(exact - fast).max() > 1e-5  # the coarse levels were in use
+        assert _psnr(exact, fast) > least  # 64 and 60 dB seen at worst
+
+    @pytest.mark.parametrize(("radius", "least"), [(30.0, 55.0), (100.0, 50.0)])
+    def test_is_close_to_exact_in_the_paper_look(self, radius, least):
+        sheets = _scene((310, 530))
+        exact, fast = (_paper(numba_cpu, sheets, radius, quality=q) for q in ("exact", "fast"))
+        assert np.abs(exact - fast).max() > 1e-5
+        assert _psnr(exact, fast) > least
+
+    @pytest.mark.parametrize("cat_eye", [0.0, 0.7])
+    def test_flat_field_stays_flat(self, cat_eye):
+        size = (131, 257)
+        flat = np.full((*size, 3), 0.37, np.float32)
+        sheet = Sheet(rgb=flat, alpha=None, disparity=_scene(size)[0].disparity)
+        optics = Optics(focus_disparity=1.0, radius_px=60, highlights=1.0, cat_eye=cat_eye, quality="fast")
+        assert_allclose(numba_cpu.thin_lens([sheet], optics), 0.37, rtol=0, atol=1e-5)
+        image = _paper(numba_cpu, [sheet], 60.0, cat_eye=cat_eye, quality="fast")
+        assert_allclose(image, 0.37, rtol=0, atol=1e-5)
+
+    def test_point_of_light_keeps_its_energy_and_its_size(self):
+        size = (400, 400)
+        rgb = np.zeros((*size, 3), np.float32)
+        rgb[190, 213] = 1
+        sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros(size, np.float32))
+        image = numba_cpu.thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=70.5, quality="fast"))[..., 0]
+        assert_allclose(image.sum(), 1, rtol=0, atol=1e-4)
+        y, x = np.mgrid[0:400, 0:400]
+        assert_allclose([(image * y).sum(), (image * x).sum()], [190, 213], rtol=0, atol=2)  # within its cell
+        spread = (image * ((y - (image * y).sum()) ** 2)).sum()
+        K = kernel(antialiased_spans(ROUND, 70.5))
+        want = (K.sum(1) * (np.arange(len(K)) - len(K) // 2) ** 2).sum()
+        assert_allclose(spread, want, rtol=0.01, atol=0)
+
+    def test_slow_zoom_through_a_change_of_level_shows_no_step(self):
+        sheets = _scene((200, 300))
+        frames = [
+            numba_cpu.thin_lens(sheets, Optics(focus_disparity=0.9, radius_px=r, quality="fast"))
+            for r in np.arange(34.0, 38.0, 0.25)  # the farthest planes pass 32 px
+        ]
+        steps = [float(np.sqrt(np.mean((a - b) ** 2))) for a, b in pairwise(frames)]
+        assert max(steps) < 3 * np.median(steps)

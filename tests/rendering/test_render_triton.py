@@ -1,0 +1,170 @@
+"""The Triton kernels without a GPU: run in Triton's interpreter against the other backends, and compiled for real GPUs.
+
+The interpreter is chosen when Triton is imported, so each group of cases runs in a process of its own:
+`TRITON_INTERPRET=1 python tests/rendering/test_render_triton.py GROUP` prints the largest error of each case as JSON.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from itertools import product
+
+import numpy as np
+import pytest
+
+from wideopen.lens import Aperture, PaperLook
+from wideopen.rendering import BACKENDS, Optics, Sheet, cuda
+
+SHAPES = [Aperture(), Aperture(blades=6, rotation_deg=15), Aperture(blades=7, rotation_deg=3, curvature=0.5)]
+needs_triton = pytest.mark.skipif(
+    find_spec("triton") is None, reason="triton is not installed: pip install 'wideopen[gpu]' (Linux on x86-64 only)"
+)
+
+
+def _sheets(size, rng):
+    alpha = rng.random(size, np.float32)
+    alpha[alpha < 0.3] = 0
+    alpha[alpha > 0.7] = 1
+    rgb = rng.random((*size, 3), np.float32)
+    lamps = rng.random((3, 2), np.float32)
+    return [
+        Sheet(rgb=rgb, alpha=None, disparity=rng.random(size, np.float32), lamps=lamps),
+        Sheet(rgb=rgb * alpha[..., None], alpha=alpha, disparity=rng.random(size, np.float32)),
+    ]
+
+
+def _errors(against, size, aperture, radius, *, cat_eye=0.0, quality="exact", planes=7, black=True):
+    """Largest errors of thin-lens and paper against the module `against`."""
+    from wideopen.rendering import triton as triton_gpu
+
+    rng = np.random.default_rng(3)
+    sheets = _sheets(size, rng)
+    optics = Optics(
+        focus_disparity=0.6,
+        focus_range=0.05,
+        radius_px=radius,
+        planes=planes,
+        aperture=aperture,
+        highlights=1.0,
+        cat_eye=cat_eye,
+        quality=quality,
+    )
+    thin = np.abs(triton_gpu.thin_lens(sheets, optics) - against.thin_lens(sheets, optics)).max()
+    photo, disparity = rng.random((*size, 3), np.float32), rng.random(size, np.float32)
+    if black:
+        photo[::2] = 0  # black beside bright: the root would show any rounding
+    settings = {
+        "focus_disparity": 0.6,
+        "radius_px": radius,
+        "planes": planes - 1,
+        "aperture": aperture,
+        "constants": PaperLook(delta=0.3, a1=0.9, b1=0.0, a2=1.1, b2=0.01, alpha1=3.0, alpha2=3.5),
+        "cat_eye": cat_eye,
+        "quality": quality,
+    }
+    paper = np.abs(triton_gpu.paper(photo, disparity, **settings) - against.paper(photo, disparity, **settings)).max()
+    return [float(thin), float(paper)]
+
+
+def _small():
+    from wideopen.rendering import reference
+
+    cases = [((1, 1), SHAPES[0]), ((1, 9), SHAPES[1]), *(((7, 5), shape) for shape in SHAPES)]
+    for (size, aperture), radius in product(cases, [0.0, 1.3, 9.0, 120.0]):
+        yield f"{size} {aperture} {radius}", _errors(reference, size, aperture, radius)
+
+
+def _wide():
+    """Spans that cross segments of the running sums, tiles and blocks of pixels; kernels larger than the photo."""
+    from wideopen.rendering import reference
+
+    yield "tiles", _errors(reference, (21, 45), SHAPES[1], 9.0)
+    yield "segments", _errors(reference, (3, 200), SHAPES[0], 40.0, planes=5)
+    yield "larger than the photo", _errors(reference, (3, 150), SHAPES[2], 200.0, planes=5)
+
+
+def _pieces():
+    """Running sums, and rows of the paper look, a few at a time, as for a photo too large for the budget."""
+    from wideopen.rendering import numba as numba_cpu
+    from wideopen.rendering.triton import launch
+
+    launch.BUDGET = 20_000
+    yield "exact", _errors(numba_cpu, (21, 40), SHAPES[0], 20.0)
+    yield "fast", _errors(numba_cpu, (11, 140), SHAPES[0], 120.0, quality="fast", planes=6)
+
+
+def _fast():
+    from wideopen.rendering import numba as numba_cpu
+
+    yield "fast", _errors(numba_cpu, (9, 300), SHAPES[1], 120.0, quality="fast", planes=6)
+
+
+def _cat_eye():
+    from wideopen.rendering.torch import fft as torch_fft
+
+    yield "cat's eye", _errors(torch_fft, (3, 64), SHAPES[2], 11.0, cat_eye=0.8, planes=3)
+
+
+GROUPS = {"small": _small, "wide": _wide, "pieces": _pieces, "fast": _fast, "cat_eye": _cat_eye}
+
+
+def _run(*arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def interpreted():
+    """Every group's errors, in the making: the interpreter takes one core, so two groups run at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {group: pool.submit(_run, __file__, group, TRITON_INTERPRET="1", OMP_NUM_THREADS="1") for group in GROUPS}
+        pool.shutdown(cancel_futures=True)
+
+
+@needs_triton
+@pytest.mark.parametrize("group", GROUPS)
+def test_interpreted_kernels_equal_the_other_backends(group, interpreted):
+    errors = interpreted[group].result()
+    assert errors
+    for case, (thin, paper) in errors.items():
+        assert thin <= 2e-6, case  # worst seen 6e-7
+        assert paper <= 3e-6, case  # worst seen 2.4e-7
+
+
+@needs_triton
+@pytest.mark.parametrize("capability", [80, 90])
+def test_every_kernel_compiles(capability, tmp_path):
+    script = (
+        "import json; from wideopen.rendering.triton.offline import compile_kernels\n"
+        f"found = compile_kernels({capability})\n"
+        "facts = [[k.metadata.name, k.metadata.target.arch, k.asm['cubin'][:4].hex()] for k in found.values()]\n"
+        "print(json.dumps(facts))"
+    )
+    compiled = _run("-c", script, TRITON_CACHE_DIR=str(tmp_path), TRITON_INTERPRET="0")
+    names = {name for name, _, _ in compiled}
+    assert names == {"place", "find_used", "near", "plane_sums", "bent_sums", "spread", "lay", "show"}
+    assert {arch for _, arch, _ in compiled} == {capability}
+    assert {magic for _, _, magic in compiled} == {b"\x7fELF".hex()}
+
+
+def test_what_is_missing_is_said(monkeypatch):
+    why_not = BACKENDS["triton"].why_not
+    monkeypatch.setattr(cuda, "find_spec", {"torch": True}.get)
+    assert why_not() == "triton is not installed"
+    monkeypatch.setattr(cuda, "find_spec", lambda _: True)
+    monkeypatch.setattr(cuda, "version", lambda _: "3.2.0")
+    assert why_not() == "triton 3.2.0 is installed, 3.7 or later is needed"
+    monkeypatch.setattr(cuda, "version", lambda _: "3.7.1")
+    monkeypatch.setattr(cuda, "devices", lambda: 0)
+    assert why_not() == "no CUDA device"
+    assert list(BACKENDS) == ["triton", "numba", "torch", "reference"]  # auto takes the first that can run
+
+
+if __name__ == "__main__":
+    print(json.dumps(dict(GROUPS[sys.argv[1]]())))  # noqa: T201

@@ -1,0 +1,288 @@
+"""Order under load, tokens, time-outs and clients that leave: the app in this process, its workers replaced."""
+
+import asyncio
+import base64
+import contextlib
+import sys
+import types
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from service_process import photo_bytes
+
+from wideopen.errors import InvalidInput, WorkerDied
+from wideopen.service.app import make_app
+from wideopen.service.kinds import Wanted, wanted
+from wideopen.service.operation import Limits, SceneLimits, ServeConfig
+from wideopen.service.problems import Problem
+from wideopen.service.queue import Queue
+from wideopen.service.scenes import Scenes
+
+TOKEN = "a-token-of-some-length"  # noqa: S105
+REPORT = {"seconds": {"render": 0.1}, "size": [48, 36]}
+
+
+class Puppet:
+    """Stands in for a service's workers: each call waits for `go`, then writes what was asked for."""
+
+    def __init__(self):
+        self.go = asyncio.Event()
+        self.running = asyncio.Semaphore(0)
+        self.started, self.stopped = 0, 0
+        self.raises = None
+
+    async def __call__(self, _function, _source, result):
+        self.started += 1
+        self.running.release()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.stopped += 1
+            raise
+        if self.raises:
+            raise self.raises
+        (result.folder / result.out).write_bytes(b"rendered")
+        return REPORT
+
+
+@contextlib.asynccontextmanager
+async def serving(tmp_path, **config):
+    """Yield (http client, puppet, service) of an app without worker processes."""
+    app = make_app(ServeConfig(folder=tmp_path, **config))
+    service = app.state.service
+    service._folder = tmp_path
+    service.scenes = Scenes(tmp_path / "scenes", SceneLimits())
+    service.call = puppet = Puppet()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+        yield http, puppet, service
+        await asyncio.gather(*service._afterwards)
+    assert [path.name for path in tmp_path.iterdir()] == ["scenes"]  # nothing of any job is left
+
+
+def post(http):
+    return asyncio.ensure_future(http.post("/v1/render", files={"photo": ("a", photo_bytes())}))
+
+
+def test_beyond_the_queue_there_is_503_with_retry_after_and_those_inside_are_done(tmp_path):
+    async def story():
+        async with serving(tmp_path, workers=2, waiting=3, uploads=50) as (http, puppet, service):
+            first = [post(http) for _ in range(2)]
+            for _ in first:
+                await puppet.running.acquire()
+            waiting = [post(http) for _ in range(3)]
+            while service.queue.waiting < 3:
+                await asyncio.sleep(0)
+            refused = [await post(http) for _ in range(4)]
+            assert {answer.status_code for answer in refused} == {503}
+            assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+            assert puppet.started == 2
+            puppet.go.set()
+            assert {(await answer).content for answer in first + waiting} == {b"rendered"}
+            assert (service.queue.running, service.queue.waiting) == (0, 0)
+
+    asyncio.run(story())
+
+
+def test_bodies_beyond_the_bound_on_uploads_are_not_kept(tmp_path):
+    async def story():
+        async with serving(tmp_path, uploads=1, workers=1) as (http, puppet, service):
+            service._uploads = 1  # one is on its way
+            assert (await post(http)).status_code == 503
+            service._uploads = 0
+            puppet.go.set()
+            assert (await post(http)).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_work_that_takes_too_long_is_504_and_stopped(tmp_path):
+    limits = Limits(request_s=0.05, grace_s=0.05)
+
+    async def story():
+        async with serving(tmp_path, limits=limits) as (http, puppet, service):
+            answer = await post(http)
+            assert (answer.status_code, answer.json()["type"]) == (504, "/problems/timed-out")
+            await asyncio.gather(*service._afterwards)
+            assert puppet.stopped == 1
+            assert service.queue.running == 0
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "detail"),
+    [
+        (InvalidInput("photo.jpg: expected, found"), 422, "photo.jpg: expected, found"),
+        (WorkerDied("SIGSEGV"), 500, "work: the process that did it died; the service goes on"),
+        (RuntimeError("secret of /home"), 500, "The service's log says more."),
+    ],
+)
+def test_what_a_worker_raises_is_told_without_internals(tmp_path, raised, status, detail):
+    async def story():
+        async with serving(tmp_path) as (http, puppet, _):
+            puppet.go.set()
+            puppet.raises = raised
+            answer = await post(http)
+            assert (answer.status_code, answer.json()["detail"]) == (status, detail)
+            puppet.raises = None
+            assert (await post(http)).status_code == 200
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"])
+def test_with_a_token_nothing_is_done_without_it(tmp_path, given):
+    headers = {} if given is None else {"Authorization": given}
+
+    async def story():
+        async with serving(tmp_path, token=TOKEN) as (http, puppet, _):
+            for method, path in (("POST", "/v1/render"), ("POST", "/v1/analyze"), ("POST", "/v1/scenes/x/render")):
+                answer = await http.request(method, path, headers=headers)
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            for method, path in (("DELETE", "/v1/scenes/x"), ("GET", "/v1/info"), ("GET", "/metrics")):
+                assert (await http.request(method, path, headers=headers)).status_code == 401
+            assert (await http.get("/healthz", headers=headers)).status_code == 200
+            assert puppet.started == 0
+
+    asyncio.run(story())
+
+
+def test_with_the_token_it_works(tmp_path):
+    async def story():
+        async with serving(tmp_path, token=TOKEN) as (http, puppet, _):
+            puppet.go.set()
+            http.headers["Authorization"] = f"Bearer {TOKEN}"
+            assert (await post(http)).status_code == 200
+
+    asyncio.run(story())
+
+
+BASIC = base64.b64encode(f"wideopen:{TOKEN}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ("", 401),
+        ("Basic !", 401),
+        ("Basic " + base64.b64encode(b"wideopen:wrong").decode(), 401),
+        (f"Digest {BASIC}", 401),
+        (f"Basic {BASIC}", 200),
+        (f"Bearer {TOKEN}", 200),
+    ],
+)
+def test_the_studio_is_behind_a_login_when_there_is_a_token(tmp_path, monkeypatch, given, status):
+    """With a stand-in for the studio: whatever is mounted there."""
+    page = FastAPI()
+    page.get("/")(lambda: "the studio")
+    launch = types.ModuleType("wideopen.studio.launch")
+    launch.mount = lambda app, path, **_: app.mount(path, page)
+    monkeypatch.setitem(sys.modules, "wideopen.studio.launch", launch)
+
+    async def story():
+        async with serving(tmp_path, token=TOKEN, studio=True) as (http, _, _):
+            answer = await http.get("/studio/", headers={"Authorization": given} if given else {})
+            assert answer.status_code == status
+            assert (status == 401) == ("www-authenticate" in answer.headers)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("token", ["short", "with spaces in it here", "café-with-sixteen"])
+def test_a_token_that_no_header_can_hold_or_anybody_guess_is_refused(token):
+    with pytest.raises(InvalidInput, match="token"):
+        ServeConfig(token=token)
+    assert TOKEN not in repr(ServeConfig(token=TOKEN))
+
+
+def test_the_queue_is_first_come_first_served_and_says_when_to_come_again():
+    async def story():
+        queue, order = Queue(workers=1, waiting=3), []
+
+        async def take(name):
+            async with queue.turn():
+                order.append(name)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(take(name) for name in "abcd"))
+        assert order == list("abcd")
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(queue.turn())
+            queue._mean_s = 3.0
+            rest = [asyncio.ensure_future(take(name)) for name in "xyz"]
+            await asyncio.sleep(0)
+            with pytest.raises(Problem) as caught:
+                queue.require_room()
+            assert caught.value.headers == {"Retry-After": "12"}
+        await asyncio.gather(*rest)
+
+    asyncio.run(story())
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with a clock of its own, and what adds a scene of `size` bytes."""
+    now = [0.0]
+    scenes = Scenes(tmp_path / "kept", SceneLimits(most=2, most_mb=1, idle_s=10), clock=lambda: now[0])
+
+    def add(size=10):
+        made = tmp_path / "made"
+        made.mkdir()
+        (made / "photo.jpg").write_bytes(bytes(size))
+        return scenes.add(made, {}).id
+
+    return scenes, add, now
+
+
+def test_scenes_expire_when_they_were_not_used_for_a_while(store):
+    scenes, add, now = store
+    name = add()
+    now[0] = 9
+    with scenes.using(name) as scene:
+        now[0] = 25  # used all that time
+        scenes.expire()
+        assert (scene.folder / "photo.jpg").exists()
+    now[0] = 34
+    with scenes.using(name):
+        pass
+    now[0] = 44
+    scenes.expire()
+    assert (len(scenes), list(scene.folder.parent.iterdir())) == (0, [])
+
+
+def test_the_scene_unused_for_longest_makes_room(store):
+    scenes, add, _ = store
+    first, second = add(), add()
+    with scenes.using(first):
+        pass
+    add()
+    with scenes.using(first), pytest.raises(Problem), scenes.using(second):
+        pass
+    large = add(size=999_995)
+    assert (len(scenes), scenes.size) == (1, 999_995)
+    with scenes.using(large), pytest.raises(Problem, match="at most 1 MB"):
+        add(size=2_000_000)
+
+
+def test_a_scene_in_use_stays_on_disk_until_its_user_is_done(store):
+    scenes, add, _ = store
+    name = add()
+    with scenes.using(name) as scene:
+        scenes.remove(name)
+        assert scene.folder.exists()
+        assert len(scenes) == 0
+    assert not scene.folder.exists()
+
+
+def test_ids_cannot_be_guessed(store):
+    _, add, _ = store
+    assert len({add() for _ in range(20)}) == 20
+    assert len(add()) == 22  # 128 bits
+
+
+def test_accept_headers():
+    assert wanted(None) == wanted("*/*") == wanted("image/*") == Wanted(parts=False, format=None)
+    assert wanted("image/jpeg;q=0.1, image/png;q=0.2").format == "png"
+    assert wanted("image/png, multipart/form-data").parts is False
+    assert wanted("image/png;q=0.5, multipart/form-data").parts is True

@@ -1,0 +1,137 @@
+"""More than two sheets: where disparity has edges, and nowhere else; the photo kept, what is hidden continued."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wideopen.backends import pick
+from wideopen.sheets import BACKENDS, reference
+from wideopen.sheets.layers import find_layers
+from wideopen.sheets.prepare import prepare_sheets
+
+RNG = np.random.default_rng(5)
+SIZE = (120, 160)
+Y, X = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float32)
+FAR, FENCE, SUBJECT, FRONT = 0.1, 0.4, 0.7, 1.0
+COLOUR = {
+    FAR: np.array([0.1, 0.2, 0.7]),
+    FENCE: np.array([0.6, 0.6, 0.5]),
+    SUBJECT: np.array([0.6, 0.3, 0.1]),
+    FRONT: np.array([0.1, 0.6, 0.1]),
+}
+_, SEPARATOR = pick(BACKENDS)
+
+
+def _over(*layers):
+    """Photo, matte and disparity of layers (disparity, coverage), farthest first; disparity exact to a pixel."""
+    photo, seen = np.zeros((*SIZE, 3)), {}
+    for d, coverage in layers:
+        photo = coverage[..., None] * COLOUR[d] + (1 - coverage[..., None]) * photo
+        seen = {k: v * (1 - coverage) for k, v in seen.items()} | {d: coverage}
+    matte = seen.get(SUBJECT, np.zeros(SIZE)).astype(np.float32)
+    others = [d for d in seen if d != SUBJECT]
+    behind = np.array(others, np.float32)[np.argmax([seen[d] for d in others], axis=0)]
+    disparity = np.where(matte > 0.5, np.float32(SUBJECT), behind)
+    return photo.astype(np.float32), matte, disparity.astype(np.float32)
+
+
+WALL = (FAR, np.ones(SIZE))
+PERSON = (SUBJECT, np.clip(36 - np.hypot(X - 80, Y - 70) + 0.5, 0, 1))
+BAR = (FRONT, np.clip(7.3 - np.abs(Y - 75), 0, 1))  # across the person, from edge to edge
+POSTS = (FENCE, np.clip(6.3 - np.abs(np.abs(X - 80) - 60), 0, 1))  # to both sides of the person
+
+
+def _together(sheets):
+    out = sheets[0].rgb
+    for sheet in sheets[1:]:
+        out = sheet.rgb + (1 - sheet.alpha[..., None]) * out
+    return out
+
+
+@pytest.mark.parametrize("layers", [(WALL, PERSON, BAR), (WALL, POSTS, PERSON), (WALL, POSTS, PERSON, BAR)])
+@pytest.mark.parametrize("smear", [0.0, 1.0])
+def test_each_layer_gets_its_sheet_and_together_they_are_the_photo(layers, smear):
+    photo, matte, disparity = _over(*layers)
+    if smear:
+        disparity = cv2.GaussianBlur(disparity, (0, 0), smear)
+    sheets = prepare_sheets(photo, matte, disparity, SEPARATOR)
+    assert_allclose([np.median(s.disparity) for s in sheets], [d for d, _ in layers], rtol=0, atol=0.05)
+    assert_allclose(_together(sheets), photo, rtol=0, atol=1e-6)
+
+
+def test_what_a_bar_hides_is_continued_behind_it():
+    photo, matte, disparity = _over(WALL, PERSON, BAR)
+    wall, person, bar = prepare_sheets(photo, matte, disparity, SEPARATOR)
+    assert np.abs(bar.alpha - BAR[1]).mean() < 0.01
+    assert np.abs(person.alpha - PERSON[1]).mean() < 0.01
+    core, beside = np.s_[70:80, 60:100], np.s_[70:80, :30]
+    assert_allclose(person.rgb[core], np.broadcast_to(COLOUR[SUBJECT], (10, 40, 3)), rtol=0, atol=0.03)
+    assert_allclose(wall.rgb[beside], np.broadcast_to(COLOUR[FAR], (10, 30, 3)), rtol=0, atol=0.03)
+    assert_allclose(bar.rgb[core], np.broadcast_to(COLOUR[FRONT], (10, 40, 3)), rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("smear", [0.0, 1.0])
+def test_a_smeared_edge_leaves_no_disparity_in_between(smear):
+    photo, matte, disparity = _over(WALL, PERSON, BAR)
+    if smear:
+        disparity = cv2.GaussianBlur(disparity, (0, 0), smear)
+    wall, _, bar = prepare_sheets(photo, matte, disparity, SEPARATOR)
+    beside = np.s_[:, :30]
+    assert_allclose(wall.disparity[beside], FAR, rtol=0, atol=0.25 * (FRONT - FAR))  # 0.55 halfway up the slope
+    assert_allclose(bar.disparity[beside], FRONT, rtol=0, atol=0.25 * (FRONT - FAR))
+
+
+def _floor():
+    return np.clip(0.1 + 0.85 * (Y - 40) / 80, 0.1, 0.95)
+
+
+@pytest.mark.parametrize(
+    "disparity",
+    [
+        _floor(),
+        np.maximum(_floor(), SUBJECT * (PERSON[1] > 0.5)),
+        _floor() + 0.01 * RNG.standard_normal(SIZE),
+        np.full(SIZE, 0.5),
+        np.where((np.abs(X - 20) < 3) & (np.abs(Y - 20) < 1), FRONT, FAR),
+    ],
+    ids=["floor", "floor and person", "noise", "constant", "speck"],
+)
+def test_without_an_edge_there_are_the_two_sheets_of_always(disparity):
+    photo, matte, _ = _over(WALL, PERSON)
+    disparity = np.clip(disparity, 0, 1).astype(np.float32)
+    background, subject = prepare_sheets(photo, matte, disparity, SEPARATOR)
+    F, B = SEPARATOR.estimate_colours(photo, matte)
+    filled = SEPARATOR.continue_colours(B, np.clip(1 - matte / np.float32(reference.SOLID_FROM), 0, 1))
+    want, want_background = SEPARATOR.split(photo, matte, F, B, filled)
+    assert_allclose(subject.rgb, want, rtol=0, atol=0)
+    assert_allclose(background.rgb, want_background, rtol=0, atol=0)
+    assert_allclose(background.disparity[matte == 0], disparity[matte == 0], rtol=0, atol=0)
+
+
+def test_a_floor_with_a_person_in_the_background_is_cut_at_the_person_only():
+    """The person's feet have no edge: the part ends somewhere on the floor, and the floor beside stays whole."""
+    photo, matte, _ = _over(WALL, PERSON)
+    someone = (np.abs(X - 20) < 8) & (np.abs(Y - 55) < 25)
+    floor = np.clip(0.1 + 0.3 * (Y - 60) / 60, 0.1, 0.4)
+    disparity = np.where(someone, np.float32(0.45), floor.astype(np.float32))
+    disparity = np.where(matte > 0.5, np.float32(SUBJECT), disparity).astype(np.float32)
+    layers = find_layers(photo, matte, disparity)
+    assert layers.front is None
+    assert len(layers.behind) == 1
+    part = layers.behind[0] > 0.5
+    assert part[someone].mean() > 0.95
+    assert part[:, 130:].mean() < 0.05
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (3, 40)])
+def test_any_size_and_any_disparity(size):
+    photo, matte, disparity = (
+        RNG.random((*size, 3), np.float32),
+        RNG.random(size, np.float32),
+        RNG.random(size, np.float32),
+    )
+    matte[0, 0], disparity[-1, -1] = 1, 0
+    sheets = prepare_sheets(photo, matte, disparity, SEPARATOR)
+    assert_allclose(_together(sheets), photo, rtol=0, atol=1e-6)
+    assert all(np.isfinite(s.disparity).all() for s in sheets)

@@ -1,0 +1,268 @@
+"""What the page does, without a browser: previews, downloads equal to the command's files, and photos that go away."""
+
+import base64
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from studio_photos import HEIGHT, WIDTH, disparity, kept_photo, light, matte
+
+from wideopen import cli
+from wideopen.errors import InvalidInput
+from wideopen.photo import Photo
+from wideopen.studio.actions import Studio, focus_disparity, last
+from wideopen.studio.brush import Stroke
+from wideopen.studio.preview import colour_map, jpeg, lens_of, make_preview, preview_size, render_preview
+from wideopen.studio.settings_form import Form
+from wideopen.studio.tabs import Limits
+
+FORM = Form(blur=3.0, highlights=0.5)
+ADD = Stroke(kind="add", points=((0.75, 0.2), (0.85, 0.4)), radius=0.06)
+
+
+def picture(url):
+    """(h, w, 3) RGB of a data URL."""
+    data = base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+@pytest.fixture
+def studio(tmp_path):
+    made = Studio(tmp_path / "root", Limits(), heavy_jobs=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def opened(studio, tmp_path):
+    """The studio, with the photo open in tab "a", and that photo."""
+    photo = kept_photo(tmp_path / "photo.jpg")
+    upload = shutil.copyfile(photo, tmp_path / "upload")
+    told = last(studio.open_upload("a", upload, "photo.jpg", FORM))
+    return studio, photo, told
+
+
+def test_opening_shows_the_photo_its_maps_and_where_they_are_from(opened, tmp_path):
+    _, _, told = opened
+    assert (told["photo"]["width"], told["photo"]["height"]) == (WIDTH, HEIGHT)
+    assert told["photo"]["matte"] == told["photo"]["disparity"] == "kept with the photo"
+    assert set(told["pictures"]) == {"original", "matte", "disparity", "result"}
+    assert {picture(url).shape for url in told["pictures"].values()} == {(HEIGHT, WIDTH, 3)}
+    assert_allclose(picture(told["pictures"]["matte"])[..., 0] / 255, matte(), rtol=0, atol=0.1)
+    assert not (tmp_path / "upload").exists()
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.heic"])
+def test_a_download_is_what_the_command_writes(opened, name, tmp_path):
+    studio, photo, _ = opened
+    studio.focus_at("a", 0.5, 0.5, FORM)
+    kind = {"jpg": "As photo", "png": "PNG", "heic": "HEIC"}[name[-4:].strip(".")]
+    told = last(studio.download("a", FORM, kind, None))["download"]
+    command = studio.command("a", FORM, kind, None).split()
+    assert command[2] == "photo.jpg"
+    out = tmp_path / told["name"]
+    assert cli.run(["render", str(photo), *command[3:-1], str(out)]) == 0
+    assert Path(told["path"]).read_bytes() == out.read_bytes()
+
+
+def test_after_repairs_a_download_is_what_the_command_writes_with_the_downloaded_maps(opened, tmp_path, monkeypatch):
+    studio, _, _ = opened
+    studio.stroke("a", ADD, FORM)
+    studio.stroke("a", Stroke(kind="nearer", points=((0.2, 0.5),), radius=0.1), FORM)
+    for kind in ("matte", "disparity"):
+        told = last(studio.download_map("a", kind))["download"]
+        shutil.copyfile(told["path"], tmp_path / told["name"])
+    result = last(studio.download("a", FORM, "PNG", None))["download"]
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(studio.command("a", FORM, "PNG", None).split()[1:]) == 0
+    assert Path(result["path"]).read_bytes() == (tmp_path / result["name"]).read_bytes()
+    plain = last(studio.download("a", FORM, "PNG", None))["download"]["path"]
+    studio.undo("a", FORM)
+    studio.undo("a", FORM)
+    undone = last(studio.download("a", FORM, "PNG", None))["download"]["path"]
+    assert (cv2.imread(plain) != cv2.imread(undone)).any()
+
+
+def test_a_repair_changes_the_matte_and_undo_gives_it_back(opened):
+    studio, _, first = opened
+    painted = studio.stroke("a", ADD, FORM)
+    assert painted["strokes"] == 1
+    before, after = (picture(told["pictures"]["matte"])[..., 0].astype(int) for told in (first, painted))
+    assert (after - before)[int(0.3 * HEIGHT), int(0.8 * WIDTH)] > 200
+    assert abs(after - before)[:, : WIDTH // 2].max() < 8  # JPEG
+    undone = studio.undo("a", FORM)
+    assert undone["strokes"] == 0
+    assert undone["pictures"] == {name: first["pictures"][name] for name in ("matte", "disparity", "result")}
+
+
+def test_clicking_far_away_makes_the_subject_soft(opened):
+    studio, _, first = opened
+    told = studio.focus_at("a", 0.95, 0.1, FORM)
+    assert_allclose((told["focus"]["x"], told["focus"]["y"]), (0.95, 0.1), rtol=0, atol=0.01)
+
+    def detail(url, rows, columns):
+        return picture(url).astype(float)[rows, columns].std(axis=(0, 1)).mean()
+
+    subject = slice(70, 110), slice(100, 140)
+    corner = slice(2, 40), slice(200, 236)
+    before, after = first["pictures"]["result"], told["pictures"]["result"]
+    assert detail(after, *subject) < 0.7 * detail(before, *subject)
+    assert detail(after, *corner) > 1.5 * detail(before, *corner)
+    again = studio.focus_on_subject("a", FORM)
+    assert again["pictures"]["result"] == before
+    assert again["focus"] is None
+
+
+def test_a_small_preview_focuses_on_what_the_full_size_has_at_that_pixel(studio, tmp_path):
+    studio.limits = replace(studio.limits, preview_megapixels=0.01)
+    last(studio.open_file("a", kept_photo(tmp_path / "photo.jpg"), FORM))
+    loaded = studio.sessions.get("a").photo
+    studio.focus_at("a", 0.999, 0.999, FORM)
+    assert focus_disparity(loaded) == np.load(loaded.disparity)[HEIGHT - 1, WIDTH - 1]
+    corner = studio.render("a", FORM)["pictures"]["result"]
+    studio.focus_at("a", 0.5, 0.5, FORM)
+    assert_allclose(focus_disparity(loaded), 0.9, rtol=0, atol=1e-3)
+    assert studio.render("a", FORM)["pictures"]["result"] != corner
+
+
+def test_a_stale_render_is_not_made(opened):
+    studio, _, _ = opened
+    session = studio.sessions.get("a")
+    with session.lock:  # as if another render were under way
+        answers = []
+        slow = threading.Thread(target=lambda: answers.append(studio.render("a", FORM)))
+        slow.start()
+        while session.latest < 2:  # until it has its turn
+            pass
+        session.next_turn()
+    slow.join()
+    assert answers == [None]
+
+
+def test_the_full_size_is_shown_in_part_and_rendered_once(studio, tmp_path):
+    studio.limits = replace(studio.limits, preview_megapixels=0.01)
+    kept_photo(tmp_path / "photo.jpg")
+    told = last(studio.open_file("a", tmp_path / "photo.jpg", FORM))
+    assert told["photo"]["preview_width"] == 115
+    assert picture(told["pictures"]["result"]).shape == (86, 115, 3)
+    part = last(studio.detail("a", (0.25, 0.5, 0.5, 0.25), FORM))["detail"]
+    assert_allclose(part["box"], (0.25, 0.5, 0.5, 0.25), rtol=0, atol=1e-9)
+    full = cv2.imread(last(studio.download("a", FORM, "PNG", None))["download"]["path"])[..., ::-1]
+    wanted = full[90:135, 60:180].astype(int)
+    assert abs(picture(part["picture"]).astype(int) - wanted).mean() < 4  # JPEG
+    stream = list(studio.detail("a", (0, 0, 0.5, 0.5), FORM))
+    assert len(stream) == 1  # no progress: it was there
+    moved = list(studio.detail("a", (0, 0, 0.5, 0.5), replace(FORM, blur=1.0)))
+    before, after = (picture(told[-1]["detail"]["picture"]).astype(int) for told in (stream, moved))
+    assert abs(after - before).max() > 20
+
+
+def test_maps_of_ones_own_are_used_and_said_so(opened, tmp_path):
+    studio, _, _ = opened
+    mine = tmp_path / "mine.png"
+    cv2.imwrite(str(mine), np.rint(255 * np.roll(matte(), 40, axis=1)).astype(np.uint8))
+    upload = shutil.copyfile(mine, tmp_path / "upload.png")
+    told = last(studio.give_map("a", "matte", upload, FORM))
+    assert told["photo"]["matte"] == "uploaded"
+    assert_allclose(picture(told["pictures"]["matte"])[..., 0] / 255, np.roll(matte(), 40, axis=1), rtol=0, atol=0.1)
+    assert "--matte photo.matte.png" in studio.command("a", FORM, "PNG", None)
+    wrong = tmp_path / "wrong.png"
+    cv2.imwrite(str(wrong), np.zeros((10, 90), np.uint8))
+    with pytest.raises(InvalidInput, match=r"^wrong.png: expected the aspect"):
+        last(studio.give_map("a", "disparity", wrong, FORM))
+    assert studio.sessions.get("a").photo.matte_source == "uploaded"  # the photo is still open
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("notes.jpg", b"these are no pixels", "notes.jpg: expected a photo"),
+        ("empty.png", b"", "empty.png: expected a photo"),
+        ("cut.jpg", "cut", "cut.jpg"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line_and_leaves_nothing(studio, tmp_path, name, content, said):
+    if content == "cut":
+        whole = kept_photo(tmp_path / "whole.jpg").read_bytes()
+        content = whole[: len(whole) // 8]
+    upload = tmp_path / "upload"
+    upload.write_bytes(content)
+    with pytest.raises(InvalidInput) as caught:
+        last(studio.open_upload("a", upload, name, FORM))
+    assert said in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert [path for path in studio.sessions.root.rglob("*") if path.is_file()] == []
+
+
+def test_uploads_are_limited_in_bytes_and_pixels(studio, tmp_path):
+    photo = kept_photo(tmp_path / "photo.jpg")
+    studio.limits = replace(studio.limits, max_megapixels=0.04)
+    with pytest.raises(InvalidInput, match=r"photo.jpg: expected at most 0.04 megapixels, found 0.0"):
+        last(studio.open_upload("a", shutil.copyfile(photo, tmp_path / "one"), "photo.jpg", FORM))
+    studio.limits = replace(studio.limits, max_megabytes=0.01)
+    with pytest.raises(InvalidInput, match=r"photo.jpg: expected a photo of at most 0.01 MB"):
+        last(studio.open_upload("a", shutil.copyfile(photo, tmp_path / "two"), "photo.jpg", FORM))
+
+
+def test_the_next_photo_and_the_end_delete_what_was_there(opened, tmp_path):
+    studio, _, _ = opened
+    first = studio.sessions.get("a").photo.path
+    last(studio.open_file("a", kept_photo(tmp_path / "next.jpg", seed=8), FORM))
+    assert not first.exists()
+    assert studio.sessions.get("a").photo.path.exists()
+    studio.end("a")
+    assert list(studio.sessions.root.iterdir()) == []
+    with pytest.raises(InvalidInput, match="session has ended"):
+        studio.focus_on_subject("a", FORM)
+
+
+def test_people_do_not_see_each_other(opened, tmp_path):
+    studio, _, first = opened
+    last(studio.open_file("b", kept_photo(tmp_path / "next.jpg", seed=8), replace(FORM, blur=0.5)))
+    studio.focus_at("b", 0.9, 0.9, FORM)
+    again = studio.render("a", FORM)
+    assert again["pictures"]["result"] == first["pictures"]["result"]
+    assert again["focus"] is None
+
+
+def test_a_preview_is_the_photo_itself_when_small_and_never_larger_than_asked():
+    assert preview_size((180, 240), 1.5) == (180, 240)
+    for size in ((3000, 4000), (4000, 3000), (1, 9_000_000), (5464, 8192)):
+        height, width = preview_size(size, 1.5)
+        assert height * width <= 1.5e6
+        assert height >= 1
+    rgb = light()
+    preview = make_preview(rgb, Photo(rgb=rgb).encoding, matte(), disparity(), megapixels=1.5)
+    assert preview.rgb is rgb
+
+
+def test_a_preview_without_blur_is_the_photo():
+    rgb = light()
+    preview = make_preview(rgb, Photo(rgb=rgb).encoding, matte(), disparity(), megapixels=1.5).prepared()
+    from wideopen.session.settings import LensSettings
+
+    sharp = render_preview(preview, lens_of(LensSettings(blur="0%"), preview, 0.3))
+    assert_array_equal(sharp, np.rint(sharp))
+    wanted = np.asarray(picture_of(rgb))
+    assert abs(sharp.astype(int) - wanted).max() <= 1
+
+
+def picture_of(rgb):
+    """(h, w, 3) uint8."""
+    from wideopen.photo import srgb_u8
+
+    return srgb_u8(Photo(rgb=rgb))
+
+
+def test_nearer_is_brighter_in_the_colour_map():
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)[None]
+    colours = colour_map(ramp)[0].astype(float) @ (0.2126, 0.7152, 0.0722)
+    assert (np.diff(colours) >= -1).all()
+    assert colours[-1] - colours[0] > 150
+    assert jpeg(colour_map(ramp)).startswith(b"\xff\xd8")

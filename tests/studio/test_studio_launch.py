@@ -1,0 +1,83 @@
+"""Serving: mounted on another app, refused in words, and without a word to other hosts."""
+
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+from wideopen import cli
+from wideopen.studio import launch
+from wideopen.studio.tabs import Limits
+
+pytest.importorskip("gradio")
+
+MOUNTED = """
+import sys
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from wideopen.studio.launch import mount
+from wideopen.studio.tabs import Limits
+app = mount(FastAPI(), "/studio", Limits(max_megabytes=0.001))
+with TestClient(app) as client:
+    page = client.get("/studio/")
+    print(page.status_code, "wideopen studio" in page.text)
+    print(*client.get("/studio/theme.css").text.split())
+    sent = client.post("/studio/gradio_api/upload", files={"files": ("large.jpg", b"x" * 5000)})
+    print("upload", sent.status_code)
+"""
+
+
+@pytest.fixture(scope="module")
+def mounted():
+    """What an app with the studio at /studio answers; in a process of its own, for gradio warns of what it imports."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", MOUNTED], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_the_studio_can_be_mounted_on_another_app(mounted):
+    assert mounted[0] == "200 True"
+
+
+def test_the_theme_loads_no_font_from_elsewhere(mounted):
+    assert "system-ui" in mounted[1]
+    assert re.findall(r"https?://(?!www.w3.org/)|@import|@font-face", mounted[1]) == []  # w3.org names SVG, unasked
+
+
+def test_uploads_that_are_too_large_are_refused_before_they_are_kept(mounted):
+    assert mounted[2] == "upload 413"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none.jpg"], "none.jpg: expected a photo, found no such file"),
+        (["--port", "70000"], "--port: expected 1 to 65535, found 70000"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(arguments, said, capfd):
+    assert cli.run(["studio", *arguments]) == 2
+    assert capfd.readouterr().err == f"wideopen: {said}\n"
+
+
+def test_without_gradio_the_command_says_what_to_install(monkeypatch, capfd):
+    from wideopen.cli import studio
+
+    monkeypatch.setattr(studio, "find_spec", lambda _: None)
+    assert cli.run(["studio"]) == 2
+    assert "pip install 'wideopen[web]'" in capfd.readouterr().err
+
+
+def test_only_classes_of_gradio_are_without_a_file_and_only_while_it_is_imported():
+    maker = type("Maker", (type,), {"__module__": "gradio.somewhere"})
+    made = maker("Made", (), {"__module__": __name__})
+    with launch._without_stubs():
+        assert inspect.getfile(Limits).endswith("state.py")
+        with pytest.raises(OSError, match="no stub"):
+            inspect.getfile(made)
+    assert inspect.getfile(made) == __file__
+
+
+def test_limits_have_the_defaults_that_the_documents_name():
+    assert (Limits().sessions, Limits().idle_s, Limits().max_megabytes, Limits().max_megapixels) == (16, 1800, 100, 60)

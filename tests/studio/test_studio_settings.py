@@ -1,0 +1,148 @@
+"""The page's controls, the command line and presets say the same."""
+
+import json
+import math
+import shlex
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wideopen import cli
+from wideopen.cli import render as render_command
+from wideopen.errors import InvalidInput
+from wideopen.session.settings import LensSettings
+from wideopen.studio.equivalent import command_line, f_number, map_names, result_name
+from wideopen.studio.settings_form import (
+    GRAINS,
+    LOOKS,
+    SHAPES,
+    Form,
+    form_from,
+    form_of,
+    preset_of,
+    read_preset,
+    settings_of,
+)
+
+FORMS = st.builds(
+    Form,
+    blur=st.integers(0, 80).map(lambda n: n / 10),
+    auto_range=st.booleans(),
+    focus_range=st.integers(0, 80).map(lambda n: n / 200),
+    highlights=st.integers(0, 30).map(lambda n: n / 10),
+    cat_eye=st.integers(0, 20).map(lambda n: n / 20),
+    grain_mode=st.sampled_from(GRAINS),
+    grain=st.integers(1, 24).map(lambda n: n / 2),
+    shape=st.sampled_from(list(SHAPES)),
+    rotation=st.integers(0, 90),
+    curvature=st.integers(0, 20).map(lambda n: n / 20),
+    look=st.sampled_from(list(LOOKS)),
+)
+FOCUS = st.sampled_from(["subject", "12,34"])
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory):
+    """Run a command line and give back the job it would do."""
+    folder = tmp_path_factory.mktemp("command")
+    photo = folder / "my photo's.jpg"
+    photo.write_bytes(b"never read")
+    jobs = []
+    original = render_command._render_all
+    render_command._render_all = lambda photos, paths, job, **_: jobs.append((photos, paths, job)) or 0
+    yield photo, lambda text: (cli.run(shlex.split(text)[1:]), jobs.pop())
+    render_command._render_all = original
+
+
+@given(form=FORMS, focus=FOCUS)
+def test_the_command_line_means_what_the_controls_say(parsed, form, focus):
+    photo, run = parsed
+    settings = settings_of(form, LensSettings(), focus)
+    out = str(photo.with_name("out.png"))
+    code, (photos, paths, job) = run(command_line(str(photo), settings, out=out, options={}, edited=False))
+    assert code == 0
+    assert (photos, [str(path) for path in paths]) == ([photo], [out])
+    assert job.lens == settings
+
+
+def test_edited_maps_and_options_are_in_the_command(parsed):
+    photo, run = parsed
+    for name in map_names(photo.name):
+        (photo.parent / name).write_bytes(b"never read")
+    text = command_line(photo.name, LensSettings(), out="o.jpg", options={"output-quality": 80}, edited=True)
+    words = shlex.split(text)
+    here = [str(photo.parent / w) if w.endswith((".jpg", ".png")) else w for w in words]
+    _, (_, _, job) = run(shlex.join(here))
+    assert (job.given.matte, job.given.disparity) == tuple(photo.parent / name for name in map_names(photo.name))
+    assert not job.maps.filter_disparity
+    assert job.output.output_quality == 80
+
+
+@given(form=FORMS, focus=FOCUS)
+def test_a_look_comes_back_from_its_preset_and_leaves_the_focus_alone(form, focus):
+    settings = settings_of(form, LensSettings(), focus)
+    again = read_preset(preset_of(settings), "look.json")
+    assert again == replace(settings, focus="subject")
+    assert settings_of(form_of(again, 3000), again, focus) == settings
+
+
+def test_what_a_preset_says_that_no_control_shows_is_kept():
+    text = json.dumps({"wideopen_preset": 1, "lens": {"look": "paper", "planes": 64, "paper": {"alpha1": 2.5}}})
+    base = read_preset(text, "look.json")
+    settings = settings_of(form_of(base, 3000), base, "subject")
+    assert (settings.planes, settings.paper.alpha1, settings.look) == (64, 2.5, "paper")
+    moved = settings_of(replace(form_of(base, 3000), highlights=2.0), base, "subject")
+    assert (moved.planes, moved.paper) == (64, None)  # else the slider would do nothing
+
+
+def test_a_blur_in_pixels_is_a_share_of_the_photo():
+    assert form_of(LensSettings(blur="60px"), 3000).blur == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "expected a preset in JSON"),
+        ("[1]", "found list"),
+        ('{"lens": {}}', "wideopen_preset"),
+        ('{"wideopen_preset": 2}', "found 2"),
+        ('{"wideopen_preset": 1, "lens": {"bokeh": 1}}', "'bokeh'"),
+        ('{"wideopen_preset": 1, "lens": {"blur": "wide"}}', "blur"),
+        ('{"wideopen_preset": 1, "lens": [], "about": {}}', "lens"),
+        ('{"wideopen_preset": 1, "more": {}}', "'more'"),
+    ],
+)
+def test_what_is_no_preset_is_refused_in_one_line(text, said):
+    with pytest.raises(InvalidInput) as caught:
+        read_preset(text, "look.json")
+    assert str(caught.value).startswith("look.json: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_controls_that_are_empty_or_unknown_are_refused():
+    values = [getattr(Form(), field.name) for field in fields(Form)]
+    assert form_from(tuple(values)) == Form()
+    with pytest.raises(InvalidInput, match="blur"):
+        form_from((None, *values[1:]))
+    for wrong in ({"look": "Film"}, {"shape": "Star"}, {"grain_mode": "More"}, {"blur": 99.0}, {"cat_eye": 2.0}):
+        with pytest.raises(InvalidInput):
+            settings_of(replace(Form(), **wrong), LensSettings(), "subject")
+
+
+def test_f_numbers_are_those_of_a_thin_lens():
+    focal, subject, sensor = 85.0, 2000.0, 36.0
+    for number in (1.2, 2.0, 5.6):
+        aperture = focal / number
+        on_sensor = aperture * focal / (subject - focal)  # of a point at infinity, by similar triangles
+        assert math.isclose(f_number(on_sensor / 2 / sensor), number, rel_tol=1e-9)
+    assert f_number(0) == math.inf
+
+
+def test_results_are_named_as_the_command_names_them():
+    assert result_name("a.HEIC", None) == "a.bokeh.HEIC"
+    assert result_name("a.dng", None) == "a.bokeh.tif"
+    assert result_name("a.b.jpg", ".png") == "a.b.bokeh.png"
+    assert result_name("photo", None) == "photo.bokeh.jpg"
