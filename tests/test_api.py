@@ -1,7 +1,6 @@
 """What `import wideopen` offers."""
 
 import importlib
-from importlib.metadata import version
 
 import pytest
 
@@ -37,10 +36,6 @@ def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"wideopen.*'bokeh'"):
         _ = wideopen.bokeh
     assert not hasattr(wideopen, "Renderer")
-
-
-def test_version_is_that_of_the_package():
-    assert wideopen.__version__ == version("wideopen")
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS - {"WideopenError"}))

@@ -115,63 +115,6 @@ def matting(
 
 
 @app.command()
-def encoder(
-    data: Annotated[Path, typer.Option(help="Folder with photos and mattes as for `matting`.")],
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint, the log and model.safetensors.")],
-    teacher: Annotated[str, typer.Option(help="Trained matting weights whose encoder is the teacher.")] = "mobile",
-    preset: Annotated[str, typer.Option(help="Preset whose encoder learns: paper or mobile.")] = "paper",
-    backgrounds: Annotated[Path | None, typer.Option(help="Photos without people, to put subjects on.")] = None,
-    things: Annotated[
-        Path | None, typer.Option(help="PNG or WebP cut-outs of what is not a person, to put on backgrounds.")
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder that keeps the subjects' colours; else OUT/foreground.")
-    ] = None,
-    size: Annotated[int, typer.Option(help="Samples are size x size pixels.")] = 192,
-    batch: Annotated[int, typer.Option(help="Samples per step.")] = 16,
-    steps: Annotated[int | None, typer.Option(help="Train for this many steps.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Train for this long.")] = None,
-    pause_after: Annotated[int | None, typer.Option(help="Stop at this step, to be resumed.")] = None,
-    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
-    precision: Annotated[str, typer.Option(help="bfloat16 or float32.")] = "bfloat16",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
-    workers: Annotated[int, typer.Option(help="Processes that make samples; 0 is a thread.")] = 0,
-    memory_gb: Annotated[float, typer.Option(help="For photos; others are read whenever they are drawn.")] = 8.0,
-    seed: Annotated[int, typer.Option(help="Of the weights and of every batch.")] = 0,
-    checkpoint_minutes: Annotated[float, typer.Option(help="Between checkpoints.")] = 5,
-    tensorboard: Annotated[bool, typer.Option(help="Write the curve to OUT/tensorboard.")] = True,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's checkpoint.")] = False,
-) -> None:
-    """Teach an encoder what a small trained one sees; where no trained one can be had (--encoder-weights OUT)."""
-    from wideopen.train.large_tensors import keep_large_allocations
-
-    keep_large_allocations()
-    import logging
-
-    from wideopen.train.encoder import train_encoder
-    from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    run = TrainRun(
-        data=data,
-        out=out,
-        schedule=Schedule(steps=steps, minutes=minutes, pause_after=pause_after, lr=lr),
-        backgrounds=backgrounds,
-        things=things,
-        cache=cache,
-        resume=resume,
-        preset=preset,
-        size=size,
-        batch=batch,
-        seed=seed,
-        precision=precision,  # type: ignore[arg-type]  # checked by TrainRun
-        hardware=Hardware(accelerator=accelerator, workers=workers, memory_gb=memory_gb),  # type: ignore[arg-type]
-        reports=Reports(checkpoint_minutes=checkpoint_minutes, tensorboard=tensorboard, bar=True),
-    )
-    typer.echo(train_encoder(run, teacher))
-
-
-@app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="best.pt or last.pt of a run.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],

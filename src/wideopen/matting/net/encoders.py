@@ -27,12 +27,12 @@ class ResNetFeatures(nn.Module):
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), False)
 
-    def forward(self, image: Tensor, levels: int = 5) -> list[Tensor]:
-        """F1..F5 with 64, 256, 512, 1024, 2048 channels, or the first `levels` of them."""
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """F1..F5 with 64, 256, 512, 1024, 2048 channels."""
         x = self.net.embedder.embedder((image - self.mean) / self.std)  # (B, 64, H/2, W/2)
         features = [x]
         x = self.net.embedder.pooler(x)
-        for stage in self.net.encoder.stages[: levels - 1]:
+        for stage in self.net.encoder.stages:
             x = stage(x)
             features.append(x)
         return features
@@ -59,13 +59,11 @@ class MobileNetFeatures(nn.Module):
                 conv.padding = tuple(k // 2 for k in conv.kernel_size)
                 layer.config = plain
 
-    def forward(self, image: Tensor, levels: int = 5) -> list[Tensor]:
-        """F1..F5 with 16, 24, 32, 96, 1280 channels, or the first `levels` of them."""
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """F1..F5 with 16, 24, 32, 96, 1280 channels."""
         x = self.net.conv_stem(image * 2 - 1)
         features = [x]
         for index, block in enumerate(self.net.layer):
-            if len(features) == levels:
-                return features
             x = block(x)
             if index in self.ENDS:
                 features.append(x)
