@@ -1,11 +1,32 @@
-"""Worker processes that load the models once and then do photo after photo.
+"""Worker processes that load the models once and then do photo after photo; batch, service and studio share them.
 
-`size` says how many fit this machine, `start` what each does before its first task, `pool` runs tasks in them.
-Batch and service share this. Processes are spawned, never forked: OpenMP does not survive a fork.
+`size`: how many fit this machine; `warm_up`: what each loads before its first task; `pool` runs tasks in them;
+`admission`: how many requests may run and wait; `store`: folders kept until they were not used for a while. Processes
+are spawned, never forked: OpenMP does not survive a fork.
 """
 
-from wideopen.workers.pool import Finished, Task, Workers
+from wideopen.workers.admission import Admission, QueueFull, Ticket
+from wideopen.workers.pool import Finished, TaskFuture, Workers, return_freed_memory
 from wideopen.workers.size import PoolSize, pool_size
-from wideopen.workers.start import WarmUp
+from wideopen.workers.store import Entry, ExpiringStore, FolderSteps, Unwanted, ask_to_stop, current_step
+from wideopen.workers.warm_up import WarmUp, depths_of
 
-__all__ = ["Finished", "PoolSize", "Task", "WarmUp", "Workers", "pool_size"]
+__all__ = [
+    "Admission",
+    "Entry",
+    "ExpiringStore",
+    "Finished",
+    "FolderSteps",
+    "PoolSize",
+    "QueueFull",
+    "TaskFuture",
+    "Ticket",
+    "Unwanted",
+    "WarmUp",
+    "Workers",
+    "ask_to_stop",
+    "current_step",
+    "depths_of",
+    "pool_size",
+    "return_freed_memory",
+]

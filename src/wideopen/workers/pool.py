@@ -5,6 +5,7 @@ and models set up once per worker, workers that end with their parent, memory pe
 cannot go on.
 """
 
+import ctypes
 import os
 import pickle
 import signal
@@ -22,10 +23,12 @@ from typing import Any, Generic, Self, TypeVar
 
 from wideopen.checks import require
 from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout
-from wideopen.workers import start as starting
 from wideopen.workers.size import PoolSize
 
 T = TypeVar("T")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_LIBC = ctypes.CDLL(None) if os.name == "posix" else None
+_COMPILING_S = 180.0  # kernels take some 25 s; whoever compiles may have been killed meanwhile
 _MOST_BROKEN = 3  # pools in a row of which no worker ever answered
 
 
@@ -64,7 +67,7 @@ class Workers:
         self._lock = threading.Lock()
         self._broken = 0
         self._stopped = False
-        self._tasks: set[Task[Any]] = set()
+        self._tasks: set[TaskFuture[Any]] = set()
         self._pool = self._new_pool()
 
     def __enter__(self) -> Self:
@@ -75,17 +78,17 @@ class Workers:
     ) -> None:
         self.stop()
 
-    def submit(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> "Task[T]":
+    def submit(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> "TaskFuture[T]":
         """Run `function(*arguments)` in a worker; both are pickled. `timeout_s` counts from when a worker takes it.
 
         The future's result is `Finished`; it raises what the function raised, WorkerTimeout, or WorkerDied, also where
         workers die before they take any task. Cancelling it ends the worker that runs it.
         """
-        task: Task[T] = Task()
+        task: TaskFuture[T] = TaskFuture()
         self._run(task, (function, *arguments), timeout_s)
         return task
 
-    def _run(self, task: "Task[T]", arguments: tuple[Any, ...], timeout_s: float | None) -> None:
+    def _run(self, task: "TaskFuture[T]", arguments: tuple[Any, ...], timeout_s: float | None) -> None:
         try:
             with self._lock:
                 if self._stopped:
@@ -99,7 +102,9 @@ class Workers:
             return
         task.inner.add_done_callback(lambda inner: self._done(task, inner, arguments, timeout_s))
 
-    def _done(self, task: "Task[T]", inner: "Future[Any]", arguments: tuple[Any, ...], timeout_s: float | None) -> None:
+    def _done(
+        self, task: "TaskFuture[T]", inner: "Future[Any]", arguments: tuple[Any, ...], timeout_s: float | None
+    ) -> None:
         """In a thread of pebble's: hand the end of a task on, or run it again where its pool went before it began."""
         error = CancelledError() if inner.cancelled() else inner.exception()
         if isinstance(error, BrokenProcessPool) and not task.cancelled():
@@ -152,7 +157,7 @@ class Workers:
         self._pool = self._new_pool()
 
 
-class Task(Future[Finished[T]]):
+class TaskFuture(Future[Finished[T]]):
     """The future of a task, which may begin in one pool and be done in the next."""
 
     inner: "Future[Any] | None" = None
@@ -221,16 +226,16 @@ _start_error: WideopenError | None = None
 def _start(threads: int, warm_up: bytes, lock: Any) -> None:
     """In a worker, once. The warm-up is unpickled here, since its modules may import what counts threads."""
     global _start_error
-    starting.share_cores(threads)
-    starting.end_with_parent()
+    _share_cores(threads)
+    _end_with_parent()
     function = pickle.loads(warm_up)  # noqa: S301  our own bytes, from our parent
     if function is None:
         return
     try:
-        starting.warm_one_after_another(function, lock)
+        _warm_one_after_another(function, lock)
     except WideopenError as error:
         _start_error = error
-    starting.limit_threads(threads)
+    _limit_threads(threads)
 
 
 def _measured(function: Callable[..., T], *arguments: Any) -> Finished[T]:
@@ -240,9 +245,72 @@ def _measured(function: Callable[..., T], *arguments: Any) -> Finished[T]:
     begin = time.perf_counter()
     value = function(*arguments)
     seconds = time.perf_counter() - begin
-    starting.return_freed_memory()
+    return_freed_memory()
     memory_mb, peak_mb = memory_of_this_process()
     return Finished(value=value, worker=os.getpid(), seconds=seconds, memory_mb=memory_mb, peak_mb=peak_mb)
+
+
+def _warm_one_after_another(warm_up: Any, lock: Any) -> None:
+    """Run `warm_up`; where it compiles kernels, only one worker at a time does, and the others find them cached."""
+    if not getattr(warm_up, "compiles", False):
+        warm_up()
+        return
+    held = lock.acquire(timeout=_COMPILING_S)
+    try:
+        warm_up()
+    finally:
+        if held:
+            lock.release()
+
+
+def _share_cores(threads: int) -> None:
+    """Let every library of this process use `threads` threads; to be called before any of them is imported."""
+    for name in _THREADS:
+        os.environ[name] = str(threads)
+
+
+def _limit_threads(threads: int) -> None:
+    """`_share_cores` for the libraries whose own setting counts more than the environment."""
+    import sys
+
+    import cv2
+
+    cv2.setNumThreads(threads)
+    if "numba" in sys.modules:  # imported before the environment was set
+        numba: Any = sys.modules["numba"]
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    if "torch" in sys.modules:
+        torch: Any = sys.modules["torch"]
+        torch.set_num_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent is gone, also in the middle of a photo.
+
+    Otherwise a worker whose parent was killed would finish its photo beside the run that resumes the work.
+    """
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is None:
+        return
+    sentinel: Any = parent.sentinel
+
+    def wait() -> None:
+        connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()
+
+
+def return_freed_memory() -> None:
+    """Give what was freed back to the system, where the C library is glibc; it keeps scattered pieces otherwise.
+
+    Without it a worker grew by 3 to 6% over 500 photos, with it by 0.1% (benchmarks/results/batch.json).
+    """
+    trim = getattr(_LIBC, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def memory_of_this_process() -> tuple[float, float]:

@@ -1,0 +1,184 @@
+"""Values that each own a folder on disk, kept until they were not used for a while.
+
+The service keeps analysed scenes so, the studio the photos of its tabs. The entry that was not used for the longest
+time makes room for another. Folders have names that cannot be guessed.
+"""
+
+import math
+import secrets
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from wideopen.errors import InvalidInput
+from wideopen.session.progress import Steps
+
+V = TypeVar("V")
+_KEY_BYTES = 16
+STOP, STEP = "stop", "step"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Entry(Generic[V]):
+    """One value of a store."""
+
+    key: str
+    folder: Path
+    value: V
+    size: int  # bytes on disk when it was added
+    expires: float  # by the store's clock
+    users: int = 0
+    dropped: bool = False  # its folder goes when its last user is done
+
+
+class ExpiringStore(Generic[V]):
+    """At most `most` entries of together `most_bytes`, each for `idle_s` seconds after its last use. For any thread."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        most: int,
+        idle_s: float,
+        most_bytes: float = math.inf,
+        on_drop: Callable[[V], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`root` is a folder that does not exist yet; `close` removes it. `on_drop` hears of each value that goes."""
+        self.root = root
+        self._most, self._idle_s, self._most_bytes = most, idle_s, most_bytes
+        self._on_drop, self._clock = on_drop, clock
+        self._lock = threading.RLock()
+        self._entries: OrderedDict[str, Entry[V]] = OrderedDict()  # least recently used first
+        root.mkdir(mode=0o700, parents=True)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all entries on disk."""
+        return sum(entry.size for entry in list(self._entries.values()))
+
+    def add(self, value: V, *, folder: Path) -> Entry[V]:
+        """Take over `folder` (files only) under a new key. Raises InvalidInput for one larger than the store may be."""
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        if size > self._most_bytes:
+            raise InvalidInput(f"expected at most {self._most_bytes / 1e6:g} MB, found {size / 1e6:.0f}")
+        key = secrets.token_urlsafe(_KEY_BYTES)
+        return self._insert(key, folder.rename(self.root / key), lambda _: value, size)
+
+    def open(self, key: str, make: Callable[[Path], V]) -> Entry[V]:
+        """The entry `key`; where there is none, a new one with the value that `make` gives for its empty folder."""
+        with self._lock:
+            if key in self:
+                return self.get(key)
+            folder = self.root / secrets.token_urlsafe(_KEY_BYTES)
+            folder.mkdir(mode=0o700)
+            return self._insert(key, folder, make, 0)
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the entry is there and has not expired."""
+        self.expire()
+        return key in self._entries
+
+    def get(self, key: str) -> Entry[V]:
+        """The entry `key`, used now. Raises KeyError for one that is not there or has expired."""
+        self.expire()
+        with self._lock:
+            entry = self._entries[key]
+            self._entries.move_to_end(key)
+            entry.expires = self._clock() + self._idle_s
+            return entry
+
+    @contextmanager
+    def using(self, key: str) -> Iterator[Entry[V]]:
+        """The entry `key`, whose folder stays on disk meanwhile, even if it is removed. Raises KeyError as `get`."""
+        with self._lock:
+            entry = self.get(key)
+            entry.users += 1
+        try:
+            yield entry
+        finally:
+            with self._lock:
+                entry.users -= 1
+                entry.expires = self._clock() + self._idle_s
+                if entry.dropped and not entry.users:
+                    shutil.rmtree(entry.folder, ignore_errors=True)
+
+    def remove(self, key: str) -> None:
+        """Forget the entry `key`. Raises KeyError as `get`."""
+        self._drop(self.get(key))
+
+    def expire(self) -> None:
+        """Forget the entries whose time is over."""
+        now = self._clock()
+        with self._lock:
+            for entry in [entry for entry in self._entries.values() if entry.expires <= now and not entry.users]:
+                self._drop(entry)
+
+    def close(self) -> None:
+        """Forget all entries and remove the root folder."""
+        with self._lock:
+            for entry in list(self._entries.values()):
+                self._drop(entry)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _insert(self, key: str, folder: Path, make: Callable[[Path], V], size: int) -> Entry[V]:
+        with self._lock:
+            self.expire()
+            while self._entries and (len(self) >= self._most or self.size + size > self._most_bytes):
+                self._drop(next(iter(self._entries.values())))
+            expires = self._clock() + self._idle_s
+            entry = Entry(key=key, folder=folder, value=make(folder), size=size, expires=expires)
+            self._entries[key] = entry
+            return entry
+
+    def _drop(self, entry: Entry[V]) -> None:
+        with self._lock:
+            if self._entries.pop(entry.key, None) is None:
+                return
+            entry.dropped = True
+            self._on_drop(entry.value)
+            if not entry.users:
+                shutil.rmtree(entry.folder, ignore_errors=True)
+
+
+class Unwanted(Exception):
+    """Nobody waits for this work any more."""
+
+
+class FolderSteps(Steps):
+    """The steps of work in a worker, by way of a folder: the current one is written there, and `ask_to_stop` read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, step: str) -> None:
+        """Write the step. Raises Unwanted once the work is not wanted any more."""
+        if (self._folder / STOP).exists():
+            raise Unwanted(step)
+        (self._folder / STEP).write_text(step, encoding="utf-8")
+
+    def download(self, done: int, total: int) -> None:
+        """Write how much of a download is there."""
+        self(f"downloading, {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Have work that reports to `folder` stop at its next step."""
+    (folder / STOP).touch()
+
+
+def current_step(folder: Path) -> str:
+    """The step that work has reported to `folder`; "" before the first."""
+    try:
+        return (folder / STEP).read_text(encoding="utf-8")
+    except OSError:
+        return ""
