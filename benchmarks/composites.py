@@ -26,6 +26,7 @@ from provenance import provenance
 from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
+from wideopen.evals.measures import displayed, edge_band, psnr
 
 NEAR, FAR = 0.9, 0.2
 RADIUS_PX = 20.0  # of what is out of focus
@@ -127,19 +128,6 @@ METHODS = {
 }
 
 
-def psnr(picture: np.ndarray, true: np.ndarray, where: np.ndarray) -> float:
-    """PSNR in dB of display-encoded pictures over the pixels `where`."""
-    shown, want = (srgb_encode(np.clip(x, 0, 1)) for x in (picture, true))
-    return float(-10 * np.log10(np.mean((shown - want)[where] ** 2)))
-
-
-def edge_band(alpha: F32) -> np.ndarray:
-    """Pixels within BAND_PX / 2 of the matte's transition."""
-    window = np.ones((BAND_PX + 1, BAND_PX + 1), np.uint8)
-    wide = cv2.dilate((alpha > 0.02).astype(np.uint8), window)
-    return (wide - cv2.erode((alpha > 0.98).astype(np.uint8), window)) > 0
-
-
 def main() -> None:
     """Print the table and write benchmarks/results/composites.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,10 +138,10 @@ def main() -> None:
     options = parser.parse_args()
     rows: dict[str, list[list[float]]] = {name: [] for name in METHODS}
     for layers in scenes(options.photos, options.backgrounds, options.count, options.busy):
-        band, everywhere = edge_band(layers.alpha), np.ones(layers.alpha.shape, bool)
-        true = {focus: truth(layers, focus) for focus in FOCUS}
+        band, everywhere = edge_band(layers.alpha, BAND_PX // 2), np.ones(layers.alpha.shape, bool)
+        true = {focus: displayed(truth(layers, focus)) for focus in FOCUS}
         for name, method in METHODS.items():
-            pictures = {focus: method(layers, focus) for focus in FOCUS}
+            pictures = {focus: displayed(method(layers, focus)) for focus in FOCUS}
             rows[name].append([psnr(pictures[f], true[f], where) for f in FOCUS for where in (everywhere, band)])
     means = {name: [round(float(x), 2) for x in np.mean(figures, 0)] for name, figures in rows.items()}
     print(f"{'PSNR, dB':16} {'subject in focus':>20} {'background in focus':>22}")

@@ -20,11 +20,12 @@ import cv2
 import numpy as np
 from pymatting import estimate_foreground_ml
 
-from composites import BAND_PX, disk, edge_band, load, psnr
+from composites import BAND_PX, disk, load
 from provenance import provenance
 from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
+from wideopen.evals.measures import displayed, edge_band, psnr
 
 DISPARITY = {"background": 0.1, "mid-ground": 0.4, "subject": 0.7, "front": 1.0}
 FOCUS = ("subject", "front", "background")
@@ -204,10 +205,10 @@ def main() -> None:
     rows: dict[str, list[list[list[float]]]] = {name: [] for name in METHODS}
     for layers in scenes(options.photos, options.backgrounds, options.count):
         everywhere = np.ones(layers.matte.shape, bool)
-        where = [everywhere, *(edge_band(layers.coverages[k].astype(np.float32)) for k in (3, 2, 1))]
-        true = {f: truth(layers, DISPARITY[f]) for f in FOCUS}
+        where = [everywhere, *(edge_band(layers.coverages[k].astype(np.float32), BAND_PX // 2) for k in (3, 2, 1))]
+        true = {f: displayed(truth(layers, DISPARITY[f])) for f in FOCUS}
         for name, method in METHODS.items():
-            pictures = {f: method(layers, DISPARITY[f]) for f in FOCUS}
+            pictures = {f: displayed(method(layers, DISPARITY[f])) for f in FOCUS}
             rows[name].append([[psnr(pictures[f], true[f], w) for w in where] for f in FOCUS])
     means = {name: np.mean(figures, 0).round(2).tolist() for name, figures in rows.items()}
     print(f"{'PSNR, dB':20} {'in focus':12}" + "".join(f"{area:>14}" for area in areas))

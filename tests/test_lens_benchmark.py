@@ -1,4 +1,4 @@
-"""The lens benchmark's own parts: metrics, baselines, camera, scenes; one tiny render where Mitsuba is at hand."""
+"""The lens benchmark's own parts: noise floor, baselines, camera, scenes; one tiny render where Mitsuba is at hand."""
 
 import importlib.util
 import sys
@@ -10,16 +10,16 @@ from numpy.testing import assert_allclose
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from lens import baselines, metrics
+from lens import baselines
 from lens.camera import Camera, disk_radius_px
 from lens.scenes import SCENES
 from lens.shapes import ellipsoid, grid, placed
-from lens.truth import key
+from lens.truth import key, noise_floor
 from wideopen.color import srgb_decode
+from wideopen.evals.measures import displayed, psnr
 
 RNG = np.random.default_rng(3)
 needs_mitsuba = pytest.mark.skipif(importlib.util.find_spec("mitsuba") is None, reason="no Mitsuba: extra `bench`")
-needs_flip = pytest.mark.skipif(importlib.util.find_spec("flip_evaluator") is None, reason="no FLIP: extra `bench`")
 CAMERA = Camera(width=96, height=80, focal_px=400, near=1, far=40)
 
 
@@ -27,45 +27,11 @@ def flat(encoded: float) -> np.ndarray:
     return np.full((24, 32, 3), srgb_decode(encoded), np.float32)
 
 
-def test_psnr_is_of_the_encoded_difference():
-    assert_allclose(metrics.psnr(flat(0.6), flat(0.5)), 20, rtol=0, atol=1e-4)
-
-
-def test_psnr_sees_only_what_is_shown():
-    assert metrics.psnr(np.full((4, 4, 3), 9.0), np.ones((4, 4, 3))) == float("inf")
-
-
-def test_psnr_over_a_part_is_of_that_part():
-    picture, where = flat(0.5), np.zeros((24, 32), bool)
-    picture[:12] = flat(0.6)[:12]
-    where[:12] = True
-    assert_allclose([metrics.psnr(picture, flat(0.5), w) for w in (where, None)], [20, 23.0103], rtol=0, atol=1e-3)
-
-
-def test_ssim_is_one_for_equals_and_less_for_noise():
-    picture = RNG.random((32, 40, 3), np.float32)
-    assert_allclose(metrics.ssim(picture, picture), 1, rtol=0, atol=1e-9)
-    assert metrics.ssim(RNG.random((32, 40, 3), np.float32), picture) < 0.2
-
-
-@needs_flip
-def test_flip_is_zero_for_equals_and_one_for_black_against_white():
-    assert_allclose(metrics.flip(flat(0.5), flat(0.5)), 0, rtol=0, atol=1e-6)
-    assert metrics.flip(flat(0.0), flat(1.0)) > 0.9
-
-
-def test_edge_band_is_as_wide_as_said_and_only_at_the_edge():
-    matte = np.zeros((9, 60), np.float32)
-    matte[:, 30:] = 1
-    band = metrics.edge_band(matte)[4]
-    assert_allclose(np.flatnonzero(band), np.arange(24, 36), rtol=0, atol=0)
-
-
 def test_noise_floor_is_that_of_the_mean():
     true = np.full((200, 200, 3), 0.5)
     first, second = (srgb_decode(0.5 + 0.02 * RNG.normal(size=true.shape)) for _ in range(2))
-    error = metrics.psnr((first + second) / 2, flat(0.5)[:1, :1])
-    assert_allclose(metrics.noise_floor(first, second), error, rtol=0, atol=0.1)
+    error = psnr(displayed((first + second) / 2), displayed(flat(0.5))[:1, :1])
+    assert_allclose(noise_floor(first, second), error, rtol=0, atol=0.1)
 
 
 def test_disk_has_its_radius_and_brings_all_light():

@@ -7,9 +7,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from lens.metrics import edge_band, psnr, shown
 from lens.scenes import Scene, Shot
 from lens.truth import F32, View
+from wideopen.evals.measures import displayed, edge_band, psnr
 
 ERROR_GAIN = 8
 
@@ -25,14 +25,16 @@ class Judged(Protocol):
 
 def worst(cases: Sequence[Judged]) -> Judged:
     """The shot with the lowest PSNR at the matte's edge against the clamped truth."""
-    return min(cases, key=lambda case: psnr(case.ours, case.view.clamped, edge_band(case.view.matte)))
+    return min(
+        cases, key=lambda case: psnr(displayed(case.ours), displayed(case.view.clamped), edge_band(case.view.matte))
+    )
 
 
 def strip(case: Judged) -> F32:
     """Photo, ours, truth, error x 8 side by side, display-encoded."""
-    ours, truth = shown(case.ours), shown(case.view.clamped)
+    ours, truth = displayed(case.ours), displayed(case.view.clamped)
     error = np.clip(ERROR_GAIN * np.abs(ours - truth), 0, 1)
-    return np.hstack([shown(case.view.photo), ours, truth, error]).astype(np.float32)
+    return np.hstack([displayed(case.view.photo), ours, truth, error]).astype(np.float32)
 
 
 def sheet(cases: Sequence[Judged], height_px: int = 200) -> F32:
@@ -41,7 +43,7 @@ def sheet(cases: Sequence[Judged], height_px: int = 200) -> F32:
     tiles = []
     for name in dict.fromkeys(case.scene.name for case in cases):
         case = first[name]
-        pair = np.hstack([shown(case.view.photo), shown(case.view.clamped)]).astype(np.float32)
+        pair = np.hstack([displayed(case.view.photo), displayed(case.view.clamped)]).astype(np.float32)
         size = (round(pair.shape[1] * height_px / pair.shape[0]), height_px)
         tiles.append(cv2.resize(pair, size, interpolation=cv2.INTER_AREA))
     return rows_of(sorted(tiles, key=lambda tile: tile.shape[1]), 7.5 * height_px)

@@ -19,11 +19,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lens import metrics, pictures
+from lens import pictures
 from lens.methods import METHODS, OURS, TRUTHS, prepared
 from lens.scenes import SCENES, Scene, Shot
 from lens.truth import F32, FLOOR_DB, MOST_RAYS, Renders, View, default_cache
 from provenance import provenance
+from wideopen.evals.measures import BAND, displayed, edge_band, flip, psnr, ssim
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "lens.json"
 BEGIN, END = "<!-- tables of run.py -->", "<!-- end of tables -->"
@@ -43,11 +44,12 @@ class Case:
 
 def judged(picture: F32, truth: F32, matte: F32) -> dict[str, float]:
     """The columns of one cell of the table."""
+    seen, wanted = displayed(picture), displayed(truth)
     return {
-        "psnr_db": metrics.psnr(picture, truth),
-        "edge_psnr_db": metrics.psnr(picture, truth, metrics.edge_band(matte)),
-        "ssim": metrics.ssim(picture, truth),
-        "flip": metrics.flip(picture, truth),
+        "psnr_db": psnr(seen, wanted),
+        "edge_psnr_db": psnr(seen, wanted, edge_band(matte)),
+        "ssim": ssim(seen, wanted),
+        "flip": flip(seen, wanted),
     }
 
 
@@ -128,7 +130,7 @@ def report(cases: list[Case]) -> dict[str, Any]:
         }
         for case in cases
     ]
-    return {**provenance(), "edge_band_px": metrics.BAND_PX, "means": means, "shots": shots}
+    return {**provenance(), "edge_band": BAND, "means": means, "shots": shots}
 
 
 def document(folder: Path, lines: str, cases: list[Case]) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lens.metrics import edge_band, noise_floor
 from lens.scenes import Scene, Shot
 from lens.shapes import Part
 from wideopen import Lens
 from wideopen.color import srgb_decode, srgb_encode
+from wideopen.evals.measures import displayed, edge_band, psnr
 
 F32 = NDArray[np.float32]
 VERSION = 1  # of what trace.py computes from the same scene: raise it and everything is rendered anew
@@ -56,11 +56,16 @@ class View:
     def floors(self, truth: int = CLAMPED) -> tuple[float, float]:
         """Noise floor of a truth in dB: whole picture, edge band."""
         first, second = self.halves[:, truth]
-        return float(noise_floor(first, second)), float(noise_floor(first, second, edge_band(self.matte)))
+        return noise_floor(first, second), noise_floor(first, second, edge_band(self.matte))
 
     def is_clean(self, floor_db: float) -> bool:
         """Whether the clamped truth reaches `floor_db` in picture and band; true radiance may lack TRUE_SLACK_DB."""
         return min(self.floors(CLAMPED)) >= floor_db and min(self.floors(TRUE)) >= floor_db - TRUE_SLACK_DB
+
+
+def noise_floor(first: F32, second: F32, where: NDArray[np.bool_] | None = None) -> float:
+    """PSNR in dB of the mean of two independent estimates against what they estimate: its error is half their gap."""
+    return psnr(displayed(first), displayed(second), where) + 20 * np.log10(2)
 
 
 def default_cache() -> Path:

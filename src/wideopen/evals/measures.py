@@ -75,9 +75,9 @@ def ssim(picture: F32, truth: F32) -> float:
     return float(index.mean(dtype=np.float64))
 
 
-def edge_band(matte: F32) -> Mask:
-    """Pixels (H, W) within `BAND` of the matte's transition, coverage between 2 and 98 %."""
-    radius = max(1, round(BAND * max(matte.shape)))
+def edge_band(matte: F32, radius_px: int | None = None) -> Mask:
+    """Pixels (H, W) within `radius_px` of the matte's transition, coverage between 2 and 98 %; None = by `BAND`."""
+    radius = max(1, round(BAND * max(matte.shape))) if radius_px is None else radius_px
     window = np.ones((2 * radius + 1,) * 2, np.uint8)
     wide = cv2.dilate((matte > 0.02).astype(np.uint8), window)
     return np.asarray((wide - cv2.erode((matte > 0.98).astype(np.uint8), window)) > 0)
