@@ -203,5 +203,5 @@ def test_photo_stays_as_it_was(wideopen, folder):
 
 def test_a_raw_file_s_result_is_a_tiff(tmp_path):
     photos = [tmp_path / "a.NEF", tmp_path / "b.dng", tmp_path / "c.jxl"]
-    results = result_paths(photos, None, inputs=photos, overwrite=False)
+    results = result_paths(photos, None)
     assert [path.name for path in results] == ["a.bokeh.tif", "b.bokeh.tif", "c.bokeh.jxl"]

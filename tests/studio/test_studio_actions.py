@@ -70,6 +70,17 @@ def test_a_download_is_what_the_command_writes(opened, name, tmp_path):
     assert Path(told["path"]).read_bytes() == out.read_bytes()
 
 
+def test_a_photo_in_a_format_that_is_not_written_is_downloaded_as_png(studio, tmp_path):
+    photo = kept_photo(tmp_path / "photo.jpg").rename(tmp_path / "photo.jfif")
+    last(studio.open_upload("a", shutil.copyfile(photo, tmp_path / "upload"), "photo.jfif", FORM))
+    download = last(studio.download("a", FORM, "As photo", 90))["download"]
+    assert download["name"] == "photo.bokeh.png"
+    command = studio.command("a", FORM, "As photo", 90).split()
+    assert command[-1] == "photo.bokeh.png"
+    assert cli.run(["render", str(photo), *command[3:-2]]) == 0  # the command gives the same name by itself
+    assert Path(download["path"]).read_bytes() == (tmp_path / "photo.bokeh.png").read_bytes()
+
+
 def test_after_repairs_a_download_is_what_the_command_writes_with_the_downloaded_maps(opened, tmp_path, monkeypatch):
     studio, _, _ = opened
     studio.stroke("a", ADD, FORM)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from wideopen import cli
 from wideopen.cli import render as render_command
 from wideopen.errors import InvalidInput
+from wideopen.session.results import map_names
 from wideopen.session.settings import LensSettings
-from wideopen.studio.equivalent import command_line, f_number, map_names, result_name
+from wideopen.studio.equivalent import command_line, f_number
 from wideopen.studio.settings_form import (
     GRAINS,
     LOOKS,
@@ -69,13 +70,13 @@ def test_the_command_line_means_what_the_controls_say(parsed, form, focus):
 
 def test_edited_maps_and_options_are_in_the_command(parsed):
     photo, run = parsed
-    for name in map_names(photo.name):
+    for name in map_names(photo):
         (photo.parent / name).write_bytes(b"never read")
     text = command_line(photo.name, LensSettings(), out="o.jpg", options={"output-quality": 80}, edited=True)
     words = shlex.split(text)
     here = [str(photo.parent / w) if w.endswith((".jpg", ".png")) else w for w in words]
     _, (_, _, job) = run(shlex.join(here))
-    assert (job.given.matte, job.given.disparity) == tuple(photo.parent / name for name in map_names(photo.name))
+    assert (job.given.matte, job.given.disparity) == tuple(photo.parent / name for name in map_names(photo))
     assert not job.maps.filter_disparity
     assert job.output.output_quality == 80
 
@@ -139,10 +140,3 @@ def test_f_numbers_are_those_of_a_thin_lens():
         on_sensor = aperture * focal / (subject - focal)  # of a point at infinity, by similar triangles
         assert math.isclose(f_number(on_sensor / 2 / sensor), number, rel_tol=1e-9)
     assert f_number(0) == math.inf
-
-
-def test_results_are_named_as_the_command_names_them():
-    assert result_name("a.HEIC", None) == "a.bokeh.HEIC"
-    assert result_name("a.dng", None) == "a.bokeh.tif"
-    assert result_name("a.b.jpg", ".png") == "a.b.bokeh.png"
-    assert result_name("photo", None) == "photo.bokeh.jpg"

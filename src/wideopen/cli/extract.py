@@ -28,7 +28,7 @@ def extract(
     from wideopen.checks import require
     from wideopen.files import write_map
     from wideopen.files.inside import read_embedded
-    from wideopen.session.results import make_folder, require_map_output
+    from wideopen.session.results import check_map, make_folder
 
     parts = read_embedded(photo)
     maps, metres = _maps(parts), _metres(parts.depth)
@@ -39,7 +39,7 @@ def extract(
     made = not folder.exists()
     for path in [*paths.values(), *([] if metres is None else [depth_path])]:
         if not made:
-            require_map_output(path, inputs=[photo], overwrite=overwrite)
+            check_map(path, inputs=[photo], overwrite=overwrite)
     make_folder(folder, "-d")
     for name, values in maps.items():
         typer.echo(write_map(paths[name], values, overwrite=overwrite))

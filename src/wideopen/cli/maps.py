@@ -33,7 +33,7 @@ def matte(
     from wideopen.matting.find_matte import emptiness, find_matte
     from wideopen.photo import srgb_u8
     from wideopen.session import matte_source as mattes
-    from wideopen.session.results import require_map_output
+    from wideopen.session.results import check_map
     from wideopen.session.settings import MapSettings
 
     settings = MapSettings(
@@ -46,7 +46,7 @@ def matte(
         matting_backend=matting_backend,
         device=device,
     )
-    require_map_output(out, inputs=[photo], overwrite=overwrite)
+    check_map(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
         step("reading")
         source = read(photo, max_megapixels=max_megapixels)
@@ -85,7 +85,7 @@ def depth(
     from wideopen.pipeline import understand
     from wideopen.session import matte_source as mattes
     from wideopen.session.depth_source import Depths
-    from wideopen.session.results import require_map_output
+    from wideopen.session.results import check_map
     from wideopen.session.settings import MapSettings
 
     inputs = [photo] if matte is None else [photo, matte]
@@ -102,7 +102,7 @@ def depth(
         device=device,
     )
     depths = Depths(depth, offline=offline)
-    require_map_output(out, inputs=inputs, overwrite=overwrite)
+    check_map(out, inputs=inputs, overwrite=overwrite)
     with steps(depth) as step:
         depths.prepare(step)
     with steps(photo.name) as step:

@@ -63,6 +63,7 @@ def render(
     from wideopen.checks import require
     from wideopen.session.open_photo import Given
     from wideopen.session.render_file import Job
+    from wideopen.session.results import result_paths
     from wideopen.session.settings import MapSettings, OutputSettings
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
@@ -99,30 +100,15 @@ def render(
         max_megapixels=max_megapixels,
         overwrite=overwrite,
     )
-    return _render_all(photos, _results(photos, out, job), job, as_json=as_json)
-
-
-def _results(photos: list[Path], out: Path | None, job: "Job") -> list[Path]:
-    """One result per photo. Raises InvalidInput for all that could not be written in the end."""
-    from wideopen.session.results import (
-        require_bits,
-        require_distinct,
-        require_map_output,
-        require_quality,
-        result_paths,
-        sidecar_paths,
+    paths = result_paths(
+        photos,
+        out,
+        inputs=given.files,
+        output=job.output,
+        maps=[path for path in (save_matte, save_disparity) if path is not None],
+        overwrite=overwrite,
     )
-
-    inputs = [*photos, *job.given.files]
-    paths = result_paths(photos, out, inputs=inputs, overwrite=job.overwrite)
-    require_quality(job.output.output_quality, paths)
-    require_bits(job.output.output_bits, paths)
-    saved = [path for path in (job.save_matte, job.save_disparity) if path is not None]
-    beside = sidecar_paths(paths, inputs=inputs, overwrite=job.overwrite) if job.output.keep_depth else []
-    for path in saved:
-        require_map_output(path, inputs=inputs, overwrite=job.overwrite)
-    require_distinct([*paths, *saved, *beside])
-    return paths
+    return _render_all(photos, paths, job, as_json=as_json)
 
 
 def _render_all(photos: list[Path], paths: list[Path], job: "Job", *, as_json: bool) -> int:

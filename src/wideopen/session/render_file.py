@@ -13,7 +13,7 @@ from wideopen.rendering import BACKENDS, first_use_compiles
 from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.progress import SILENT, Steps
-from wideopen.session.results import make_folder
+from wideopen.session.results import check_result, make_folder
 from wideopen.session.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 from wideopen.timing import timed
 
@@ -48,6 +48,8 @@ def render_file(
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
         pick(BACKENDS, job.backend)  # one that cannot run here is refused before the slow part
+        inputs, new_folder = [photo, *job.given.files], not out.parent.exists()
+        check_result(out, job.output, inputs=inputs, overwrite=job.overwrite, new_folder=new_folder)
         if first_use_compiles(job.backend, job.lens.look):
             step.note("first run: compiling kernels, about 20 seconds, once")
         opened = open_photo(

@@ -19,10 +19,11 @@ from wideopen.files.facts import facts_in
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.session.open_photo import NOTHING_GIVEN, Given
 from wideopen.session.progress import Steps
+from wideopen.session.results import has_quality, result_name
 from wideopen.session.settings import LensSettings, OutputSettings
 from wideopen.studio import full_size, messages
 from wideopen.studio.brush import Maps, Stroke
-from wideopen.studio.equivalent import command_line, f_number_text, result_name
+from wideopen.studio.equivalent import command_line, f_number_text
 from wideopen.studio.heavy import Gate, Pace, run
 from wideopen.studio.preview import lens_of, render_preview, with_maps
 from wideopen.studio.settings_form import Form, form_of, preset_of, read_preset, settings_of
@@ -282,9 +283,8 @@ class Studio:
 
     def _result(self, loaded: Loaded, kind: str, quality: int | None) -> tuple[str, OutputSettings]:
         require(kind in FORMATS, f"format: expected one of {', '.join(FORMATS)}, found {kind!r}")
-        name = result_name(loaded.name, FORMATS[kind])
-        lossless = Path(name).suffix.lower() in (".png", ".tif", ".tiff", ".exr")
-        return name, OutputSettings(output_quality=None if lossless or not quality else int(quality))
+        name = result_name(Path(loaded.name), FORMATS[kind])
+        return name, OutputSettings(output_quality=int(quality) if quality and has_quality(Path(name)) else None)
 
     def command(self, key: str, form: Form, kind: str, quality: int | None) -> str:
         """The command line that makes the same download; empty before a photo is open."""

@@ -6,10 +6,10 @@ from dataclasses import fields
 from pathlib import PurePath
 from typing import Any
 
-from wideopen.files.formats import RAW_EXTENSIONS
+from wideopen.session.results import map_names
 from wideopen.session.settings import LensSettings
 
-__all__ = ["command_line", "f_number", "f_number_text", "map_names", "result_name"]
+__all__ = ["command_line", "f_number", "f_number_text"]
 
 _UNSAID = ("paper",)  # the command line has no options for these
 FOCAL_MM, SUBJECT_M, SENSOR_MM = 85.0, 2.0, 36.0
@@ -53,21 +53,8 @@ def command_line(photo: str, lens: LensSettings, *, out: str, options: Mapping[s
             continue
         words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     if edited:
-        matte, disparity = map_names(photo)
+        matte, disparity = map_names(PurePath(photo))
         words += ["--matte", matte, "--disparity", disparity, "--no-filter-disparity"]
     for name, value in options.items():
         words += [f"--{name}", str(value)]
     return shlex.join([*words, "-o", out])
-
-
-def map_names(photo: str) -> tuple[str, str]:
-    """The names of the matte and the disparity of a photo when downloaded."""
-    stem = PurePath(photo).stem
-    return f"{stem}.matte.png", f"{stem}.disparity.png"
-
-
-def result_name(photo: str, extension: str | None) -> str:
-    """The name of the result; its extension is the photo's unless one is given."""
-    path = PurePath(photo)
-    own = ".tif" if path.suffix.lower() in RAW_EXTENSIONS else path.suffix
-    return f"{path.stem}.bokeh{extension or own or '.jpg'}"

@@ -15,9 +15,9 @@ from wideopen.pipeline import render
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file
+from wideopen.session.results import map_names
 from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.brush import History, Maps, paint
-from wideopen.studio.equivalent import map_names
 from wideopen.studio.preview import make_preview
 from wideopen.studio.tabs import Limits, Loaded
 
@@ -72,7 +72,7 @@ def full_maps(loaded: Loaded, *, rgb: F32 | None = None) -> tuple[Path, Path]:
     They are made once for each change; `rgb` (H, W, 3) saves reading the photo for it. Raises InvalidInput.
     """
     folder = loaded.path.parent / f"maps-{loaded.edit}"
-    files = tuple(folder / name for name in map_names(loaded.name))
+    files = tuple(folder / name for name in map_names(Path(loaded.name)))
     if not all(file.is_file() for file in files):
         folder.mkdir(exist_ok=True)
         maps = Maps(np.load(loaded.matte), np.load(loaded.disparity))
