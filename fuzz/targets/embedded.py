@@ -31,7 +31,7 @@ from embedded_files import (
 )
 from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
-from wideopen.files.containers.heif_items import parse_items
+from wideopen.files.containers.isobmff import parse_items
 from wideopen.files.containers.jpeg_segments import JpegHead, Segment, image_end, read_head
 from wideopen.files.containers.mpf import appended_pictures
 from wideopen.files.facts import facts_in

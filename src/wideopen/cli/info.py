@@ -10,7 +10,7 @@ import typer
 from wideopen.cli import options
 
 LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "pillow-heif", "torch", "transformers")
-FORMATS = {"imagecodecs": "JPEG XL", "OpenEXR": "OpenEXR", "rawpy": "camera raw"}  # extras
+FORMATS = {"OpenImageIO": "JPEG XL", "OpenEXR": "OpenEXR", "rawpy": "camera raw"}  # extras
 
 
 def info(

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from wideopen.checks import require
+from wideopen.errors import InvalidInput
 from wideopen.files.color_managed import image_to_srgb
 from wideopen.files.containers import jpeg, png
+from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.metadata import exif as exif_tools
 from wideopen.files.raster import Raster, SizeCheck
 
@@ -32,7 +34,6 @@ _STRIP_ROWS = 64
 _BLOCK, _GREY = 8, 128  # what a JPEG's missing blocks become
 _MOST_MISSING = 0.1  # of the rows: with more, it is no photo to render
 _PILLOWS_PIXELS = 1024**3 // 4 // 3  # its own limit; it refuses twice as many, whole pictures and (Pillow 12) crops
-_HEADER_BYTES = 65536  # of an AVIF file: its boxes come before the pixels
 
 
 @contextmanager
@@ -229,16 +230,24 @@ def _deep_avif(data: bytes, image: ImageFile.ImageFile, bits: int) -> Raster:
 
 def avif_bits(data: bytes) -> int:
     """Return the bits per channel that an AVIF file names; 8 when it names none."""
-    at = data.find(b"pixi", 0, _HEADER_BYTES)
-    return data[at + 9] if 0 < at < len(data) - 9 else 8
+    items = _items(data)
+    bits = items.property_of(items.primary, b"pixi")
+    return bits[5] if bits is not None and len(bits) > 5 else 8
 
 
 def _nclx(data: bytes) -> tuple[int, int] | None:
-    at = data.find(b"colrnclx", 0, _HEADER_BYTES)
-    if at < 0 or at + 12 > len(data):
+    items = _items(data)
+    found = items.property_of(items.primary, b"colr", b"nclx")
+    if found is None or len(found) < 8:
         return None
-    primaries, transfer = (int.from_bytes(data[i : i + 2], "big") for i in (at + 8, at + 10))
-    return primaries, transfer
+    return int.from_bytes(found[4:6], "big"), int.from_bytes(found[6:8], "big")
+
+
+def _items(data: bytes) -> Items:
+    try:
+        return parse_items(data)
+    except InvalidInput:
+        return Items()
 
 
 DECODERS = {"JPEG": _decode_jpeg, "PNG": _decode_png, "WebP": _decode_webp, "AVIF": _decode_avif}

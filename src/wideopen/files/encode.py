@@ -188,7 +188,8 @@ def _encode_tiff(codes: NDArray[Any], attached: Attached, _quality: int | None) 
 def _encode_jxl(codes: NDArray[Any], attached: Attached, quality: int | None) -> Pieces:
     from wideopen.files import jxl
 
-    return jxl.encode_jxl(codes, exif=attached.exif, xmp=attached.xmp, quality=quality or _DEFAULT_QUALITY["JPEG XL"])
+    quality = quality or _DEFAULT_QUALITY["JPEG XL"]
+    return jxl.encode_jxl(codes, exif=attached.exif, icc=attached.icc, xmp=attached.xmp, quality=quality)
 
 
 def _encode_exr(codes: NDArray[Any], attached: Attached, _quality: int | None) -> Pieces:

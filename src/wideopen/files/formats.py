@@ -35,7 +35,7 @@ BITS = {  # per channel, what we write; 32 are floats, and so are the 16 of Open
     "OpenEXR": (16, 32),
 }
 # Formats whose library is not a dependency: the library, and the extra that brings it.
-_EXTRAS = {"JPEG XL": ("imagecodecs", "jxl"), "OpenEXR": ("OpenEXR", "exr"), "camera raw": ("rawpy", "raw")}
+_EXTRAS = {"JPEG XL": ("OpenImageIO", "jxl"), "OpenEXR": ("OpenEXR", "exr"), "camera raw": ("rawpy", "raw")}
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR")  # RAF, RW2, ORF; others are TIFF inside
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")

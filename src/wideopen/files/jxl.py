@@ -1,57 +1,152 @@
-"""JPEG XL to and from codes, by imagecodecs (the extra jxl), with EXIF and XMP in boxes.
+"""JPEG XL to and from codes, by OpenImageIO (the extra jxl), with EXIF and XMP in boxes.
 
-The library neither reads nor writes ICC profiles. Read are sRGB and Display P3 as the file itself
-names them; written is sRGB, 8 or 16 bits (the caller converts). The decoder applies the codestream's
-orientation; EXIF's then only repeats it (ISO/IEC 18181-2, 9.5).
+OpenImageIO decodes a picture while it opens it, and opens names only. So it is first allowed a megabyte: a larger
+picture it refuses with its size, which is checked before it may decode. Colours are those that libjxl names: sRGB and
+Display P3, with their curve or as light, by number, all others by their ICC profile. The decoder applies the
+codestream's orientation; EXIF's then only repeats it (ISO/IEC 18181-2, 9.5).
 """
 
+import re
 import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.arrays import transfer
 from wideopen.checks import require
-from wideopen.color import SRGB, SRGB_LINEAR
+from wideopen.color import DISPLAY_P3, SRGB, Encoding, linear
+from wideopen.files.containers.isobmff import boxes
 from wideopen.files.decode_pillow import with_metadata
-from wideopen.files.jxl_header import boxes, codestream, read_header, with_srgb_curve
 from wideopen.files.raster import Raster, SizeCheck
 
 __all__ = ["decode_jxl", "encode_jxl"]
 
+_LOCK = threading.Lock()  # the library's limit is a global setting
+_LIMIT = "limits:imagesize_MB"
+_LARGEST_PIXEL = 16  # bytes: RGBA floats
+_SIZE = re.compile(r"\b(\d+)x(\d+)\b")  # in the message with which a large picture is refused
+_SHORTEST = 128  # bytes, of a file that the library accepts
 _LARGEST_BOX = 16 * 2**20  # of unpacked metadata
+_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
+_CONTAINER = _SIGNATURE + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
+_PRIMARIES = {0: SRGB, 1: SRGB, 12: DISPLAY_P3}  # ITU-T H.273; 0 is what a grey picture has
+_LINEAR, _SRGB, _HDR = 8, 13, {16: "PQ", 18: "HLG"}
+_DEPTHS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16, np.dtype(np.float32): 32}
 _EFFORT = 4  # of 9
-_LOSSLESS = 100  # the quality at which nothing is lost
 
 
 def decode_jxl(data: bytes, check_size: SizeCheck) -> Raster:
-    """Return the picture of a JPEG XL file; of an animation the first."""
-    import imagecodecs
-
-    header = read_header(data)
-    check_size(header.width, header.height)
-    require(header.note is None or "HDR" not in header.note, f"expected a photo of standard range, but {header.note}")
-    codes = np.asarray(imagecodecs.jpegxl_decode(data, index=0))
-    notes = () if header.note is None else (f"{header.note}; treated as sRGB",)
-    if codes.dtype == np.float16:
-        codes = codes.astype(np.float32)
-    depth = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16, np.dtype(np.float32): 32}.get(codes.dtype)
-    if depth is None or codes.ndim not in (2, 3):
+    """Return the picture of a JPEG XL file; of an animation the last."""
+    with TemporaryDirectory() as folder, _LOCK, _own_limit():
+        path = Path(folder) / "photo.jxl"
+        path.write_bytes(data.ljust(_SHORTEST, b"\0"))
+        file = _opened(path, check_size)
+        spec = file.spec()
+        codes = file.read_image(spec.format)
+        file.close()
+    if codes is None:
+        raise ValueError("its pixels cannot be decoded")
+    encoding, icc = _colours(spec)
+    codes = codes.astype(np.float32) if codes.dtype == np.float16 else codes
+    depth = _DEPTHS.get(codes.dtype)
+    if depth is None or codes.ndim != 3 or codes.shape[2] > 4:
         raise ValueError(f"expected grey or RGB of 8 or 16 bits or floats, found {codes.dtype} {codes.shape}")
-    if codes.ndim == 3 and codes.shape[2] == 1:
-        codes = codes[..., 0]
-    raster = Raster(codes=codes, bit_depth=depth, format="JPEG XL", encoding=header.encoding or SRGB, notes=notes)
-    exif, xmp = _attached(data)
-    if codestream(data) and max(end for _, _, end in boxes(data)) != len(data):
-        raster = replace(raster, notes=(*notes, "the end of the file is damaged, what stood there is ignored"))
-    return replace(with_metadata(raster, exif, xmp), orientation=None)
+    codes = codes[..., 0] if codes.shape[2] == 1 else codes
+    damaged = data.startswith(_SIGNATURE) and max(end for _, _, end in boxes(data)) != len(data)
+    notes = ("the end of the file is damaged, what stood there is ignored",) if damaged else ()
+    raster = Raster(codes=codes, bit_depth=depth, format="JPEG XL", encoding=encoding, icc=icc, notes=notes)
+    return replace(with_metadata(raster, *_attached(data)), orientation=None)
+
+
+def encode_jxl(
+    codes: NDArray[Any], *, exif: bytes | None, icc: bytes | None, xmp: bytes | None, quality: int
+) -> list[bytes | memoryview]:
+    """Return the pieces of a JPEG XL file of `codes` (H, W, 3), uint8 or uint16; quality 100 is lossless.
+
+    Without a profile the codes are sRGB's.
+    """
+    import OpenImageIO
+
+    height, width, channels = codes.shape
+    spec = OpenImageIO.ImageSpec(width, height, channels, str(codes.dtype))
+    spec.attribute("compression", f"jpegxl:{quality}")
+    spec.attribute("jpegxl:effort", _EFFORT)
+    spec.attribute("jpegxl:use_boxes", 0)
+    if icc is not None:
+        spec.attribute("ICCProfile", OpenImageIO.TypeDesc(f"uint8[{len(icc)}]"), np.frombuffer(icc, np.uint8))
+    with TemporaryDirectory() as folder:  # the library writes to names only
+        path = Path(folder) / "result.jxl"
+        file = OpenImageIO.ImageOutput.create(str(path))
+        done = file is not None and file.open(str(path), spec) and file.write_image(codes) and file.close()
+        stream = path.read_bytes() if done else b""
+    if not stream:
+        raise ValueError("no JPEG XL could be made")
+    if stream.startswith(_SIGNATURE):
+        pieces: list[bytes | memoryview] = [stream]
+    else:
+        pieces = [_CONTAINER, struct.pack(">I4sQ", 1, b"jxlc", len(stream) + 16), stream]
+    if exif is not None:
+        pieces += [struct.pack(">I4sI", len(exif) + 12, b"Exif", 0), exif]
+    if xmp is not None:
+        pieces += [struct.pack(">I4s", len(xmp) + 8, b"xml "), xmp]
+    return pieces
+
+
+@contextmanager
+def _own_limit() -> Iterator[None]:
+    import OpenImageIO
+
+    before = OpenImageIO.get_int_attribute(_LIMIT)
+    try:
+        yield
+    finally:
+        OpenImageIO.attribute(_LIMIT, before)
+
+
+def _opened(path: Path, check_size: SizeCheck) -> Any:
+    """The file, decoded, after its size was checked."""
+    import OpenImageIO
+
+    plain = OpenImageIO.ImageSpec()
+    plain.attribute("oiio:UnassociatedAlpha", 1)
+    OpenImageIO.attribute(_LIMIT, 1)
+    file = OpenImageIO.ImageInput.open(str(path), plain)
+    if file is None:
+        error = OpenImageIO.geterror()
+        found = _SIZE.search(error)
+        if found is None:
+            raise ValueError(error)
+        width, height = int(found[1]), int(found[2])
+        check_size(width, height)
+        OpenImageIO.attribute(_LIMIT, width * height * _LARGEST_PIXEL // 2**20 + 1)
+        file = OpenImageIO.ImageInput.open(str(path), plain)
+    if file is None:
+        raise ValueError(OpenImageIO.geterror())
+    check_size(file.spec().width, file.spec().height)
+    return file
+
+
+def _colours(spec: Any) -> tuple[Encoding | None, bytes | None]:
+    """The encoding that the file names, or its profile. Refuses HDR."""
+    primaries, transfer = (spec.getattribute("CICP") or (2, 2))[:2]
+    require(transfer not in _HDR, f"expected a photo of standard range, found HDR ({_HDR.get(transfer)})")
+    if primaries in _PRIMARIES and transfer in (_LINEAR, _SRGB):
+        known = _PRIMARIES[primaries]
+        return (linear(known) if transfer == _LINEAR else known), None
+    profile = spec.getattribute("ICCProfile")
+    return (SRGB, None) if profile is None else (None, np.asarray(profile, np.uint8).tobytes())
 
 
 def _attached(data: bytes) -> tuple[bytes | None, bytes | None]:
+    """The EXIF (from its TIFF header on) and XMP in a container's boxes."""
     found: dict[bytes, bytes] = {}
-    for kind, start, end in boxes(data):
+    for kind, start, end in boxes(data) if data.startswith(_SIGNATURE) else ():
         packed = kind == b"brob"
         name = data[start : start + 4] if packed else kind
         if name in (b"Exif", b"xml "):
@@ -66,22 +161,3 @@ def _brotli(packed: bytes) -> bytes:
         return bytes(imagecodecs.brotli_decode(packed, out=_LARGEST_BOX))
     except (RuntimeError, ValueError):
         return b""
-
-
-def encode_jxl(codes: NDArray[Any], *, exif: bytes | None, xmp: bytes | None, quality: int) -> list[bytes | memoryview]:
-    """Return the pieces of a JPEG XL file of sRGB `codes` (H, W, 3), uint8 or uint16; 100 is lossless."""
-    import imagecodecs
-
-    if quality == _LOSSLESS:
-        stream = bytes(imagecodecs.jpegxl_encode(codes, effort=_EFFORT, usecontainer=True, lossless=True))
-        stream = stream if codes.dtype == np.uint8 else with_srgb_curve(stream)
-    else:
-        if codes.dtype != np.uint8:  # the encoder takes them for light, and so they must be
-            codes = transfer.encode(transfer.decode(codes, SRGB, bit_depth=16), SRGB_LINEAR, bit_depth=16)
-        stream = bytes(imagecodecs.jpegxl_encode(codes, effort=_EFFORT, usecontainer=True, level=quality))
-    pieces: list[bytes | memoryview] = [stream]
-    if exif is not None:
-        pieces += [struct.pack(">I4sI", len(exif) + 12, b"Exif", 0), exif]
-    if xmp is not None:
-        pieces += [struct.pack(">I4s", len(xmp) + 8, b"xml "), xmp]
-    return pieces

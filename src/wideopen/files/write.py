@@ -1,14 +1,12 @@
 """From linear light to a photo file."""
 
 import hashlib
-import logging
 import os
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require, require_rgb, require_unit_map
@@ -25,7 +23,6 @@ from wideopen.photo import Photo
 
 __all__ = ["check_output", "write"]
 
-LOG = logging.getLogger(__name__)
 _HALF_HOLDS = 10  # bits of display-encoded codes
 _THUMBNAIL_PX, _THUMBNAIL_QUALITY = 160, 80
 
@@ -147,11 +144,6 @@ def _codes(name: str, rgb: F32, encoding: Encoding, depth: int) -> NDArray[Any]:
 
         light = require_rgb("rgb", rgb)
         return half(light) if depth == 16 else light
-    if name == "JPEG XL":  # sRGB is all that can be named in it
-        if not encoding.has_srgb_primaries:
-            LOG.warning("%s colours converted to sRGB: no profile can be written into JPEG XL here", encoding.name)
-            rgb = np.maximum(require_rgb("rgb", rgb) @ np.array(encoding.to_srgb, np.float32).T, 0)
-        encoding = SRGB
     return transfer.encode(rgb, encoding, bit_depth=depth)
 
 

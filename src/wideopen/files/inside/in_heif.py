@@ -10,7 +10,7 @@ import numpy as np
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.containers.heif_items import HeifItems, parse_items
+from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.decode_pillow import strict_pillow
 from wideopen.files.inside.apple import auxiliary_kind, part_of
 from wideopen.files.inside.parts import Findings, Found, Part
@@ -60,7 +60,7 @@ def _other(urn: str) -> str:
     return "a gain map for HDR" if _GAIN_MAP in urn else f"of a kind that is not read ({urn})"
 
 
-def _part(file: Any, items: HeifItems, item: int, urn: str) -> Part | None:
+def _part(file: Any, items: Items, item: int, urn: str) -> Part | None:
     packet = items.xmp_of(item)
     xmp = parse_xmp(packet) if packet else {}
     role = auxiliary_kind(xmp, urn)
@@ -73,7 +73,7 @@ def _part(file: Any, items: HeifItems, item: int, urn: str) -> Part | None:
     return part_of(role, _codes(file, item, only), xmp, container="HEIC auxiliary")
 
 
-def _only_depth(file: Any, items: HeifItems) -> Any:
+def _only_depth(file: Any, items: Items) -> Any:
     """libheif's depth picture with its metadata, where it can be only one: of several it lists the last."""
     listed = file.info.get("depth_images") or []
     depths = [urn for urn in items.auxiliary().values() if auxiliary_kind({}, urn) == "depth"]

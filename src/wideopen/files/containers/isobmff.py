@@ -1,8 +1,9 @@
-"""The items of a HEIF file: which belong to which, and their small payloads.
+"""Boxes (HEIF, AVIF, JPEG XL): the boxes of a file, and the items of a HEIF or AVIF: which belong to which.
 
-Reference: ISO/IEC 14496-12:2022, 8.11 (meta, iloc, iinf, iref, iprp); ISO/IEC 23008-12, 6.5.8 (auxC) and 9. Only what
-tells auxiliary pictures and their metadata apart; libheif decodes. Every length is checked: a box that does not fit
-into the one around it ends the search there.
+Reference: ISO/IEC 14496-12:2022, 4.2 (boxes), 8.11 (meta, iloc, iinf, iref, iprp); ISO/IEC 23008-12, 6.5 (colr, pixi,
+auxC) and 9. libheif decodes, and tells neither which XMP packet describes which auxiliary picture nor the ids of depth
+pictures; so the items are read here. Every length is checked: a box that does not fit into the one around it ends the
+search there.
 """
 
 import struct
@@ -11,14 +12,15 @@ from dataclasses import dataclass, field
 
 from wideopen.errors import InvalidInput
 
-__all__ = ["HeifItems", "parse_items"]
+__all__ = ["Items", "boxes", "parse_items"]
 
 _MOST_ITEMS = 20_000
-_TURNS = (b"irot", b"imir", b"clap")
+_MOST_EXTENTS = 64
+_TURNS = (b"irot", b"imir")
 
 
 @dataclass(slots=True)
-class HeifItems:
+class Items:
     """What the meta box says of the items; ids are the file's."""
 
     primary: int = 0
@@ -31,7 +33,12 @@ class HeifItems:
     def auxiliary(self) -> dict[int, str]:
         """The type (a URN) of every auxiliary picture of the primary one, in the file's order."""
         own = [source for kind, source, to in self.references if kind == b"auxl" and self.primary in to]
-        return {item: urn for item in own if (urn := self._urn(item)) is not None}
+        types = {item: self.property_of(item, b"auxC") for item in own}
+        return {
+            item: found[4:].split(b"\0", 1)[0].decode("ascii", "replace")
+            for item, found in types.items()
+            if found is not None
+        }
 
     def xmp_of(self, item: int) -> bytes | None:
         """The XMP packet that describes `item`."""
@@ -40,50 +47,52 @@ class HeifItems:
                 return self.payloads.get(source)
         return None
 
+    def property_of(self, item: int, kind: bytes, start: bytes = b"") -> bytes | None:
+        """The payload of the first property of `item` called `kind`, of those that begin with `start`."""
+        properties = self.properties.get(item, ())
+        return next((payload for name, payload in properties if name == kind and payload.startswith(start)), None)
+
     def turns(self, item: int) -> tuple[tuple[bytes, bytes], ...]:
-        """How `item` is turned, mirrored and cut for display."""
-        return tuple(found for found in self.properties.get(item, ()) if found[0] in _TURNS[:2])
-
-    def _urn(self, item: int) -> str | None:
-        for kind, payload in self.properties.get(item, ()):
-            if kind == b"auxC":
-                return payload[4:].split(b"\0", 1)[0].decode("ascii", "replace")
-        return None
+        """How `item` is turned and mirrored for display."""
+        return tuple(found for found in self.properties.get(item, ()) if found[0] in _TURNS)
 
 
-def parse_items(data: bytes) -> HeifItems:
-    """Return the items of the HEIF file `data`; InvalidInput when its meta box is missing or damaged."""
-    meta = next((body for kind, body in _boxes(data) if kind == b"meta"), None)
+def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (kind, start, end) of the contents of the boxes in `data`; stops where one does not fit."""
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        start, end = at + 8, at + size
+        if size == 1 and at + 16 <= len(data):
+            start, end = at + 16, at + struct.unpack_from(">Q", data, at + 8)[0]
+        elif size == 0:
+            end = len(data)
+        if not start <= end <= len(data):
+            return
+        yield kind, start, end
+        at = end
+
+
+def parse_items(data: bytes) -> Items:
+    """Return the items of the HEIF or AVIF file `data`; InvalidInput when its meta box is missing or damaged."""
+    meta = next((body for kind, body in _contents(data) if kind == b"meta"), None)
     if meta is None:
         raise InvalidInput("HEIF without a meta box")
-    boxes = dict(_boxes(meta[4:]))
-    items = HeifItems()
+    parts = dict(_contents(meta[4:]))
+    items = Items()
     try:
-        _read_primary(boxes.get(b"pitm", b""), items)
-        _read_infos(boxes.get(b"iinf", b""), items)
-        _read_references(boxes.get(b"iref", b""), items)
-        _read_properties(boxes.get(b"iprp", b""), items)
-        _read_payloads(boxes.get(b"iloc", b""), data, boxes.get(b"idat", b""), items)
+        _read_primary(parts.get(b"pitm", b""), items)
+        _read_infos(parts.get(b"iinf", b""), items)
+        _read_references(parts.get(b"iref", b""), items)
+        _read_properties(parts.get(b"iprp", b""), items)
+        _read_payloads(parts.get(b"iloc", b""), data, parts.get(b"idat", b""), items)
     except (struct.error, IndexError) as error:
         raise InvalidInput(f"HEIF items: damaged ({error})") from error
     return items
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (kind, payload) of the boxes in `data`."""
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        header = 8
-        if size == 1 and at + 16 <= len(data):
-            (size,) = struct.unpack_from(">Q", data, at + 8)
-            header = 16
-        elif size == 0:  # to the end
-            size = len(data) - at
-        if size < header or at + size > len(data):
-            return
-        yield kind, data[at + header : at + size]
-        at += size
+def _contents(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    return ((kind, data[start:end]) for kind, start, end in boxes(data))
 
 
 class _Reader:
@@ -107,15 +116,14 @@ class _Reader:
         return range(count)
 
 
-def _read_primary(body: bytes, items: HeifItems) -> None:
-    reader = _Reader(body, 4)
-    items.primary = reader.number(4 if body[:1] != b"\0" else 2)
+def _read_primary(body: bytes, items: Items) -> None:
+    items.primary = _Reader(body, 4).number(4 if body[:1] != b"\0" else 2)
 
 
-def _read_infos(body: bytes, items: HeifItems) -> None:
+def _read_infos(body: bytes, items: Items) -> None:
     reader = _Reader(body, 4)
-    reader.number(4 if body[:1] != b"\0" else 2)  # their count; boxes tell where they end
-    for kind, info in _boxes(body[reader.at :]):
+    reader.number(4 if body[:1] != b"\0" else 2)  # their count; the boxes themselves end the list
+    for kind, info in _contents(body[reader.at :]):
         if kind != b"infe" or info[:1] not in (b"\2", b"\3"):
             continue
         fields = _Reader(info, 4)
@@ -125,38 +133,35 @@ def _read_infos(body: bytes, items: HeifItems) -> None:
             items.content_types[item] = info[fields.at + 6 :].split(b"\0")[1] if b"\0" in info[fields.at + 6 :] else b""
 
 
-def _read_references(body: bytes, items: HeifItems) -> None:
+def _read_references(body: bytes, items: Items) -> None:
     width = 4 if body[:1] == b"\1" else 2
-    for kind, reference in _boxes(body[4:]):
+    for kind, reference in _contents(body[4:]):
         reader = _Reader(reference)
         source = reader.number(width)
         items.references.append((kind, source, tuple(reader.number(width) for _ in reader.count(2))))
 
 
-def _read_properties(body: bytes, items: HeifItems) -> None:
-    boxes = list(_boxes(body))
-    known = [found for kind, container in boxes if kind == b"ipco" for found in _boxes(container)]
-    for kind, table in boxes:
-        if kind != b"ipma":
-            continue
+def _read_properties(body: bytes, items: Items) -> None:
+    parts = list(_contents(body))
+    known = [found for kind, container in parts if kind == b"ipco" for found in _contents(container)]
+    for table in (table for kind, table in parts if kind == b"ipma"):
         reader = _Reader(table, 4)
-        wide_ids, wide_indices = table[:1] != b"\0", bool(table[3] & 1)
+        id_width, index_width = 4 if table[:1] != b"\0" else 2, 2 if table[3] & 1 else 1
         for _ in reader.count(4):
-            item = reader.number(4 if wide_ids else 2)
-            indices = [
-                reader.number(2) & 0x7FFF if wide_indices else reader.number(1) & 0x7F for _ in range(reader.number(1))
-            ]
+            item = reader.number(id_width)
+            indices = [reader.number(index_width) & (0x7FFF if index_width == 2 else 0x7F) for _ in reader.count(1)]
             items.properties[item] = tuple(known[i - 1] for i in indices if 0 < i <= len(known))
 
 
-def _read_payloads(body: bytes, data: bytes, idat: bytes, items: HeifItems) -> None:
+def _read_payloads(body: bytes, data: bytes, idat: bytes, items: Items) -> None:
     """Join the extents of mime items; one that lies beyond the file is left out."""
     version = body[:1]
+    count_width = 2 if version in (b"\0", b"\1") else 4
     reader = _Reader(body, 4)
     sizes = reader.number(2)
     offset_width, length_width, base_width, index_width = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    for _ in reader.count(2 if version in (b"\0", b"\1") else 4):
-        item = reader.number(2 if version in (b"\0", b"\1") else 4)
+    for _ in reader.count(count_width):
+        item = reader.number(count_width)
         method = reader.number(2) & 15 if version != b"\0" else 0
         reader.number(2)  # data reference
         base = reader.number(base_width)
@@ -167,7 +172,7 @@ def _read_payloads(body: bytes, data: bytes, idat: bytes, items: HeifItems) -> N
             extents.append((base + reader.number(offset_width), reader.number(length_width)))
         source = {0: data, 1: idat}.get(method, b"")
         total = sum(length for _, length in extents)
-        if items.kinds.get(item) == b"mime" and total <= len(source) and len(extents) <= 64:
+        if items.kinds.get(item) == b"mime" and total <= len(source) and len(extents) <= _MOST_EXTENTS:
             payload = b"".join(source[start : start + length] for start, length in extents)
             if len(payload) == total:
                 items.payloads[item] = payload
