@@ -94,7 +94,7 @@ class LocalEngine:
 
 def warm_up_of(job: Job) -> WarmUp:
     """What a worker does before its first photo."""
-    return WarmUp(maps=job.maps, look=job.lens.look, backend=job.backend, needs_matting=job.given.mattes is None)
+    return WarmUp(maps=job.maps, looks=(job.lens.look,), backend=job.backend, needs_matting=job.given.mattes is None)
 
 
 def outcome_of(task: Task, future: "Future[Finished[dict[str, Any]]]") -> Outcome:

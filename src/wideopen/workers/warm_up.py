@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wideopen.checks import F32
+    from wideopen.disparity.depth_map import Kind
     from wideopen.session.depth_source import Depths
     from wideopen.session.settings import MapSettings
+
+_HEIGHT, _WIDTH = 96, 128  # pixels: so many that lenses blur some planes at a lower resolution
 
 
 def depths_of(maps: "MapSettings") -> "Depths":
@@ -26,13 +30,14 @@ def _depths(asked: str, offline: bool) -> "Depths":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
-    """Loads networks and kernels by rendering a tiny photo the way all photos will be; call it in a worker.
+    """Loads networks and compiles kernels: all that a photo with its own depth needs, and `looks`; call it in a worker.
 
-    Without `needs_matting` the matting network is not loaded, because every photo comes with its matte.
+    Kernels are compiled once a machine and then read from a cache. Without `needs_matting` the matting network is not
+    loaded, because every photo comes with its matte.
     """
 
     maps: "MapSettings"
-    look: str = "thin-lens"
+    looks: tuple[str, ...] = ("thin-lens",)
     backend: str = "auto"
     needs_matting: bool = True
 
@@ -41,30 +46,68 @@ class WarmUp:
         import numpy as np
 
         from wideopen.lens import Lens
-        from wideopen.pipeline import analyze, render, understand
+        from wideopen.pipeline import analyze, render
+
+        rgb = np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32)
+        matte = np.zeros((_HEIGHT, _WIDTH), np.float32)  # with a subject, which no network would see in noise
+        matte[24:80, 40:88] = 1
+        self._warm_networks(rgb, matte)
+        _warm_transfer()
+        depth = _OwnDepth()
+        # As with a network's matte: ground in focus behind the subject is then continued.
+        scene = analyze(rgb, matte=matte, depth="embedded", embedded=depth, exact_matte=False, backend=self.backend)
+        for look in self.looks:
+            for focus in (0.0, 1.0):
+                lens = Lens(focus_disparity=focus, max_radius=0.25, look=look, grain=4.0)  # type: ignore[arg-type]
+                render(scene, lens, backend=self.backend)
+
+    def _warm_networks(self, rgb: "F32", matte: "F32") -> None:
+        """The matting network and the depth network, each where photos may need it."""
+        from wideopen.matting.edges import follow_edges
+        from wideopen.photo import Photo, srgb_u8
+        from wideopen.pipeline import understand
         from wideopen.session.matte_source import network
 
-        photo = np.random.default_rng(0).random((48, 64, 3), np.float32)
-        matte = np.zeros((48, 64), np.float32)
-        matte[12:40, 20:44] = 1
-        if self.needs_matting and self.maps.matting != "embedded":
-            understand(
-                photo, matting=network(self.maps.matting), inference=self.maps.inference, device=self.maps.device
-            )
-        # With a subject, which no network would see in noise: else the kernels that take a scene apart stay unused.
-        scene = analyze(
-            photo,
-            matte=matte,
-            depth="planar" if self.maps.depth == "embedded" else self.maps.depth,
-            device=self.maps.device,
-            backend=self.backend,
-        )
-        look: Any = self.look  # Lens refuses other words
-        render(scene, Lens(focus_disparity=0.5, max_radius=0.1, look=look, grain=4.0), backend=self.backend)
+        maps = self.maps
+        if self.needs_matting and maps.matting != "embedded":
+            understand(rgb, matting=network(maps.matting), inference=maps.inference, device=maps.device)
+            follow_edges(
+                matte[::2, ::2].copy(), srgb_u8(Photo(rgb=rgb))
+            )  # only photos larger than the network's need it
+        if maps.depth not in ("embedded", "planar"):
+            understand(rgb, matte=matte, depth=maps.depth, device=maps.device)
 
     @property
     def compiles(self) -> bool:
         """Whether this will compile kernels, because none are cached yet."""
         from wideopen.rendering import first_use_compiles
 
-        return first_use_compiles(self.backend, self.look)
+        return any(first_use_compiles(self.backend, look) for look in self.looks)
+
+
+class _OwnDepth:
+    """Depth as a photo's file may hold it: smaller than the photo, with steps and holes."""
+
+    name = "warm-up"
+    kind: "Kind" = "disparity"
+
+    @property
+    def values(self) -> "F32":
+        """(h, w) float32, NaN where nothing is known."""
+        import numpy as np
+
+        values = np.tile(np.linspace(0, 1, _WIDTH // 4, dtype=np.float32), (_HEIGHT // 4, 1))
+        values[6:20, 10:22] = 2.0
+        values[:2, :2] = np.nan
+        return values
+
+
+def _warm_transfer() -> None:
+    """The transfer curves of photos with 8 and with more bits."""
+    import numpy as np
+
+    from wideopen.arrays.transfer import decode, encode
+    from wideopen.color import SRGB
+
+    for kind, bits in ((np.uint8, 8), (np.uint16, 16)):
+        encode(decode(np.zeros((4, 4, 3), kind), SRGB, bit_depth=bits), SRGB, bit_depth=bits)
