@@ -7,7 +7,7 @@ import time
 
 def do_or_misbehave(task):
     """Photos named for it hang, kill their worker half-way through the file, or raise what is nobody's fault."""
-    from wideopen.batch.work import do
+    from wideopen.batch.work import render_task
     from wideopen.files.atomic import atomic_file
 
     name = task.photo.rpartition("/")[2]
@@ -21,7 +21,7 @@ def do_or_misbehave(task):
             file.flush()
             os.kill(os.getpid(), signal.SIGKILL)
     if name.startswith("late"):  # the result is there, but nobody hears of it
-        do(task)
+        render_task(task)
         os.kill(os.getpid(), signal.SIGKILL)
     if name.startswith("full"):
         import resource
@@ -29,9 +29,9 @@ def do_or_misbehave(task):
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
         try:
-            return do(task)
+            return render_task(task)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     if name.startswith("bug"):
         raise LookupError("unforeseen")
-    return do(task)
+    return render_task(task)

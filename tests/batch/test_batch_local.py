@@ -96,7 +96,7 @@ def test_mattes_in_folders_like_the_photos(shop, run_batch):
     ]
 
 
-def test_told_to_stop_it_finishes_what_is_in_work_and_takes_no_more(shop, run_batch):
+def test_asked_to_stop_it_finishes_the_photos_in_work_and_takes_no_more(shop, run_batch):
     folder = shop(*(f"{n}.jpg" for n in range(12)))
     stop = Stop()
     heard = run_batch(stop=stop, on_done=stop.soon.set)
@@ -107,7 +107,7 @@ def test_told_to_stop_it_finishes_what_is_in_work_and_takes_no_more(shop, run_ba
     assert len(rest.skips) == len(heard.names)
 
 
-def test_told_twice_it_gives_up_what_is_in_work(shop, run_batch):
+def test_asked_twice_to_stop_it_gives_up_the_photos_in_work(shop, run_batch):
     folder = shop("a.jpg", "b.jpg", "hangs.jpg", "hangs too.jpg")
     stop = Stop()
     pool = Workers(PoolSize(workers=2, threads=1))
@@ -120,7 +120,7 @@ def test_told_twice_it_gives_up_what_is_in_work(shop, run_batch):
     assert files(folder / "out") == ["a.bokeh.jpg", "b.bokeh.jpg"]
 
 
-def test_a_hot_folder_is_done_as_photos_come_until_told_to_stop(shop, run_batch):
+def test_a_hot_folder_is_done_as_photos_come_until_asked_to_stop(shop, run_batch):
     folder = shop("a.jpg")
     stop = Stop()
     done = []

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wideopen.batch.local import Outcome, Stop
-from wideopen.batch.manifest import Manifest, _line
+from wideopen.batch.manifest import Manifest
 from wideopen.batch.places import status_of
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
@@ -46,14 +46,13 @@ class FragileManifest(Manifest):
     fuse = Fuse(None)
     torn = 0
 
-    def _append(self, values):
+    def _append(self, line):
         try:
             self.fuse.burn()
         except CrashError:
-            line = _line(values)
             os.write(self._file, line[: self.torn % len(line)])
             raise
-        super()._append(values)
+        super()._append(line)
         self.fuse.burn()
 
 
@@ -250,7 +249,7 @@ def test_a_copied_folder_is_known_by_its_content(studio):
     assert len(studio.run().seen["skipped"]) == 3
 
 
-def test_what_no_batch_made_is_not_replaced(studio):
+def test_files_that_no_batch_made_are_not_replaced(studio):
     (studio.folder / "out").mkdir()
     (studio.folder / "out" / "b.bokeh.jpg").write_bytes(b"mine")
     heard = studio.run()
@@ -269,7 +268,7 @@ def test_a_result_that_somebody_worked_on_is_kept_when_settings_change(studio):
     assert studio.results()["b.bokeh.jpg"] == b"retouched by hand"
 
 
-def test_an_empty_result_is_none(studio):
+def test_an_empty_result_is_made_again(studio):
     """What a power cut leaves of a file, and a crash where names are claimed with an empty file."""
     studio.run()
     (studio.folder / "out" / "b.bokeh.jpg").write_bytes(b"")
@@ -285,7 +284,7 @@ def test_a_lost_result_is_made_again(studio):
     assert len(studio.run().seen["done"]) == 1
 
 
-def test_two_photos_with_one_result_are_told(studio):
+def test_a_second_photo_with_the_same_result_is_refused(studio):
     (studio.folder / "in" / "d.dng").write_bytes(b"raw")
     (studio.folder / "in" / "d.tif").write_bytes(b"tif")
     heard = studio.run()
@@ -326,7 +325,7 @@ def test_one_batch_at_a_time_writes_a_manifest(tmp_path):
     assert done.stdout.strip() == f"{path}: another batch writes there now"
 
 
-def test_another_file_is_no_manifest(tmp_path):
+def test_another_file_is_refused_as_a_manifest(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("dear diary\n", encoding="ascii")
     with pytest.raises(InvalidInput, match="expected a manifest"):
@@ -340,7 +339,7 @@ def test_names_that_are_no_unicode_are_remembered(tmp_path):
         manifest.begin(target, settings="s", inputs=(None,))
         manifest.done(target, digest="d", result=None)
     with Manifest(tmp_path / "m") as manifest:
-        assert manifest.entries[target].state == "done"
+        assert manifest.records[target].state == "done"
 
 
 def test_a_full_disk_ends_the_batch_in_one_line(studio, monkeypatch):

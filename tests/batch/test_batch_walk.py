@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from wideopen.batch.walk import Problem, find_photos
+from wideopen.batch.walk import Unusable, find_photos
 from wideopen.errors import InvalidInput
 
 
@@ -62,12 +62,12 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tree):
     assert targets("in/[1].jpg") == ["[1].bokeh.jpg"]
 
 
-def test_what_is_excluded_is_left_out(tree):
+def test_excluded_names_are_left_out(tree):
     tree("in/x.jpg", "in/thumbs/x.jpg", "in/x.bokeh.jpg")
     assert targets("in", exclude=["thumbs/*", "*.bokeh.*"]) == ["x.bokeh.jpg"]
 
 
-def test_results_inside_the_source_are_no_photos(tree):
+def test_results_inside_the_source_are_passed_over(tree):
     tree("in/x.jpg", "in/out/x.bokeh.jpg")
     assert targets("in", destination="in/out") == ["x.bokeh.jpg"]
 
@@ -85,16 +85,16 @@ def test_links_in_a_circle_end(tree):
     os.symlink("..", "in/a/up")  # noqa: PTH211
     os.symlink(".", "in/self")  # noqa: PTH211
     os.symlink("itself.jpg", "in/itself.jpg")  # noqa: PTH211
-    assert [found.target for found in find_photos(["in"], "out") if not isinstance(found, Problem)] == ["a/x.bokeh.jpg"]
+    assert targets("in") == ["a/x.bokeh.jpg"]
 
 
-def test_a_folder_that_cannot_be_read_is_told_and_the_rest_found(tree, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_reported_and_the_rest_found(tree, monkeypatch):
     tree("in/a/x.jpg", "in/b/x.jpg")
     scandir = os.scandir
 
     def refuse(folder):
         if str(folder).endswith("in/a"):
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(13, "Permission denied", folder)
         return scandir(folder)
 
     monkeypatch.setattr("wideopen.batch.walk.os.scandir", refuse)
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_read_is_told_and_the_rest_found(tree, monkeypat
     assert found.target == "b/x.bokeh.jpg"
 
 
-def test_a_source_that_is_not_there_is_refused(tree):
+def test_a_missing_source_is_refused(tree):
     tree("in/x.jpg")
     for missing in ("nowhere", "nowhere/*.jpg", "s5://bucket"):
         with pytest.raises(InvalidInput, match=f"^{missing[:4]}"):
@@ -117,11 +117,11 @@ def test_a_bucket_cannot_write_outside_of_the_destination():
     memory = fsspec.filesystem("memory")
     memory.pipe({"/bucket/good/x.jpg": b"x", "/bucket/../../up.jpg": b"x", "/bucket/a/../../up.jpg": b"x"})
     found = list(find_photos(["memory://bucket"], "out"))
-    assert [one.target for one in found if not isinstance(one, Problem)] == ["good/x.bokeh.jpg"]
-    assert all("stays below" in one.reason for one in found if isinstance(one, Problem))
+    assert [one.target for one in found if not isinstance(one, Unusable)] == ["good/x.bokeh.jpg"]
+    assert all("stays below" in one.reason for one in found if isinstance(one, Unusable))
 
 
-def test_names_that_are_no_unicode_are_kept(tmp_path):
+def test_names_that_are_not_unicode_are_kept(tmp_path):
     name = os.fsdecode(b"caf\xe9 \xff.jpg")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / name).write_bytes(b"x")

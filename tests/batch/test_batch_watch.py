@@ -2,8 +2,7 @@
 
 import itertools
 
-from wideopen.batch.walk import Found, Problem
-from wideopen.batch.watch import watched
+from wideopen.batch.walk import BatchPhoto, Unusable, watched
 
 
 class Folder:
@@ -19,7 +18,7 @@ class Folder:
         self.looked += 1
         yield from self.problems
         for path in sorted(self.root.glob("*.jpg")):
-            yield Found(str(path), path.name)
+            yield BatchPhoto(str(path), path.name)
 
     def clock(self):
         self.time += 1.0
@@ -32,7 +31,7 @@ class Folder:
             before = self.looked
             new = list(itertools.takewhile(lambda one: one is not None, self.stream))
             assert self.looked == before + 1
-            found.append([one.target if isinstance(one, Found) else one.reason for one in new])
+            found.append([one.target if isinstance(one, BatchPhoto) else one.reason for one in new])
         return found
 
 
@@ -57,8 +56,8 @@ def test_an_empty_file_is_still_to_come(tmp_path):
     assert folder.looks(3) == [[], [], []]
 
 
-def test_trouble_is_told_once(tmp_path):
+def test_a_problem_is_yielded_once(tmp_path):
     folder = Folder(tmp_path)
     folder.stream = watched(folder.look, every_s=0.5, clock=folder.clock)
-    folder.problems = [Problem("x", "cannot be read")]
+    folder.problems = [Unusable("x", "cannot be read")]
     assert folder.looks(3) == [["cannot be read"], [], []]

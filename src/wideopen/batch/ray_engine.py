@@ -1,7 +1,7 @@
 """The engine of a cluster: Ray Data, with a pool of actors that hold the models.
 
 Each actor runs its photos in one worker process of its own, so that a photo that hangs, or kills what works on it,
-costs that photo only, here as on one machine; Ray sees none of that. Ray sends an actor two photos at a time and hands
+costs that photo only, here as on one machine; Ray does not notice. Ray sends an actor two photos at a time and hands
 outcomes on as they come (back-pressure). What was in work on a node that is lost is done again in the next round, by
 the actors that the cluster has then: an actor is never restarted by Ray, since on a cluster that has become smaller it,
 and the photos that wait for it, would wait for ever. Only paths, settings and reports pass through Ray, never photos.
@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from wideopen.batch.local import Outcome, Stop, outcome_of, warm_up_of
-from wideopen.batch.work import Task, do
+from wideopen.batch.work import Task, render_task
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.session.render_file import Job
@@ -58,7 +58,7 @@ class RayEngine:
         self._room()  # refuses a cluster without any
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
-        """As `local.Engine`. A lost node's photos are done again; told to stop, those in work are given up."""
+        """As `local.Engine`. A lost node's photos are done again; when asked to stop, those in work are given up."""
         left: list[Task] = []
         fruitless = 0
         while not stop.soon.is_set():
@@ -128,7 +128,7 @@ class _Actor:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         task: Task = pickle.loads(row["task"])  # noqa: S301
-        future = self._workers.submit(do, task, timeout_s=self._timeout_s)
+        future = self._workers.submit(render_task, task, timeout_s=self._timeout_s)
         return {"outcome": pickle.dumps(outcome_of(task, future))}
 
 

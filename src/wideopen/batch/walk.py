@@ -1,34 +1,36 @@
-"""From what the user names to photos and the names of their results.
+"""From what the user names to photos and the names of their results; and a hot folder, where photos keep coming.
 
 Folders are walked, with links followed and each real folder entered once, so that links in a circle end; names that
-begin with a dot, and files that are no photos by their extension, are passed over. Files named one by one are always
-taken. Below the destination the folders are those of the source: a single folder's own, for several sources each
-folder's under its name, and for files those below the deepest folder that they share.
+begin with a dot, and files whose extension is not a photo's, are passed over. Files named one by one are always taken.
+Below the destination the folders are those of the source: a single folder's own, for several sources each folder's
+under its name, and for files those below the deepest folder that they share.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from glob import has_magic
 from pathlib import PurePath
 from typing import NamedTuple
 
-from wideopen.batch.places import file_system, is_url, plain
+from wideopen.batch.places import Status, file_system, is_url, plain, status_of
 from wideopen.checks import require
+from wideopen.errors import InvalidInput
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.session.results import result_name
 
-_PHOTOS = frozenset((*EXTENSIONS, *RAW_EXTENSIONS))
+_PHOTOS = (*EXTENSIONS, *RAW_EXTENSIONS)
 
 
-class Found(NamedTuple):
+class BatchPhoto(NamedTuple):
     """A photo, and its result relative to the destination, with / between the parts."""
 
     photo: str
     target: str
 
 
-class Problem(NamedTuple):
+class Unusable(NamedTuple):
     """A place that cannot be walked, or a name that cannot be used, and why."""
 
     place: str
@@ -45,15 +47,15 @@ class _Tree(NamedTuple):
 
 def find_photos(
     sources: Sequence[str], destination: str, *, listed: Sequence[str] = (), exclude: Sequence[str] = ()
-) -> Iterator[Found | Problem]:
+) -> Iterator[BatchPhoto | Unusable]:
     """Yield every photo of `sources`, then those of `listed` (one file each), in the same order every time.
 
     A source is a folder, a file, a pattern (`photos/**/*.jpg`) or a URL of any of these. `exclude` are patterns of
-    names, or of paths relative to their source. What lies in `destination` is passed over.
-    Raises InvalidInput for a source that is not there, and for one that is the destination.
+    names, or of paths relative to their source. Files in `destination` are passed over.
+    Raises InvalidInput for a missing source, and for one that is the destination.
     """
     destination = plain(destination)
-    trees, files = _sorted_out([plain(source) for source in sources])
+    trees, files = _trees_and_files([plain(source) for source in sources])
     inside = None if is_url(destination) else os.path.realpath(destination)
     for tree in trees:
         itself = tree.root == destination or (not is_url(tree.root) and os.path.realpath(tree.root) == inside)
@@ -64,17 +66,57 @@ def find_photos(
         yield from _named_one_by_one(group)
 
 
-def _sorted_out(sources: Sequence[str]) -> tuple[list[_Tree], list[str]]:
-    """(folders to walk, files)."""
+def watched(
+    look: Callable[[], Iterator[BatchPhoto | Unusable]],
+    *,
+    every_s: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[BatchPhoto | Unusable | None]:
+    """Yield what `look` finds, each photo once for each state of its file; None while there is nothing new. No end.
+
+    It looks again and again rather than asking the system for events: that also works on network drives and buckets. A
+    file is taken when it has not changed between two looks, so that one still being copied is left alone. Each problem
+    is yielded once.
+    """
+    taken: dict[str, Status] = {}
+    last: dict[str, Status] = {}
+    problems: set[Unusable] = set()
+    while True:
+        now: dict[str, Status] = {}
+        for found in look():
+            if isinstance(found, Unusable):
+                if found not in problems:
+                    problems.add(found)
+                    yield found
+                continue
+            try:
+                status = status_of(found.photo)
+            except InvalidInput:  # perhaps at the next look
+                continue
+            if status is None or taken.get(found.photo) == status:
+                continue
+            now[found.photo] = status
+            if last.get(found.photo) == status and status.size > 0:
+                taken[found.photo] = status
+                yield found
+        last = now
+        until = clock() + every_s
+        yield None
+        while clock() < until:
+            yield None
+
+
+def _trees_and_files(sources: Sequence[str]) -> tuple[list[_Tree], list[str]]:
     trees, files = [], []
     for source in sources:
-        root, pattern = source, "*"
+        root, pattern = source, "**"
         if has_magic(source) and not _exists(source):
             parts = source.split("/")
             fixed = next(index for index, part in enumerate(parts) if has_magic(part))
             root, pattern = "/".join(parts[:fixed]) or ("/" if source.startswith("/") else "."), "/".join(parts[fixed:])
         require(_exists(root), f"{source}: expected a photo, a folder or a pattern, found none there")
         if _is_folder(root):
+            pattern = "**" if pattern == "*" else pattern  # also what is below the folders that it names
             name = PurePath(root.partition("://")[2] if is_url(root) else os.path.realpath(root)).name
             trees.append(_Tree(root, pattern, f"{name}/" if len(sources) > 1 else ""))
         else:
@@ -82,53 +124,43 @@ def _sorted_out(sources: Sequence[str]) -> tuple[list[_Tree], list[str]]:
     return trees, files
 
 
-def _walked(tree: _Tree, destination: str, exclude: Sequence[str]) -> Iterator[Found | Problem]:
-    walk = _objects(tree.root) if is_url(tree.root) else _files(tree.root, destination)
-    for found in walk:
-        if isinstance(found, Problem):
+def _walked(tree: _Tree, destination: str, exclude: Sequence[str]) -> Iterator[BatchPhoto | Unusable]:
+    for found in _objects(tree.root) if is_url(tree.root) else _files(tree.root, destination):
+        if isinstance(found, Unusable):
             yield found
             continue
         place, relative = found
-        name = relative.rpartition("/")[2]
         if is_url(destination) and place.startswith(f"{destination}/"):
             continue
-        if not _is_photo(name) or not _matches(relative, tree.pattern):
+        parts = relative.split("/")
+        if any(fnmatch(parts[-1], pattern) or fnmatch(relative, pattern) for pattern in exclude):
             continue
-        if any(fnmatch(name, pattern) or fnmatch(relative, pattern) for pattern in exclude):
-            continue
-        yield _result(place, tree.prefix + relative)
+        if parts[-1].lower().endswith(_PHOTOS) and _match(parts, tree.pattern.split("/")):
+            yield _with_result(place, tree.prefix + relative)
 
 
-def _files(root: str, destination: str) -> Iterator[tuple[str, str] | Problem]:
+def _files(root: str, destination: str) -> Iterator[tuple[str, str] | Unusable]:
     """(path, path relative to the root) of every file below a folder, its own before its folders'."""
     seen = {os.path.realpath(destination)}
-    waiting = [(root, "")]
-    while waiting:
-        folder, relative = waiting.pop()
+    errors: list[OSError] = []
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=errors.append):
+        while errors:
+            yield _unreadable(errors.pop(0))
         real = os.path.realpath(folder)
         if real in seen:
+            folders.clear()
             continue
         seen.add(real)
-        try:
-            with os.scandir(folder) as entries:
-                inside = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            yield Problem(folder, f"cannot be read ({error.strerror})")
-            continue
-        folders = []
-        for entry in inside:
-            if entry.name.startswith("."):
-                continue
-            try:
-                is_folder, is_file = entry.is_dir(), entry.is_file()
-            except OSError as error:  # a link to itself
-                yield Problem(entry.path, f"cannot be read ({error.strerror})")
-                continue
-            if is_folder:
-                folders.append((entry.path, f"{relative}{entry.name}/"))
-            elif is_file:
-                yield entry.path, relative + entry.name
-        waiting += reversed(folders)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = os.path.join(folder, name)  # noqa: PTH118
+            if not name.startswith(".") and os.path.isfile(path):  # noqa: PTH113  neither pipes nor broken links
+                yield path, PurePath(path).relative_to(root).as_posix()
+    yield from map(_unreadable, errors)
+
+
+def _unreadable(error: OSError) -> Unusable:
+    return Unusable(str(error.filename), f"cannot be read ({error.strerror})")
 
 
 def _objects(root: str) -> Iterator[tuple[str, str]]:
@@ -141,40 +173,32 @@ def _objects(root: str) -> Iterator[tuple[str, str]]:
             yield root + below, relative
 
 
-def _named_one_by_one(places: Sequence[str]) -> Iterator[Found | Problem]:
+def _named_one_by_one(places: Sequence[str]) -> Iterator[BatchPhoto | Unusable]:
     parts = [(place if is_url(place) else os.path.abspath(place)).split("/") for place in places]  # noqa: PTH100
     shared = 0
     while parts and all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
         shared += 1
     for place, part in zip(places, parts, strict=True):
-        yield _result(place, "/".join(part[shared:]))
+        yield _with_result(place, "/".join(part[shared:]))
 
 
-def _result(place: str, relative: str) -> Found | Problem:
+def _with_result(place: str, relative: str) -> BatchPhoto | Unusable:
     folder, _, name = relative.rpartition("/")
     if any(part in ("", "..", ".") for part in folder.split("/") if folder) or "\0" in relative or name in ("", ".."):
-        return Problem(place, "expected a name that stays below the destination")
+        return Unusable(place, "expected a name that stays below the destination")
     result = result_name(PurePath(name))
-    return Found(place, f"{folder}/{result}" if folder else result)
+    return BatchPhoto(place, f"{folder}/{result}" if folder else result)
 
 
-def _matches(relative: str, pattern: str) -> bool:
-    """Whether a relative path matches a shell's pattern, in which ** stands for any folders, also none."""
-    if pattern == "*":
-        return True
-    return _parts_match(relative.split("/"), pattern.split("/"))
-
-
-def _parts_match(parts: list[str], patterns: list[str]) -> bool:
+def _match(parts: list[str], patterns: list[str]) -> bool:
+    """Whether the parts of a path match a shell's pattern, in which ** stands for any folders, also none."""
     if not patterns:
         return not parts
+    if patterns == ["**"]:
+        return True
     if patterns[0] == "**":
-        return any(_parts_match(parts[skip:], patterns[1:]) for skip in range(len(parts) + 1))
-    return bool(parts) and fnmatch(parts[0], patterns[0]) and _parts_match(parts[1:], patterns[1:])
-
-
-def _is_photo(name: str) -> bool:
-    return not name.startswith(".") and PurePath(name).suffix.lower() in _PHOTOS
+        return any(_match(parts[skip:], patterns[1:]) for skip in range(len(parts) + 1))
+    return bool(parts) and fnmatch(parts[0], patterns[0]) and _match(parts[1:], patterns[1:])
 
 
 def _exists(place: str) -> bool:

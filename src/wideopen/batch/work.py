@@ -1,4 +1,4 @@
-"""One photo of a batch: what a worker does, wherever it runs. The same bytes as `wideopen render` writes."""
+"""One photo of a batch: what a worker does, wherever it runs."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ from wideopen.batch.places import Status, digest_of, is_url, local_copy, local_r
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, WideopenError
 from wideopen.files.kept import sidecar_of
-from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import Given
 from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file
+from wideopen.workers import depths_of
 
 
 class Task(NamedTuple):
@@ -25,7 +25,7 @@ class Task(NamedTuple):
     out: str  # place
     target: str  # the result relative to the destination
     job: Job
-    before: Status | None = None  # what had the result's name when the task was made
+    before: Status | None = None  # the file that had the result's name when the task was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Inputs:
     places: tuple[str, ...]
 
     def statuses(self) -> tuple[Status | None, ...]:
-        """As they are now; None for one that is not there. Raises InvalidInput."""
+        """As they are now; None for a missing one. Raises InvalidInput."""
         return tuple(status_of(place) for place in self.places)
 
     def digest(self) -> str:
-        """Of what they hold. Raises InvalidInput for one that cannot be read."""
+        """Of their contents. Raises InvalidInput for one that cannot be read."""
         digests = [digest_of(place) for place in self.places]
         return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
@@ -47,7 +47,7 @@ class Inputs:
 def settings_hash(job: Job) -> str:
     """A hash of all settings that change a result, and of a weights file among them."""
     maps = job.maps.to_dict()
-    del maps["offline"]  # says how to get a model, not which
+    del maps["offline"]  # how to get a model, not which
     words = [job.lens.to_dict(), maps, job.output.to_dict(), job.backend, job.given.mattes is not None]
     if Path(job.maps.matting).is_file():
         words.append(digest_of(job.maps.matting))
@@ -68,37 +68,14 @@ def inputs_of(photo: str, job: Job) -> Inputs:
     try:
         matte = job.given.matte_of(file)
     except (InvalidInput, OSError):
-        matte = None  # told when it is rendered
+        matte = None  # refused when the photo is rendered
     beside = str(sidecar_of(file))
     kept = not is_url(photo) and os.path.isfile(beside)  # noqa: PTH113  False also for a name that is too long
     return Inputs((photo, *([str(matte)] if matte else []), *([beside] if kept else [])))
 
 
-def do(task: Task) -> dict[str, Any]:
-    """Render one photo; returns the report of `wideopen render --json`, with `digest` of the inputs and `result`.
-
-    A task that was finished already, by a worker that was lost before it could say so, is not done again. Raises
-    InvalidInput, WeightsError, BackendUnavailable.
-    """
-    inputs = inputs_of(task.photo, task.job)
-    digest = inputs.digest()
-    found = status_of(task.out)
-    if found is not None and found != task.before and found.size > 0:
-        return {"photo": task.photo, "out": task.out, "digest": digest, "result": found, "adopted": True}
-    notes = _Notes()
-    with local_copy(task.photo) as photo, local_result(task.out) as out:
-        try:
-            report = render_file(photo, out, task.job, depths=_depths(task.job), step=notes)
-        except WideopenError as error:  # with the places that the user knows, where these are copies
-            said = str(error).replace(str(photo), task.photo).replace(str(out), task.out)
-            raise type(error)(said) from error
-    report |= {"photo": task.photo, "out": task.out, "digest": digest, "result": status_of(task.out)}
-    report["notes"] = [*notes.lines, *report["notes"]]
-    return report
-
-
-def require_job(job: Job, places: Sequence[str]) -> None:
-    """Refuse what a batch to or from these places cannot do. Raises InvalidInput."""
+def require_local_originals(job: Job, places: Sequence[str]) -> None:
+    """Refuse --keep-depth to or from URLs: an original is named by its path. Raises InvalidInput."""
     remote = next((place for place in places if is_url(place)), None)
     require(
         remote is None or not job.output.keep_depth,
@@ -106,23 +83,44 @@ def require_job(job: Job, places: Sequence[str]) -> None:
     )
 
 
+def render_task(task: Task) -> dict[str, Any]:
+    """Render one photo; returns the report of `wideopen render --json`, with `digest` of the inputs and `result`.
+
+    A task that a lost worker has finished is not done again. Raises InvalidInput, WeightsError, BackendUnavailable.
+    """
+    if (report := finished_report(task)) is not None:
+        return report
+    digest = inputs_of(task.photo, task.job).digest()
+    notes = _Notes()
+    with local_copy(task.photo) as photo, local_result(task.out) as out:
+        try:
+            report = render_file(photo, out, task.job, depths=depths_of(task.job.maps), step=notes)
+        except WideopenError as error:  # with the places that the user knows, where these are copies
+            message = str(error).replace(str(photo), task.photo).replace(str(out), task.out)
+            raise type(error)(message) from error
+    report |= {"photo": task.photo, "out": task.out, "digest": digest, "result": status_of(task.out)}
+    report["notes"] = [*notes.lines, *report["notes"]]
+    return report
+
+
+def finished_report(task: Task) -> dict[str, Any] | None:
+    """The report of a task that a worker finished, but was lost before it could report; None for any other.
+
+    Raises InvalidInput for inputs that cannot be read.
+    """
+    found = status_of(task.out)
+    if found is None or found == task.before or found.size == 0:
+        return None
+    digest = inputs_of(task.photo, task.job).digest()
+    return {"photo": task.photo, "out": task.out, "digest": digest, "result": found, "adopted": True}
+
+
 class _Notes(Steps):
-    """Collects what the user should know."""
+    """Collects notes for the report."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def note(self, line: str) -> None:
-        """Keep one line for the report."""
+        """Keep one line."""
         self.lines.append(line)
-
-
-_KNOWN: dict[tuple[str, bool], Depths] = {}
-
-
-def _depths(job: Job) -> Depths:
-    """The source of depth of this process's photos: a model that cannot be had is asked for once, not per photo."""
-    key = (job.maps.depth, job.maps.offline)
-    if key not in _KNOWN:
-        _KNOWN[key] = Depths(job.maps.depth, offline=job.maps.offline)
-    return _KNOWN[key]

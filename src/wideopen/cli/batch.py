@@ -13,10 +13,10 @@ from wideopen.cli.chosen import PresetName, lens_settings
 if TYPE_CHECKING:
     from wideopen.batch.local import Engine
     from wideopen.batch.manifest import Manifest
-    from wideopen.batch.walk import Found, Problem
+    from wideopen.batch.walk import BatchPhoto, Unusable
     from wideopen.session.render_file import Job
 
-    _MakeEngine = Callable[[list[Found | Problem] | None], tuple[Engine, Job]]
+    _MakeEngine = Callable[[list[BatchPhoto | Unusable] | None], tuple[Engine, Job]]
 
 _TIMEOUT_S = 300.0
 _LOOK_EVERY_S = 2.0
@@ -202,13 +202,12 @@ def _engine_maker(
 
 
 def _local_engine(
-    found: "list[Found | Problem]", job: "Job", workers: int | None, timeout_s: float | None
+    found: "list[BatchPhoto | Unusable]", job: "Job", workers: int | None, timeout_s: float | None
 ) -> "tuple[Engine, Job]":
     """Workers for these photos, and the job with the largest photo that the memory of each of them allows."""
     from dataclasses import replace
 
-    from wideopen.batch.local import LocalEngine, warm_up_of
-    from wideopen.batch.worker_memory import megapixels_for, worker_mb
+    from wideopen.batch.local import LocalEngine, megapixels_for, warm_up_of, worker_mb
     from wideopen.cli.notes import warn
     from wideopen.workers import Workers, pool_size
     from wideopen.workers.size import SHARE, usable_memory_mb
@@ -228,18 +227,18 @@ def _run(work: _Work, job: "Job", make_engine: "_MakeEngine") -> int:
     from contextlib import ExitStack
 
     from wideopen.batch.run import Batch
-    from wideopen.batch.watch import watched
-    from wideopen.batch.work import require_job
+    from wideopen.batch.walk import watched
+    from wideopen.batch.work import require_local_originals
     from wideopen.checks import require
-    from wideopen.cli.batch_report import signals_ask, teller
+    from wideopen.cli.batch_report import batch_report, stop_on_signals
 
     require(bool(work.sources or work.listed), "batch: expected SRC and DST, found one place only")
-    require_job(job, [*work.sources, *work.listed, work.destination])
+    require_local_originals(job, [*work.sources, *work.listed, work.destination])
     look = _look(work)
     if work.watch_s is None:
         found = list(look())
         require(bool(found), f"{' '.join(work.sources)}: expected photos, found none")
-        todo: Iterator[Found | Problem | None] = iter(found)
+        todo: Iterator[BatchPhoto | Unusable | None] = iter(found)
     else:
         require(work.watch_s > 0, f"--watch-seconds: expected more than 0, found {work.watch_s:g}")
         found = None
@@ -247,19 +246,19 @@ def _run(work: _Work, job: "Job", make_engine: "_MakeEngine") -> int:
     with ExitStack() as stack:
         manifest = stack.enter_context(_manifest(work, overwrite=job.overwrite))
         total = None if found is None else len(found)
-        told = stack.enter_context(teller(work.report, as_json=work.as_json, total=total))
+        report = stack.enter_context(batch_report(work.report, as_json=work.as_json, total=total))
         engine, job = make_engine(found)
         stack.callback(engine.end)
-        stop, caught = stack.enter_context(signals_ask())
-        Batch(job, work.destination, manifest, told).run(todo, engine, stop)
-        told.finish(work.destination, interrupted=bool(caught))
-    return 128 + caught[0] if caught else 2 if told.counts.failed else 0
+        stop, caught = stack.enter_context(stop_on_signals())
+        Batch(job, work.destination, manifest, report).run(todo, engine, stop)
+        report.finish(work.destination, interrupted=bool(caught))
+    return 128 + caught[0] if caught else 2 if report.failed_count else 0
 
 
-def _look(work: _Work) -> "Callable[[], Iterator[Found | Problem]]":
+def _look(work: _Work) -> "Callable[[], Iterator[BatchPhoto | Unusable]]":
     from wideopen.batch.walk import find_photos
 
-    def look() -> "Iterator[Found | Problem]":
+    def look() -> "Iterator[BatchPhoto | Unusable]":
         return find_photos(work.sources, work.destination, listed=work.listed, exclude=work.exclude)
 
     return look
@@ -283,10 +282,10 @@ def _manifest(work: _Work, *, overwrite: bool) -> "Manifest":
     if path is None and is_url(place):
         path = Path(f"wideopen-batch-{hashlib.sha256(place.encode()).hexdigest()[:12]}.jsonl")
     manifest = Manifest(path or Path(place) / ".wideopen-batch.jsonl", anew=overwrite and not work.resume)
-    if manifest.entries and not work.resume:
+    if manifest.records and not work.resume:
         manifest.close()
         raise InvalidInput(
             f"{work.destination}: expected --resume (go on) or --overwrite (start anew), found what an earlier batch "
-            f"made of {len(manifest.entries)} photos"
+            f"made of {len(manifest.records)} photos"
         )
     return manifest

@@ -1,112 +1,129 @@
-"""What `wideopen batch` shows: a bar with rate and time left on a terminal, else a line now and then."""
+"""What `wideopen batch` shows: a bar with rate and time left on a terminal, else a line now and then; and its JSON."""
 
+import json
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from wideopen.batch.local import Stop
-from wideopen.batch.tally import Counts, JsonLines
 from wideopen.cli.notes import warn
 from wideopen.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_SAY_EVERY_S = 30.0
+_LINE_EVERY_S = 30.0
 
 
-class Teller:
-    """Counts, prints and writes what happens to the photos of a batch."""
+class BatchReport:
+    """A `batch.run.Listener` that counts, prints and writes what happens to the photos of a batch."""
 
-    def __init__(self, counts: Counts, lines: list[JsonLines], bar: "Progress | None", *, quiet: bool) -> None:
-        """`quiet`: the summary is not printed, because stdout is for JSON."""
-        self.counts = counts
-        self._lines = lines
+    def __init__(self, total: int | None, files: list[TextIO], bar: "Progress | None", *, as_json: bool) -> None:
+        """`total` photos, if known; a line of JSON each goes to `files`. `as_json`: stdout is for JSON alone."""
+        self.done_count = self.skipped_count = self.failed_count = 0
+        self._adopted = self._noted = 0
+        self._peaks_mb: dict[int, float] = {}  # by worker
+        self._total = total
+        self._files = files
         self._bar = bar
-        self._task = None if bar is None else bar.add_task("starting workers", total=counts.total)
-        self._quiet = quiet
-        self._said = time.monotonic()
-        self._noted = 0
+        self._task = None if bar is None else bar.add_task("starting workers", total=total)
+        self._as_json = as_json
+        self._started = self._last_line = time.monotonic()
+        self._first = self._last = 0.0  # times of results
 
     def done(self, report: dict[str, Any]) -> None:
         """As `run.Listener`."""
-        self.counts.note_done(report)
+        self._last = time.monotonic()
+        self._first = self._first or self._last
+        self.done_count += 1
+        self._adopted += bool(report.get("adopted"))
         self._noted += bool(report.get("notes"))
-        for lines in self._lines:
-            lines.done(report)
+        if "worker" in report:
+            worker = report["worker"]
+            self._peaks_mb[worker] = max(self._peaks_mb.get(worker, 0.0), report["peak_mb"])
+        self._write({"status": "done", **report})
 
     def skipped(self, photo: str, out: str) -> None:
         """As `run.Listener`."""
-        self.counts.skipped += 1
-        for lines in self._lines:
-            lines.skipped(photo, out)
+        self.skipped_count += 1
+        self._write({"status": "skipped", "photo": photo, "out": out})
 
     def failed(self, photo: str, reason: str) -> None:
         """As `run.Listener`; one line on stderr."""
-        self.counts.failed += 1
-        for lines in self._lines:
-            lines.failed(photo, reason)
+        self.failed_count += 1
+        self._write({"status": "failed", "photo": photo, "reason": reason})
         warn(f"wideopen: {reason}")
 
     def tick(self) -> None:
         """As `run.Listener`."""
         if self._bar is not None and self._task is not None:
-            seen = self.counts.done + self.counts.skipped + self.counts.failed
+            seen = self.done_count + self.skipped_count + self.failed_count
             self._bar.update(self._task, completed=seen, description=self._words())
-        elif time.monotonic() - self._said >= _SAY_EVERY_S:
-            self._said = time.monotonic()
+        elif time.monotonic() - self._last_line >= _LINE_EVERY_S:
+            self._last_line = time.monotonic()
             warn(self._words())
 
     def finish(self, destination: str, *, interrupted: bool) -> None:
         """The summary."""
-        for lines in self._lines:
-            lines.summary(self.counts)
-        if self._quiet:
+        seconds, rate = time.monotonic() - self._started, self.rate
+        peak_mb = max(self._peaks_mb.values(), default=None)
+        summary: dict[str, Any] = {"done": self.done_count, "adopted": self._adopted, "skipped": self.skipped_count}
+        summary |= {"failed": self.failed_count, "seconds": round(seconds, 3)}
+        summary |= {"per_second": None if rate is None else round(rate, 3)}
+        self._write({"status": "summary", **summary, "workers": len(self._peaks_mb), "peak_mb": peak_mb})
+        if self._as_json:
             return
-        counts = self.counts
-        rate = "" if counts.rate is None else f", {counts.rate:.2f} a second"
-        parts = [
-            f"{counts.done} photo{'' if counts.done == 1 else 's'} in {counts.seconds:.1f} s{rate}, into {destination}"
-        ]
-        parts += [f"{counts.skipped} done before"] if counts.skipped else []
-        parts += [f"{counts.failed} failed"] if counts.failed else []
+        each = "" if rate is None else f", {rate:.2f} a second"
+        photos = f"{self.done_count} photo{'' if self.done_count == 1 else 's'}"
+        parts = [f"{photos} in {seconds:.1f} s{each}, into {destination}"]
+        parts += [f"{self.skipped_count} done before"] if self.skipped_count else []
+        parts += [f"{self.failed_count} failed"] if self.failed_count else []
         parts += [f"{self._noted} with notes (--report has them)"] if self._noted else []
-        if counts.peaks_mb:
-            most = max(counts.peaks_mb.values())
-            parts.append(f"{len(counts.peaks_mb)} workers, each with at most {most:.0f} MB")
+        parts += [] if peak_mb is None else [f"{len(self._peaks_mb)} workers, each with at most {peak_mb:.0f} MB"]
         typer.echo("; ".join(parts))
         if interrupted:
             warn("wideopen: interrupted; --resume does the rest")
 
+    @property
+    def rate(self) -> float | None:
+        """Results a second since the first one, so without the workers' start; None until there are two."""
+        return None if self._last <= self._first else (self.done_count - 1) / (self._last - self._first)
+
     def _words(self) -> str:
         """One line: how far, how fast, how long still."""
-        counts = self.counts
-        if not counts.done and not counts.failed and not counts.skipped:
-            return "starting workers (the very first run compiles kernels, some 25 s)"
-        of = "" if counts.total is None else f" of {counts.total}"
-        words = [f"{counts.done + counts.skipped}{of} done"]
-        words += [f"{counts.failed} failed"] if counts.failed else []
-        words += [] if counts.rate is None else [f"{counts.rate:.2f} a second"]
-        words += [] if counts.seconds_left is None else [f"{_clock(counts.seconds_left)} left"]
+        seen = self.done_count + self.skipped_count
+        if not seen and not self.failed_count:
+            return "starting workers (first run only: compiling the kernels adds some 25 s)"
+        words = [f"{seen}{'' if self._total is None else f' of {self._total}'} done"]
+        words += [f"{self.failed_count} failed"] if self.failed_count else []
+        if self.rate is not None:
+            words.append(f"{self.rate:.2f} a second")
+            if self._total is not None:
+                words.append(f"{_clock(max(0, self._total - seen - self.failed_count) / self.rate)} left")
         return ", ".join(words)
+
+    def _write(self, values: dict[str, Any]) -> None:
+        for file in self._files:
+            file.write(json.dumps(values) + "\n")
+            file.flush()
 
 
 @contextmanager
-def teller(report: Path | None, *, as_json: bool, total: int | None) -> Iterator[Teller]:
-    """Yield what is told of the photos. `report` is appended to. Raises InvalidInput where it cannot be written."""
+def batch_report(file: Path | None, *, as_json: bool, total: int | None) -> Iterator[BatchReport]:
+    """Yield the report of a batch; `file` is appended to. Raises InvalidInput where it cannot be written."""
     with ExitStack() as stack:
-        lines = [JsonLines(sys.stdout)] if as_json else []
-        if report is not None:
+        files: list[TextIO] = [sys.stdout] if as_json else []
+        if file is not None:
             try:
-                lines.append(JsonLines(stack.enter_context(report.open("a", encoding="ascii"))))
+                files.append(stack.enter_context(file.open("a", encoding="ascii")))
             except OSError as error:
-                raise InvalidInput(f"--report: {report} cannot be written ({error.strerror})") from error
+                raise InvalidInput(f"--report: {file} cannot be written ({error.strerror})") from error
         bar = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -115,11 +132,11 @@ def teller(report: Path | None, *, as_json: bool, total: int | None) -> Iterator
             columns = (SpinnerColumn(), BarColumn(bar_width=30), TextColumn("{task.description}"))
             console = Console(stderr=True)
             bar = stack.enter_context(Progress(*columns, console=console, transient=True, redirect_stderr=True))
-        yield Teller(Counts(total=total), lines, bar, quiet=as_json)
+        yield BatchReport(total, files, bar, as_json=as_json)
 
 
 @contextmanager
-def signals_ask() -> Iterator[tuple[Stop, list[int]]]:
+def stop_on_signals() -> Iterator[tuple[Stop, list[int]]]:
     """Yield a `Stop` that SIGINT and SIGTERM ask, and the signals that came: once to end soon, twice to end now.
 
     A third raises KeyboardInterrupt, wherever the program waits.
