@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/disparity.md: disparity from the matte alone, and disparity cleaned along the matte.
+"""Draw the pictures of docs/depth.md: disparity from the matte alone, and disparity cleaned along the matte.
 
 Photos are drawn here, or scikit-image's astronaut (NASA, public domain), whose matte the network that ships predicts.
 Run with `python benchmarks/disparity_pictures.py`; extra `demo`.
@@ -17,7 +17,7 @@ from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
 from wideopen.disparity import filter_along_matte, planar
 
-IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 GAP_PX = 6
 PAINTS = ([0.05, 0.08, 0.2], [0.3, 0.07, 0.05], [0.06, 0.2, 0.1])
 BLUR = 0.03

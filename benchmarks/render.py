@@ -204,7 +204,7 @@ def draw(result: dict, folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print, and write benchmarks/results/render.json and docs/images/performance.png."""
+    """Measure, print, and write benchmarks/results/render.json and docs/pictures/performance.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="up to 3 megapixels, nothing written")
@@ -219,7 +219,7 @@ def main() -> None:
     print(json.dumps({name: result[name] for name in ("curves", "others", "memory")}, indent=1))
     if not options.quick:
         root = Path(__file__).resolve().parents[1]
-        draw(result, root / "docs" / "images")
+        draw(result, root / "docs" / "pictures")
         (root / "benchmarks" / "results" / "render.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
 
 

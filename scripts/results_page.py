@@ -69,9 +69,9 @@ def pairs(folder: Path) -> Iterator[str]:
     """Ours, tuned and not, beside others, on the lens benchmark's judge half."""
     yield from ("## Held-out ray-traced pairs", "")
     yield (
-        "The judge half of the [lens benchmark](lens-benchmark.md) (`benchmarks/lens/export.py`, then "
-        "`benchmarks/pairs.py`); matte and disparity are exact. Presets were tuned on the other half: `paper` with the "
-        "subject in focus, clamped rays; `thin-lens` against true radiance."
+        "The judge half of the [lens benchmark](evaluation.md#the-lens-benchmark-ray-traced-truth) "
+        "(`benchmarks/lens/export.py`, then `benchmarks/pairs.py`); matte and disparity are exact. Presets were tuned "
+        "on the other half: `paper` with the subject in focus, clamped rays; `thin-lens` against true radiance."
     )
     for name, title in PAIRS.items():
         data = load(folder, name)

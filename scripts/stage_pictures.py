@@ -1,6 +1,6 @@
-"""Draw docs/images/stage_*.jpg, every stage of the method on one portrait, for docs/stages.md.
+"""Draw docs/pictures/stage_*.jpg, every stage of the method on one portrait, for docs/method.md.
 
-Run: python scripts/stage_pictures.py docs/images
+Run: python scripts/stage_pictures.py docs/pictures
 The portrait is scikit-image's astronaut (NASA, public domain). No depth network is needed: its disparity is the planar
 one, smeared over the outline as a network's is.
 """

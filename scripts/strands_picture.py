@@ -1,6 +1,6 @@
-"""Draw docs/images/strands.jpg: hair of each kind on the astronaut and alone, photos above their mattes.
+"""Draw docs/pictures/strands.jpg: hair of each kind on the astronaut and alone, photos above their mattes.
 
-Run: python scripts/strands_picture.py docs/images/strands.jpg
+Run: python scripts/strands_picture.py docs/pictures/strands.jpg
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""Draw docs/images/unusual.jpg: photos unlike those of the training, their mattes, and the subject alone.
+"""Draw docs/pictures/unusual.jpg: photos unlike those of the training, their mattes, and the subject alone.
 
-Run: python scripts/unusual_mattes.py docs/images/unusual.jpg [WEIGHTS]
+Run: python scripts/unusual_mattes.py docs/pictures/unusual.jpg [WEIGHTS]
 The woman is scikit-image's astronaut (NASA), changed as each title says; the photographer and what shows nobody are its
 other photos. Nothing here was trained on.
 """

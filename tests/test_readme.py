@@ -1,4 +1,4 @@
-"""Every example of the README and of the quick start runs, in order, in a folder with a small portrait."""
+"""Every example of the README runs, in order, in a folder with a small portrait."""
 
 import glob
 import re
@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from wideopen.cli import run
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/index.md"]
+PAGES = ["README.md"]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 
 Renders what the cache lacks (needs the extra `bench` and LLVM; can be stopped and goes on), runs the methods, prints
 the table, writes the JSON and the picture of the worst case. What scenes, truths and columns are:
-docs/lens-benchmark.md.
+docs/evaluation.md.
 """
 
 import argparse
@@ -134,14 +134,14 @@ def report(cases: list[Case]) -> dict[str, Any]:
 
 
 def document(folder: Path, lines: str, cases: list[Case]) -> None:
-    """Put the tables between their marks in lens-benchmark.md, and the pictures into images/."""
-    page = folder / "lens-benchmark.md"
+    """Put the tables between their marks in evaluation.md, and the pictures into pictures/."""
+    page = folder / "evaluation.md"
     before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         sys.exit(f"{page}: expected {BEGIN} and {END}, found at most one")
     page.write_text(f"{before}{BEGIN}\n{lines}\n\n{END}{after}", encoding="utf-8")
-    pictures.write(folder / "images", cases)
+    pictures.write(folder / "pictures", cases)
 
 
 def main() -> None:
@@ -151,9 +151,7 @@ def main() -> None:
     parser.add_argument("--scenes", nargs="+", choices=sorted(SCENES), default=None, help="these only, of any set")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="folder of renders (%(default)s)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON (%(default)s)")
-    parser.add_argument(
-        "--docs", type=Path, default=None, help="folder whose lens-benchmark.md and images/ are updated"
-    )
+    parser.add_argument("--docs", type=Path, default=None, help="folder whose evaluation.md and pictures/ are updated")
     parser.add_argument(
         "--floor", type=float, default=FLOOR_DB, help="dB at which a truth is good enough (%(default)s)"
     )

@@ -1,4 +1,4 @@
-"""What nobody should put into a folder of photos; docs/reliability.md has a table of what a batch makes of it."""
+"""What nobody should put into a folder of photos; docs/batch.md has a table of what a batch makes of it."""
 
 import gzip
 import io

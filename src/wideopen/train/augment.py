@@ -54,7 +54,7 @@ class Chances:
 
 
 WITH_THINGS = {"things": 0.15, "held": 0.1}
-"""Chances where there are cut-outs of things. Not for all: a trial lost parts of people by it (docs/model-card.md)."""
+"""Chances where there are cut-outs of things. Off without them: a trial lost parts of people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ PRESETS: dict[str, MattingConfig] = {
         detail_image=True,
         gates=2,
         head_channels=16,
-        size=512,  # what it was trained on; larger sizes lose portraits (docs/model-card.md)
+        size=512,  # what it was trained on; larger sizes lose portraits (docs/model-card-mobile.md)
         first_size=512,
     ),
 }
