@@ -27,6 +27,7 @@ from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
 from wideopen.evals.measures import displayed, edge_band, psnr
+from wideopen.settings import MapSettings
 
 NEAR, FAR = 0.9, 0.2
 RADIUS_PX = 20.0  # of what is out of focus
@@ -115,9 +116,9 @@ def blur_and_paste(layers: Layers, focus: str) -> np.ndarray:
 def ours(layers: Layers, focus: str, look: str) -> np.ndarray:
     """`wideopen` with the given look."""
     disparity = np.where(layers.alpha > 0.5, np.float32(NEAR), np.float32(FAR))
-    scene = analyze(layers.photo, matte=layers.alpha, disparity=disparity, filter_disparity=False)
+    scene = analyze(layers.photo, MapSettings(filter_disparity=False), matte=layers.alpha, disparity=disparity)
     radius = RADIUS_PX / (NEAR - FAR) / max(layers.alpha.shape)
-    return render(scene, Lens(focus_disparity=FOCUS[focus], max_radius=radius, look=look, highlights=0.0))
+    return render(scene, Lens(focus_disparity=FOCUS[focus], max_radius=radius, look=look, highlights=0.0, grain=0.0))
 
 
 METHODS = {

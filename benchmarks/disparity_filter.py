@@ -27,6 +27,7 @@ from provenance import provenance
 from wideopen.checks import F32
 from wideopen.color import srgb_decode
 from wideopen.disparity import filter_along_matte
+from wideopen.matting.inference import MattingSettings
 
 SUBJECT, WALL = 0.8, 0.25
 KINDS = ("alone", "beside another", "holds a thing")
@@ -102,12 +103,12 @@ def _summary(figures: list[Figures]) -> dict[str, float]:
 
 def missed(found: list[tuple[str, Truth]]) -> dict[str, float]:
     """Of the subject's pixels that a predicted matte misses in the ring: the share left at the subject's disparity."""
-    from wideopen.matting.predict import predict_matte
+    from wideopen.matting.find_matte import predict_matte
     from wideopen.photo import Photo, srgb_u8
 
     kept: dict[str, list[tuple[int, int]]] = {name: [] for name in ("before", *FILTERS)}
     for seed, (_, truth) in enumerate(found):
-        alpha = predict_matte(srgb_u8(Photo(rgb=truth.photo)), weights="mobile", device="cpu")
+        alpha = predict_matte(srgb_u8(Photo(rgb=truth.photo)), MattingSettings(matting="mobile", device="cpu"))
         before, ideal = degraded(truth, NETWORKS["widened"], seed)
         given = Truth(photo=truth.photo, alpha=alpha, exact=truth.exact)
         lost = (truth.alpha > 0.9) & (alpha < 0.1) & (ideal > SUBJECT - 0.1)

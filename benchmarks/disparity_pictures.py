@@ -16,6 +16,7 @@ from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
 from wideopen.disparity import filter_along_matte, planar
+from wideopen.matting.inference import MattingSettings
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 GAP_PX = 6
@@ -62,17 +63,19 @@ def standing(x: float, tall: float, **rest: bool) -> F32:
 
 def astronaut() -> tuple[F32, F32]:
     """(photo, matte as predicted)."""
-    from wideopen.matting.predict import predict_matte
+    from wideopen.matting.find_matte import predict_matte
 
     codes = skimage.data.astronaut()
-    return srgb_decode(codes / 255.0).astype(np.float32), predict_matte(codes, weights="mobile", device="cpu")
+    return srgb_decode(codes / 255.0).astype(np.float32), predict_matte(
+        codes, MattingSettings(matting="mobile", device="cpu")
+    )
 
 
 def bokeh(photo: F32, matte: F32) -> np.ndarray:
     """The photo with the subject in focus, its disparity made from the matte."""
     scene = analyze(photo, matte=matte)
     focus, reach = scene.focus_on_subject()
-    return shown(render(scene, Lens(focus_disparity=focus, focus_range=reach, max_radius=BLUR)))
+    return shown(render(scene, Lens(focus_disparity=focus, focus_range=reach, max_radius=BLUR, grain=0.0)))
 
 
 def planar_pictures() -> None:

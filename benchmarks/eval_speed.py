@@ -24,6 +24,7 @@ from lens.export import codes
 from provenance import provenance
 from wideopen import Lens, analyze, render
 from wideopen.color import srgb_decode, srgb_encode
+from wideopen.settings import MapSettings
 
 RESULTS = Path(__file__).with_name("results") / "eval_speed.json"
 LIMITS_S = {"eval bokeh": 180.0, "tune": 1200.0}
@@ -42,8 +43,8 @@ def make_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
         matte = np.clip((0.35 - edge) * 60 + 0.5, 0, 1).astype(np.float32)
         disparity = np.where(matte > 0.5, np.float32(0.8), 0.5 * y / height).astype(np.float32)
         light = srgb_decode(np.rint(photo * 255) / 255).astype(np.float32)
-        scene = analyze(light, matte=matte, disparity=disparity, filter_disparity=False)
-        truth = render(scene, Lens(focus_disparity=0.8, max_radius=0.02, highlights=0.5))
+        scene = analyze(light, MapSettings(filter_disparity=False), matte=matte, disparity=disparity)
+        truth = render(scene, Lens(focus_disparity=0.8, max_radius=0.02, highlights=0.5, grain=0.0))
         for kind, values, top in (
             ("sharp", photo, 255),
             ("bokeh", srgb_encode(np.clip(truth, 0, 1)), 255),

@@ -26,6 +26,7 @@ from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
 from wideopen.evals.measures import displayed, edge_band, psnr
+from wideopen.settings import MapSettings
 
 DISPARITY = {"background": 0.1, "mid-ground": 0.4, "subject": 0.7, "front": 1.0}
 FOCUS = ("subject", "front", "background")
@@ -182,8 +183,10 @@ def truth(layers: Stack, focus: float) -> np.ndarray:
 
 def ours(layers: Stack, focus: float, degraded: bool) -> np.ndarray:
     """`wideopen`, thin lens; a network's disparity is cleaned along the matte, as by default."""
-    scene = analyze(layers.photo, matte=layers.matte, disparity=layers.disparity(degraded), filter_disparity=degraded)
-    return render(scene, Lens(focus_disparity=focus, max_radius=RADIUS_PX / SIDE, highlights=0.0))
+    scene = analyze(
+        layers.photo, MapSettings(filter_disparity=degraded), matte=layers.matte, disparity=layers.disparity(degraded)
+    )
+    return render(scene, Lens(focus_disparity=focus, max_radius=RADIUS_PX / SIDE, highlights=0.0, grain=0.0))
 
 
 METHODS = {

@@ -18,24 +18,29 @@ import time
 from pathlib import Path
 
 from provenance import ROOT, provenance
+from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.variants import SHIPPED
 
 FIRST = """import sys, time; start = time.perf_counter()
 import numpy as np
-from wideopen.matting.predict import predict_matte
-predict_matte(np.zeros((512, 384, 3), np.uint8), weights=sys.argv[1], backend=sys.argv[2], device="cpu")
+from wideopen.matting.find_matte import predict_matte
+from wideopen.matting.inference import MattingSettings
+settings = MattingSettings(matting=sys.argv[1], matting_backend=sys.argv[2], device="cpu")
+predict_matte(np.zeros((512, 384, 3), np.uint8), settings)
 print(time.perf_counter() - start)"""
 
 ALONE = """import resource, statistics, sys, time
 import cv2
 from skimage import data
-from wideopen.matting import predict
+from wideopen.matting.find_matte import predict_matte
+from wideopen.matting.inference import MattingSettings
 weights, width, height, size, tiles, runs = sys.argv[1], *(int(word) for word in sys.argv[2:])
 photo = cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_CUBIC)
 seconds = []
+network = {"matting": weights, "matting_size": size or None, "matting_stages": 3, "matting_tiles": bool(tiles)}
 for _ in range(runs + 1):
     start = time.perf_counter()
-    predict.predict_matte(photo, weights=weights, size=size or None, stages=3, tiles=bool(tiles), device="cpu")
+    predict_matte(photo, MattingSettings(**network, device="cpu"))
     seconds.append(time.perf_counter() - start)
 print(statistics.median(seconds[1:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"""
 CASES = {  # width, height, long side for the network (0: the weights' own), tiles
@@ -65,13 +70,13 @@ def first(weights: str, backend: str) -> float:
 
 def warm(photo, files: dict[str, str], size: int, runs: int) -> list[dict]:
     """Seconds of a matte with everything loaded, for each backend."""
-    from wideopen.matting.predict import predict_matte
+    from wideopen.matting.find_matte import predict_matte
 
     seconds: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(runs + 1):
         for name, weights in files.items():
             start = time.perf_counter()
-            predict_matte(photo, weights=weights, size=size, device="cpu")
+            predict_matte(photo, MattingSettings(matting=weights, matting_size=size, device="cpu"))
             seconds[name].append(time.perf_counter() - start)
     return [
         {
@@ -88,13 +93,13 @@ def warm(photo, files: dict[str, str], size: int, runs: int) -> list[dict]:
 
 def enlarged(photo, size: int, runs: int) -> dict:
     """Median seconds of a matte of 12 megapixels, along the photo's edges and without, and the most memory used."""
-    from wideopen.matting.predict import predict_matte
+    from wideopen.matting.find_matte import predict_matte
 
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(runs + 1):
         for edges, times in seconds.items():
             start = time.perf_counter()
-            predict_matte(photo, size=size, edges=edges, device="cpu")
+            predict_matte(photo, MattingSettings(matting_size=size, matting_edges=edges, device="cpu"))
             times.append(time.perf_counter() - start)
     median = {edges: statistics.median(times[1:]) for edges, times in seconds.items()}
     return {

@@ -31,6 +31,7 @@ from wideopen.files import read, read_disparity, read_matte
 from wideopen.optics import signed_radius
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import plane_position, plane_weight, thin_lens_planes
+from wideopen.settings import MapSettings
 
 SIZES = {1: (1200, 900), 3: (2000, 1500), 8: (3840, 2160), 12: (4000, 3000), 50: (8192, 6144)}
 SHARE, FOCUS = 0.015, 0.8
@@ -48,14 +49,16 @@ def scene_of(megapixels: int) -> tuple[Scene, float]:
         maps = {"matte": read_matte(folder / "matte.png", size=size)}
         maps["disparity"] = read_disparity(folder / "disparity.png", size=size)
     start = time.perf_counter()
-    scene = analyze(photo, **maps, filter_disparity=False)
+    scene = analyze(photo, MapSettings(filter_disparity=False), **maps)
     return scene, time.perf_counter() - start
 
 
 def lens(scene: Scene, share: float = SHARE, look: str = "thin-lens", quality: str = "fast", planes: int = 32) -> Lens:
     """Return a lens with which the farthest pixel's radius is `share` of the long side."""
     farthest = float(np.abs(scene.disparity - FOCUS).max())
-    return Lens(focus_disparity=FOCUS, max_radius=share / farthest, look=look, quality=quality, planes=planes)
+    return Lens(
+        focus_disparity=FOCUS, max_radius=share / farthest, look=look, quality=quality, planes=planes, grain=0.0
+    )
 
 
 def clock(work: Callable[[], object], runs: int) -> dict[str, float]:
@@ -165,7 +168,7 @@ disparity = np.where(matte > 0.5, np.float32(0.8), 0.5 * y)
 rgb = np.stack([x, y / 2 + 0.3, 0.5 + 0.5 * np.sin(90 * x)], axis=2)
 del x, y
 scene = analyze(rgb, matte=matte, disparity=disparity)
-render(scene, Lens(focus_disparity=0.8, max_radius=0.015), backend="numba")
+render(scene, Lens(focus_disparity=0.8, max_radius=0.015, grain=0.0), backend="numba")
 print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]))
 """
 

@@ -18,8 +18,8 @@ from wideopen.arrays.transfer import decode, encode
 from wideopen.color import SRGB
 from wideopen.matting.edges import follow_edges
 from wideopen.matting.engine import TorchEngine, pick_engine
+from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.net.model import StageOutput
-from wideopen.matting.predict import predict_matte
 from wideopen.optics import Optics
 from wideopen.pipeline import Scene
 from wideopen.rendering.reference import thin_lens_mpi
@@ -100,6 +100,8 @@ def planes(scene: Scene, lens: Lens, folder: Path) -> None:
         radius_px=lens.max_radius * max(height, width),
         planes=PLANES,
         aperture=lens.aperture,
+        highlights=0.0,
+        quality="exact",
     )
     mpi = thin_lens_mpi(scene.sheets, optics)
     largest = np.argsort([-plane[..., 3].mean() for plane in mpi.planes])[:SHOWN]
@@ -116,9 +118,9 @@ def main() -> None:
     matte = matting(photo, folder)
     scene = disparity(photo, rgb, matte, folder)
     focus, focus_range = scene.focus_on_subject()
-    lens = Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.03)
+    lens = Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.03, grain=0.0)
     planes(scene, lens, folder)
-    paper = Lens(focus_disparity=focus, max_radius=0.03, look="paper")
+    paper = Lens(focus_disparity=focus, max_radius=0.03, look="paper", grain=0.0)
     save(folder, "result", photo, shown(render(scene, lens)), shown(render(scene, paper)))
 
 

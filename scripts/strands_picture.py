@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-from wideopen.matting.predict import predict_matte
+from wideopen.matting.find_matte import predict_matte
 from wideopen.train.augment import crop, flat, to_u8, to_unit
 from wideopen.train.foreground import subject_colour
 from wideopen.train.strands.hair import Layer, hair_for, tuft, with_hair

@@ -13,7 +13,8 @@ import numpy as np
 from skimage import data
 
 from wideopen.arrays.resize import resize_map
-from wideopen.matting.predict import predict_matte
+from wideopen.matting.find_matte import predict_matte
+from wideopen.matting.inference import MattingSettings
 from wideopen.train.augment import flat, to_u8, to_unit
 from wideopen.train.foreground import subject_colour
 from wideopen.train.strands.hair import Layer, hair_for, over, with_hair
@@ -111,7 +112,7 @@ def main() -> None:
     weights = sys.argv[2] if len(sys.argv) > 2 else "mobile"
     columns = []
     for title, photo in cases().items():
-        alpha = predict_matte(photo, weights=weights)
+        alpha = predict_matte(photo, MattingSettings(matting=weights))
         print(f"{title:24} {alpha.mean():7.2%} of the photo")
         columns.append(column(title, photo, alpha))
     rows = [np.hstack(columns[i : i + COLUMNS]) for i in range(0, len(columns), COLUMNS)]

@@ -12,7 +12,7 @@ import wideopen
 
 ROOT = Path(wideopen.__file__).parent
 LAYERS = (  # a module may import its own room, and rooms above it in this list
-    ("errors", "checks", "backends", "color", "lens", "optics", "timing"),
+    ("errors", "checks", "backends", "color", "options", "lens", "optics", "timing"),
     ("arrays",),
     ("photo",),
     ("matting",),
@@ -20,6 +20,7 @@ LAYERS = (  # a module may import its own room, and rooms above it in this list
     ("sheets",),
     ("rendering",),
     ("grain",),
+    ("settings",),
     ("pipeline",),
     ("files",),
     ("session",),
@@ -111,7 +112,11 @@ def test_conventions_name_the_layers_in_the_same_order():
 
 @pytest.mark.parametrize(
     ("module", "unwanted"),
-    [("wideopen", HEAVY | {"numpy"}), ("wideopen.lens", HEAVY), ("wideopen.cli", HEAVY | {"numpy", "wideopen.files"})],
+    [
+        ("wideopen", HEAVY | {"numpy"}),
+        ("wideopen.settings", HEAVY | {"numpy"}),
+        ("wideopen.cli", HEAVY | {"numpy", "wideopen.files"}),
+    ],
 )
 def test_importing_stays_light(module, unwanted):
     script = f"import sys, {module}; print(*{unwanted!r} & sys.modules.keys())"

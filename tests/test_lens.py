@@ -24,13 +24,14 @@ from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur, parse_gr
         {"cat_eye": -0.1},
         {"grain": -1},
         {"grain": 33},
-        {"grain": "auto"},
+        {"grain": "on"},
         {"cat_eye": 1.1},
         {"look": "thick-lens"},
         {"focus_disparity": "0.5"},
         {"highlights": True},
         {"planes": 8.5},
-        {"aperture": "disk"},
+        {"aperture": "disc"},
+        {"aperture": 5},
     ],
 )
 def test_lens_out_of_range_is_refused_by_name(change):

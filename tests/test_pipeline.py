@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from wideopen import InvalidInput, Lens, PaperLook, analyze, render
 from wideopen.errors import BackendUnavailable
 from wideopen.rendering import BACKENDS
+from wideopen.settings import MapSettings
 
 RNG = np.random.default_rng(9)
 USABLE = [name for name, backend in BACKENDS.items() if backend.why_not() is None]
@@ -31,7 +32,7 @@ def test_subject_stays_and_background_melts(portrait, backend, look):
     focus, focus_range = scene.focus_on_subject()
     image = render(
         scene,
-        Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.1, look=look, highlights=0.0),
+        Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.1, look=look, highlights=0.0, grain=0.0),
         backend=backend,
     )
     assert_allclose(image[matte == 1], photo[matte == 1], rtol=0, atol=2e-5)  # paper goes through 16 bits
@@ -44,14 +45,14 @@ def test_subject_stays_and_background_melts(portrait, backend, look):
 def test_blur_zero_gives_the_photo_back(portrait, look):
     photo, matte, disparity = portrait
     scene = analyze(photo, matte=matte, disparity=disparity)
-    image = render(scene, Lens(focus_disparity=0.2, max_radius=0.0, look=look))
+    image = render(scene, Lens(focus_disparity=0.2, max_radius=0.0, look=look, grain=0.0))
     assert_allclose(image, photo, rtol=0, atol=2e-5 if look == "paper" else 2e-6)
 
 
 def test_focus_on_the_background_blurs_the_subject(portrait):
     photo, matte, disparity = portrait
     scene = analyze(photo, matte=matte, disparity=disparity)
-    image = render(scene, Lens(focus_disparity=scene.disparity_at(5, 5), max_radius=0.08, highlights=0.0))
+    image = render(scene, Lens(focus_disparity=scene.disparity_at(5, 5), max_radius=0.08, highlights=0.0, grain=0.0))
     inside = matte == 1
     assert image[inside].std() < 0.5 * photo[inside].std()
     assert_allclose(image[2:6, :], photo[2:6, :], rtol=0, atol=0.08)
@@ -62,14 +63,14 @@ def test_empty_matte_renders_by_disparity_and_says_so(portrait):
     scene = analyze(photo, matte=np.zeros((72, 96), np.float32), disparity=disparity)
     assert not scene.has_subject
     assert "no subject" in scene.maps.notes[0]
-    assert np.isfinite(render(scene, Lens(focus_disparity=scene.focus_on_subject()[0]))).all()
+    assert np.isfinite(render(scene, Lens(focus_disparity=scene.focus_on_subject()[0], grain=0.0))).all()
 
 
 def test_full_matte_renders_by_disparity_and_says_so(portrait):
     photo, _, disparity = portrait
     scene = analyze(photo, matte=np.ones((72, 96), np.float32), disparity=disparity)
     assert "covers the whole photo" in scene.maps.notes[0]
-    image = render(scene, Lens(focus_disparity=0.8, max_radius=0.1, highlights=0.0))
+    image = render(scene, Lens(focus_disparity=0.8, max_radius=0.1, highlights=0.0, grain=0.0))
     assert image[:10].std() < 0.5 * photo[:10].std()
 
 
@@ -78,13 +79,13 @@ def test_constant_disparity_is_said_and_changes_nothing(portrait):
     scene = analyze(photo, matte=matte, disparity=np.full((72, 96), 0.5, np.float32))
     assert "constant" in scene.maps.notes[0]
     for look in ("thin-lens", "paper"):
-        image = render(scene, Lens(focus_disparity=0.5, max_radius=0.1, look=look))
+        image = render(scene, Lens(focus_disparity=0.5, max_radius=0.1, look=look, grain=0.0))
         assert_allclose(image, photo, rtol=0, atol=2e-5)
 
 
 def test_disparity_from_the_matte_is_said(portrait):
     photo, matte, _ = portrait
-    maps = analyze(photo, matte=matte).maps
+    maps = analyze(photo, depth="planar", matte=matte).maps
     assert (maps.matte_source, maps.disparity_source, maps.disparity_filtered) == ("given", "planar", False)
     assert "disparity made from the matte" in maps.notes[0]
     assert set(maps.seconds) == {"disparity", "sheets", "grain"}
@@ -97,7 +98,7 @@ def test_tiny_photos(size, look, backend):
     photo, matte = RNG.random((*size, 3), np.float32), np.zeros(size, np.float32)
     matte[0, 0] = 1
     scene = analyze(photo, matte=matte, disparity=RNG.random(size, np.float32), backend=backend)
-    image = render(scene, Lens(focus_disparity=0.3, max_radius=0.25, look=look), backend=backend)
+    image = render(scene, Lens(focus_disparity=0.3, max_radius=0.25, look=look, grain=0.0), backend=backend)
     assert image.shape == photo.shape
     assert np.isfinite(image).all()
 
@@ -106,7 +107,7 @@ def test_one_pixel_wide_and_long(portrait):
     photo, matte = RNG.random((1, 400, 3), np.float32), np.zeros((1, 400), np.float32)
     matte[:, 100:200] = 1
     scene = analyze(photo, matte=matte)
-    assert np.isfinite(render(scene, Lens(focus_disparity=1.0))).all()
+    assert np.isfinite(render(scene, Lens(focus_disparity=1.0, grain=0.0))).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
@@ -115,7 +116,7 @@ def test_other_float_types_and_read_only_arrays_are_taken(portrait, dtype):
     for array in (photo, matte, disparity):
         array.flags.writeable = False
     scene = analyze(photo, matte=matte, disparity=disparity)
-    assert render(scene, Lens(focus_disparity=0.8)).dtype == np.float32
+    assert render(scene, Lens(focus_disparity=0.8, grain=0.0)).dtype == np.float32
 
 
 def test_bad_arrays_and_names_are_refused(portrait):
@@ -139,7 +140,7 @@ def test_bad_arrays_and_names_are_refused(portrait):
 def test_radius_scale_of_the_paper_look_is_that_of_its_blur():
     rgb = np.random.default_rng(1).random((24, 32, 3), np.float32)
     disparity = np.linspace(0, 1, 24 * 32, dtype=np.float32).reshape(24, 32)
-    scene = analyze(rgb, matte=np.zeros((24, 32), np.float32), disparity=disparity, filter_disparity=False)
-    wide = Lens(focus_disparity=1, max_radius=0.2, look="paper", paper=PaperLook())
+    scene = analyze(rgb, MapSettings(filter_disparity=False), matte=np.zeros((24, 32), np.float32), disparity=disparity)
+    wide = Lens(focus_disparity=1, max_radius=0.2, look="paper", paper=PaperLook(), grain=0.0)
     scaled = replace(wide, max_radius=0.1, paper=PaperLook(radius_scale=2.0))
     assert_allclose(render(scene, scaled), render(scene, wide), rtol=0, atol=1e-6)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from wideopen import Lens, PaperLook, analyze, render
 from wideopen.evals.measures import displayed
+from wideopen.settings import MapSettings
 
 WIDTH, HEIGHT = 48, 36
 
@@ -32,7 +33,7 @@ def make_pairs(folder, *, paper=None, filter_disparity=False):
     for name in ("a", "b"):
         squares = np.kron(rng.random((HEIGHT // 3, WIDTH // 3, 3)), np.ones((3, 3, 1))).astype(np.float32)
         light = np.where(matte[..., None] > 0.5, squares * np.float32([1, 0.2, 0.2]), squares) ** np.float32(2.2)
-        scene = analyze(light, matte=matte, disparity=disparity, filter_disparity=False)
+        scene = analyze(light, MapSettings(filter_disparity=False), matte=matte, disparity=disparity)
         written = cv2.GaussianBlur(disparity, (0, 0), 2) if filter_disparity else disparity
         Image.fromarray(codes(displayed(light))).save(folder / "sharp" / f"{name}.png")
         Image.fromarray(codes(displayed(render(scene, lens)))).save(folder / "bokeh" / f"{name}.png")

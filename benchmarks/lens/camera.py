@@ -44,7 +44,9 @@ class Camera:
     def lens(self, focus_m: float, aperture_m: float, *, look: str = "thin-lens", highlights: float = 0.0) -> Lens:
         """The same optics for `wideopen.render`."""
         radius = self.full_radius_px(aperture_m) / max(self.width, self.height)
-        return Lens(focus_disparity=self.disparity(focus_m), max_radius=radius, look=look, highlights=highlights)
+        return Lens(
+            focus_disparity=self.disparity(focus_m), max_radius=radius, look=look, highlights=highlights, grain=0.0
+        )
 
     def sensor(self, focus_m: float | None = None, aperture_m: float = 0.0) -> dict[str, Any]:
         """Mitsuba's description: `thinlens`, or `perspective` (the pin-hole) when no focus is given."""

@@ -7,6 +7,7 @@ from lens import baselines
 from lens.truth import F32, View
 from wideopen import analyze, render
 from wideopen.pipeline import Scene
+from wideopen.settings import MapSettings
 
 TRUTHS = ("clamped", "true")
 HIGHLIGHTS = {"clamped": 0.0, "true": 1.0}
@@ -52,4 +53,4 @@ METHODS: dict[str, Method] = {
 
 def prepared(view: View) -> Scene:
     """The photo taken apart, with the exact maps as they are."""
-    return analyze(view.photo, matte=view.matte, disparity=view.disparity, filter_disparity=False)
+    return analyze(view.photo, MapSettings(filter_disparity=False), matte=view.matte, disparity=view.disparity)

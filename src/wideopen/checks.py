@@ -5,16 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.errors import InvalidInput
+from wideopen.errors import require as require
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
-
-
-def require(ok: bool, message: str) -> None:
-    """Raise `InvalidInput(message)` unless `ok`."""
-    if not ok:
-        raise InvalidInput(message)
 
 
 def _as_float32(name: str, array: Any, shape_text: str, ndim: int) -> F32:

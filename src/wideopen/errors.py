@@ -27,3 +27,9 @@ class WorkerDied(WideopenError):
 
 class ManifestError(WideopenError):
     """A batch cannot note what it does, so it must not go on."""
+
+
+def require(ok: bool, message: str) -> None:
+    """Raise `InvalidInput(message)` unless `ok`."""
+    if not ok:
+        raise InvalidInput(message)

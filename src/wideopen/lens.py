@@ -1,59 +1,66 @@
-"""What the photographer chooses: aperture, blur, focus, look.
+"""What the photographer chooses: aperture, blur, focus, look; and the text forms of the command line, with one parser.
 
-Frozen dataclasses, checked when made. The command line's text forms (`polygon:6@15`, `2.5%`) are parsed here too,
-so that every edge (command, page, service) understands the same words.
+Every other place (command, page, service, presets) reads its words, ranges and defaults from the fields here.
 """
 
-import math
 import re
-from dataclasses import dataclass, field
-from numbers import Integral, Real
+from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
-from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, require
+from wideopen.options import Choice, Settings, Slider, Text, option
 
 Look = Literal["thin-lens", "paper"]
 LOOKS: tuple[str, ...] = get_args(Look)
 Quality = Literal["exact", "fast"]
-QUALITIES: tuple[str, ...] = get_args(Quality)
 MAX_RADIUS = 0.25
 """Largest blur radius we render, as a fraction of the long side."""
 MAX_GRAIN = 32.0
 """Strongest grain we add, in 8-bit codes."""
-
-
-def _finite(name: str, value: object) -> None:
-    number = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
-    require(number, f"{name}: expected a finite number, found {value!r}")
-
-
-def _whole(name: str, value: object) -> None:
-    require(
-        not isinstance(value, bool) and isinstance(value, Integral), f"{name}: expected a whole number, found {value!r}"
-    )
+ANY_SIZE = 10**9
+"""A long side at which a radius in pixels is no reason to refuse a blur."""
+# What texts look like, for schemas; the parsers below decide.
+BLUR_PATTERN = r"^([0-9]{1,5}(\.[0-9]{1,6})?px|(1?[0-9]|2[0-4])(\.[0-9]{1,6})?%|25%)$"
+FOCUS_PATTERN = r"^(subject|[0-9]{1,6}(\.[0-9]{1,6})?,[0-9]{1,6}(\.[0-9]{1,6})?|d=(0(\.[0-9]{1,6})?|1(\.0{1,6})?))$"
+APERTURE_PATTERN = r"^(disk|polygon:([3-9]|1[0-6])(@-?[0-9]{1,4}(\.[0-9]{1,6})?)?(~(0?\.[0-9]{1,6}|0|1))?)$"
+GRAIN_PATTERN = r"^(auto|off|[12]?[0-9](\.[0-9]{1,6})?|3[01](\.[0-9]{1,6})?|32)$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aperture:
+class Aperture(Settings):
     """The shape of a blurred point: a disk, or a regular polygon inscribed in it, with straight or bulging sides."""
 
-    blades: int = 0
-    """0 = disk, else the number of sides, 3 to 16."""
-    rotation_deg: float = 0.0
-    """Turns the polygon counter-clockwise; at 0 a corner points up."""
-    curvature: float = 0.0
-    """How far the polygon's sides bulge, [0, 1]: 0 = straight, 1 = the circle through its corners."""
+    blades: int = option(
+        0,
+        help="Number of aperture blades, 3 to 16; 0 is a disk.",
+        control=Choice(
+            label="Shape",
+            values={"Round": 0, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9},
+            info="Number of aperture blades; round has none.",
+            group="Aperture",
+        ),
+    )
+    rotation_deg: float = option(
+        0.0,
+        help="Turns the polygon counter-clockwise; at 0 a corner points up.",
+        control=Slider(
+            label="Rotation", least=0, most=90, step=1, info="Turns the blades, in degrees.", group="Aperture"
+        ),
+    )
+    curvature: float = option(
+        0.0,
+        help="How far the polygon's sides bulge: 0 = straight, 1 = the circle through its corners.",
+        least=0,
+        most=1,
+        control=Slider(label="Roundness", step=0.05, info="Bends the edges of the blades outwards.", group="Aperture"),
+    )
 
     def __post_init__(self) -> None:
-        _whole("blades", self.blades)
+        Settings.__post_init__(self)
         require(
             self.blades == 0 or 3 <= self.blades <= 16,
             f"blades: expected 0 (disk) or 3 to 16, found {self.blades}",
         )
-        _finite("rotation_deg", self.rotation_deg)
-        _finite("curvature", self.curvature)
-        require(0 <= self.curvature <= 1, f"curvature: expected [0, 1], found {self.curvature}")
 
     @classmethod
     def parse(cls, text: str) -> "Aperture":
@@ -73,35 +80,40 @@ class Aperture:
         require(curvature <= 1, f"aperture: expected a curvature in [0, 1], found {text!r}")
         return cls(blades=blades, rotation_deg=float(match[2] or 0), curvature=curvature)
 
+    @property
+    def text(self) -> str:
+        """What `parse` reads.
+
+        >>> Aperture(blades=6, curvature=0.4).text
+        'polygon:6~0.4'
+        """
+        turned = f"@{plain(self.rotation_deg)}" if self.rotation_deg else ""
+        bulging = f"~{plain(self.curvature)}" if self.curvature else ""
+        return f"polygon:{self.blades}{turned}{bulging}" if self.blades else "disk"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaperLook:
+class PaperLook(Settings):
     """Constants of Eqs. (3) and (4). The paper does not publish its values (supplement); these are ours.
 
     sigma follows from the lens, 1 / sigma = radius_scale * radius at disparity difference 1, so that a blur means the
     same in both looks.
     """
 
-    radius_scale: float = 1.0  # Eq. (3); above 1 it makes up for how little Eq. (5) shows of a plane's own blur
-    delta: float = 0.0  # Eq. (3), pixels added before the floor
-    a1: float = 1.0  # Eq. (4)
-    b1: float = 0.0
-    a2: float = 1.0
-    b2: float = 0.0
-    alpha1: float = 4.0
-    alpha2: float = 4.0
+    radius_scale: float = option(
+        1.0, above=0, most=10, help="Eq. (3); above 1 it makes up for how little Eq. (5) shows of a plane's own blur."
+    )
+    delta: float = option(0.0, least=-1000, most=1000, help="Eq. (3): pixels added before the floor.")
+    a1: float = option(1.0, least=-1000, most=1000, help="Eq. (4).")
+    b1: float = option(0.0, least=-1000, most=1000, help="Eq. (4).")
+    a2: float = option(1.0, least=-1000, most=1000, help="Eq. (4); not 0.")
+    b2: float = option(0.0, least=-1000, most=1000, help="Eq. (4).")
+    alpha1: float = option(4.0, above=0, most=32, help="Exponent of Eq. (4).")
+    alpha2: float = option(4.0, above=0, most=32, help="Exponent of Eq. (4).")
 
     def __post_init__(self) -> None:
-        for name in ("delta", "a1", "b1", "a2", "b2"):
-            _finite(name, getattr(self, name))
-        _finite("radius_scale", self.radius_scale)
-        found = f"found {self.radius_scale}"
-        require(0 < self.radius_scale <= 10, f"radius_scale: expected a number in (0, 10], {found}")
+        Settings.__post_init__(self)
         require(self.a2 != 0, "a2: expected a number other than 0, found 0")
-        for name in ("alpha1", "alpha2"):
-            value = getattr(self, name)
-            _finite(name, value)
-            require(0 < value <= 32, f"{name}: expected a number in (0, 32], found {value}")
 
     @classmethod
     def with_highlights(cls, strength: float) -> "PaperLook":
@@ -109,63 +121,16 @@ class PaperLook:
         return cls(alpha1=1 + 3 * strength, alpha2=1 + 3 * strength)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lens:
-    """One setting of the lens. Every field can change between two renders of the same scene.
+def plain(value: float) -> str:
+    """A number as the parsers read it: no exponent, no zeros that say nothing.
 
-    >>> Lens(focus_disparity=0.8, max_radius=0.02).max_radius
-    0.02
+    >>> plain(15.0), plain(0.00000123)
+    ('15', '0.000001')
     """
-
-    focus_disparity: float
-    """[0, 1]: what lies at this disparity is sharp."""
-    max_radius: float = 0.024
-    """Blur radius at a disparity difference of 1, as a fraction of the long side."""
-    focus_range: float = 0.0
-    """Half-width in disparity around the focus that stays sharp; the blur grows from its edge. Unused by `paper`."""
-    look: Look = "thin-lens"
-    planes: int = 32
-    """Number of planes, 2 to 256."""
-    aperture: Aperture = field(default_factory=Aperture)
-    cat_eye: float = 0.0
-    """[0, 1]: how much the barrel cuts the aperture towards the corners; at 1 by a disk one radius off."""
-    highlights: float = 1.0
-    """0 = none; how much radiance is given back to what the photo clipped at white."""
-    quality: Quality = "fast"
-    """exact, or fast: radii from 32 pixels on are blurred at a lower resolution; see docs/performance.md."""
-    grain: float | None = 0.0
-    """Grain put back where the blur took it, standard deviation in 8-bit codes at mid grey; None = the photo's own.
-
-    Off unless asked for: a lens adds none, and pictures that are compared with an exact lens must have none.
-    """
-    paper: PaperLook | None = None
-    """Constants of the `paper` look; None = `PaperLook.with_highlights(highlights)`."""
-
-    def __post_init__(self) -> None:
-        for name in ("focus_disparity", "max_radius", "focus_range", "cat_eye", "highlights"):
-            _finite(name, getattr(self, name))
-        _whole("planes", self.planes)
-        require(isinstance(self.aperture, Aperture), f"aperture: expected an Aperture, found {self.aperture!r}")
-        require(
-            0 <= self.focus_disparity <= 1,
-            f"focus_disparity: expected [0, 1], found {self.focus_disparity}",
-        )
-        require(
-            0 <= self.max_radius <= MAX_RADIUS,
-            f"max_radius: expected 0 to {MAX_RADIUS} of the long side, found {self.max_radius:g}",
-        )
-        require(0 <= self.focus_range <= 1, f"focus_range: expected [0, 1], found {self.focus_range}")
-        require(self.look in LOOKS, f"look: expected {' or '.join(LOOKS)}, found {self.look!r}")
-        require(2 <= self.planes <= 256, f"planes: expected 2 to 256, found {self.planes}")
-        require(self.quality in QUALITIES, f"quality: expected one of {', '.join(QUALITIES)}, found {self.quality!r}")
-        if self.grain is not None:
-            _finite("grain", self.grain)
-            require(0 <= self.grain <= MAX_GRAIN, f"grain: expected None or 0 to {MAX_GRAIN:g}, found {self.grain}")
-        require(0 <= self.cat_eye <= 1, f"cat_eye: expected [0, 1], found {self.cat_eye}")
-        require(0 <= self.highlights <= 10, f"highlights: expected 0 to 10, found {self.highlights}")
+    return f"{float(value):.6f}".rstrip("0").rstrip(".")
 
 
-def parse_blur(text: str, long_side_px: int) -> float:
+def parse_blur(text: str, long_side_px: int = ANY_SIZE) -> float:
     """Blur radius as a fraction of the long side, from `40px` or `2.5%`.
 
     >>> parse_blur("40px", 4000)
@@ -185,7 +150,7 @@ def parse_blur(text: str, long_side_px: int) -> float:
 
 
 def parse_grain(text: str) -> float | None:
-    """`Lens.grain` from `auto` (the photo's own), `off`, or a strength in 8-bit codes.
+    """`grain` from `auto` (the photo's own), `off`, or a strength in 8-bit codes.
 
     >>> parse_grain("auto"), parse_grain("off"), parse_grain("3.5")
     (None, 0.0, 3.5)
@@ -198,8 +163,117 @@ def parse_grain(text: str) -> float | None:
     return float(text)
 
 
+def grain_text(grain: float | None) -> str:
+    """What `parse_grain` reads.
+
+    >>> grain_text(None), grain_text(0.0), grain_text(3.5)
+    ('auto', 'off', '3.5')
+    """
+    return "auto" if grain is None else plain(grain) if grain else "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LensOptions(Settings):
+    """What describes a lens wherever it is focused and however large a photo is. Defaults hold on every surface."""
+
+    look: Look = option(
+        "thin-lens",
+        help="Renderer: thin-lens (physical) or paper (the paper's equations as printed).",
+        control=Choice(
+            label="Renderer",
+            values={"Lens": "thin-lens", "Paper": "paper"},
+            info="Lens blurs as glass does, Paper by the paper's equations.",
+            group="Look",
+        ),
+    )
+    planes: int = option(32, least=2, most=256, help="Number of depth planes.")
+    aperture: Aperture = option(
+        Aperture(),
+        help="Shape of blurred lights: disk, polygon:6 (blades), polygon:6@15 (turned, degrees) or polygon:6@15~0.4 "
+        "(edges bulging, 0 to 1).",
+        text=Text(Aperture.parse, lambda aperture: aperture.text),
+        pattern=APERTURE_PATTERN,
+    )
+    cat_eye: float = option(
+        0.0,
+        least=0,
+        most=1,
+        help="Strength of the cat's eye: the lens's barrel cuts blurred lights towards the corners.",
+        control=Slider(
+            label="Cat's eye", step=0.05, info="Cuts lights towards the corners. Renders slower.", group="Aperture"
+        ),
+    )
+    highlights: float = option(
+        1.0,
+        least=0,
+        most=10,
+        help="Brightness given back to lights that the photo clipped; 0 gives none.",
+        control=Slider(label="Highlights", step=0.1, most=3, info="Brightens clipped lights.", group="Light"),
+    )
+    quality: Quality = option(
+        "fast", help="Rendering quality: exact, or fast, which blurs by 32 pixels and more at a lower resolution."
+    )
+    grain: float | None = option(
+        None,
+        least=0,
+        most=MAX_GRAIN,
+        help="Film grain added where the blur removed it: auto (as strong as the photo's), off, or its standard "
+        "deviation in 8-bit codes.",
+        text=Text(parse_grain, grain_text),
+        pattern=GRAIN_PATTERN,
+        control=Slider(
+            label="Grain strength",
+            step=0.5,
+            most=12,
+            start=3.0,
+            info="Used when Grain is on Set.",
+            group="Light",
+            instead=Choice(
+                label="Grain", values={"As photo": None, "Off": 0.0}, info="Added where the blur removed it."
+            ),
+        ),
+    )
+    paper: PaperLook | None = option(
+        None, help="Constants of the paper look; by default they follow from highlights.", flag=False
+    )
+
+    @property
+    def constants(self) -> PaperLook:
+        """Of the paper look."""
+        return self.paper or PaperLook.with_highlights(self.highlights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lens(LensOptions):
+    """One setting of the lens. Every field can change between two renders of the same scene.
+
+    >>> Lens(focus_disparity=0.8, max_radius=0.02, aperture="polygon:6").aperture.blades
+    6
+    """
+
+    focus_disparity: float = option(help="What lies at this disparity is sharp.", least=0, most=1)
+    max_radius: float = option(
+        0.024,
+        help="Blur radius at a disparity difference of 1.",
+        least=0,
+        most=MAX_RADIUS,
+        unit="of the long side",
+    )
+    focus_range: float = option(
+        0.0,
+        help="Half-width in disparity around the focus that stays sharp; the blur grows from its edge. Unused by "
+        "`paper`.",
+        least=0,
+        most=1,
+    )
+
+
 class Focusable(Protocol):
     """What a focus is found in: a scene."""
+
+    @property
+    def long_side_px(self) -> int:
+        """Of the photo."""
 
     def focus_on_subject(self) -> tuple[float, float]:
         """(focus_disparity, focus_range) of the subject."""

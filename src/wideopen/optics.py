@@ -1,25 +1,32 @@
 """The lens in the pixels of one photo, and the circle of confusion that it gives."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from wideopen.checks import F32
-from wideopen.lens import Aperture, Quality
+from wideopen.lens import Lens, LensOptions
+from wideopen.options import option, options_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Optics:
+class Optics(LensOptions):
     """The lens in the pixels of one photo."""
 
-    focus_disparity: float
-    focus_range: float = 0.0
-    radius_px: float  # at a disparity difference of 1
-    planes: int = 32
-    aperture: Aperture = field(default_factory=Aperture)
-    cat_eye: float = 0.0
-    highlights: float = 0.0
-    quality: Quality = "exact"
+    focus_disparity: float = option(help="What lies at this disparity is sharp.", least=0, most=1)
+    focus_range: float = option(0.0, help="Half-width in disparity that stays sharp.", least=0, most=1)
+    radius_px: float = option(help="Blur radius at a disparity difference of 1, in pixels.", least=0)
+
+
+def optics_of(lens: Lens, long_side_px: int) -> Optics:
+    """`lens` for a photo whose long side is `long_side_px`; for the paper look with its own scale of the radius."""
+    scale = lens.constants.radius_scale if lens.look == "paper" else 1.0
+    return Optics(
+        focus_disparity=lens.focus_disparity,
+        focus_range=lens.focus_range,
+        radius_px=lens.max_radius * long_side_px * scale,
+        **{one.name: getattr(lens, one.name) for one in options_of(LensOptions)},
+    )
 
 
 def signed_radius(disparity: F32, *, focus_disparity: float, focus_range: float, radius_px: float) -> F32:

@@ -5,8 +5,8 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,24 +17,26 @@ from wideopen.backends import pick, require_known
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
 from wideopen.disparity.depth_map import DepthMap
-from wideopen.disparity.find_disparity import find_disparity, require_depth
+from wideopen.disparity.find_disparity import find_disparity
 from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import NO_GRAIN, Grain
 from wideopen.grain.estimate import estimate_grain
 from wideopen.grain.left_by_blur import kept_by_paper, paper_layers, thin_lens_layers
-from wideopen.lens import Lens, PaperLook
-from wideopen.matting.find_matte import Matting, emptiness, find_matte, require_matting
-from wideopen.matting.net.variants import AS_TRAINED, Inference
-from wideopen.optics import Optics
+from wideopen.lens import Lens
+from wideopen.matting.find_matte import Matter, emptiness, pick_matter
+from wideopen.optics import Optics, optics_of
 from wideopen.photo import Photo, srgb_u8
 from wideopen.rendering import BACKENDS as RENDERERS
+from wideopen.settings import MapSettings
 from wideopen.sheets import BACKENDS as SEPARATORS
+from wideopen.sheets import Separator
 from wideopen.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.sheets.rims import Rims
 from wideopen.sheets.sheet import Sheet
 from wideopen.timing import timed
 
 LOG = logging.getLogger(__name__)
+AUTOMATIC = MapSettings()
 MOST_FOCUS_RANGE = 0.1
 """How much of a deep subject the automatic focus range keeps sharp, as a half-width in disparity."""
 
@@ -78,6 +80,11 @@ class Scene:
         return self.maps.disparity
 
     @property
+    def long_side_px(self) -> int:
+        """Of the photo."""
+        return max(self.rgb.shape[:2])
+
+    @property
     def has_subject(self) -> bool:
         """False when the matte is empty or covers everything: the whole photo is then blurred by disparity."""
         return len(self.sheets) > 1
@@ -106,41 +113,36 @@ class Scene:
 
 def understand(
     photo: Photo | F32,
+    settings: MapSettings = AUTOMATIC,
     *,
-    matte: F32 | None = None,
+    matte: F32 | Matter | None = None,
     disparity: F32 | None = None,
-    depth: str | Path = "planar",
     embedded: DepthMap | None = None,
-    filter_disparity: bool = True,
-    matting: Matting = "mobile",
-    inference: Inference = AS_TRAINED,
-    device: str = "auto",
     on_step: Callable[[str], None] = _ignore,
 ) -> Maps:
     """The first half of `analyze`: matte and disparity. Arguments and errors as there."""
-    _require_words(matting, device)
-    require_depth(depth)
     require(
-        disparity is None or depth == "planar",
-        f"disparity and depth: expected one of them, found a disparity map and depth={depth!r}",
+        disparity is None or settings.depth in ("auto", "planar"),
+        f"disparity and depth: expected one of them, found a disparity map and depth={settings.depth!r}",
     )
     source = _as_photo(photo)
     seconds: dict[str, float] = {}
     matte_source, disparity_source = "given", "given"
     notes: tuple[str, ...] = ()
-    if matte is None:
+    if matte is None or callable(matte):
         on_step("matte")
         with timed(seconds, "matte"):
-            matte, matte_source = find_matte(srgb_u8(source), matting, inference, device)
+            matter, matte_source = pick_matter(settings, matte)
+            matte = matter(srgb_u8(source))
     alpha = require_unit_map("matte", matte, like=source.rgb)
     on_step("disparity")
     with timed(seconds, "disparity"):
         if disparity is None:
-            found = find_disparity(alpha, lambda: srgb_u8(source), depth, embedded, device)
+            found = find_disparity(alpha, lambda: srgb_u8(source), settings.depth, embedded, settings.device)
             d, disparity_source, notes = found.disparity, found.source, found.notes
         else:
             d = require_unit_map("disparity", disparity, like=source.rgb)
-        filtered = filter_disparity and disparity_source != "planar"
+        filtered = settings.filter_disparity and disparity_source != "planar"
         if filtered:
             d = disparity_ops.filter_along_matte(d, alpha, source.rgb)
     return Maps(
@@ -154,61 +156,17 @@ def understand(
     )
 
 
-def analyze(
+def take_apart(
     photo: Photo | F32,
+    maps: Maps,
     *,
-    matte: F32 | None = None,
-    disparity: F32 | None = None,
-    depth: str | Path = "planar",
-    embedded: DepthMap | None = None,
-    filter_disparity: bool = True,
-    matting: Matting = "mobile",
-    inference: Inference = AS_TRAINED,
-    device: str = "auto",
     exact_matte: bool | None = None,
     backend: str = "auto",
     on_step: Callable[[str], None] = _ignore,
 ) -> Scene:
-    """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
-
-    photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
-    matte: (H, W) coverage of the subject in [0, 1]; None = by `matting` on `device`, as `inference` says:
-      "mobile", a .safetensors or .onnx file, "rembg:NAME", or a function from the photo (H, W, 3) uint8, sRGB-encoded.
-    disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `depth` names:
-      "planar": from the matte alone, subject on a plane, floor receding. The default: the same on every machine;
-      "embedded": the map `embedded`, which the photo's file held;
-      "auto": `embedded` if given, else the default network if its weights are on disk, else planar;
-      a model: a name of `wideopen.disparity.nets.rows.ROWS`, a folder, or a hub id.
-      Nothing is ever downloaded here; `wideopen.disparity.nets.hub.fetch` does that.
-    filter_disparity: clean a disparity that is not planar along the matte's edge (paper 3.2).
-    exact_matte: whether the subject ends where the matte does; None = a given one is exact, a network's is not.
-      Ground in focus behind a blurred subject is then continued from farther away: no rim of the subject stays on it.
-    on_step: told the name of each step as it begins.
-    Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
-
-    >>> import numpy as np
-    >>> photo = np.linspace(0, 1, 32 * 24 * 3, dtype=np.float32).reshape(32, 24, 3)
-    >>> matte = np.zeros((32, 24), np.float32); matte[8:, 6:18] = 1
-    >>> scene = analyze(photo, matte=matte, backend="reference")
-    >>> scene.maps.matte_source, scene.maps.disparity_source
-    ('given', 'planar')
-    """
+    """The second half of `analyze`: the sheets to render, and the photo's grain. Arguments and errors as there."""
     source = _as_photo(photo)
-    require_known(RENDERERS, backend)  # the word is the renderer's: sheets know fewer
-    on_cpu = backend in RENDERERS and backend not in SEPARATORS  # torch and triton render; sheets are made on the CPU
-    _, separator = pick(SEPARATORS, "auto" if on_cpu else backend)
-    maps = understand(
-        source,
-        matte=matte,
-        disparity=disparity,
-        depth=depth,
-        embedded=embedded,
-        filter_disparity=filter_disparity,
-        matting=matting,
-        inference=inference,
-        device=device,
-        on_step=on_step,
-    )
+    separator = _separator(backend)
     on_step("sheets")
     with timed(maps.seconds, "sheets"):
         sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator))
@@ -219,10 +177,52 @@ def analyze(
     return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain, rims=rims)
 
 
-def _require_words(matting: Matting, device: str) -> None:
-    """Refuse what could name no network or device, also when a given matte makes both needless."""
-    require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
-    require_matting(matting)
+def analyze(
+    photo: Photo | F32,
+    settings: MapSettings = AUTOMATIC,
+    *,
+    matte: F32 | Matter | None = None,
+    disparity: F32 | None = None,
+    embedded: DepthMap | None = None,
+    exact_matte: bool | None = None,
+    backend: str = "auto",
+    on_step: Callable[[str], None] = _ignore,
+    **options: Any,
+) -> Scene:
+    """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
+
+    photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
+    settings: how matte and disparity are found where none is given; the options of `wideopen render`. Nothing is ever
+      downloaded here: depth "auto" takes `embedded` if given, else the default depth network if its weights are on
+      disk, else the matte alone. `wideopen.disparity.nets.hub.fetch` downloads.
+    matte: (H, W) coverage of the subject in [0, 1], or a function that makes it from the photo (H, W, 3) uint8,
+      sRGB-encoded; None = by the network that `settings` names.
+    disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `settings` names.
+    embedded: the depth map which the photo's file held, for depth "auto" and "embedded".
+    exact_matte: whether the subject ends where the matte does; None = a given array is exact, a network's is not.
+      Ground in focus behind a blurred subject is then continued from farther away: no rim of the subject stays on it.
+    on_step: called with the name of each step as it begins.
+    options: single fields of `settings` by name: depth="planar".
+    Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
+
+    >>> import numpy as np
+    >>> photo = np.linspace(0, 1, 32 * 24 * 3, dtype=np.float32).reshape(32, 24, 3)
+    >>> matte = np.zeros((32, 24), np.float32); matte[8:, 6:18] = 1
+    >>> scene = analyze(photo, depth="planar", matte=matte, backend="reference")
+    >>> scene.maps.matte_source, scene.maps.disparity_source
+    ('given', 'planar')
+    """
+    settings = replace(settings, **options)
+    source = _as_photo(photo)
+    _separator(backend)  # one that cannot run here is refused before the slow part
+    maps = understand(source, settings, matte=matte, disparity=disparity, embedded=embedded, on_step=on_step)
+    return take_apart(source, maps, exact_matte=exact_matte, backend=backend, on_step=on_step)
+
+
+def _separator(backend: str) -> Separator:
+    require_known(RENDERERS, backend)  # the word is the renderer's: sheets know fewer
+    on_cpu = backend in RENDERERS and backend not in SEPARATORS  # torch and triton render; sheets are made on the CPU
+    return pick(SEPARATORS, "auto" if on_cpu else backend)[1]
 
 
 def _as_photo(photo: Photo | F32) -> Photo:
@@ -257,34 +257,23 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
     """
     name, renderer = pick(RENDERERS, backend)
     LOG.info("look %s, backend %s", lens.look, name)
-    scale = _constants(lens).radius_scale if lens.look == "paper" else 1.0
-    optics = Optics(
-        focus_disparity=lens.focus_disparity,
-        focus_range=lens.focus_range,
-        radius_px=lens.max_radius * max(scene.rgb.shape[:2]) * scale,
-        planes=lens.planes,
-        aperture=lens.aperture,
-        cat_eye=lens.cat_eye,
-        highlights=lens.highlights,
-        quality=lens.quality,
-    )
+    optics = optics_of(lens, scene.long_side_px)
     if lens.look == "paper":
-        image = _render_paper(scene, lens, renderer.paper, optics.radius_px)
+        image = _render_paper(scene, optics, renderer.paper)
     else:
         sheets = scene.sheets
         if scene.rims is not None:
-            _, separator = pick(SEPARATORS, backend if backend in SEPARATORS else "auto")
-            sheets = scene.rims.cleaned(optics, separator)
+            sheets = scene.rims.cleaned(optics, _separator(backend))
         image = renderer.thin_lens(with_radiance(sheets, lens.highlights), optics)
     grain = scene.grain if lens.grain is None else scene.grain.with_codes(lens.grain)
-    return _with_grain(image, scene, lens, optics, grain, backend) if grain else image
+    return _with_grain(image, scene, optics, grain, backend) if grain else image
 
 
-def _with_grain(image: F32, scene: Scene, lens: Lens, optics: Optics, grain: Grain, backend: str) -> F32:
+def _with_grain(image: F32, scene: Scene, optics: Optics, grain: Grain, backend: str) -> F32:
     """`image` with grain where the blur took the photo's away; changed in place."""
     _, grainer = pick(GRAINERS, backend if backend in GRAINERS else "auto")
-    if lens.look == "paper":
-        kept = kept_by_paper(scene.disparity, optics, _constants(lens), grain.size_px)
+    if optics.look == "paper":
+        kept = kept_by_paper(scene.disparity, optics, optics.constants, grain.size_px)
         layers = paper_layers(scene.disparity, scene.matte if scene.has_subject else None, kept)
     else:
         layers = thin_lens_layers(scene.sheets, optics, grain.size_px)
@@ -292,24 +281,20 @@ def _with_grain(image: F32, scene: Scene, lens: Lens, optics: Optics, grain: Gra
     return grainy
 
 
-def _constants(lens: Lens) -> PaperLook:
-    return lens.paper or PaperLook.with_highlights(lens.highlights)
-
-
-def _render_paper(scene: Scene, lens: Lens, operator, radius_px: float) -> F32:  # type: ignore[no-untyped-def]
+def _render_paper(scene: Scene, optics: Optics, operator) -> F32:  # type: ignore[no-untyped-def]
     """Eqs. (3)-(10), on display-encoded colour as the paper's are; through 16 bits at both ends."""
     encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32)
     encoded /= np.float32(65535)
     image = operator(
         encoded,
         scene.disparity,
-        focus_disparity=lens.focus_disparity,
-        radius_px=radius_px,
-        planes=lens.planes,
-        aperture=lens.aperture,
-        constants=_constants(lens),
-        cat_eye=lens.cat_eye,
-        quality=lens.quality,
+        focus_disparity=optics.focus_disparity,
+        radius_px=optics.radius_px,
+        planes=optics.planes,
+        aperture=optics.aperture,
+        constants=optics.constants,
+        cat_eye=optics.cat_eye,
+        quality=optics.quality,
     )
     if scene.has_subject:
         matte = cv2.merge([scene.matte] * 3)  # three times as fast as broadcasting over so few channels

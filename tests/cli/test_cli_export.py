@@ -26,9 +26,9 @@ def test_export_and_use(wideopen, folder, untrained, refused):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--matting-size", "8", "matting size: expected at least 32 pixels, found 8"),
-        ("--matting-stages", "0", "matting stages: expected at least 1, found 0"),
-        ("--matting-backend", "tpu", "matting backend: expected one of auto, torch, onnx, found 'tpu'"),
+        ("--matting-size", "8", "matting_size: expected at least 32 pixels, found 8"),
+        ("--matting-stages", "0", "matting_stages: expected at least 1, found 0"),
+        ("--matting-backend", "tpu", "matting_backend: expected auto, torch or onnx, found 'tpu'"),
     ],
 )
 @pytest.mark.parametrize("command", [("render",), ("matte", "-o", "m.png"), ("depth", "-o", "d.png")])

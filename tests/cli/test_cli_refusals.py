@@ -213,8 +213,8 @@ def test_map_in_colour(refused, option):
         ("--highlights", "-1", "highlights: expected 0 to 10, found -1"),
         ("--highlights", "inf", "highlights: expected a finite number"),
         ("--backend", "quantum", "backend: expected auto or one of triton, numba, torch, reference, found 'quantum'"),
-        ("--output-quality", "0", "--output-quality: expected 1 to 100, found 0"),
-        ("--output-quality", "101", "--output-quality: expected 1 to 100, found 101"),
+        ("--output-quality", "0", "output_quality: expected 1 to 100, found 0"),
+        ("--output-quality", "101", "output_quality: expected 1 to 100, found 101"),
     ],
 )
 def test_bad_setting(refused, option, value, expected):
@@ -267,7 +267,7 @@ def test_usage_errors(refused, arguments, expected):
     assert expected in refused(*arguments)
 
 
-@pytest.mark.parametrize("step", ["open_photo.analyze", "render_file.render", "render_file.write"])
+@pytest.mark.parametrize("step", ["open_photo.understand", "render_file.render", "render_file.write"])
 def test_bug_of_ours_is_exit_1_and_leaves_nothing(wideopen, folder, monkeypatch, step):
     def broken(*_, **__):
         raise ZeroDivisionError("two\nlines")

@@ -13,6 +13,7 @@ from wideopen import InvalidInput, WeightsError, analyze
 from wideopen.disparity import planar
 from wideopen.disparity.nets import hub
 from wideopen.pipeline import understand
+from wideopen.settings import MapSettings
 
 RNG = np.random.default_rng(12)
 
@@ -48,15 +49,15 @@ def phone_depth(size=(18, 24)):
     return d
 
 
-def test_the_default_is_the_matte_alone_and_needs_neither_torch_nor_hub(portrait):
+def test_planar_is_the_matte_alone_and_needs_neither_torch_nor_hub(portrait):
     photo, matte = portrait
-    maps = understand(photo, matte=matte)
+    maps = understand(photo, MapSettings(depth="planar"), matte=matte)
     assert (maps.disparity_source, maps.disparity_filtered) == ("planar", False)
     assert_allclose(maps.disparity, planar(matte), rtol=0, atol=0)
     script = """
 import sys, numpy as np
 from wideopen import analyze
-analyze(np.full((8, 8, 3), 0.5, np.float32), matte=np.eye(8, dtype=np.float32), backend="reference")
+analyze(np.full((8, 8, 3), 0.5, np.float32), matte=np.eye(8, dtype=np.float32), depth="planar", backend="reference")
 print(*{"torch", "transformers", "huggingface_hub"} & sys.modules.keys())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -65,43 +66,45 @@ print(*{"torch", "transformers", "huggingface_hub"} & sys.modules.keys())
 
 def test_embedded_depth_is_used_at_the_photos_size(portrait):
     photo, matte = portrait
-    maps = understand(photo, matte=matte, depth="embedded", embedded=Embedded(phone_depth()))
+    maps = understand(photo, MapSettings(depth="embedded"), matte=matte, embedded=Embedded(phone_depth()))
     assert (maps.disparity_source, maps.disparity_filtered) == ("embedded: HEIC auxiliary disparity", True)
     assert maps.disparity.shape == matte.shape
     assert maps.disparity[matte == 1].min() > 0.9
     assert maps.disparity[matte == 0].max() < 0.4
     assert np.abs(maps.disparity[:10, :10]).max() < 0.2  # the unknown corner continues what is beside it
-    metres = understand(photo, matte=matte, depth="embedded", embedded=Embedded(1 / phone_depth(), "depth_m"))
+    metres = understand(
+        photo, MapSettings(depth="embedded"), matte=matte, embedded=Embedded(1 / phone_depth(), "depth_m")
+    )
     assert_allclose(metres.disparity, maps.disparity, rtol=0, atol=1e-4)
 
 
 def test_a_model_by_its_folder(portrait, tiny):
     photo, matte = portrait
-    scene = analyze(photo, matte=matte, depth=tiny, device="cpu")
+    scene = analyze(photo, MapSettings(depth=tiny, device="cpu"), matte=matte)
     assert scene.maps.disparity_source == f"predicted by {tiny.name}"
     assert scene.maps.disparity_filtered
     assert scene.disparity.shape == matte.shape
     assert 0 <= scene.disparity.min() < scene.disparity.max() <= 1
     assert not [note for note in scene.maps.notes if "made from the matte" in note]
-    unfiltered = understand(photo, matte=matte, depth=str(tiny), device="cpu", filter_disparity=False)
+    unfiltered = understand(photo, MapSettings(depth=str(tiny), device="cpu", filter_disparity=False), matte=matte)
     assert not unfiltered.disparity_filtered
 
 
 class TestAuto:
     def test_embedded_depth_comes_first(self, portrait, tiny, monkeypatch):
         monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
-        maps = understand(portrait[0], matte=portrait[1], depth="auto", embedded=Embedded(phone_depth()))
+        maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1], embedded=Embedded(phone_depth()))
         assert maps.disparity_source.startswith("embedded: ")
 
     def test_then_the_default_model_if_it_is_on_disk(self, portrait, tiny, monkeypatch):
         monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
         monkeypatch.setattr("wideopen.disparity.nets.predict.on_disk", lambda _: tiny)
-        maps = understand(portrait[0], matte=portrait[1], depth="auto", device="cpu")
+        maps = understand(portrait[0], MapSettings(depth="auto", device="cpu"), matte=portrait[1])
         assert maps.disparity_source == "predicted by depth-anything-v2-small"
         assert maps.notes == ()
 
     def test_then_the_matte_with_a_line_how_to_get_better(self, portrait):
-        maps = understand(portrait[0], matte=portrait[1], depth="auto")
+        maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1])
         assert maps.disparity_source == "planar"
         (note,) = maps.notes
         assert "disparity made from the matte" in note
@@ -109,7 +112,7 @@ class TestAuto:
 
     @pytest.mark.parametrize("bad", [phone_depth((24, 24)), np.full((18, 24), np.nan, np.float32)])
     def test_embedded_depth_of_no_use_is_passed_over_and_said(self, portrait, bad):
-        maps = understand(portrait[0], matte=portrait[1], depth="auto", embedded=Embedded(bad))
+        maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1], embedded=Embedded(bad))
         assert maps.disparity_source == "planar"
         assert "the depth inside the photo is of no use (HEIC auxiliary disparity: expected" in maps.notes[0]
 
@@ -119,26 +122,28 @@ class TestNamed:
 
     def test_embedded_without_any(self, portrait):
         with pytest.raises(InvalidInput, match="expected depth inside the photo's file, found none"):
-            understand(portrait[0], matte=portrait[1], depth="embedded")
+            understand(portrait[0], MapSettings(depth="embedded"), matte=portrait[1])
 
     def test_embedded_of_another_aspect(self, portrait):
         with pytest.raises(InvalidInput, match=r"HEIC.*expected the aspect of the photo, 96 x 72, found 24 x 24"):
-            understand(portrait[0], matte=portrait[1], depth="embedded", embedded=Embedded(phone_depth((24, 24))))
+            understand(
+                portrait[0], MapSettings(depth="embedded"), matte=portrait[1], embedded=Embedded(phone_depth((24, 24)))
+            )
 
     def test_a_model_that_is_not_on_disk(self, portrait):
         with pytest.raises(WeightsError, match=r"depth model dpt .*: not on disk"):
-            understand(portrait[0], matte=portrait[1], depth="dpt")
+            understand(portrait[0], MapSettings(depth="dpt"), matte=portrait[1])
 
     def test_a_word_that_names_nothing_even_if_nothing_is_to_be_found(self, portrait):
         photo, matte = portrait
         with pytest.raises(InvalidInput, match="depth: expected auto, embedded, planar"):
-            understand(photo, matte=matte, depth="magic")
+            understand(photo, MapSettings(depth="magic"), matte=matte)
 
     def test_a_map_and_a_source(self, portrait):
         photo, matte = portrait
-        with pytest.raises(InvalidInput, match="expected one of them, found a disparity map and depth='auto'"):
-            understand(photo, matte=matte, disparity=matte, depth="auto")
+        with pytest.raises(InvalidInput, match="expected one of them, found a disparity map and depth='embedded'"):
+            understand(photo, MapSettings(depth="embedded"), matte=matte, disparity=matte)
 
     def test_planar_ignores_what_the_file_holds(self, portrait):
-        maps = understand(portrait[0], matte=portrait[1], depth="planar", embedded=Embedded(phone_depth()))
+        maps = understand(portrait[0], MapSettings(depth="planar"), matte=portrait[1], embedded=Embedded(phone_depth()))
         assert maps.disparity_source == "planar"

@@ -32,7 +32,7 @@ def test_without_filter_the_disparity_is_the_files_own(opening):
 
 
 def test_without_paste_the_subject_is_blurred_too(opening):
-    lens = Lens(focus_disparity=0.2, max_radius=0.2, look="paper")
+    lens = Lens(focus_disparity=0.2, max_radius=0.2, look="paper", grain=0.0)
     whole, bare = render(opening.opened.scene, lens), render(ablations.without_paste(opening), lens)
     inside, outside = opening.opened.scene.matte == 1, opening.opened.scene.matte == 0
     assert_allclose(whole[inside], opening.opened.scene.rgb[inside], rtol=0, atol=2e-4)

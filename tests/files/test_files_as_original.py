@@ -19,6 +19,7 @@ from wideopen.files import Metadata, Photo, encode, read, srgb_u8, write
 from wideopen.files.containers import jpeg
 from wideopen.lens import Lens
 from wideopen.pipeline import analyze, render
+from wideopen.settings import MapSettings
 
 IPTC = b"\x1c\x02\x00\x00\x02\x00\x04" + b"\x1c\x02\x78\x00\x0bA caption, \xfc"
 
@@ -112,8 +113,8 @@ def test_a_photo_in_focus_comes_through_the_whole_method_bit_by_bit(tmp_path, rn
     matte = np.zeros((40, 30), np.float32)
     matte[10:, 8:22] = 1
     disparity = np.full((40, 30), 0.5, np.float32)
-    scene = analyze(photo, matte=matte, disparity=disparity, filter_disparity=False, backend="reference")
-    image = render(scene, Lens(focus_disparity=0.5, max_radius=radius), backend="reference")
+    scene = analyze(photo, MapSettings(filter_disparity=False), matte=matte, disparity=disparity, backend="reference")
+    image = render(scene, Lens(focus_disparity=0.5, max_radius=radius, grain=0.0), backend="reference")
     back = cv2.imread(str(write(tmp_path / "b.png", image, like=photo)), cv2.IMREAD_UNCHANGED)[..., ::-1]
     assert back.dtype == kind
     assert_array_equal(back, codes)

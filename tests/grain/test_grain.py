@@ -19,6 +19,7 @@ from wideopen.lens import Aperture, PaperLook
 from wideopen.rendering import Optics, Sheet
 from wideopen.rendering.aperture import antialiased_spans
 from wideopen.rendering.reference import scatter
+from wideopen.settings import MapSettings
 
 FAST = [name for name, backend in BACKENDS.items() if backend.why_not() is None and name != "reference"]
 SIZES = [(1, 1), (7, 5), (33, 48), (140, 600)]  # the last spans several tiles
@@ -150,14 +151,17 @@ def test_kept_is_what_a_blur_keeps(size, radius):
 def test_kept_by_paper_is_one_where_nothing_is_blurred_and_less_elsewhere():
     disparity = np.linspace(0, 1, 100, dtype=np.float32).reshape(10, 10)
     sharp, soft = (
-        kept_by_paper(disparity, Optics(focus_disparity=1.0, radius_px=r), PaperLook(), 0.0) for r in (0.5, 60.0)
+        kept_by_paper(
+            disparity, Optics(focus_disparity=1.0, radius_px=r, highlights=0.0, quality="exact"), PaperLook(), 0.0
+        )
+        for r in (0.5, 60.0)
     )
     assert_allclose(sharp, 1, rtol=0, atol=1e-6)
     assert soft[0] < 0.2 < 0.6 < soft[-1]
 
 
 def _case(size, rng):
-    optics = Optics(focus_disparity=0.6, focus_range=0.1, radius_px=20)
+    optics = Optics(focus_disparity=0.6, focus_range=0.1, radius_px=20, highlights=0.0, quality="exact")
     kept = kept_by_thin_lens(optics, 0.5)
     image = rng.random((*size, 3), np.float32) ** 2 * np.float32(1.2)
     layers = [
@@ -221,7 +225,7 @@ def test_subject_out_of_focus_takes_its_grain_along_over_its_soft_edge():
         Sheet(rgb=np.zeros((200, 200, 3), np.float32), alpha=None, disparity=np.zeros((200, 200), np.float32)),
         Sheet(rgb=np.zeros((200, 200, 3), np.float32), alpha=alpha, disparity=np.ones((200, 200), np.float32)),
     ]
-    layers = thin_lens_layers(sheets, Optics(focus_disparity=0.0, radius_px=20.0), 0.0)
+    layers = thin_lens_layers(sheets, Optics(focus_disparity=0.0, radius_px=20.0, highlights=0.0, quality="exact"), 0.0)
     kept = reference.kept_amplitude(layers)[100]
     assert kept[40] < 0.1
     assert_allclose(kept[100], 0.5, rtol=0, atol=0.1)
@@ -235,7 +239,7 @@ def noisy_scene(portrait):
     matte = np.zeros((160, 240), np.float32)
     matte[:, :100] = 1
     matte[:, 100:104] = [0.8, 0.6, 0.4, 0.2]
-    return analyze(_light(codes), matte=matte, disparity=matte, filter_disparity=False)
+    return analyze(_light(codes), MapSettings(filter_disparity=False), matte=matte, disparity=matte)
 
 
 def _spread(image, columns):

@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose
 
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.matting.engine import pick_engine
-from wideopen.matting.net.variants import PRESETS, Inference
-from wideopen.matting.predict import predict_matte
+from wideopen.matting.find_matte import predict_matte
+from wideopen.matting.inference import MattingSettings
+from wideopen.matting.net.variants import PRESETS
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -29,8 +30,8 @@ def test_the_matte_of_a_portrait_is_that_of_torch(exported):
     from skimage import data
 
     photo = data.astronaut()[:, 40:440]  # not square
-    want = predict_matte(photo, device="cpu", backend="torch")
-    got = predict_matte(photo, weights=exported, device="cpu")
+    want = predict_matte(photo, MattingSettings(device="cpu", matting_backend="torch"))
+    got = predict_matte(photo, MattingSettings(matting=exported, device="cpu"))
     assert 0.2 < want.mean() < 0.8
     # Eq. (1) takes an arg-max: where two labels tie, rounding decides. 0 pixels beyond 1e-3 seen.
     assert_allclose(got, want, rtol=0, atol=1e-3)
@@ -85,8 +86,8 @@ def test_refused_in_one_line(tmp_path, exported):
         refused(WeightsError, "matting weights .*cut.onnx", cut)
     cut.write_text("Dear diary")
     refused(WeightsError, "damaged, cut short or no ONNX file", cut)
-    with pytest.raises(InvalidInput, match="stages: expected at least 1, found 0"):
-        Inference(stages=0)
+    with pytest.raises(InvalidInput, match="matting_stages: expected at least 1, found 0"):
+        MattingSettings(matting_stages=0)
 
 
 def test_an_onnx_file_of_something_else_is_refused(tmp_path, exported):

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 
 from wideopen import analyze
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
-from wideopen.matting.find_matte import find_matte
-from wideopen.matting.net.variants import Inference
+from wideopen.matting.find_matte import pick_matter
+from wideopen.matting.inference import MattingSettings
 from wideopen.matting.others import _rembg_session, matte_by_rembg, refine_by_vitmatte
 
 RNG = np.random.default_rng(0)
@@ -37,7 +37,7 @@ def test_a_function_is_given_the_photo_and_its_matte_is_used():
         assert photo.shape == (60, 90, 3)
         return step()
 
-    scene = analyze(RNG.random((60, 90, 3), np.float32), matting=right_half, backend="reference")
+    scene = analyze(RNG.random((60, 90, 3), np.float32), backend="reference", matte=right_half)
     assert_allclose(scene.matte, step(), rtol=0, atol=0)
     assert scene.maps.matte_source == "given by right_half"
 
@@ -54,7 +54,7 @@ def test_a_function_that_returns_no_matte_is_refused(returned, match):
     def f(photo):
         return returned
 
-    refused(InvalidInput, match, find_matte, PHOTO, f, Inference(), "cpu")
+    refused(InvalidInput, match, pick_matter(MattingSettings(), f)[0], PHOTO)
 
 
 # VitMatte
@@ -98,8 +98,8 @@ def test_vitmatte_changes_the_transition_only(vitmatte, size):
 
 
 def test_vitmatte_follows_any_matte(vitmatte):
-    alpha, source = find_matte(PHOTO, lambda _: step(), Inference(refiner=str(vitmatte)), "cpu")
-    assert_allclose(alpha, refine_by_vitmatte(vitmatte, PHOTO, step()), rtol=0, atol=0)
+    matter, source = pick_matter(MattingSettings(matting_refiner=vitmatte), lambda _: step())
+    assert_allclose(matter(PHOTO), refine_by_vitmatte(vitmatte, PHOTO, step()), rtol=0, atol=0)
     assert source.endswith(f"refined by {vitmatte}")
 
 
@@ -156,7 +156,8 @@ def test_a_rembg_session_gives_a_matte(rembg_home):
     onnx.save(model, folder / "u2netp.onnx")
     photo = np.full((40, 60, 3), 20, np.uint8)
     photo[10:30, 20:40] = 230
-    alpha, source = find_matte(photo, "rembg:u2netp", Inference(), "cpu")
+    matter, source = pick_matter(MattingSettings(matting="rembg:u2netp"))
+    alpha = matter(photo)
     assert source == "predicted by rembg:u2netp"
     assert alpha.shape == (40, 60)
     assert alpha[12:28, 22:38].min() > 0.8  # it stretches the overshoot of its resizing to 1; 0.87 seen

@@ -11,7 +11,7 @@ from wideopen.rendering import Optics, Sheet, reference
 from wideopen.rendering.aperture import antialiased_spans, field_nodes, kernel
 from wideopen.rendering.reference import field_scatter, scatter
 
-OPTICS = Optics(focus_disparity=1.0, radius_px=7.0, planes=5, cat_eye=1.0)
+OPTICS = Optics(focus_disparity=1.0, radius_px=7.0, planes=5, cat_eye=1.0, highlights=0.0, quality="exact")
 
 
 def _far(rgb):

@@ -46,7 +46,12 @@ def _render(look, renderer, separator):
     rgb, alpha, disparity = _scene()
     if look == "thin-lens":
         optics = Optics(
-            focus_disparity=0.9, radius_px=8, planes=12, aperture=Aperture(blades=5, rotation_deg=9), highlights=1.0
+            focus_disparity=0.9,
+            radius_px=8,
+            planes=12,
+            aperture=Aperture(blades=5, rotation_deg=9),
+            highlights=1.0,
+            quality="exact",
         )
         return renderer.thin_lens(prepare_sheets(rgb, alpha, disparity, separator), optics)
     return renderer.paper(

@@ -46,7 +46,13 @@ def test_thin_lens_kernel_equals_reference(name, aperture, radius, size):
         radius = 12.0  # the reference is slow
     sheets = _contiguous(_sheets(size, np.random.default_rng(3)))
     optics = Optics(
-        focus_disparity=0.6, focus_range=0.05, radius_px=radius, planes=7, aperture=aperture, highlights=1.0
+        focus_disparity=0.6,
+        focus_range=0.05,
+        radius_px=radius,
+        planes=7,
+        aperture=aperture,
+        highlights=1.0,
+        quality="exact",
     )
     want = reference.thin_lens(sheets, optics)
     assert_allclose(BACKENDS[name].load().thin_lens(sheets, optics), want, rtol=0, atol=2e-6)  # worst seen 1.2e-6
@@ -101,14 +107,16 @@ class TestThinLens:
         size = (40, 61)
         flat = np.full((*size, 3), 0.37, np.float32)
         sheet = Sheet(rgb=flat, alpha=None, disparity=RNG.random(size, np.float32))
-        optics = Optics(focus_disparity=0.4, radius_px=25, highlights=1.0)
+        optics = Optics(focus_disparity=0.4, radius_px=25, highlights=1.0, quality="exact")
         assert_allclose(BACKENDS[name].load().thin_lens([sheet], optics), 0.37, rtol=0, atol=1e-5)
 
     def test_point_of_light_keeps_its_energy_and_draws_the_aperture(self, name):
         rgb = np.zeros((61, 61, 3), np.float32)
         rgb[30, 30] = 1
         sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros((61, 61), np.float32))
-        optics = Optics(focus_disparity=1.0, radius_px=12.3, aperture=Aperture(blades=3))
+        optics = Optics(
+            focus_disparity=1.0, radius_px=12.3, aperture=Aperture(blades=3), highlights=0.0, quality="exact"
+        )
         image = BACKENDS[name].load().thin_lens([sheet], optics)
         assert_allclose(image.sum((0, 1)), 1, rtol=0, atol=1e-4)
         K = kernel(antialiased_spans(Aperture(blades=3), 12.3))
@@ -120,12 +128,16 @@ class TestThinLens:
         sheets = _contiguous(_sheets(size, np.random.default_rng(5)))
         sharp = [Sheet(rgb=s.rgb, alpha=s.alpha, disparity=np.full(size, 0.5, np.float32)) for s in sheets]
         alpha = sharp[1].alpha[..., None]
-        image = BACKENDS[name].load().thin_lens(sharp, Optics(focus_disparity=0.5, radius_px=30, highlights=1.0))
+        image = (
+            BACKENDS[name]
+            .load()
+            .thin_lens(sharp, Optics(focus_disparity=0.5, radius_px=30, highlights=1.0, quality="exact"))
+        )
         assert_allclose(image, sharp[1].rgb + (1 - alpha) * sharp[0].rgb, rtol=0, atol=1e-6)
 
     def test_flips_commute(self, name):
         sheets = _contiguous(_sheets((26, 37), np.random.default_rng(6)))
-        optics = Optics(focus_disparity=0.3, radius_px=9, planes=5)
+        optics = Optics(focus_disparity=0.3, radius_px=9, planes=5, highlights=0.0, quality="exact")
         turned = [
             Sheet(
                 rgb=np.ascontiguousarray(s.rgb[::-1, ::-1]),
@@ -149,7 +161,11 @@ class TestThinLens:
             Sheet(rgb=green, alpha=None, disparity=np.zeros(size, np.float32)),
             Sheet(rgb=red, alpha=alpha, disparity=np.ones(size, np.float32)),
         ]
-        image = BACKENDS[name].load().thin_lens(sheets, Optics(focus_disparity=1.0, radius_px=15))
+        image = (
+            BACKENDS[name]
+            .load()
+            .thin_lens(sheets, Optics(focus_disparity=1.0, radius_px=15, highlights=0.0, quality="exact"))
+        )
         assert_allclose(image[:, 30:, 0], 0, rtol=0, atol=1e-6)
         assert_allclose(image[:, 30:, 1], 0.5, rtol=0, atol=1e-5)
 
@@ -162,7 +178,11 @@ class TestThinLens:
             Sheet(rgb=np.zeros((*size, 3), np.float32), alpha=None, disparity=np.zeros(size, np.float32)),
             Sheet(rgb=white * alpha[..., None], alpha=alpha, disparity=np.ones(size, np.float32)),
         ]
-        row = BACKENDS[name].load().thin_lens(sheets, Optics(focus_disparity=0.0, radius_px=10))[30, :, 0]
+        row = (
+            BACKENDS[name]
+            .load()
+            .thin_lens(sheets, Optics(focus_disparity=0.0, radius_px=10, highlights=0.0, quality="exact"))[30, :, 0]
+        )
         assert (np.diff(row) <= 1e-6).all()
         assert_allclose([row[30], row[59]], [1, 0], rtol=0, atol=1e-5)
         assert_allclose(row[44] + row[45], 1, rtol=0, atol=1e-4)  # symmetric around the edge
@@ -174,7 +194,7 @@ class TestThinLens:
         behind, front = (
             render(
                 [Sheet(rgb=rgb, alpha=None, disparity=np.full((61, 61), d, np.float32))],
-                Optics(focus_disparity=0.5, radius_px=24, aperture=Aperture(blades=3)),
+                Optics(focus_disparity=0.5, radius_px=24, aperture=Aperture(blades=3), highlights=0.0, quality="exact"),
             )
             for d in (0.0, 1.0)
         )
@@ -185,7 +205,11 @@ class TestThinLens:
         y, x = np.mgrid[0:120, 0:60].astype(np.float32)
         stripes = (0.5 + 0.4 * np.sin(2 * np.pi * x / 12))[..., None].repeat(3, 2)
         floor = Sheet(rgb=stripes.astype(np.float32), alpha=None, disparity=1 - y / 120)
-        image = BACKENDS[name].load().thin_lens([floor], Optics(focus_disparity=1.0, radius_px=9, planes=32))
+        image = (
+            BACKENDS[name]
+            .load()
+            .thin_lens([floor], Optics(focus_disparity=1.0, radius_px=9, planes=32, highlights=0.0, quality="exact"))
+        )
         contrast = image[5:-5, 20:40, 0].std(1)  # from sharp to gone
         assert contrast[0] > 5 * contrast[-1]
         bends = np.abs(np.diff(contrast, 2))
@@ -194,7 +218,10 @@ class TestThinLens:
     def test_slow_zoom_of_the_blur_shows_no_step(self, name):
         sheet = _contiguous(_sheets((24, 24), np.random.default_rng(7)))[:1]
         render = BACKENDS[name].load().thin_lens
-        frames = [render(sheet, Optics(focus_disparity=1.0, radius_px=r)) for r in np.arange(4, 5, 0.02)]
+        frames = [
+            render(sheet, Optics(focus_disparity=1.0, radius_px=r, highlights=0.0, quality="exact"))
+            for r in np.arange(4, 5, 0.02)
+        ]
         steps = [float(np.abs(a - b).max()) for a, b in pairwise(frames)]
         assert max(steps) < 4 * np.median(steps)
 
@@ -251,7 +278,9 @@ class TestHighlights:
         rgb[22:29, 22:29] = 1
         sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros((51, 51), np.float32))
         dull, bright = (
-            reference.thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=8, highlights=h))[25, 25, 0]
+            reference.thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=8, highlights=h, quality="exact"))[
+                25, 25, 0
+            ]
             for h in (0.0, 1.0)
         )
         assert dull < 0.3
@@ -270,7 +299,9 @@ class TestHighlights:
         rgb = RNG.uniform(0.6, 1.0, (40, 50, 1)).astype(np.float32).repeat(3, 2)
         sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros((40, 50), np.float32), lamps=find_lamps(rgb))
         with_gain, without = (
-            BACKENDS[name].load().thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=5, highlights=h))
+            BACKENDS[name]
+            .load()
+            .thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=5, highlights=h, quality="exact"))
             for h in (1.0, 0.0)
         )
         assert_allclose(with_gain, without, rtol=0, atol=1e-6)

@@ -147,7 +147,15 @@ def test_cat_eye_equals_reference(look):
     aperture = Aperture(blades=6, curvature=0.4)
     if look == "thin-lens":
         sheets = [Sheet(rgb=photo, alpha=None, disparity=disparity)]
-        optics = Optics(focus_disparity=0.4, radius_px=4.2, planes=4, aperture=aperture, cat_eye=0.8)
+        optics = Optics(
+            focus_disparity=0.4,
+            radius_px=4.2,
+            planes=4,
+            aperture=aperture,
+            cat_eye=0.8,
+            highlights=0.0,
+            quality="exact",
+        )
         got, want = (module.thin_lens(sheets, optics) for module in (torch_fft, reference))
     else:
         settings = {
@@ -174,7 +182,9 @@ def test_lone_blurred_pixel_among_sharp_ones_equals_reference():
         Sheet(rgb=np.zeros_like(rgb), alpha=None, disparity=np.full((40, 40), 0.5, np.float32)),
         Sheet(rgb=rgb, alpha=alpha, disparity=disparity),
     ]
-    optics = Optics(focus_disparity=0.5, radius_px=36.0)  # what is seen at (20, 30) weighs 0.001
+    optics = Optics(
+        focus_disparity=0.5, radius_px=36.0, highlights=0.0, quality="exact"
+    )  # what is seen at (20, 30) weighs 0.001
     assert_allclose(torch_fft.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)
 
 

@@ -50,7 +50,7 @@ def test_render_makes_the_picture_that_the_library_makes(http, photo, tmp_path):
     matte = np.asarray(Image.open(io.BytesIO(matte_bytes())), np.float32) / 255
     scene = analyze(read(file), matte=matte)
     focus, focus_range = scene.focus_on_subject()
-    image = render(scene, Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.05))
+    image = render(scene, Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.05, grain=0.0))
     want = write(tmp_path / "want.png", image, like=read(file)).read_bytes()
     assert np.array_equal(pixels(answer.content), pixels(want))
     assert np.abs(pixels(answer.content) - small_rgb()).max() > 20  # it is blurred

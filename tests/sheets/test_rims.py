@@ -8,6 +8,7 @@ from wideopen.backends import pick
 from wideopen.lens import Lens
 from wideopen.optics import Optics
 from wideopen.pipeline import analyze, render
+from wideopen.settings import MapSettings
 from wideopen.sheets import BACKENDS
 from wideopen.sheets.rims import Rims
 from wideopen.sheets.sheet import Sheet
@@ -49,7 +50,7 @@ def sheets():
 
 
 def optics(focus):
-    return Optics(focus_disparity=focus, radius_px=12.0)
+    return Optics(focus_disparity=focus, radius_px=12.0, highlights=0.0, quality="exact")
 
 
 def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(separator):
@@ -96,7 +97,7 @@ def test_a_photo_without_a_subject_is_one_sheet(separator):
 def test_a_given_array_is_exact_unless_it_is_said_not_to_be():
     def outline_of(exact):
         matte = tight_matte()
-        scene = analyze(photo(), matte=matte, disparity=matte, exact_matte=exact, filter_disparity=False)
+        scene = analyze(photo(), MapSettings(filter_disparity=False), matte=matte, disparity=matte, exact_matte=exact)
         image = render(scene, Lens(focus_disparity=0.0, max_radius=0.03, grain=0, highlights=0))
         rim = square(0) & ~square(1)
         return float((image[rim] - image[square(-1) & ~square(0)].mean()).mean())

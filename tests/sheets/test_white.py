@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen import Lens, analyze, render
+from wideopen.settings import MapSettings
 from wideopen.sheets.white import MOST, limit_radiance, measure_white, unclip
 
 DARK = np.array([0.06, 0.04, 0.03], np.float32)
@@ -63,7 +64,7 @@ def test_radiance_is_bounded():
 def test_what_is_shown_is_the_photo_where_nothing_is_blurred():
     alpha = _strands()
     photo = _photo(alpha, 2.5)
-    image = render(_scene(alpha, photo), Lens(focus_disparity=0.5, max_radius=0.0))
+    image = render(_scene(alpha, photo), Lens(focus_disparity=0.5, max_radius=0.0, grain=0.0))
     assert image.max() > 2  # else nothing was measured
     assert_allclose(np.minimum(image, 1), photo, rtol=0, atol=0.01)  # from 8-bit code 254 on a pixel counts as white
 
@@ -72,15 +73,15 @@ def test_what_is_shown_is_the_photo_where_nothing_is_blurred():
 def test_strands_out_of_focus_are_as_dark_as_they_are(strength, sky):
     alpha = _strands()
     scene = _scene(alpha, _photo(alpha, 2.5))
-    lens = Lens(focus_disparity=0.1, max_radius=0.02, highlights=strength)
+    lens = Lens(focus_disparity=0.1, max_radius=0.02, highlights=strength, grain=0.0)
     image = render(scene, lens)
     # only the subject is blurred: its coverage as blurred by the same lens, before a flat sky
     grey = np.full((*alpha.shape, 3), 0.5, np.float32)
     over_black = analyze(
         np.where(alpha[..., None] > 0, alpha[..., None] * grey, 0).astype(np.float32),
+        MapSettings(filter_disparity=False),
         matte=alpha,
         disparity=scene.disparity,
-        filter_disparity=False,
     )
     cover = render(over_black, lens)[..., :1] / 0.5
     want = np.minimum(cover * DARK + (1 - cover) * sky, 1)
@@ -91,7 +92,7 @@ def test_strands_out_of_focus_are_as_dark_as_they_are(strength, sky):
 def test_a_matte_that_is_too_wide_leaves_no_dark_rim_before_a_white_wall():
     alpha = _strands()
     wide = np.clip(cv2.GaussianBlur(cv2.dilate(alpha, np.ones((3, 3))), (0, 0), 1.0), 0, 1)
-    image = render(_scene(wide, _photo(alpha, 1.0)), Lens(focus_disparity=0.9, max_radius=0.05))
+    image = render(_scene(wide, _photo(alpha, 1.0)), Lens(focus_disparity=0.9, max_radius=0.05, grain=0.0))
     open_ = cv2.dilate(alpha, np.ones((3, 3))) == 0
     assert np.minimum(image, 1)[open_].min() > 0.97
 

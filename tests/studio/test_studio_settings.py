@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wideopen import cli
-from wideopen.cli import render as render_command
 from wideopen.errors import InvalidInput
+from wideopen.session import render_file
 from wideopen.session.results import map_names
 from wideopen.session.settings import LensSettings
 from wideopen.studio.equivalent import command_line, f_number
@@ -51,10 +51,11 @@ def parsed(tmp_path_factory):
     photo = folder / "my photo's.jpg"
     photo.write_bytes(b"never read")
     jobs = []
-    original = render_command._render_all
-    render_command._render_all = lambda photos, paths, job, **_: jobs.append((photos, paths, job)) or 0
+    report = {"notes": [], "size": [1, 1], "out": "", "matte": "", "disparity": "", "seconds": {"total": 0}}
+    original = render_file.render_file
+    render_file.render_file = lambda photo, path, job, **_: jobs.append((photo, path, job)) or report
     yield photo, lambda text: (cli.run(shlex.split(text)[1:]), jobs.pop())
-    render_command._render_all = original
+    render_file.render_file = original
 
 
 @given(form=FORMS, focus=FOCUS)
@@ -62,9 +63,9 @@ def test_the_command_line_means_what_the_controls_say(parsed, form, focus):
     photo, run = parsed
     settings = settings_of(form, LensSettings(), focus)
     out = str(photo.with_name("out.png"))
-    code, (photos, paths, job) = run(command_line(str(photo), settings, out=out, options={}, edited=False))
+    code, (rendered, path, job) = run(command_line(str(photo), settings, out=out, options={}, edited=False))
     assert code == 0
-    assert (photos, [str(path) for path in paths]) == ([photo], [out])
+    assert (rendered, str(path)) == (photo, out)
     assert job.lens == settings
 
 

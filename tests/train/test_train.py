@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.evals.matte_pairs import find_pairs
 from wideopen.evals.mattes import Figures, measure
+from wideopen.matting.find_matte import predict_matte
+from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.encoders import build_encoder
-from wideopen.matting.predict import predict_matte
 from wideopen.matting.transition import transition
 from wideopen.train import trainer as trainer_module
 from wideopen.train.augment import Chances, Stock, as_taken, random_window, sample
@@ -236,7 +237,7 @@ def test_a_run_saves_its_settings_and_can_be_exported(finished, tmp_path):
     path = tmp_path / "mine.safetensors"
     sha256 = export_weights(finished / "best.pt", path)
     assert len(sha256) == 64
-    alpha = predict_matte(disk_photo()[0], weights=path, size=64, device="cpu")
+    alpha = predict_matte(disk_photo()[0], MattingSettings(matting=path, matting_size=64, device="cpu"))
     assert alpha.shape == (64, 64)
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.chosen import PresetName, lens_settings
+from wideopen.cli.options import chosen_lens, made, takes
+from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 
 if TYPE_CHECKING:
     from wideopen.batch.local import Engine
@@ -23,6 +24,7 @@ _LOOK_EVERY_S = 2.0
 _PHONES_MEGAPIXELS = 50.0  # the largest photos that phones take
 
 
+@takes(LensSettings, MapSettings, OutputSettings, after="gpus_per_worker", preset=True)
 def batch(
     context: typer.Context,
     places: Annotated[
@@ -60,60 +62,21 @@ def batch(
     ] = None,
     cpus_per_worker: Annotated[float, typer.Option(help="Cores of each worker on a cluster.")] = 1.0,
     gpus_per_worker: Annotated[float, typer.Option(help="GPUs of each worker on a cluster; may be a part.")] = 0.0,
-    preset: PresetName = None,
-    look: options.Look = "thin-lens",
-    blur: options.Blur = "2.4%",
-    focus: options.Focus = "subject",
-    focus_range: options.FocusRange = None,
-    planes: options.Planes = 32,
-    aperture: options.Aperture = "disk",
-    cat_eye: options.CatEye = 0.0,
-    highlights: options.Highlights = 1.0,
-    quality: options.Quality = "fast",
-    grain: options.Grain = "auto",
     mattes: options.Mattes = None,
-    depth: options.Depth = "auto",
-    offline: options.Offline = False,
-    filter_disparity: options.FilterDisparity = True,
-    matting: options.Matting = "auto",
-    matting_size: options.MattingSize = None,
-    matting_stages: options.MattingStages = None,
-    matting_edges: options.MattingEdges = True,
-    matting_tiles: options.MattingTiles = False,
-    matting_refiner: options.MattingRefiner = None,
-    matting_backend: options.MattingBackend = "auto",
-    device: options.Device = "auto",
     backend: options.Backend = "auto",
-    output_quality: options.OutputQuality = None,
-    output_bits: options.OutputBits = None,
-    keep_depth: options.KeepDepth = False,
     overwrite: options.Overwrite = False,
-    max_megapixels: options.MaxMegapixels = options.MAX_MEGAPIXELS,
+    max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
     as_json: options.Json = False,
+    **chosen: Any,
 ) -> int:
-    """Render many photos, on all cores or a cluster. Folders keep their shape; a bad photo costs only itself."""
+    """Render many photos on all cores or on a cluster. Results keep the folders; a photo that fails is skipped."""
     from wideopen.session.open_photo import Given
     from wideopen.session.render_file import Job
-    from wideopen.session.settings import MapSettings, OutputSettings
 
-    chosen = {"look": look, "blur": blur, "focus": focus, "focus_range": focus_range, "planes": planes}
-    chosen |= {"aperture": aperture, "cat_eye": cat_eye, "highlights": highlights, "grain": grain, "quality": quality}
     job = Job(
-        lens=lens_settings(context, preset, chosen),
-        maps=MapSettings(
-            depth=depth,
-            offline=offline,
-            filter_disparity=filter_disparity,
-            matting=matting,
-            matting_size=matting_size,
-            matting_stages=matting_stages,
-            matting_edges=matting_edges,
-            matting_tiles=matting_tiles,
-            matting_refiner=matting_refiner,
-            matting_backend=matting_backend,
-            device=device,
-        ),
-        output=OutputSettings(output_quality=output_quality, output_bits=output_bits, keep_depth=keep_depth),
+        lens=chosen_lens(context, chosen),
+        maps=made(MapSettings, chosen),
+        output=made(OutputSettings, chosen),
         given=Given(mattes=mattes),
         backend=backend,
         max_megapixels=max_megapixels,

@@ -4,53 +4,53 @@ import csv as csv_module
 import io
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.eval_bokeh import Csv, JsonFile, Pairs, check_targets, found_pairs, tell_problems
+from wideopen.cli.eval_bokeh import EXACT_LENS, Csv, JsonFile, Pairs, check_targets, found_pairs, tell_problems
+from wideopen.cli.options import made, takes
 from wideopen.cli.report import count
+from wideopen.settings import LensSettings, MapSettings
 
 if TYPE_CHECKING:
     from wideopen.evals.ablations import Ablated
 
+_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
+
+@takes(EXACT_LENS, MapSettings, after="paper_preset", only=_OPTIONS)
 def ablations(
     pairs: Pairs,
     paper_preset: Annotated[
         str, typer.Option(help="Constants of the paper look: a preset, or none for the untuned ones.")
     ] = "paper",
-    blur: Annotated[str, typer.Option(help="Blur radius of pairs whose meta.json names none.")] = "2.4%",
-    focus: Annotated[str, typer.Option(help="Focus of pairs whose meta.json names none.")] = "subject",
-    highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights by thin-lens.")] = 1.0,
-    depth: options.Depth = "auto",
-    offline: options.Offline = False,
-    matting: options.Matting = "auto",
-    device: options.Device = "auto",
     crops: Annotated[int, typer.Option(help="How many pairs the sheet shows crops of.")] = 3,
     csv: Csv = None,
     json: JsonFile = None,
     sheet: Annotated[Path | None, typer.Option(help="Also write crops of all variants (.png, .jpg).")] = None,
     overwrite: options.Overwrite = False,
+    **chosen: Any,
 ) -> int:
     """Print the figures of both looks with one part left out at a time."""
     from wideopen.checks import require
     from wideopen.evals.ablations import ablate
     from wideopen.evals.sheet import require_sheet, stacked, write_sheet
     from wideopen.session.presets import read_preset
-    from wideopen.session.settings import LensSettings, MapSettings
 
     require(1 <= crops <= 20, f"--crops: expected 1 to 20, found {crops}")
     check_targets([path for path in (csv, json, sheet) if path is not None], overwrite=overwrite)
     if sheet is not None:
         require_sheet(sheet)
-    thin_lens = LensSettings(highlights=highlights, blur=blur, focus=focus, grain="off")
+    thin_lens = replace(made(LensSettings, chosen), grain=0.0)
     paper = replace(thin_lens, look="paper", highlights=1.0)
     if paper_preset != "none":
-        paper = read_preset(paper_preset).settings({"look": "paper", "blur": blur, "focus": focus, "grain": "off"})
+        paper = read_preset(paper_preset).settings(
+            {"look": "paper", "blur": thin_lens.blur, "focus": thin_lens.focus, "grain": 0.0}
+        )
     lenses = {"paper": paper, "thin-lens": thin_lens}
-    maps = MapSettings(depth=depth, offline=offline, matting=matting, device=device)
+    maps = made(MapSettings, chosen)
     found = found_pairs(pairs)
     with count("pairs", len(found.pairs)) as done:
         result = ablate(found.pairs, lenses, maps, crops=crops if sheet is not None else 0, on_pair=done)

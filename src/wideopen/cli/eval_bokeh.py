@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.chosen import PresetName, lens_settings
 from wideopen.cli.notes import warn
+from wideopen.cli.options import chosen_lens, made, takes
 from wideopen.cli.report import count, steps
+from wideopen.settings import LensSettings, MapSettings
 
 if TYPE_CHECKING:
     from wideopen.evals.judge import Judged, Method
     from wideopen.evals.pairs import Found, Problem
-    from wideopen.session.settings import LensSettings, MapSettings
 
+EXACT_LENS = LensSettings(grain=0.0)
+"""What pairs are compared with adds no grain."""
 Pairs = Annotated[
     Path,
     typer.Option(help="Folder with sharp/ and bokeh/, and matte/, disparity/, meta.json where there are any."),
@@ -24,27 +26,13 @@ Csv = Annotated[Path | None, typer.Option(help="Also write the figures of each p
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write settings, means and figures of each pair.")]
 
 
+@takes(EXACT_LENS, MapSettings, after="pred", preset=True)
 def bokeh(
     context: typer.Context,
     pairs: Pairs,
     pred: Annotated[
         Path | None, typer.Option(help="Judge the pictures in this folder, NAME.EXT, instead of rendering.")
     ] = None,
-    preset: PresetName = None,
-    look: Annotated[str, typer.Option(help="thin-lens or paper.")] = "thin-lens",
-    blur: Annotated[str, typer.Option(help="Blur radius of pairs whose meta.json names none.")] = "2.4%",
-    focus: Annotated[str, typer.Option(help="Focus of pairs whose meta.json names none.")] = "subject",
-    planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
-    aperture: Annotated[str, typer.Option(help="disk or polygon:..., as for render.")] = "disk",
-    highlights: Annotated[float, typer.Option(help="Radiance given back to clipped lights; 0 = none.")] = 1.0,
-    quality: Annotated[str, typer.Option(help="exact, or fast: large radii at a lower resolution.")] = "fast",
-    depth: options.Depth = "auto",
-    offline: options.Offline = False,
-    filter_disparity: Annotated[
-        bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
-    ] = True,
-    matting: options.Matting = "auto",
-    device: options.Device = "auto",
     backend: options.Backend = "auto",
     align: Annotated[
         bool, typer.Option("--align", help="Also fit a small shift and gains first, and report those figures apart.")
@@ -57,19 +45,16 @@ def bokeh(
         Path | None, typer.Option(help="Also write a picture (.png, .jpg) of the ten worst: sharp, ours, truth, error.")
     ] = None,
     overwrite: options.Overwrite = False,
+    **chosen: Any,
 ) -> int:
     """Print PSNR, PSNR at the subject's edge, SSIM, FLIP and LPIPS against true pictures with bokeh."""
     from wideopen.evals.judge import by_others, by_us
     from wideopen.evals.sheet import require_sheet
-    from wideopen.session.settings import MapSettings
 
     check_targets([path for path in (csv, json, sheet) if path is not None], overwrite=overwrite)
     if sheet is not None:
         require_sheet(sheet)
-    values = {"look": look, "blur": blur, "focus": focus, "planes": planes, "aperture": aperture}
-    values |= {"highlights": highlights, "quality": quality}
-    settings = lens_settings(context, preset, values, {"grain": "off"})  # a lens adds none
-    maps = MapSettings(depth=depth, offline=offline, filter_disparity=filter_disparity, matting=matting, device=device)
+    settings, maps = chosen_lens(context, chosen, EXACT_LENS), made(MapSettings, chosen)
     found = found_pairs(pairs)
     with steps("pairs") as step:
         method = by_us(settings, maps, backend=backend, step=step) if pred is None else by_others(pred)
@@ -156,7 +141,7 @@ def _print(judged: "Judged") -> None:
         typer.echo(f"fitted: shifts up to {shift:.2f} pixels, gains {min(gains):.3f} to {max(gains):.3f}")
 
 
-def _about(pairs: Path, pred: Path | None, settings: "LensSettings", maps: "MapSettings") -> dict[str, Any]:
+def _about(pairs: Path, pred: Path | None, settings: LensSettings, maps: MapSettings) -> dict[str, Any]:
     if pred is not None:
         return {"folder": str(pairs), "pred": str(pred)}
     return {"folder": str(pairs), "lens": settings.to_dict(), "maps": maps.to_dict()}

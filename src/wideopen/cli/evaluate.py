@@ -3,17 +3,18 @@
 import io
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wideopen.cli import eval_ablations, eval_bokeh, options
 from wideopen.cli.notes import warn
+from wideopen.cli.options import made, takes
 from wideopen.cli.report import steps
+from wideopen.matting.inference import MattingSettings
 
 if TYPE_CHECKING:
     from wideopen.evals.mattes import Judged, Matter
-    from wideopen.matting.net.variants import Inference
 
 app = typer.Typer(help="Judge mattes and pictures against the true ones.", no_args_is_help=True)
 app.command("bokeh")(eval_bokeh.bokeh)
@@ -26,50 +27,34 @@ def _group() -> None:
 
 
 @app.command()
+@takes(MattingSettings(matting="mobile"), after="pred")
 def matting(
     data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, with such folders as sets, or P3M-10k.")],
     part: Annotated[str, typer.Option(help="val (photos held out) or all.")] = "val",
     pred: Annotated[
         Path | None, typer.Option(help="Judge the mattes in this folder, NAME.png or SET/NAME.png, not a network's.")
     ] = None,
-    matting: Annotated[str, typer.Option(help="Network: mobile, paper, a weight file, or rembg:NAME.")] = "mobile",
-    matting_size: options.MattingSize = None,
-    matting_stages: options.MattingStages = None,
-    matting_edges: options.MattingEdges = True,
-    matting_tiles: options.MattingTiles = False,
-    matting_refiner: options.MattingRefiner = None,
-    matting_backend: options.MattingBackend = "auto",
-    device: options.Device = "auto",
     csv: Annotated[Path | None, typer.Option(help="Also write the errors of each photo, worst first.")] = None,
     worst: Annotated[Path | None, typer.Option(help="Also write a picture (.png) of the ten worst.")] = None,
     overwrite: options.Overwrite = False,
+    **chosen: Any,
 ) -> int:
     """Print MAD, MSE, SAD, gradient and connectivity errors, over whole photos and over the transition."""
     from wideopen.checks import require
     from wideopen.evals.matte_pairs import find_pairs
     from wideopen.evals.mattes import judge, mattes_of
     from wideopen.files.atomic import check_target
-    from wideopen.matting.find_matte import require_matting
-    from wideopen.matting.net.variants import Inference
     from wideopen.session.results import require_distinct
 
-    require_matting(matting)
+    settings = made(MattingSettings, chosen)
     require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
     require(worst is None or worst.suffix == ".png", f"--worst: expected a .png file to write, found {worst}")
-    inference = Inference(
-        size=matting_size,
-        stages=matting_stages,
-        edges=matting_edges,
-        tiles=matting_tiles,
-        refiner=matting_refiner,
-        backend=matting_backend,
-    )
     targets = [path for path in (csv, worst) if path is not None]
     for path in targets:
         check_target(path, overwrite=overwrite)
     require_distinct(targets)
     pairs = [pair for pair in find_pairs(data) if part == "all" or pair.part == "val"]
-    matter = _network(matting, inference, device) if pred is None else mattes_of(pred)
+    matter = _network(settings) if pred is None else mattes_of(pred)
     require(len(pairs) > 0, f"{data}: expected photos held out for judging, found none; --part all judges all")
     with steps("photos") as step:
         judged = judge(pairs, matter, step)
@@ -80,10 +65,11 @@ def matting(
     return 0
 
 
-def _network(matting: str, inference: "Inference", device: str) -> "Matter":
-    from wideopen.matting.find_matte import find_matte
+def _network(settings: MattingSettings) -> "Matter":
+    from wideopen.matting.find_matte import pick_matter
 
-    return lambda _, rgb: find_matte(rgb, matting, inference, device)[0]
+    predict, _ = pick_matter(settings)
+    return lambda _, rgb: predict(rgb)
 
 
 def _print(judged: "Judged") -> None:

@@ -1,117 +1,114 @@
-"""Options that several commands share; their names and meanings are fixed."""
+"""The flags of the commands: made from the options of settings, and the few that belong to files and commands alone."""
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from wideopen.options import Option, Settings, options_of
+from wideopen.settings import MAX_MEGAPIXELS, LensSettings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Made = TypeVar("Made", bound=Settings)
+
 Photos = Annotated[list[Path], typer.Argument(help="Photos: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
 OnePhoto = Annotated[Path, typer.Argument(help="Photo: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
-Look = Annotated[str, typer.Option("--look", help="thin-lens (physical) or paper (its equations as printed).")]
-Blur = Annotated[
-    str, typer.Option("--blur", help="Blur radius at disparity difference 1: pixels (40px) or of the long side (2.5%).")
-]
-Focus = Annotated[str, typer.Option("--focus", help="subject, X,Y (pixels, as displayed), or d=0.8 (a disparity).")]
-FocusRange = Annotated[
-    float | None,
-    typer.Option(
-        "--focus-range",
-        help="Disparity half-width that stays sharp. Default: the subject's own, or 0 for a point.",
-    ),
-]
-Planes = Annotated[int, typer.Option("--planes", help="Number of planes, 2 to 256.")]
-Aperture = Annotated[
-    str,
-    typer.Option(
-        "--aperture",
-        help="disk, polygon:6 (sides), polygon:6@15 (degrees) or polygon:6@15~0.4 (sides bulging, 0 to 1).",
-    ),
-]
-CatEye = Annotated[
-    float,
-    typer.Option("--cat-eye", help="0 to 1: how much the lens's barrel cuts the disks of light towards the corners."),
-]
-Highlights = Annotated[float, typer.Option("--highlights", help="Radiance given back to clipped lights; 0 = none.")]
-Quality = Annotated[str, typer.Option("--quality", help="exact, or fast: large radii at a lower resolution.")]
-Grain = Annotated[
-    str,
-    typer.Option(
-        "--grain", help="Grain put back into what is blurred: auto (as the photo's), off, or 8-bit codes (3.5)."
-    ),
-]
-FilterDisparity = Annotated[
-    bool,
-    typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge."),
-]
-OutputQuality = Annotated[
-    int | None,
-    typer.Option(
-        "--output-quality",
-        help="1 to 100, of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: as the photo's, or 95.",
-    ),
-]
-OutputBits = Annotated[
-    int | None,
-    typer.Option("--output-bits", help="Bits per channel: 8, 10, 16 or 32 (floats). Default: as the photo's."),
-]
-KeepDepth = Annotated[
-    bool, typer.Option("--keep-depth", help="Keep matte and disparity with the result, to focus it again later.")
-]
 Matte = Annotated[
-    Path | None, typer.Option("--matte", help="The subject's matte, grey 8 or 16 bit, instead of a predicted one.")
+    Path | None, typer.Option("--matte", help="Matte of the subject: a grey picture of 8 or 16 bits, white = subject.")
+]
+Mattes = Annotated[
+    Path | None, typer.Option("--mattes", help="Folder with a matte for each photo: NAME.png, NAME.tif or NAME.npy.")
 ]
 Disparity = Annotated[
     Path | None,
     typer.Option(
-        "--disparity", help="Grey 8/16-bit PNG or TIFF, or float .npy in [0, 1]; the largest value is nearest."
+        "--disparity", help="Disparity map: a grey PNG or TIFF of 8 or 16 bits, or .npy in [0, 1]; 1 = nearest."
     ),
 ]
-DepthM = Annotated[Path | None, typer.Option("--depth-m", help="Depth in metres, float .npy; disparity = 1 / depth.")]
-Depth = Annotated[
-    str,
-    typer.Option(
-        "--depth",
-        help="Where disparity comes from: auto (the photo's own, else a network, else the matte), embedded, planar, or "
-        "a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, a hub id.",
-    ),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never download a model.")]
-Matting = Annotated[
-    str,
-    typer.Option(
-        "--matting",
-        help="Where the matte comes from: auto (the portrait matte inside the photo, else mobile), embedded, or a "
-        "network: paper, mobile, a weight file, or rembg:NAME.",
-    ),
-]
-MattingSize = Annotated[
-    int | None, typer.Option("--matting-size", help="Long side for the matting network, pixels. Default: its own.")
-]
-MattingStages = Annotated[
-    int | None, typer.Option("--matting-stages", help="Times the matting network runs (T). Default: its own, 3.")
-]
-MattingEdges = Annotated[
-    bool,
-    typer.Option("--matting-edges/--no-matting-edges", help="Let the matte's outline follow the photo's own edges."),
-]
-MattingTiles = Annotated[
-    bool,
-    typer.Option("--matting-tiles/--no-matting-tiles", help="Run the network once more, on tiles along the outline."),
-]
-MattingRefiner = Annotated[
-    str | None,
-    typer.Option("--matting-refiner", help="A VitMatte that redoes the outline: a folder or hub id on disk."),
-]
-Mattes = Annotated[
-    Path | None,
-    typer.Option("--mattes", help="Folder with a matte for each photo, by its name: NAME.png, .tif or .npy."),
-]
-MattingBackend = Annotated[
-    str, typer.Option("--matting-backend", help="What runs it: auto, torch, or onnx (onnxruntime, CPU).")
-]
-Device = Annotated[str, typer.Option("--device", help="Where networks run: auto, cpu or cuda.")]
-Backend = Annotated[str, typer.Option("--backend", help="What renders: auto, triton, numba, torch or reference.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output (never the original).")]
+DepthM = Annotated[Path | None, typer.Option("--depth-m", help="Depth map in metres, .npy; disparity = 1 / depth.")]
+Backend = Annotated[str, typer.Option("--backend", help="Renderer backend: auto, triton, numba, torch or reference.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results, but never an original.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per photo instead of text.")]
-MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Refuse larger photos.")]
-MAX_MEGAPIXELS = 150.0
+MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Largest photo accepted, in megapixels.")]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help="Preset of lens settings: a shipped one (paper, thin-lens) or a .json file."),
+]
+DEFAULT_LENS = LensSettings()
+__all__ = ["MAX_MEGAPIXELS"]
+
+
+def takes(
+    *settings: type[Settings] | Settings, after: str = "", only: tuple[str, ...] = (), preset: bool = False
+) -> Callable[[Command], Command]:
+    """Give a command the flags of these settings; it receives their values as `**chosen`.
+
+    settings: classes, or instances whose values are the defaults; after: the parameter of the command that the flags
+    follow; only: the options to take, where not all; preset: also --preset, for `chosen_lens`.
+    """
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        flags = [_flag(one, _default(one, group)) for group in settings for one in _options(group, only)]
+        if preset:
+            flags.insert(0, _parameter("preset", None, Preset))
+        place = 1 + list(signature.parameters).index(after) if after else len(own)
+        parameters = [one.replace(kind=one.KEYWORD_ONLY) for one in (*own[:place], *flags, *own[place:])]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        return command
+
+    return decorate
+
+
+def made(settings: type[Made], chosen: dict[str, Any]) -> Made:
+    """The settings that a command line chose, with the defaults of `settings` for flags that the command lacks.
+
+    Raises InvalidInput.
+    """
+    names = {one.name for one in options_of(settings)}
+    return settings(**{name: value for name, value in chosen.items() if name in names})
+
+
+def chosen_lens(context: typer.Context, chosen: dict[str, Any], defaults: LensSettings = DEFAULT_LENS) -> LensSettings:
+    """The lens that a command line chose: typed flags, else the preset's settings, else `defaults`.
+
+    Raises InvalidInput.
+    """
+    if chosen["preset"] is None:
+        return made(LensSettings, chosen)
+    from wideopen.session.presets import read_preset
+
+    names = [one.name for one in options_of(LensSettings) if one.name in chosen]
+    typed = {name: chosen[name] for name in names if _was_typed(context, name)}
+    return read_preset(chosen["preset"]).settings(typed, defaults.to_dict())
+
+
+def _options(group: type[Settings] | Settings, only: tuple[str, ...]) -> list[Option]:
+    kind = group if isinstance(group, type) else type(group)
+    return [one for one in options_of(kind) if one.flag and (not only or one.name in only)]
+
+
+def _default(one: Option, group: type[Settings] | Settings) -> Any:
+    value = one.default if isinstance(group, type) else getattr(group, one.name)
+    return value if one.text is None else one.text.write(value)
+
+
+def _flag(one: Option, default: Any) -> inspect.Parameter:
+    word = one.name.replace("_", "-")
+    kind: Any = str if one.text is not None else one.kind | None if one.optional else one.kind
+    words = f"--{word}/--no-{word}" if one.kind is bool else f"--{word}"
+    hint = Annotated[kind, typer.Option(words, help=one.sentence, show_default=default not in (None, False))]
+    return _parameter(one.name, default, hint)
+
+
+def _parameter(name: str, default: Any, hint: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _was_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"

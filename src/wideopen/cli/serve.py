@@ -1,11 +1,13 @@
 """`wideopen serve`: the service, from the command line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wideopen.cli import options
+from wideopen.cli.options import made, takes
+from wideopen.settings import MapSettings
 
 if TYPE_CHECKING:
     from wideopen.service.operation import ServeConfig
@@ -15,6 +17,7 @@ _NEEDS = {"fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve", "
 _LEVELS = ("debug", "info", "warning", "error")
 
 
+@takes(MapSettings, after="studio")
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = 8000,
@@ -41,19 +44,14 @@ def serve(
         list[str] | None, typer.Option(help="Names a request's Host may have; on loopback by default only its own.")
     ] = None,
     studio: Annotated[bool, typer.Option("--studio", help="Mount the studio at /studio.")] = False,
-    depth: options.Depth = "auto",
-    offline: options.Offline = False,
-    matting: options.Matting = "auto",
-    matting_backend: options.MattingBackend = "auto",
-    device: options.Device = "auto",
     backend: options.Backend = "auto",
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[str, typer.Option(help="Level of the log: debug, info, warning or error.")] = "info",
+    **chosen: Any,
 ) -> None:
     """Serve renderings over HTTP (docs/service.md)."""
     _require_extras(studio=studio)
     from wideopen.checks import require
     from wideopen.service.operation import Limits, SceneLimits, ServeConfig
-    from wideopen.session.settings import MapSettings
     from wideopen.workers import pool_size
 
     require(log_level in _LEVELS, f"--log-level: expected {', '.join(_LEVELS)}, found {log_level!r}")
@@ -76,7 +74,7 @@ def serve(
             request_s=request_timeout,
         ),
         scenes=SceneLimits(most=scenes, most_mb=scenes_mb, idle_s=60 * scene_minutes),
-        maps=MapSettings(depth=depth, offline=offline, matting=matting, matting_backend=matting_backend, device=device),
+        maps=made(MapSettings, chosen),
         backend=backend,
         token=_token(token_file),
         hosts=names,

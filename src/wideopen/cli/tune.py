@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from wideopen.cli import options
 from wideopen.cli.eval_bokeh import Pairs, check_targets, found_pairs
+from wideopen.cli.options import made, takes
 from wideopen.cli.report import count
+from wideopen.settings import MapSettings
 
 
+@takes(MapSettings, after="history")
 def tune(
     pairs: Pairs,
     out: Annotated[Path, typer.Option("-o", "--out", help="The preset to write, .json.")],
@@ -27,14 +30,8 @@ def tune(
     seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
     planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
     history: Annotated[Path | None, typer.Option(help="Also write the study's history as a picture (.png).")] = None,
-    depth: options.Depth = "auto",
-    offline: options.Offline = False,
-    filter_disparity: Annotated[
-        bool, typer.Option("--filter-disparity/--no-filter-disparity", help="Clean disparity along the matte's edge.")
-    ] = True,
-    matting: options.Matting = "auto",
-    device: options.Device = "auto",
     overwrite: options.Overwrite = False,
+    **chosen: Any,
 ) -> None:
     """Find the constants of a look with which pictures come closest to the true ones."""
     from wideopen.checks import require
@@ -42,14 +39,12 @@ def tune(
     from wideopen.evals.tune.objective import parse_weights
     from wideopen.evals.tune.study import Search, require_optuna, tune
     from wideopen.session.presets import write_preset
-    from wideopen.session.settings import MapSettings
 
     require_optuna(sampler)
     require(out.suffix == ".json", f"-o: expected a preset as .json, found {out}")
     check_targets([path for path in (out, history) if path is not None], overwrite=overwrite)
     if history is not None:
         require_plot(history)
-    maps = MapSettings(depth=depth, offline=offline, filter_disparity=filter_disparity, matting=matting, device=device)
     search = Search(
         pairs=found_pairs(pairs).pairs,
         look=look,
@@ -58,7 +53,7 @@ def tune(
         seed=seed,
         planes=planes,
         weights=parse_weights(weights),
-        maps=maps,
+        maps=made(MapSettings, chosen),
     )
     with count("trials", trials) as done:
         result = tune(search, study or out.with_suffix(".study"), workers=workers, on_trial=done)

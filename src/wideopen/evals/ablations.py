@@ -16,7 +16,6 @@ from wideopen.evals.judge import Picture, lens_of, open_pair, true_picture
 from wideopen.evals.measures import Figures, edge_band, measure
 from wideopen.evals.pairs import Pair, Problem
 from wideopen.evals.sheet import labelled, stacked
-from wideopen.lens import PaperLook
 from wideopen.pipeline import Scene, render
 from wideopen.session.open_photo import Opened
 from wideopen.session.settings import LensSettings, MapSettings
@@ -110,8 +109,7 @@ def _with_separator(opening: Opening, separator: Separator) -> Scene:
 
 
 def _plain_average(settings: LensSettings) -> LensSettings:
-    paper = settings.paper if isinstance(settings.paper, PaperLook) else PaperLook.with_highlights(settings.highlights)
-    return replace(settings, paper=replace(paper, alpha1=1.0, alpha2=1.0))
+    return replace(settings, paper=replace(settings.constants, alpha1=1.0, alpha2=1.0))
 
 
 def _planes(count: int) -> Variant:
@@ -185,7 +183,8 @@ def _pictures(opening: Opening, lenses: dict[str, LensSettings]) -> dict[str, F3
     made = {}
     for look, settings in lenses.items():
         for variant in VARIANTS[look]:
-            lens = lens_of(opening.pair, variant.settings(replace(settings, look=look)), opening.opened)
+            chosen = replace(settings, look=look)  # type: ignore[arg-type]  # a key of VARIANTS
+            lens = lens_of(opening.pair, variant.settings(chosen), opening.opened)
             image = render(variant.scene(opening), lens)
             made[f"{look}: {variant.name}"] = Picture(rgb=image, encoding=opening.opened.photo.encoding).shown()
     return made

@@ -13,8 +13,8 @@ from wideopen.evals.matte_pairs import Pair, find_pairs
 from wideopen.evals.mattes import judge as judge_mattes
 from wideopen.evals.pairs import Pair as BokehPair
 from wideopen.evals.paper_tables import ABLATED, TABLE_1, TABLE_2, TABLE_3, PaperTable
-from wideopen.matting.find_matte import find_matte
-from wideopen.matting.net.variants import AS_TRAINED
+from wideopen.matting.find_matte import pick_matter
+from wideopen.matting.inference import MattingSettings
 from wideopen.session.presets import read_preset
 from wideopen.session.settings import LensSettings, MapSettings
 
@@ -100,8 +100,10 @@ def _matting_rows(
 ) -> dict[str, tuple[float | None, ...]]:
     """One row on the paper's two sets, or, of other sets, a row each in the first two columns."""
 
+    predict, _ = pick_matter(MattingSettings(matting=network))
+
     def matter(_: Pair, rgb: U8) -> F32:
-        return find_matte(rgb, network, AS_TRAINED, "auto")[0]
+        return predict(rgb)
 
     found = {}
     for group in groups:
@@ -125,10 +127,10 @@ def bokeh_table(
     if not pairs:
         table.notes.append(f"not run here, for want of {TABLE_3.needs}")
         return table
-    untuned = {"highlights": highlights, "grain": "off"}
+    untuned = {"highlights": highlights, "grain": 0.0}  # an exact lens has none
     looks = {
         "paper look, untuned": LensSettings(look="paper", **untuned),  # type: ignore[arg-type]
-        "paper look, preset paper": read_preset("paper").settings(beneath={"grain": "off"}),
+        "paper look, preset paper": read_preset("paper").settings(beneath={"grain": 0.0}),
         "thin-lens": LensSettings(**untuned),  # type: ignore[arg-type]
     }
     for name, settings in looks.items():

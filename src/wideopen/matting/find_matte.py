@@ -1,29 +1,14 @@
 """Where mattes come from: our network, somebody else's, or any function; one interface for all."""
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 from wideopen.checks import F32, U8, require, require_unit_map
-from wideopen.matting.net.variants import SHIPPED, Inference
+from wideopen.matting.inference import MattingSettings
 
 NEARLY_EMPTY = 0.002  # of the photo: what clean-up takes for a speck
 Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H, W) floats in [0, 1]
-Matting = str | Path | Matter
-
-
-def require_matting(matting: Matting, *, words: tuple[str, ...] = ()) -> None:
-    """Refuse, with InvalidInput, what could name no network, also when a given matte makes it needless.
-
-    words: what the caller takes besides, and understands itself.
-    """
-    if callable(matting):
-        return
-    name = str(matting)
-    names = (*words, *SHIPPED)
-    require(
-        name in names or name.endswith((".safetensors", ".onnx")) or name.startswith("rembg:"),
-        f"matting: expected {', '.join(names)}, a .safetensors or .onnx file, or rembg:NAME, found {name!r}",
-    )
+AUTOMATIC = MattingSettings()
 
 
 def emptiness(alpha: F32) -> str | None:
@@ -34,34 +19,49 @@ def emptiness(alpha: F32) -> str | None:
     return f"nearly empty matte ({share:.2%} of the photo): no person found?" if share < NEARLY_EMPTY else None
 
 
-def find_matte(photo_u8: U8, matting: Matting, inference: Inference, device: str) -> tuple[F32, str]:
-    """(matte (H, W) in [0, 1], its source) of a photo (H, W, 3).
+def pick_matter(settings: MattingSettings, function: Matter | None = None) -> tuple[Matter, str]:
+    """(a function from a photo to its matte, the name of the source): `function`, or the network of `settings`.
 
-    Raises InvalidInput for a function that returns no such matte; WeightsError; BackendUnavailable.
+    Either is followed by the refiner, if `settings` names one. The function raises InvalidInput for photos or mattes
+    of a wrong shape, type or range.
+    Raises InvalidInput for a matte that only a photo's file could bring; WeightsError; BackendUnavailable.
     """
-    if callable(matting):
-        name = getattr(matting, "__name__", type(matting).__name__)
-        alpha, source = require_unit_map(f"matte of {name}", matting(photo_u8), like=photo_u8), f"given by {name}"
-    elif str(matting).startswith("rembg:"):
-        from wideopen.matting.others import REMBG, matte_by_rembg
-
-        alpha, source = matte_by_rembg(str(matting).removeprefix(REMBG), photo_u8), f"predicted by {matting}"
+    if function is not None:
+        name = getattr(function, "__name__", type(function).__name__)
+        matter, source = partial(_checked, function, name), f"given by {name}"
     else:
-        from wideopen.matting.predict import predict_matte
-
-        alpha = predict_matte(
-            photo_u8,
-            weights=matting,
-            size=inference.size,
-            stages=inference.stages,
-            edges=inference.edges,
-            tiles=inference.tiles,
-            backend=inference.backend,
-            device=device,
-        )
-        source = f"predicted by {matting}"
-    if inference.refiner is None:
-        return alpha, source
+        matter, source = _network(settings), f"predicted by {settings.network}"
+    if settings.matting_refiner is None:
+        return matter, source
     from wideopen.matting.others import refine_by_vitmatte
 
-    return refine_by_vitmatte(inference.refiner, photo_u8, alpha), f"{source}, refined by {inference.refiner}"
+    refiner = settings.matting_refiner
+    return lambda photo_u8: refine_by_vitmatte(refiner, photo_u8, matter(photo_u8)), f"{source}, refined by {refiner}"
+
+
+def predict_matte(photo_u8: U8, settings: MattingSettings = AUTOMATIC) -> F32:
+    """Matte (H, W) float32 in [0, 1] of the people in `photo_u8` (H, W, 3) uint8, sRGB-encoded.
+
+    Raises InvalidInput, WeightsError, BackendUnavailable.
+    """
+    return pick_matter(settings)[0](photo_u8)
+
+
+def _network(settings: MattingSettings) -> "partial[F32]":
+    require(
+        settings.matting != "embedded",
+        "matting embedded: expected a portrait matte inside the photo's file, found none",
+    )
+    name = settings.network
+    if name.startswith("rembg:"):
+        from wideopen.matting.others import REMBG, matte_by_rembg
+
+        return partial(matte_by_rembg, name.removeprefix(REMBG))
+    from wideopen.matting.engine import pick_engine
+    from wideopen.matting.predict import matte_by
+
+    return partial(matte_by, pick_engine(name, settings.matting_backend, settings.device), settings)
+
+
+def _checked(function: Matter, name: str, photo_u8: U8) -> F32:
+    return require_unit_map(f"matte of {name}", function(photo_u8), like=photo_u8)

@@ -1,6 +1,6 @@
 """From a photo's file to a scene: its pixels, the maps given, kept or embedded, and what networks add."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from wideopen.files import read_depth_m, read_disparity, read_matte
 from wideopen.files.facts import taken_in_portrait_mode
 from wideopen.files.maps import MAX_MAP_MEGAPIXELS
 from wideopen.photo import Photo
-from wideopen.pipeline import Scene, analyze
+from wideopen.pipeline import Scene, take_apart, understand
 from wideopen.session import matte_source as mattes
 from wideopen.session.depth_source import Depths
 from wideopen.session.kept_maps import SOURCE, read_with_kept
@@ -114,21 +114,16 @@ def open_photo(
         if read.matte is None:
             own = mattes.from_photo(maps.matting, parts, read.photo)
     blurred = (BLURRED_TWICE,) if taken_in_portrait_mode(read.photo.metadata.exif) else ()
-    scene = analyze(
+    found = understand(
         read.photo,
+        replace(maps, filter_disparity=False) if read.disparity_source == SOURCE else maps,  # what is kept was filtered
         matte=own.matte if read.matte is None else read.matte,
         disparity=read.disparity,
-        depth=depths.asked if read.disparity is None else "planar",  # nothing is looked for
         embedded=embedded,
-        exact_matte=given.exact_matte and read.matte is not None,
-        filter_disparity=maps.filter_disparity and read.disparity_source != SOURCE,  # what is kept was filtered
-        matting=mattes.network(maps.matting),
-        inference=maps.inference,
-        device=maps.device,
-        backend=backend,
         on_step=step,
     )
-    found = scene.maps
+    exact = given.exact_matte and read.matte is not None
+    scene = take_apart(read.photo, found, exact_matte=exact, backend=backend, on_step=step)
     return Opened(
         path=path,
         photo=read.photo,

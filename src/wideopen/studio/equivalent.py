@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import PurePath
 from typing import Any
 
@@ -46,12 +45,11 @@ def command_line(photo: str, lens: LensSettings, *, out: str, options: Mapping[s
     named. The command is for a POSIX shell.
     """
     words = ["wideopen", "render", photo]
-    defaults = LensSettings()
-    for field in fields(LensSettings):
-        value = getattr(lens, field.name)
-        if field.name in _UNSAID or value == getattr(defaults, field.name):
+    defaults = LensSettings().to_dict()
+    for name, value in lens.to_dict().items():
+        if name in _UNSAID or value == defaults[name]:
             continue
-        words += [f"--{field.name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+        words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     if edited:
         matte, disparity = map_names(PurePath(photo))
         words += ["--matte", matte, "--disparity", disparity, "--no-filter-disparity"]

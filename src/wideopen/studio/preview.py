@@ -15,7 +15,7 @@ from wideopen.color import Encoding
 from wideopen.lens import Lens
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Scene, analyze, render
-from wideopen.session.settings import LensSettings
+from wideopen.session.settings import LensSettings, MapSettings
 
 __all__ = ["Preview", "colour_map", "jpeg", "make_preview", "preview_size", "render_preview", "with_maps"]
 
@@ -44,9 +44,9 @@ class Preview:
             return self
         scene = analyze(
             Photo(rgb=self.rgb, encoding=self.encoding),
+            MapSettings(filter_disparity=False),
             matte=self.matte,
             disparity=self.disparity,
-            filter_disparity=False,
             exact_matte=False,  # as the full size's
             backend=backend,
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from wideopen.checks import require
-from wideopen.lens import Aperture, parse_blur, parse_grain
+from wideopen.lens import Aperture, parse_blur
 from wideopen.session.presets import Preset, parse_preset, preset_text
 from wideopen.session.settings import LensSettings
 
@@ -49,21 +49,21 @@ def settings_of(form: Form, base: LensSettings, focus: str) -> LensSettings:
     moved = is_paper and float(form.highlights) != base.highlights  # the slider goes before a preset's exponents
     return replace(
         base,
-        look=LOOKS[form.look],
+        look=LOOKS[form.look],  # type: ignore[arg-type]
         blur=f"{_plain(form.blur)}%",
         focus=focus,
         focus_range=None if form.auto_range or is_paper else float(form.focus_range),
         highlights=float(form.highlights),
         cat_eye=float(form.cat_eye),
-        grain={"As photo": "auto", "Off": "off"}.get(form.grain_mode, _plain(form.grain)),
-        aperture=_aperture_text(form),
+        grain={"As photo": None, "Off": 0.0}.get(form.grain_mode, float(form.grain)),
+        aperture=Aperture.parse(_aperture_text(form)),
         paper=None if moved else base.paper,
     )
 
 
 def form_of(settings: LensSettings, long_side_px: int) -> Form:
     """The controls that show these settings; a shape with other blades shows as the nearest that there is."""
-    aperture, grain = Aperture.parse(settings.aperture), parse_grain(settings.grain)
+    aperture, grain = settings.aperture, settings.grain
     shapes = {count: name for name, count in SHAPES.items()}
     first = Form()
     nearest = min(shapes, key=lambda count: abs(count - aperture.blades)) if aperture.blades else 0

@@ -1,6 +1,6 @@
 """What a worker process loads before its first task, and keeps for all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -66,16 +66,15 @@ class WarmUp:
         from wideopen.matting.edges import follow_edges
         from wideopen.photo import Photo, srgb_u8
         from wideopen.pipeline import understand
-        from wideopen.session.matte_source import network
 
         maps = self.maps
         if self.needs_matting and maps.matting != "embedded":
-            understand(rgb, matting=network(maps.matting), inference=maps.inference, device=maps.device)
+            understand(rgb, replace(maps, depth="planar"))
             follow_edges(
                 matte[::2, ::2].copy(), srgb_u8(Photo(rgb=rgb))
             )  # only photos larger than the network's need it
         if maps.depth not in ("embedded", "planar"):
-            understand(rgb, matte=matte, depth=maps.depth, device=maps.device)
+            understand(rgb, maps, matte=matte)
 
     @property
     def compiles(self) -> bool:

@@ -51,7 +51,7 @@ class Search:
 
     def settings(self, numbers: Mapping[str, float]) -> LensSettings:
         """The lens of a trial."""
-        return LensSettings(grain="off", planes=self.planes, **space.lens_values(self.look, numbers))
+        return LensSettings(grain=0.0, planes=self.planes, **space.lens_values(self.look, numbers))
 
     def key(self) -> str:
         """A hash of all that makes scores comparable: not of trials, sampler and seed."""

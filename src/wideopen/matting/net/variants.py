@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Literal
 
-from wideopen.checks import require
+from wideopen.errors import require
 
 Encoder = Literal["resnet50", "mobilenet_v2"]
 BACKENDS = ("auto", "torch", "onnx")  # what runs the network
@@ -65,28 +65,6 @@ def why_not(backend: str) -> str | None:
     lacking = backend == "onnx" and find_spec("onnxruntime") is None
     return "onnxruntime is not installed (pip install 'wideopen[onnx]')" if lacking else None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inference:
-    """How a photo is matted; None = as the weights' configuration says."""
-
-    size: int | None = None  # long side for the network, in pixels
-    stages: int | None = None  # T
-    edges: bool = True  # let the transition follow the photo's edges at its own size
-    tiles: bool = False  # refine the transition on tiles of the photo itself
-    backend: str = "auto"  # auto, torch or onnx
-    refiner: str | None = None  # a VitMatte, folder or hub id, that estimates the transition again
-
-    def __post_init__(self) -> None:
-        require(self.size is None or self.size >= 32, f"matting size: expected at least 32 pixels, found {self.size}")
-        require(self.stages is None or self.stages >= 1, f"matting stages: expected at least 1, found {self.stages}")
-        require(
-            self.backend in BACKENDS,
-            f"matting backend: expected one of {', '.join(BACKENDS)}, found {self.backend!r}",
-        )
-
-
-AS_TRAINED = Inference()
 
 PRESETS: dict[str, MattingConfig] = {
     "paper": MattingConfig(

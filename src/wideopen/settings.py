@@ -1,0 +1,107 @@
+"""What a user can set, as plain values: the words of the command line, of a JSON file, of a form.
+
+Each dataclass checks itself when made, so that nothing is refused after a photo was read; only the focus needs a scene.
+They stand below the pipeline, since `analyze` takes `MapSettings`, and import nothing heavy.
+"""
+
+from dataclasses import dataclass
+
+from wideopen.errors import require
+from wideopen.lens import BLUR_PATTERN, FOCUS_PATTERN, Focus, Focusable, Lens, LensOptions, parse_blur
+from wideopen.matting.inference import MattingSettings
+from wideopen.options import Choice, Settings, Slider, option, options_of
+
+MAX_MEGAPIXELS = 150.0
+DEPTHS = ("auto", "embedded", "planar")
+"""The sources of disparity that are no model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LensSettings(LensOptions):
+    """The lens before it meets a photo: blur and focus as text."""
+
+    blur: str = option(
+        "2.4%",
+        help="Blur radius at a disparity difference of 1: in pixels (40px) or in percent of the long side (2.5%).",
+        check=parse_blur,
+        pattern=BLUR_PATTERN,
+        control=Slider(label="Blur", least=0, most=8, step=0.1, suffix="%", info="Radius in % of the long side."),
+    )
+    focus: str = option(
+        "subject",
+        help="Focus: subject, a point X,Y (pixels, as displayed) or a disparity d=0.8.",
+        check=Focus.parse,
+        pattern=FOCUS_PATTERN,
+    )
+    focus_range: float | None = option(
+        None,
+        least=0,
+        most=1,
+        help="Half-width in disparity that stays sharp around the focus. Default: the subject's own, or 0 for a point.",
+        control=Slider(
+            label="Focus range",
+            most=0.4,
+            step=0.005,
+            start=0.05,
+            info="How deep sharpness reaches.",
+            group="Focus",
+            instead=Choice(
+                label="Automatic focus range",
+                values={"Automatic": None},
+                info="The subject's depth; none for a point.",
+            ),
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        LensOptions.__post_init__(self)
+        require(
+            self.focus_range is None or self.look != "paper",
+            f"focus_range: expected with look thin-lens, found {self.focus_range} (the paper's equations have none)",
+        )
+
+    def lens(self, scene: Focusable) -> Lens:
+        """The lens for a scene. Raises InvalidInput for a focus outside the photo, or a blur too large for it."""
+        focus, focus_range = Focus.parse(self.focus).resolve(scene)
+        return Lens(
+            focus_disparity=focus,
+            focus_range=focus_range if self.focus_range is None else self.focus_range,
+            max_radius=parse_blur(self.blur, scene.long_side_px),
+            **{one.name: getattr(self, one.name) for one in options_of(LensOptions)},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapSettings(MattingSettings):
+    """Where matte and disparity come from."""
+
+    depth: str = option(
+        "auto",
+        help="Source of the disparity: auto (the photo's own, else a depth network, else the matte), embedded, planar, "
+        "or a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, or a hub id.",
+    )
+    offline: bool = option(False, help="Never download a model.")
+    filter_disparity: bool = option(True, help="Clean the disparity along the matte's outline.")
+
+    def __post_init__(self) -> None:
+        MattingSettings.__post_init__(self)
+        if self.depth not in DEPTHS:
+            from wideopen.disparity.find_disparity import require_depth
+
+            require_depth(self.depth)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings(Settings):
+    """How a result is written; None = as the photo."""
+
+    output_quality: int | None = option(
+        None,
+        least=1,
+        most=100,
+        help="Compression quality of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: the photo's, or 95.",
+    )
+    output_bits: int | None = option(
+        None, help="Bits per channel: 8, 10, 16 or 32 (floating point). Default: the photo's."
+    )
+    keep_depth: bool = option(False, help="Store matte and disparity with the result, to refocus it later.")
