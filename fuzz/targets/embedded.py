@@ -32,16 +32,20 @@ from embedded_files import (
 from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.isobmff import parse_items
-from wideopen.files.containers.jpeg_segments import JpegHead, Segment, image_end, read_head
-from wideopen.files.containers.mpf import appended_pictures
+from wideopen.files.containers.jpeg import (
+    JpegHead,
+    Segment,
+    appended_pictures,
+    extended_xmp,
+    image_end,
+    read_head,
+)
 from wideopen.files.facts import facts_in
 from wideopen.files.inside import embedded_in
 from wideopen.files.inside.apple import auxiliary_kind, part_of
-from wideopen.files.inside.dynamic_depth import read_dynamic_depth
-from wideopen.files.inside.gdepth import read_gdepth
-from wideopen.files.metadata.extended_xmp import joined
+from wideopen.files.inside.google import read_dynamic_depth, read_gdepth
 from wideopen.files.metadata.icc import build_profile
-from wideopen.files.metadata.xmp_values import parse_xmp
+from wideopen.files.metadata.xmp import parse_xmp
 
 CODES = slope(6, 8)
 SPLIT = b"\0--\0"
@@ -158,7 +162,7 @@ def _directory() -> bytes:
 PARSERS: dict[str, tuple[Parser, Seeds]] = {
     "xmp": (parse_xmp, _packets),
     "extended_xmp": (
-        lambda data: joined(data.split(SPLIT), GUID),
+        lambda data: extended_xmp(data.split(SPLIT), GUID),
         lambda: [SPLIT.join(pieces(b"<x>" + bytes(90), size=40))],
     ),
     "apple": (_apple, _packets),

@@ -1,27 +1,29 @@
 """EXIF blocks: read, set upright, signed, given a thumbnail, copied out of a TIFF; nothing is ever raised."""
 
+from wideopen.files.containers import tiff
 from wideopen.files.metadata import exif
 
 
 def seeds():
     """Blocks of both byte orders, one with a thumbnail."""
-    little = exif.with_tags(None, {exif.ORIENTATION: (3, 1, b"\6\0"), 271: (2, 6, b"Maker\0")})
+    little = tiff.with_tags(None, {exif.ORIENTATION: (3, 1, b"\6\0"), 271: (2, 6, b"Maker\0")})
     yield exif.with_thumbnail(little, b"\xff\xd8\xff\xd9")
     yield b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0\0\0\0\0"
-    inner = exif.with_tags(None, {0xA002: (4, 1, b"\0\1\0\0"), 0x927C: (7, 8, b"a note!!")})
-    yield exif.with_tags(inner, {0x8769: (4, 1, b"\x08\0\0\0"), 0x8825: (4, 1, b"\x08\0\0\0")})
+    inner = tiff.with_tags(None, {0xA002: (4, 1, b"\0\1\0\0"), 0x927C: (7, 8, b"a note!!")})
+    yield tiff.with_tags(inner, {0x8769: (4, 1, b"\x08\0\0\0"), 0x8825: (4, 1, b"\x08\0\0\0")})
 
 
 def check(data: bytes) -> None:
     """What is called for the EXIF of every photo."""
     block = exif.strip_prefix(data)
-    copied = exif.copied(data, without=[256, 257])
+    copied = tiff.exif_of_tiff(data)
     assert copied is None or len(copied) < 9 * 2**20
     if block is None:
         return
     exif.orientation(block)
     exif.adobe_rgb_hint(block)
     exif.is_damaged(block)
+    exif.taken_in_portrait_mode(block)
     upright = exif.upright(block, (30, 40))
     assert len(upright) <= len(block)
     assert exif.orientation(upright) in (None, 1) or exif.orientation(block) == exif.orientation(upright)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from wideopen.files.containers.jpeg import extended_xmp_segments
 from wideopen.files.encode import Attached
-from wideopen.files.kept import Keep, in_jpeg, read_kept
+from wideopen.files.refocusable import Keep, in_jpeg, read_kept
 
 FOLDER = Path(tempfile.mkdtemp(prefix="wideopen-fuzz-"))
 

@@ -8,14 +8,14 @@ from PIL import Image
 from wideopen.checks import require
 from wideopen.files.containers import tiff
 from wideopen.files.decode_tiff import decode_tiff
-from wideopen.files.metadata import exif
+from wideopen.files.metadata.exif import ORIENTATION
 from wideopen.files.raster import DAMAGE
 
 
 def seeds():
     """8 and 16 bits and floats, compressed or not, with all that can be attached."""
     codes = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
-    block = exif.with_tags(None, {exif.ORIENTATION: (3, 1, b"\6\0")})
+    block = tiff.with_tags(None, {ORIENTATION: (3, 1, b"\6\0")})
     for kind in (np.uint8, np.uint16, np.float32):
         yield b"".join(tiff.encode_tiff(codes.astype(kind), exif=block, icc=b"profile", xmp=b"<x/>", iptc=b"\x1c\2"))
     for compression in ("tiff_lzw", "jpeg", "packbits", "tiff_adobe_deflate"):

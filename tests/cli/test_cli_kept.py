@@ -131,9 +131,9 @@ def test_maps_of_another_size_are_not_used(keep, wideopen, folder):
     (folder / "photo.jpg").unlink()
     data = (folder / "kept.jpg").read_bytes()
     extended = b"".join(
-        b"\xff\xe1" + (len(part) + 2).to_bytes(2, "big") + part
-        for marker, part in jpeg.segments(data)
-        if marker == 0xE1
+        b"\xff\xe1" + (len(found.payload) + 2).to_bytes(2, "big") + found.payload
+        for found in jpeg.segments(data)
+        if found.marker == 0xE1
     )
     Image.fromarray(load("kept.jpg")[: HEIGHT // 2]).save("kept.jpg", extra=extended)  # cropped by another program
     done = wideopen("render", "kept.jpg", "-o", "a.png", "--json", "--matte", "matte.png")

@@ -302,7 +302,7 @@ def test_every_length_of_a_cut_file_is_read_without_a_crash(capfd):
 
 def test_a_directory_that_names_a_picture_again_and_again(monkeypatch):
     decoded = []
-    monkeypatch.setattr("wideopen.files.inside.in_jpeg.grey_picture", lambda data: decoded.append(len(data)) or CODES)
+    monkeypatch.setattr("wideopen.files.inside.apple.grey_picture", lambda data: decoded.append(len(data)) or CODES)
     data = bytearray(multi_picture(photo(), *[with_packet(CODES, disparity_xmp())] * 40))
     embedded_in(bytes(data))
     assert len(decoded) == 15  # of 16 pictures, the photo being one

@@ -225,7 +225,7 @@ def test_document_types_are_refused(prologue):
 )
 def test_xmp_that_is_no_xmp(packet, message):
     from wideopen.errors import InvalidInput
-    from wideopen.files.metadata.xmp_values import parse_xmp
+    from wideopen.files.metadata.xmp import parse_xmp
 
     if message is None:
         assert parse_xmp(packet) == {}
@@ -291,9 +291,7 @@ def test_dynamic_depth_that_lies_is_refused(options, message):
 
 def test_thousands_of_maps_in_one_picture_are_not_all_decoded(monkeypatch):
     decoded = []
-    monkeypatch.setattr(
-        "wideopen.files.inside.dynamic_depth.grey_picture", lambda data: decoded.append(len(data)) or CODES
-    )
+    monkeypatch.setattr("wideopen.files.inside.google.grey_picture", lambda data: decoded.append(len(data)) or CODES)
     found = embedded_in(dynamic_depth(png(CODES), cameras=200))
     assert len(decoded) == 8
     assert found.depth is not None

@@ -18,6 +18,7 @@ from sample_files import exif_block, smooth
 from wideopen.color import SRGB
 from wideopen.errors import InvalidInput
 from wideopen.files import read
+from wideopen.files.containers import tiff
 from wideopen.files.metadata.icc import build_profile
 
 PICTURE = smooth(48, 64)
@@ -154,10 +155,9 @@ def huge_tiff():
     out = BytesIO()
     tifffile.imwrite(out, PICTURE, photometric="rgb")
     data = bytearray(out.getvalue())
-    from wideopen.files.metadata.exif import set_number
-
-    set_number(data, 256, 20000)
-    set_number(data, 257, 10000)
+    rows = tiff.directory(data, tiff.first(data))
+    tiff.set_number(data, rows, 256, 20000)
+    tiff.set_number(data, rows, 257, 10000)
     return bytes(data)
 
 

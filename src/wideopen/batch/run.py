@@ -14,7 +14,7 @@ from wideopen.batch.work import Task, finished_report, inputs_of, settings_hash,
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import remove_leftovers
-from wideopen.files.kept import sidecar_of
+from wideopen.files.refocusable import sidecar_of
 from wideopen.session.render_file import Job
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from wideopen.batch.places import Status, digest_of, is_url, local_copy, local_result, status_of
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, WideopenError
-from wideopen.files.kept import sidecar_of
+from wideopen.files.refocusable import sidecar_of
 from wideopen.session.open_photo import Given
 from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file

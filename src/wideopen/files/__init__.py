@@ -1,8 +1,8 @@
 """Photo files and maps: read, write. Decoders are imported when a file needs them."""
 
-from wideopen.files.kept import Keep, Kept, read_kept
 from wideopen.files.maps import read_depth_m, read_disparity, read_matte, write_map
 from wideopen.files.read import read
+from wideopen.files.refocusable import Keep, Kept, read_kept
 from wideopen.files.write import check_output, write
 from wideopen.photo import Metadata, Photo, srgb_u8
 

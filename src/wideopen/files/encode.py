@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.files.containers import jpeg, png
-from wideopen.files.metadata import exif as exif_tools
+from wideopen.files.containers import jpeg, png, tiff
+from wideopen.files.metadata.exif import ORIENTATION
 from wideopen.photo import JpegCoding
 
 __all__ = ["ENCODERS", "JPEG_EXIF_LIMIT", "JPEG_XMP_LIMIT", "LOSSLESS", "Attached", "encode_png"]
@@ -107,7 +107,7 @@ def _encode_avif(codes: NDArray[Any], attached: Attached, quality: int | None) -
         subsampling="4:4:4",
         speed=_AVIF_SPEED,
         # Pillow writes EXIF anew, makers' notes broken, when it finds an orientation; upright is the default.
-        exif=exif_tools.with_tags(attached.exif, {}, without=[exif_tools.ORIENTATION]) if attached.exif else b"",
+        exif=tiff.with_tags(attached.exif, {}, without=[ORIENTATION]) if attached.exif else b"",
         icc_profile=attached.icc or b"",
         xmp=attached.xmp or b"",
     )
@@ -180,8 +180,6 @@ def encode_png(codes: NDArray[Any], attached: Attached, _quality: int | None = N
 
 
 def _encode_tiff(codes: NDArray[Any], attached: Attached, _quality: int | None) -> Pieces:
-    from wideopen.files.containers import tiff
-
     return tiff.encode_tiff(codes, exif=attached.exif, icc=attached.icc, xmp=attached.xmp, iptc=attached.iptc)
 
 

@@ -10,14 +10,14 @@ from wideopen.files.containers import png
 from wideopen.files.decode import load_raster
 from wideopen.files.decode_pillow import avif_bits, strict_pillow
 from wideopen.files.formats import read_bytes, readable_path, sniff
-from wideopen.files.inside.pixels import guarded
 from wideopen.files.metadata import exif as exif_tools
+from wideopen.files.metadata.exif import taken_in_portrait_mode
 from wideopen.files.metadata.icc import BadProfileError, parse_profile
+from wideopen.files.raster import guarded
 
 __all__ = ["Facts", "facts_in", "read_facts", "taken_in_portrait_mode"]
 
 _MAX_MEGAPIXELS = 400.0
-_EXIF_IFD, _CUSTOM_RENDERED, _APPLE_PORTRAIT = 0x8769, 0xA401, 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,22 +109,6 @@ def _pillow(name: str, data: bytes) -> Facts:
 def _orientation(exif: bytes | None) -> int | None:
     body = exif_tools.strip_prefix(exif)
     return exif_tools.orientation(body) if body else None
-
-
-def taken_in_portrait_mode(exif: bytes | None) -> bool:
-    """Whether EXIF's CustomRendered is the number that iPhones give to portraits; their background may be blurred."""
-    from PIL import Image
-
-    def told() -> bool:
-        found = Image.Exif()
-        with strict_pillow():
-            found.load(exif or b"")
-            return bool(found.get_ifd(_EXIF_IFD).get(_CUSTOM_RENDERED) == _APPLE_PORTRAIT)
-
-    try:
-        return guarded(told, "EXIF")
-    except InvalidInput:
-        return False  # EXIF that cannot be read says nothing
 
 
 def _profile(icc: bytes | None) -> str | None:

@@ -15,13 +15,12 @@ from wideopen.errors import InvalidInput
 from wideopen.files.atomic import atomic_file, check_target
 from wideopen.files.decode import load_raster
 from wideopen.files.formats import read_bytes, readable_path
-from wideopen.files.raster import Raster
+from wideopen.files.raster import Raster, require_aspect
 
 __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
 
 MAX_MAP_MEGAPIXELS = 400.0
 """Of a picture of a map; it need not have the photo's size."""
-_ASPECT_TOLERANCE = 0.01
 _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 
 
@@ -155,11 +154,7 @@ def _fit(file: Path, values: F32, size: tuple[int, int]) -> F32:
     rows, columns = values.shape
     if (rows, columns) == size:
         return values
-    fitting_rows = columns * height / width
-    require(
-        abs(rows - fitting_rows) <= max(_ASPECT_TOLERANCE * rows, 0.5),
-        f"{file}: expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
-    )
+    require_aspect(values.shape, size, f"{file}: ")
     import cv2
 
     shrinks = rows > height or columns > width

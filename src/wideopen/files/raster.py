@@ -5,19 +5,25 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from wideopen.checks import require
 from wideopen.color import Encoding
+from wideopen.errors import InvalidInput
 from wideopen.photo import JpegCoding
 
+T = TypeVar("T")
 SizeCheck = Callable[[int, int], None]
 # What decoders raise on damaged data; they are not consistent about it.
 DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
 )  # fmt: skip
+
+
+_ASPECT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +58,25 @@ class Raster:
 def one_line(error: BaseException) -> str:
     """What an error says, short and without line breaks."""
     return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def guarded(decode: Callable[[], T], complaint: str) -> T:
+    """Return what `decode` returns; what decoders raise on damaged data becomes InvalidInput with `complaint`."""
+    try:
+        return decode()
+    except InvalidInput:
+        raise
+    except DAMAGE as error:
+        raise InvalidInput(f"{complaint} ({one_line(error)})") from error
+
+
+def require_aspect(found: tuple[int, ...], size: tuple[int, int], name: str = "") -> None:
+    """Raise InvalidInput, after `name`, when a map of the shape `found` has not the aspect of `size` (H, W)."""
+    (height, width), (rows, columns) = size, found
+    require(
+        abs(rows - columns * height / width) <= max(_ASPECT_TOLERANCE * rows, 0.5),
+        f"{name}expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
+    )
 
 
 def turn(image: NDArray[Any], orientation: int) -> NDArray[Any]:

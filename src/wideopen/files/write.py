@@ -15,10 +15,10 @@ from wideopen.errors import InvalidInput
 from wideopen.files import encode
 from wideopen.files.atomic import atomic_file, check_target
 from wideopen.files.formats import BITS, format_of_extension, readable_path, require_library
-from wideopen.files.kept import Keep, in_jpeg, sidecar_of, sidecar_pieces
 from wideopen.files.metadata import exif as exif_tools
 from wideopen.files.metadata import xmp as xmp_tools
 from wideopen.files.metadata.icc import build_profile
+from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
 from wideopen.photo import Photo
 
 __all__ = ["check_output", "write"]
@@ -71,7 +71,7 @@ def write(
     as is its depth where the format has it, and the tables and chroma of a JPEG. Without it: sRGB, 8 bits.
     `quality` is 1 to 100 for JPEG (as `like`, or 95, when None), WebP, HEIC, AVIF and JPEG XL (100: lossless).
     `bits` per channel are those of `files.formats.BITS`; 32, and OpenEXR's 16, are floats of linear light.
-    `keep` are maps to keep with the result, so that it can be focused again: see `files.kept`.
+    `keep` are maps to keep with the result, so that it can be focused again: see `files.refocusable`.
     Raises InvalidInput when the target exists (unless `overwrite`), is the photo's own file (always),
     cannot be written, has another extension, or needs a library that is missing. A failure leaves the
     folder as it was.

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wideopen.files import Keep, read
-from wideopen.files.kept import read_kept
+from wideopen.files.refocusable import read_kept
 from wideopen.photo import Photo
 
 SOURCE = "kept with the photo"

@@ -1,31 +1,183 @@
-"""JPEG segments: how the picture was coded, IPTC, and XMP in one piece or in several.
+"""JPEG: its segments, what stands before its pixels, IPTC, extended XMP, and the pictures behind it.
 
-Reference: ITU-T T.81, B.1 (markers); Adobe XMP part 3, 1.1.3 (extended XMP); IPTC-IIM 4.2 in
-Photoshop's resource 0x0404 (Adobe Photoshop File Formats, "Image Resource Section").
-The pixels are left to others. Segments are untrusted: what does not fit is left out, never raised.
+Reference: ITU-T T.81, annex B (markers); CIPA DC-008 (Exif) and DC-007-2009, 5.2 (multi-picture format); Adobe XMP part
+3, 1.1.3 (extended XMP); IPTC-IIM 4.2 in Photoshop's resource 0x0404 (Adobe Photoshop File Formats, "Image Resource
+Section"). The pixels are left to others. Nothing of a file is trusted: lengths and offsets are checked.
 """
 
 import hashlib
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wideopen.checks import require
+from wideopen.errors import InvalidInput
+from wideopen.files.containers import tiff
+from wideopen.files.metadata import exif as exif_tools
 from wideopen.photo import JpegCoding
 
 if TYPE_CHECKING:
     from PIL.JpegImagePlugin import JpegImageFile
 
-__all__ = ["LARGEST", "coding", "extended_xmp", "extended_xmp_segments", "iptc", "iptc_segment", "segments", "xmp"]
+__all__ = [
+    "LARGEST",
+    "JpegHead",
+    "Segment",
+    "appended_pictures",
+    "coding",
+    "extended_xmp",
+    "extended_xmp_segments",
+    "image_end",
+    "iptc",
+    "iptc_segment",
+    "read_head",
+    "segments",
+]
 
 LARGEST = 65533  # bytes in a segment behind its length
-_APP1, _APP13 = 0xE1, 0xED
+_SOI, _EOI, _SOS, _APP1, _APP2, _APP13 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xED
+_START = b"\xff\xd8\xff"
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a scan: no stuffed byte, restart or filling
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _GUID = 32
 _PART = 65400  # bytes of extended XMP in a segment, as others cut it
-_LONGEST = 256 * 2**20  # of an extended packet
 _PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404
 _CHROMA = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+_MP_ENTRIES = 0xB002
+_MOST_PICTURES = 16  # each may cost a decoding; phones append up to 8
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One marker with what follows it."""
+
+    marker: int
+    at: int  # where its payload begins
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JpegHead:
+    """What stands before a JPEG's pixels."""
+
+    size: tuple[int, int]  # (H, W)
+    orientation: int  # 1 to 8; 1 where EXIF names none, or none that exists
+    xmp: bytes | None
+    extended: tuple[bytes, ...]  # the bodies of extended XMP segments
+    mpf: Segment | None
+
+
+def segments(data: bytes, start: int = 0) -> Iterator[Segment]:
+    """Yield the segments of the JPEG that begins at `start`, up to its first scan; stops where they make no sense."""
+    at = start + 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # filling
+            at += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        if marker in (_EOI, _SOI, 0) or length < 2 or at + 2 + length > len(data):
+            return
+        yield Segment(marker, at + 4, data[at + 4 : at + 2 + length])
+        if marker == _SOS:
+            return
+        at += 2 + length
+
+
+def read_head(data: bytes, start: int = 0) -> JpegHead:
+    """Return what the JPEG at `start` says before its pixels; InvalidInput when it has no size."""
+    size = xmp = mpf = None
+    orientation, extended = 1, []
+    for segment in segments(data, start):
+        body = segment.payload
+        if segment.marker in _FRAMES and len(body) >= 5:
+            size = size or struct.unpack_from(">HH", body, 1)
+        elif segment.marker == _APP1 and body.startswith(b"Exif\0\0"):
+            block = exif_tools.strip_prefix(body)
+            number = exif_tools.orientation(block) if block else None
+            orientation = number if number is not None and 1 <= number <= 8 else orientation
+        elif segment.marker == _APP1 and body.startswith(_XMP):
+            xmp = xmp or body[len(_XMP) :]
+        elif segment.marker == _APP1 and body.startswith(_EXTENDED):
+            extended.append(body[len(_EXTENDED) :])
+        elif segment.marker == _APP2 and body.startswith(b"MPF\0"):
+            mpf = mpf or segment
+    if size is None or 0 in size:
+        raise InvalidInput("a JPEG without a size")
+    return JpegHead((size[0], size[1]), orientation, xmp, tuple(extended), mpf)
+
+
+def image_end(data: bytes, start: int = 0) -> int | None:
+    """Return where the JPEG that begins at `start` ends, after its end marker; None when it never does."""
+    at = start + 2
+    while at + 2 <= len(data):
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == _EOI:
+            return at + 2
+        if marker == 0xFF:
+            at += 1
+            continue
+        if at + 4 > len(data):
+            return None
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _SOS:
+            found = _NEXT_MARKER.search(data, at)
+            if found is None:
+                return None
+            at = found.start()
+    return None
+
+
+def appended_pictures(data: bytes, head: JpegHead) -> tuple[list[bytes], list[str]]:
+    """Return (the JPEGs behind the first, what was wrong with the multi-picture directory).
+
+    Programs that edit the photo without knowing the directory leave its offsets wrong; the pictures are then found by
+    walking from the end of one to the beginning of the next. One that the file cuts short is returned as far as it
+    goes: its decoder will say so.
+    """
+    if head.mpf is None:
+        return [], []
+    base = head.mpf.at + 4  # offsets count from the byte order mark
+    places = dict.fromkeys(_listed_pictures(head.mpf.payload[4:]))  # each once
+    wrong = [(offset, size) for offset, size in places if size < 4 or data[base + offset : base + offset + 3] != _START]
+    if places and not wrong:
+        return [data[base + offset : base + offset + size] for offset, size in places], []
+    walked = _walked_pictures(data)
+    if not places and not walked:
+        return [], ["multi-picture directory: unreadable or without pictures"]
+    return walked, ["multi-picture directory: points where no picture is; pictures were looked for one after the other"]
+
+
+def _listed_pictures(block: bytes) -> list[tuple[int, int]]:
+    """The (offset, size) of every picture but the first; empty when the directory is unreadable."""
+    entry = tiff.directory(block, tiff.first(block)).get(_MP_ENTRIES) if tiff.is_tiff(block) else None
+    if entry is None:
+        return []
+    order = tiff.byte_order(block)
+    (at,) = struct.unpack_from(order + "I", block, entry.at)
+    number = min(entry.length // 16, _MOST_PICTURES)
+    if at + 16 * number > len(block):
+        return []
+    rows = [struct.unpack_from(order + "III", block, at + 16 * i) for i in range(number)]
+    return [(offset, size) for _, size, offset in rows if offset]
+
+
+def _walked_pictures(data: bytes) -> list[bytes]:
+    pictures: list[bytes] = []
+    end = image_end(data)
+    while end is not None and len(pictures) < _MOST_PICTURES:
+        start = data.find(_START, end)
+        if start < 0:
+            break
+        end = image_end(data, start)
+        pictures.append(data[start:end])
+    return pictures
 
 
 def coding(image: "JpegImageFile") -> JpegCoding | None:
@@ -43,51 +195,29 @@ def coding(image: "JpegImageFile") -> JpegCoding | None:
     )
 
 
-def segments(data: bytes) -> Iterator[tuple[int, memoryview]]:
-    """Yield (marker, content) of the segments before the pixels."""
-    view, at = memoryview(data), 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # padding
-            at += 1
-            continue
-        if marker in (0xDA, 0xD9):
-            return
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        if length < 2 or at + 2 + length > len(data):
-            return
-        yield marker, view[at + 4 : at + 2 + length]
-        at += 2 + length
+def extended_xmp(bodies: Sequence[bytes], guid: str) -> bytes:
+    """Return the extended packet named `guid`; InvalidInput when its pieces do not make one.
 
-
-def _named(data: bytes, marker: int, name: bytes) -> Iterator[memoryview]:
-    for found, content in segments(data):
-        if found == marker and content[: len(name)] == name:
-            yield content[len(name) :]
-
-
-def xmp(data: bytes) -> bytes | None:
-    """Return the XMP packet of a JPEG file, without what it extends it with."""
-    return next((bytes(content) for content in _named(data, _APP1, _XMP)), None)
-
-
-def extended_xmp(data: bytes, guid: str) -> bytes | None:
-    """Return the extended packet called `guid`; None unless all of it is there and its digest is right."""
-    parts, total = {}, None
-    for content in _named(data, _APP1, _EXTENDED):
-        if len(content) < _GUID + 8 or bytes(content[:_GUID]) != guid.encode():
-            continue
-        total, offset = struct.unpack_from(">II", content, _GUID)
-        parts[offset] = content[_GUID + 8 :]
-    if total is None or total > _LONGEST or total != sum(map(len, parts.values())):
-        return None
-    packet = b"".join(parts[offset] for offset in sorted(parts))
-    digest = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
-    return packet if digest == guid.upper() else None
+    `bodies` are those of `JpegHead.extended`: name (32 hexadecimal digits), full length, place, piece. Pieces must
+    cover the packet without a gap or an overlap. No more is allocated than they hold.
+    """
+    own = [body for body in bodies if body[:_GUID].upper() == guid.upper().encode("ascii", "replace")]
+    own = [body for body in own if len(body) > _GUID + 8]
+    require(bool(own), "extended XMP: expected the packet that the photo's XMP names, found none of it")
+    found = sorted((*struct.unpack_from(">II", body, _GUID), body[_GUID + 8 :]) for body in own)
+    full = {length for length, _, _ in found}
+    require(len(full) == 1, f"extended XMP: expected one length in all pieces, found {len(full)}")
+    (length,) = full
+    at = 0
+    for _, offset, piece in found:
+        require(offset == at, f"extended XMP: expected a piece at {at}, found one at {offset}")
+        at += len(piece)
+    require(at == length, f"extended XMP: expected {length} bytes, found {at}")
+    return b"".join(piece for _, _, piece in found)
 
 
 def extended_xmp_segments(packet: bytes) -> tuple[str, bytes]:
-    """Return (the name by which the main packet refers to `packet`, the segments that hold it)."""
+    """Return (the name by which the main packet refers to `packet`, its MD5, and the segments that hold it)."""
     guid = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
     pieces = []
     for offset in range(0, len(packet), _PART):

@@ -1,34 +1,193 @@
-"""TIFF files: the tags of an EXIF block to and from one, and a writer for 8 and 16 bits and floats.
+"""TIFF: its directories, read and extended; the EXIF and IPTC in a file; and a writer for 8 and 16 bits and floats.
 
-Pillow cannot write 16-bit colour, and tifffile cannot write the EXIF directories. An EXIF block is a
-TIFF file without pixels, so it becomes the file's beginning as it is, with all its offsets; a directory
-that describes the pixels follows, and one strip of pixels. Reference: TIFF 6.0, sections 2, 4 and 6.
+An EXIF block is a TIFF file without pixels, and JPEG's multi-picture directory one with a single directory: all are
+walked here. They are extended, never parsed and rewritten: makers' notes hold absolute offsets that a rewrite breaks.
+What needs more room goes to the end: a new first directory that still points at the old values. Pillow cannot write
+16-bit colour, and tifffile cannot write the EXIF directories; so a written file begins with the EXIF block as it is. A
+directory that describes the pixels follows, and one strip of pixels. Reference: TIFF 6.0, sections 2, 4 and 6.
 """
 
 import struct
-from typing import Any, Literal
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.files.metadata import exif as exif_tools
+__all__ = [
+    "EMPTY",
+    "POINTERS",
+    "Entry",
+    "Tag",
+    "byte_order",
+    "directory",
+    "encode_tiff",
+    "entries",
+    "exif_of_tiff",
+    "first",
+    "iptc_of_tiff",
+    "is_tiff",
+    "link",
+    "number",
+    "set_number",
+    "value_of",
+    "with_tags",
+]
 
-__all__ = ["encode_tiff", "exif_of_tiff", "iptc_of_tiff"]
-
-_ICC, _XMP, _IPTC, _STRIP_OFFSETS = 34675, 700, 33723, 273
-_SHORT, _LONG, _UNDEFINED, _BYTE = 3, 4, 7, 1
-# How pixels are stored, not what the photo is: layout, tiles, colour, other pictures, profiles, our own blocks,
-# raw data (DNG).
+Tag = tuple[int, int, bytes]  # type, count and value as bytes, in the byte order of the block
+EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
+POINTERS = (0x8769, 0x8825, 0xA005)  # to the directories of EXIF, GPS and interoperability
+_BYTE, _SHORT, _LONG, _UNDEFINED = 1, 3, 4, 7
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
+_MOST_COPIED = 8 * 2**20
 _MOST_BYTES = 2**32 - 2**24  # of pixels: the rest is for what stands before them
+_ICC, _XMP, _IPTC, _STRIP_OFFSETS = 34675, 700, 33723, 273
+# How pixels are stored, not what the photo is: layout, tiles, colour, other pictures, profiles, the blocks that are
+# written anew, raw data (DNG).
 _LAYOUT = (*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301)
 _OTHERS = (*range(317, 351), 400, 401, 402, *range(512, 522), *range(529, 533), 32995, 32996, 32997)
 _BLOCKS = (_XMP, _IPTC, 33421, 33422, 34377, _ICC, 37724, *range(50706, 52600))
 _STRUCTURE = frozenset(_LAYOUT + _OTHERS + _BLOCKS)
 
 
+class Entry(NamedTuple):
+    """One row of a directory."""
+
+    tag: int
+    kind: int
+    length: int  # how many values
+    at: int  # where its last four bytes lie: the value, or the offset to it
+
+    @property
+    def size(self) -> int:
+        """Bytes of its value; 0 for a type that does not exist."""
+        return _TYPE_BYTES.get(self.kind, 0) * self.length
+
+
+def is_tiff(block: bytes | bytearray) -> bool:
+    """Whether `block` begins as TIFF and EXIF do, and is long enough for a directory."""
+    return block[:4] in (b"II*\0", b"MM\0*") and len(block) >= len(EMPTY)
+
+
+def byte_order(block: bytes | bytearray) -> Literal["<", ">"]:
+    """Return the byte order of the block, as `struct` writes it."""
+    return "<" if block[:2] == b"II" else ">"
+
+
+def first(block: bytes | bytearray) -> int:
+    """Return where the first directory starts."""
+    return int(struct.unpack_from(byte_order(block) + "I", block, 4)[0])
+
+
+def entries(block: bytes | bytearray, start: int) -> Iterator[Entry]:
+    """Yield the entries of the directory at `start`; stops where the bytes end."""
+    order = byte_order(block)
+    if start < 8 or start + 2 > len(block):
+        return
+    (count,) = struct.unpack_from(order + "H", block, start)
+    for at in range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12):
+        tag, kind, length = struct.unpack_from(order + "HHI", block, at)
+        yield Entry(tag, kind, length, at + 8)
+
+
+def directory(block: bytes | bytearray, start: int | None) -> dict[int, Entry]:
+    """Return the entries of the directory at `start` by tag; none without a start."""
+    return {} if start is None else {entry.tag: entry for entry in entries(block, start)}
+
+
+def number(block: bytes | bytearray, rows: Mapping[int, Entry], tag: int) -> int | None:
+    """Return the number in `tag`; None without that tag, or when it is no whole number."""
+    entry = rows.get(tag)
+    if entry is None or entry.kind not in (_SHORT, _LONG):
+        return None
+    code = "H" if entry.kind == _SHORT else "I"
+    return int(struct.unpack_from(byte_order(block) + code, block, entry.at)[0])
+
+
+def set_number(block: bytearray, rows: Mapping[int, Entry], tag: int, value: int) -> None:
+    """Change the number in `tag`, in place; nothing without that tag, or where `value` does not fit."""
+    entry = rows.get(tag)
+    if entry is not None and entry.kind == _SHORT and value < 65536:
+        struct.pack_into(byte_order(block) + "H", block, entry.at, value)
+    elif entry is not None and entry.kind == _LONG:
+        struct.pack_into(byte_order(block) + "I", block, entry.at, value)
+
+
+def value_of(block: bytes | bytearray, entry: Entry) -> bytes | None:
+    """Return the bytes of the value of `entry`; None when they lie outside of the block."""
+    at = entry.at if entry.size <= 4 else struct.unpack_from(byte_order(block) + "I", block, entry.at)[0]
+    return bytes(block[at : at + entry.size]) if at + entry.size <= len(block) else None
+
+
+def link(block: bytes | bytearray, start: int) -> int | None:
+    """Return where the directory at `start` names the next one; None where the bytes end before."""
+    if start < 8 or start + 2 > len(block):
+        return None
+    (count,) = struct.unpack_from(byte_order(block) + "H", block, start)
+    at = start + 2 + 12 * int(count)
+    return at if at + 4 <= len(block) else None
+
+
+def with_tags(block: bytes | None, tags: Mapping[int, Tag], *, without: Collection[int] = ()) -> bytes:
+    """Return `block` with `tags` set, and those in `without` gone, in a first directory at its end.
+
+    All else stays where it was, so offsets remain right. The length of the result is even.
+    """
+    out = bytearray(block or EMPTY)
+    old = first(out)
+    at = link(out, old)
+    following = bytes(4) if at is None else bytes(out[at : at + 4])
+    rows = {entry.tag: bytes(out[entry.at - 8 : entry.at + 4]) for entry in entries(out, old)}
+    for tag in without:
+        rows.pop(tag, None)
+    start = _append(out, rows, tags, following)
+    struct.pack_into(byte_order(out) + "I", out, 4, start)
+    return bytes(out)
+
+
+def _append(block: bytearray, rows: dict[int, bytes], tags: Mapping[int, Tag], following: bytes = bytes(4)) -> int:
+    """Put a directory of finished `rows` and of `tags` at the end of `block`; return where it starts."""
+    order = byte_order(block)
+    block += bytes(len(block) % 2)
+    for tag, (kind, count, value) in tags.items():
+        field = value.ljust(4, b"\0")
+        if len(value) > 4:
+            field = struct.pack(order + "I", len(block))
+            block += value + bytes(len(value) % 2)
+        rows[tag] = struct.pack(order + "HHI", tag, kind, count) + field
+    start = len(block)
+    block += struct.pack(order + "H", len(rows)) + b"".join(rows[tag] for tag in sorted(rows)) + following
+    return start
+
+
 def exif_of_tiff(data: bytes) -> bytes | None:
-    """Return an EXIF block with what the TIFF file `data` says about its photo, or None."""
-    return exif_tools.copied(data, without=_STRUCTURE)
+    """Return an EXIF block with what the TIFF file `data` says about its photo, or None.
+
+    Values are copied as bytes. A maker's note goes along, but what it points at outside of it does not.
+    """
+    if not is_tiff(data):
+        return None
+    block = bytearray(data[:4] + struct.pack(byte_order(data) + "I", 8) + bytes(6))
+    tags = {tag: value for tag, value in _copied(data, block, first(data)).items() if tag not in _STRUCTURE}
+    return with_tags(bytes(block), tags) if tags else None
+
+
+def _copied(data: bytes, block: bytearray, start: int, depth: int = 0) -> dict[int, Tag]:
+    """The directory at `start` of `data`; the directories it points at are appended to `block`."""
+    order, taken = byte_order(data), 0
+    tags: dict[int, Tag] = {}
+    for entry in entries(data, start):
+        value = value_of(data, entry)
+        taken += entry.size
+        if not value or taken > _MOST_COPIED:
+            continue
+        if entry.tag in POINTERS:
+            if depth > 1 or len(value) != 4:
+                continue
+            inner = _copied(data, block, struct.unpack(order + "I", value)[0], depth + 1)
+            value = struct.pack(order + "I", _append(block, {}, inner))
+        tags[entry.tag] = (entry.kind, entry.length, value)
+    return tags
 
 
 def iptc_of_tiff(stored: bytes) -> bytes | None:
@@ -49,7 +208,7 @@ def encode_tiff(
     iptc: bytes | None = None,
 ) -> list[bytes | memoryview]:
     """Return the pieces of a TIFF of `codes` (H, W) or (H, W, 3), uint8, uint16 or float32, uncompressed."""
-    order: Literal["<", ">"] = exif_tools.byte_order(exif) if exif else "<"
+    order = byte_order(exif or EMPTY)
     pixels = np.ascontiguousarray(codes.astype(codes.dtype.newbyteorder(order), copy=False))
     if pixels.nbytes > _MOST_BYTES:
         raise ValueError(f"its offsets reach 4 GB, the pixels are {pixels.nbytes / 2**30:.1f}")
@@ -57,20 +216,20 @@ def encode_tiff(
     for tag, kind, block in ((_XMP, _BYTE, xmp), (_IPTC, _UNDEFINED, iptc), (_ICC, _UNDEFINED, icc)):
         if block is not None:
             tags[tag] = (kind, len(block), block)
-    head = bytearray(exif_tools.with_tags(exif, tags, without=_STRUCTURE))
+    head = bytearray(with_tags(exif, tags, without=_STRUCTURE))
     head += bytes(-len(head) % 4)
-    exif_tools.set_number(head, _STRIP_OFFSETS, len(head))  # the pixels follow
+    set_number(head, directory(head, first(head)), _STRIP_OFFSETS, len(head))  # the pixels follow
     return [bytes(head), pixels.data.cast("B")]
 
 
-def _layout(pixels: NDArray[Any], order: str) -> dict[int, exif_tools.Tag]:
+def _layout(pixels: NDArray[Any], order: str) -> dict[int, Tag]:
     samples = 1 if pixels.ndim == 2 else pixels.shape[2]
     height, width = pixels.shape[:2]
 
-    def short(*values: int) -> exif_tools.Tag:
+    def short(*values: int) -> Tag:
         return _SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values)
 
-    def long(value: int) -> exif_tools.Tag:
+    def long(value: int) -> Tag:
         return _LONG, 1, struct.pack(order + "I", value)
 
     return {

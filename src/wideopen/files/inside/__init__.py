@@ -5,18 +5,21 @@ docs/embedded.md.
 """
 
 import os
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
+from wideopen.files.containers.jpeg import JpegHead, extended_xmp, read_head
 from wideopen.files.formats import read_bytes, readable_path, sniff
-from wideopen.files.inside.parts import DepthMap, Embedded, Found, Part
+from wideopen.files.inside.parts import DepthMap, Embedded, Findings, Part
+from wideopen.files.metadata.xmp import EXTENDED_XMP, as_text, parse_xmp
+from wideopen.files.raster import require_aspect, turn
 
 __all__ = ["DepthMap", "Embedded", "embedded_in", "read_embedded"]
 
-_ASPECT_TOLERANCE = 0.01
+_SAMSUNG = b"DualShot_DepthMap"
 
 
 def read_embedded(path: str | os.PathLike[str]) -> Embedded:
@@ -30,69 +33,76 @@ def read_embedded(path: str | os.PathLike[str]) -> Embedded:
 
 def embedded_in(data: bytes) -> Embedded:
     """`read_embedded` for the bytes of a file."""
-    reader = _reader(sniff(data[:64]))
-    if reader is None:
-        return Embedded()
+    name = sniff(data[:64])
     try:
-        return _assembled(reader(data))
+        if name == "JPEG":
+            head = read_head(data)
+            return _assembled(_in_jpeg(data, head), head.size, head.orientation)
+        if name == "HEIC":
+            from wideopen.files.inside.apple import read_auxiliary
+
+            size, found = read_auxiliary(data)
+            return _assembled(found, size, orientation=1)  # libheif has turned all of them
     except InvalidInput as error:
         return Embedded(ignored=(str(error),))
+    return Embedded()
 
 
-def _reader(name: str | None) -> Callable[[bytes], Found] | None:
-    if name == "JPEG":
-        from wideopen.files.inside.in_jpeg import read_jpeg
+def _in_jpeg(data: bytes, head: JpegHead) -> Findings:
+    """Apple's appended pictures, Dynamic Depth, GDepth."""
+    from wideopen.files.inside.apple import read_appended
+    from wideopen.files.inside.google import read_dynamic_depth, read_gdepth
 
-        return read_jpeg
-    if name == "HEIC":
-        from wideopen.files.inside.in_heif import read_heif
+    xmp, complaints = _properties(head)
+    found = read_appended(data, head) + Findings(ignored=complaints) + read_dynamic_depth(data, xmp) + read_gdepth(xmp)
+    if data[-4:] == b"SEFT" and _SAMSUNG in data[-1_000_000:]:
+        found += Findings(ignored=("Samsung's trailer: holds a depth map in a format that is not published",))
+    return found
 
-        return read_heif
-    return None
+
+def _properties(head: JpegHead) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The photo's XMP with its extension; what cannot be read of it, as lines."""
+    xmp: dict[str, Any] = {}
+    try:
+        if head.xmp is not None:
+            xmp = parse_xmp(head.xmp)
+            guid = as_text(xmp.get(EXTENDED_XMP))
+            xmp = xmp if guid is None else parse_xmp(extended_xmp(head.extended, guid)) | xmp
+    except InvalidInput as error:
+        return xmp, (str(error),)
+    return xmp, ()
 
 
-def _assembled(found: Found) -> Embedded:
-    """The first sound part of each role, upright."""
+def _assembled(found: Findings, size: tuple[int, int], orientation: int) -> Embedded:
+    """The first sound part of each role, upright; `size` (H, W) is the photo's as stored, before `orientation`."""
     kept: dict[str, Part] = {}
     upright: dict[str, F32] = {}
-    ignored, others = list(found.findings.ignored), list(found.findings.others)
-    for part in found.findings.parts:
+    ignored, others = list(found.ignored), list(found.others)
+    for part in found.parts:
         if part.role in kept:
             others.append(f"{part.name}: a second one; {kept[part.role].name} is used")
             continue
         try:
-            upright[part.role] = _upright(part, found)
+            upright[part.role] = _upright(part, size, orientation)
         except InvalidInput as error:
             ignored.append(f"{part.name}: {error}")
             continue
         kept[part.role] = part
-    depth = kept.get("depth")
-    semantic = {role: values for role, values in upright.items() if role not in ("depth", "portrait")}
+    depth = None
+    if "depth" in kept:
+        part, values = kept["depth"], upright.pop("depth")
+        assert part.kind is not None  # readers of depth always say what they read
+        depth = DepthMap(values=values, kind=part.kind, name=part.name, accuracy=part.accuracy)
+    portrait = upright.pop("portrait", None)
     return Embedded(
-        depth=None if depth is None else _depth_map(depth, upright["depth"]),
-        portrait_matte=upright.get("portrait"),
-        semantic=semantic,
-        ignored=tuple(ignored),
-        others=tuple(others),
+        depth=depth, portrait_matte=portrait, semantic=upright, ignored=tuple(ignored), others=tuple(others)
     )
 
 
-def _depth_map(part: Part, values: F32) -> DepthMap:
-    assert part.kind is not None  # readers of depth always say what they read
-    return DepthMap(values=values, kind=part.kind, name=part.name, accuracy=part.accuracy)
-
-
-def _upright(part: Part, found: Found) -> F32:
+def _upright(part: Part, size: tuple[int, int], orientation: int) -> F32:
     """Check a part against the photo and turn it as the photo is displayed."""
-    from wideopen.files.raster import turn
-
-    height, width = found.size
-    rows, columns = part.values.shape
-    require(
-        abs(rows - columns * height / width) <= max(_ASPECT_TOLERANCE * rows, 0.5),
-        f"expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
-    )
-    values = np.ascontiguousarray(turn(part.values, found.orientation), np.float32)
+    require_aspect(part.values.shape, size)
+    values = np.ascontiguousarray(turn(part.values, orientation), np.float32)
     if part.role != "depth":
         return np.clip(values, 0, 1)
     valid = np.isfinite(values)

@@ -1,9 +1,12 @@
-"""Apple's auxiliary pictures: disparity, depth and mattes, told apart and scaled by their own XMP packet.
+"""Apple's auxiliary pictures in HEIC, and appended to JPEG: disparity, depth and mattes.
 
-The properties are not published; what is here was checked against photos of iPhones (HEIC and JPEG). A code c means
+Their own XMP packets tell them apart and scale them. The properties are not published; what is here was checked against
+photos of iPhones (HEIC and JPEG). A code c means
 FloatMinValue + (FloatMaxValue - FloatMinValue) * (c - IntMinValue) / (IntMaxValue - IntMinValue); disparity is in
 1/metre, depth in metres (AVDepthData). A portrait matte in a JPEG calls itself AuxiliaryImageType "depth": only its
-AuxiliaryImageSubType says what it is.
+AuxiliaryImageSubType says what it is. Reference: ISO/IEC 23008-12, 6.4.4 (auxiliary images), decoded by libheif; for
+depth without Apple's XMP ISO/IEC 23008-2, G.14.2.6 (depth representation information), of which only near and far are
+taken: its units are not metres.
 """
 
 import re
@@ -14,11 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import require
-from wideopen.files.inside.parts import Kind, Part
-from wideopen.files.inside.pixels import Codes, levels, looked_up
-from wideopen.files.metadata.xmp_values import as_number, as_text
+from wideopen.errors import InvalidInput
+from wideopen.files.containers.isobmff import Items, parse_items
+from wideopen.files.containers.jpeg import JpegHead, appended_pictures, read_head
+from wideopen.files.decode_pillow import strict_pillow
+from wideopen.files.inside.parts import (
+    Codes,
+    Findings,
+    Kind,
+    Part,
+    check_part_size,
+    grey_picture,
+    levels,
+    looked_up,
+)
+from wideopen.files.metadata.xmp import as_number, as_text, parse_xmp
+from wideopen.files.raster import guarded
 
-__all__ = ["auxiliary_kind", "part_of"]
+__all__ = ["auxiliary_kind", "part_of", "read_appended", "read_auxiliary"]
 
 _APDI = "{http://ns.apple.com/pixeldatainfo/1.0/}"
 _DEPTH_DATA = "{http://ns.apple.com/depthData/1.0/}"
@@ -32,6 +48,90 @@ _DEPTH_URNS = (
     "depth",
     "disparity",
 )
+_UNIFORM_Z = 2  # depth_representation_type
+_MOST_PICTURES = 32  # each costs a decoding; phones store up to 8
+_GAIN_MAP = ("hdrgainmap", "http://ns.adobe.com/hdr-gain-map/1.0/")
+
+
+def read_appended(data: bytes, head: JpegHead) -> Findings:
+    """Return the pictures that the multi-picture directory of the JPEG `data` names."""
+    pictures, complaints = appended_pictures(data, head)
+    found = Findings(ignored=tuple(complaints))
+    for number, picture in enumerate(pictures, start=2):
+        try:
+            packet = read_head(picture).xmp
+            xmp = parse_xmp(packet) if packet else {}
+            role = auxiliary_kind(xmp)
+            if role is None:
+                is_gain_map = any(name.encode() in (packet or b"") for name in _GAIN_MAP)
+                other = "a gain map for HDR" if is_gain_map else "a preview or another view"
+                found += Findings(others=(f"JPEG picture {number}: {other}",))
+            else:
+                found += Findings(parts=(part_of(role, grey_picture(picture), xmp, container="JPEG appended"),))
+        except InvalidInput as error:
+            found += Findings(ignored=(f"JPEG picture {number}: {error}",))
+    return found
+
+
+def read_auxiliary(data: bytes) -> tuple[tuple[int, int], Findings]:
+    """Return (the size (H, W) of the photo, its auxiliary pictures) of the HEIF file `data`; all are upright.
+
+    InvalidInput for an unsound file.
+    """
+    with strict_pillow():
+        file = guarded(lambda: _opened(data), "damaged or incomplete HEIC")
+        width, height = file.size
+        items = parse_items(data)
+        listed = items.auxiliary()
+        found = Findings()
+        if len(listed) > _MOST_PICTURES:
+            line = f"HEIC: expected at most {_MOST_PICTURES} auxiliary pictures, found {len(listed)}"
+            found += Findings(ignored=(line,))
+        for item, urn in list(listed.items())[:_MOST_PICTURES]:
+            try:
+                found += _read_item(file, items, item, urn)
+            except InvalidInput as error:
+                found += Findings(ignored=(f"HEIC auxiliary picture {urn.rsplit(':', 1)[-1]}: {error}",))
+    return (height, width), found
+
+
+def _opened(data: bytes) -> Any:
+    import pillow_heif
+
+    file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
+    require(len(file) > 0, "expected a picture in the HEIC, found none that can be read")
+    return file
+
+
+def _read_item(file: Any, items: Items, item: int, urn: str) -> Findings:
+    packet = items.xmp_of(item)
+    xmp = parse_xmp(packet) if packet else {}
+    role = auxiliary_kind(xmp, urn)
+    if role is None:
+        other = "a gain map for HDR" if _GAIN_MAP[0] in urn else f"of a kind that is not read ({urn})"
+        return Findings(others=(f"HEIC auxiliary picture: {other}",))
+    require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
+    only = _only_depth(file, items) if role == "depth" else None
+    if only is not None and not xmp:  # its codes may count distance: their direction is not known
+        kind = (only.info.get("metadata") or {}).get("representation_type")
+        require(kind != _UNIFORM_Z, "expected disparity, found distances without a unit")
+    return Findings(parts=(part_of(role, _codes(file, item, only), xmp, container="HEIC auxiliary"),))
+
+
+def _only_depth(file: Any, items: Items) -> Any:
+    """libheif's depth picture with its metadata, where it can be only one: of several it lists the last."""
+    listed = file.info.get("depth_images") or []
+    depths = [urn for urn in items.auxiliary().values() if auxiliary_kind({}, urn) == "depth"]
+    return listed[0] if len(listed) == len(depths) == 1 else None
+
+
+def _codes(file: Any, item: int, depth: Any) -> Codes:
+    """The picture (h, w); deeper ones than 8 bits, which libheif gives for depth only, come stretched to 16."""
+    picture = depth if depth is not None else guarded(lambda: file.get_aux_image(item), "cannot be opened")
+    check_part_size(*picture.size)
+    codes: Codes = guarded(lambda: np.array(picture), "damaged or incomplete")
+    require(codes.ndim == 2, f"expected a grey picture, found {codes.shape}")
+    return codes
 
 
 def auxiliary_kind(xmp: Mapping[str, Any], urn: str | None = None) -> str | None:

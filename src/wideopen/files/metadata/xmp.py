@@ -1,22 +1,43 @@
-"""XMP as bytes: what it says of the picture's size and turn brought up to date, what is stale removed.
+"""XMP packets: read as plain values, written, brought up to date, and cleaned of what a result lacks.
 
-A packet with nothing stale keeps its bytes but for those numbers. Otherwise it is parsed, which a
-packet with a document type (entities, so "bombs") or in another coding than UTF-8 never is.
-Reference: ISO 16684-1:2019 (XMP part 1), 7; Adobe, XMP part 3, 1.1.3.1 (extended XMP).
+A packet with nothing stale keeps its bytes but for the size and the turn that it names. A packet is data from a
+stranger: document types, and with them every entity ("bombs"), are refused, and depth and number of its elements are
+bounded. Reference: ISO 16684-1:2019 (XMP part 1), 7; Adobe, XMP part 3, 1.1.3.1 (extended XMP: `containers/jpeg.py`).
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
+from xml.dom.expatbuilder import ExpatBuilderNS
+from xml.parsers.expat import ExpatError
 
-__all__ = ["APPLE", "OURS", "cleaned", "parse", "properties", "resized", "with_description"]
+from wideopen.checks import require
+from wideopen.errors import InvalidInput
+
+__all__ = [
+    "EXTENDED_XMP",
+    "NOTE",
+    "OURS",
+    "as_dict",
+    "as_list",
+    "as_number",
+    "as_text",
+    "cleaned",
+    "parse_xmp",
+    "resized",
+    "with_description",
+]
 
 Element: TypeAlias = Any  # of xml.dom.minidom, whose types are loose
 OURS = "https://github.com/wideopen/wideopen/ns/1.0/"
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_NOTE = "http://ns.adobe.com/xmp/note/"
+_RDF_URI = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_RDF = "{" + _RDF_URI + "}"
+_XMLNS = "http://www.w3.org/2000/xmlns/"
+_TEXT = (3, 4)  # text and CDATA nodes
+NOTE = "http://ns.adobe.com/xmp/note/"
+EXTENDED_XMP = "{" + NOTE + "}HasExtendedXMP"
 _CAMERA = "http://ns.google.com/photos/1.0/camera/"
-APPLE = ("http://ns.apple.com/depthData/", "http://ns.apple.com/pixeldatainfo/", "http://ns.apple.com/HDRGainMap/")
+_APPLE = ("http://ns.apple.com/depthData/", "http://ns.apple.com/pixeldatainfo/", "http://ns.apple.com/HDRGainMap/")
 # What describes data after, beside or behind the picture, or a blur that is not this result's.
 _STALE = (
     "http://ns.adobe.com/hdr-gain-map/",
@@ -25,15 +46,16 @@ _STALE = (
     "http://ns.google.com/photos/1.0/focus/",
     "http://ns.google.com/photos/1.0/container/",
     "http://ns.google.com/photos/dd/1.0/",
-    *APPLE,
+    *_APPLE,
     OURS,
 )
 _MARKS = (*(uri.encode() for uri in _STALE), b"HasExtendedXMP", b"MotionPhoto", b"MicroVideo")
 _EMPTY = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="' + _RDF.encode() + b'"></rdf:RDF></x:xmpmeta>'
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="' + _RDF_URI.encode() + b'"></rdf:RDF></x:xmpmeta>'
     b'<?xpacket end="w"?>'
 )
+_DEEPEST, _MOST_ELEMENTS, _MOST_ATTRIBUTES = 40, 20_000, 50_000
 _DAMAGED = "XMP dropped: it does not parse, and describes a gain map, depth or video that the result lacks"
 _REMOVED = "XMP about a gain map, depth or video removed: the result has none"
 
@@ -57,53 +79,63 @@ def cleaned(xmp: bytes) -> tuple[bytes | None, str | None]:
     """Return (`xmp` without what the result lacks, None or a note about it); no XMP when it does not parse."""
     if not any(mark in xmp for mark in _MARKS):
         return xmp, None
-    document = parse(xmp)
-    if document is None:
+    try:
+        document = _parse(xmp)
+    except InvalidInput:
         return None, _DAMAGED
-    for element in list(_elements(document)):
+    for element in list(_elements(document.childNodes)):
         if element.parentNode is not None and _is_stale(element):
             element.parentNode.removeChild(element)
             continue
         for attribute in list(element.attributes.values()):
             if _is_stale(attribute) or _declares_stale(attribute):
                 element.removeAttributeNode(attribute)
-    try:
-        return "".join(node.toxml() for node in document.childNodes).encode(), _REMOVED
-    except RecursionError:
-        return None, _DAMAGED
+    return "".join(node.toxml() for node in document.childNodes).encode(), _REMOVED
 
 
-def parse(xmp: bytes) -> Element | None:
-    """Return the document in `xmp`, or None when it is none, or none that is safe to parse."""
-    from xml.dom import minidom
-    from xml.parsers.expat import ExpatError
+def parse_xmp(packet: bytes) -> dict[str, Any]:
+    """Return the properties of an XMP packet by `{namespace}name`; InvalidInput for an unsound packet.
 
-    body = xmp.strip(b"\0 \r\n\t").removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
+    A value is a text, a structure (a dict) or an array (a list).
+    """
+    root = _parse(packet).documentElement
+    top = root if _name(root) == _RDF + "RDF" else next(_children(root, "RDF"), None)
+    if top is not None:
+        descriptions = list(_children(top, "Description"))
+    else:
+        descriptions = [node for node in _elements([root]) if _name(node) == _RDF + "Description"]
+    merged: dict[str, Any] = {}
+    for description in descriptions:
+        merged = _structure(description) | merged
+    return merged
+
+
+def as_text(value: Any) -> str | None:
+    """Return a property's text, stripped; None for an empty one, a structure or an array."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def as_number(value: Any) -> float | None:
+    """Return a property's number, or None. May be infinite or NaN."""
+    text = as_text(value)
+    if text is None or len(text) > 64:
         return None
-    if "<!DOCTYPE" in text or "<!ENTITY" in text or "\0" in text:
-        return None
     try:
-        return minidom.parseString(text.encode())  # noqa: S318  (no document type: no entities)
-    except (ExpatError, LookupError, RecursionError, ValueError):
+        return float(text)
+    except ValueError:
         return None
 
 
-def properties(xmp: bytes, namespace: str) -> dict[str, str]:
-    """Return the simple properties of `namespace` in `xmp`, attributes or elements, by local name."""
-    document = parse(xmp)
-    found: dict[str, str] = {}
-    for element in _elements(document) if document is not None else ():
-        if element.namespaceURI == namespace:
-            found[element.localName] = "".join(
-                node.data for node in element.childNodes if node.nodeType == node.TEXT_NODE
-            )
-        for attribute in element.attributes.values():
-            if attribute.namespaceURI == namespace:
-                found[attribute.localName] = attribute.value
-    return found
+def as_dict(value: Any) -> dict[str, Any]:
+    """Return a structure; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return an array; a single value is an array of one, nothing an empty one."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None or value == "" else [value]
 
 
 def with_description(xmp: bytes | None, namespaces: dict[str, str], values: dict[str, str]) -> bytes:
@@ -113,7 +145,7 @@ def with_description(xmp: bytes | None, namespaces: dict[str, str], values: dict
     """
     declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
     written = "".join(f' {name}="{value}"' for name, value in values.items())
-    description = f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about=""{declared}{written}/>'.encode()
+    description = f'<rdf:Description xmlns:rdf="{_RDF_URI}" rdf:about=""{declared}{written}/>'.encode()
     packet = xmp or _EMPTY
     end = packet.rfind(b"</rdf:RDF>")
     if end < 0:  # another prefix, or no RDF at all: what it says cannot be joined with ours
@@ -121,20 +153,93 @@ def with_description(xmp: bytes | None, namespaces: dict[str, str], values: dict
     return packet[:end] + description + packet[end:]
 
 
-def _elements(document: Element) -> Iterator[Element]:
-    """Yield the elements, parents first; without recursion, so depth does no harm."""
-    stack = list(document.childNodes)
+class _Builder(ExpatBuilderNS):
+    """minidom's builder, with bounds and without document types."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._count = self._attributes = 0
+
+    def start_doctype_decl_handler(self, *_: Any) -> None:
+        """Refuse a document type."""
+        raise InvalidInput("XMP: expected no document type, found one (it could hold an entity bomb)")
+
+    def start_element_handler(self, name: str, attributes: list[str]) -> None:
+        """Count, and refuse too many."""
+        self._depth += 1
+        self._count += 1
+        self._attributes += len(attributes) // 2
+        require(self._depth <= _DEEPEST, f"XMP: expected at most {_DEEPEST} levels of elements, found more")
+        require(
+            self._count <= _MOST_ELEMENTS and self._attributes <= _MOST_ATTRIBUTES,
+            f"XMP: expected at most {_MOST_ELEMENTS} elements, found more",
+        )
+        super().start_element_handler(name, attributes)
+
+    def end_element_handler(self, name: str) -> None:
+        """Count back."""
+        self._depth -= 1
+        super().end_element_handler(name)
+
+
+def _parse(packet: bytes) -> Element:
+    """The document (of minidom) in `packet`; InvalidInput for what is not safe to parse or cannot be parsed."""
+    try:
+        return _Builder().parseString(packet.strip(b"\0 \r\n\t"))
+    except InvalidInput:
+        raise
+    except (ExpatError, ValueError, LookupError, AssertionError) as error:
+        raise InvalidInput(f"XMP: unreadable ({error})") from error
+
+
+def _name(node: Element) -> str:
+    return f"{{{node.namespaceURI}}}{node.localName}" if node.namespaceURI else node.nodeName
+
+
+def _children(element: Element, name: str | None = None) -> Iterator[Element]:
+    """Yield the elements in `element`; only those that RDF calls `name`, if given."""
+    for node in element.childNodes:
+        if node.nodeType == node.ELEMENT_NODE and (name is None or _name(node) == _RDF + name):
+            yield node
+
+
+def _structure(element: Element) -> dict[str, Any]:
+    """The fields that an element's attributes and children make, without RDF's own attributes."""
+    fields: dict[str, Any] = {
+        _name(attribute): attribute.value
+        for attribute in element.attributes.values()
+        if attribute.namespaceURI not in (None, _XMLNS, _RDF_URI)
+    }
+    for child in _children(element):
+        fields[_name(child)] = _value(child)
+    return fields
+
+
+def _value(element: Element) -> Any:
+    """The value of a property element: text, structure or array."""
+    first = next(_children(element), None)
+    if first is None or element.getAttributeNS(_RDF_URI, "parseType") == "Resource":
+        text = "".join(node.data for node in element.childNodes if node.nodeType in _TEXT)
+        return _structure(element) or element.getAttributeNS(_RDF_URI, "resource") or text
+    if _name(first) in (_RDF + "Seq", _RDF + "Bag", _RDF + "Alt"):
+        return [_value(item) for item in _children(first, "li")]
+    return _structure(first if _name(first) == _RDF + "Description" else element)  # the latter: without parseType
+
+
+def _elements(nodes: list[Element]) -> Iterator[Element]:
+    """Yield the elements among and in `nodes`, parents first."""
+    stack = list(reversed(nodes))
     while stack:
         node = stack.pop()
         if node.nodeType == node.ELEMENT_NODE:
             yield node
-            stack.extend(node.childNodes)
+            stack.extend(reversed(node.childNodes))
 
 
 def _is_stale(node: Element) -> bool:
     uri, name = node.namespaceURI or "", node.localName or ""
     video = uri == _CAMERA and name.startswith(("MotionPhoto", "MicroVideo"))
-    return video or uri.startswith(_STALE) or (uri == _NOTE and name == "HasExtendedXMP")
+    return video or uri.startswith(_STALE) or (uri == NOTE and name == "HasExtendedXMP")
 
 
 def _declares_stale(attribute: Element) -> bool:

@@ -1,10 +1,10 @@
 """Results that can be re-focused: matte and disparity kept with a result, and where the original is.
 
 A JPEG holds them itself, as extended XMP: the disparity as GDepth (Google's depth map metadata, "range
-inverse", so other programs see it too), the matte beside it in our own namespace. For other formats they
+inverse", so other programs see it too), the matte beside it in the namespace of this project. For other formats they
 are the two pages of a 16-bit TIFF beside the result, NAME.EXT.depth.tif. The original is named by its path
 from the result's folder and its SHA-256; it is used only where a file there has that digest.
-All of this is untrusted when read: what does not hold is told in `notes` and not used.
+All of this is untrusted when read: what does not hold is not used, and `notes` says so.
 """
 
 import base64
@@ -33,7 +33,7 @@ __all__ = ["Keep", "Kept", "in_jpeg", "read_kept", "sidecar_of", "sidecar_pieces
 
 LOG = logging.getLogger(__name__)
 _GDEPTH = "http://ns.google.com/photos/1.0/depthmap/"
-_NOTE = "http://ns.adobe.com/xmp/note/"
+_OURS = "{" + xmp_tools.OURS + "}"
 # Disparity has no unit, so the metres that GDepth asks for are made up: 1 for disparity 1, 100 for 0.
 _NEAR, _FAR = "1.0", "100.0"
 _NO_DIGEST = ""  # maps inside of a result need none
@@ -84,7 +84,7 @@ def in_jpeg(attached: Attached, keep: Keep, *, original: Path | None, result: Pa
         "GDepth:Mime": "image/png",
     }
     values |= {f"wideopen:{name}": text for name, text in _reference(original, result).items()}
-    namespaces |= {"xmpNote": _NOTE}
+    namespaces |= {"xmpNote": xmp_tools.NOTE}
     main = xmp_tools.with_description(attached.xmp, namespaces, values)
     if len(main) > JPEG_XMP_LIMIT:
         LOG.warning("XMP of %d bytes left out: with the kept maps a JPEG holds %d", len(main), JPEG_XMP_LIMIT)
@@ -191,19 +191,25 @@ def _digest(path: Path) -> str | None:
 
 
 def _from_jpeg(data: bytes, max_megapixels: float) -> tuple[Keep, dict[str, str]] | None:
-    packet = jpeg.xmp(data)
-    if packet is None or xmp_tools.OURS.encode() not in packet:
+    try:
+        head = jpeg.read_head(data)
+        main = xmp_tools.parse_xmp(head.xmp) if head.xmp is not None and xmp_tools.OURS.encode() in head.xmp else {}
+    except InvalidInput:
+        return None  # whoever reads the photo says what is wrong with it
+    reference = {name.removeprefix(_OURS): text for name, text in main.items() if name.startswith(_OURS)}
+    if "Version" not in reference:
         return None
-    ours = xmp_tools.properties(packet, xmp_tools.OURS)
-    if "Version" not in ours:
-        return None
-    guid = xmp_tools.properties(packet, _NOTE).get("HasExtendedXMP", "")
-    extension = jpeg.extended_xmp(data, guid)
-    if extension is None:
+    guid = xmp_tools.as_text(main.get(xmp_tools.EXTENDED_XMP)) or ""
+    try:
+        extension = jpeg.extended_xmp(head.extended, guid)
+    except InvalidInput as error:
+        raise ValueError("the extended XMP is not all there") from error
+    if hashlib.md5(extension, usedforsecurity=False).hexdigest().upper() != guid.upper():
         raise ValueError("the extended XMP is not all there")
-    disparity = _from_png64(xmp_tools.properties(extension, _GDEPTH)["Data"], max_megapixels)
-    matte = _from_png64(xmp_tools.properties(extension, xmp_tools.OURS)["Matte"], max_megapixels)
-    return _keep(matte, 65535 - disparity), ours
+    maps = xmp_tools.parse_xmp(extension)
+    disparity = _from_png64(maps["{" + _GDEPTH + "}Data"], max_megapixels)
+    matte = _from_png64(maps[_OURS + "Matte"], max_megapixels)
+    return _keep(matte, 65535 - disparity), {name: text for name, text in reference.items() if isinstance(text, str)}
 
 
 def _from_png64(text: str, max_megapixels: float) -> NDArray[np.uint16]:
