@@ -43,29 +43,15 @@ def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo")
 
 
 def _decoder(name: str) -> Callable[[bytes, SizeCheck], Raster]:
-    if name == "HEIC":
-        from wideopen.files.decode_heif import decode_heif
+    from wideopen.files import decode_pillow, decode_tiff, exr, jxl
 
-        return decode_heif
-    if name == "TIFF":
-        from wideopen.files.decode_tiff import decode_tiff
-
-        return decode_tiff
-    if name == "JPEG XL":
-        from wideopen.files.jxl import decode_jxl
-
-        return decode_jxl
-    if name == "OpenEXR":
-        from wideopen.files.exr import decode_exr
-
-        return decode_exr
-    if name == "camera raw":
-        from wideopen.files.decode_raw import decode_raw
-
-        return decode_raw
-    from wideopen.files import decode_pillow
-
-    return decode_pillow.DECODERS[name]
+    others = {
+        "TIFF": decode_tiff.decode_tiff,
+        "camera raw": decode_tiff.decode_raw,
+        "JPEG XL": jxl.decode_jxl,
+        "OpenEXR": exr.decode_exr,
+    }
+    return others.get(name) or decode_pillow.DECODERS[name]
 
 
 def _upright(raster: Raster) -> Raster:

@@ -1,4 +1,4 @@
-"""JPEG, PNG, WebP and AVIF into codes. Pillow decodes; OpenCV takes over above 8 bits.
+"""JPEG, PNG, WebP, AVIF and HEIC into codes. Pillow and pillow-heif decode; OpenCV takes over above 8 bits.
 
 Pillow's classes are called directly, not through `Image.open`: that would apply its own size limit,
 a global one, and look at formats that we do not read.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +24,8 @@ from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.metadata import exif as exif_tools
 from wideopen.files.raster import Raster, SizeCheck
 
-if TYPE_CHECKING:
-    from PIL.JpegImagePlugin import JpegImageFile
-
-__all__ = ["DECODERS", "avif_bits", "codes_of_image", "opencv_codes", "strict_pillow"]
-
 _LOCK = threading.Lock()
+_HEIC_CHROMA = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
 _STRIP_ROWS = 64
 _BLOCK, _GREY = 8, 128  # what a JPEG's missing blocks become
 _MOST_MISSING = 0.1  # of the rows: with more, it is no photo to render
@@ -52,6 +48,23 @@ def strict_pillow() -> Iterator[None]:
             raise ValueError(str(error)) from error
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = lenient, most
+
+
+def opened(name: str, data: bytes) -> Any:
+    """Return the file of a picture as Pillow, or pillow-heif, opens it, not decoded. Needs `strict_pillow`."""
+    if name == "HEIC":
+        import pillow_heif
+
+        return pillow_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    from PIL import AvifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    kinds = {
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "PNG": PngImagePlugin.PngImageFile,
+        "WebP": WebPImagePlugin.WebPImageFile,
+        "AVIF": AvifImagePlugin.AvifImageFile,
+    }
+    return kinds[name](BytesIO(data))
 
 
 def opencv_codes(data: bytes) -> NDArray[Any]:
@@ -137,16 +150,14 @@ def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -
 
 
 def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
-    from PIL.JpegImagePlugin import JpegImageFile
-
     with strict_pillow():
-        image = JpegImageFile(BytesIO(data))
+        image = opened("JPEG", data)
         try:
             raster = _decode(image, "JPEG", check_size)
         except OSError as error:
             if "truncated" not in str(error):
                 raise
-            image = JpegImageFile(BytesIO(data))
+            image = opened("JPEG", data)
             raster = _cut_short(image, check_size, error)
     raster = replace(raster, iptc=jpeg.iptc(image.info.get("photoshop")), jpeg=jpeg.coding(image))
     if "mp" not in image.info:
@@ -155,7 +166,7 @@ def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
     return replace(raster, notes=(*raster.notes, note))
 
 
-def _cut_short(image: "JpegImageFile", check_size: SizeCheck, error: OSError) -> Raster:
+def _cut_short(image: Any, check_size: SizeCheck, error: OSError) -> Raster:
     """What there is of a JPEG whose end is missing, with a note; raises `error` when that is too little.
 
     What is missing is grey. Of a progressive file detail would be missing everywhere, which cannot be seen in it.
@@ -176,52 +187,46 @@ def _cut_short(image: "JpegImageFile", check_size: SizeCheck, error: OSError) ->
 
 
 def _decode_png(data: bytes, check_size: SizeCheck) -> Raster:
-    from PIL.PngImagePlugin import PngImageFile
-
     header = png.read_header(data)
     check_size(header.width, header.height)
     png.check_integrity(data)
     with strict_pillow():
-        image = PngImageFile(BytesIO(data))
+        image = opened("PNG", data)
         if header.bit_depth < 16:
-            return replace(_decode(image, "PNG", check_size), cicp=png.cicp(data))
-        codes = opencv_codes(data)
-    raster = Raster(codes=codes, bit_depth=16, format="PNG", icc=image.info.get("icc_profile") or None)
-    exif = image.info.get("exif") or png.find_chunk(data, b"eXIf")
-    return replace(with_metadata(raster, exif, image.info.get("xmp")), cicp=png.cicp(data))
+            raster = _decode(image, "PNG", check_size)
+        else:
+            image.info.setdefault("exif", png.find_chunk(data, b"eXIf"))  # Pillow has not read what follows the pixels
+            raster = _deep(data, image, "PNG", 16)
+    return replace(raster, cicp=png.cicp(data))
 
 
 def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
-    from PIL.WebPImagePlugin import WebPImageFile
-
     if data[12:16] == b"VP8X" and len(data) >= 30:  # the decoder allocates this canvas when made
         width, height = (1 + int.from_bytes(data[i : i + 3], "little") for i in (24, 27))
         check_size(width, height)
     with strict_pillow():
-        return _decode(WebPImageFile(BytesIO(data)), "WebP", check_size)
+        return _decode(opened("WebP", data), "WebP", check_size)
 
 
 def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
-    from PIL.AvifImagePlugin import AvifImageFile
-
     bits = avif_bits(data)
     with strict_pillow():
-        image = AvifImageFile(BytesIO(data))
+        image = opened("AVIF", data)
         if bits > 8:
             check_size(*image.size)
-            raster = _deep_avif(data, image, bits)
+            raster = _deep(data, image, "AVIF", bits)
         else:
             raster = _decode(image, "AVIF", check_size)
     return replace(raster, cicp=_nclx(data))
 
 
-def _deep_avif(data: bytes, image: ImageFile.ImageFile, bits: int) -> Raster:
-    """10 and 12 bits, by OpenCV, which leaves the picture as stored; Pillow tells what is attached."""
+def _deep(data: bytes, image: ImageFile.ImageFile, name: str, bits: int) -> Raster:
+    """More than 8 bits, by OpenCV, which leaves the picture as stored; Pillow says what is attached."""
     codes = opencv_codes(data)
     raster = Raster(
         codes=codes,
         bit_depth=bits if codes.dtype == np.uint16 else 8,
-        format="AVIF",
+        format=name,
         icc=image.info.get("icc_profile") or None,
         notes=_count(image),
     )
@@ -250,4 +255,34 @@ def _items(data: bytes) -> Items:
         return Items()
 
 
-DECODERS = {"JPEG": _decode_jpeg, "PNG": _decode_png, "WebP": _decode_webp, "AVIF": _decode_avif}
+def _decode_heic(data: bytes, check_size: SizeCheck) -> Raster:
+    """The primary picture, at 8, 10 or 12 bits as it is stored.
+
+    libheif applies the rotation of the container. The EXIF orientation then only repeats it and must not be applied
+    again (ISO/IEC 23008-12, A.2.1.1); it is reset with the rest of the EXIF.
+    """
+    with strict_pillow():
+        file = opened("HEIC", data)
+        check_size(*file.size)
+        codes = np.array(file)  # a copy: the decoder frees its own memory
+    info = file.info
+    nclx = info.get("nclx_profile")
+    raster = Raster(
+        codes=codes,
+        bit_depth=8 if codes.dtype == np.uint8 else int(info["bit_depth"]),
+        format="HEIC",
+        icc=info.get("icc_profile") or None,
+        chroma=_HEIC_CHROMA.get(info.get("chroma")),
+        cicp=nclx and (nclx["color_primaries"], nclx["transfer_characteristics"]),
+        notes=(f"the file holds {len(file)} pictures, the main one was read",) if len(file) > 1 else (),
+    )
+    return replace(with_metadata(raster, info.get("exif"), info.get("xmp")), orientation=None)
+
+
+DECODERS = {
+    "JPEG": _decode_jpeg,
+    "PNG": _decode_png,
+    "WebP": _decode_webp,
+    "AVIF": _decode_avif,
+    "HEIC": _decode_heic,
+}

@@ -17,8 +17,6 @@ from wideopen.files.containers import jpeg, png, tiff
 from wideopen.files.metadata.exif import ORIENTATION
 from wideopen.photo import JpegCoding
 
-__all__ = ["ENCODERS", "JPEG_EXIF_LIMIT", "JPEG_XMP_LIMIT", "LOSSLESS", "Attached", "encode_png"]
-
 LOG = logging.getLogger(__name__)
 Pieces: TypeAlias = list[bytes | memoryview]
 

@@ -18,8 +18,6 @@ from wideopen.checks import F32, require
 from wideopen.color import SRGB_LINEAR, Encoding, primaries_to_xyz_d50, to_srgb_matrix
 from wideopen.files.raster import Raster, SizeCheck
 
-__all__ = ["decode_exr", "encode_exr", "half"]
-
 _LARGEST_HALF = 65504.0
 
 

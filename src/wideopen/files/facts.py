@@ -2,20 +2,16 @@
 
 import os
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 from wideopen.errors import InvalidInput
 from wideopen.files.containers import png
 from wideopen.files.decode import load_raster
-from wideopen.files.decode_pillow import avif_bits, strict_pillow
+from wideopen.files.decode_pillow import DECODERS, avif_bits, opened, strict_pillow
 from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.metadata import exif as exif_tools
-from wideopen.files.metadata.exif import taken_in_portrait_mode
 from wideopen.files.metadata.icc import BadProfileError, parse_profile
 from wideopen.files.raster import guarded
-
-__all__ = ["Facts", "facts_in", "read_facts", "taken_in_portrait_mode"]
 
 _MAX_MEGAPIXELS = 400.0
 
@@ -57,58 +53,34 @@ def read_facts(path: str | os.PathLike[str]) -> Facts:
 def facts_in(data: bytes) -> Facts | None:
     """`read_facts` for the bytes of a file; None for formats that have to be decoded for it, and for no photo."""
     name = sniff(data[:64]) or ""
-    if name == "HEIC":
-        return guarded(lambda: _heif(data), "damaged or incomplete HEIC file")
-    if name in ("JPEG", "PNG", "WebP", "AVIF"):
-        return guarded(lambda: _pillow(name, data), f"damaged or incomplete {name} file")
-    return None
+    if name not in DECODERS:
+        return None
+    return guarded(lambda: _facts(name, data), f"damaged or incomplete {name} file")
 
 
-def _heif(data: bytes) -> Facts:
-    import pillow_heif
-
+def _facts(name: str, data: bytes) -> Facts:
     with strict_pillow():
-        file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
-        info = file.info
-    return Facts(
-        format="HEIC",
-        width=file.size[0],  # libheif turns the picture; EXIF only repeats it
-        height=file.size[1],
-        bit_depth=int(info.get("bit_depth", 8)),
-        orientation=_orientation(info.get("exif")),
-        profile=_profile(info.get("icc_profile")),
-        portrait_mode=taken_in_portrait_mode(info.get("exif")),
-    )
-
-
-def _pillow(name: str, data: bytes) -> Facts:
-    from importlib import import_module
-
-    word = name.capitalize() if name in ("JPEG", "AVIF") else {"PNG": "Png", "WebP": "WebP"}[name]
-    opener: Any = getattr(import_module(f"PIL.{word}ImagePlugin"), f"{word}ImageFile")
-    with strict_pillow():
-        image = opener(BytesIO(data))
-        width, height = image.size
-        info = image.info
-    exif = info.get("exif")
-    orientation = _orientation(exif)
-    if orientation in (5, 6, 7, 8):
+        file = opened(name, data)
+        (width, height), info = file.size, file.info
+    exif = exif_tools.strip_prefix(info.get("exif"))
+    orientation = exif_tools.orientation(exif) if exif else None
+    if orientation in (5, 6, 7, 8) and name != "HEIC":  # libheif turns the picture; EXIF only repeats it
         width, height = height, width
-    bits = png.read_header(data).bit_depth if name == "PNG" else avif_bits(data) if name == "AVIF" else 8
     return Facts(
         format=name,
         width=width,
         height=height,
-        bit_depth=bits,
+        bit_depth=_bits(name, data, info),
         orientation=orientation,
         profile=_profile(info.get("icc_profile")),
-        portrait_mode=taken_in_portrait_mode(exif),
+        portrait_mode=exif_tools.taken_in_portrait_mode(exif),
     )
 
 
-def _orientation(exif: bytes | None) -> int | None:
-    body = exif_tools.strip_prefix(exif)
-    return exif_tools.orientation(body) if body else None
+def _bits(name: str, data: bytes, info: dict[str, Any]) -> int:
+    if name == "PNG":
+        return png.read_header(data).bit_depth
+    return avif_bits(data) if name == "AVIF" else int(info.get("bit_depth", 8))
 
 
 def _profile(icc: bytes | None) -> str | None:

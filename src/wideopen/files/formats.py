@@ -7,8 +7,6 @@ from pathlib import Path
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 
-__all__ = ["BITS", "NAMES", "RAW_EXTENSIONS", "format_of_extension", "read_bytes", "require_library", "sniff"]
-
 EXTENSIONS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",

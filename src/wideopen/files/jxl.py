@@ -25,8 +25,6 @@ from wideopen.files.containers.isobmff import boxes
 from wideopen.files.decode_pillow import with_metadata
 from wideopen.files.raster import Raster, SizeCheck
 
-__all__ = ["decode_jxl", "encode_jxl"]
-
 _LOCK = threading.Lock()  # the library's limit is a global setting
 _LIMIT = "limits:imagesize_MB"
 _LARGEST_PIXEL = 16  # bytes: RGBA floats

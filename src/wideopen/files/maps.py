@@ -32,15 +32,7 @@ def read_matte(
     The file is a grey picture, 1 = subject, a cutout, whose transparency is taken, or a `.npy` of floats in [0, 1].
     Raises InvalidInput for a coloured opaque picture, another aspect, more pixels than allowed, or no readable file.
     """
-    file = readable_path(path)
-    if file.suffix.lower() == ".npy":
-        return _fit(file, _unit(file, _load_npy(file, "a matte")), size)
-    raster = load_raster(file, max_megapixels=max_megapixels, expected="a matte")
-    if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
-        values = raster.codes[..., -1]
-    else:
-        values = _grey(file, raster)
-    return _fit(file, _unit(file, values / np.float32(raster.top)), size)
+    return _read(readable_path(path), "a matte", size, max_megapixels, transparency=True)
 
 
 def read_disparity(
@@ -51,13 +43,7 @@ def read_disparity(
     The file is a grey picture, or a `.npy` of floats in [0, 1]. Raises InvalidInput for values
     outside, NaN, another aspect, more pixels than allowed, or no readable file.
     """
-    file = readable_path(path)
-    if file.suffix.lower() == ".npy":
-        return _fit(file, _unit(file, _load_npy(file, "a disparity map")), size)
-    raster = load_raster(file, max_megapixels=max_megapixels, expected="a disparity map")
-    if raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top:
-        raise InvalidInput(f"{file}: expected a grey disparity map, found transparency")
-    return _fit(file, _unit(file, _grey(file, raster) / np.float32(raster.top)), size)
+    return _read(readable_path(path), "a disparity map", size, max_megapixels, transparency=False)
 
 
 def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
@@ -102,14 +88,23 @@ def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = Fa
     return file
 
 
+def _read(file: Path, expected: str, size: tuple[int, int], max_megapixels: float, *, transparency: bool) -> F32:
+    """The map (H, W) in [0, 1] in `file`; `transparency`, where there is some, is the map, or is refused."""
+    if file.suffix.lower() == ".npy":
+        values: NDArray[Any] = _load_npy(file, expected)
+    else:
+        raster = load_raster(file, max_megapixels=max_megapixels, expected=expected)
+        see_through = raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top
+        require(transparency or not see_through, f"{file}: expected a grey disparity map, found transparency")
+        codes = raster.codes[..., -1] if see_through else _grey(file, raster)
+        values = codes / np.float32(raster.top)
+    return _fit(file, require_unit_map(str(file), np.asarray(values, np.float32)), size)
+
+
 def _encoded(codes: NDArray[np.uint16], kind: str) -> list[bytes | memoryview]:
-    if kind == ".png":
-        from wideopen.files.encode import Attached, encode_png
+    from wideopen.files.encode import ENCODERS, Attached
 
-        return encode_png(codes, Attached())
-    from wideopen.files.containers.tiff import encode_tiff
-
-    return encode_tiff(codes)
+    return ENCODERS["PNG" if kind == ".png" else "TIFF"](codes, Attached(), None)
 
 
 def _grey(file: Path, raster: Raster) -> NDArray[Any]:
@@ -142,10 +137,6 @@ def _load_npy(file: Path, expected: str) -> F32:
     require(array.size > 0, f"{file}: expected at least one pixel, found shape {array.shape}")
     with np.errstate(over="ignore"):  # beyond float32 is infinity
         return np.ascontiguousarray(array, np.float32)
-
-
-def _unit(file: Path, values: NDArray[Any]) -> F32:
-    return require_unit_map(str(file), np.asarray(values, np.float32))
 
 
 def _fit(file: Path, values: F32, size: tuple[int, int]) -> F32:

@@ -29,8 +29,6 @@ from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.metadata import xmp as xmp_tools
 from wideopen.files.raster import DAMAGE, one_line
 
-__all__ = ["Keep", "Kept", "in_jpeg", "read_kept", "sidecar_of", "sidecar_pieces"]
-
 LOG = logging.getLogger(__name__)
 _GDEPTH = "http://ns.google.com/photos/1.0/depthmap/"
 _OURS = "{" + xmp_tools.OURS + "}"

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 from wideopen.files import read_depth_m, read_disparity, read_matte
-from wideopen.files.facts import taken_in_portrait_mode
 from wideopen.files.maps import MAX_MAP_MEGAPIXELS
+from wideopen.files.metadata.exif import taken_in_portrait_mode
 from wideopen.photo import Photo
 from wideopen.pipeline import Scene, take_apart, understand
 from wideopen.session import matte_source as mattes

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 from wideopen.errors import InvalidInput
 
-__all__ = ["Items", "boxes", "parse_items"]
-
 _MOST_ITEMS = 20_000
 _MOST_EXTENTS = 64
 _TURNS = (b"irot", b"imir")

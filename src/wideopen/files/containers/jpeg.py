@@ -21,21 +21,6 @@ from wideopen.photo import JpegCoding
 if TYPE_CHECKING:
     from PIL.JpegImagePlugin import JpegImageFile
 
-__all__ = [
-    "LARGEST",
-    "JpegHead",
-    "Segment",
-    "appended_pictures",
-    "coding",
-    "extended_xmp",
-    "extended_xmp_segments",
-    "image_end",
-    "iptc",
-    "iptc_segment",
-    "read_head",
-    "segments",
-]
-
 LARGEST = 65533  # bytes in a segment behind its length
 _SOI, _EOI, _SOS, _APP1, _APP2, _APP13 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xED
 _START = b"\xff\xd8\xff"

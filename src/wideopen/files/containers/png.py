@@ -8,17 +8,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = [
-    "Header",
-    "check_integrity",
-    "cicp",
-    "find_chunk",
-    "icc_chunk",
-    "read_header",
-    "with_chunks",
-    "xmp_chunk",
-]
-
 _SIGNATURE = 8
 _IHDR_END = _SIGNATURE + 12 + 13
 

@@ -14,26 +14,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "EMPTY",
-    "POINTERS",
-    "Entry",
-    "Tag",
-    "byte_order",
-    "directory",
-    "encode_tiff",
-    "entries",
-    "exif_of_tiff",
-    "first",
-    "iptc_of_tiff",
-    "is_tiff",
-    "link",
-    "number",
-    "set_number",
-    "value_of",
-    "with_tags",
-]
-
 Tag = tuple[int, int, bytes]  # type, count and value as bytes, in the byte order of the block
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
 POINTERS = (0x8769, 0x8825, 0xA005)  # to the directories of EXIF, GPS and interoperability

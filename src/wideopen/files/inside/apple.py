@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import require
+from wideopen.disparity.depth_map import Kind
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.containers.jpeg import JpegHead, appended_pictures, read_head
@@ -24,7 +25,6 @@ from wideopen.files.decode_pillow import strict_pillow
 from wideopen.files.inside.parts import (
     Codes,
     Findings,
-    Kind,
     Part,
     check_part_size,
     grey_picture,
@@ -33,8 +33,6 @@ from wideopen.files.inside.parts import (
 )
 from wideopen.files.metadata.xmp import as_number, as_text, parse_xmp
 from wideopen.files.raster import guarded
-
-__all__ = ["auxiliary_kind", "part_of", "read_appended", "read_auxiliary"]
 
 _APDI = "{http://ns.apple.com/pixeldatainfo/1.0/}"
 _DEPTH_DATA = "{http://ns.apple.com/depthData/1.0/}"

@@ -21,12 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
+from wideopen.disparity.depth_map import Kind
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.jpeg import image_end
-from wideopen.files.inside.parts import Codes, Findings, Kind, Part, grey_picture, levels, looked_up
+from wideopen.files.inside.parts import Codes, Findings, Part, grey_picture, levels, looked_up
 from wideopen.files.metadata.xmp import as_dict, as_list, as_number, as_text
-
-__all__ = ["read_dynamic_depth", "read_gdepth"]
 
 GDEPTH = "{http://ns.google.com/photos/1.0/depthmap/}"
 _GIMAGE = "{http://ns.google.com/photos/1.0/image/}"

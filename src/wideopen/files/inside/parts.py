@@ -15,19 +15,6 @@ from wideopen.files.decode_pillow import DECODERS, opencv_codes
 from wideopen.files.formats import sniff
 from wideopen.files.raster import guarded
 
-__all__ = [
-    "Codes",
-    "DepthMap",
-    "Embedded",
-    "Findings",
-    "Kind",
-    "Part",
-    "check_part_size",
-    "grey_picture",
-    "levels",
-    "looked_up",
-]
-
 Codes = NDArray[Any]  # uint8 or uint16
 MOST_MEGAPIXELS = 64.0  # of a part; phones store at most a quarter of the photo
 _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey

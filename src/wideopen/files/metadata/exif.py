@@ -7,18 +7,6 @@ import struct
 
 from wideopen.files.containers import tiff
 
-__all__ = [
-    "ORIENTATION",
-    "adobe_rgb_hint",
-    "is_damaged",
-    "orientation",
-    "signed",
-    "strip_prefix",
-    "taken_in_portrait_mode",
-    "upright",
-    "with_thumbnail",
-]
-
 _SOFTWARE, _ASCII = 0x0131, 2
 _COMPRESSION, _OLD_JPEG = 0x0103, 6
 ORIENTATION, _EXIF_IFD, _INTEROP_IFD = 0x0112, 0x8769, 0xA005

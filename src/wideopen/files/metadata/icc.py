@@ -25,8 +25,6 @@ from wideopen.color import (
     to_srgb_matrix,
 )
 
-__all__ = ["BadProfileError", "Profile", "build_profile", "parse_profile"]
-
 _HEADER = 128
 _MAX_TAGS = 200
 _MAX_SAMPLES = 65536

@@ -14,20 +14,6 @@ from xml.parsers.expat import ExpatError
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 
-__all__ = [
-    "EXTENDED_XMP",
-    "NOTE",
-    "OURS",
-    "as_dict",
-    "as_list",
-    "as_number",
-    "as_text",
-    "cleaned",
-    "parse_xmp",
-    "resized",
-    "with_description",
-]
-
 Element: TypeAlias = Any  # of xml.dom.minidom, whose types are loose
 OURS = "https://github.com/wideopen/wideopen/ns/1.0/"
 _RDF_URI = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
