@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 if TYPE_CHECKING:
     from lens.shapes import Part
 
-FOLDER = ROOT / "src" / "wideopen" / "web" / "samples"
+FOLDER = ROOT / "src" / "wideopen" / "studio" / "samples"
 RAYS = 128
 EXPOSURE = 1.9
 GRAIN = 1.2  # standard deviation in 8-bit codes: a photo at night has some

@@ -1,5 +1,13 @@
 """Small photos with their maps kept inside, so that no network is needed, for the tests of the studio."""
 
+import importlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from wideopen.color import srgb_decode
@@ -30,11 +38,67 @@ def light(seed=7):
     return srgb_decode(codes).astype(np.float32)
 
 
-def kept_photo(path, seed=7, times=1):
-    """Write the photo, so many times as wide and high and then with noise, in a file that holds matte and disparity."""
+TRAPS = {  # a colour in the first pixel, and what the decoder of `decode_with_traps` then does
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "hang": lambda: time.sleep(600),
+    "wait": lambda: time.sleep(1.5),
+}
+
+
+def kept_photo(path, seed=7, times=1, trap=""):
+    """Write the photo, `times` as wide and high and then with noise, in a file that holds matte and disparity.
+
+    `trap`: what a decoder that `decode_with_traps` has set does with it.
+    """
     rgb, maps = light(seed), [matte(), disparity()]
     if times > 1:
         rgb, *maps = (values.repeat(times, 0).repeat(times, 1) for values in (rgb, *maps))
         rgb = rgb * np.random.default_rng(seed).uniform(0.8, 1.2, rgb.shape).astype(np.float32)
     write(path, rgb, like=Photo(rgb=rgb), quality=95, keep=Keep(matte=maps[0], disparity=maps[1]))
+    if trap:
+        path.write_bytes(path.read_bytes() + trap.encode())  # after the end of the picture, where nobody looks
     return path
+
+
+def quietly(share, what):
+    """Show no progress."""
+
+
+def decode_with_traps():
+    """In a worker: have its decoder write the process's id beside the photo, and fall into the photo's trap."""
+    read_module = importlib.import_module("wideopen.files.read")
+    load_raster = read_module.load_raster
+
+    def decode(path, **options):
+        path.with_suffix(".pid").write_text(str(os.getpid()))
+        for trap, fall in TRAPS.items():
+            if path.read_bytes().endswith(trap.encode()):
+                fall()
+        return load_raster(path, **options)
+
+    read_module.load_raster = decode
+
+
+@dataclass
+class HoldMaps:
+    """A warm-up after which the worker's downloads of maps wait while there is a pipe at `held`."""
+
+    held: str
+    warm_up: Any
+
+    def __call__(self):
+        self.warm_up()
+        from wideopen.studio import work
+
+        write_maps = work.write_maps
+
+        def hold(*arguments):
+            if Path(self.held).exists():
+                Path(self.held).read_bytes()  # until a test has opened and closed the other end of the pipe
+            return write_maps(*arguments)
+
+        work.write_maps = hold
+
+    @property
+    def compiles(self):
+        return self.warm_up.compiles

@@ -27,26 +27,23 @@ from wideopen.files import read, write
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
-SAMPLES = Path(cli.__file__).parents[1] / "web" / "samples"
+SAMPLES = Path(cli.__file__).parents[1] / "studio" / "samples"
 STUDIO = """
-import os, sys
-from pathlib import Path
+import sys
+sys.path.insert(0, sys.argv[3])  # for the worker, too
+from studio_photos import HoldMaps
 from wideopen.cli import main
-from wideopen.studio import full_size
+from wideopen.studio import launch
+from wideopen.workers import PoolSize
 
-port, held = sys.argv[1], Path(sys.argv[2])
-os.cpu_count = lambda: 1  # one heavy job at a time
-full_maps = full_size.full_maps
-
-def held_up(*arguments):
-    if held.exists():
-        held.read_bytes()  # a pipe: until a test has opened and closed its other end
-    return full_maps(*arguments)
-
-full_size.full_maps = held_up
+port, held = sys.argv[1:3]
+warm_up = launch.WarmUp
+launch.WarmUp = lambda **options: HoldMaps(held, warm_up(**options))
+launch.pool_size = lambda: PoolSize(workers=1, threads=2)
 sys.argv[1:] = ["studio", "--port", port]
 main()
 """
+STATUS = "#wo-viewer > [data-testid=status-tracker]"
 LONG_MS = 60_000  # a machine that compiles kernels first, and is busy
 PIXELS = """([x, y, w, h]) => {
   const canvas = document.querySelector('.wo-canvas');
@@ -74,7 +71,7 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def server(chromium, tmp_path_factory):
-    """`wideopen studio` in a process of its own, with one slot for heavy jobs; afterwards it has left nothing."""
+    """`wideopen studio` in a process of its own, with one worker; afterwards it has left nothing."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -82,7 +79,7 @@ def server(chromium, tmp_path_factory):
     environment = os.environ | {"TMPDIR": str(folder)}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", STUDIO, str(port), str(held)],
+            [sys.executable, "-c", STUDIO, str(port), str(held), str(Path(__file__).parent)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -352,16 +349,14 @@ def test_who_waits_sees_the_place_in_the_queue(person, server, tmp_path):
     one.tab("Save")
     with server.busy():
         one.page.click("#wo-down-matte")
-        one.page.wait_for_function("/s left|almost/.test(document.querySelector('.wo-progress').innerText)")
+        one.page.wait_for_function(f"/Writing the maps of one/.test(document.querySelector('{STATUS}').innerText)")
         two.page.set_input_files(".wo-file", str(kept_photo(tmp_path / "two.jpg", seed=2)))
-        two.page.wait_for_function("/Waiting: 1 in/.test(document.querySelector('.wo-progress').innerText)")
-        assert "Opening two.jpg" in two.page.inner_text(".wo-progress")
-        assert two.page.is_visible(".wo-progress")
+        two.page.wait_for_function(f"/queue: 1.1/.test(document.querySelector('{STATUS}').innerText)")
     two.page.wait_for_selector(".wo[data-has-photo=yes]")
-    assert two.page.is_hidden(".wo-progress")
+    two.page.wait_for_selector(f"{STATUS}.hide", state="attached")
 
 
-def test_a_bad_file_is_told_in_words_and_the_photo_stays(person, tmp_path):
+def test_a_bad_file_is_refused_in_words_and_the_photo_stays(person, tmp_path):
     tab = person()
     tab.upload(kept_photo(tmp_path / "photo.jpg"))
     (tmp_path / "notes.png").write_text("no pixels here")

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen.errors import InvalidInput
-from wideopen.studio.brush import History, Maps, Stroke, paint
+from wideopen.studio.brush import History, MapPair, Stroke, paint
 
 SIZE = 120
 
@@ -16,7 +16,7 @@ def two_halves(size=SIZE):
     left = np.arange(size) < size // 2
     rgb = np.where(left[None, :, None], (0.5, 0.1, 0.1), (0.15, 0.18, 0.2)) + rng.normal(0, 0.01, (size, size, 3))
     disparity = np.broadcast_to(np.where(left, 0.2, 0.6), (size, size)).astype(np.float32).copy()
-    return np.clip(rgb, 0, 1).astype(np.float32), Maps(np.zeros((size, size), np.float32), disparity)
+    return np.clip(rgb, 0, 1).astype(np.float32), MapPair(np.zeros((size, size), np.float32), disparity)
 
 
 def stroke(kind="add", x=0.42, radius=0.15, **rest):
@@ -44,7 +44,7 @@ def test_where_nothing_tells_inside_from_outside_the_stroke_fades():
 def test_take_is_the_opposite_of_add():
     rgb, maps = two_halves()
     added, _ = paint(rgb, maps, stroke("add"))
-    taken, _ = paint(rgb, Maps(1 - maps.matte, maps.disparity), stroke("take"))
+    taken, _ = paint(rgb, MapPair(1 - maps.matte, maps.disparity), stroke("take"))
     assert_allclose(taken.matte, 1 - added.matte, rtol=0, atol=1e-6)
 
 
@@ -100,7 +100,7 @@ def test_painting_leaves_the_maps_that_came_in_alone():
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 48)])
 def test_strokes_at_and_beyond_the_border(points, size):
     rng = np.random.default_rng(5)
-    rgb, maps = rng.random((*size, 3), np.float32), Maps(rng.random(size, np.float32), rng.random(size, np.float32))
+    rgb, maps = rng.random((*size, 3), np.float32), MapPair(rng.random(size, np.float32), rng.random(size, np.float32))
     for kind in ("add", "take", "nearer", "farther"):
         painted, _ = paint(rgb, maps, Stroke(kind=kind, points=points, radius=0.2))
         for values in painted:

@@ -1,6 +1,5 @@
 """Serving: mounted on another app, refused in words, and without a word to other hosts."""
 
-import inspect
 import re
 import subprocess
 import sys
@@ -8,8 +7,6 @@ import sys
 import pytest
 
 from wideopen import cli
-from wideopen.studio import launch
-from wideopen.studio.tabs import Limits
 
 pytest.importorskip("gradio")
 
@@ -18,8 +15,8 @@ import sys
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from wideopen.studio.launch import mount
-from wideopen.studio.tabs import Limits
-app = mount(FastAPI(), "/studio", Limits(max_megabytes=0.001))
+from wideopen.studio.tabs import StudioConfig
+app = mount(FastAPI(), "/studio", StudioConfig(max_megabytes=0.001))
 with TestClient(app) as client:
     page = client.get("/studio/")
     print(page.status_code, "wideopen studio" in page.text)
@@ -69,15 +66,19 @@ def test_without_gradio_the_command_says_what_to_install(monkeypatch, capfd):
     assert "pip install 'wideopen[web]'" in capfd.readouterr().err
 
 
-def test_only_classes_of_gradio_are_without_a_file_and_only_while_it_is_imported():
-    maker = type("Maker", (type,), {"__module__": "gradio.somewhere"})
-    made = maker("Made", (), {"__module__": __name__})
-    with launch._without_stubs():
-        assert inspect.getfile(Limits).endswith("state.py")
-        with pytest.raises(OSError, match="no stub"):
-            inspect.getfile(made)
-    assert inspect.getfile(made) == __file__
+def test_the_service_lends_the_studio_its_settings_limits_and_workers(monkeypatch):
+    from wideopen.service.app import make_app
+    from wideopen.service.operation import Limits, ServeConfig
+    from wideopen.session.settings import MapSettings
+    from wideopen.studio import launch
 
-
-def test_limits_have_the_defaults_that_the_documents_name():
-    assert (Limits().sessions, Limits().idle_s, Limits().max_megabytes, Limits().max_megapixels) == (16, 1800, 100, 60)
+    mounted = []
+    monkeypatch.setattr(launch, "mount", lambda *arguments, **options: mounted.append((*arguments, options)))
+    maps = MapSettings(depth="planar", offline=True)
+    limits = Limits(megapixels=3, body_mb=7, request_s=11)
+    app = make_app(ServeConfig(studio=True, workers=2, maps=maps, backend="reference", limits=limits))
+    _, path, options = mounted[0]
+    config = options.pop("config")
+    assert (path, config.maps, config.backend) == ("/studio", maps, "reference")
+    assert (config.max_megapixels, config.max_megabytes, config.photo_s) == (3, 7, 11)
+    assert options == {"run": app.state.service.run, "jobs": 2}

@@ -13,7 +13,7 @@ from wideopen import cli
 from wideopen.errors import InvalidInput
 from wideopen.session import render_file
 from wideopen.session.results import map_names
-from wideopen.session.settings import LensSettings
+from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.equivalent import command_line, f_number
 from wideopen.studio.settings_form import (
     GRAINS,
@@ -63,7 +63,8 @@ def test_the_command_line_means_what_the_controls_say(parsed, form, focus):
     photo, run = parsed
     settings = settings_of(form, LensSettings(), focus)
     out = str(photo.with_name("out.png"))
-    code, (rendered, path, job) = run(command_line(str(photo), settings, out=out, options={}, edited=False))
+    text = command_line(str(photo), settings, OutputSettings(), MapSettings(), out=out, edited=False)
+    code, (rendered, path, job) = run(text)
     assert code == 0
     assert (rendered, str(path)) == (photo, out)
     assert job.lens == settings
@@ -73,7 +74,8 @@ def test_edited_maps_and_options_are_in_the_command(parsed):
     photo, run = parsed
     for name in map_names(photo):
         (photo.parent / name).write_bytes(b"never read")
-    text = command_line(photo.name, LensSettings(), out="o.jpg", options={"output-quality": 80}, edited=True)
+    output = OutputSettings(output_quality=80)
+    text = command_line(photo.name, LensSettings(), output, MapSettings(), out="o.jpg", edited=True)
     words = shlex.split(text)
     here = [str(photo.parent / w) if w.endswith((".jpg", ".png")) else w for w in words]
     _, (_, _, job) = run(shlex.join(here))

@@ -48,6 +48,14 @@ def make_app(config: ServeConfig) -> FastAPI:
     app.add_middleware(Edge, config=config, metrics=service.metrics)
     if config.studio:
         from wideopen.studio.launch import mount
+        from wideopen.studio.tabs import StudioConfig
 
-        mount(app, STUDIO, heavy_jobs=config.workers)
+        settings = StudioConfig(
+            maps=config.maps,
+            backend=config.backend,
+            photo_s=config.limits.request_s,
+            max_megabytes=config.limits.body_mb,
+            max_megapixels=config.limits.megapixels,
+        )
+        mount(app, STUDIO, config=settings, run=service.run, jobs=config.workers)
     return app

@@ -94,6 +94,11 @@ class Service:
             await asyncio.sleep(_EXPIRE_EVERY_S)
             self.scenes.expire()
 
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`call` in turn with all other work. Raises as `call`; Problem (503) when the queue is full."""
+        async with self.queue.turn():
+            return await self.call(function, *arguments)
+
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run `function` in a worker. Cancelling ends it. Raises as the function, or WorkerDied, WorkerTimeout."""
         limit_s = self.config.limits.request_s + self.config.limits.grace_s

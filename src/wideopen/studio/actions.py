@@ -1,187 +1,219 @@
-"""What the page can do, without the page: every action of a person, by the key of their tab, answered by messages.
+"""What the page can do, without the page: every action of a person, by the key of their tab, answered by a message.
 
-Quick actions return one message, or None when a newer render was asked for meanwhile; heavy ones are generators of
-messages. `events` ties them to the controls and turns what is raised into words for the photographer.
+Quick actions touch arrays only, answer at once, and return None when a newer render was asked for meanwhile. Heavy ones
+are coroutines: a worker process does the work. `events` ties both to the controls.
+
+A message is a dictionary of which the viewer (static/viewer.js) takes what is there. Each has a serial number, so that
+two alike are two; its pictures are JPEG in data URLs, so that they go to one person and lie nowhere.
 """
 
+import asyncio
+import itertools
+import os
 import shutil
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from wideopen.checks import F32, require
-from wideopen.errors import InvalidInput
-from wideopen.files.facts import facts_in
+from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
-from wideopen.session.open_photo import NOTHING_GIVEN, Given
-from wideopen.session.progress import Steps
+from wideopen.lens import LOOKS
 from wideopen.session.results import has_quality, result_name
-from wideopen.session.settings import LensSettings, OutputSettings
-from wideopen.studio import full_size, messages
-from wideopen.studio.brush import Maps, Stroke
+from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.studio import work
+from wideopen.studio.brush import History, MapPair, Stroke
 from wideopen.studio.equivalent import command_line, f_number_text
-from wideopen.studio.heavy import Gate, Pace, run
-from wideopen.studio.preview import lens_of, render_preview, with_maps
+from wideopen.studio.preview import (
+    colour_map,
+    crop,
+    data_url,
+    lens_of,
+    matte_u8,
+    original_u8,
+    render_preview,
+    with_maps,
+)
 from wideopen.studio.settings_form import Form, form_of, preset_of, read_preset, settings_of
-from wideopen.studio.tabs import ENDED, Detail, Limits, Loaded, Session, Sessions
-from wideopen.studio.trim import give_back, without_collection
+from wideopen.studio.tabs import Detail, StudioConfig, Tab, TabPhoto
+from wideopen.studio.work import PhotoFile
+from wideopen.workers import (
+    ExpiringStore,
+    FolderSteps,
+    Unwanted,
+    WarmUp,
+    ask_to_stop,
+    current_step,
+    return_freed_memory,
+)
 
 Message = dict[str, Any]
-Messages = Generator[Message, None, None]
-Made = TypeVar("Made")
+Run = Callable[..., Awaitable[Any]]
+"""Runs a function in a worker process: `await run(function, *arguments)`."""
+Tell = Callable[[float, str], object]
+"""Shows how far a job is: its share in [0, 1], and what is done."""
 
+ENDED = "This session has ended and its photo was deleted. Open the photo again."
 SAMPLES = {
     "bear": ("bear.jpg", "A bear at night, ray-traced by wideopen; its exact matte and depth are inside the file."),
     "astronaut": ("astronaut.jpg", "Eileen Collins, by NASA, public domain, as shipped with scikit-image."),
 }
 FORMATS = {"As photo": None, "JPEG": ".jpg", "PNG": ".png", "HEIC": ".heic", "TIFF": ".tif"}
-_MEGABYTES_PER_MEGAPIXEL = 0.35  # of a file that does not say its size before it is decoded
+_SHARES = {"reading": 0.1, "matte": 0.25, "disparity": 0.45, "sheets": 0.6, "rendering": 0.75, "preview": 0.85}
+_LOOK_EVERY_S = 0.25
 _SAMPLES_FOLDER = Path(__file__).parent / "samples"
+_SERIALS = itertools.count(1)
+
+
+def message(**content: Any) -> Message:
+    """A message with the next serial number; `error` and `download` are done with once they are left out."""
+    return {"serial": next(_SERIALS), **content}
 
 
 class Studio:
     """All tabs of one server."""
 
-    def __init__(self, root: Path, limits: Limits, *, heavy_jobs: int) -> None:
-        """`root` is a folder of ours alone, removed by `close`; at most `heavy_jobs` full-size jobs run at once."""
-        self.limits = limits
-        self.sessions = Sessions(root, limits)
-        self._gate = Gate(heavy_jobs)
-        self._quick = threading.Semaphore(heavy_jobs)
+    def __init__(self, root: Path, config: StudioConfig, run: Run) -> None:
+        """`root` is a folder that does not exist yet, removed by `close`; `run` does what touches photos' files."""
+        self.config = config
+        self.tabs: ExpiringStore[Tab] = ExpiringStore(
+            root, most=config.tabs, idle_s=config.idle_s, on_drop=lambda tab: tab.end()
+        )
+        self._run = run
+        self._renders = threading.Semaphore(os.cpu_count() or 1)
         self._loading = threading.Lock()
-        self._warm = threading.Event()
-        self._opening = Pace(fixed_s=3.0, per_megapixel_s=0.25)
-        self._rendering = Pace(fixed_s=1.0, per_megapixel_s=0.25)
 
     def warm_up(self) -> None:
-        """In a thread, once: load what the first photo would wait for, torch with the network, and kernels.
-
-        Not before somebody comes, so that the page is there at once. Jobs wait for it: two threads that import torch at
-        the same time find it half there.
-        """
-        if not self._warm.is_set():
-            self._warm.set()
-            threading.Thread(target=self._load, name="studio warm-up", daemon=True).start()
-
-    def _load(self) -> None:
-        from wideopen import Lens, Photo, analyze, render
-
-        with self._loading, without_collection():  # 2.7 s, not 3.4 s
-            scene = analyze(Photo(rgb=np.random.default_rng(1).random((96, 128, 3), np.float32)))
-            for look in ("thin-lens", "paper"):
-                render(scene, Lens(focus_disparity=0.5, look=look, grain=2.0))
+        """Load the kernels that previews are rendered with. Renders wait for it."""
+        with self._loading:
+            maps = MapSettings(depth="planar")
+            WarmUp(maps=maps, looks=LOOKS, backend=self.config.backend, needs_matting=False)()
 
     def close(self) -> None:
-        """End all sessions and delete their photos."""
-        self.sessions.close()
+        """End all tabs and delete their photos."""
+        self.tabs.close()
 
     def end(self, key: str) -> None:
         """A tab was closed."""
-        self.sessions.end(key)
-        give_back()
+        if key in self.tabs:
+            self.tabs.remove(key)
+        return_freed_memory()
+
+    def tab(self, key: str) -> Tab:
+        """The state of a tab that has one. Raises InvalidInput, for the photographer, when it has ended."""
+        try:
+            return self.tabs.get(key).value
+        except KeyError:
+            raise InvalidInput(ENDED) from None
+
+    def new_tab(self, key: str) -> Tab:
+        """The state of a tab, made if need be; the idlest of too many ends."""
+        return self.tabs.open(key, Tab).value
 
     # Opening
 
-    def open_upload(self, key: str, upload: Path, name: str, form: Form) -> Messages:
-        """Open a photo that was uploaded; the upload is moved into the session. Raises InvalidInput."""
-        session = self.sessions.open(key)
+    async def open_upload(self, key: str, form: Form, upload: Path, name: str, tell: Tell) -> Message:
+        """Open a photo that was uploaded; the upload is moved into the tab's folder. Raises InvalidInput."""
+        megabytes, most = upload.stat().st_size / 1e6, self.config.max_megabytes
+        if megabytes > most:
+            upload.unlink()
+            raise InvalidInput(f"{name}: expected a photo of at most {most:g} MB, found {megabytes:.0f} MB")
         suffix = Path(name).suffix.lower()
         kept = suffix if suffix in (*EXTENSIONS, *RAW_EXTENSIONS) else ""
-        path = session.new_folder() / f"photo{kept}"
-        shutil.move(upload, path)
-        megabytes = path.stat().st_size / 1e6
-        if megabytes > self.limits.max_megabytes:
-            path.unlink()
-            raise InvalidInput(
-                f"{name}: expected a photo of at most {self.limits.max_megabytes:g} MB, found {megabytes:.0f} MB"
-            )
-        yield from self._open(key, path, name, form)
+        path = self.new_tab(key).new_folder() / f"photo{kept}"
+        await asyncio.to_thread(shutil.move, upload, path)
+        return await self._open(key, form, self._photo_file(path, name), tell)
 
-    def open_sample(self, key: str, sample: str, form: Form) -> Messages:
+    async def open_sample(self, key: str, form: Form, sample: str, tell: Tell) -> Message:
         """Open one of the shipped photos."""
         require(sample in SAMPLES, f"sample: expected one of {', '.join(SAMPLES)}, found {sample!r}")
         name, credit = SAMPLES[sample]
-        yield from self.open_file(key, _SAMPLES_FOLDER / name, form, notes=(credit,))
+        return await self.open_file(key, form, _SAMPLES_FOLDER / name, tell, notes=(credit,))
 
-    def open_file(self, key: str, file: Path, form: Form, notes: tuple[str, ...] | None = None) -> Messages:
+    async def open_file(
+        self, key: str, form: Form, file: Path, tell: Tell, notes: tuple[str, ...] | None = None
+    ) -> Message:
         """Open a copy of a photo on this machine, with `notes` instead of its own."""
-        path = self.sessions.open(key).new_folder() / f"photo{file.suffix.lower()}"
-        shutil.copyfile(file, path)
-        yield from self._open(key, path, file.name, form, notes=notes)
+        path = self.new_tab(key).new_folder() / f"photo{file.suffix.lower()}"
+        await asyncio.to_thread(shutil.copyfile, file, path)
+        return await self._open(key, form, self._photo_file(path, file.name), tell, notes=notes)
 
-    def give_map(self, key: str, kind: str, upload: Path, form: Form) -> Messages:
+    async def give_map(self, key: str, form: Form, kind: str, upload: Path, tell: Tell) -> Message:
         """Take the photographer's own matte or disparity for the open photo. Strokes are dropped."""
-        session = self.sessions.get(key)
-        loaded = session.photo
-        file = loaded.path.parent / f"given-{kind}{upload.suffix.lower()}"
-        shutil.move(upload, file)
-        given = replace(loaded.given, matte=file) if kind == "matte" else replace(loaded.given, disparity=file)
+        photo = self.tab(key).photo
+        file = photo.opened.folder / f"given-{kind}{upload.suffix.lower()}"
+        await asyncio.to_thread(shutil.move, upload, file)
+        given = photo.opened.given
+        given = replace(given, matte=file) if kind == "matte" else replace(given, disparity=file)
         try:
-            yield from self._open(key, loaded.path, loaded.name, form, given=given, keeps_folder=True)
+            return await self._open(key, form, replace(photo.opened, given=given), tell, before=photo)
         except InvalidInput as error:
-            raise InvalidInput(str(error).replace(str(file), upload.name)) from error
+            raise InvalidInput(str(error).replace(file.name, upload.name)) from error
 
-    def _open(
+    def _photo_file(self, path: Path, name: str) -> PhotoFile:
+        config = self.config
+        return PhotoFile(
+            path=path, name=name, maps=config.maps, backend=config.backend, max_megapixels=config.max_megapixels
+        )
+
+    async def _open(
         self,
         key: str,
-        path: Path,
-        name: str,
         form: Form,
+        file: PhotoFile,
+        tell: Tell,
         *,
-        given: Given = NOTHING_GIVEN,
+        before: TabPhoto | None = None,
         notes: tuple[str, ...] | None = None,
-        keeps_folder: bool = False,
-    ) -> Messages:
-        session = self.sessions.get(key)
-        previous = session.loaded
+    ) -> Message:
+        """Have a worker open `file`, and show it; `before` is the same photo with other maps."""
+        tab = self.tab(key)
         try:
-            megapixels = _megapixels(path)
-            most = self.limits.max_megapixels
-            require(megapixels <= most, f"{name}: expected at most {most:g} megapixels, found {megapixels:.1f}")
-            loaded = yield from self._heavy(
-                self._opening,
-                megapixels,
-                f"Opening {name}",
-                lambda step: full_size.open_full(path, name, self.limits, step, given=given),
+            understood = await self._in_worker(
+                key, file, "Opening", tell, work.open_for_page, file, self.config.preview_megapixels
             )
-        except BaseException as error:
-            if not keeps_folder:
-                shutil.rmtree(path.parent, ignore_errors=True)
-            if isinstance(error, InvalidInput):
-                said = str(error).replace(str(path), name)
-                raise InvalidInput(said if name in said or keeps_folder else f"{name}: {said}") from error
+        except BaseException:
+            if before is None:
+                shutil.rmtree(file.folder, ignore_errors=True)
             raise
-        if notes is not None:
-            loaded.notes = notes
-        if keeps_folder and previous is not None:
-            loaded.focus, loaded.edit = previous.focus, previous.edit + 1
-        with session.lock:
-            session.loaded = loaded
-            if not session.folder.exists():  # the session ended meanwhile
-                session.loaded = None
+        photo = TabPhoto(
+            opened=file,
+            understood=understood if notes is None else replace(understood, notes=notes),
+            preview=await asyncio.to_thread(work.take_preview, file),
+            history=History(self.config.strokes),
+        )
+        if before is not None:
+            photo.focus, photo.edit = before.focus, before.edit + 1
+        return await asyncio.to_thread(self._show, tab, photo, form)
+
+    def _show(self, tab: Tab, photo: TabPhoto, form: Form) -> Message:
+        """Put an opened photo in the place of the one before, whose files go."""
+        with tab.lock:
+            if tab.ended:
                 raise InvalidInput(ENDED)
-            content = merged(messages.of_photo(loaded), self._rendered(key, session, form, session.next_turn()))
-        if previous is not None and not keeps_folder:
-            shutil.rmtree(previous.path.parent, ignore_errors=True)
-        yield messages.message(**content)
+            previous, tab.loaded = tab.loaded, photo
+            content = _merged(of_photo(photo), self._rendered(tab, form, tab.next_turn()))
+        if previous is not None and previous.opened.folder != photo.opened.folder:
+            shutil.rmtree(previous.opened.folder, ignore_errors=True)
+        return message(**content)
 
     # Quick actions
 
     def render(self, key: str, form: Form) -> Message | None:
-        """The preview with these settings; None when a newer one was asked for meanwhile."""
-        return self._act(key, form, lambda _: {})
+        """The preview with these settings; None before a photo is open, or when a newer one was asked for."""
+        return self._act(key, form, lambda _: {}) if self.new_tab(key).loaded else None
 
-    def focus_at(self, key: str, x: float, y: float, form: Form) -> Message | None:
+    def focus_at(self, key: str, form: Form, x: float, y: float) -> Message | None:
         """Focus on a point, in fractions of the photo."""
         require(0 <= x <= 1 and 0 <= y <= 1, f"focus: expected a point in the photo, found {x:g}, {y:g}")
 
-        def act(loaded: Loaded) -> Message:
-            height, width = loaded.size
-            loaded.focus = f"{min(int(x * width), width - 1)},{min(int(y * height), height - 1)}"
+        def act(photo: TabPhoto) -> Message:
+            height, width = photo.size
+            photo.focus = f"{min(int(x * width), width - 1)},{min(int(y * height), height - 1)}"
             return {}
 
         return self._act(key, form, act)
@@ -189,169 +221,182 @@ class Studio:
     def focus_on_subject(self, key: str, form: Form) -> Message | None:
         """Focus on the subject again."""
 
-        def act(loaded: Loaded) -> Message:
-            loaded.focus = "subject"
+        def act(photo: TabPhoto) -> Message:
+            photo.focus = "subject"
             return {}
 
         return self._act(key, form, act)
 
-    def stroke(self, key: str, stroke: Stroke, form: Form) -> Message | None:
+    def stroke(self, key: str, form: Form, stroke: Stroke) -> Message | None:
         """Paint one stroke."""
-        return self._edit(key, form, lambda loaded, maps: loaded.history.paint(loaded.preview.rgb, maps, stroke))
+        return self._edit(key, form, lambda photo, maps: photo.history.paint(photo.preview.rgb, maps, stroke))
 
     def undo(self, key: str, form: Form) -> Message | None:
         """Take the last stroke back."""
-        return self._edit(key, form, lambda loaded, maps: loaded.history.undo(maps))
+        return self._edit(key, form, lambda photo, maps: photo.history.undo(maps))
 
-    def _edit(self, key: str, form: Form, change: Callable[[Loaded, Maps], Maps]) -> Message | None:
-        def act(loaded: Loaded) -> Message:
-            preview = loaded.preview
-            changed = change(loaded, Maps(preview.matte, preview.disparity))
-            loaded.preview = with_maps(preview, *changed)
-            loaded.edit += 1
-            return {"pictures": messages.of_maps(loaded), "strokes": len(loaded.history.strokes)}
+    def _edit(self, key: str, form: Form, change: Callable[[TabPhoto, MapPair], MapPair]) -> Message | None:
+        def act(photo: TabPhoto) -> Message:
+            changed = change(photo, MapPair(photo.preview.matte, photo.preview.disparity))
+            photo.preview = with_maps(photo.preview, *changed)
+            photo.edit += 1
+            return {"pictures": of_maps(photo), "strokes": len(photo.history.strokes)}
 
         return self._act(key, form, act)
 
-    def _act(self, key: str, form: Form, act: Callable[[Loaded], Message]) -> Message | None:
-        """Change something, then render; what was changed is told even if a newer action renders."""
-        session = self.sessions.get(key)
-        turn = session.next_turn()
-        with session.lock:
-            told = act(session.photo)
-            if session.is_stale(turn) and not told:
+    def _act(self, key: str, form: Form, act: Callable[[TabPhoto], Message]) -> Message | None:
+        """Change something, then render; what was changed is shown even if a newer action renders."""
+        tab = self.tab(key)
+        turn = tab.next_turn()
+        with tab.lock:
+            changed = act(tab.photo)
+            if tab.is_stale(turn) and not changed:
                 return None
-            rendered = self._rendered(key, session, form, turn)
-        return messages.message(**merged(told, rendered))
+            return message(**_merged(changed, self._rendered(tab, form, turn)))
 
-    def _rendered(self, key: str, session: Session, form: Form, turn: int) -> Message:
-        """The content of a message with the preview; call with the session's lock held."""
-        loaded = session.photo
-        settings = self.settings(key, form)
-        content = messages.of_focus(loaded) | {"readout": readout(settings, loaded.size)}
-        with self._quick:
-            if session.is_stale(turn):
+    def _rendered(self, tab: Tab, form: Form, turn: int) -> Message:
+        """The content of a message with the preview; call with the tab's lock held."""
+        photo, settings = tab.photo, self._settings(tab, form)
+        content = {"focus": of_focus(photo), "readout": readout(settings, photo.size)}
+        with self._renders:
+            if tab.is_stale(turn):
                 return content
-            loaded.preview = loaded.preview.prepared()
-            lens = lens_of(settings, loaded.preview, focus_disparity(loaded))
-            picture = render_preview(loaded.preview, lens)
-        return content | {"pictures": {"result": messages.data_url(picture)}}
+            with self._loading:
+                pass
+            photo.preview = photo.preview.prepared(self.config.backend)
+            lens = lens_of(settings, photo.preview, focus_disparity(photo))
+            picture = render_preview(photo.preview, lens, backend=self.config.backend)
+        return content | {"pictures": {"result": data_url(picture)}}
 
     # Full size
 
-    def detail(self, key: str, box: tuple[float, float, float, float], form: Form) -> Messages:
+    async def detail(self, key: str, form: Form, box: tuple[float, float, float, float], tell: Tell) -> Message:
         """A part of the full-size result, `box` (x, y, width, height) in fractions; rendered once per setting."""
-        session = self.sessions.get(key)
-        loaded, settings = session.photo, self.settings(key, form)
-        wanted, edit = loaded.path.parent / "detail.npy", loaded.edit
-        found = session.detail
-        if found is None or (found.settings, found.edit, found.pixels) != (settings, edit, wanted):
+        tab = self.tab(key)
+        photo, settings = tab.photo.file, self._settings(tab, form)
+        found = tab.detail
+        if found is None or (found.settings, found.photo) != (settings, photo):
+            pixels = photo.folder / "detail.npy"
+            doing = "Rendering at full size:"
+            await self._in_worker(key, photo, doing, tell, work.render_pixels, photo, settings, pixels)
+            found = tab.detail = Detail(settings=settings, photo=photo, pixels=pixels)
+        return await asyncio.to_thread(_part, found, box)
 
-            def job(step: Steps) -> Detail:
-                np.save(wanted, full_size.render_pixels(loaded, settings, self.limits, step))
-                return Detail(settings=settings, edit=edit, pixels=wanted)
-
-            found = yield from self._heavy(self._rendering, _size_mp(loaded), "Rendering at full size", job)
-            session.detail = found
-        part, where = full_size.crop(np.load(wanted, mmap_mode="r"), box)
-        height, width = loaded.size
-        place = [where[0] / width, where[1] / height, where[2] / width, where[3] / height]
-        yield messages.message(detail={"box": place, "picture": messages.data_url(part, close=True)})
-
-    def download(self, key: str, form: Form, kind: str, quality: int | None) -> Messages:
+    async def download(self, key: str, form: Form, kind: str, quality: int | None, tell: Tell) -> Message:
         """The result at full size as a file."""
-        session = self.sessions.get(key)
-        loaded, settings = session.photo, self.settings(key, form)
-        name, output = self._result(loaded, kind, quality)
-        out = session.new_folder() / name
-        path = yield from self._heavy(
-            self._rendering,
-            _size_mp(loaded),
-            "Rendering at full size",
-            lambda step: full_size.render_result(loaded, settings, output, out, self.limits, step),
-        )
-        yield messages.message(download={"path": str(path), "name": name})
+        tab = self.tab(key)
+        photo = tab.photo.file
+        name, output = _result(photo.name, kind, quality)
+        out, settings = tab.new_folder() / name, self._settings(tab, form)
+        doing = "Rendering at full size:"
+        await self._in_worker(key, photo, doing, tell, work.render_result, photo, settings, output, out)
+        return message(download={"path": str(out), "name": name})
 
-    def download_map(self, key: str, kind: str) -> Messages:
+    async def download_map(self, key: str, kind: str, tell: Tell) -> Message:
         """Matte or disparity at full size, 16-bit PNG."""
-        loaded = self.sessions.get(key).photo
-        files = yield from self._heavy(
-            self._rendering, _size_mp(loaded), "Writing the maps", lambda _: full_size.full_maps(loaded)
-        )
+        photo = self.tab(key).photo.file
+        files = await self._in_worker(key, photo, "Writing the maps of", tell, work.write_maps, photo)
         file = files[0 if kind == "matte" else 1]
-        yield messages.message(download={"path": str(file), "name": file.name})
+        return message(download={"path": str(file), "name": file.name})
 
-    def _result(self, loaded: Loaded, kind: str, quality: int | None) -> tuple[str, OutputSettings]:
-        require(kind in FORMATS, f"format: expected one of {', '.join(FORMATS)}, found {kind!r}")
-        name = result_name(Path(loaded.name), FORMATS[kind])
-        return name, OutputSettings(output_quality=int(quality) if quality and has_quality(Path(name)) else None)
+    async def _in_worker(
+        self, key: str, photo: PhotoFile, doing: str, tell: Tell, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Run `function(*arguments, step)` in a worker; the files of the tab stay meanwhile.
+
+        Raises what it raised; InvalidInput, for the photographer, where its worker died, or nobody waits any more.
+        """
+        try:
+            with self.tabs.using(key) as entry:
+                folder = entry.value.new_folder()  # for the steps
+                doing = f"{doing} {photo.name}"
+                running = asyncio.ensure_future(self._run(function, *arguments, FolderSteps(folder)))
+                try:
+                    while not (await asyncio.wait({running}, timeout=_LOOK_EVERY_S))[0]:
+                        step = current_step(folder)
+                        tell(_SHARES.get(step, 0.02), f"{doing}: {step}" if step else doing)
+                        if entry.dropped:
+                            ask_to_stop(folder)
+                    return running.result()
+                finally:
+                    running.cancel()  # where this is cancelled
+                    shutil.rmtree(folder, ignore_errors=True)
+        except (KeyError, Unwanted) as error:
+            raise InvalidInput(ENDED) from error
+        except (WorkerDied, WorkerTimeout) as error:
+            raise InvalidInput(f"{photo.name}: the process that worked on it ended: {error}") from error
 
     def command(self, key: str, form: Form, kind: str, quality: int | None) -> str:
         """The command line that makes the same download; empty before a photo is open."""
-        loaded = self.sessions.open(key).loaded
-        if loaded is None:
+        tab = self.new_tab(key)
+        if tab.loaded is None:
             return ""
-        name, output = self._result(loaded, kind, quality)
-        options = {} if output.output_quality is None else {"output-quality": output.output_quality}
-        settings = self.settings(key, form)
-        return command_line(loaded.name, settings, out=name, options=options, edited=loaded.edited)
+        photo = tab.loaded.file
+        name, output = _result(photo.name, kind, quality)
+        lens = self._settings(tab, form)
+        return command_line(photo.name, lens, output, photo.maps, out=name, edited=photo.edited)
 
     # Settings and looks
 
-    def settings(self, key: str, form: Form) -> LensSettings:
+    def _settings(self, tab: Tab, form: Form) -> LensSettings:
         """What the controls say, over what a preset said that has no control."""
-        session = self.sessions.open(key)
-        return settings_of(form, session.base, session.loaded.focus if session.loaded else "subject")
+        return settings_of(form, tab.base, tab.loaded.focus if tab.loaded else "subject")
 
     def preset(self, key: str, form: Form) -> Message:
         """The look as a file to keep."""
-        text = preset_of(self.settings(key, form))
-        return messages.message(download={"text": text, "name": "look.json"})
+        text = preset_of(self._settings(self.new_tab(key), form))
+        return message(download={"text": text, "name": "look.json"})
 
     def take_preset(self, key: str, file: Path) -> Form:
         """The controls for a look that was kept."""
-        session = self.sessions.open(key)
-        settings = read_preset(file.read_text(encoding="utf-8", errors="replace"), file.name)
-        session.base = settings
-        return form_of(settings, max(session.loaded.size) if session.loaded else 4000)
-
-    def _heavy(
-        self, pace: Pace, megapixels: float, doing: str, job: Callable[[Steps], Made]
-    ) -> Generator[Message, None, Made]:
-        def loaded_job(step: Steps) -> Made:
-            step("loading")
-            with self._loading:
-                pass
-            try:
-                return job(step)
-            finally:
-                give_back()
-
-        steps = run(self._gate, pace, megapixels, loaded_job)
-        while True:
-            try:
-                told = next(steps)
-            except StopIteration as end:
-                made: Made = end.value
-                return made
-            yield messages.message(**messages.of_progress(told, doing))
+        tab = self.new_tab(key)
+        tab.base = read_preset(file.read_text(encoding="utf-8", errors="replace"), file.name)
+        return form_of(tab.base, max(tab.loaded.size) if tab.loaded else 4000)
 
 
-def merged(first: Message, second: Message) -> Message:
-    """The content of both, with the pictures of both."""
-    return first | second | {"pictures": first.get("pictures", {}) | second.get("pictures", {})}
+def of_photo(photo: TabPhoto) -> Message:
+    """What is shown of a photo that was just opened."""
+    height, width = photo.size
+    understood = photo.understood
+    return {
+        "photo": {
+            "name": photo.opened.name,
+            "width": width,
+            "height": height,
+            "preview_width": photo.preview.size[1],
+            "matte": understood.matte_source,
+            "disparity": understood.disparity_source,
+            "notes": list(understood.notes),
+        },
+        "pictures": {"original": data_url(original_u8(photo.preview)), **of_maps(photo)},
+        "strokes": len(photo.history.strokes),
+    }
 
 
-def focus_disparity(loaded: Loaded) -> float | None:
-    """The disparity at the point in focus, from the map that the full size is rendered with; None = the subject."""
-    if "," not in loaded.focus:
+def of_maps(photo: TabPhoto) -> dict[str, str]:
+    """The pictures of the maps as they are now."""
+    preview = photo.preview
+    return {"matte": data_url(matte_u8(preview.matte)), "disparity": data_url(colour_map(preview.disparity))}
+
+
+def of_focus(photo: TabPhoto) -> dict[str, float] | None:
+    """Where the focus is: a point in fractions of the photo, or None for the subject."""
+    if "," not in photo.focus:
         return None
-    x, y = (int(part) for part in loaded.focus.split(","))
-    if not loaded.painted:
-        disparity: F32 = np.load(loaded.disparity, mmap_mode="r")
+    x, y = (float(part) for part in photo.focus.split(","))
+    return {"x": x / photo.size[1], "y": y / photo.size[0]}
+
+
+def focus_disparity(photo: TabPhoto) -> float | None:
+    """The disparity at the point in focus, from the map that the full size is rendered with; None = the subject."""
+    if "," not in photo.focus:
+        return None
+    x, y = (int(part) for part in photo.focus.split(","))
+    if not photo.history.strokes:
+        disparity: F32 = np.load(photo.opened.found[1], mmap_mode="r")
         return float(disparity[y, x])
-    rows, columns = loaded.preview.size
-    return float(loaded.preview.disparity[y * rows // loaded.size[0], x * columns // loaded.size[1]])
+    rows, columns = photo.preview.size
+    return float(photo.preview.disparity[y * rows // photo.size[0], x * columns // photo.size[1]])
 
 
 def readout(settings: LensSettings, size: tuple[int, int]) -> dict[str, str]:
@@ -364,18 +409,21 @@ def readout(settings: LensSettings, size: tuple[int, int]) -> dict[str, str]:
     }
 
 
-def _size_mp(loaded: Loaded) -> float:
-    return loaded.size[0] * loaded.size[1] / 1e6
+def _merged(first: Message, second: Message) -> Message:
+    """The content of both, with the pictures of both."""
+    return first | second | {"pictures": first.get("pictures", {}) | second.get("pictures", {})}
 
 
-def _megapixels(path: Path) -> float:
-    """Of a photo's file, without decoding it where it says so; else a guess. Raises InvalidInput for no photo."""
-    data = path.read_bytes()
-    facts = facts_in(data) if data else None
-    return len(data) / 1e6 / _MEGABYTES_PER_MEGAPIXEL if facts is None else facts.width * facts.height / 1e6
+def _part(found: Detail, box: tuple[float, float, float, float]) -> Message:
+    pixels = np.load(found.pixels, mmap_mode="r")
+    part, (x, y, w, h) = crop(pixels, box)
+    height, width = pixels.shape[:2]
+    place = [x / width, y / height, w / width, h / height]
+    return message(detail={"box": place, "picture": data_url(part, close=True)})
 
 
-def last(stream: Iterator[Message]) -> Message:
-    """The last message of a heavy action, for tests and scripts."""
-    *_, final = stream
-    return final
+def _result(photo: str, kind: str, quality: int | None) -> tuple[str, OutputSettings]:
+    """The name of a download of `photo`, and how it is written."""
+    require(kind in FORMATS, f"format: expected one of {', '.join(FORMATS)}, found {kind!r}")
+    name = result_name(Path(photo), FORMATS[kind])
+    return name, OutputSettings(output_quality=int(quality) if quality and has_quality(Path(name)) else None)

@@ -18,7 +18,7 @@ from wideopen.arrays.guided import guided_filter
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 
-__all__ = ["KINDS", "History", "Maps", "Stroke", "paint"]
+__all__ = ["KINDS", "History", "MapPair", "Stroke", "paint"]
 
 KINDS = ("add", "take", "nearer", "farther")
 MAX_POINTS = 4000
@@ -27,7 +27,7 @@ _AROUND = 1.3  # of the radius: from here on it is not; the user's hand is not e
 _SMOOTH = 0.02  # of the guided filter: a variance, where inside and outside differ by about 1
 
 
-class Maps(NamedTuple):
+class MapPair(NamedTuple):
     """What strokes change."""
 
     matte: F32
@@ -75,7 +75,7 @@ class Patch(NamedTuple):
 
     rows: slice
     columns: slice
-    before: Maps
+    before: MapPair
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class History:
     strokes: list[Stroke] = field(default_factory=list)
     _patches: list[Patch] = field(default_factory=list)
 
-    def paint(self, rgb: F32, maps: Maps, stroke: Stroke) -> Maps:
+    def paint(self, rgb: F32, maps: MapPair, stroke: Stroke) -> MapPair:
         """`maps` with one more stroke. Raises InvalidInput when there were `limit` already."""
         require(
             len(self.strokes) < self.limit,
@@ -97,19 +97,19 @@ class History:
         self._patches.append(patch)
         return painted
 
-    def undo(self, maps: Maps) -> Maps:
+    def undo(self, maps: MapPair) -> MapPair:
         """`maps` without the last stroke; as they are when there is none."""
         if not self.strokes:
             return maps
         self.strokes.pop()
         rows, columns, before = self._patches.pop()
-        restored = Maps(maps.matte.copy(), maps.disparity.copy())
+        restored = MapPair(maps.matte.copy(), maps.disparity.copy())
         for now, then in zip(restored, before, strict=True):
             now[rows, columns] = then
         return restored
 
 
-def paint(rgb: F32, maps: Maps, stroke: Stroke) -> tuple[Maps, Patch]:
+def paint(rgb: F32, maps: MapPair, stroke: Stroke) -> tuple[MapPair, Patch]:
     """New maps (H, W) with a stroke on a photo (H, W, 3) in linear light, and what was under it.
 
     add and take: the matte becomes at least, or at most, what the stroke covers; what changes sides takes the disparity
@@ -120,13 +120,13 @@ def paint(rgb: F32, maps: Maps, stroke: Stroke) -> tuple[Maps, Patch]:
     line = np.array(stroke.points, np.float64) * (width, height)
     radius_px = max(stroke.radius * width, 1.0)
     rows, columns = _box(line, radius_px, height, width)
-    under = Maps(maps.matte[rows, columns].copy(), maps.disparity[rows, columns].copy())
+    under = MapPair(maps.matte[rows, columns].copy(), maps.disparity[rows, columns].copy())
     patch = Patch(rows, columns, under)
     if not under.matte.size:  # painted beside the photo
         return maps, patch
     cover = _snapped(rgb[rows, columns], line - (columns.start, rows.start), radius_px)
     matte, disparity = _changed(under, cover, stroke)
-    painted = Maps(maps.matte.copy(), maps.disparity.copy())
+    painted = MapPair(maps.matte.copy(), maps.disparity.copy())
     painted.matte[rows, columns] = matte
     painted.disparity[rows, columns] = disparity
     return painted, patch
@@ -143,18 +143,18 @@ def _box(line: np.ndarray, radius_px: float, height: int, width: int) -> tuple[s
     )
 
 
-def _changed(under: Maps, cover: F32, stroke: Stroke) -> Maps:
+def _changed(under: MapPair, cover: F32, stroke: Stroke) -> MapPair:
     matte, disparity = under
     if stroke.kind in ("nearer", "farther"):
         step = np.float32(stroke.strength if stroke.kind == "nearer" else -stroke.strength)
-        return Maps(matte, np.clip(disparity + step * cover, 0, 1))
+        return MapPair(matte, np.clip(disparity + step * cover, 0, 1))
     adds = stroke.kind == "add"
     changed = np.maximum(matte, cover) if adds else np.minimum(matte, 1 - cover)
     side = matte > 0.5 if adds else (matte <= 0.5) & (cover < 0.5)
     if not side.any():  # nothing of the other side is near: the disparity stays
-        return Maps(changed, disparity)
+        return MapPair(changed, disparity)
     moved = np.abs(changed - matte)
-    return Maps(changed, disparity + moved * (nearest_value(disparity, side) - disparity))
+    return MapPair(changed, disparity + moved * (nearest_value(disparity, side) - disparity))
 
 
 def _snapped(rgb: F32, line: np.ndarray, radius_px: float) -> F32:

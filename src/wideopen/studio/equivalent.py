@@ -1,16 +1,14 @@
 """What the page's settings are called elsewhere: on the command line, in a preset, and on a lens."""
 
 import shlex
-from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
 
+from wideopen.options import Settings, options_of
 from wideopen.session.results import map_names
-from wideopen.session.settings import LensSettings
+from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
 
 __all__ = ["command_line", "f_number", "f_number_text"]
 
-_UNSAID = ("paper",)  # the command line has no options for these
 FOCAL_MM, SUBJECT_M, SENSOR_MM = 85.0, 2.0, 36.0
 """The lens that f-numbers are given for: what portraits are taken with, on a full-frame camera, sensor's long side."""
 
@@ -38,21 +36,32 @@ def f_number_text(radius: float) -> str:
     return f"f/{number:.0f}" if number >= 9.95 else f"f/{number:.1f}"
 
 
-def command_line(photo: str, lens: LensSettings, *, out: str, options: Mapping[str, Any], edited: bool) -> str:
+def command_line(
+    photo: str, lens: LensSettings, output: OutputSettings, maps: MapSettings, *, out: str, edited: bool
+) -> str:
     """The `wideopen render` that makes the page's download of `photo`; what is a default is left out.
 
-    options: further options with their values; `edited`: maps were painted or uploaded, so the downloaded ones are
-    named. The command is for a POSIX shell.
+    `edited`: maps were painted or uploaded, so the downloaded ones are named. The command is for a POSIX shell.
     """
-    words = ["wideopen", "render", photo]
-    defaults = LensSettings().to_dict()
-    for name, value in lens.to_dict().items():
-        if name in _UNSAID or value == defaults[name]:
-            continue
-        words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    words = ["wideopen", "render", photo, *_options(lens)]
     if edited:
         matte, disparity = map_names(PurePath(photo))
         words += ["--matte", matte, "--disparity", disparity, "--no-filter-disparity"]
-    for name, value in options.items():
-        words += [f"--{name}", str(value)]
-    return shlex.join([*words, "-o", out])
+    else:
+        words += _options(maps)
+    return shlex.join([*words, *_options(output), "-o", out])
+
+
+def _options(settings: Settings) -> list[str]:
+    """The options of the command line for what is not a default."""
+    words = []
+    texts, defaults = settings.to_dict(), type(settings)().to_dict()
+    for one in options_of(type(settings)):
+        value, name = texts[one.name], one.name.replace("_", "-")
+        if not one.flag or value == defaults[one.name]:
+            continue
+        if isinstance(value, bool):
+            words += [f"--{name}" if value else f"--no-{name}"]
+        else:
+            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return words

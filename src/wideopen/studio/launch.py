@@ -1,8 +1,8 @@
-"""Serve the studio by itself, or make it for another app to mount."""
+"""Serve the studio by itself, or mount it on another app."""
 
+import asyncio
 import atexit
 import gc
-import inspect
 import os
 import secrets
 import shutil
@@ -10,25 +10,68 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.studio.actions import Studio
-from wideopen.studio.tabs import Limits
-from wideopen.studio.trim import without_collection
+from wideopen.lens import LOOKS
+from wideopen.studio.actions import Run, Studio
+from wideopen.studio.tabs import StudioConfig
+from wideopen.workers import Admission, PoolSize, WarmUp, Workers, pool_size
 
-SWEEP_EVERY_S = 60.0
+_EXPIRE_EVERY_S = 60.0
 _CACHE_S = (300, 1800)  # Gradio's own uploads: looked at, and deleted when older
 
 
-def make_app(limits: Limits | None = None, *, photo: Path | None = None, heavy_jobs: int | None = None) -> Any:
-    """The page as a `gradio.Blocks`; `photo` is opened in every new tab, `heavy_jobs` is one for each core.
+class OwnWorkers:
+    """The worker processes of a studio that no service lends any; they start with the first page, or photo."""
 
-    Serve it with `page.style()`, as `mount` and `serve` do. Its `studio` is closed when the interpreter ends.
+    def __init__(self, size: PoolSize, warm_up: Callable[[], None], *, timeout_s: float) -> None:
+        """`warm_up` and `timeout_s` as for `workers.Workers`."""
+        self.size = size
+        self._warm_up, self._timeout_s = warm_up, timeout_s
+        self._admission = Admission(size.workers)
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _workers(self) -> Workers:
+        return Workers(self.size, self._warm_up)
+
+    def start(self) -> Workers:
+        """The workers, started if need be."""
+        with self._lock:
+            return self._workers
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Wait for a worker and run `function(*arguments)` there. Raises what it raised, WorkerDied, WorkerTimeout."""
+        async with self._admission.turn():
+            workers = await asyncio.to_thread(self.start)
+            task = await asyncio.to_thread(workers.submit, function, *arguments, timeout_s=self._timeout_s)
+            return (await asyncio.wrap_future(task)).value
+
+    def stop(self) -> None:
+        """End the workers, if they were started. Safe to call twice."""
+        with self._lock:
+            if "_workers" in self.__dict__:
+                self._workers.stop()
+
+
+def make_app(
+    config: StudioConfig,
+    run: Run,
+    *,
+    jobs: int,
+    start: Callable[[], object] = lambda: None,
+    photo: Path | None = None,
+) -> Any:
+    """The page as a `gradio.Blocks`; `photo` is opened in every new tab.
+
+    `run` runs functions in worker processes, at most `jobs` at a time; `start` starts these, called when the first
+    page can be used. Serve the page with `page.style()`, as `mount` and `serve` do. Its `studio` is closed when the
+    interpreter ends.
     """
     import gradio as gr
     from gradio.utils import get_upload_folder
@@ -40,41 +83,52 @@ def make_app(limits: Limits | None = None, *, photo: Path | None = None, heavy_j
         return Path(get_upload_folder())
 
     # Inside of Gradio's own folder: its server gives files from there, and only to who knows their names.
-    root = uploads() / f"wideopen-{secrets.token_hex(8)}"
-    studio = Studio(root, limits or Limits(), heavy_jobs=heavy_jobs or os.cpu_count() or 1)
+    studio = Studio(uploads() / f"wideopen-{secrets.token_hex(8)}", config, run)
     atexit.register(studio.close)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=_CACHE_S) as app:
-        Events(studio, build(), uploads, photo).wire(app)
+        Events(studio, build(), uploads=uploads, jobs=jobs).wire(
+            app, photo=photo, on_ready=_once(start, studio.warm_up)
+        )
     app.studio = studio
-    app.state_session_capacity = studio.limits.sessions  # what Gradio itself keeps of tabs, their last pictures too
-    threading.Thread(target=_sweep, args=(studio,), name="studio sweep", daemon=True).start()
+    app.state_session_capacity = config.tabs  # what Gradio itself keeps of tabs, their last pictures too
+    threading.Thread(target=_expire, args=(studio,), name="studio expiry", daemon=True).start()
     return app
 
 
-def mount(server: Any, path: str, limits: Limits | None = None, *, heavy_jobs: int | None = None) -> Any:
-    """Mount the studio at `path` of a FastAPI app, and return that app."""
+def mount(server: Any, path: str, config: StudioConfig | None = None, *, run: Run | None = None, jobs: int = 1) -> Any:
+    """Mount the studio at `path` of a FastAPI app, and return that app.
+
+    `run` runs functions in worker processes of the app, `jobs` at a time; without it the studio starts its own.
+    """
     import gradio as gr
 
     from wideopen.studio.page import style
 
-    limits = limits or Limits()
-    app = make_app(limits, heavy_jobs=heavy_jobs)
-    return gr.mount_gradio_app(server, app, path, **style(), **_served(limits))
+    config = config or StudioConfig()
+    if run is not None:
+        app = make_app(config, run, jobs=jobs)
+    else:
+        workers = _own_workers(config)
+        atexit.register(workers.stop)
+        app = make_app(config, workers.run, jobs=workers.size.workers, start=workers.start)
+    return gr.mount_gradio_app(server, app, path, **style(), **_served(config))
 
 
-def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None) -> None:
-    """Serve the studio until interrupted. Raises InvalidInput for a photo that is none, or a port that is taken."""
+def serve(host: str, port: int, photo: Path | None, config: StudioConfig | None = None) -> None:
+    """Serve the studio until interrupted. Raises InvalidInput for a missing photo, or a port that is taken."""
     require(photo is None or photo.is_file(), f"{photo}: expected a photo, found no such file")
     require(1 <= port <= 65535, f"--port: expected 1 to 65535, found {port}")
+    config = config or StudioConfig()
+    workers = _own_workers(config)
     folder = Path(tempfile.mkdtemp(prefix="wideopen-studio-"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it is told to end, photos are deleted
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it is ended, photos are deleted
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # of this server alone, so that all of it can go in the end
-    limits = limits or Limits()
-    with without_collection(), _without_stubs():
-        from wideopen.studio.page import style
+    gc.disable()  # an import makes objects, no garbage: 0.6 s less
+    from wideopen.studio.page import style
 
-        app = make_app(limits, photo=photo)
+    app = make_app(config, workers.run, jobs=workers.size.workers, start=workers.start, photo=photo)
     gc.freeze()
+    gc.enable()
     try:
         app.launch(
             server_name=host,
@@ -83,8 +137,8 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
             quiet=True,
             show_error=False,
             prevent_thread_lock=True,
-            state_session_capacity=limits.sessions,
-            **_served(limits),
+            state_session_capacity=config.tabs,
+            **_served(config),
             **style(),
         )
         print(f"wideopen studio: http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}", flush=True)  # noqa: S104, T201
@@ -94,42 +148,44 @@ def serve(host: str, port: int, photo: Path | None, limits: Limits | None = None
     finally:
         app.close(verbose=False)
         app.studio.close()
+        workers.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _without_stubs() -> Iterator[None]:
-    """Let the import of gradio take 0.8 s, not 1.4 s, by leaving out its stubs for editors (.pyi).
-
-    Whenever a class of a component is made it compares stub and source, and writes the stub. Not for classes whose file
-    Python does not find, as when they were typed into an interpreter.
-    """
-    find = inspect.getfile
-
-    def getfile(thing: Any) -> str:
-        if type(thing).__module__.startswith("gradio."):  # a class that is made by a metaclass of gradio
-            raise OSError("no stub is wanted")
-        return find(thing)
-
-    inspect.getfile = getfile  # type: ignore[assignment]  # its argument is named as a built-in
-    try:
-        yield
-    finally:
-        inspect.getfile = find
+def _own_workers(config: StudioConfig) -> OwnWorkers:
+    warm_up = WarmUp(maps=config.maps, looks=LOOKS, backend=config.backend)
+    return OwnWorkers(pool_size(), warm_up, timeout_s=config.photo_s)
 
 
-def _sweep(studio: Studio) -> None:
-    while studio.sessions.is_open:
-        time.sleep(SWEEP_EVERY_S)
-        studio.sessions.sweep()
+def _once(*works: Callable[[], object]) -> Callable[[], None]:
+    """Do `works`, one after another in a thread, at the first call; further calls do nothing."""
+    started = threading.Event()
+
+    def work() -> None:
+        for part in works:
+            part()
+
+    def start() -> None:
+        if not started.is_set():
+            started.set()
+            threading.Thread(target=work, name="studio warm-up", daemon=True).start()
+
+    return start
 
 
-def _served(limits: Limits) -> dict[str, Any]:
+def _expire(studio: Studio) -> None:
+    while studio.tabs.root.exists():
+        time.sleep(_EXPIRE_EVERY_S)
+        studio.tabs.expire()
+
+
+def _served(config: StudioConfig) -> dict[str, Any]:
     """Settings of the server that `launch` and `mount_gradio_app` share."""
     return {
-        "max_file_size": int(limits.max_megabytes * 1e6),
+        "max_file_size": int(config.max_megabytes * 1e6),
         "footer_links": [],
         "ssr_mode": False,
         "pwa": False,
         "enable_monitoring": False,
+        "run_history": False,  # it would keep pictures in the browser
     }

@@ -11,8 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 
 import gradio as gr
 
-from wideopen.studio import messages
-from wideopen.studio.actions import FORMATS, SAMPLES
+from wideopen.studio.actions import FORMATS, SAMPLES, message
 from wideopen.studio.settings_form import (
     GRAINS,
     LOOKS,
@@ -53,7 +52,7 @@ def build() -> Widgets:
     with gr.Row(elem_id="wo-main", equal_height=False):
         with gr.Column(elem_id="wo-left", scale=1, min_width=320):
             viewer = gr.HTML(
-                value=messages.message(),
+                value=message(),
                 html_template=_viewer_html(),
                 js_on_load=(STATIC / "viewer.js").read_text(encoding="utf-8"),
                 apply_default_css=False,

@@ -1,5 +1,5 @@
 // The viewer: shows pictures, and tells Python where was clicked, painted and looked. Everything it knows comes in
-// messages (messages.py); it keeps the newest of each thing. Runs once, as the body of a function of
+// messages (actions.py); it keeps the newest of each thing. Runs once, as the body of a function of
 // (element, trigger, props, server, upload, watch).
 const root = element.querySelector('.wo');
 const $ = (selector) => root.querySelector(selector);
@@ -8,7 +8,7 @@ const pictures = {};                     // name -> ImageBitmap or HTMLImageElem
 const state = {
   photo: null, view: 'result', tool: 'focus', kind: 'add', size: 0.04, strokes: 0,
   focus: null, detail: null, divider: 0.5, scale: 1, x: 0, y: 0, fitted: true, cursor: null, stroke: null,
-  working: false, pending: 0,
+  working: false,
 };
 const DETAIL_AFTER_MS = 700, CLICK_PX = 6, MOST_ZOOM = 8;
 
@@ -150,7 +150,8 @@ async function received(told) {
   }
   if ('focus' in told) { state.focus = told.focus; state.cursor = null; }
   if ('strokes' in told) { state.strokes = told.strokes; $('.wo-undo').disabled = !told.strokes; }
-  tell(told);
+  if (told.photo || told.detail || told.error) { state.working = false; $('.wo-uploading').hidden = true; }
+  if (told.error) fail(told.error);
   if (told.download) save(told.download);
   try {
     await Promise.all(Object.entries(told.pictures || {}).map(([name, url]) => take(name, url, told.serial)));
@@ -179,22 +180,17 @@ function about(photo) {
   notes.hidden = !photo.notes.length;
   notes.querySelector('ul').replaceChildren(...photo.notes.map((line) => Object.assign(document.createElement('li'), { textContent: line })));
 }
-function tell(told) {
-  const card = $('.wo-progress');
-  state.working = !!told.progress;
-  card.hidden = !told.progress;
-  if (told.progress) {
-    card.querySelector('b').textContent = told.progress.step;
-    card.querySelector('i').style.width = 100 * told.progress.share + '%';
-    card.querySelector('span').textContent = told.progress.text;
-  }
-  if (told.error) fail(told.error);
+// What the server does is shown by Gradio's status over the viewer; until it hears of a file, this is.
+function uploading(text) {
+  state.working = true;
+  $('.wo-uploading').textContent = text;
+  $('.wo-uploading').hidden = !text;
 }
 let hide = 0;
 function fail(text) {
   $('.wo-error span').textContent = text;
   $('.wo-error').hidden = false;
-  $('.wo-progress').hidden = true;
+  $('.wo-uploading').hidden = true;
   clearTimeout(hide);
   hide = setTimeout(() => { $('.wo-error').hidden = true; }, 15000);
 }
@@ -216,7 +212,7 @@ function wantDetail() {
   if (!state.photo || state.tool === 'brush' || !['result', 'compare'].includes(state.view)) return chip();
   const pixels = state.photo.preview_width / state.photo.width;
   const enough = Math.min(pixels * 1.15, 0.999);  // of the preview's pixels; at 100% they are not the photo's
-  if (state.scale * ratio() > enough && pixels < 1 && !covered()) timer = setTimeout(() => { if (!state.working && !covered()) { send('wo_detail', visible()); chip(); } }, DETAIL_AFTER_MS);
+  if (state.scale * ratio() > enough && pixels < 1 && !covered()) timer = setTimeout(() => { if (!state.working && !covered()) { state.working = true; send('wo_detail', visible()); chip(); } }, DETAIL_AFTER_MS);
   chip();
 }
 function visible() {
@@ -238,10 +234,11 @@ function chip() {
 async function open(file) {
   if (!file) return;
   $('.wo-error').hidden = true;
-  tell({ progress: { step: 'Uploading ' + file.name, text: (file.size / 1e6).toFixed(1) + ' MB', share: 0.02 } });
+  uploading('Uploading ' + file.name + ', ' + (file.size / 1e6).toFixed(1) + ' MB');
   try {
     const mark = crypto.getRandomValues(new Uint32Array(2)).join('-');
     const sent = await upload(new File([file], mark + '_' + file.name, { type: file.type }));
+    uploading('');
     send('wo_upload', { path: sent.path, name: file.name });
   } catch (error) {
     const large = /413|exceed|large|max/i.test(String(error && error.message || error));
@@ -252,7 +249,7 @@ const input = $('.wo-file');
 for (const button of root.querySelectorAll('.wo-open')) button.addEventListener('click', () => input.click());
 input.addEventListener('change', () => { open(input.files[0]); input.value = ''; });
 for (const button of root.querySelectorAll('[data-sample]')) button.addEventListener('click', () => {
-  tell({ progress: { step: 'Opening', text: '', share: 0.02 } });
+  uploading('');
   send('wo_sample', { name: button.dataset.sample });
 });
 stage.addEventListener('dragover', (event) => { event.preventDefault(); root.classList.add('wo-over'); });

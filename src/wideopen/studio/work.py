@@ -1,0 +1,187 @@
+"""What runs in worker processes: everything that reads or writes a photo's file.
+
+The serving process holds only what a worker made: the arrays of a `Preview`, and names of files in the tab's folder.
+Maps lie on disk between calls. Functions here are pickled by name; `step` is the last argument of each.
+"""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from wideopen.errors import InvalidInput
+from wideopen.files import read, write_map
+from wideopen.photo import Photo, srgb_u8
+from wideopen.pipeline import render
+from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
+from wideopen.session.progress import Steps
+from wideopen.session.render_file import Job, render_file
+from wideopen.session.results import map_names
+from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.studio.brush import MapPair, Stroke, paint
+from wideopen.studio.preview import Preview, make_preview
+from wideopen.workers import depths_of
+
+__all__ = ["PhotoFile", "Understood", "open_for_page", "render_pixels", "render_result", "take_preview", "write_maps"]
+
+_PREVIEW = "preview.pickle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoFile:
+    """A photo in a folder of its own, how to understand it, and what was painted on its maps."""
+
+    path: Path
+    name: str  # as the photographer's file is called
+    maps: MapSettings
+    backend: str
+    max_megapixels: float
+    given: Given = NOTHING_GIVEN  # the photographer's own maps
+    strokes: tuple[Stroke, ...] = ()
+    edit: int = 0  # goes up with every change of the maps
+
+    @property
+    def folder(self) -> Path:
+        """Where the photo and all that belongs to it lie."""
+        return self.path.parent
+
+    @property
+    def found(self) -> tuple[Path, Path]:
+        """Matte and disparity at full size before any stroke, float32 .npy; there once the photo was opened."""
+        return self.folder / "matte.npy", self.folder / "disparity.npy"
+
+    @property
+    def edited(self) -> bool:
+        """Whether the maps are not those that `wideopen render` would find by itself."""
+        return bool(self.strokes) or self.given != NOTHING_GIVEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """What a worker found out about a photo."""
+
+    size: tuple[int, int]  # (H, W)
+    matte_source: str
+    disparity_source: str
+    notes: tuple[str, ...]
+
+
+def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> Understood:
+    """Open a photo as `wideopen render` does, and write its maps and its preview beside it (see `take_preview`).
+
+    Raises InvalidInput, WeightsError, BackendUnavailable, which say the photographer's name of the file.
+    """
+    with _their_names(photo):
+        opened = _open(photo, photo.maps, photo.given, step)
+    step("preview")
+    scene = opened.scene
+    for path, values in zip(photo.found, (scene.matte, scene.disparity), strict=True):
+        write_map(path, values, overwrite=True)
+    preview = make_preview(scene.rgb, scene.encoding, scene.matte, scene.disparity, megapixels=preview_megapixels)
+    if preview.size == preview.full_size:  # a small photo is its own preview
+        preview = replace(preview, scene=scene)
+    # By way of a file: 80 MB in the pipe that all workers share would be lost with it if one is killed meanwhile.
+    with (photo.folder / _PREVIEW).open("wb") as file:
+        pickle.dump(preview.prepared(photo.backend), file, protocol=pickle.HIGHEST_PROTOCOL)
+    given = photo.given
+    return Understood(
+        size=preview.full_size,
+        matte_source=opened.matte_source if given.matte is None else "uploaded",
+        disparity_source=opened.disparity_source if given.disparity is None else "uploaded",
+        notes=tuple(note.replace(f"{photo.folder}/", "") for note in opened.notes),
+    )
+
+
+def take_preview(photo: PhotoFile) -> Preview:
+    """In the serving process: the preview that a worker made; its file goes."""
+    file = photo.folder / _PREVIEW
+    with file.open("rb") as data:
+        preview: Preview = pickle.load(data)  # noqa: S301  our own worker's, in a folder of ours
+    file.unlink()
+    return preview
+
+
+def write_maps(photo: PhotoFile, step: Steps) -> tuple[Path, Path]:
+    """Write matte and disparity at full size with every stroke, 16-bit PNG, named for downloading; once per edit.
+
+    Raises InvalidInput.
+    """
+    folder = photo.folder / f"maps-{photo.edit}"
+    matte, disparity = (folder / name for name in map_names(Path(photo.name)))
+    if not (matte.is_file() and disparity.is_file()):
+        folder.mkdir(exist_ok=True)
+        maps = MapPair(*(np.load(file) for file in photo.found))
+        if photo.strokes:
+            step("reading")
+            light = read(photo.path, max_megapixels=photo.max_megapixels).rgb
+            for stroke in photo.strokes:
+                maps, _ = paint(light, maps, stroke)
+        step("writing")
+        write_map(matte, maps.matte, overwrite=True)
+        write_map(disparity, maps.disparity, overwrite=True)
+    return matte, disparity
+
+
+def render_result(photo: PhotoFile, lens: LensSettings, output: OutputSettings, out: Path, step: Steps) -> Path:
+    """Write the result at full size, with the photo's metadata: what `wideopen render` writes, bit for bit.
+
+    Raises InvalidInput.
+    """
+    job = Job(
+        lens=lens,
+        maps=_as_found(photo),
+        output=output,
+        given=_maps_to_render(photo, step),
+        backend=photo.backend,
+        max_megapixels=photo.max_megapixels,
+        originals=False,
+        overwrite=True,
+    )
+    render_file(photo.path, out, job, step=step)
+    return out
+
+
+def render_pixels(photo: PhotoFile, lens: LensSettings, out: Path, step: Steps) -> Path:
+    """Write the result at full size as sRGB pixels (H, W, 3) uint8, .npy, to look at. Raises InvalidInput."""
+    scene = _open(photo, _as_found(photo), _maps_to_render(photo, step), step).scene
+    step("rendering")
+    image = render(scene, lens.lens(scene), backend=photo.backend)
+    np.save(out, srgb_u8(Photo(rgb=image, encoding=scene.encoding)))
+    return out
+
+
+def _open(photo: PhotoFile, maps: MapSettings, given: Given, step: Steps) -> Opened:
+    return open_photo(
+        photo.path,
+        maps,
+        given=replace(given, max_megapixels=photo.max_megapixels),
+        depths=depths_of(maps),
+        backend=photo.backend,
+        max_megapixels=photo.max_megapixels,
+        originals=False,  # an upload names no file of this machine
+        step=step,
+    )
+
+
+def _as_found(photo: PhotoFile) -> MapSettings:
+    """For maps that were found, filtered and perhaps painted already: nothing is looked for again."""
+    return replace(photo.maps, depth="planar", filter_disparity=False)
+
+
+def _maps_to_render(photo: PhotoFile, step: Steps) -> Given:
+    """The maps as files to open the photo with again: bit for bit those found, or the downloads once edited."""
+    matte, disparity = write_maps(photo, step) if photo.edited else photo.found
+    return Given(matte=matte, disparity=disparity, max_megapixels=photo.max_megapixels)
+
+
+@contextmanager
+def _their_names(photo: PhotoFile) -> Iterator[None]:
+    """Have an InvalidInput name the file as the photographer does, not where it lies here."""
+    try:
+        yield
+    except InvalidInput as error:
+        text = str(error).replace(str(photo.path), photo.name).replace(f"{photo.folder}/", "")
+        raise InvalidInput(text if photo.name in text or photo.given.files else f"{photo.name}: {text}") from None

@@ -1,0 +1,91 @@
+"""Photos' files are touched in worker processes only; one that dies, hangs or is not wanted costs that photo."""
+
+import asyncio
+import importlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+from studio_photos import decode_with_traps, kept_photo, quietly
+
+from wideopen.errors import InvalidInput
+from wideopen.studio.actions import Studio
+from wideopen.studio.launch import OwnWorkers
+from wideopen.studio.settings_form import Form
+from wideopen.studio.tabs import StudioConfig
+from wideopen.workers import PoolSize
+
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """One worker, whose decoder notes where it runs, and obeys the file names "kill", "hang" and "wait"."""
+    made = OwnWorkers(PoolSize(workers=1, threads=1), decode_with_traps, timeout_s=5)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def studio(workers, tmp_path):
+    made = Studio(tmp_path / "root", StudioConfig(), workers.run)
+    yield made
+    made.close()
+
+
+def opened(studio, file, tell=quietly):
+    return asyncio.run(studio.open_file("a", Form(), file, tell))
+
+
+def pids(studio):
+    """The processes that decoded a photo."""
+    return {int(file.read_text()) for file in studio.tabs.root.rglob("*.pid")}
+
+
+def test_photos_are_decoded_in_a_worker(studio, tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("decoded in the serving process")
+
+    for module, name in (("read", "load_raster"), ("facts", "facts_in")):
+        monkeypatch.setattr(importlib.import_module(f"wideopen.files.{module}"), name, refuse)
+    assert opened(studio, kept_photo(tmp_path / "photo.jpg"))["photo"]["matte"] == "kept with the photo"
+    asyncio.run(studio.detail("a", Form(), (0, 0, 1, 1), quietly))
+    result = asyncio.run(studio.download("a", Form(), "PNG", None, quietly))
+    assert Path(result["download"]["path"]).is_file()
+    assert len(pids(studio)) == 1
+    assert os.getpid() not in pids(studio)
+
+
+@pytest.mark.parametrize(("trap", "cause"), [("kill", "SIGKILL"), ("hang", "longer than 5 s")])
+def test_a_worker_that_ends_costs_one_photo_and_is_reported_in_one_line(studio, tmp_path, trap, cause):
+    opened(studio, kept_photo(tmp_path / "photo.jpg"))
+    with pytest.raises(InvalidInput) as caught:
+        opened(studio, kept_photo(tmp_path / f"{trap}.jpg", trap=trap))
+    assert str(caught.value).startswith(f"{trap}.jpg: ")
+    assert cause in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
+    assert studio.tab("a").photo.opened.name == "photo.jpg"  # still open
+    assert opened(studio, kept_photo(tmp_path / "next.jpg", seed=8))["photo"]["name"] == "next.jpg"
+
+
+def test_the_steps_of_a_worker_are_shown(studio, tmp_path):
+    shown = []
+    opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"), lambda share, what: shown.append((share, what)))
+    assert "Opening photo.jpg: reading" in [what for _, what in shown]
+    assert all(0 <= share < 1 for share, _ in shown)
+
+
+def test_work_for_a_closed_tab_is_stopped(studio, tmp_path):
+    def leave(share, what):
+        if "reading" in what and "a" in studio.tabs:
+            studio.end("a")
+
+    with pytest.raises(InvalidInput, match="session has ended"):
+        opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"), leave)
+    latest = time.monotonic() + PATIENCE_S
+    while list(studio.tabs.root.iterdir()) and time.monotonic() < latest:
+        time.sleep(0.1)
+    assert list(studio.tabs.root.iterdir()) == []
