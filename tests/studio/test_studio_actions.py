@@ -17,9 +17,9 @@ from wideopen import cli
 from wideopen.errors import InvalidInput
 from wideopen.photo import Photo
 from wideopen.session.settings import LensSettings, MapSettings
-from wideopen.studio.actions import Studio, focus_disparity
+from wideopen.studio.actions import Studio
 from wideopen.studio.brush import Stroke
-from wideopen.studio.preview import colour_map, data_url, lens_of, make_preview, preview_size, render_preview
+from wideopen.studio.preview import colour_map, data_url, lens_of, prepare, preview_size, render_u8, shrink
 from wideopen.studio.settings_form import Form
 from wideopen.studio.tabs import StudioConfig
 
@@ -45,7 +45,7 @@ def done(action):
 
 @pytest.fixture
 def studio(tmp_path):
-    made = Studio(tmp_path / "root", StudioConfig(), here)
+    made = Studio(tmp_path / "root", StudioConfig(), here, quietly)
     yield made
     made.close()
 
@@ -55,7 +55,7 @@ def opened(studio, tmp_path):
     """The studio, with the photo open in tab "a", and that photo."""
     photo = kept_photo(tmp_path / "photo.jpg")
     upload = shutil.copyfile(photo, tmp_path / "upload")
-    told = done(studio.open_upload("a", FORM, upload, "photo.jpg", quietly))
+    told = done(studio.open_upload("a", FORM, upload, "photo.jpg"))
     return studio, photo, told
 
 
@@ -74,7 +74,7 @@ def test_a_download_is_what_the_command_writes(opened, name, tmp_path):
     studio, photo, _ = opened
     studio.focus_at("a", FORM, 0.5, 0.5)
     kind = {"jpg": "As photo", "png": "PNG", "heic": "HEIC"}[name[-4:].strip(".")]
-    told = done(studio.download("a", FORM, kind, None, quietly))["download"]
+    told = done(studio.download("a", FORM, kind, None))["download"]
     command = studio.command("a", FORM, kind, None).split()
     assert command[2] == "photo.jpg"
     out = tmp_path / told["name"]
@@ -84,8 +84,8 @@ def test_a_download_is_what_the_command_writes(opened, name, tmp_path):
 
 def test_a_photo_in_a_format_that_is_not_written_is_downloaded_as_png(studio, tmp_path):
     photo = kept_photo(tmp_path / "photo.jpg").rename(tmp_path / "photo.jfif")
-    done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "upload"), "photo.jfif", quietly))
-    download = done(studio.download("a", FORM, "As photo", 90, quietly))["download"]
+    done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "upload"), "photo.jfif"))
+    download = done(studio.download("a", FORM, "As photo", 90))["download"]
     assert download["name"] == "photo.bokeh.png"
     command = studio.command("a", FORM, "As photo", 90).split()
     assert command[-1] == "photo.bokeh.png"
@@ -98,16 +98,16 @@ def test_after_repairs_a_download_is_what_the_command_writes_with_the_downloaded
     studio.stroke("a", FORM, ADD)
     studio.stroke("a", FORM, Stroke(kind="nearer", points=((0.2, 0.5),), radius=0.1))
     for kind in ("matte", "disparity"):
-        told = done(studio.download_map("a", kind, quietly))["download"]
+        told = done(studio.download_map("a", kind))["download"]
         shutil.copyfile(told["path"], tmp_path / told["name"])
-    result = done(studio.download("a", FORM, "PNG", None, quietly))["download"]
+    result = done(studio.download("a", FORM, "PNG", None))["download"]
     monkeypatch.chdir(tmp_path)
     assert cli.run(studio.command("a", FORM, "PNG", None).split()[1:]) == 0
     assert Path(result["path"]).read_bytes() == (tmp_path / result["name"]).read_bytes()
-    plain = done(studio.download("a", FORM, "PNG", None, quietly))["download"]["path"]
+    plain = done(studio.download("a", FORM, "PNG", None))["download"]["path"]
     studio.undo("a", FORM)
     studio.undo("a", FORM)
-    undone = done(studio.download("a", FORM, "PNG", None, quietly))["download"]["path"]
+    undone = done(studio.download("a", FORM, "PNG", None))["download"]["path"]
     assert (cv2.imread(plain) != cv2.imread(undone)).any()
 
 
@@ -143,13 +143,13 @@ def test_clicking_far_away_makes_the_subject_soft(opened):
 
 def test_a_small_preview_focuses_on_what_the_full_size_has_at_that_pixel(studio, tmp_path):
     studio.config = replace(studio.config, preview_megapixels=0.01)
-    done(studio.open_file("a", FORM, kept_photo(tmp_path / "photo.jpg"), quietly))
+    done(studio.open_file("a", FORM, kept_photo(tmp_path / "photo.jpg")))
     loaded = studio.tab("a").photo
     studio.focus_at("a", FORM, 0.999, 0.999)
-    assert focus_disparity(loaded) == np.load(loaded.opened.found[1])[HEIGHT - 1, WIDTH - 1]
+    assert loaded.focus_disparity == np.load(loaded.opened.found[1])[HEIGHT - 1, WIDTH - 1]
     corner = studio.render("a", FORM)["pictures"]["result"]
     studio.focus_at("a", FORM, 0.5, 0.5)
-    assert_allclose(focus_disparity(loaded), 0.9, rtol=0, atol=1e-3)
+    assert_allclose(loaded.focus_disparity, 0.9, rtol=0, atol=1e-3)
     assert studio.render("a", FORM)["pictures"]["result"] != corner
 
 
@@ -170,18 +170,18 @@ def test_a_stale_render_is_not_made(opened):
 def test_the_full_size_is_shown_in_part_and_rendered_once(studio, tmp_path):
     studio.config = replace(studio.config, preview_megapixels=0.01)
     kept_photo(tmp_path / "photo.jpg")
-    told = done(studio.open_file("a", FORM, tmp_path / "photo.jpg", quietly))
+    told = done(studio.open_file("a", FORM, tmp_path / "photo.jpg"))
     assert told["photo"]["preview_width"] == 115
     assert picture(told["pictures"]["result"]).shape == (86, 115, 3)
-    part = done(studio.detail("a", FORM, (0.25, 0.5, 0.5, 0.25), quietly))["detail"]
+    part = done(studio.detail("a", FORM, (0.25, 0.5, 0.5, 0.25)))["detail"]
     assert_allclose(part["box"], (0.25, 0.5, 0.5, 0.25), rtol=0, atol=1e-9)
-    full = cv2.imread(done(studio.download("a", FORM, "PNG", None, quietly))["download"]["path"])[..., ::-1]
+    full = cv2.imread(done(studio.download("a", FORM, "PNG", None))["download"]["path"])[..., ::-1]
     wanted = full[90:135, 60:180].astype(int)
     assert abs(picture(part["picture"]).astype(int) - wanted).mean() < 4  # JPEG
     rendered = studio.tab("a").detail
-    again = done(studio.detail("a", FORM, (0, 0, 0.5, 0.5), quietly))
+    again = done(studio.detail("a", FORM, (0, 0, 0.5, 0.5)))
     assert studio.tab("a").detail is rendered
-    moved = done(studio.detail("a", replace(FORM, blur=1.0), (0, 0, 0.5, 0.5), quietly))
+    moved = done(studio.detail("a", replace(FORM, blur=1.0), (0, 0, 0.5, 0.5)))
     before, after = (picture(shown["detail"]["picture"]).astype(int) for shown in (again, moved))
     assert abs(after - before).max() > 20
 
@@ -191,14 +191,14 @@ def test_uploaded_maps_are_used_and_named_as_such(opened, tmp_path):
     mine = tmp_path / "mine.png"
     cv2.imwrite(str(mine), np.rint(255 * np.roll(matte(), 40, axis=1)).astype(np.uint8))
     upload = shutil.copyfile(mine, tmp_path / "upload.png")
-    told = done(studio.give_map("a", FORM, "matte", upload, quietly))
+    told = done(studio.give_map("a", FORM, "matte", upload))
     assert told["photo"]["matte"] == "uploaded"
     assert_allclose(picture(told["pictures"]["matte"])[..., 0] / 255, np.roll(matte(), 40, axis=1), rtol=0, atol=0.1)
     assert "--matte photo.matte.png" in studio.command("a", FORM, "PNG", None)
     wrong = tmp_path / "wrong.png"
     cv2.imwrite(str(wrong), np.zeros((10, 90), np.uint8))
     with pytest.raises(InvalidInput, match=r"^wrong.png: expected the aspect"):
-        done(studio.give_map("a", FORM, "disparity", wrong, quietly))
+        done(studio.give_map("a", FORM, "disparity", wrong))
     assert studio.tab("a").photo.understood.matte_source == "uploaded"  # the photo is still open
 
 
@@ -217,7 +217,7 @@ def test_a_bad_file_is_refused_in_one_line_and_leaves_nothing(studio, tmp_path, 
     upload = tmp_path / "upload"
     upload.write_bytes(content)
     with pytest.raises(InvalidInput) as caught:
-        done(studio.open_upload("a", FORM, upload, name, quietly))
+        done(studio.open_upload("a", FORM, upload, name))
     assert said in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -228,27 +228,27 @@ def test_uploads_are_limited_in_bytes_and_pixels(studio, tmp_path):
     photo = kept_photo(tmp_path / "photo.jpg")
     studio.config = replace(studio.config, max_megapixels=0.04)
     with pytest.raises(InvalidInput, match=r"photo.jpg: expected at most 0.04 megapixels .*, found 240 x 180"):
-        done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "one"), "photo.jpg", quietly))
+        done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "one"), "photo.jpg"))
     studio.config = replace(studio.config, max_megabytes=0.01)
     with pytest.raises(InvalidInput, match=r"photo.jpg: expected a photo of at most 0.01 MB"):
-        done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "two"), "photo.jpg", quietly))
+        done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "two"), "photo.jpg"))
 
 
 def test_every_photo_is_opened_with_the_settings_of_the_server(tmp_path):
     config = StudioConfig(maps=MapSettings(depth="embedded", offline=True), backend="reference", max_megapixels=1)
-    studio = Studio(tmp_path / "root", config, here)
+    studio = Studio(tmp_path / "root", config, here, quietly)
     cv2.imwrite(str(tmp_path / "plain.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(InvalidInput, match=r"plain.png: expected depth inside the photo's file"):
-        done(studio.open_file("a", FORM, tmp_path / "plain.png", quietly))
+        done(studio.open_file("a", FORM, tmp_path / "plain.png"))
     cv2.imwrite(str(tmp_path / "large.png"), np.zeros((1001, 1000, 3), np.uint8))
     with pytest.raises(InvalidInput, match="expected at most 1 megapixels"):
-        done(studio.open_file("a", FORM, tmp_path / "large.png", quietly))
+        done(studio.open_file("a", FORM, tmp_path / "large.png"))
     studio.close()
 
 
 def test_the_command_names_the_depth_that_the_server_uses(tmp_path):
-    studio = Studio(tmp_path / "root", StudioConfig(maps=MapSettings(depth="planar", offline=True)), here)
-    done(studio.open_file("a", FORM, kept_photo(tmp_path / "photo.jpg"), quietly))
+    studio = Studio(tmp_path / "root", StudioConfig(maps=MapSettings(depth="planar", offline=True)), here, quietly)
+    done(studio.open_file("a", FORM, kept_photo(tmp_path / "photo.jpg")))
     assert " --depth planar --offline " in studio.command("a", FORM, "As photo", None)
     studio.close()
 
@@ -256,7 +256,7 @@ def test_the_command_names_the_depth_that_the_server_uses(tmp_path):
 def test_the_next_photo_and_the_end_delete_what_was_there(opened, tmp_path):
     studio, _, _ = opened
     first = studio.tab("a").photo.opened.path
-    done(studio.open_file("a", FORM, kept_photo(tmp_path / "next.jpg", seed=8), quietly))
+    done(studio.open_file("a", FORM, kept_photo(tmp_path / "next.jpg", seed=8)))
     assert not first.exists()
     assert studio.tab("a").photo.opened.path.exists()
     studio.end("a")
@@ -267,7 +267,7 @@ def test_the_next_photo_and_the_end_delete_what_was_there(opened, tmp_path):
 
 def test_people_do_not_see_each_other(opened, tmp_path):
     studio, _, first = opened
-    done(studio.open_file("b", replace(FORM, blur=0.5), kept_photo(tmp_path / "next.jpg", seed=8), quietly))
+    done(studio.open_file("b", replace(FORM, blur=0.5), kept_photo(tmp_path / "next.jpg", seed=8)))
     studio.focus_at("b", FORM, 0.9, 0.9)
     again = studio.render("a", FORM)
     assert again["pictures"]["result"] == first["pictures"]["result"]
@@ -280,15 +280,15 @@ def test_a_preview_is_the_photo_itself_when_small_and_never_larger_than_asked():
         height, width = preview_size(size, 1.5)
         assert height * width <= 1.5e6
         assert height >= 1
-    rgb = light()
-    preview = make_preview(rgb, Photo(rgb=rgb).encoding, matte(), disparity(), megapixels=1.5)
-    assert preview.rgb is rgb
+    scene = prepare(Photo(rgb=light()), matte(), disparity())
+    assert shrink(scene, 1.5) is scene
+    assert shrink(scene, 0.01).rgb.shape == (86, 115, 3)
 
 
 def test_a_preview_without_blur_is_the_photo():
     rgb = light()
-    preview = make_preview(rgb, Photo(rgb=rgb).encoding, matte(), disparity(), megapixels=1.5).prepared()
-    sharp = render_preview(preview, lens_of(LensSettings(blur="0%"), preview, 0.3))
+    scene = prepare(Photo(rgb=rgb), matte(), disparity())
+    sharp = render_u8(scene, lens_of(LensSettings(blur="0%"), scene, 0.3))
     assert_array_equal(sharp, np.rint(sharp))
     wanted = np.asarray(picture_of(rgb))
     assert abs(sharp.astype(int) - wanted).max() <= 1

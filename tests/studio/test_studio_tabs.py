@@ -15,7 +15,7 @@ async def nowhere(function, *arguments):
 
 @pytest.fixture
 def studio(tmp_path):
-    made = Studio(tmp_path / "root", StudioConfig(tabs=3), nowhere)
+    made = Studio(tmp_path / "root", StudioConfig(tabs=3), nowhere, print)
     yield made
     made.close()
 

@@ -30,13 +30,13 @@ def workers():
 
 @pytest.fixture
 def studio(workers, tmp_path):
-    made = Studio(tmp_path / "root", StudioConfig(), workers.run)
+    made = Studio(tmp_path / "root", StudioConfig(), workers.run, quietly)
     yield made
     made.close()
 
 
-def opened(studio, file, tell=quietly):
-    return asyncio.run(studio.open_file("a", Form(), file, tell))
+def opened(studio, file):
+    return asyncio.run(studio.open_file("a", Form(), file))
 
 
 def pids(studio):
@@ -51,8 +51,8 @@ def test_photos_are_decoded_in_a_worker(studio, tmp_path, monkeypatch):
     for module, name in (("read", "load_raster"), ("facts", "facts_in")):
         monkeypatch.setattr(importlib.import_module(f"wideopen.files.{module}"), name, refuse)
     assert opened(studio, kept_photo(tmp_path / "photo.jpg"))["photo"]["matte"] == "kept with the photo"
-    asyncio.run(studio.detail("a", Form(), (0, 0, 1, 1), quietly))
-    result = asyncio.run(studio.download("a", Form(), "PNG", None, quietly))
+    asyncio.run(studio.detail("a", Form(), (0, 0, 1, 1)))
+    result = asyncio.run(studio.download("a", Form(), "PNG", None))
     assert Path(result["download"]["path"]).is_file()
     assert len(pids(studio)) == 1
     assert os.getpid() not in pids(studio)
@@ -73,7 +73,8 @@ def test_a_worker_that_ends_costs_one_photo_and_is_reported_in_one_line(studio, 
 
 def test_the_steps_of_a_worker_are_shown(studio, tmp_path):
     shown = []
-    opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"), lambda share, what: shown.append((share, what)))
+    studio.tell = lambda share, what: shown.append((share, what))
+    opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"))
     assert "Opening photo.jpg: reading" in [what for _, what in shown]
     assert all(0 <= share < 1 for share, _ in shown)
 
@@ -83,8 +84,9 @@ def test_work_for_a_closed_tab_is_stopped(studio, tmp_path):
         if "reading" in what and "a" in studio.tabs:
             studio.end("a")
 
+    studio.tell = leave
     with pytest.raises(InvalidInput, match="session has ended"):
-        opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"), leave)
+        opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"))
     latest = time.monotonic() + PATIENCE_S
     while list(studio.tabs.root.iterdir()) and time.monotonic() < latest:
         time.sleep(0.1)

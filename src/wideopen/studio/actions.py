@@ -19,25 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from wideopen.checks import F32, require
+from wideopen.checks import require
 from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.lens import LOOKS
+from wideopen.photo import Photo
 from wideopen.session.results import has_quality, result_name
 from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio import work
 from wideopen.studio.brush import History, MapPair, Stroke
 from wideopen.studio.equivalent import command_line, f_number_text
-from wideopen.studio.preview import (
-    colour_map,
-    crop,
-    data_url,
-    lens_of,
-    matte_u8,
-    original_u8,
-    render_preview,
-    with_maps,
-)
+from wideopen.studio.preview import crop, data_url, lens_of, render_u8
 from wideopen.studio.settings_form import Form, form_of, preset_of, read_preset, settings_of
 from wideopen.studio.tabs import Detail, StudioConfig, Tab, TabPhoto
 from wideopen.studio.work import PhotoFile
@@ -77,13 +69,13 @@ def message(**content: Any) -> Message:
 class Studio:
     """All tabs of one server."""
 
-    def __init__(self, root: Path, config: StudioConfig, run: Run) -> None:
+    def __init__(self, root: Path, config: StudioConfig, run: Run, tell: Tell) -> None:
         """`root` is a folder that does not exist yet, removed by `close`; `run` does what touches photos' files."""
         self.config = config
         self.tabs: ExpiringStore[Tab] = ExpiringStore(
             root, most=config.tabs, idle_s=config.idle_s, on_drop=lambda tab: tab.end()
         )
-        self._run = run
+        self._run, self.tell = run, tell
         self._renders = threading.Semaphore(os.cpu_count() or 1)
         self._loading = threading.Lock()
 
@@ -116,7 +108,7 @@ class Studio:
 
     # Opening
 
-    async def open_upload(self, key: str, form: Form, upload: Path, name: str, tell: Tell) -> Message:
+    async def open_upload(self, key: str, form: Form, upload: Path, name: str) -> Message:
         """Open a photo that was uploaded; the upload is moved into the tab's folder. Raises InvalidInput."""
         megabytes, most = upload.stat().st_size / 1e6, self.config.max_megabytes
         if megabytes > most:
@@ -126,23 +118,21 @@ class Studio:
         kept = suffix if suffix in (*EXTENSIONS, *RAW_EXTENSIONS) else ""
         path = self.new_tab(key).new_folder() / f"photo{kept}"
         await asyncio.to_thread(shutil.move, upload, path)
-        return await self._open(key, form, self._photo_file(path, name), tell)
+        return await self._open(key, form, self._photo_file(path, name))
 
-    async def open_sample(self, key: str, form: Form, sample: str, tell: Tell) -> Message:
+    async def open_sample(self, key: str, form: Form, sample: str) -> Message:
         """Open one of the shipped photos."""
         require(sample in SAMPLES, f"sample: expected one of {', '.join(SAMPLES)}, found {sample!r}")
         name, credit = SAMPLES[sample]
-        return await self.open_file(key, form, _SAMPLES_FOLDER / name, tell, notes=(credit,))
+        return await self.open_file(key, form, _SAMPLES_FOLDER / name, notes=(credit,))
 
-    async def open_file(
-        self, key: str, form: Form, file: Path, tell: Tell, notes: tuple[str, ...] | None = None
-    ) -> Message:
+    async def open_file(self, key: str, form: Form, file: Path, notes: tuple[str, ...] | None = None) -> Message:
         """Open a copy of a photo on this machine, with `notes` instead of its own."""
         path = self.new_tab(key).new_folder() / f"photo{file.suffix.lower()}"
         await asyncio.to_thread(shutil.copyfile, file, path)
-        return await self._open(key, form, self._photo_file(path, file.name), tell, notes=notes)
+        return await self._open(key, form, self._photo_file(path, file.name), notes=notes)
 
-    async def give_map(self, key: str, form: Form, kind: str, upload: Path, tell: Tell) -> Message:
+    async def give_map(self, key: str, form: Form, kind: str, upload: Path) -> Message:
         """Take the photographer's own matte or disparity for the open photo. Strokes are dropped."""
         photo = self.tab(key).photo
         file = photo.opened.folder / f"given-{kind}{upload.suffix.lower()}"
@@ -150,7 +140,7 @@ class Studio:
         given = photo.opened.given
         given = replace(given, matte=file) if kind == "matte" else replace(given, disparity=file)
         try:
-            return await self._open(key, form, replace(photo.opened, given=given), tell, before=photo)
+            return await self._open(key, form, replace(photo.opened, given=given), before=photo)
         except InvalidInput as error:
             raise InvalidInput(str(error).replace(file.name, upload.name)) from error
 
@@ -165,7 +155,6 @@ class Studio:
         key: str,
         form: Form,
         file: PhotoFile,
-        tell: Tell,
         *,
         before: TabPhoto | None = None,
         notes: tuple[str, ...] | None = None,
@@ -174,16 +163,19 @@ class Studio:
         tab = self.tab(key)
         try:
             understood = await self._in_worker(
-                key, file, "Opening", tell, work.open_for_page, file, self.config.preview_megapixels
+                key, file, "Opening", work.open_for_page, file, self.config.preview_megapixels
             )
         except BaseException:
             if before is None:
                 shutil.rmtree(file.folder, ignore_errors=True)
             raise
+        scene = await asyncio.to_thread(work.take_preview, file)
         photo = TabPhoto(
             opened=file,
             understood=understood if notes is None else replace(understood, notes=notes),
-            preview=await asyncio.to_thread(work.take_preview, file),
+            small=Photo(rgb=scene.rgb, encoding=scene.encoding),
+            maps=MapPair(scene.matte, scene.disparity),
+            scene=scene,
             history=History(self.config.strokes),
         )
         if before is not None:
@@ -196,7 +188,7 @@ class Studio:
             if tab.ended:
                 raise InvalidInput(ENDED)
             previous, tab.loaded = tab.loaded, photo
-            content = _merged(of_photo(photo), self._rendered(tab, form, tab.next_turn()))
+            content = _merged(photo.shown(), self._rendered(tab, form, tab.next_turn()))
         if previous is not None and previous.opened.folder != photo.opened.folder:
             shutil.rmtree(previous.opened.folder, ignore_errors=True)
         return message(**content)
@@ -229,18 +221,16 @@ class Studio:
 
     def stroke(self, key: str, form: Form, stroke: Stroke) -> Message | None:
         """Paint one stroke."""
-        return self._edit(key, form, lambda photo, maps: photo.history.paint(photo.preview.rgb, maps, stroke))
+        return self._edit(key, form, lambda photo: photo.history.paint(photo.small.rgb, photo.maps, stroke))
 
     def undo(self, key: str, form: Form) -> Message | None:
         """Take the last stroke back."""
-        return self._edit(key, form, lambda photo, maps: photo.history.undo(maps))
+        return self._edit(key, form, lambda photo: photo.history.undo(photo.maps))
 
-    def _edit(self, key: str, form: Form, change: Callable[[TabPhoto, MapPair], MapPair]) -> Message | None:
+    def _edit(self, key: str, form: Form, change: Callable[[TabPhoto], MapPair]) -> Message | None:
         def act(photo: TabPhoto) -> Message:
-            changed = change(photo, MapPair(photo.preview.matte, photo.preview.disparity))
-            photo.preview = with_maps(photo.preview, *changed)
-            photo.edit += 1
-            return {"pictures": of_maps(photo), "strokes": len(photo.history.strokes)}
+            photo.change(change(photo))
+            return {"pictures": photo.shown_maps(), "strokes": len(photo.history.strokes)}
 
         return self._act(key, form, act)
 
@@ -257,20 +247,20 @@ class Studio:
     def _rendered(self, tab: Tab, form: Form, turn: int) -> Message:
         """The content of a message with the preview; call with the tab's lock held."""
         photo, settings = tab.photo, self._settings(tab, form)
-        content = {"focus": of_focus(photo), "readout": readout(settings, photo.size)}
+        content = {"focus": photo.shown_focus(), "readout": readout(settings, photo.size)}
         with self._renders:
             if tab.is_stale(turn):
                 return content
             with self._loading:
                 pass
-            photo.preview = photo.preview.prepared(self.config.backend)
-            lens = lens_of(settings, photo.preview, focus_disparity(photo))
-            picture = render_preview(photo.preview, lens, backend=self.config.backend)
+            scene = photo.prepared()
+            lens = lens_of(settings, scene, photo.focus_disparity)
+            picture = render_u8(scene, lens, backend=self.config.backend)
         return content | {"pictures": {"result": data_url(picture)}}
 
     # Full size
 
-    async def detail(self, key: str, form: Form, box: tuple[float, float, float, float], tell: Tell) -> Message:
+    async def detail(self, key: str, form: Form, box: tuple[float, float, float, float]) -> Message:
         """A part of the full-size result, `box` (x, y, width, height) in fractions; rendered once per setting."""
         tab = self.tab(key)
         photo, settings = tab.photo.file, self._settings(tab, form)
@@ -278,29 +268,29 @@ class Studio:
         if found is None or (found.settings, found.photo) != (settings, photo):
             pixels = photo.folder / "detail.npy"
             doing = "Rendering at full size:"
-            await self._in_worker(key, photo, doing, tell, work.render_pixels, photo, settings, pixels)
+            await self._in_worker(key, photo, doing, work.render_pixels, photo, settings, pixels)
             found = tab.detail = Detail(settings=settings, photo=photo, pixels=pixels)
         return await asyncio.to_thread(_part, found, box)
 
-    async def download(self, key: str, form: Form, kind: str, quality: int | None, tell: Tell) -> Message:
+    async def download(self, key: str, form: Form, kind: str, quality: int | None) -> Message:
         """The result at full size as a file."""
         tab = self.tab(key)
         photo = tab.photo.file
         name, output = _result(photo.name, kind, quality)
         out, settings = tab.new_folder() / name, self._settings(tab, form)
         doing = "Rendering at full size:"
-        await self._in_worker(key, photo, doing, tell, work.render_result, photo, settings, output, out)
+        await self._in_worker(key, photo, doing, work.render_result, photo, settings, output, out)
         return message(download={"path": str(out), "name": name})
 
-    async def download_map(self, key: str, kind: str, tell: Tell) -> Message:
+    async def download_map(self, key: str, kind: str) -> Message:
         """Matte or disparity at full size, 16-bit PNG."""
         photo = self.tab(key).photo.file
-        files = await self._in_worker(key, photo, "Writing the maps of", tell, work.write_maps, photo)
+        files = await self._in_worker(key, photo, "Writing the maps of", work.write_maps, photo)
         file = files[0 if kind == "matte" else 1]
         return message(download={"path": str(file), "name": file.name})
 
     async def _in_worker(
-        self, key: str, photo: PhotoFile, doing: str, tell: Tell, function: Callable[..., Any], *arguments: Any
+        self, key: str, photo: PhotoFile, doing: str, function: Callable[..., Any], *arguments: Any
     ) -> Any:
         """Run `function(*arguments, step)` in a worker; the files of the tab stay meanwhile.
 
@@ -314,7 +304,7 @@ class Studio:
                 try:
                     while not (await asyncio.wait({running}, timeout=_LOOK_EVERY_S))[0]:
                         step = current_step(folder)
-                        tell(_SHARES.get(step, 0.02), f"{doing}: {step}" if step else doing)
+                        self.tell(_SHARES.get(step, 0.02), f"{doing}: {step}" if step else doing)
                         if entry.dropped:
                             ask_to_stop(folder)
                     return running.result()
@@ -352,51 +342,6 @@ class Studio:
         tab = self.new_tab(key)
         tab.base = read_preset(file.read_text(encoding="utf-8", errors="replace"), file.name)
         return form_of(tab.base, max(tab.loaded.size) if tab.loaded else 4000)
-
-
-def of_photo(photo: TabPhoto) -> Message:
-    """What is shown of a photo that was just opened."""
-    height, width = photo.size
-    understood = photo.understood
-    return {
-        "photo": {
-            "name": photo.opened.name,
-            "width": width,
-            "height": height,
-            "preview_width": photo.preview.size[1],
-            "matte": understood.matte_source,
-            "disparity": understood.disparity_source,
-            "notes": list(understood.notes),
-        },
-        "pictures": {"original": data_url(original_u8(photo.preview)), **of_maps(photo)},
-        "strokes": len(photo.history.strokes),
-    }
-
-
-def of_maps(photo: TabPhoto) -> dict[str, str]:
-    """The pictures of the maps as they are now."""
-    preview = photo.preview
-    return {"matte": data_url(matte_u8(preview.matte)), "disparity": data_url(colour_map(preview.disparity))}
-
-
-def of_focus(photo: TabPhoto) -> dict[str, float] | None:
-    """Where the focus is: a point in fractions of the photo, or None for the subject."""
-    if "," not in photo.focus:
-        return None
-    x, y = (float(part) for part in photo.focus.split(","))
-    return {"x": x / photo.size[1], "y": y / photo.size[0]}
-
-
-def focus_disparity(photo: TabPhoto) -> float | None:
-    """The disparity at the point in focus, from the map that the full size is rendered with; None = the subject."""
-    if "," not in photo.focus:
-        return None
-    x, y = (int(part) for part in photo.focus.split(","))
-    if not photo.history.strokes:
-        disparity: F32 = np.load(photo.opened.found[1], mmap_mode="r")
-        return float(disparity[y, x])
-    rows, columns = photo.preview.size
-    return float(photo.preview.disparity[y * rows // photo.size[0], x * columns // photo.size[1]])
 
 
 def readout(settings: LensSettings, size: tuple[int, int]) -> dict[str, str]:

@@ -1,16 +1,18 @@
 """What happens when: the page's controls tied to the studio's actions, and errors turned into words.
 
 Quick actions go around Gradio's queue, and while one is under way only the last of the next ones is kept, by Gradio
-for one control and by the tab's turns for all. Heavy ones go through it: one line of Gradio's queue for all of them,
-as long as there are workers free, and its status over the viewer shows the place in the queue, or the step.
+for one control and by the tab's turns for all. Heavy ones share one line of Gradio's queue, as many at a time as there
+are workers; Gradio's status over the viewer shows the place in the queue, or the step.
 """
 
+import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import anyio.to_thread
 import gradio as gr
 
 from wideopen.checks import require
@@ -28,9 +30,9 @@ QUICK: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
+EVERY = QUICK | {"trigger_mode": "multiple"}  # no stroke may be dropped
 READY = "() => ({ serial: -1, ready: true })"
 """The first message; made in the browser, as soon as it has tied the controls."""
-_PROGRESS = gr.Progress()
 
 
 class Choices(NamedTuple):
@@ -41,12 +43,8 @@ class Choices(NamedTuple):
     quality: int | None
 
 
-Trigger = Callable[..., Any]
-"""A listener of Gradio's: of a handler, inputs, outputs and options."""
-Quick = Callable[[str, Choices, Any], Message | None]
-"""Of a tab's key, the controls, and what the event brings."""
-Heavy = Callable[..., Awaitable[Message]]
-"""As `Quick`, and then what the event's own input holds, if it has one."""
+Act = Callable[..., Any]
+"""Answers an event with a message, at once or as a coroutine: `act(key, choices, data of the event, *values)`."""
 
 
 class Events:
@@ -57,7 +55,7 @@ class Events:
         self._studio, self._page, self._uploads = studio, page, uploads
         self._shown = [page.viewer, page.readout, page.command]
         self._inputs = [*page.form, page.format, page.quality]
-        self._queue: dict[str, Any] = {
+        self._heavy: dict[str, Any] = {
             "concurrency_limit": jobs,
             "concurrency_id": "workers",
             "trigger_mode": "always_last",
@@ -68,35 +66,31 @@ class Events:
 
     def wire(self, blocks: gr.Blocks, *, photo: Path | None, on_ready: Callable[[], None]) -> None:
         """Tie everything. `photo` is opened in every new tab; `on_ready` is called when a page can be used."""
-        page, studio = self._page, self._studio
-        quick, heavy = self._quick, self._heavy
-        moved = quick(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
+        page, viewer, studio, heavy = self._page, self._page.viewer, self._studio, self._heavy
+        tie = self._tie
+        moved = tie(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
         page.form[2].input(lambda: False, None, page.form[1], **QUICK)  # chosen, so not automatic
-        quick(page.subject.click, lambda key, now, _: studio.focus_on_subject(key, now.form))
-        quick(page.viewer.wo_focus, lambda key, now, data: studio.focus_at(key, now.form, *numbers(data, "x", "y")))
-        every = {"trigger_mode": "multiple"}  # no stroke may be dropped
-        quick(page.viewer.wo_stroke, lambda key, now, data: studio.stroke(key, now.form, Stroke.from_page(data)), every)
-        quick(page.viewer.wo_undo, lambda key, now, _: studio.undo(key, now.form), every)
-        quick(page.save_look.click, lambda key, now, _: studio.preset(key, now.form))
-        gr.on([page.format.input, page.quality.input], self._command, self._inputs, page.command, **QUICK)
-        load = page.load_look.upload(self._load_look, page.load_look, [page.viewer, *page.form], **QUICK)
+        tie(partial(gr.on, [page.format.input, page.quality.input]), lambda *_: {})
+        tie(page.subject.click, lambda key, now, _: studio.focus_on_subject(key, now.form))
+        tie(viewer.wo_focus, lambda key, now, data: studio.focus_at(key, now.form, *numbers(data, "x", "y")))
+        tie(viewer.wo_stroke, lambda key, now, data: studio.stroke(key, now.form, Stroke.from_page(data)), EVERY)
+        tie(viewer.wo_undo, lambda key, now, _: studio.undo(key, now.form), EVERY)
+        tie(page.save_look.click, lambda key, now, _: studio.preset(key, now.form))
+        load = page.load_look.upload(self._load_look, page.load_look, [viewer, *page.form], **QUICK)
         load.then(moved, self._inputs, self._shown, **QUICK)
 
-        heavy(page.viewer.wo_upload, self._open_upload)
-        heavy(
-            page.viewer.wo_sample,
-            lambda key, now, data: studio.open_sample(key, now.form, text_of(data, "name"), tell),
-        )
-        heavy(page.viewer.wo_detail, self._detail)
-        heavy(page.download.click, lambda key, now, _: studio.download(key, now.form, now.format, now.quality, tell))
+        tie(viewer.wo_upload, self._open_upload, heavy)
+        tie(viewer.wo_sample, lambda key, now, data: studio.open_sample(key, now.form, text_of(data, "name")), heavy)
+        tie(viewer.wo_detail, lambda key, now, data: studio.detail(key, now.form, box_of(data)), heavy)
+        tie(page.download.click, lambda key, now, _: studio.download(key, *now), heavy)
         for kind, button in page.maps_down.items():
-            heavy(button.click, self._give_map(kind))
+            tie(button.click, partial(self._give_map, kind), heavy)
         for kind, button in page.maps_up.items():
-            heavy(button.upload, self._take_map(kind), [button])
+            tie(button.upload, partial(self._take_map, kind), heavy, [button])
         if photo is not None:
-            heavy(blocks.load, lambda key, now, _: studio.open_file(key, now.form, photo, tell))
+            tie(blocks.load, lambda key, now, _: studio.open_file(key, now.form, photo), heavy)
 
-        ready = blocks.load(None, None, page.viewer, js=READY, **QUICK)
+        ready = blocks.load(None, None, viewer, js=READY, **QUICK)
         ready.then(on_ready, **QUICK)  # not before: it would hold up the page
 
         def leave(request: gr.Request) -> None:
@@ -108,71 +102,49 @@ class Events:
 
         blocks.unload(leave)
 
-    def _quick(
-        self, trigger: Callable[..., Any], act: Quick, options: dict[str, Any] | None = None
+    def _tie(
+        self,
+        listener: Callable[..., Any],
+        act: Act,
+        options: dict[str, Any] = QUICK,
+        own_inputs: list[Any] | None = None,
     ) -> Callable[..., Any]:
-        """Answer events at once, in the serving process; returns the handler."""
+        """Have `act` answer the events that a listener of Gradio's hears of; returns the handler.
 
-        def handler(request: gr.Request, event: gr.EventData, *values: Any) -> Any:
-            try:
-                key, choices = key_of(request), choices_of(values)
-                return self._showing(key, choices, act(key, choices, event._data))
-            except Exception as error:  # noqa: BLE001  shown to the photographer, and logged if it is a bug
-                return in_words(error), gr.skip(), gr.skip()
-
-        trigger(handler, self._inputs, self._shown, **(QUICK | (options or {})))
-        return handler
-
-    def _heavy(self, trigger: Trigger, act: Heavy, inputs: list[Any] | None = None) -> None:
-        """Answer events in workers, by way of the queue; the values of `inputs` are handed to `act`."""
-        first = inputs or []
+        What a quick action does is done in a thread. The values of `own_inputs` are handed to `act`.
+        """
+        first = own_inputs or []
 
         async def handler(request: gr.Request, event: gr.EventData, *values: Any) -> Any:
             try:
-                key, choices = key_of(request), choices_of(values[len(first) :])
-                return self._showing(key, choices, await act(key, choices, event._data, *values[: len(first)]))
-            except Exception as error:  # noqa: BLE001
+                key, now = key_of(request), choices_of(values[len(first) :])
+                answer = await anyio.to_thread.run_sync(act, key, now, event._data, *values[: len(first)])
+                return self._showing(key, now, await answer if inspect.isawaitable(answer) else answer)
+            except Exception as error:  # noqa: BLE001  shown to the photographer, and logged if it is a bug
                 return in_words(error), gr.skip(), gr.skip()
 
-        trigger(handler, [*first, *self._inputs], self._shown, **self._queue)
+        listener(handler, [*first, *self._inputs], self._shown, **options)
+        return handler
 
-    def _showing(self, key: str, choices: Choices, told: Message | None) -> tuple[Any, ...]:
+    def _showing(self, key: str, now: Choices, told: Message | None) -> tuple[Any, ...]:
         """Viewer, readout and command for a message; untouched where it says nothing about them."""
         if told is None:
             return gr.skip(), gr.skip(), gr.skip()
-        if "readout" not in told:
-            return told, gr.skip(), gr.skip()
-        return told, readout_html(told["readout"]), self._studio.command(key, *choices)
+        readout = readout_html(told["readout"]) if "readout" in told else gr.skip()
+        return told or gr.skip(), readout, self._studio.command(key, *now)
 
-    def _command(self, request: gr.Request, *values: Any) -> Any:
-        try:
-            return self._studio.command(key_of(request), *choices_of(values))
-        except WideopenError as error:
-            return str(error)
-
-    async def _open_upload(self, key: str, choices: Choices, data: Any) -> Message:
+    async def _open_upload(self, key: str, now: Choices, data: Any) -> Message:
         file, folder = Path(text_of(data, "path")).resolve(), self._uploads().resolve()
         inside = file.is_file() and file.is_relative_to(folder)
         own = file.is_relative_to(self._studio.tabs.root.resolve())
         require(inside and not own, "Upload the photo again: the server has not got it any more.")
-        name = Path(text_of(data, "name")).name or "photo"
-        return await self._studio.open_upload(key, choices.form, file, name, tell)
+        return await self._studio.open_upload(key, now.form, file, Path(text_of(data, "name")).name or "photo")
 
-    async def _open_sample(self, key: str, choices: Choices, data: Any) -> Message:
-        return await self._studio.open_sample(key, choices.form, text_of(data, "name"), tell)
+    async def _give_map(self, kind: str, key: str, _now: Choices, _data: Any) -> Message:
+        return await self._studio.download_map(key, kind)
 
-    async def _detail(self, key: str, choices: Choices, data: Any) -> Message:
-        x, y, width, height = numbers(data, "x", "y", "width", "height")
-        return await self._studio.detail(key, choices.form, (x, y, width, height), tell)
-
-    def _give_map(self, kind: str) -> Heavy:
-        return lambda key, _choices, _data: self._studio.download_map(key, kind, tell)
-
-    def _take_map(self, kind: str) -> Heavy:
-        async def take(key: str, choices: Choices, _: Any, file: str) -> Message:
-            return await self._studio.give_map(key, choices.form, kind, Path(file), tell)
-
-        return take
+    async def _take_map(self, kind: str, key: str, now: Choices, _data: Any, file: str) -> Message:
+        return await self._studio.give_map(key, now.form, kind, Path(file))
 
     def _load_look(self, request: gr.Request, file: str) -> Any:
         try:
@@ -180,11 +152,6 @@ class Events:
         except Exception as error:  # noqa: BLE001
             return [in_words(error), *[gr.skip()] * len(self._page.form)]
         return [gr.skip(), *(getattr(form, name) for name in Form.__slots__)]
-
-
-def tell(share: float, what: str) -> None:
-    """Show how far a job is, in Gradio's status of the event that runs."""
-    _PROGRESS(share, desc=what)
 
 
 def choices_of(values: tuple[Any, ...]) -> Choices:
@@ -207,6 +174,12 @@ def numbers(data: Any, *names: str) -> tuple[float, ...]:
         return tuple(float(data[name]) for name in names)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput(f"page: expected numbers {', '.join(names)}, found {data!r}") from error
+
+
+def box_of(data: Any) -> tuple[float, float, float, float]:
+    """A part of the photo, (x, y, width, height) in fractions. Raises InvalidInput."""
+    x, y, width, height = numbers(data, "x", "y", "width", "height")
+    return x, y, width, height
 
 
 def text_of(data: Any, name: str) -> str:

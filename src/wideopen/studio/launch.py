@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,12 @@ class OwnWorkers:
         self._warm_up, self._timeout_s = warm_up, timeout_s
         self._admission = Admission(size.workers)
         self._lock = threading.Lock()
-
-    @cached_property
-    def _workers(self) -> Workers:
-        return Workers(self.size, self._warm_up)
+        self._workers: Workers | None = None
 
     def start(self) -> Workers:
         """The workers, started if need be."""
         with self._lock:
+            self._workers = self._workers or Workers(self.size, self._warm_up)
             return self._workers
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -54,9 +52,8 @@ class OwnWorkers:
 
     def stop(self) -> None:
         """End the workers, if they were started. Safe to call twice."""
-        with self._lock:
-            if "_workers" in self.__dict__:
-                self._workers.stop()
+        if self._workers is not None:
+            self._workers.stop()
 
 
 def make_app(
@@ -83,12 +80,21 @@ def make_app(
         return Path(get_upload_folder())
 
     # Inside of Gradio's own folder: its server gives files from there, and only to who knows their names.
-    studio = Studio(uploads() / f"wideopen-{secrets.token_hex(8)}", config, run)
+    root, progress = uploads() / f"wideopen-{secrets.token_hex(8)}", gr.Progress()
+    studio = Studio(root, config, run, lambda share, what: progress(share, desc=what))
     atexit.register(studio.close)
+
+    def load() -> None:
+        start()
+        studio.warm_up()
+
+    @cache
+    def warm_up() -> None:
+        """Once: start the workers, then load what previews need."""
+        threading.Thread(target=load, name="studio warm-up", daemon=True).start()
+
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=_CACHE_S) as app:
-        Events(studio, build(), uploads=uploads, jobs=jobs).wire(
-            app, photo=photo, on_ready=_once(start, studio.warm_up)
-        )
+        Events(studio, build(), uploads=uploads, jobs=jobs).wire(app, photo=photo, on_ready=warm_up)
     app.studio = studio
     app.state_session_capacity = config.tabs  # what Gradio itself keeps of tabs, their last pictures too
     threading.Thread(target=_expire, args=(studio,), name="studio expiry", daemon=True).start()
@@ -155,22 +161,6 @@ def serve(host: str, port: int, photo: Path | None, config: StudioConfig | None 
 def _own_workers(config: StudioConfig) -> OwnWorkers:
     warm_up = WarmUp(maps=config.maps, looks=LOOKS, backend=config.backend)
     return OwnWorkers(pool_size(), warm_up, timeout_s=config.photo_s)
-
-
-def _once(*works: Callable[[], object]) -> Callable[[], None]:
-    """Do `works`, one after another in a thread, at the first call; further calls do nothing."""
-    started = threading.Event()
-
-    def work() -> None:
-        for part in works:
-            part()
-
-    def start() -> None:
-        if not started.is_set():
-            started.set()
-            threading.Thread(target=work, name="studio warm-up", daemon=True).start()
-
-    return start
 
 
 def _expire(studio: Studio) -> None:

@@ -5,99 +5,66 @@ leave here as JPEG: at 1.5 megapixels 6 ms and 0.3 MB, where PNG takes 120 ms an
 """
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from wideopen.arrays.resize import resize_map
-from wideopen.checks import F32, U8, require
-from wideopen.color import Encoding
+from wideopen.checks import F32, U8
 from wideopen.lens import Lens
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Scene, analyze, render
 from wideopen.session.settings import LensSettings, MapSettings
 
-__all__ = ["Preview", "colour_map", "crop", "data_url", "make_preview", "preview_size", "render_preview", "with_maps"]
+__all__ = ["colour_map", "crop", "data_url", "lens_of", "matte_u8", "prepare", "preview_size", "render_u8", "shrink"]
 
 QUALITY, CLOSE_QUALITY = 88, 94
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Preview:
-    """A photo at the size of the screen, with the maps it is rendered from."""
-
-    rgb: F32  # (h, w, 3) linear light
-    encoding: Encoding
-    matte: F32  # (h, w) in [0, 1]
-    disparity: F32  # (h, w) in [0, 1], 1 = nearest
-    full_size: tuple[int, int]  # (H, W) of the photo
-    scene: Scene | None = None  # None until something is rendered from these maps
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(h, w)."""
-        return self.rgb.shape[0], self.rgb.shape[1]
-
-    def prepared(self, backend: str = "auto") -> "Preview":
-        """The same with its scene: 0.6 s at 1.5 megapixels, unless it is there."""
-        if self.scene is not None:
-            return self
-        scene = analyze(
-            Photo(rgb=self.rgb, encoding=self.encoding),
-            MapSettings(filter_disparity=False),
-            matte=self.matte,
-            disparity=self.disparity,
-            exact_matte=False,  # as the full size's
-            backend=backend,
-        )
-        return replace(self, scene=scene)
-
-
 def preview_size(size: tuple[int, int], megapixels: float) -> tuple[int, int]:
-    """(h, w) with the aspect of `size` (H, W) and at most so many megapixels; `size` itself if it is no larger."""
+    """(h, w) with the aspect of `size` (H, W) and at most `megapixels`; `size` itself if it is no larger."""
     most = max(int(megapixels * 1e6), 1)
     scale = min(1.0, float(np.sqrt(most / (size[0] * size[1]))))
     height, width = max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
     return min(height, most // width or 1), min(width, most // height or 1)  # where a side was already 1
 
 
-def make_preview(rgb: F32, encoding: Encoding, matte: F32, disparity: F32, *, megapixels: float) -> Preview:
-    """A small copy of a photo (H, W, 3) and its maps (H, W); `rgb` itself where it is small already."""
-    full = rgb.shape[0], rgb.shape[1]
-    size = preview_size(full, megapixels)
-    return Preview(
-        rgb=resize_map(rgb, size),
-        encoding=encoding,
-        matte=resize_map(matte, size),
-        disparity=resize_map(disparity, size),
-        full_size=full,
+def shrink(scene: Scene, megapixels: float, *, backend: str = "auto") -> Scene:
+    """A scene (H, W) at the size of the screen; `scene` itself where it is small already."""
+    height, width = scene.disparity.shape
+    size = preview_size((height, width), megapixels)
+    if size == (height, width):
+        return scene
+    small = Photo(rgb=resize_map(scene.rgb, size), encoding=scene.encoding)
+    return prepare(small, resize_map(scene.matte, size), resize_map(scene.disparity, size), backend=backend)
+
+
+def prepare(small: Photo, matte: F32, disparity: F32, *, backend: str = "auto") -> Scene:
+    """The scene of a small photo with these maps (h, w): 0.6 s at 1.5 megapixels."""
+    return analyze(
+        small,
+        MapSettings(filter_disparity=False),
+        matte=matte,
+        disparity=disparity,
+        exact_matte=False,  # as the full size's
+        backend=backend,
     )
 
 
-def with_maps(preview: Preview, matte: F32, disparity: F32) -> Preview:
-    """The same photo with other maps (h, w); its scene must be prepared again."""
-    return replace(preview, matte=matte, disparity=disparity, scene=None)
+def render_u8(scene: Scene, lens: Lens, *, backend: str = "auto") -> U8:
+    """The scene as `lens` sees it, (h, w, 3) uint8, sRGB."""
+    return srgb_u8(Photo(rgb=render(scene, lens, backend=backend), encoding=scene.encoding))
 
 
-def render_preview(preview: Preview, lens: Lens, *, backend: str = "auto") -> U8:
-    """The prepared preview as `lens` sees it, (h, w, 3) uint8, sRGB."""
-    require(preview.scene is not None, "preview: expected a prepared one, found no scene")
-    assert preview.scene is not None  # for the type checker
-    image = render(preview.scene, lens, backend=backend)
-    return srgb_u8(Photo(rgb=image, encoding=preview.encoding))
-
-
-def lens_of(settings: LensSettings, preview: Preview, focus_disparity: float | None) -> Lens:
+def lens_of(settings: LensSettings, scene: Scene, focus_disparity: float | None) -> Lens:
     """The lens for a preview. `focus_disparity` is what the full-size map has at the point in focus, if one is.
 
-    A radius in pixels means pixels of the full size. Raises InvalidInput as `LensSettings.lens`.
+    Raises InvalidInput as `LensSettings.lens`.
     """
-    require(preview.scene is not None, "preview: expected a prepared one, found no scene")
-    assert preview.scene is not None  # for the type checker
     if focus_disparity is not None:
         settings = replace(settings, focus=f"d={min(max(focus_disparity, 0.0), 1.0):.6f}")
-    return settings.lens(preview.scene)
+    return settings.lens(scene)
 
 
 def data_url(picture: U8, *, close: bool = False) -> str:
@@ -123,11 +90,6 @@ def crop(pixels: U8, box: tuple[float, float, float, float], most_px: int = 2000
     columns = min(max(int(np.ceil(box[2] * width)), 1), most_px, width - x)
     rows = min(max(int(np.ceil(box[3] * height)), 1), most_px, height - y)
     return np.ascontiguousarray(pixels[y : y + rows, x : x + columns]), (x, y, columns, rows)
-
-
-def original_u8(preview: Preview) -> U8:
-    """The sharp photo, (h, w, 3) uint8, sRGB."""
-    return srgb_u8(Photo(rgb=preview.rgb, encoding=preview.encoding))
 
 
 def matte_u8(matte: F32) -> U8:

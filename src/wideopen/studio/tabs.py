@@ -4,21 +4,28 @@ A tab ends when it is closed, when it was idle for too long, when it is the idle
 the server ends; its photo is deleted then.
 """
 
+import itertools
 import secrets
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from wideopen.checks import require
+import numpy as np
+
+from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
+from wideopen.photo import Photo, srgb_u8
+from wideopen.pipeline import Scene
 from wideopen.session.settings import LensSettings, MapSettings
-from wideopen.studio.brush import History
-from wideopen.studio.preview import Preview
+from wideopen.studio.brush import History, MapPair
+from wideopen.studio.preview import colour_map, data_url, matte_u8, prepare
 from wideopen.studio.work import PhotoFile, Understood
 
 __all__ = ["Detail", "StudioConfig", "Tab", "TabPhoto"]
 
 NO_PHOTO = "Open a photo first."
+_TURNS = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,9 @@ class TabPhoto:
 
     opened: PhotoFile
     understood: Understood
-    preview: Preview
+    small: Photo  # (h, w, 3), at the size of the screen
+    maps: MapPair  # (h, w), with all strokes
+    scene: Scene | None  # of `small` and `maps`; None until it is prepared again
     history: History
     focus: str = "subject"  # as in `LensSettings.focus`, pixels of the full size
     edit: int = 0  # goes up with every change of the maps
@@ -64,6 +73,57 @@ class TabPhoto:
     def file(self) -> PhotoFile:
         """The photo as it is now, strokes included, for a worker."""
         return replace(self.opened, strokes=tuple(self.history.strokes), edit=self.edit)
+
+    def change(self, maps: MapPair) -> None:
+        """Take other maps (h, w)."""
+        self.maps, self.scene, self.edit = maps, None, self.edit + 1
+
+    def prepared(self) -> Scene:
+        """The scene of the maps as they are."""
+        if self.scene is None:
+            self.scene = prepare(self.small, *self.maps, backend=self.opened.backend)
+        return self.scene
+
+    @property
+    def focus_disparity(self) -> float | None:
+        """The disparity at the point in focus, from the map that the full size is rendered with; None = the subject."""
+        if "," not in self.focus:
+            return None
+        x, y = (int(part) for part in self.focus.split(","))
+        if not self.history.strokes:
+            disparity: F32 = np.load(self.opened.found[1], mmap_mode="r")
+            return float(disparity[y, x])
+        rows, columns = self.maps.disparity.shape
+        return float(self.maps.disparity[y * rows // self.size[0], x * columns // self.size[1]])
+
+    def shown_maps(self) -> dict[str, str]:
+        """Pictures of the maps."""
+        return {"matte": data_url(matte_u8(self.maps.matte)), "disparity": data_url(colour_map(self.maps.disparity))}
+
+    def shown_focus(self) -> dict[str, float] | None:
+        """Where the focus is: a point in fractions of the photo, or None for the subject."""
+        if "," not in self.focus:
+            return None
+        x, y = (float(part) for part in self.focus.split(","))
+        return {"x": x / self.size[1], "y": y / self.size[0]}
+
+    def shown(self) -> dict[str, Any]:
+        """What the viewer shows of a photo that was just opened."""
+        height, width = self.size
+        understood = self.understood
+        return {
+            "photo": {
+                "name": self.opened.name,
+                "width": width,
+                "height": height,
+                "preview_width": self.small.rgb.shape[1],
+                "matte": understood.matte_source,
+                "disparity": understood.disparity_source,
+                "notes": list(understood.notes),
+            },
+            "pictures": {"original": data_url(srgb_u8(self.small)), **self.shown_maps()},
+            "strokes": len(self.history.strokes),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +146,11 @@ class Tab:
     lock: threading.RLock = field(default_factory=threading.RLock)
     latest: int = 0
     ended: bool = False
-    _counter: threading.Lock = field(default_factory=threading.Lock)
 
     def next_turn(self) -> int:
         """A number for a render that was just asked for; all earlier ones are stale from now on."""
-        with self._counter:
-            self.latest += 1
-            return self.latest
+        self.latest = next(_TURNS)
+        return self.latest
 
     def is_stale(self, turn: int) -> bool:
         """Whether a newer render was asked for since."""

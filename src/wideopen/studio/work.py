@@ -1,6 +1,6 @@
 """What runs in worker processes: everything that reads or writes a photo's file.
 
-The serving process holds only what a worker made: the arrays of a `Preview`, and names of files in the tab's folder.
+The serving process holds only what a worker made: the arrays of a small `Scene`, and file names.
 Maps lie on disk between calls. Functions here are pickled by name; `step` is the last argument of each.
 """
 
@@ -14,15 +14,14 @@ import numpy as np
 
 from wideopen.errors import InvalidInput
 from wideopen.files import read, write_map
-from wideopen.photo import Photo, srgb_u8
-from wideopen.pipeline import render
+from wideopen.pipeline import Scene
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file
 from wideopen.session.results import map_names
 from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.brush import MapPair, Stroke, paint
-from wideopen.studio.preview import Preview, make_preview
+from wideopen.studio.preview import render_u8, shrink
 from wideopen.workers import depths_of
 
 __all__ = ["PhotoFile", "Understood", "open_for_page", "render_pixels", "render_result", "take_preview", "write_maps"]
@@ -80,26 +79,24 @@ def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> U
     scene = opened.scene
     for path, values in zip(photo.found, (scene.matte, scene.disparity), strict=True):
         write_map(path, values, overwrite=True)
-    preview = make_preview(scene.rgb, scene.encoding, scene.matte, scene.disparity, megapixels=preview_megapixels)
-    if preview.size == preview.full_size:  # a small photo is its own preview
-        preview = replace(preview, scene=scene)
     # By way of a file: 80 MB in the pipe that all workers share would be lost with it if one is killed meanwhile.
     with (photo.folder / _PREVIEW).open("wb") as file:
-        pickle.dump(preview.prepared(photo.backend), file, protocol=pickle.HIGHEST_PROTOCOL)
+        small = shrink(scene, preview_megapixels, backend=photo.backend)
+        pickle.dump(small, file, protocol=pickle.HIGHEST_PROTOCOL)
     given = photo.given
     return Understood(
-        size=preview.full_size,
+        size=scene.disparity.shape,
         matte_source=opened.matte_source if given.matte is None else "uploaded",
         disparity_source=opened.disparity_source if given.disparity is None else "uploaded",
         notes=tuple(note.replace(f"{photo.folder}/", "") for note in opened.notes),
     )
 
 
-def take_preview(photo: PhotoFile) -> Preview:
-    """In the serving process: the preview that a worker made; its file goes."""
+def take_preview(photo: PhotoFile) -> Scene:
+    """In the serving process: the scene, at the size of the screen, that a worker made; its file goes."""
     file = photo.folder / _PREVIEW
     with file.open("rb") as data:
-        preview: Preview = pickle.load(data)  # noqa: S301  our own worker's, in a folder of ours
+        preview: Scene = pickle.load(data)  # noqa: S301  our own worker's, in a folder of ours
     file.unlink()
     return preview
 
@@ -148,8 +145,7 @@ def render_pixels(photo: PhotoFile, lens: LensSettings, out: Path, step: Steps) 
     """Write the result at full size as sRGB pixels (H, W, 3) uint8, .npy, to look at. Raises InvalidInput."""
     scene = _open(photo, _as_found(photo), _maps_to_render(photo, step), step).scene
     step("rendering")
-    image = render(scene, lens.lens(scene), backend=photo.backend)
-    np.save(out, srgb_u8(Photo(rgb=image, encoding=scene.encoding)))
+    np.save(out, render_u8(scene, lens.lens(scene), backend=photo.backend))
     return out
 
 
