@@ -5,8 +5,8 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 
-TRITON = (3, 7)
-"""The oldest Triton that the kernels were compiled with."""
+TRITON = (3, 6)
+"""The oldest Triton that the kernels were run with; it comes with torch 2.11."""
 
 
 @cache

@@ -5,7 +5,7 @@ import triton
 from torch import Tensor
 
 from wideopen.rendering.triton import spread_kernels
-from wideopen.rendering.triton.tables import BX, BY, Field, SpanTable
+from wideopen.rendering.triton.tables import BX, BY, WARPS, Field, SpanTable
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted which planes they use."""
@@ -34,6 +34,7 @@ def find_used(used: Tensor, reaches: Tensor, tile: tuple[int, int], shape: tuple
         *tile,
         BLOCK=BLOCK,
         PLANES=triton.next_power_of_2(planes),
+        num_warps=WARPS["find_used"],
     )
     return out
 
@@ -56,4 +57,5 @@ def spread(
         top, out.shape[-2], size, height, width, len(chosen), per, len(spans.levels), sums_planes,
         *field.nodes, *field.steps, unit, *(bend or (1.0, 1.0, 0.0)),
         SEG=segment, CHANNELS=channels, FRACTIONS=fractions, PAPER=bend is not None, ADD=add, BY=BY, BX=BX,
+        num_warps=WARPS["spread"],
     )  # fmt: skip

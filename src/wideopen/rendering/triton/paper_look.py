@@ -15,7 +15,7 @@ from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
 from wideopen.rendering.triton import launch, light_kernels, spread_kernels
 from wideopen.rendering.triton.launch import spread, tiles
-from wideopen.rendering.triton.tables import BX, BY, SpanTable, paper_tables, segment_of
+from wideopen.rendering.triton.tables import BX, BY, WARPS, SpanTable, paper_tables, segment_of
 
 
 def _bent(encoded: Tensor, p: PaperLook, longest: int) -> tuple[Tensor, float]:
@@ -35,8 +35,9 @@ def _bent_sums(bent: Tensor, spans: SpanTable, level: int) -> tuple[Tensor, int]
     segments, height_of = triton.cdiv(columns, segment), max(1, 512 // segment)
     sums = torch.empty(rows * segments * 4 * (segment + 1), dtype=torch.int64, device=bent.device)
     spread_kernels.bent_sums[(segments, triton.cdiv(rows, height_of))](
-        bent, sums, height, width, rows, segments, 1 << level, SEG=segment, ROWS=height_of
-    )
+        bent, sums, height, width, rows, segments, 1 << level, SEG=segment, ROWS=height_of,
+        num_warps=WARPS["bent_sums"],
+    )  # fmt: skip
     return sums, segment
 
 
@@ -97,6 +98,6 @@ def paper_on_gpu(
             blur(0, sums, segment, top, rows)
         light_kernels.show[(tiles(rows, width),)](
             disparity, numbers[0], numbers[1], *where, colours, image, height, width, top, rows, planes, extent,
-            BY=BY, BX=BX,
+            BY=BY, BX=BX, num_warps=WARPS["show"],
         )  # fmt: skip
     return image

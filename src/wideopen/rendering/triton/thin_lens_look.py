@@ -21,7 +21,7 @@ from wideopen.optics import Optics
 from wideopen.rendering.planes import thin_lens_planes
 from wideopen.rendering.triton import launch, light_kernels, spread_kernels
 from wideopen.rendering.triton.launch import BLOCK, find_used, spread, tiles
-from wideopen.rendering.triton.tables import BX, BY, NEAR_REACH, ThinLens, thin_lens_tables
+from wideopen.rendering.triton.tables import BX, BY, NEAR_REACH, WARPS, ThinLens, thin_lens_tables
 from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
 
 
@@ -62,6 +62,7 @@ def place(sheet: GpuSheet, optics: Optics, lens: ThinLens) -> tuple[Tensor, Tens
         sheet.rgb, sheet.disparity if sheet.alpha is None else sheet.alpha, sheet.disparity, lamps, lens.radii,
         base, used, height, width, *lamps.shape, planes, optics.focus_disparity, optics.focus_range, optics.radius_px,
         FULL_GAIN * optics.highlights, KNEE, OPAQUE=sheet.alpha is None, BLOCK=BLOCK,
+        num_warps=WARPS["place"],
     )  # fmt: skip
     return base, used
 
@@ -74,7 +75,7 @@ def _near(base: Tensor, used: Tensor, lens: ThinLens) -> Tensor:
     f = lens.field
     light_kernels.near[(tiles(height, width),)](
         base, active, lens.near, f.hats_y, f.hats_x, out, height, width, *f.nodes, *f.steps, lens.near.shape[2],
-        REACH=NEAR_REACH, OPAQUE=channels == 4, BY=BY, BX=BX,
+        REACH=NEAR_REACH, OPAQUE=channels == 4, BY=BY, BX=BX, num_warps=WARPS["near"],
     )  # fmt: skip
     return out
 
@@ -95,7 +96,7 @@ def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *,
         chosen = at.chosen[start : start + at_a_time]
         spread_kernels.plane_sums[(segments, triton.cdiv(rows, at.rows), len(chosen))](
             base, chosen, filled, needed, sums, height, width, rows, segments, size, len(spans.levels),
-            OPAQUE=channels == 4, SEG=at.segment, ROWS=at.rows,
+            OPAQUE=channels == 4, SEG=at.segment, ROWS=at.rows, num_warps=WARPS["plane_sums"],
         )  # fmt: skip
         spread(
             sums, chosen, active, spans, lens.field, out, shape=(height, width), level=level, top=0,
@@ -135,6 +136,6 @@ def thin_lens_on_gpu(sheets: Sequence[GpuSheet], optics: Optics) -> Tensor:
         light_kernels.lay[(tiles(height, width),)](
             fine, coarse, offsets, lamps, canvas, image, height, width, *lamps.shape, len(offsets),
             FULL_GAIN * optics.highlights, KNEE, OPAQUE=sheet.alpha is None, FIRST=number == 0,
-            LAST=number == len(sheets) - 1, STEPS=NEWTON_STEPS, BY=BY, BX=BX,
+            LAST=number == len(sheets) - 1, STEPS=NEWTON_STEPS, BY=BY, BX=BX, num_warps=WARPS["lay"],
         )  # fmt: skip
     return image
