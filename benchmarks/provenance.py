@@ -4,12 +4,12 @@ import os
 import platform
 import subprocess
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "torch")
+LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "torch", "triton")
 
 
 def provenance() -> dict[str, Any]:
@@ -18,8 +18,18 @@ def provenance() -> dict[str, Any]:
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: found for name in LIBRARIES if (found := _version(name))},
+        },
     }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # triton is for some machines only
+        return None
 
 
 def machine() -> dict[str, str | int]:
@@ -33,7 +43,12 @@ def machine() -> dict[str, str | int]:
 
 
 def commit() -> str:
-    """Return the commit that was measured; `+` for changes in the sources."""
+    """Return the commit that was measured; `+` for changes in the sources.
+
+    Where the sources were copied without git, WIDEOPEN_COMMIT names it.
+    """
+    if named := os.environ.get("WIDEOPEN_COMMIT"):
+        return named
     git = ["git", "-C", str(ROOT)]
     name = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
     changed = subprocess.check_output([*git, "status", "--porcelain", "--", "src"], text=True).strip()

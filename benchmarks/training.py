@@ -2,7 +2,8 @@
 
 A loader is fast enough where "both" is as fast as "network": the accelerator is never waited for. On a CPU the two
 share the cores, so there "both" says how long training takes. DATA as for `wideopen train matting`; half of the photos
-are kept in memory, the other half read when they are drawn, which is timed apart.
+are kept in memory, the other half read when they are drawn, which is timed apart. Without DATA the photos are drawn.
+What the loader made ahead before a measurement begins is used up first.
 """
 
 import argparse
@@ -11,13 +12,35 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from provenance import ROOT, provenance
 from wideopen.train.large_tensors import keep_large_allocations
 
+AHEAD = 4  # batches that each worker makes ahead
 
-def rate(step, count: int, images: int) -> float:
-    """Images a second of `count` calls of `step` after two that warm up."""
-    for _ in range(2):
+
+def draw_photos(folder: Path, count: int, size: int) -> Path:
+    """Write `count` drawn people before noise, with mattes, `size` pixels high, into a folder, which is returned."""
+    rng = np.random.default_rng(11)
+    for kind in ("rgb", "alpha"):
+        (folder / kind).mkdir(parents=True)
+    y, x = np.mgrid[0:size, 0 : size * 3 // 4].astype(np.float32) / size
+    for number in range(count):
+        head = np.hypot(x - rng.uniform(0.3, 0.45), y - rng.uniform(0.3, 0.4)) - 0.13
+        body = np.hypot((x - 0.375) / 1.2, y - 1.0) - 0.42
+        matte = np.clip(0.5 - 100 * np.minimum(head, body), 0, 1)[..., None]
+        noise = [cv2.resize(rng.random((12 * n, 9 * n, 3), np.float32), x.shape[::-1]) for n in (1, 9)]
+        photo = matte * (0.3 + 0.5 * noise[1]) + (1 - matte) * noise[0]
+        for kind, image in (("rgb", photo), ("alpha", matte)):
+            cv2.imwrite(str(folder / kind / f"{number:04}.png"), np.rint(255 * image).astype(np.uint8))
+    return folder
+
+
+def rate(step, count: int, images: int, warm_up: int = 2) -> float:
+    """Images a second of `count` calls of `step` after some that warm up."""
+    for _ in range(warm_up):
         step()
     start = time.perf_counter()
     for _ in range(count):
@@ -28,7 +51,7 @@ def rate(step, count: int, images: int) -> float:
 def main() -> None:
     """Measure, print a table, and write benchmarks/results/training.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--backgrounds", type=Path)
     parser.add_argument("--preset", default="mobile")
     parser.add_argument("--size", type=int, default=512)
@@ -49,8 +72,9 @@ def main() -> None:
     from wideopen.train.store import load_photos
     from wideopen.train.trainer import Trainer, make_fabric
 
-    with tempfile.TemporaryDirectory() as folder:
-        pairs = [pair for pair in find_pairs(asked.data) if pair.part == "train"]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # loaders may still write there
+        data = asked.data or draw_photos(Path(folder) / "drawn", asked.photos, 2 * asked.size)
+        pairs = [pair for pair in find_pairs(data) if pair.part == "train"]
         pairs = pairs[:: max(1, len(pairs) // asked.photos)][: asked.photos]
         whole = load_photos(pairs, 2 * asked.size, Path(folder))
         half = sum(photo.nbytes for photo in whole.photos) / 2
@@ -65,7 +89,7 @@ def main() -> None:
             return Batches(loaded.photos, loaded.groups, scenes, chances=Chances(), **how).start_at(0)
 
         run = TrainRun(
-            data=asked.data,
+            data=data,
             out=Path(folder),
             schedule=Schedule(steps=1000),
             preset=asked.preset,
@@ -83,18 +107,22 @@ def main() -> None:
             if fabric.device.type == "cuda":
                 torch.cuda.synchronize()
 
-        rates = {
-            "loader": rate(lambda: next(in_memory), asked.batches, asked.batch),
-            "loader, half read from disk": rate(lambda: next(from_disk), asked.batches, asked.batch),
-            "network": rate(lambda: learn(still), asked.batches, asked.batch),
-            "both": rate(lambda: learn(next(in_memory)), asked.batches, asked.batch),
+        measured = {
+            "network": lambda: learn(still),
+            "loader": lambda: next(in_memory),
+            "both": lambda: learn(next(in_memory)),
+            "loader, half read from disk": lambda: next(from_disk),
         }
-    for name, images in rates.items():
-        print(f"{name:30}{images:8.2f} images/s")
+        rates = {}
+        for name, step in measured.items():
+            warm_up = 2 + (0 if name == "network" else AHEAD * asked.workers)
+            rates[name] = rate(step, asked.batches, asked.batch, warm_up)
+            print(f"{name:30}{rates[name]:8.2f} images/s", flush=True)
     print(f"a photo read from disk takes {read_ms} ms")
     found = {
         **provenance(),
-        "device": str(fabric.device),
+        "data": "given" if asked.data else "drawn",
+        "device": torch.cuda.get_device_name() if fabric.device.type == "cuda" else str(fabric.device),
         "preset": asked.preset,
         "size": asked.size,
         "batch": asked.batch,
