@@ -75,7 +75,7 @@ else
     export REQUIRE_BACKENDS=triton
     "$python" -c 'import xdist' 2>/dev/null && tests+=(-n 8)
     part 80 kernels "$python" "${tests[@]}" -k 'triton and not interpreted and not compiles' \
-        tests/rendering/test_render{,_triton}.py tests/ops/test_golden.py
+        tests/rendering/test_render{,_triton}.py tests/rendering/test_golden.py
     part 80 render "$python" benchmarks/render_cuda.py --out "$out/render.json"
     part 60 others "$python" benchmarks/render_cuda_others.py --out "$out/others.json"
     train+=(--batch 16 --photos 32 --batches 30 --workers "$(($(nproc) > 2 ? $(nproc) - 2 : 1))")

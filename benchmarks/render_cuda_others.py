@@ -27,9 +27,9 @@ from torch.nn import functional
 from cuda_device import DEVICE, FOCUS, PLANES, SHARE, SIZES, facts, kernel_ms, make_scene, seconds
 from provenance import ROOT, provenance
 from wideopen.lens import Aperture
+from wideopen.rendering import Optics, Sheet, torch_fft, triton_gpu
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import plane_position, signed_radius, thin_lens_planes
-from wideopen.rendering import Optics, Sheet, torch_fft, triton_gpu
 
 BAND = 64  # rows of conv2d that are computed
 RADII = {"1.5%": SHARE, "0.25%": 0.0025}

@@ -132,7 +132,8 @@ def _photo(height, width):
 
 def _photos(qualities, *size):
     """Real sizes: offsets beyond 2^31 bytes, grids of many tiles; the largest blur is 1.5% of the long side."""
-    from wideopen.rendering import numba as numba_cpu, triton_gpu
+    from wideopen.rendering import numba as numba_cpu
+    from wideopen.rendering import triton_gpu
 
     sheets = _photo(*size)
     lens = {"focus_disparity": 0.8, "radius_px": 0.015 * size[1] / 0.7}
