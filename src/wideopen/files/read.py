@@ -78,7 +78,7 @@ def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
     if raster.icc is None:
         encoding, notes = _encoding_without_profile(raster)
         return replace(raster, notes=raster.notes + notes), encoding, for_display(encoding)
-    from wideopen.arrays.transfer.tables import is_invertible
+    from wideopen.arrays.transfer.reference import is_invertible
 
     try:
         profile = parse_profile(raster.icc)
