@@ -413,7 +413,7 @@ def test_looks_are_saved_and_loaded(person, tmp_path):
     tab = person()
     tab.upload(kept_photo(tmp_path / "photo.jpg"))
     tab.set("#wo-blur", 5)
-    tab.after(lambda: tab.page.locator("#wo-shape input[value='6']").check())
+    tab.after(lambda: tab.page.locator("#wo-blades input[value='6']").check())
     name, data = tab.download(lambda: tab.page.click("#wo-save-look"))
     (tmp_path / name).write_bytes(data)
     tab.set("#wo-blur", 1)

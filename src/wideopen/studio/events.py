@@ -69,7 +69,8 @@ class Events:
         page, viewer, studio, heavy = self._page, self._page.viewer, self._studio, self._heavy
         tie = self._tie
         moved = tie(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
-        page.form[2].input(lambda: False, None, page.form[1], **QUICK)  # chosen, so not automatic
+        for slider, box in page.boxes:
+            slider.input(lambda: False, None, box, **QUICK)  # chosen, so not automatic
         tie(partial(gr.on, [page.format.input, page.quality.input]), lambda *_: {})
         tie(page.subject.click, lambda key, now, _: studio.focus_on_subject(key, now.form))
         tie(viewer.wo_focus, lambda key, now, data: studio.focus_at(key, now.form, *numbers(data, "x", "y")))
