@@ -127,12 +127,12 @@ class Events:
         listener(handler, [*first, *self._inputs], self._shown, **options)
         return handler
 
-    def _showing(self, key: str, now: Choices, told: Message | None) -> tuple[Any, ...]:
+    def _showing(self, key: str, now: Choices, answer: Message | None) -> tuple[Any, ...]:
         """Viewer, readout and command for a message; untouched where it says nothing about them."""
-        if told is None:
+        if answer is None:
             return gr.skip(), gr.skip(), gr.skip()
-        readout = readout_html(told["readout"]) if "readout" in told else gr.skip()
-        return told or gr.skip(), readout, self._studio.command(key, *now)
+        readout = readout_html(answer["readout"]) if "readout" in answer else gr.skip()
+        return answer or gr.skip(), readout, self._studio.command(key, *now)
 
     async def _open_upload(self, key: str, now: Choices, data: Any) -> Message:
         file, folder = Path(text_of(data, "path")).resolve(), self._uploads().resolve()
