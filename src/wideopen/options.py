@@ -45,8 +45,7 @@ class Slider:
     step: float
     least: float | None = None
     most: float | None = None
-    read: Callable[[Any, int], float] | None = None  # (value, long side in pixels) -> number, where the option is text
-    write: Callable[[float], str] | None = None
+    suffix: str = ""  # what follows the number where the option is text: "%"
     start: float = 0.0  # shown while `instead` is chosen
     instead: Choice | None = None  # values that the slider cannot show
     info: str = ""
@@ -66,7 +65,7 @@ class Option:
     least: float | None = None  # range, both ends included
     most: float | None = None
     above: float | None = None  # lower end, not included
-    words: tuple[Any, ...] = ()  # the only values allowed
+    words: tuple[str, ...] = ()  # the only texts allowed
     text: Text | None = None  # for a value that is no text
     check: Callable[[Any], object] | None = None  # raises InvalidInput
     pattern: str | None = None  # what texts look like, for a schema; `text` and `check` decide
@@ -144,10 +143,9 @@ def option(default: Any = MISSING, *, help: str, **more: Any) -> Any:  # noqa: A
     return field(default=default, metadata={"option": Option(help=help, **more)})
 
 
-def listed(words: tuple[Any, ...]) -> str:
+def listed(words: tuple[str, ...]) -> str:
     """`auto, cpu or cuda`."""
-    *first, last = map(str, words)
-    return f"{', '.join(first)} or {last}" if first else last
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 _KNOWN: dict[type, tuple[Option, ...]] = {}

@@ -9,7 +9,7 @@ from service_process import running
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("serve")
     options = ("--workers", "1", "--waiting", "2", "--max-mb", "4", "--max-megapixels", "2", "--depth", "planar")
-    times = ("--silence-timeout", "1", "--body-timeout", "2", "--request-timeout", "60", "--uploads", "4")
+    times = ("--body-timeout", "2", "--request-timeout", "60", "--uploads", "4")
     with running(*options, *times, "--folder", str(folder)) as found:
         found.folder = folder
         yield found

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from service_process import matte_bytes, photo_bytes
 
-from wideopen.service.operation import MEGABYTE, Limits, ServeConfig
+from wideopen.service.config import MEGABYTE, RequestLimits, ServeConfig
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -92,7 +92,7 @@ def test_what_may_lie_in_tmp_fits_into_it():
     service = COMPOSE["services"]["wideopen"]
     size = int(re.search(r":size=(\d+)g", service["tmpfs"][0])[1]) * GIB
     scenes = float(service["command"][service["command"].index("--scenes-mb") + 1]) * MEGABYTE
-    assert ServeConfig().uploads * Limits().body_bytes + scenes < size
+    assert ServeConfig().uploads * RequestLimits().body_bytes + scenes < size
 
 
 def seconds(directive):
@@ -100,8 +100,8 @@ def seconds(directive):
 
 
 def test_nginx_waits_longer_and_takes_more_than_the_service():
-    assert seconds("proxy_read_timeout") > Limits().request_s
-    assert int(re.search(r"client_max_body_size (\d+)m;", NGINX)[1]) * 2**20 >= Limits().body_bytes
+    assert seconds("proxy_read_timeout") > RequestLimits().request_s
+    assert int(re.search(r"client_max_body_size (\d+)m;", NGINX)[1]) * 2**20 >= RequestLimits().body_bytes
 
 
 @contextmanager

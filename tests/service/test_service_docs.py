@@ -13,7 +13,7 @@ from hostile_uploads import uploads
 from PIL import Image
 from service_process import encoded, matte_bytes, small_rgb
 
-from wideopen.service.problems import WHAT
+from wideopen.service.problems import KINDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
 URL = "http://127.0.0.1:8000"
@@ -60,7 +60,7 @@ def test_every_route_has_an_example(http):
 
 
 def test_the_page_names_every_kind_of_problem():
-    for slug, (status, _) in WHAT.items():
+    for slug, (status, _) in KINDS.items():
         row = next(line for line in PAGE.splitlines() if f"`/problems/{slug}`" in line)
         assert row.startswith(f"| {status} |")
 

@@ -167,40 +167,27 @@ def test_a_body_that_grows_beyond_the_limit_is_cut_off(server):
             yield b"100000\r\n" + bytes(0x100000) + b"\r\n"
         yield b"0\r\n\r\n"
 
-    answer = say(server, *endless())
-    assert answer.split(b" ")[1] == b"413"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        for piece in endless():
+            connection.sendall(piece)
+        assert connection.recv(65536).split(b" ")[1] == b"413"
 
 
-def test_who_goes_on_sending_after_the_answer_is_cut_off(server):
-    """The answer to a body too large comes at once; its rest may take as long as a body may, and no longer."""
-    said = dribble(server, HEAD + b"Content-Length: 99999999999\r\n\r\n", b"x", after=b"413")
-    assert said == b""
-
-
-def dribble(server, head, piece, after=None):
-    """Send a piece every 50 ms until the server has had enough; returns what it said, but for an answer `after`."""
+def dribble(server, head, piece):
+    """Send a piece every 50 ms until the server answers; returns what it said."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=0.05) as connection:
         connection.sendall(head)
         while True:
             try:
                 connection.sendall(piece)
-                said = connection.recv(65536)
-                if after is None or after not in said:
-                    return said
+                return connection.recv(65536)
             except TimeoutError:
                 continue
-            except ConnectionError:
-                return b""
 
 
 def test_a_slow_body_is_given_up_in_the_end(server):
     said = dribble(server, HEAD + b"Content-Length: 5000\r\n\r\n" + BEGUN, b"x")
     assert said.split(b" ")[1] == b"408"
-
-
-def test_slow_headers_are_given_up_in_the_end(server):
-    said = dribble(server, b"GET /healthz HTTP/1.1\r\n", b"X")
-    assert said == b""
 
 
 def test_slow_bodies_take_no_workers_place(server, http):

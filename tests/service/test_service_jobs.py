@@ -8,16 +8,13 @@ import types
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from service_process import photo_bytes
 
 from wideopen.errors import InvalidInput, WorkerDied
 from wideopen.service.app import make_app
-from wideopen.service.kinds import Wanted, wanted
-from wideopen.service.operation import Limits, SceneLimits, ServeConfig
-from wideopen.service.problems import Problem
-from wideopen.service.queue import Queue
-from wideopen.service.scenes import Scenes
+from wideopen.service.config import RequestLimits, ServeConfig
+from wideopen.service.results import Accepted, accepted_by
 
 TOKEN = "a-token-of-some-length"  # noqa: S105
 REPORT = {"seconds": {"render": 0.1}, "size": [48, 36]}
@@ -51,8 +48,8 @@ async def serving(tmp_path, **config):
     """Yield (http client, puppet, service) of an app without worker processes."""
     app = make_app(ServeConfig(folder=tmp_path, **config))
     service = app.state.service
-    service._folder = tmp_path
-    service.scenes = Scenes(tmp_path / "scenes", SceneLimits())
+    service.use(tmp_path)
+    service.ready = True
     service.call = puppet = Puppet()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         yield http, puppet, service
@@ -97,7 +94,7 @@ def test_bodies_beyond_the_bound_on_uploads_are_not_kept(tmp_path):
 
 
 def test_work_that_takes_too_long_is_504_and_stopped(tmp_path):
-    limits = Limits(request_s=0.05, grace_s=0.05)
+    limits = RequestLimits(request_s=0.05, grace_s=0.05)
 
     async def story():
         async with serving(tmp_path, limits=limits) as (http, puppet, service):
@@ -196,93 +193,13 @@ def test_a_token_that_no_header_can_hold_or_anybody_guess_is_refused(token):
     assert TOKEN not in repr(ServeConfig(token=TOKEN))
 
 
-def test_the_queue_is_first_come_first_served_and_says_when_to_come_again():
-    async def story():
-        queue, order = Queue(workers=1, waiting=3), []
-
-        async def take(name):
-            async with queue.turn():
-                order.append(name)
-                await asyncio.sleep(0)
-
-        await asyncio.gather(*(take(name) for name in "abcd"))
-        assert order == list("abcd")
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(queue.turn())
-            queue._mean_s = 3.0
-            rest = [asyncio.ensure_future(take(name)) for name in "xyz"]
-            await asyncio.sleep(0)
-            with pytest.raises(Problem) as caught:
-                queue.require_room()
-            assert caught.value.headers == {"Retry-After": "12"}
-        await asyncio.gather(*rest)
-
-    asyncio.run(story())
-
-
-@pytest.fixture
-def store(tmp_path):
-    """A store with a clock of its own, and what adds a scene of `size` bytes."""
-    now = [0.0]
-    scenes = Scenes(tmp_path / "kept", SceneLimits(most=2, most_mb=1, idle_s=10), clock=lambda: now[0])
-
-    def add(size=10):
-        made = tmp_path / "made"
-        made.mkdir()
-        (made / "photo.jpg").write_bytes(bytes(size))
-        return scenes.add(made, {}).id
-
-    return scenes, add, now
-
-
-def test_scenes_expire_when_they_were_not_used_for_a_while(store):
-    scenes, add, now = store
-    name = add()
-    now[0] = 9
-    with scenes.using(name) as scene:
-        now[0] = 25  # used all that time
-        scenes.expire()
-        assert (scene.folder / "photo.jpg").exists()
-    now[0] = 34
-    with scenes.using(name):
-        pass
-    now[0] = 44
-    scenes.expire()
-    assert (len(scenes), list(scene.folder.parent.iterdir())) == (0, [])
-
-
-def test_the_scene_unused_for_longest_makes_room(store):
-    scenes, add, _ = store
-    first, second = add(), add()
-    with scenes.using(first):
-        pass
-    add()
-    with scenes.using(first), pytest.raises(Problem), scenes.using(second):
-        pass
-    large = add(size=999_995)
-    assert (len(scenes), scenes.size) == (1, 999_995)
-    with scenes.using(large), pytest.raises(Problem, match="at most 1 MB"):
-        add(size=2_000_000)
-
-
-def test_a_scene_in_use_stays_on_disk_until_its_user_is_done(store):
-    scenes, add, _ = store
-    name = add()
-    with scenes.using(name) as scene:
-        scenes.remove(name)
-        assert scene.folder.exists()
-        assert len(scenes) == 0
-    assert not scene.folder.exists()
-
-
-def test_ids_cannot_be_guessed(store):
-    _, add, _ = store
-    assert len({add() for _ in range(20)}) == 20
-    assert len(add()) == 22  # 128 bits
+def accepted(header):
+    headers = [] if header is None else [(b"accept", header.encode())]
+    return accepted_by(Request({"type": "http", "headers": headers}))
 
 
 def test_accept_headers():
-    assert wanted(None) == wanted("*/*") == wanted("image/*") == Wanted(parts=False, format=None)
-    assert wanted("image/jpeg;q=0.1, image/png;q=0.2").format == "png"
-    assert wanted("image/png, multipart/form-data").parts is False
-    assert wanted("image/png;q=0.5, multipart/form-data").parts is True
+    assert accepted(None) == accepted("*/*") == accepted("image/*") == Accepted(parts=False, format=None)
+    assert accepted("image/jpeg;q=0.1, image/png;q=0.2").format == "png"
+    assert accepted("image/png, multipart/form-data").parts is False
+    assert accepted("image/png;q=0.5, multipart/form-data").parts is True

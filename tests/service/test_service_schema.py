@@ -14,7 +14,7 @@ from schemathesis.generation import GenerationMode
 from service_process import SMALL, encoded, matte_bytes, photo_bytes, small_rgb
 
 from wideopen.service.app import make_app
-from wideopen.service.operation import ServeConfig
+from wideopen.service.config import ServeConfig
 
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "12"))
 PHOTOS = [

@@ -42,23 +42,23 @@ def test_the_theme_loads_no_font_from_elsewhere(mounted):
     assert re.findall(r"https?://(?!www.w3.org/)|@import|@font-face", mounted[1]) == []  # w3.org names SVG, unasked
 
 
-def test_too_large_uploads_are_refused_before_they_are_stored(mounted):
+def test_uploads_that_are_too_large_are_refused_before_they_are_kept(mounted):
     assert mounted[2] == "upload 413"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("arguments", "said"),
     [
         (["none.jpg"], "none.jpg: expected a photo, found no such file"),
         (["--port", "70000"], "--port: expected 1 to 65535, found 70000"),
     ],
 )
-def test_bad_arguments_are_refused_in_one_line(arguments, expected, capfd):
+def test_bad_arguments_are_refused_in_one_line(arguments, said, capfd):
     assert cli.run(["studio", *arguments]) == 2
-    assert capfd.readouterr().err == f"wideopen: {expected}\n"
+    assert capfd.readouterr().err == f"wideopen: {said}\n"
 
 
-def test_the_command_names_the_extra_to_install_without_gradio(monkeypatch, capfd):
+def test_without_gradio_the_command_says_what_to_install(monkeypatch, capfd):
     from wideopen.cli import studio
 
     monkeypatch.setattr(studio, "find_spec", lambda _: None)
@@ -68,14 +68,14 @@ def test_the_command_names_the_extra_to_install_without_gradio(monkeypatch, capf
 
 def test_the_service_lends_the_studio_its_settings_limits_and_workers(monkeypatch):
     from wideopen.service.app import make_app
-    from wideopen.service.operation import Limits, ServeConfig
+    from wideopen.service.config import RequestLimits, ServeConfig
     from wideopen.session.settings import MapSettings
     from wideopen.studio import launch
 
     mounted = []
     monkeypatch.setattr(launch, "mount", lambda *arguments, **options: mounted.append((*arguments, options)))
     maps = MapSettings(depth="planar", offline=True)
-    limits = Limits(megapixels=3, body_mb=7, request_s=11)
+    limits = RequestLimits(megapixels=3, body_mb=7, request_s=11)
     app = make_app(ServeConfig(studio=True, workers=2, maps=maps, backend="reference", limits=limits))
     _, path, options = mounted[0]
     config = options.pop("config")

@@ -10,7 +10,7 @@ from wideopen.cli.options import made, takes
 from wideopen.settings import MapSettings
 
 if TYPE_CHECKING:
-    from wideopen.service.operation import ServeConfig
+    from wideopen.service.config import ServeConfig
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEEDS = {"fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve", "prometheus_client": "serve"}
@@ -28,7 +28,6 @@ def serve(
     max_mb: Annotated[float, typer.Option(help="Largest request.")] = 64.0,
     max_megapixels: Annotated[float, typer.Option(help="Largest photo or map.")] = 50.0,
     body_timeout: Annotated[float, typer.Option(help="Seconds until a request's body must be there.")] = 60.0,
-    silence_timeout: Annotated[float, typer.Option(help="Longest silence within headers or a body.")] = 10.0,
     request_timeout: Annotated[float, typer.Option(help="Seconds for the work, waiting included.")] = 60.0,
     stop_timeout: Annotated[float, typer.Option(help="Seconds for what runs when the service is stopped.")] = 75.0,
     scenes: Annotated[int, typer.Option(help="Analysed scenes kept at a time.")] = 64,
@@ -51,7 +50,7 @@ def serve(
     """Serve renderings over HTTP (docs/service.md)."""
     _require_extras(studio=studio)
     from wideopen.checks import require
-    from wideopen.service.operation import Limits, SceneLimits, ServeConfig
+    from wideopen.service.config import RequestLimits, SceneLimits, ServeConfig
     from wideopen.workers import pool_size
 
     require(log_level in _LEVELS, f"--log-level: expected {', '.join(_LEVELS)}, found {log_level!r}")
@@ -66,11 +65,10 @@ def serve(
         threads=size.threads,
         waiting=4 * size.workers if waiting is None else waiting,
         uploads=uploads,
-        limits=Limits(
+        limits=RequestLimits(
             body_mb=max_mb,
             megapixels=max_megapixels,
             body_s=body_timeout,
-            silence_s=silence_timeout,
             request_s=request_timeout,
         ),
         scenes=SceneLimits(most=scenes, most_mb=scenes_mb, idle_s=60 * scene_minutes),
@@ -89,7 +87,7 @@ def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connecti
     from wideopen.cli.report import steps
     from wideopen.errors import InvalidInput
     from wideopen.service import server
-    from wideopen.service.log import to_stderr
+    from wideopen.service.observe import to_stderr
     from wideopen.session.depth_source import Depths
 
     if host not in _LOOPBACK and config.token is None:

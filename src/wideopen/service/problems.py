@@ -1,19 +1,26 @@
-"""What a client is told when something goes wrong: RFC 9457's problem+json, without internals."""
+"""What a client gets when something goes wrong: RFC 9457's problem+json, without internals."""
 
 import http
+import json
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from wideopen.service.log import told
+from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
+from wideopen.service.observe import add_to_log_line, event
+from wideopen.service.schemas import ProblemBody
+from wideopen.workers import QueueFull
 
 MEDIA_TYPE = "application/problem+json"
 GONE = 499
 """Logged, never sent: the client left before its answer was there."""
 
-WHAT = {  # the `type` of a problem: (status, title)
+KINDS = {  # the `type` of a problem: (status, title)
     "bad-request": (400, "The request cannot be read"),
     "unauthorized": (401, "A bearer token is needed"),
     "no-such-scene": (404, "There is no such scene"),
@@ -23,62 +30,102 @@ WHAT = {  # the `type` of a problem: (status, title)
     "not-a-photo": (415, "Not a kind of file that is known"),
     "refused": (422, "The request cannot be done"),
     "worker-died": (500, "The work ended unexpectedly"),
-    "bug": (500, "A bug of ours"),
+    "bug": (500, "A bug in the service"),
     "busy": (503, "Too many requests"),
     "timed-out": (504, "The work took too long"),
 }
 
 
 class Problem(HTTPException):
-    """An answer that is no result; `slug` is a key of WHAT, `detail` one line for the client."""
+    """An answer that is no result; `slug` is a key of KINDS, `detail` one line for the client."""
 
     def __init__(self, slug: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
         self.slug = slug
-        super().__init__(WHAT[slug][0], detail, headers)
+        super().__init__(KINDS[slug][0], detail, headers)
 
 
-class ClientGone(Exception):
-    """The client left before its answer was there."""
+def come_again(slug: str, why: str, seconds: int) -> Problem:
+    """A problem (503) that is probably over after some seconds."""
+    return Problem(slug, f"{why}; try again in {seconds} s", headers={"Retry-After": str(seconds)})
 
 
-def problem_response(status: int, slug: str, title: str, detail: str, headers: dict[str, str]) -> JSONResponse:
-    """One problem as a response. `type` is relative to the service: nothing need be there."""
-    body = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail}
-    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+def problem_response(slug: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """One problem as a response. Its `type` is relative to the service: nothing need be there."""
+    status, title = KINDS[slug]
+    return _response(slug, title, status, detail, headers)
+
+
+def _response(slug: str, title: str, status: int, detail: str, headers: Mapping[str, str] | None) -> JSONResponse:
+    body = ProblemBody(type=f"/problems/{slug}", title=title, status=status, detail=detail)
+    return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
     """Turn what is raised on purpose in `app`, and what its framework raises, into problems."""
-    app.add_exception_handler(HTTPException, _on_http)
+    for kind in (HTTPException, RequestValidationError, InvalidInput, QueueFull, WorkerTimeout, WorkerDied):
+        app.add_exception_handler(kind, _answer)
 
 
-def bug_response() -> JSONResponse:
-    """What a client is told about a bug of ours: nothing but that."""
-    status, title = WHAT["bug"]
-    return problem_response(status, "bug", title, "The service's log says more.", {})
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, HTTPException) and not isinstance(error, Problem) and error.status_code != 400:
+        phrase = http.HTTPStatus(error.status_code).phrase  # the framework's own: no such route or method
+        return _response(phrase.lower().replace(" ", "-"), phrase, error.status_code, phrase, error.headers)
+    problem = _problem_of(error)
+    add_to_log_line(request, problem=problem.slug)  # not the detail: it may quote a photo's metadata
+    return problem_response(problem.slug, problem.detail, problem.headers)
 
 
-async def _on_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    if isinstance(error, Problem):
-        told(request, problem=error.slug)  # not the detail: it may quote a photo's metadata
-        return problem_response(error.status_code, error.slug, WHAT[error.slug][1], error.detail, headers)
-    phrase = http.HTTPStatus(error.status_code).phrase  # the framework's own: no such route or method
-    return problem_response(error.status_code, phrase.lower().replace(" ", "-"), phrase, phrase, headers)
+def _problem_of(error: Exception) -> Problem:
+    """The problem that an error means; what is not the client's fault is logged."""
+    match error:
+        case Problem():
+            return error
+        case HTTPException():
+            return Problem("bad-request", f"form: {error.detail}")
+        case RequestValidationError():
+            return refusal(error.errors())
+        case QueueFull():
+            return come_again("busy", "all places in the queue are taken", error.retry_after_s)
+        case WorkerTimeout():
+            return Problem("timed-out", "work: it did not end in time")
+        case WorkerDied():
+            event("worker died", level=logging.ERROR, reason=str(error))
+            return Problem("worker-died", "work: the process that did it died; the service goes on")
+        case _:
+            return Problem("refused", str(error))
+
+
+def refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """The problem of a request that does not fit its schema, in one line: at each place what was expected and found."""
+    places = [".".join(str(part) for part in item["loc"] if part != "body") or "body" for item in errors]
+    for place, item in zip(places, errors, strict=True):
+        if item["type"] == "json_invalid":
+            return Problem("bad-request", f"{place}: expected JSON, found something else")
+    lines = [f"{place}: {_expected(item)}" for place, item in zip(places, errors, strict=True)]
+    return Problem("refused", "; ".join(lines[:3])[:500])
+
+
+def _expected(item: Mapping[str, Any]) -> str:
+    """What was expected and found at one place, from pydantic's words."""
+    if item["type"] == "missing":
+        return "expected, found none"
+    if item["type"] == "extra_forbidden":
+        return f"expected a name that /openapi.json knows, found {str(item['loc'][-1])[:80]!r}"
+    if "UploadFile" in item["msg"]:
+        return "expected a file, found text"
+    words = item["msg"].replace("Input should be", "expected").replace("String should match", "expected")
+    return f"{words}, found {json.dumps(item['input'], default=lambda _: 'a file')[:80]}"
 
 
 def documented(*slugs: str) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's `responses` for the problems named."""
     found: dict[int | str, dict[str, Any]] = {}
     for slug in slugs:
-        status, title = WHAT[slug]
+        status, title = KINDS[slug]
         example = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": "what, expected, found"}
-        entry = found.setdefault(
-            status,
-            {"description": title, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}},
-        )
-        entry["content"][MEDIA_TYPE].setdefault("examples", {})[slug] = {"value": example}
+        content = {"schema": ProblemBody.model_json_schema(), "examples": {}}
+        entry = found.setdefault(status, {"description": title, "content": {MEDIA_TYPE: content}})
+        entry["content"][MEDIA_TYPE]["examples"][slug] = {"value": example}
         if status == 503:
             entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return found

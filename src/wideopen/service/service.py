@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
-from wideopen.errors import InvalidInput, WideopenError, WorkerDied, WorkerTimeout
-from wideopen.service.log import event, told
-from wideopen.service.metrics import Metrics
-from wideopen.service.operation import ServeConfig
-from wideopen.service.problems import ClientGone, Problem
-from wideopen.service.queue import Queue, busy
-from wideopen.service.scenes import Scenes
-from wideopen.service.work import STOP
-from wideopen.workers import PoolSize, WarmUp, Workers
+from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout
+from wideopen.service.config import MEGABYTE, ServeConfig
+from wideopen.service.observe import Metrics, add_to_log_line, event
+from wideopen.service.problems import Problem, come_again
+from wideopen.workers import Admission, Entry, ExpiringStore, PoolSize, WarmUp, Workers, ask_to_stop
 
 _EXPIRE_EVERY_S = 5.0
+Facts = dict[str, Any]
 
 
 class Service:
@@ -31,25 +29,35 @@ class Service:
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
         self.metrics = Metrics()
-        self.queue = Queue(workers=config.workers, waiting=config.waiting)
+        self.queue = Admission(config.workers, config.waiting)
         self.ready = False
         self.broken = False
-        """No worker can be started any more: whoever watches us should start us anew."""
+        """No worker can be started any more: whoever watches the service should start it anew."""
         self._uploads = 0
         self._memory_mb: dict[int, float] = {}
         self._afterwards: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Make the folders, start the workers; `ready` is set when the first has loaded its models."""
-        self._folder = Path(tempfile.mkdtemp(prefix="wideopen-serve-", dir=self.config.folder))
-        self.scenes = Scenes(self._folder / "scenes", self.config.scenes)
-        warm_up = WarmUp(maps=self.config.maps, backend=self.config.backend)
+        """Make the folders, start the workers; `ready` is set when the first has loaded models and kernels."""
+        self.use(Path(tempfile.mkdtemp(prefix="wideopen-serve-", dir=self.config.folder)))
+        warm_up = WarmUp(maps=self.config.maps, looks=("thin-lens", "paper"), backend=self.config.backend)
         size = PoolSize(workers=self.config.workers, threads=self.config.threads)
         self._workers = await asyncio.to_thread(Workers, size, warm_up)
         self._measure()
         self._later(self._become_ready())
         self._expiring = asyncio.create_task(self._expire())
         return self
+
+    def use(self, folder: Path) -> None:
+        """Keep uploads and scenes in `folder`."""
+        self._folder = folder
+        # What `analyze` found, for reports. On disk, not in a worker's memory: work goes to whichever worker is free, a
+        # worker may be killed, and a prepared scene of 12 megapixels takes 600 MB. From photo, matte and disparity any
+        # worker prepares the same scene again, bit for bit.
+        limits = self.config.scenes
+        self.scenes: ExpiringStore[Facts] = ExpiringStore(
+            folder / "scenes", most=limits.most, most_bytes=limits.most_mb * MEGABYTE, idle_s=limits.idle_s
+        )
 
     async def __aexit__(self, *_: object) -> None:
         """End the workers and remove what lies on disk; whatever should be finished is finished by now."""
@@ -63,16 +71,49 @@ class Service:
 
     @asynccontextmanager
     async def job(self) -> AsyncIterator["Job"]:
-        """A folder for one request, removed in the end. Raises Problem (503) when there is no room for its work."""
+        """A folder for one request, removed in the end.
+
+        Raises Problem (503) when too many bodies are read; QueueFull.
+        """
         if self._uploads >= self.config.uploads:
-            raise busy("as many bodies as allowed are on their way", self.queue.retry_after_s())
+            raise come_again("busy", "as many bodies as allowed are being read", self.queue.retry_after_s())
         self.queue.require_room()
         job = Job(self, Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
+        self._uploads += 1
         try:
             yield job
         finally:
             job.upload_done()
             self._later(job.close())
+
+    @contextmanager
+    def scene(self, key: str) -> Iterator[Entry[Facts]]:
+        """An analysed scene, which stays on disk meanwhile. Raises Problem (404) where it is not there."""
+        if key not in self.scenes:
+            raise Problem("no-such-scene", "scene: expected the id of one that has not expired, found none of it")
+        with self.scenes.using(key) as entry:
+            yield entry
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Wait for a worker and run `function` there. Raises as `call`; QueueFull."""
+        async with self.queue.turn():
+            return await self.call(function, *arguments)
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run `function` in a worker. Cancelling ends it. Raises as the function, or WorkerDied, WorkerTimeout."""
+        limit_s = self.config.limits.request_s + self.config.limits.grace_s
+        # In a thread: where all workers died, submitting starts others and waits for that.
+        future = await asyncio.to_thread(self._workers.submit, function, *arguments, timeout_s=limit_s)
+        try:
+            finished = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            self.metrics.worker_deaths.labels("unwanted").inc()
+            raise
+        except (WorkerDied, WorkerTimeout):
+            self.metrics.worker_deaths.labels("died").inc()
+            raise
+        self._memory_mb[finished.worker] = finished.memory_mb
+        return finished.value
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -94,26 +135,8 @@ class Service:
             await asyncio.sleep(_EXPIRE_EVERY_S)
             self.scenes.expire()
 
-    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """`call` in turn with all other work. Raises as `call`; Problem (503) when the queue is full."""
-        async with self.queue.turn():
-            return await self.call(function, *arguments)
-
-    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run `function` in a worker. Cancelling ends it. Raises as the function, or WorkerDied, WorkerTimeout."""
-        limit_s = self.config.limits.request_s + self.config.limits.grace_s
-        # In a thread: where all workers died, submitting starts others and waits for that.
-        future = await asyncio.to_thread(self._workers.submit, function, *arguments, timeout_s=limit_s)
-        try:
-            finished = await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            self.metrics.worker_deaths.labels("unwanted").inc()
-            raise
-        except (WorkerDied, WorkerTimeout):
-            self.metrics.worker_deaths.labels("died").inc()
-            raise
-        self._memory_mb[finished.worker] = finished.memory_mb
-        return finished.value
+    def _upload_done(self) -> None:
+        self._uploads -= 1
 
     def _measure(self) -> None:
         gauge = self.metrics.gauge
@@ -135,23 +158,22 @@ class Job:
 
     def __init__(self, service: Service, folder: Path) -> None:
         self.folder = folder
+        self.is_uploading = True
         self._service = service
         self._work: asyncio.Task[Any] | None = None
-        self._uploading = True
-        service._uploads += 1
+        self._running = False
 
     def upload_done(self) -> None:
         """The body is read; another may be. Safe to call twice."""
-        self._service._uploads -= self._uploading
-        self._uploading = False
+        if self.is_uploading:
+            self.is_uploading = False
+            self._service._upload_done()
 
-    async def run(self, request: Request, function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    async def run(self, request: Request, function: Callable[..., Facts], *arguments: Any) -> Facts:
         """Wait for a worker and run `function` there.
 
-        Raises Problem: 422 for what InvalidInput says, 503 for a full queue, 504 when it takes too long, 500 when
-        the worker died; ClientGone. In the last three cases the work is stopped.
+        Raises as `Service.run`; Problem (504) when it takes too long; ClientDisconnect. Then the work is stopped.
         """
-        self.upload_done()
         self._work = asyncio.create_task(self._turn(request, function, arguments))
         gone = asyncio.create_task(_until_gone(request))
         limit_s = self._service.config.limits.request_s
@@ -163,37 +185,32 @@ class Job:
         if self._work.done():
             return self._work.result()
         if left:
-            raise ClientGone
+            raise ClientDisconnect
         raise Problem("timed-out", f"work: expected it done within {limit_s:g} s, waiting included")
 
     async def close(self) -> None:
         """Stop the work if it still goes on, wait for its end, remove the folder."""
         if self._work is not None and not self._work.done():
-            if not self._running:
-                self._work.cancel()
-            else:
-                (self.folder / STOP).touch()
+            if self._running:
+                ask_to_stop(self.folder)
                 await asyncio.wait({self._work}, timeout=self._service.config.limits.grace_s)
-                self._work.cancel()
+            self._work.cancel()
             await asyncio.wait({self._work})
             if not self._work.cancelled():
                 self._work.exception()  # looked at: nobody waits for it
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    _running = False
-
-    async def _turn(self, request: Request, function: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    async def _turn(self, request: Request, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Facts:
         clock = asyncio.get_running_loop().time
         begin = clock()
         async with self._service.queue.turn():
-            told(request, waited_s=round(clock() - begin, 4))
+            add_to_log_line(request, waited_s=round(clock() - begin, 4))
             self._running = True
-            with _as_problems():
-                done: dict[str, Any] = await self._service.call(function, *arguments)
-        for step, seconds in done["seconds"].items():
+            report: Facts = await self._service.call(function, *arguments)
+        for step, seconds in report["seconds"].items():
             self._service.metrics.step_seconds.labels(step).observe(seconds)
-        told(request, size=done["size"], seconds_of=done["seconds"])
-        return done
+        add_to_log_line(request, size=report["size"], seconds_of=report["seconds"])
+        return report
 
 
 def _is_alive(pid: int) -> bool:
@@ -202,20 +219,6 @@ def _is_alive(pid: int) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextmanager
-def _as_problems() -> Iterator[None]:
-    """What a worker raises, as what the client is told; what is no fault of the client's is logged."""
-    try:
-        yield
-    except InvalidInput as error:
-        raise Problem("refused", str(error)) from error
-    except WorkerTimeout as error:
-        raise Problem("timed-out", "work: it did not end in time") from error
-    except WorkerDied as error:
-        event("worker died", level=logging.ERROR, reason=str(error))
-        raise Problem("worker-died", "work: the process that did it died; the service goes on") from error
 
 
 async def _until_gone(request: Request) -> None:

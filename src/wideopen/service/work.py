@@ -1,13 +1,12 @@
 """What runs in the worker processes: everything that touches a client's picture.
 
-A job has a folder of its own. A file `stop` in it says that nobody waits for the result any more; the work looks for it
-between its steps. Messages for the client name files as they are called in that folder, never where it lies.
+A job has a folder of its own, by way of which it is stopped between its steps (`workers.FolderSteps`). Messages for the
+client name files as they are called in that folder, never where it lies.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,14 @@ import numpy as np
 from wideopen.errors import InvalidInput
 from wideopen.files import check_output, write_map
 from wideopen.pipeline import render
-from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import Given, Opened, open_photo
-from wideopen.session.progress import Steps
 from wideopen.session.render_file import report_of, write_result
 from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.timing import timed
+from wideopen.workers import FolderSteps, depths_of
 
-STOP = "stop"
 MATTE, DISPARITY = "matte", "disparity"
 _WARM_MEGAPIXELS = 16.0  # a prepared scene takes some 50 bytes a pixel
-
-
-class Unwanted(Exception):
-    """Nobody waits for this work any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +50,6 @@ class Result:
     """Also write matte.png and disparity.png."""
 
 
-class _Stoppable(Steps):
-    """Raises Unwanted at the next step once the job's `stop` file is there."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / STOP
-
-    def __call__(self, step: str) -> None:
-        if self._file.exists():
-            raise Unwanted(step)
-
-
 def render_photo(source: Source, result: Result) -> dict[str, Any]:
     """Open a photo, render it, write the result; returns the report. Raises InvalidInput, Unwanted."""
     with _our_names(source.folder, result.folder):
@@ -81,7 +63,7 @@ def analyze_photo(source: Source) -> dict[str, Any]:
     """Open a photo and write its maps beside it, as float32 .npy; returns what was found. Raises as `render_photo`."""
     with _our_names(source.folder):
         opened = _open(source, stop_in=source.folder)
-        _Stoppable(source.folder)("writing")
+        FolderSteps(source.folder)("writing")
         np.save(source.folder / f"{MATTE}.npy", opened.scene.matte)
         np.save(source.folder / f"{DISPARITY}.npy", opened.scene.disparity)
         for given in filter(None, (source.matte, source.disparity)):
@@ -119,12 +101,6 @@ def _prepared(scene: str, source: Source, *, stop_in: Path) -> tuple[Opened, dic
     return opened, opened.seconds
 
 
-@cache
-def _depths(asked: str, offline: bool) -> Depths:
-    """One for all photos: where the default model cannot be fetched, that is tried once a worker."""
-    return Depths(asked, offline=offline)
-
-
 def _open(source: Source, *, stop_in: Path) -> Opened:
     given = Given(
         matte=source.folder / source.matte if source.matte else None,
@@ -135,11 +111,11 @@ def _open(source: Source, *, stop_in: Path) -> Opened:
         source.folder / source.photo,
         source.maps,
         given=given,
-        depths=_depths(source.maps.depth, source.maps.offline),
+        depths=depths_of(source.maps),
         backend=source.backend,
         max_megapixels=source.max_megapixels,
         originals=False,  # a result names its original by a path, and that is the client's
-        step=_Stoppable(stop_in),
+        step=FolderSteps(stop_in),
     )
 
 
@@ -154,7 +130,7 @@ def _check(result: Result) -> None:
 
 def _render(opened: Opened, result: Result, backend: str) -> tuple[dict[str, Any], dict[str, float]]:
     """Render and write; returns (the report without paths, seconds of the two)."""
-    step = _Stoppable(result.folder)
+    step = FolderSteps(result.folder)
     seconds: dict[str, float] = {}
     lens = result.lens.lens(opened.scene)
     step("rendering")

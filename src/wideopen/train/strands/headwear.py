@@ -8,7 +8,8 @@ import numpy as np
 
 from wideopen.checks import F32, U8
 from wideopen.train.strands.grow import Rng
-from wideopen.train.strands.hair import Head, Layer
+from wideopen.train.strands.hair import Layer
+from wideopen.train.strands.head import Head
 
 FRACTION_BITS = 4  # cv2 draws at 1/16 pixel
 

@@ -1,0 +1,1 @@
+"""Disparity cleaned along the matte (paper 3.2)."""

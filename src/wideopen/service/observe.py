@@ -1,0 +1,94 @@
+"""What an operator sees: logs, one line of JSON per event, and the metrics that Prometheus scrapes.
+
+Neither holds photo content, file names, addresses or tokens. Metrics belong to one service, nothing is global.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import Request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60)
+
+LOG = logging.getLogger("wideopen.service")
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON; what `extra` holds under `fields` stands beside time, level and event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Log `name` with its fields."""
+    LOG.log(level, name, extra={"fields": fields})
+
+
+def add_to_log_line(request: Request, **fields: Any) -> None:
+    """Add fields to the line that is logged when the request ends."""
+    request.scope.setdefault("wideopen.fields", {}).update(fields)
+
+
+def to_stderr(level: str) -> None:
+    """Send all records to stderr as JSON lines: ours from `level` (debug, info, ...) on, others' from warnings on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("wideopen").setLevel(level.upper())
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings quote bodies
+
+
+class Metrics:
+    """Counters and gauges of one service."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self.requests = Counter(
+            "wideopen_requests", "Requests by route and status.", ["route", "status"], registry=self._registry
+        )
+        self.request_seconds = Histogram(
+            "wideopen_request_seconds",
+            "From a request's headers to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.step_seconds = Histogram(
+            "wideopen_step_seconds",
+            "Of one step of the work, in the worker.",
+            ["step"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.bytes_in = Counter("wideopen_received_bytes", "Of bodies.", registry=self._registry)
+        self.bytes_out = Counter("wideopen_sent_bytes", "Of results.", registry=self._registry)
+        self.worker_deaths = Counter(
+            "wideopen_worker_deaths",
+            "Workers that died at work, or had to be killed.",
+            ["why"],
+            registry=self._registry,
+        )
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A gauge `wideopen_NAME` that is asked for its value at each scrape."""
+        Gauge(f"wideopen_{name}", text, registry=self._registry).set_function(value)
+
+    def page(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,298 @@
+"""The routes, thin: read the request, have the work done, answer."""
+
+import asyncio
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Form, Path, Request, params
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.types import Message, Receive
+
+from wideopen import __version__
+from wideopen.service import results, uploads, work
+from wideopen.service.problems import Problem, documented
+from wideopen.service.results import Accepted, accepted_by, format_of
+from wideopen.service.schemas import SETTINGS_BYTES, Analysis, Info, Lens, Maps, Output, SceneRender
+from wideopen.service.service import Job, Service
+from wideopen.service.uploads import FORM_LIMITS, AnalyzeForm, RenderForm, openapi_of
+from wideopen.workers import Entry
+
+_BEARER = HTTPBearer(auto_error=False, description="Only where the service was started with a token.")
+_FORM = "multipart/form-data"
+_JSON_BYTES = 2 * SETTINGS_BYTES
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    found: Service = request.app.state.service
+    return found
+
+
+def same_token(given: str, expected: str) -> bool:
+    """Whether both are equal, in a time that depends on neither's length nor content."""
+    digests = (hashlib.sha256(token.encode()).digest() for token in (given, expected))
+    return hmac.compare_digest(*digests)
+
+
+def require_token(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> None:
+    """Raise Problem (401) unless the request brings the token, where there is one."""
+    token = service_of(request).config.token
+    if token is not None and (credentials is None or not same_token(credentials.credentials, token)):
+        raise Problem("unauthorized", "Authorization: expected Bearer TOKEN", headers={"WWW-Authenticate": "Bearer"})
+
+
+class WorkRoute(APIRoute):
+    """A route whose request needs a worker: what can be refused before its body is read is refused here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, within a `Job` and with a limited body."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            service = service_of(request)
+            require_token(request, await _BEARER(request))
+            if self.body_field is None:
+                return await handle(request)
+            is_form = isinstance(self.body_field.field_info, params.Form)
+            _require_content_type(request, _FORM if is_form else "application/json")
+            async with service.job() as job:
+                request.state.job = job
+                most = service.config.limits.body_bytes if is_form else _JSON_BYTES
+                _require_length(request, most)
+                receive = _limited(request.receive, job, most_bytes=most, body_s=service.config.limits.body_s)
+                return await handle(Request(request.scope, receive))
+
+        return guarded
+
+
+def _require_content_type(request: Request, expected: str) -> None:
+    found = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if found != expected:
+        raise Problem("not-a-photo", f"Content-Type: expected {expected}, found {found[:80] or 'none'}")
+
+
+def _require_length(request: Request, most_bytes: int) -> None:
+    """Refuse a body that says itself that it is too large; the HTTP parser lets only digits through."""
+    if int(request.headers.get("content-length", "0")) > most_bytes:
+        raise _too_large(most_bytes)
+
+
+def _too_large(most_bytes: int) -> Problem:
+    return Problem("too-large", f"body: expected at most {most_bytes / 1e6:g} MB, found more")
+
+
+def _limited(receive: Receive, job: Job, *, most_bytes: int, body_s: float) -> Receive:
+    """`receive` for a body of at most so many bytes that is there in time. Raises Problem (413, 408)."""
+    found, end = 0, asyncio.get_running_loop().time() + body_s
+
+    async def limited() -> Message:
+        nonlocal found
+        try:
+            async with asyncio.timeout_at(end if job.is_uploading else None):
+                message = await receive()
+        except TimeoutError as error:
+            detail = f"body: expected all of it within {body_s:g} s, found {found} bytes"
+            raise Problem("slow-body", detail, headers={"Connection": "close"}) from error
+        found += len(message.get("body", b""))
+        if found > most_bytes:
+            raise _too_large(most_bytes)
+        if not message.get("more_body", False):
+            job.upload_done()
+        return message
+
+    return limited
+
+
+def _job_of(request: Request) -> Job:
+    found: Job = request.state.job
+    return found
+
+
+async def _require_single_fields(request: Request) -> None:
+    """Refuse a form with two values for one field, of which the framework would take the last."""
+    for name, count in Counter(name for name, _ in (await request.form()).multi_items()).items():
+        if count > 1:
+            raise Problem("refused", f"form: expected one field {name[:80]!r}, found {count}")
+
+
+CurrentJob = Annotated[Job, Depends(_job_of)]
+Accept = Annotated[Accepted, Depends(accepted_by)]
+_EXAMPLES: Any = {
+    "wide open": {"value": {"lens": {"blur": "4%"}}},
+    "pulled focus": {"value": {"lens": {"focus": "d=0.2"}, "output": {"format": "png"}}},
+}
+RenderSettings = Annotated[SceneRender, Body(openapi_examples=_EXAMPLES)]
+SceneId = Annotated[str, Path(alias="id", description="From /v1/analyze.", min_length=1)]
+_OF_WORK = ("bad-request", "slow-body", "too-large", "not-a-photo", "refused", "worker-died", "busy",
+            "timed-out")  # fmt: skip
+work_routes = APIRouter(prefix="/v1", route_class=WorkRoute)
+info_routes = APIRouter(tags=["state"])
+state_routes = APIRouter(tags=["state"])
+
+
+@work_routes.post(
+    "/render",
+    tags=["render"],
+    response_class=Response,
+    responses={200: results.DOCUMENTED, **documented(*_OF_WORK, "not-acceptable")},
+    dependencies=[Depends(_require_single_fields)],
+    openapi_extra=openapi_of(RenderForm),
+    form_limits=FORM_LIMITS,
+    operation_id="render",
+)
+async def render(
+    request: Request, job: CurrentJob, accepted: Accept, form: Annotated[RenderForm, Form(media_type=_FORM)]
+) -> Response:
+    """Render a photo as a fast lens would have taken it.
+
+    The answer is the image; with `Accept: multipart/form-data` it is a report (JSON), the image, matte and disparity.
+    """
+    uploaded = uploads.save(form, job.folder)
+    word = format_of(form.output.format, accepted, uploaded.photo_format)
+    result = _result(job, word, form.lens, form.output, accepted)
+    source = uploaded.source(form.maps, service_of(request).config)
+    report = await job.run(request, work.render_photo, source, result)
+    return results.response(result.folder / result.out, word, report, parts=accepted.parts)
+
+
+@work_routes.post(
+    "/analyze",
+    tags=["scenes"],
+    status_code=201,
+    responses={
+        201: {"headers": {"Location": {"description": "Where to render it.", "schema": {"type": "string"}}}},
+        **documented(*_OF_WORK),
+    },
+    dependencies=[Depends(_require_single_fields)],
+    openapi_extra=openapi_of(AnalyzeForm),
+    form_limits=FORM_LIMITS,
+    operation_id="analyze",
+)
+async def analyze(
+    request: Request, response: Response, job: CurrentJob, form: Annotated[AnalyzeForm, Form(media_type=_FORM)]
+) -> Analysis:
+    """Understand a photo once: matte and disparity. The scene is kept until it was not used for a while."""
+    service, uploaded = service_of(request), uploads.save(form, job.folder)
+    facts = await job.run(request, work.analyze_photo, uploaded.source(form.maps, service.config))
+    kept = {**facts, "photo": uploaded.names["photo"], "format": uploaded.photo_format}
+    scene = service.scenes.add(kept, folder=job.folder)
+    response.headers["Location"] = f"/v1/scenes/{scene.key}/render"
+    return Analysis(id=scene.key, expires_in_s=service.config.scenes.idle_s, **facts)
+
+
+@work_routes.post(
+    "/scenes/{id}/render",
+    tags=["scenes"],
+    response_class=Response,
+    responses={200: results.DOCUMENTED, **documented(*_OF_WORK, "not-acceptable", "no-such-scene")},
+    operation_id="render_scene",
+)
+async def render_scene(
+    request: Request, job: CurrentJob, accepted: Accept, scene_id: SceneId, settings: RenderSettings
+) -> Response:
+    """Render an analysed scene with a lens. Every field may differ from one time to the next."""
+    service = service_of(request)
+    with service.scene(scene_id) as scene:
+        word = format_of(settings.output.format, accepted, scene.value["format"])
+        result = _result(job, word, settings.lens, settings.output, accepted)
+        source = _source_of(scene, service)
+        report = await job.run(request, work.render_scene, scene.key, source, result, scene.value)
+    return results.response(result.folder / result.out, word, report, parts=accepted.parts)
+
+
+@work_routes.delete(
+    "/scenes/{id}",
+    tags=["scenes"],
+    status_code=204,
+    responses=documented("no-such-scene", "refused"),
+    operation_id="remove_scene",
+)
+async def remove_scene(request: Request, scene_id: SceneId) -> Response:
+    """Forget a scene now."""
+    service = service_of(request)
+    with service.scene(scene_id):
+        service.scenes.remove(scene_id)
+    return Response(status_code=204)
+
+
+def _result(job: Job, word: str, lens: Lens, output: Output, accepted: Accepted) -> work.Result:
+    return work.Result(
+        folder=job.folder,
+        out=f"result{results.FORMATS[word][1]}",
+        lens=lens.settings(),
+        output=output.settings(),
+        with_maps=accepted.parts,
+    )
+
+
+def _source_of(scene: Entry[dict[str, Any]], service: Service) -> work.Source:
+    config = service.config
+    return work.Source(
+        folder=scene.folder,
+        photo=scene.value["photo"],
+        matte=f"{work.MATTE}.npy",
+        disparity=f"{work.DISPARITY}.npy",
+        maps=replace(config.maps, depth="auto", matting="auto", filter_disparity=False),  # the kept one is filtered
+        backend=config.backend,
+        max_megapixels=config.limits.megapixels,
+    )
+
+
+def _state(name: str) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that says whether the service is something."""
+    schema = {"type": "object", "required": [name], "properties": {name: {"type": "boolean"}}}
+    content = {"application/json": {"schema": schema}}
+    return {200: {"description": "Yes", "content": content}, 503: {"description": "No", "content": content}}
+
+
+@state_routes.get("/healthz", responses=_state("healthy"), response_class=Response, operation_id="health")
+async def health(request: Request) -> Response:
+    """Whether the service lives; when not, it should be started anew."""
+    good = not service_of(request).broken
+    return JSONResponse({"healthy": good}, 200 if good else 503)
+
+
+@state_routes.get("/readyz", responses=_state("ready"), response_class=Response, operation_id="ready")
+async def ready(request: Request) -> Response:
+    """Whether photos may be sent here: a worker has loaded its models, and all kernels are compiled."""
+    good = service_of(request).ready
+    return JSONResponse({"ready": good}, 200 if good else 503)
+
+
+@info_routes.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    operation_id="metrics",
+)
+async def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    return Response(service_of(request).metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@info_routes.get("/v1/info", operation_id="info")
+async def info(request: Request) -> Info:
+    """What the service is and allows."""
+    config = service_of(request).config
+    return Info(
+        version=__version__,
+        formats_in=results.formats_in(),
+        formats_out=results.formats_out(),
+        most_mb=config.limits.body_mb,
+        most_megapixels=config.limits.megapixels,
+        request_s=config.limits.request_s,
+        workers=config.workers,
+        waiting=config.waiting,
+        scenes=config.scenes.most,
+        scene_idle_s=config.scenes.idle_s,
+        maps={name: getattr(config.maps, name) for name in Maps.model_fields},
+    )
