@@ -81,6 +81,24 @@ def test_beyond_the_queue_there_is_503_with_retry_after_and_those_inside_are_don
     asyncio.run(story())
 
 
+def test_until_it_is_ready_photos_get_503_with_retry_after(tmp_path):
+    async def story():
+        async with serving(tmp_path) as (http, puppet, service):
+            service.ready = False
+            for path in ("/v1/render", "/v1/analyze"):
+                answer = await http.post(path, files={"photo": ("a", photo_bytes())})
+                assert (answer.status_code, answer.json()["type"]) == (503, "/problems/starting")
+                assert int(answer.headers["retry-after"]) >= 1
+            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get("/readyz")).status_code == 503
+            assert puppet.started == 0
+            service.ready = True
+            puppet.go.set()
+            assert (await post(http)).status_code == 200
+
+    asyncio.run(story())
+
+
 def test_bodies_beyond_the_bound_on_uploads_are_not_kept(tmp_path):
     async def story():
         async with serving(tmp_path, uploads=1, workers=1) as (http, puppet, service):

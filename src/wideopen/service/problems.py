@@ -32,6 +32,7 @@ KINDS = {  # the `type` of a problem: (status, title)
     "worker-died": (500, "The work ended unexpectedly"),
     "bug": (500, "A bug in the service"),
     "busy": (503, "Too many requests"),
+    "starting": (503, "The service is starting"),
     "timed-out": (504, "The work took too long"),
 }
 

@@ -132,7 +132,7 @@ _EXAMPLES: Any = {
 }
 RenderSettings = Annotated[SceneRender, Body(openapi_examples=_EXAMPLES)]
 SceneId = Annotated[str, Path(alias="id", description="From /v1/analyze.", min_length=1)]
-_OF_WORK = ("bad-request", "slow-body", "too-large", "not-a-photo", "refused", "worker-died", "busy",
+_OF_WORK = ("bad-request", "slow-body", "too-large", "not-a-photo", "refused", "worker-died", "busy", "starting",
             "timed-out")  # fmt: skip
 work_routes = APIRouter(prefix="/v1", route_class=WorkRoute)
 info_routes = APIRouter(tags=["state"])

@@ -20,6 +20,8 @@ from wideopen.service.problems import Problem, come_again
 from wideopen.workers import Admission, Entry, ExpiringStore, PoolSize, WarmUp, Workers, ask_to_stop
 
 _EXPIRE_EVERY_S = 5.0
+_START_S = 10
+"""After which to ask again while the service is starting; compiling all kernels takes longer, once a machine."""
 Facts = dict[str, Any]
 
 
@@ -73,8 +75,10 @@ class Service:
     async def job(self) -> AsyncIterator["Job"]:
         """A folder for one request, removed in the end.
 
-        Raises Problem (503) when too many bodies are read; QueueFull.
+        Raises Problem (503) until the service is ready and when too many bodies are read; QueueFull.
         """
+        if not self.ready:
+            raise come_again("starting", "models and kernels are being loaded", _START_S)
         if self._uploads >= self.config.uploads:
             raise come_again("busy", "as many bodies as allowed are being read", self.queue.retry_after_s())
         self.queue.require_room()
