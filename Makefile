@@ -5,16 +5,19 @@ PYTHON ?= python3
 PIP_FLAGS ?=
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+# Test processes; each may use all cores.
+TEST_JOBS ?= auto
 
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs clean
+.PHONY: help demo test test-all docs clean
 
 help:
 	@echo "make demo   install, render a real portrait, and say where the result is (DEMO_ARGS: options of render)"
-	@echo "make test   install, then run ruff, mypy and pytest (PYTEST_ARGS: what to run)"
+	@echo "make test   install, then run ruff, mypy and pytest (PYTEST_ARGS: what to run; TEST_JOBS: processes)"
+	@echo "make test-all  the same, with the slow tests"
 	@echo "make docs   install, then build the documentation into build/site"
 	@echo "make clean  remove the environment, the demo's pictures and all caches"
 
@@ -26,10 +29,13 @@ test: $(VENV)/installed-test
 	@$(BIN)/ruff check .
 	@echo "== ruff format --check"
 	@$(BIN)/ruff format --check .
-	@echo "== mypy"
-	@$(BIN)/mypy
+	@echo "== mypy, while the kernels are compiled"
+	@$(BIN)/python scripts/compile_kernels.py & $(BIN)/mypy && wait $$!
 	@echo "== pytest"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal $(PYTEST_ARGS)
+
+test-all: PYTEST_ARGS += -m ""
+test-all: test
 
 docs: $(VENV)/installed-docs
 	@$(BIN)/python scripts/cli_reference.py

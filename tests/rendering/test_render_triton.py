@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
@@ -74,6 +73,16 @@ def _errors(against, size, aperture, radius, *, cat_eye=0.0, quality="exact", pl
     return [float(thin), float(paper)]
 
 
+def _one_of_each():
+    """Every kernel once, on as few pixels as take it there."""
+    from wideopen.rendering import reference
+    from wideopen.rendering.torch import fft as torch_fft
+
+    yield "exact", _errors(reference, (7, 5), SHAPES[1], 9.0, planes=3)
+    yield "fast", _errors(torch_fft, (3, 40), SHAPES[1], 40.0, quality="fast", planes=3)
+    yield "cat's eye", _errors(torch_fft, (2, 17), SHAPES[2], 5.0, cat_eye=0.8, planes=2)
+
+
 def _small():
     from wideopen.rendering import reference
 
@@ -133,7 +142,7 @@ def _photo(height, width):
 def _photos(qualities, *size):
     """Real sizes: offsets beyond 2^31 bytes, grids of many tiles; the largest blur is 1.5% of the long side."""
     from wideopen.rendering import numba as numba_cpu
-    from wideopen.rendering import triton_gpu
+    from wideopen.rendering import triton as triton_gpu
 
     sheets = _photo(*size)
     lens = {"focus_disparity": 0.8, "radius_px": 0.015 * size[1] / 0.7}
@@ -148,7 +157,9 @@ def _photos(qualities, *size):
         yield quality, [float(thin.max()), float(bent.max())]
 
 
-GROUPS = {"small": _small, "wide": _wide, "pieces": _pieces, "fast": _fast, "cat_eye": _cat_eye}
+SLOW_GROUPS = {"small": _small, "wide": _wide, "pieces": _pieces, "fast": _fast, "cat_eye": _cat_eye}
+GROUPS = {"one_of_each": _one_of_each, **SLOW_GROUPS}
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in SLOW_GROUPS]
 PHOTOS = {
     "2 megapixels": partial(_photos, ("exact", "fast"), 1080, 1920),
     "50 megapixels": partial(_photos, ("fast",), 6120, 8160),
@@ -163,18 +174,12 @@ def _run(*arguments, **environment):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module")
-def interpreted():
-    """Every group's errors, in the making: the interpreter takes one core, so two groups run at a time."""
-    with ThreadPoolExecutor(2) as pool:
-        yield {group: pool.submit(_run, __file__, group, TRITON_INTERPRET="1", OMP_NUM_THREADS="1") for group in GROUPS}
-        pool.shutdown(cancel_futures=True)
-
-
 @needs_triton
-@pytest.mark.parametrize("group", GROUPS)
-def test_interpreted_kernels_equal_the_other_backends(group, interpreted):
-    errors = interpreted[group].result()
+@pytest.mark.parametrize(
+    "group", ["one_of_each", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_GROUPS)]
+)
+def test_interpreted_kernels_equal_the_other_backends(group):
+    errors = _run(__file__, group, TRITON_INTERPRET="1", OMP_NUM_THREADS="1")
     assert errors
     for case, (thin, paper) in errors.items():
         assert thin <= 2e-6, case  # worst seen 6e-7
@@ -192,7 +197,7 @@ def test_kernels_on_the_device_equal_the_other_backends(group, record_property):
 
 
 @needs_triton
-@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("capability", [pytest.param(80, marks=pytest.mark.slow), 90])
 def test_every_kernel_compiles(capability, tmp_path):
     script = (
         "import json; from wideopen.rendering.triton.offline import compile_kernels\n"
@@ -207,7 +212,7 @@ def test_every_kernel_compiles(capability, tmp_path):
     assert {magic for _, _, magic in compiled} == {b"\x7fELF".hex()}
 
 
-def test_what_is_missing_is_said(monkeypatch):
+def test_the_reason_why_triton_cannot_run_is_named(monkeypatch):
     why_not = BACKENDS["triton"].why_not
     monkeypatch.setattr(cuda, "find_spec", {"torch": True}.get)
     assert why_not() == "triton is not installed"
