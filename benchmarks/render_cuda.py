@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from cuda_device import (
     seconds,
 )
 from provenance import ROOT, provenance
-from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.lens import PaperLook, Quality
 from wideopen.rendering import Optics, cuda
 
 LIMIT_S = 0.008  # 4K, 32 planes, thin-lens
@@ -93,10 +94,7 @@ def measure(name: str, runs: int, bytes_per_s: float) -> Iterator[dict[str, Any]
             return triton_gpu.thin_lens_on_gpu(loaded, optics)
 
         def paper(optics: Optics = optics) -> Any:
-            return triton_gpu.paper_on_gpu(
-                photo, disparity, focus_disparity=FOCUS, radius_px=optics.radius_px, planes=PLANES,
-                aperture=Aperture(), constants=PaperLook(), quality=optics.quality,
-            )  # fmt: skip
+            return triton_gpu.paper_on_gpu(photo, disparity, replace(optics, paper=PaperLook()))
 
         if ON_GPU:
             torch.cuda.reset_peak_memory_stats()

@@ -285,17 +285,7 @@ def _render_paper(scene: Scene, optics: Optics, operator) -> F32:  # type: ignor
     """Eqs. (3)-(10), on display-encoded colour as the paper's are; through 16 bits at both ends."""
     encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32)
     encoded /= np.float32(65535)
-    image = operator(
-        encoded,
-        scene.disparity,
-        focus_disparity=optics.focus_disparity,
-        radius_px=optics.radius_px,
-        planes=optics.planes,
-        aperture=optics.aperture,
-        constants=optics.constants,
-        cat_eye=optics.cat_eye,
-        quality=optics.quality,
-    )
+    image = operator(encoded, scene.disparity, optics)
     if scene.has_subject:
         matte = cv2.merge([scene.matte] * 3)  # three times as fast as broadcasting over so few channels
         encoded -= image

@@ -29,12 +29,14 @@ def _paper(encoded, disparity, *, cat_eye, aperture=None, radius_px=7.0):
     return reference.paper(
         encoded,
         disparity,
-        focus_disparity=1.0,
-        radius_px=radius_px,
-        planes=3,
-        aperture=aperture or Aperture(),
-        constants=PaperLook(alpha1=1.0, alpha2=1.0),
-        cat_eye=cat_eye,
+        Optics(
+            focus_disparity=1.0,
+            radius_px=radius_px,
+            planes=3,
+            aperture=aperture or Aperture(),
+            paper=PaperLook(alpha1=1.0, alpha2=1.0),
+            cat_eye=cat_eye,
+        ),
     )
 
 

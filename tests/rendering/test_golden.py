@@ -57,11 +57,13 @@ def _render(look, renderer, separator):
     return renderer.paper(
         rgb,
         disparity,
-        focus_disparity=0.9,
-        radius_px=12.0,
-        planes=12,
-        aperture=Aperture(),
-        constants=PaperLook(alpha1=4.0, alpha2=4.0),
+        Optics(
+            focus_disparity=0.9,
+            radius_px=12.0,
+            planes=12,
+            paper=PaperLook(alpha1=4.0, alpha2=4.0),
+            quality="exact",
+        ),
     )
 
 

@@ -68,15 +68,16 @@ def test_paper_kernel_equals_reference(name, aperture, radius, size):
     rng = np.random.default_rng(4)
     photo, disparity = rng.random((*size, 3), np.float32), rng.random(size, np.float32)
     photo[::2] = 0  # black beside bright: the root would show any rounding
-    settings = {
-        "focus_disparity": 0.6,
-        "radius_px": radius,
-        "planes": 6,
-        "aperture": aperture,
-        "constants": PaperLook(delta=0.3, a1=0.9, b1=0.0, a2=1.1, b2=0.01, alpha1=3.0, alpha2=3.5),
-    }
-    want = reference.paper(photo, disparity, **settings)
-    assert_allclose(BACKENDS[name].load().paper(photo, disparity, **settings), want, rtol=0, atol=3e-6)
+    optics = Optics(
+        focus_disparity=0.6,
+        radius_px=radius,
+        planes=6,
+        aperture=aperture,
+        quality="exact",
+        paper=PaperLook(delta=0.3, a1=0.9, b1=0.0, a2=1.1, b2=0.01, alpha1=3.0, alpha2=3.5),
+    )
+    want = reference.paper(photo, disparity, optics)
+    assert_allclose(BACKENDS[name].load().paper(photo, disparity, optics), want, rtol=0, atol=3e-6)
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -228,19 +229,19 @@ class TestThinLens:
 
 @pytest.mark.parametrize("name", USABLE)
 class TestPaper:
-    def settings(self, **changes):
-        base = {"focus_disparity": 1.0, "radius_px": 8.0, "planes": 8, "aperture": Aperture(), "constants": PaperLook()}
-        return base | changes
+    def optics(self, **changes):
+        base = {"focus_disparity": 1.0, "radius_px": 8.0, "planes": 8, "paper": PaperLook(), "quality": "exact"}
+        return Optics(**(base | changes))
 
     def test_flat_field_stays_flat(self, name):
         flat = np.full((20, 31, 3), 0.42, np.float32)
         disparity = RNG.random((20, 31), np.float32)
-        image = BACKENDS[name].load().paper(flat, disparity, **self.settings())
+        image = BACKENDS[name].load().paper(flat, disparity, self.optics())
         assert_allclose(image, 0.42, rtol=0, atol=1e-5)
 
     def test_radius_zero_is_the_identity(self, name):
         photo, disparity = RNG.random((12, 15, 3), np.float32), RNG.random((12, 15), np.float32)
-        image = BACKENDS[name].load().paper(photo, disparity, **self.settings(radius_px=0.0))
+        image = BACKENDS[name].load().paper(photo, disparity, self.optics(radius_px=0.0))
         assert_allclose(image, photo, rtol=0, atol=2e-6)
 
     def test_larger_exponents_brighten_a_light(self, name):
@@ -249,7 +250,7 @@ class TestPaper:
         disparity = np.zeros((41, 41), np.float32)
         disparity[0] = 1
         shown = [
-            BACKENDS[name].load().paper(photo, disparity, **self.settings(constants=PaperLook(alpha1=e, alpha2=e)))
+            BACKENDS[name].load().paper(photo, disparity, self.optics(paper=PaperLook(alpha1=e, alpha2=e)))
             for e in (1.0, 4.0, 8.0)
         ]
         at = [float(image[20, 26, 0]) for image in shown]

@@ -33,8 +33,8 @@ def _scene(size, seed=0):
 
 
 def _paper(backend, sheets, radius_px, **more):
-    settings = {"focus_disparity": 0.9, "planes": 32, "aperture": ROUND, "constants": PaperLook()} | more
-    return backend.paper(sheets[0].rgb, sheets[0].disparity, radius_px=radius_px, **settings)
+    settings = {"focus_disparity": 0.9, "paper": PaperLook(), "quality": "exact"} | more
+    return backend.paper(sheets[0].rgb, sheets[0].disparity, Optics(radius_px=radius_px, **settings))
 
 
 def _psnr(a, b):

@@ -158,15 +158,8 @@ def test_cat_eye_equals_reference(look):
         )
         got, want = (module.thin_lens(sheets, optics) for module in (torch_fft, reference))
     else:
-        settings = {
-            "focus_disparity": 0.4,
-            "radius_px": 4.2,
-            "planes": 4,
-            "aperture": aperture,
-            "constants": PaperLook(),
-            "cat_eye": 0.8,
-        }
-        got, want = (module.paper(photo, disparity, **settings) for module in (torch_fft, reference))
+        optics = Optics(focus_disparity=0.4, radius_px=4.2, planes=4, aperture=aperture, paper=PaperLook(), cat_eye=0.8)
+        got, want = (module.paper(photo, disparity, optics) for module in (torch_fft, reference))
     assert_allclose(got, want, rtol=0, atol=2e-6)  # worst seen 7e-7
 
 
@@ -193,16 +186,10 @@ def test_black_beside_white_has_no_grain():
     photo[:, 40:] = 1
     photo[:, 32:40] = 1 / 255
     disparity = np.tile(np.linspace(0, 1, 30, dtype=np.float32)[:, None], (1, 64))
-    settings = {
-        "focus_disparity": 1.0,
-        "radius_px": 9.0,
-        "planes": 8,
-        "aperture": Aperture(),
-        "constants": PaperLook(),
-    }
-    got = torch_fft.paper(photo, disparity, **settings)
+    optics = Optics(focus_disparity=1.0, radius_px=9.0, planes=8, paper=PaperLook())
+    got = torch_fft.paper(photo, disparity, optics)
     assert (got[:, :20] == 0).all()
-    assert_allclose(got, reference.paper(photo, disparity, **settings), rtol=0, atol=3e-6)
+    assert_allclose(got, reference.paper(photo, disparity, optics), rtol=0, atol=3e-6)
 
 
 def test_float32_tensors_are_refused():

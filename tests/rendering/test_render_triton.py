@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
@@ -60,16 +61,9 @@ def _errors(against, size, aperture, radius, *, cat_eye=0.0, quality="exact", pl
     photo, disparity = rng.random((*size, 3), np.float32), rng.random(size, np.float32)
     if black:
         photo[::2] = 0  # black beside bright: the root would show any rounding
-    settings = {
-        "focus_disparity": 0.6,
-        "radius_px": radius,
-        "planes": planes - 1,
-        "aperture": aperture,
-        "constants": PaperLook(delta=0.3, a1=0.9, b1=0.0, a2=1.1, b2=0.01, alpha1=3.0, alpha2=3.5),
-        "cat_eye": cat_eye,
-        "quality": quality,
-    }
-    paper = np.abs(triton_gpu.paper(photo, disparity, **settings) - against.paper(photo, disparity, **settings)).max()
+    constants = PaperLook(delta=0.3, a1=0.9, b1=0.0, a2=1.1, b2=0.01, alpha1=3.0, alpha2=3.5)
+    optics = replace(optics, focus_range=0.0, planes=planes - 1, paper=constants)
+    paper = np.abs(triton_gpu.paper(photo, disparity, optics) - against.paper(photo, disparity, optics)).max()
     return [float(thin), float(paper)]
 
 
@@ -146,14 +140,11 @@ def _photos(qualities, *size):
 
     sheets = _photo(*size)
     lens = {"focus_disparity": 0.8, "radius_px": 0.015 * size[1] / 0.7}
-    paper = lens | {"planes": 32, "aperture": SHAPES[0], "constants": PaperLook()}
     floor = sheets[0].rgb, sheets[0].disparity
     for quality in qualities:
-        optics = Optics(**lens, highlights=1.0, quality=quality)
+        optics = Optics(**lens, highlights=1.0, quality=quality, paper=PaperLook())
         thin = np.abs(triton_gpu.thin_lens(sheets, optics) - numba_cpu.thin_lens(sheets, optics))
-        bent = np.abs(
-            triton_gpu.paper(*floor, **paper, quality=quality) - numba_cpu.paper(*floor, **paper, quality=quality)
-        )
+        bent = np.abs(triton_gpu.paper(*floor, optics) - numba_cpu.paper(*floor, optics))
         yield quality, [float(thin.max()), float(bent.max())]
 
 

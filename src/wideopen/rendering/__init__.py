@@ -22,7 +22,7 @@ class Renderer:
     """The operators of one backend, with the signatures of `reference`."""
 
     thin_lens: Any  # (sheets, optics) -> (H, W, 3)
-    paper: Any  # (encoded, disparity, *, ...) -> (H, W, 3)
+    paper: Any  # (encoded, disparity, optics) -> (H, W, 3)
 
 
 def _load_triton() -> Renderer:

@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 
 from wideopen.checks import F32
-from wideopen.lens import Aperture, PaperLook, Quality
 from wideopen.optics import Optics, signed_radius
 from wideopen.rendering.aperture import FieldNodes, Spans, antialiased_spans, binary_spans, field_nodes, kernel
 from wideopen.rendering.planes import (
@@ -69,33 +68,23 @@ def field_scatter(image: F32, spans_of: Callable[[tuple[float, float]], Spans], 
     return out
 
 
-def paper_mpi(
-    encoded: F32,
-    disparity: F32,
-    *,
-    focus_disparity: float,
-    radius_px: float,
-    planes: int,
-    aperture: Aperture,
-    constants: PaperLook,
-    cat_eye: float = 0.0,
-) -> Mpi:
+def paper_mpi(encoded: F32, disparity: F32, optics: Optics) -> Mpi:
     """Eqs. (3)-(5): the MPI of the `paper` look. encoded (H, W, 3) in [0, 1], disparity (H, W)."""
-    mids, extent = paper_planes(disparity, planes)
-    radii = paper_radii(mids, focus_disparity=focus_disparity, radius_px=radius_px, delta=constants.delta)
-    p = constants
+    p = optics.constants
+    mids, extent = paper_planes(disparity, optics.planes)
+    radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     bent = np.maximum(np.float32(p.a1) * encoded + np.float32(p.b1), 0) ** np.float32(p.alpha1)
     inside = np.ones((*disparity.shape, 1), np.float32)
-    nodes = field_nodes(disparity.shape, cat_eye)
+    nodes = field_nodes(disparity.shape, optics.cat_eye)
     rgba = []
     for mid, radius in zip(mids, radii, strict=True):
-        spans_of = partial(binary_spans, aperture, int(radius))
+        spans_of = partial(binary_spans, optics.aperture, int(radius))
         blurred = field_scatter(bent, spans_of, nodes) / field_scatter(inside, spans_of, nodes)
         colour = np.maximum(blurred, 0) ** np.float32(1 / p.alpha2) / np.float32(p.a2) + np.float32(p.b2)  # Eq. (4)
         alpha = paper_alpha(disparity, float(mid), extent)[..., None]  # Eq. (5)
         rgba.append(np.concatenate([colour * alpha, alpha], axis=2))
     stack = np.stack(rgba).astype(np.float32)  # (N, H, W, 4)
-    return Mpi(stack, np.ones(stack.shape[:3], np.float32), np.arange(planes))
+    return Mpi(stack, np.ones(stack.shape[:3], np.float32), np.arange(optics.planes))
 
 
 def paper_radii(mids: F32, *, focus_disparity: float, radius_px: float, delta: float) -> np.ndarray:
@@ -105,31 +94,9 @@ def paper_radii(mids: F32, *, focus_disparity: float, radius_px: float, delta: f
     )
 
 
-def paper(
-    encoded: F32,
-    disparity: F32,
-    *,
-    focus_disparity: float,
-    radius_px: float,
-    planes: int,
-    aperture: Aperture,
-    constants: PaperLook,
-    cat_eye: float = 0.0,
-    quality: Quality = "exact",  # noqa: ARG001  (exact at either; kernels may take short cuts where it is fast)
-) -> F32:
-    """Eqs. (3)-(9): (H, W, 3) display-encoded, before the paste of Eq. (10)."""
-    return composite(
-        paper_mpi(
-            encoded,
-            disparity,
-            focus_disparity=focus_disparity,
-            radius_px=radius_px,
-            planes=planes,
-            aperture=aperture,
-            constants=constants,
-            cat_eye=cat_eye,
-        )
-    )
+def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
+    """Eqs. (3)-(9): (H, W, 3) display-encoded, before the paste of Eq. (10). Exact at either quality."""
+    return composite(paper_mpi(encoded, disparity, optics))
 
 
 def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:

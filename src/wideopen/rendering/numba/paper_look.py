@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 
 from wideopen.checks import F32
-from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, binary_spans, field_nodes
 from wideopen.rendering.numba.spans import (
     MATHS,
@@ -244,24 +244,13 @@ def _pyramid(encoded: F32, bend: Bend, top: int) -> tuple[F32, np.ndarray]:
     return cells, starts
 
 
-def paper(
-    encoded: F32,
-    disparity: F32,
-    *,
-    focus_disparity: float,
-    radius_px: float,
-    planes: int,
-    aperture: Aperture,
-    constants: PaperLook,
-    cat_eye: float = 0.0,
-    quality: Quality = "exact",
-) -> F32:
+def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
     """`reference.paper` on all cores."""
-    p = constants
-    mids, extent = paper_planes(disparity, planes)
-    radii = paper_radii(mids, focus_disparity=focus_disparity, radius_px=radius_px, delta=p.delta)
+    p, aperture = optics.constants, optics.aperture
+    mids, extent = paper_planes(disparity, optics.planes)
+    radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     different, group = np.unique(radii, return_inverse=True)
-    levels = [level_of(r, max(disparity.shape), COARSE_RADIUS) if quality == "fast" else 0 for r in different]
+    levels = [level_of(r, max(disparity.shape), COARSE_RADIUS) if optics.quality == "fast" else 0 for r in different]
 
     def spans_of(g: int, cut: tuple[float, float]) -> Spans:
         if levels[g] == 0:
@@ -274,7 +263,7 @@ def paper(
     tile = [-(-side // count) for side, count in zip(disparity.shape, counts, strict=True)]
     used = [-(-side // length) for side, length in zip(disparity.shape, tile, strict=True)]
     order = np.random.default_rng(0).permutation(used[0] * used[1])
-    rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, cat_eye))
+    rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, optics.cat_eye))
     settings = mids, np.float32(extent), group.astype(np.int64), rows, bend
     result: F32 = _tiles(cells, starts, frozen(disparity), *settings, *tile, order)
     return result

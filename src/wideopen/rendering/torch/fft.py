@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from wideopen.checks import F32, require
-from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.lens import Aperture
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import binary_spans, field_nodes, kernel
 from wideopen.rendering.planes import paper_planes
@@ -349,28 +349,17 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
 
 
 @torch.no_grad()
-def paper(
-    encoded: F32,
-    disparity: F32,
-    *,
-    focus_disparity: float,
-    radius_px: float,
-    planes: int,
-    aperture: Aperture,
-    constants: PaperLook,
-    cat_eye: float = 0.0,
-    quality: Quality = "exact",  # noqa: ARG001  (exact at either)
-) -> F32:
-    """`reference.paper` by FFT."""
-    p = constants
+def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
+    """`reference.paper` by FFT; exact at either quality."""
+    p = optics.constants
     photo = _load(encoded)
     image = paper_tensors(
         photo,
         _load(disparity),
-        focus_disparity=_tensor(focus_disparity, photo),
-        radius_px=_tensor(radius_px, photo),
-        planes=planes,
-        aperture=aperture,
+        focus_disparity=_tensor(optics.focus_disparity, photo),
+        radius_px=_tensor(optics.radius_px, photo),
+        planes=optics.planes,
+        aperture=optics.aperture,
         delta=p.delta,
         a1=p.a1,
         b1=p.b1,
@@ -378,7 +367,7 @@ def paper(
         b2=p.b2,
         alpha1=p.alpha1,
         alpha2=p.alpha2,
-        cat_eye=cat_eye,
+        cat_eye=optics.cat_eye,
     )
     result: F32 = image.float().cpu().numpy()
     return result

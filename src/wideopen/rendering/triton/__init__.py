@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from wideopen.checks import F32
-from wideopen.lens import Aperture, PaperLook, Quality
 from wideopen.optics import Optics
 from wideopen.rendering.triton.paper_look import paper_on_gpu
 from wideopen.rendering.triton.thin_lens_look import GpuSheet, thin_lens_on_gpu
@@ -46,29 +45,8 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     return result
 
 
-def paper(
-    encoded: F32,
-    disparity: F32,
-    *,
-    focus_disparity: float,
-    radius_px: float,
-    planes: int,
-    aperture: Aperture,
-    constants: PaperLook,
-    cat_eye: float = 0.0,
-    quality: Quality = "exact",
-) -> F32:
+def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
     """`reference.paper` on the GPU."""
-    image = paper_on_gpu(
-        _load(encoded),
-        _load(disparity),
-        focus_disparity=focus_disparity,
-        radius_px=radius_px,
-        planes=planes,
-        aperture=aperture,
-        constants=constants,
-        cat_eye=cat_eye,
-        quality=quality,
-    )
+    image = paper_on_gpu(_load(encoded), _load(disparity), optics)
     result: F32 = image.cpu().numpy()
     return result

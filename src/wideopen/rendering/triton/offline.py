@@ -14,7 +14,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
-from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.lens import Quality
 from wideopen.optics import Optics
 from wideopen.rendering.triton import GpuSheet, paper_on_gpu, thin_lens_on_gpu
 
@@ -68,8 +68,5 @@ def compile_kernels(capability: int) -> dict[str, Any]:
                 optics = Optics(focus_disparity=0.4, radius_px=90, quality=quality, cat_eye=cat_eye, highlights=1.0)
                 thin_lens_on_gpu(sheets, optics)
                 thin_lens_on_gpu(sheets[:1], optics)
-                paper_on_gpu(
-                    rgb, maps[0], focus_disparity=0.4, radius_px=90.0, planes=32, aperture=Aperture(),
-                    constants=PaperLook(), quality=quality, cat_eye=cat_eye,
-                )  # fmt: skip
+                paper_on_gpu(rgb, maps[0], optics)
     return {f"{kernel.metadata.name}:{kernel.hash[:8]}": kernel for kernel in found}

@@ -10,7 +10,8 @@ import torch
 import triton
 from torch import Tensor
 
-from wideopen.lens import Aperture, PaperLook, Quality
+from wideopen.lens import PaperLook
+from wideopen.optics import Optics
 from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
 from wideopen.rendering.triton import launch, light_kernels, spread_kernels
@@ -41,27 +42,15 @@ def _bent_sums(bent: Tensor, spans: SpanTable, level: int) -> tuple[Tensor, int]
     return sums, segment
 
 
-def paper_on_gpu(
-    encoded: Tensor,
-    disparity: Tensor,
-    *,
-    focus_disparity: float,
-    radius_px: float,
-    planes: int,
-    aperture: Aperture,
-    constants: PaperLook,
-    cat_eye: float = 0.0,
-    quality: Quality = "exact",
-) -> Tensor:
+def paper_on_gpu(encoded: Tensor, disparity: Tensor, optics: Optics) -> Tensor:
     """`reference.paper` on tensors of the device: (H, W, 3)."""
     height, width = disparity.shape
-    p, device = constants, encoded.device
+    p, planes, device = optics.constants, optics.planes, encoded.device
     mids, extent = paper_planes(torch.stack(torch.aminmax(disparity)).cpu().numpy(), planes)
-    radii = paper_radii(mids, focus_disparity=focus_disparity, radius_px=radius_px, delta=p.delta)
+    radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     different, group = np.unique(radii, return_inverse=True)
-    field, spans = paper_tables(
-        tuple(int(r) for r in different), aperture, cat_eye, quality == "fast", (height, width), str(device)
-    )
+    fast, whole_px = optics.quality == "fast", tuple(int(r) for r in different)
+    field, spans = paper_tables(whole_px, optics.aperture, optics.cat_eye, fast, (height, width), str(device))
     longest = max((2 * r + 3) << (2 * level) for r, level in zip(spans.reaches, spans.levels, strict=True))
     bent, unit = _bent(encoded, p, longest)
     bend = (1 / p.alpha2, p.a2, p.b2)
