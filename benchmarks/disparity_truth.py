@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.fill import nearest_value
+from wideopen.arrays.maps import nearest_value
 from wideopen.checks import F32
 
 RING = 0.03  # "beside the subject" reaches so far from the matte, as a fraction of the long side

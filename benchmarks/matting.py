@@ -126,7 +126,7 @@ def main() -> None:
     import numpy as np
     from skimage import data
 
-    from wideopen.matting.onnx_file import to_onnx
+    from wideopen.matting.engine import to_onnx
 
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder) / "mobile.onnx"

@@ -23,10 +23,10 @@ from provenance import provenance
 from wideopen import Lens, render
 from wideopen.checks import F32
 from wideopen.errors import WideopenError
-from wideopen.evals.figures import finite, means, table
 from wideopen.evals.judge import Measures, Picture, by_others, figures_of, lens_of, open_pair, true_picture
 from wideopen.evals.measures import flip
 from wideopen.evals.pairs import Pair, find_pairs
+from wideopen.evals.report import finite, means, table
 from wideopen.session.open_photo import Opened
 from wideopen.session.presets import read_preset
 from wideopen.session.settings import LensSettings, MapSettings

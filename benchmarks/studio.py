@@ -82,8 +82,8 @@ class Server:
             [sys.executable, "-c", code, str(port)], env=environment, stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
-        said = self.process.stdout.readline()  # the address, that is when a person would open it
-        assert self.url[-6:] in said, said
+        line = self.process.stdout.readline()  # the address: now a person would open it
+        assert self.url[-6:] in line, line
         self.listens_s = time.perf_counter() - self.started
 
     def memory_mb(self) -> float:

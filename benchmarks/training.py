@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from provenance import ROOT, provenance
-from wideopen.train.large_tensors import keep_large_allocations
+from wideopen.train.matting import keep_large_allocations
 
 AHEAD = 4  # batches that each worker makes ahead
 
@@ -67,9 +67,8 @@ def main() -> None:
     from wideopen.evals.matte_pairs import find_pairs
     from wideopen.train.augment import Chances
     from wideopen.train.data import Batches
-    from wideopen.train.photos import load_backgrounds
+    from wideopen.train.photos import load_backgrounds, load_photos
     from wideopen.train.run import Hardware, Schedule, TrainRun
-    from wideopen.train.store import load_photos
     from wideopen.train.trainer import Trainer, make_fabric
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # loaders may still write there

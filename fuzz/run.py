@@ -14,7 +14,7 @@ SECONDS = 60
 
 
 def instrument(atheris: Any) -> None:
-    """Let atheris see which branches our functions take: ours only, since all would take minutes."""
+    """Let atheris see which branches the functions of wideopen take; those of all libraries would take minutes."""
     for name, module in list(sys.modules.items()):
         for function in list(vars(module).values()) if name.startswith("wideopen.") else ():
             if isinstance(function, FunctionType) and function.__module__ == name:

@@ -12,9 +12,8 @@ from skimage import data
 
 from wideopen.matting.find_matte import predict_matte
 from wideopen.train.augment import crop, flat, to_u8, to_unit
-from wideopen.train.foreground import subject_colour
-from wideopen.train.strands.hair import Layer, hair_for, tuft, with_hair
-from wideopen.train.strands.head import find_head
+from wideopen.train.photos import subject_colour
+from wideopen.train.strands.hair import Layer, find_head, hair_for, tuft, with_hair
 
 SIZE, SHOWN = 384, 260  # of a tile when drawn, and in the picture
 HEADS, TUFTS = (26, 23, 30, 31), (6, 9)  # seeds

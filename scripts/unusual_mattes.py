@@ -12,13 +12,12 @@ import cv2
 import numpy as np
 from skimage import data
 
-from wideopen.arrays.resize import resize_map
+from wideopen.arrays.maps import resize_map
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
 from wideopen.train.augment import flat, to_u8, to_unit
-from wideopen.train.foreground import subject_colour
-from wideopen.train.strands.hair import Layer, hair_for, over, with_hair
-from wideopen.train.strands.head import find_head
+from wideopen.train.photos import subject_colour
+from wideopen.train.strands.hair import Layer, find_head, hair_for, over, with_hair
 from wideopen.train.strands.headwear import headwear
 
 TILE, COLUMNS, TITLE = 216, 6, 24  # pixels

@@ -3,7 +3,7 @@
 import numpy as np
 
 from wideopen.arrays import transfer
-from wideopen.arrays.transfer.tables import is_invertible
+from wideopen.arrays.transfer.reference import is_invertible
 from wideopen.color import ADOBE_RGB, SRGB, Encoding, SampledCurve
 from wideopen.files.metadata.icc import BadProfileError, build_profile, parse_profile
 

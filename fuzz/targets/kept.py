@@ -1,4 +1,4 @@
-"""Maps kept in a JPEG: found, damaged and told, or not there; nothing is ever raised."""
+"""Maps kept in a JPEG: found, damaged with a note, or not there; nothing is ever raised."""
 
 import tempfile
 from io import BytesIO
@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from wideopen.files.containers.jpeg import extended_xmp_segments
-from wideopen.files.encode import Attached
 from wideopen.files.refocusable import Keep, in_jpeg, read_kept
 
 FOLDER = Path(tempfile.mkdtemp(prefix="wideopen-fuzz-"))
@@ -17,7 +16,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="wideopen-fuzz-"))
 def seeds():
     """A kept result."""
     ramp = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
-    main, extension = in_jpeg(Attached(), Keep(matte=ramp, disparity=ramp), original=None, result=FOLDER / "a.jpg")
+    main, extension = in_jpeg(None, Keep(matte=ramp, disparity=ramp), original=None, result=FOLDER / "a.jpg")
     out = BytesIO()
     picture = Image.new("RGB", (4, 3))
     picture.save(out, "JPEG", xmp=main, extra=extended_xmp_segments(extension)[1])

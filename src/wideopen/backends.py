@@ -6,6 +6,9 @@ Rule: "auto" takes the first that can run; a name is obeyed or refused, never re
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from wideopen.errors import BackendUnavailable
@@ -20,6 +23,19 @@ class Backend(Generic[T]):
 
     why_not: Callable[[], str | None]
     load: Callable[[], T]
+
+
+def missing(package: str) -> Callable[[], str | None]:
+    """The `why_not` of a backend that needs a package."""
+    return lambda: None if find_spec(package) else f"{package} is not installed"
+
+
+def numba_or_reference(room: str) -> dict[str, Backend[ModuleType]]:
+    """Backends of an operator that is written twice: the modules `numba_cpu` and `reference` of the package `room`."""
+    return {
+        "numba": Backend(missing("numba"), lambda: import_module(f"{room}.numba_cpu")),
+        "reference": Backend(lambda: None, lambda: import_module(f"{room}.reference")),
+    }
 
 
 def require_known(backends: Mapping[str, Backend[T]], name: str) -> None:

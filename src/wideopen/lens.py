@@ -61,6 +61,9 @@ class Aperture(Settings):
             self.blades == 0 or 3 <= self.blades <= 16,
             f"blades: expected 0 (disk) or 3 to 16, found {self.blades}",
         )
+        if self.blades == 0:  # a disk looks the same however it is turned
+            object.__setattr__(self, "rotation_deg", 0.0)
+            object.__setattr__(self, "curvature", 0.0)
 
     @classmethod
     def parse(cls, text: str) -> "Aperture":

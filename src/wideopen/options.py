@@ -45,7 +45,8 @@ class Slider:
     step: float
     least: float | None = None
     most: float | None = None
-    suffix: str = ""  # what follows the number where the option is text: "%"
+    read: Callable[[Any, int], float] | None = None  # (value, long side in pixels) -> number, where the option is text
+    write: Callable[[float], str] | None = None
     start: float = 0.0  # shown while `instead` is chosen
     instead: Choice | None = None  # values that the slider cannot show
     info: str = ""
@@ -65,7 +66,7 @@ class Option:
     least: float | None = None  # range, both ends included
     most: float | None = None
     above: float | None = None  # lower end, not included
-    words: tuple[str, ...] = ()  # the only texts allowed
+    words: tuple[Any, ...] = ()  # the only values allowed
     text: Text | None = None  # for a value that is no text
     check: Callable[[Any], object] | None = None  # raises InvalidInput
     pattern: str | None = None  # what texts look like, for a schema; `text` and `check` decide
@@ -143,9 +144,10 @@ def option(default: Any = MISSING, *, help: str, **more: Any) -> Any:  # noqa: A
     return field(default=default, metadata={"option": Option(help=help, **more)})
 
 
-def listed(words: tuple[str, ...]) -> str:
+def listed(words: tuple[Any, ...]) -> str:
     """`auto, cpu or cuda`."""
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    *first, last = map(str, words)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 _KNOWN: dict[type, tuple[Option, ...]] = {}

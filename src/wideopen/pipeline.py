@@ -29,10 +29,9 @@ from wideopen.photo import Photo, srgb_u8
 from wideopen.rendering import BACKENDS as RENDERERS
 from wideopen.settings import MapSettings
 from wideopen.sheets import BACKENDS as SEPARATORS
-from wideopen.sheets import Separator
+from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.sheets.rims import Rims
-from wideopen.sheets.sheet import Sheet
 from wideopen.timing import timed
 
 LOG = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ They stand below the pipeline, since `analyze` takes `MapSettings`, and import n
 from dataclasses import dataclass
 
 from wideopen.errors import require
-from wideopen.lens import BLUR_PATTERN, FOCUS_PATTERN, Focus, Focusable, Lens, LensOptions, parse_blur
+from wideopen.lens import BLUR_PATTERN, FOCUS_PATTERN, Focus, Focusable, Lens, LensOptions, parse_blur, plain
 from wideopen.matting.inference import MattingSettings
 from wideopen.options import Choice, Settings, Slider, option, options_of
 
@@ -25,7 +25,15 @@ class LensSettings(LensOptions):
         help="Blur radius at a disparity difference of 1: in pixels (40px) or in percent of the long side (2.5%).",
         check=parse_blur,
         pattern=BLUR_PATTERN,
-        control=Slider(label="Blur", least=0, most=8, step=0.1, suffix="%", info="Radius in % of the long side."),
+        control=Slider(
+            label="Blur",
+            least=0,
+            most=8,
+            step=0.1,
+            info="Radius in % of the long side.",
+            read=lambda text, long_side_px: round(100 * parse_blur(text, long_side_px), 3),
+            write=lambda percent: f"{plain(percent)}%",
+        ),
     )
     focus: str = option(
         "subject",
@@ -102,6 +110,6 @@ class OutputSettings(Settings):
         help="Compression quality of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: the photo's, or 95.",
     )
     output_bits: int | None = option(
-        None, help="Bits per channel: 8, 10, 16 or 32 (floating point). Default: the photo's."
+        None, words=(8, 10, 16, 32), help="Bits per channel: 8, 10, 16 or 32 (floating point). Default: the photo's."
     )
     keep_depth: bool = option(False, help="Store matte and disparity with the result, to refocus it later.")

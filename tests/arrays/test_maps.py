@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.arrays.fill import fill_holes, nearest_value
-from wideopen.arrays.guided import guided_filter
-from wideopen.arrays.resize import resize_map, work_size
+from wideopen.arrays.maps import fill_holes, guided_filter, nearest_value, resize_map, work_size
 from wideopen.disparity import (
     filter_along_matte,
     from_depth_m,

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen.arrays import transfer
-from wideopen.arrays.transfer import tables
+from wideopen.arrays.transfer import reference
 from wideopen.color import (
     ADOBE_RGB,
     DISPLAY_P3,
@@ -37,11 +37,11 @@ def every_code(bit_depth):
     """Return (1, 3 * 2**bit_depth, 3): each code in each channel, channels not alike."""
     codes = np.arange(2**bit_depth)
     columns = [np.roll(codes, shift) for shift in (0, 1, 5)]
-    return np.stack(columns, axis=-1)[None].astype(tables.code_type(bit_depth))
+    return np.stack(columns, axis=-1)[None].astype(reference.code_type(bit_depth))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("bit_depth", tables.BIT_DEPTHS)
+@pytest.mark.parametrize("bit_depth", reference.BIT_DEPTHS)
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.name)
 def test_every_code_survives_decoding_and_encoding(encoding, bit_depth, backend):
     codes = every_code(bit_depth)
@@ -52,7 +52,7 @@ def test_every_code_survives_decoding_and_encoding(encoding, bit_depth, backend)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.name)
-@pytest.mark.parametrize("bit_depth", tables.BIT_DEPTHS)
+@pytest.mark.parametrize("bit_depth", reference.BIT_DEPTHS)
 def test_decoding_is_the_curve(encoding, bit_depth):
     codes = every_code(bit_depth)
     light = transfer.decode(codes, encoding, bit_depth=bit_depth)
@@ -61,7 +61,7 @@ def test_decoding_is_the_curve(encoding, bit_depth):
         assert_allclose(light[..., c], exact, rtol=6e-8, atol=0)  # float32 rounding
 
 
-@pytest.mark.parametrize("bit_depth", tables.BIT_DEPTHS)
+@pytest.mark.parametrize("bit_depth", reference.BIT_DEPTHS)
 def test_encoding_is_the_srgb_formula_rounded(bit_depth):
     light = RNG.random((100, 100, 3), np.float32)
     scaled = srgb_encode(light) * (2**bit_depth - 1)
@@ -69,10 +69,10 @@ def test_encoding_is_the_srgb_formula_rounded(bit_depth):
     assert np.abs(got - scaled).max() <= 0.5 + 1e-9
 
 
-@pytest.mark.parametrize("bit_depth", tables.BIT_DEPTHS)
+@pytest.mark.parametrize("bit_depth", reference.BIT_DEPTHS)
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.name)
 def test_backends_agree_on_both_sides_of_every_threshold(encoding, bit_depth):
-    edges = tables.thresholds(encoding, bit_depth).T  # (codes - 1, 3)
+    edges = reference.thresholds(encoding, bit_depth).T  # (codes - 1, 3)
     below = np.nextafter(edges, np.float32(-1))
     above = np.nextafter(edges, np.float32(2))
     light = np.stack([below, edges, above])
@@ -85,7 +85,7 @@ def test_backends_agree_on_both_sides_of_every_threshold(encoding, bit_depth):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_light_outside_the_range_clips(backend):
     light = np.array([-1e30, -1, -0.0, 0, 1e-42, 1e-12, 1, 1.5, 1e30], np.float32).reshape(1, 3, 3)
-    for bit_depth in tables.BIT_DEPTHS:
+    for bit_depth in reference.BIT_DEPTHS:
         got = transfer.encode(light, SRGB, bit_depth=bit_depth, backend=backend)
         assert_array_equal(got.ravel(), np.array([0] * 6 + [2**bit_depth - 1] * 3))
 
@@ -104,8 +104,8 @@ def test_sizes_and_memory_order_do_not_matter(size, backend):
 
 def test_a_flat_piece_of_curve_is_not_invertible():
     flat = Encoding("flat", (SampledCurve((0.0, 0.0, 0.5, 1.0)),) * 3, SRGB.to_srgb)
-    assert not tables.is_invertible(flat)
-    assert all(tables.is_invertible(encoding) for encoding in ENCODINGS)
+    assert not reference.is_invertible(flat)
+    assert all(reference.is_invertible(encoding) for encoding in ENCODINGS)
 
 
 @pytest.mark.parametrize(

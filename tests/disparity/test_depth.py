@@ -13,9 +13,16 @@ from safetensors.torch import load_file, save_file
 
 from tiny_depth import ARCHITECTURES, save_tiny
 from wideopen.disparity.nets import hub
-from wideopen.disparity.nets.predict import meaning, predict_depth
-from wideopen.disparity.nets.prepare import Prepared, cut_border, input_of, network_size, prepare
-from wideopen.disparity.nets.rows import DEFAULT, INPUTS, ROWS, Input
+from wideopen.disparity.nets.models import DEFAULT, INPUTS, ROWS, Input
+from wideopen.disparity.nets.predict import (
+    Prepared,
+    cut_border,
+    input_of,
+    meaning,
+    network_size,
+    predict_depth,
+    prepare,
+)
 from wideopen.errors import InvalidInput, WeightsError
 
 RNG = np.random.default_rng(2)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 from wideopen.color import DISPLAY_P3, SRGB, srgb_encode
 from wideopen.errors import InvalidInput
-from wideopen.evals import align, measures
+from wideopen.evals import measures
 
 RNG = np.random.default_rng(5)
 
@@ -82,7 +82,7 @@ def test_fit_finds_shift_and_gain(shift):
     matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)  # moved(x + shift) = truth(x)
     moved = cv2.warpAffine(truth, matrix, (120, 90), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     gain = np.array([0.8, 0.9, 1.1], np.float32)
-    fit = align.fit(moved / gain, truth)
+    fit = measures.fit(moved / gain, truth)
     assert_allclose(fit.shift_px, shift, rtol=0, atol=0.06)  # worst seen 0.047; OpenCV moves by 1/32 of a pixel
     assert_allclose(fit.gain, gain, rtol=0, atol=5e-3)
     assert_allclose(fit.picture, truth[fit.window], rtol=0, atol=0.02)
@@ -94,9 +94,9 @@ def test_gain_is_not_led_by_lights_that_the_picture_lacks():
     truth[:20] = 0.95
     dim = truth.copy()
     dim[:20] = 0.5
-    assert_allclose(align.find_gain(dim, truth), [1, 1, 1], rtol=0, atol=1e-6)
+    assert_allclose(measures.find_gain(dim, truth), [1, 1, 1], rtol=0, atol=1e-6)
 
 
 def test_another_picture_is_no_shift():
     with pytest.raises(InvalidInput, match="align: expected"):
-        align.fit(picture(), picture(sigma=8)[::-1])
+        measures.fit(picture(), picture(sigma=8)[::-1])

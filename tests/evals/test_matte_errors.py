@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput
-from wideopen.evals.matte_errors import SIGMA, THETA, connectivity, errors, gradient_magnitude
-from wideopen.matting.transition import transition
+from wideopen.evals.mattes import SIGMA, THETA, connectivity, errors, gradient_magnitude
+from wideopen.matting.clean import transition
 
 SIZES = [(1, 1), (7, 5), (16, 16), (9, 30)]
 RNG = np.random.default_rng(0)

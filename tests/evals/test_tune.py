@@ -9,10 +9,10 @@ from PIL import Image
 from tiny_pairs import make_pairs
 from wideopen import PaperLook
 from wideopen.errors import InvalidInput
+from wideopen.evals import tune_space as space
 from wideopen.evals.pairs import find_pairs
-from wideopen.evals.tune import space
-from wideopen.evals.tune.objective import parse_weights, prepare, score
-from wideopen.evals.tune.study import Search, tune
+from wideopen.evals.tune import Search, tune
+from wideopen.evals.tune_space import parse_weights, prepare, score
 from wideopen.session.presets import parse_preset, read_preset
 from wideopen.session.settings import LensSettings
 

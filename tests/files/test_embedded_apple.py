@@ -86,7 +86,7 @@ def test_semantic_mattes(name):
     assert (found.depth, found.portrait_matte, found.ignored) == (None, None, ())
 
 
-def test_metres_are_told_from_disparity():
+def test_metres_and_disparity_are_distinguished():
     depth = one_depth(disparity_xmp(0.25, 2.0, AuxiliaryImageType="depth")).depth
     assert (depth.kind, depth.name) == ("depth_m", "HEIC auxiliary depth")
     assert_allclose(depth.values, 0.25 + CODES / 255 * 1.75, rtol=0, atol=1e-6)
@@ -314,7 +314,7 @@ def test_a_directory_that_names_a_picture_again_and_again(monkeypatch):
     assert len(decoded) == 1
 
 
-def test_coloured_pictures_and_pngs_are_no_depth():
+def test_coloured_pictures_are_refused_as_depth():
     found = appended(with_packet(smooth(24, 32), disparity_xmp()))
     assert found.depth is None
     assert found.ignored == ("JPEG picture 2: expected a grey picture, found colours",)
@@ -329,7 +329,7 @@ def test_a_huge_part_is_refused_before_it_is_decoded():
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"\xff\xd8\xff\xe1\0\2", photo()[:30], png(CODES), b"RIFF"])
-def test_what_holds_nothing(data):
+def test_files_without_parts_give_an_empty_result(data):
     found = embedded_in(data)
     assert (found.depth, found.portrait_matte, found.semantic) == (None, None, {})
 
@@ -345,7 +345,7 @@ def test_files_are_read_by_content(tmp_path):
     assert read_embedded(path).depth is not None
 
 
-def test_the_kind_is_told_by_properties_as_attributes_too():
+def test_the_kind_may_be_stored_as_an_attribute():
     attributes = 'a:AuxiliaryImageType="disparity" a:FloatMinValue="1" a:FloatMaxValue="3"'
     depth = one_depth(xmp(attributes, namespaces=f'xmlns:a="{APDI}"')).depth
     assert (depth.kind, depth.values.max()) == ("disparity", 3)

@@ -96,7 +96,7 @@ def test_the_map_turns_with_the_photo(orientation):
     assert_allclose(values, np.rot90(1 / DEPTH_INVERSE, {3: 2, 6: -1}[orientation]), rtol=0, atol=1e-6)
 
 
-def test_no_confidence_is_unknown():
+def test_depth_without_confidence_is_nan():
     confidence = np.where(CODES > 200, 0, 90).astype(np.uint8)
     text = base64.b64encode(png(confidence)).decode()
     values = values_of(gdepth(png(CODES), Confidence=text), "disparity")
@@ -142,7 +142,7 @@ def test_ranges_that_cannot_be_are_refused(fields, message):
         (png(slope(24, 40)), "expected the aspect of the photo, 64 x 48, found 40 x 24"),
     ],
 )
-def test_pictures_that_are_none_are_refused(picture, message):
+def test_invalid_pictures_are_refused(picture, message):
     assert message in refused(gdepth(picture))
 
 
@@ -190,7 +190,7 @@ def test_extended_xmp_that_lies_is_refused(spoil, message):
     assert found.ignored[1] == "GDepth: its properties without their data"
 
 
-def test_a_packet_that_names_no_readable_extension():
+def test_a_packet_whose_extension_is_missing_or_unreadable():
     packet = xmp('GDepth:Near="1" xmpNote:HasExtendedXMP="Ω"', namespaces=SPACE)
     assert "found none of it" in embedded_in(with_xmp(photo(), packet, GUID.encode() + bytes(20))).ignored[0]
 
@@ -223,7 +223,7 @@ def test_document_types_are_refused(prologue):
         (b"<x><y></x>", "XMP: unreadable"),
     ],
 )
-def test_xmp_that_is_no_xmp(packet, message):
+def test_invalid_xmp_is_refused(packet, message):
     from wideopen.errors import InvalidInput
     from wideopen.files.metadata.xmp import parse_xmp
 
@@ -267,7 +267,7 @@ def test_dynamic_depth_in_diopters_and_without_units():
     assert "expected Near and Far above 0 for RangeInverse" in refused(bad)
 
 
-def test_dynamic_depth_names_what_is_no_depth():
+def test_dynamic_depth_lists_other_items():
     found = embedded_in(dynamic_depth(png(CODES), ItemSemantic="Segmentation"))
     assert found.depth is None
     assert found.others == ("Dynamic Depth segmentation: not a depth map",)

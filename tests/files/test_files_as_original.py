@@ -77,7 +77,7 @@ def test_originals_of_one_or_four_colours_give_a_result_of_three(tmp_path, rng, 
     assert chroma == 0
 
 
-def test_tables_that_are_none_fall_back_to_the_default(tmp_path, rng):
+def test_invalid_quantisation_tables_fall_back_to_the_default(tmp_path, rng):
     data = bytearray(save(tmp_path / "a.jpg", detailed(rng), quality=80).read_bytes())
     at = data.index(b"\xff\xdb")
     data[at + 4] = 3  # the first table says it is the fourth
@@ -93,7 +93,7 @@ def test_tables_that_are_none_fall_back_to_the_default(tmp_path, rng):
 
 # Codes by which a JPEG coded again differs: the mean, and the share that differs by more than 2.
 @pytest.mark.parametrize(("quality", "chroma", "mean", "share"), [(95, 0, 0.6, 0.02), (80, 2, 0.6, 0.05)])
-def test_what_is_untouched_stays_within_the_codec_s_own_error(tmp_path, rng, quality, chroma, mean, share):
+def test_untouched_pixels_stay_within_the_codecs_own_error(tmp_path, rng, quality, chroma, mean, share):
     codes = detailed(rng, (96, 128))
     photo = read(save(tmp_path / "a.jpg", codes, quality=quality, subsampling=chroma))
     first = srgb_u8(photo).astype(int)
@@ -177,7 +177,7 @@ def test_the_thumbnail_is_of_the_result(tmp_path, rng):
     assert len(read(write(tmp_path / "b.jpg", again.rgb, like=again)).metadata.exif) == len(again.metadata.exif)
 
 
-def test_a_block_without_room_for_a_thumbnail_has_none(tmp_path):
+def test_exif_without_room_for_a_thumbnail_stays_without(tmp_path):
     block = exif_block(1) + bytes(encode.JPEG_EXIF_LIMIT - len(exif_block(1)) - 300)
     like = Photo(rgb=np.zeros((64, 64, 3), np.float32), metadata=Metadata(exif=block))
     with Image.open(write(tmp_path / "a.jpg", like.rgb, like=like)) as image:
@@ -232,7 +232,7 @@ def test_deep_pixels_of_a_big_endian_block_are_right(tmp_path, rng):
     assert_array_equal(tifffile.imread(write(tmp_path / "b.tif", like.rgb, like=floats)), like.rgb)
 
 
-def test_damaged_segments_raise_nothing_else_than_refusals(rng):
+def test_damaged_segments_raise_only_invalid_input(rng):
     out = BytesIO()
     Image.fromarray(smooth(16, 16)).save(out, "JPEG", xmp=b"<x/>")
     guid, parts = jpeg.extended_xmp_segments(b"<x>" + bytes(70000) + b"</x>")

@@ -137,7 +137,7 @@ def test_floats_of_other_sizes(tmp_path, kind):
     assert_array_equal(read(tmp_path / "a.tif").rgb, codes.astype(np.float32))
 
 
-def test_floats_that_are_no_light_are_told(tmp_path):
+def test_negative_and_non_finite_floats_are_noted(tmp_path):
     codes = np.array([[[np.nan, np.inf, -0.5], [1, 2, 3]]], np.float32)
     with OpenEXR.File({"type": OpenEXR.scanlineimage}, {"RGB": codes}) as file:
         file.write(str(tmp_path / "a.exr"))
@@ -345,7 +345,7 @@ def test_damaged_files_of_these_formats_are_one_line(tmp_path, capfd, rng, name)
     assert name != "JPEG XL" or said.err == ""  # LibRaw and OpenEXR cannot be kept from writing to it
 
 
-def test_a_jpeg_xl_whose_end_is_damaged_is_read_and_that_is_told(tmp_path):
+def test_a_jpeg_xl_whose_end_is_damaged_is_read_with_a_note(tmp_path):
     data = imagecodecs.jpegxl_encode(PICTURE, lossless=True, usecontainer=True)
     (tmp_path / "a").write_bytes(data + struct.pack(">I4sI", 40, b"Exif", 0) + bytes(8))
     photo = read(tmp_path / "a")

@@ -41,11 +41,11 @@ def test_big_endian_blocks_are_read():
 
 
 @pytest.mark.parametrize("block", [None, b"", b"Exif\0\0", b"Exif\0\0garbage garbage", b"II*\0"])
-def test_what_is_no_exif_is_none(block):
+def test_invalid_exif_is_dropped(block):
     assert exif_tools.strip_prefix(block) is None
 
 
-def test_damage_is_told_from_a_sound_block():
+def test_damaged_exif_is_recognised():
     good = with_thumbnail(exif_block(6), b"thumbnail")
     assert not exif_tools.is_damaged(good)
     assert not exif_tools.is_damaged(exif_tools.signed(good, "somebody"))

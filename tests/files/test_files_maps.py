@@ -178,7 +178,7 @@ def test_arrays_that_make_no_sense_are_refused(tmp_path, reader, array, message)
 
 
 @pytest.mark.parametrize("reader", [read_disparity, read_depth_m])
-def test_files_that_are_no_arrays_are_refused(tmp_path, reader):
+def test_invalid_npy_files_are_refused(tmp_path, reader):
     path = tmp_path / "a.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     pickled = path.read_bytes()
@@ -196,7 +196,7 @@ def test_files_that_are_no_arrays_are_refused(tmp_path, reader):
         reader(tmp_path / "b.npy", size=SIZE)
 
 
-def test_map_files_that_are_no_pictures_are_refused(tmp_path):
+def test_map_files_that_are_not_pictures_are_refused(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"text")
     with pytest.raises(InvalidInput, match=r"expected a matte .* found another kind of file"):
@@ -228,7 +228,7 @@ def test_maps_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_importing_io_loads_no_decoder():
+def test_importing_files_loads_no_decoder():
     import subprocess
     import sys
 

@@ -53,7 +53,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_is_told_by_its_content_and_decoded(name, tmp_path):
+def test_every_format_is_recognised_by_content_and_decoded(name, tmp_path):
     photo = read(FORMATS[name](tmp_path / "photo.bin"))
     assert photo.metadata.format == name
     assert photo.metadata.notes == ()
@@ -142,7 +142,7 @@ def over_white(rgba):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_transparency_is_laid_over_white_and_told(tmp_path, rng, kind):
+def test_transparency_is_laid_over_white_with_a_note(tmp_path, rng, kind):
     rgba = rng.integers(0, np.iinfo(kind).max + 1, (6, 5, 4), kind)
     cv2.imwrite(str(tmp_path / "a.png"), rgba[..., [2, 1, 0, 3]])
     photo = read(tmp_path / "a.png")
@@ -300,7 +300,7 @@ def test_profiles_with_a_flat_curve_are_converted(tmp_path, kind):
     assert_allclose(photo.rgb, light(codes, FLAT), rtol=0, atol=atol)
 
 
-def test_without_the_library_16_bits_of_a_table_profile_are_told_to_be_8(tmp_path, monkeypatch):
+def test_a_table_profile_is_converted_at_8_bits_without_imagecodecs(tmp_path, monkeypatch):
     monkeypatch.setattr(color_managed, "find_spec", lambda _name: None)
     tifffile.imwrite(tmp_path / "a", PICTURE.astype(np.uint16) * 257, photometric="rgb", iccprofile=build_profile(FLAT))
     photo = read(tmp_path / "a")
@@ -397,7 +397,7 @@ def test_garbage_exif_is_dropped_with_a_note(tmp_path):
     assert photo.metadata.notes == ("EXIF unreadable, dropped",)
 
 
-def test_exif_with_offsets_that_lead_nowhere_is_told_and_the_rest_used(tmp_path):
+def test_exif_with_invalid_offsets_is_noted_and_the_rest_used(tmp_path):
     exif = exif_block(6, size=PICTURE.shape[:2])
     cut = exif[: exif.index(b"Model 7")]
     photo = read(save(tmp_path / "a.jpg", PICTURE, "JPEG", exif=b"Exif\0\0" + cut))
@@ -405,7 +405,7 @@ def test_exif_with_offsets_that_lead_nowhere_is_told_and_the_rest_used(tmp_path)
     assert photo.metadata.notes == ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
 
 
-def test_a_name_that_lies_is_told(tmp_path):
+def test_a_misleading_extension_is_noted(tmp_path):
     photo = read(save(tmp_path / "a.JPG", PICTURE, "PNG"))
     assert_array_equal(srgb_u8(photo), PICTURE)
     assert photo.metadata.notes == ("named .JPG, but PNG inside",)

@@ -65,13 +65,13 @@ def refusal(path, **options):
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "damaged or incomplete AVIF"),
     ],
 )
-def test_what_is_no_photo(tmp_path, content, message):
+def test_files_that_are_not_photos_are_refused(tmp_path, content, message):
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     assert message in refusal(path)
 
 
-def test_what_is_no_file(tmp_path):
+def test_folders_and_missing_files_are_refused(tmp_path):
     assert refusal(tmp_path / "a.jpg") == ": expected a photo, found no such file"
     assert refusal(tmp_path) == ": expected a photo, found a folder"
     os.mkfifo(tmp_path / "pipe")
@@ -79,7 +79,7 @@ def test_what_is_no_file(tmp_path):
     assert "cannot be read" in refusal(tmp_path / ("n" * 300))
 
 
-def test_what_may_not_be_read(tmp_path, monkeypatch):
+def test_unreadable_files_are_refused(tmp_path, monkeypatch):
     def refuse(_self):
         raise PermissionError(13, "Permission denied")
 
@@ -203,7 +203,7 @@ def test_pixels_of_other_kinds_are_refused(tmp_path):
     assert "expected grey or RGB above 8 bits, found SEPARATED" in refusal(path)
 
 
-def test_a_raw_file_that_is_none_inside(tmp_path):
+def test_an_invalid_raw_file_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, PICTURE, photometric="rgb", subfiletype=1)
     assert "damaged or incomplete" in refusal(path)

@@ -189,7 +189,7 @@ def test_a_failing_encoder_leaves_nothing(tmp_path, monkeypatch, extension, erro
     assert kept.read_bytes() == b"old"
 
 
-def test_what_a_format_cannot_hold_is_one_line(tmp_path):
+def test_pictures_that_a_format_cannot_hold_are_refused_in_one_line(tmp_path):
     wide = np.zeros((1, 17000, 3), np.float32)
     with pytest.raises(InvalidInput, match="cannot be written as WebP") as caught:
         write(tmp_path / "a.webp", wide)
@@ -221,7 +221,7 @@ def test_wrong_requests_are_refused_before_the_work(tmp_path, name, options, mes
     assert list(tmp_path.iterdir()) == []
 
 
-def test_light_that_is_no_photo_is_refused(tmp_path):
+def test_invalid_light_is_refused(tmp_path):
     for rgb in (np.zeros((2, 2), np.float32), np.full((2, 2, 3), np.nan, np.float32)):
         with pytest.raises(InvalidInput, match="rgb: expected"):
             write(tmp_path / "a.png", rgb)

@@ -48,7 +48,7 @@ def test_orientation_and_size_are_set_wherever_they_stand():
     assert xmp_tools.resized(attributes, (20, 30)) == want
 
 
-def test_what_describes_depth_gain_map_and_video_goes_and_the_rest_stays():
+def test_xmp_about_depth_gain_map_and_video_is_removed_and_the_rest_kept():
     after, note = xmp_tools.cleaned(PACKET)
     assert note == "XMP about a gain map, depth or video removed: the result has none"
     for gone in (b"GDepth", b"depthmap", b"hdrgm", b"Container", b"Item", b"MotionPhoto", b"HasExtendedXMP"):
@@ -83,7 +83,7 @@ def bomb():
     ],
     ids=["no namespace", "bomb", "bomb in UTF-16", "deep", "no UTF-8", "no XML"],
 )
-def test_what_cannot_or_must_not_be_parsed_is_dropped_quickly(packet):
+def test_xmp_that_cannot_be_parsed_safely_is_dropped_quickly(packet):
     started = time.perf_counter()
     after, note = xmp_tools.cleaned(packet)
     assert time.perf_counter() - started < 2

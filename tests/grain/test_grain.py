@@ -12,8 +12,7 @@ from wideopen import Lens, analyze, render
 from wideopen.arrays.transfer import decode, encode
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.grain import BACKENDS, NO_GRAIN, Grain, reference
-from wideopen.grain.curves import encoded
-from wideopen.grain.estimate import correlation, estimate_grain, taps
+from wideopen.grain.estimate import correlation, encoded, estimate_grain, taps
 from wideopen.grain.left_by_blur import Layer, kept_by_blur, kept_by_paper, kept_by_thin_lens, thin_lens_layers
 from wideopen.lens import Aperture, PaperLook
 from wideopen.rendering import Optics, Sheet

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.arrays.resize import resize_map
+from wideopen.arrays.maps import resize_map
 from wideopen.errors import InvalidInput
 from wideopen.matting.edges import BACKENDS, follow_edges, reference
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from wideopen.matting.edges.specks import TILE_PX, without_specks
+from wideopen.matting.clean import TILE_PX, without_specks
 
 UNIT_PX = 4.0  # a photo four times as wide as what the network saw
 

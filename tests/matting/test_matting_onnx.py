@@ -19,7 +19,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """The shipped network as an ONNX file of two stages."""
-    from wideopen.matting.onnx_file import to_onnx
+    from wideopen.matting.engine import to_onnx
 
     path = tmp_path_factory.mktemp("onnx") / "mobile.onnx"
     path.write_bytes(to_onnx("mobile", 2))
@@ -58,10 +58,10 @@ def test_the_previous_matte_is_an_input_of_the_file(exported):
 
 
 def test_weights_are_converted_when_onnx_is_asked_for(exported, monkeypatch):
-    from wideopen.matting import onnx_file
+    from wideopen.matting import engine
 
     asked = []
-    monkeypatch.setattr(onnx_file, "to_onnx", lambda weights: asked.append(weights) or exported.read_bytes())
+    monkeypatch.setattr(engine, "to_onnx", lambda weights: asked.append(weights) or exported.read_bytes())
     engine = pick_engine("mobile", "onnx")
     assert (asked, type(engine).__name__) == (["mobile"], "OnnxEngine")
     assert engine.config == PRESETS["mobile"]
@@ -103,8 +103,7 @@ def test_an_onnx_file_of_something_else_is_refused(tmp_path, exported):
 
 
 def test_a_missing_package_is_named_with_how_to_install_it(exported, monkeypatch):
-    from wideopen.matting.engine import _onnx_engine
-    from wideopen.matting.onnx_file import to_onnx
+    from wideopen.matting.engine import _onnx_engine, to_onnx
 
     real = builtins.__import__
 

@@ -9,9 +9,8 @@ from wideopen.lens import Lens
 from wideopen.optics import Optics
 from wideopen.pipeline import analyze, render
 from wideopen.settings import MapSettings
-from wideopen.sheets import BACKENDS
+from wideopen.sheets import BACKENDS, Sheet
 from wideopen.sheets.rims import Rims
-from wideopen.sheets.sheet import Sheet
 
 SIZE = 400
 GROUND, SUBJECT = 0.8, 0.1

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.arrays.fill import fill_holes
+from wideopen.arrays.maps import fill_holes
 from wideopen.backends import pick
 from wideopen.sheets import BACKENDS, reference
 from wideopen.sheets.prepare import prepare_sheets

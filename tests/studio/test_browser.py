@@ -90,8 +90,8 @@ def server(chromium, tmp_path_factory):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) in (0, 130)
         process.stdout.close()
-    said = (folder / "log").read_text()
-    assert "Traceback" not in said, said
+    log = (folder / "log").read_text()
+    assert "Traceback" not in log, log
     assert [path for path in folder.rglob("*") if path.is_file() and path.name != "log"] == []
 
 
@@ -126,14 +126,14 @@ class Tab:
         self.page = self.context.new_page()
         self.page.set_default_timeout(LONG_MS)
         self.problems = []
-        self.page.on("console", self._said)
+        self.page.on("console", self._noted)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", self._requested)
         self.address = address
         self.page.goto(address)
         self.page.wait_for_selector(".wo[data-ready=yes]")
 
-    def _said(self, message):
+    def _noted(self, message):
         if message.type in ("error", "warning") and "getImageData" not in message.text:  # that is these tests
             self.problems.append(message.text)
 
@@ -343,7 +343,7 @@ def test_at_100_percent_the_full_size_is_shown_pixel_for_pixel(person, tmp_path)
     assert (apart.min() / shown.size) ** 0.5 < 5  # codes; 4.4 is what JPEG makes of so much noise
 
 
-def test_who_waits_sees_the_place_in_the_queue(person, server, tmp_path):
+def test_a_waiting_person_sees_their_place_in_the_queue(person, server, tmp_path):
     one, two = person(), person()
     one.upload(kept_photo(tmp_path / "one.jpg", seed=1))
     one.tab("Save")
@@ -362,9 +362,9 @@ def test_a_bad_file_is_refused_in_words_and_the_photo_stays(person, tmp_path):
     (tmp_path / "notes.png").write_text("no pixels here")
     tab.page.set_input_files(".wo-file", str(tmp_path / "notes.png"))
     tab.page.wait_for_selector(".wo-error", state="visible")
-    said = tab.page.inner_text(".wo-error span")
-    assert said.startswith("notes.png: expected a photo")
-    assert "/" not in said
+    error = tab.page.inner_text(".wo-error span")
+    assert error.startswith("notes.png: expected a photo")
+    assert "/" not in error
     assert "photo.jpg" in tab.page.inner_text(".wo-name")
     tab.set("#wo-blur", 1)
 
@@ -383,7 +383,7 @@ def test_two_people_see_their_own_photos(person, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
-def test_a_photo_comes_in_other_ways(person, tmp_path, way):
+def test_a_photo_can_be_dropped_or_pasted(person, tmp_path, way):
     tab = person()
     data = base64.b64encode(kept_photo(tmp_path / "photo.jpg").read_bytes()).decode()
     script = """([way, data]) => {
@@ -413,7 +413,7 @@ def test_looks_are_saved_and_loaded(person, tmp_path):
     tab = person()
     tab.upload(kept_photo(tmp_path / "photo.jpg"))
     tab.set("#wo-blur", 5)
-    tab.after(lambda: tab.page.locator("#wo-shape input[value='6']").check())
+    tab.after(lambda: tab.page.locator("#wo-blades input[value='6']").check())
     name, data = tab.download(lambda: tab.page.click("#wo-save-look"))
     (tmp_path / name).write_bytes(data)
     tab.set("#wo-blur", 1)

@@ -55,17 +55,17 @@ def opened(studio, tmp_path):
     """The studio, with the photo open in tab "a", and that photo."""
     photo = kept_photo(tmp_path / "photo.jpg")
     upload = shutil.copyfile(photo, tmp_path / "upload")
-    told = done(studio.open_upload("a", FORM, upload, "photo.jpg"))
-    return studio, photo, told
+    shown = done(studio.open_upload("a", FORM, upload, "photo.jpg"))
+    return studio, photo, shown
 
 
-def test_opening_shows_the_photo_its_maps_and_where_they_are_from(opened, tmp_path):
-    _, _, told = opened
-    assert (told["photo"]["width"], told["photo"]["height"]) == (WIDTH, HEIGHT)
-    assert told["photo"]["matte"] == told["photo"]["disparity"] == "kept with the photo"
-    assert set(told["pictures"]) == {"original", "matte", "disparity", "result"}
-    assert {picture(url).shape for url in told["pictures"].values()} == {(HEIGHT, WIDTH, 3)}
-    assert_allclose(picture(told["pictures"]["matte"])[..., 0] / 255, matte(), rtol=0, atol=0.1)
+def test_opening_shows_the_photo_its_maps_and_their_sources(opened, tmp_path):
+    _, _, shown = opened
+    assert (shown["photo"]["width"], shown["photo"]["height"]) == (WIDTH, HEIGHT)
+    assert shown["photo"]["matte"] == shown["photo"]["disparity"] == "kept with the photo"
+    assert set(shown["pictures"]) == {"original", "matte", "disparity", "result"}
+    assert {picture(url).shape for url in shown["pictures"].values()} == {(HEIGHT, WIDTH, 3)}
+    assert_allclose(picture(shown["pictures"]["matte"])[..., 0] / 255, matte(), rtol=0, atol=0.1)
     assert not (tmp_path / "upload").exists()
 
 
@@ -74,12 +74,12 @@ def test_a_download_is_what_the_command_writes(opened, name, tmp_path):
     studio, photo, _ = opened
     studio.focus_at("a", FORM, 0.5, 0.5)
     kind = {"jpg": "As photo", "png": "PNG", "heic": "HEIC"}[name[-4:].strip(".")]
-    told = done(studio.download("a", FORM, kind, None))["download"]
+    shown = done(studio.download("a", FORM, kind, None))["download"]
     command = studio.command("a", FORM, kind, None).split()
     assert command[2] == "photo.jpg"
-    out = tmp_path / told["name"]
+    out = tmp_path / shown["name"]
     assert cli.run(["render", str(photo), *command[3:-1], str(out)]) == 0
-    assert Path(told["path"]).read_bytes() == out.read_bytes()
+    assert Path(shown["path"]).read_bytes() == out.read_bytes()
 
 
 def test_a_photo_in_a_format_that_is_not_written_is_downloaded_as_png(studio, tmp_path):
@@ -93,13 +93,13 @@ def test_a_photo_in_a_format_that_is_not_written_is_downloaded_as_png(studio, tm
     assert Path(download["path"]).read_bytes() == (tmp_path / "photo.bokeh.png").read_bytes()
 
 
-def test_after_repairs_a_download_is_what_the_command_writes_with_the_downloaded_maps(opened, tmp_path, monkeypatch):
+def test_a_repaired_download_is_what_the_command_writes_with_the_downloaded_maps(opened, tmp_path, monkeypatch):
     studio, _, _ = opened
     studio.stroke("a", FORM, ADD)
     studio.stroke("a", FORM, Stroke(kind="nearer", points=((0.2, 0.5),), radius=0.1))
     for kind in ("matte", "disparity"):
-        told = done(studio.download_map("a", kind))["download"]
-        shutil.copyfile(told["path"], tmp_path / told["name"])
+        shown = done(studio.download_map("a", kind))["download"]
+        shutil.copyfile(shown["path"], tmp_path / shown["name"])
     result = done(studio.download("a", FORM, "PNG", None))["download"]
     monkeypatch.chdir(tmp_path)
     assert cli.run(studio.command("a", FORM, "PNG", None).split()[1:]) == 0
@@ -115,7 +115,7 @@ def test_a_repair_changes_the_matte_and_undo_gives_it_back(opened):
     studio, _, first = opened
     painted = studio.stroke("a", FORM, ADD)
     assert painted["strokes"] == 1
-    before, after = (picture(told["pictures"]["matte"])[..., 0].astype(int) for told in (first, painted))
+    before, after = (picture(shown["pictures"]["matte"])[..., 0].astype(int) for shown in (first, painted))
     assert (after - before)[int(0.3 * HEIGHT), int(0.8 * WIDTH)] > 200
     assert abs(after - before)[:, : WIDTH // 2].max() < 8  # JPEG
     undone = studio.undo("a", FORM)
@@ -125,15 +125,15 @@ def test_a_repair_changes_the_matte_and_undo_gives_it_back(opened):
 
 def test_clicking_far_away_makes_the_subject_soft(opened):
     studio, _, first = opened
-    told = studio.focus_at("a", FORM, 0.95, 0.1)
-    assert_allclose((told["focus"]["x"], told["focus"]["y"]), (0.95, 0.1), rtol=0, atol=0.01)
+    shown = studio.focus_at("a", FORM, 0.95, 0.1)
+    assert_allclose((shown["focus"]["x"], shown["focus"]["y"]), (0.95, 0.1), rtol=0, atol=0.01)
 
     def detail(url, rows, columns):
         return picture(url).astype(float)[rows, columns].std(axis=(0, 1)).mean()
 
     subject = slice(70, 110), slice(100, 140)
     corner = slice(2, 40), slice(200, 236)
-    before, after = first["pictures"]["result"], told["pictures"]["result"]
+    before, after = first["pictures"]["result"], shown["pictures"]["result"]
     assert detail(after, *subject) < 0.7 * detail(before, *subject)
     assert detail(after, *corner) > 1.5 * detail(before, *corner)
     again = studio.focus_on_subject("a", FORM)
@@ -170,14 +170,14 @@ def test_a_stale_render_is_not_made(opened):
 def test_the_full_size_is_shown_in_part_and_rendered_once(studio, tmp_path):
     studio.config = replace(studio.config, preview_megapixels=0.01)
     kept_photo(tmp_path / "photo.jpg")
-    told = done(studio.open_file("a", FORM, tmp_path / "photo.jpg"))
-    assert told["photo"]["preview_width"] == 115
-    assert picture(told["pictures"]["result"]).shape == (86, 115, 3)
+    shown = done(studio.open_file("a", FORM, tmp_path / "photo.jpg"))
+    assert shown["photo"]["preview_width"] == 115
+    assert picture(shown["pictures"]["result"]).shape == (86, 115, 3)
     part = done(studio.detail("a", FORM, (0.25, 0.5, 0.5, 0.25)))["detail"]
     assert_allclose(part["box"], (0.25, 0.5, 0.5, 0.25), rtol=0, atol=1e-9)
     full = cv2.imread(done(studio.download("a", FORM, "PNG", None))["download"]["path"])[..., ::-1]
-    wanted = full[90:135, 60:180].astype(int)
-    assert abs(picture(part["picture"]).astype(int) - wanted).mean() < 4  # JPEG
+    expected = full[90:135, 60:180].astype(int)
+    assert abs(picture(part["picture"]).astype(int) - expected).mean() < 4  # JPEG
     rendered = studio.tab("a").detail
     again = done(studio.detail("a", FORM, (0, 0, 0.5, 0.5)))
     assert studio.tab("a").detail is rendered
@@ -191,9 +191,9 @@ def test_uploaded_maps_are_used_and_named_as_such(opened, tmp_path):
     mine = tmp_path / "mine.png"
     cv2.imwrite(str(mine), np.rint(255 * np.roll(matte(), 40, axis=1)).astype(np.uint8))
     upload = shutil.copyfile(mine, tmp_path / "upload.png")
-    told = done(studio.give_map("a", FORM, "matte", upload))
-    assert told["photo"]["matte"] == "uploaded"
-    assert_allclose(picture(told["pictures"]["matte"])[..., 0] / 255, np.roll(matte(), 40, axis=1), rtol=0, atol=0.1)
+    shown = done(studio.give_map("a", FORM, "matte", upload))
+    assert shown["photo"]["matte"] == "uploaded"
+    assert_allclose(picture(shown["pictures"]["matte"])[..., 0] / 255, np.roll(matte(), 40, axis=1), rtol=0, atol=0.1)
     assert "--matte photo.matte.png" in studio.command("a", FORM, "PNG", None)
     wrong = tmp_path / "wrong.png"
     cv2.imwrite(str(wrong), np.zeros((10, 90), np.uint8))
@@ -203,14 +203,14 @@ def test_uploaded_maps_are_used_and_named_as_such(opened, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("notes.jpg", b"these are no pixels", "notes.jpg: expected a photo"),
         ("empty.png", b"", "empty.png: expected a photo"),
         ("cut.jpg", "cut", "cut.jpg"),
     ],
 )
-def test_a_bad_file_is_refused_in_one_line_and_leaves_nothing(studio, tmp_path, name, content, said):
+def test_a_bad_file_is_refused_in_one_line_and_leaves_nothing(studio, tmp_path, name, content, expected):
     if content == "cut":
         whole = kept_photo(tmp_path / "whole.jpg").read_bytes()
         content = whole[: len(whole) // 8]
@@ -218,7 +218,7 @@ def test_a_bad_file_is_refused_in_one_line_and_leaves_nothing(studio, tmp_path, 
     upload.write_bytes(content)
     with pytest.raises(InvalidInput) as caught:
         done(studio.open_upload("a", FORM, upload, name))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert [path for path in studio.tabs.root.rglob("*") if path.is_file()] == []
@@ -253,7 +253,7 @@ def test_the_command_names_the_depth_that_the_server_uses(tmp_path):
     studio.close()
 
 
-def test_the_next_photo_and_the_end_delete_what_was_there(opened, tmp_path):
+def test_the_next_photo_and_the_end_of_a_tab_delete_files(opened, tmp_path):
     studio, _, _ = opened
     first = studio.tab("a").photo.opened.path
     done(studio.open_file("a", FORM, kept_photo(tmp_path / "next.jpg", seed=8)))
@@ -274,7 +274,7 @@ def test_people_do_not_see_each_other(opened, tmp_path):
     assert again["focus"] is None
 
 
-def test_a_preview_is_the_photo_itself_when_small_and_never_larger_than_asked():
+def test_a_preview_is_at_most_as_large_as_asked_and_the_photo_itself_when_small():
     assert preview_size((180, 240), 1.5) == (180, 240)
     for size in ((3000, 4000), (4000, 3000), (1, 9_000_000), (5464, 8192)):
         height, width = preview_size(size, 1.5)
@@ -290,8 +290,8 @@ def test_a_preview_without_blur_is_the_photo():
     scene = prepare(Photo(rgb=rgb), matte(), disparity())
     sharp = render_u8(scene, lens_of(LensSettings(blur="0%"), scene, 0.3))
     assert_array_equal(sharp, np.rint(sharp))
-    wanted = np.asarray(picture_of(rgb))
-    assert abs(sharp.astype(int) - wanted).max() <= 1
+    expected = np.asarray(picture_of(rgb))
+    assert abs(sharp.astype(int) - expected).max() <= 1
 
 
 def picture_of(rgb):

@@ -32,7 +32,7 @@ def test_a_stroke_stops_at_the_edge_that_it_crosses():
     assert middle[SIZE // 2 + 2 :].max() < 0.1  # without snapping it would be 1 up to 0.57
 
 
-def test_where_nothing_tells_inside_from_outside_the_stroke_fades():
+def test_a_stroke_fades_where_inside_and_outside_look_alike():
     _, maps = two_halves()
     painted, _ = paint(np.full((SIZE, SIZE, 3), 0.3, np.float32), maps, stroke())
     middle = painted.matte[SIZE // 2]
@@ -48,7 +48,7 @@ def test_take_is_the_opposite_of_add():
     assert_allclose(taken.matte, 1 - added.matte, rtol=0, atol=1e-6)
 
 
-def test_what_is_added_takes_the_disparity_of_the_subject_beside_it():
+def test_an_added_area_takes_the_disparity_of_the_subject_beside_it():
     rgb, maps = two_halves()
     maps.matte[:, 70:] = 1  # the subject, at 0.6
     painted, _ = paint(rgb, maps, stroke(x=0.42))
@@ -76,7 +76,7 @@ def test_the_same_stroke_at_twice_the_size_covers_the_same_part():
     assert small.mean() > 0.05
 
 
-def test_undo_gives_back_the_very_maps():
+def test_undo_restores_the_maps_exactly():
     rgb, maps = two_halves()
     history = History(10)
     first = history.paint(rgb, maps, stroke())
@@ -84,12 +84,12 @@ def test_undo_gives_back_the_very_maps():
     third = history.paint(rgb, second, stroke("nearer"))
     for expected in (second, first, maps):
         third = history.undo(third)
-        for found, wanted in zip(third, expected, strict=True):
-            assert_array_equal(found, wanted)
+        for found, values in zip(third, expected, strict=True):
+            assert_array_equal(found, values)
     assert_array_equal(history.undo(third).matte, maps.matte)
 
 
-def test_painting_leaves_the_maps_that_came_in_alone():
+def test_painting_leaves_its_input_unchanged():
     rgb, maps = two_halves()
     before = maps.matte.copy()
     paint(rgb, maps, stroke())
@@ -110,7 +110,7 @@ def test_strokes_at_and_beyond_the_border(points, size):
             assert values.max() <= 1
 
 
-def test_no_more_strokes_than_the_limit():
+def test_strokes_beyond_the_limit_are_refused():
     rgb, maps = two_halves()
     history = History(1)
     history.paint(rgb, maps, stroke())
@@ -132,6 +132,6 @@ def test_no_more_strokes_than_the_limit():
         {"kind": "add", "points": "far", "radius": 0.1},
     ],
 )
-def test_what_is_no_stroke_is_refused(data):
+def test_an_invalid_stroke_is_refused(data):
     with pytest.raises(InvalidInput, match="brush"):
         Stroke.from_page(data)

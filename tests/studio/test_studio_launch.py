@@ -42,23 +42,23 @@ def test_the_theme_loads_no_font_from_elsewhere(mounted):
     assert re.findall(r"https?://(?!www.w3.org/)|@import|@font-face", mounted[1]) == []  # w3.org names SVG, unasked
 
 
-def test_uploads_that_are_too_large_are_refused_before_they_are_kept(mounted):
+def test_too_large_uploads_are_refused_before_they_are_stored(mounted):
     assert mounted[2] == "upload 413"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["none.jpg"], "none.jpg: expected a photo, found no such file"),
         (["--port", "70000"], "--port: expected 1 to 65535, found 70000"),
     ],
 )
-def test_bad_arguments_are_refused_in_one_line(arguments, said, capfd):
+def test_bad_arguments_are_refused_in_one_line(arguments, expected, capfd):
     assert cli.run(["studio", *arguments]) == 2
-    assert capfd.readouterr().err == f"wideopen: {said}\n"
+    assert capfd.readouterr().err == f"wideopen: {expected}\n"
 
 
-def test_without_gradio_the_command_says_what_to_install(monkeypatch, capfd):
+def test_the_command_names_the_extra_to_install_without_gradio(monkeypatch, capfd):
     from wideopen.cli import studio
 
     monkeypatch.setattr(studio, "find_spec", lambda _: None)

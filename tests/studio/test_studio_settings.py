@@ -16,9 +16,7 @@ from wideopen.session.results import map_names
 from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.equivalent import command_line, f_number
 from wideopen.studio.settings_form import (
-    GRAINS,
-    LOOKS,
-    SHAPES,
+    PARTS,
     Form,
     form_from,
     form_of,
@@ -27,20 +25,20 @@ from wideopen.studio.settings_form import (
     settings_of,
 )
 
-FORMS = st.builds(
-    Form,
-    blur=st.integers(0, 80).map(lambda n: n / 10),
-    auto_range=st.booleans(),
-    focus_range=st.integers(0, 80).map(lambda n: n / 200),
-    highlights=st.integers(0, 30).map(lambda n: n / 10),
-    cat_eye=st.integers(0, 20).map(lambda n: n / 20),
-    grain_mode=st.sampled_from(GRAINS),
-    grain=st.integers(1, 24).map(lambda n: n / 2),
-    shape=st.sampled_from(list(SHAPES)),
-    rotation=st.integers(0, 90),
-    curvature=st.integers(0, 20).map(lambda n: n / 20),
-    look=st.sampled_from(list(LOOKS)),
-)
+
+def _values(part):
+    """What one control can be set to."""
+    if part.is_box:
+        return st.booleans()
+    if part.words:
+        return st.sampled_from(part.words)
+    least, most = (part.control.least or 0, part.control.most or part.option.most)
+    steps = round((most - least) / part.control.step)
+    first = 1 if part.control.instead and "Off" in part.control.instead.values else 0  # 0 is what Off is
+    return st.integers(first, steps).map(lambda n: round(least + n * part.control.step, 6))
+
+
+FORMS = st.builds(Form, **{part.name: _values(part) for part in PARTS})
 FOCUS = st.sampled_from(["subject", "12,34"])
 
 
@@ -131,7 +129,7 @@ def test_controls_that_are_empty_or_unknown_are_refused():
     assert form_from(tuple(values)) == Form()
     with pytest.raises(InvalidInput, match="blur"):
         form_from((None, *values[1:]))
-    for wrong in ({"look": "Film"}, {"shape": "Star"}, {"grain_mode": "More"}, {"blur": 99.0}, {"cat_eye": 2.0}):
+    for wrong in ({"look": "Film"}, {"blades": "Star"}, {"grain_mode": "More"}, {"blur": 99.0}, {"cat_eye": 2.0}):
         with pytest.raises(InvalidInput):
             settings_of(replace(Form(), **wrong), LensSettings(), "subject")
 

@@ -1,4 +1,4 @@
-"""Photos' files are touched in worker processes only; one that dies, hangs or is not wanted costs that photo."""
+"""Photos' files are touched in worker processes only; a worker that dies or hangs costs one photo."""
 
 import asyncio
 import importlib

@@ -19,8 +19,8 @@ from wideopen.train.board import picture_grid
 from wideopen.train.checkpoint import load_checkpoint
 from wideopen.train.data import Batches
 from wideopen.train.matting import run_training
+from wideopen.train.photos import load_photos
 from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
-from wideopen.train.store import load_photos
 
 
 def square(seed):

@@ -11,10 +11,8 @@ from wideopen.errors import InvalidInput
 from wideopen.train.augment import Chances, Stock, flat, match_scene, sample
 from wideopen.train.photos import Photo
 from wideopen.train.strands.grow import STYLES, grow
-from wideopen.train.strands.hair import Layer, hair_for, over, tuft, with_hair
-from wideopen.train.strands.head import find_head
+from wideopen.train.strands.hair import Layer, draw, find_head, hair_for, over, tuft, with_hair
 from wideopen.train.strands.headwear import headwear
-from wideopen.train.strands.raster import draw
 
 
 def rods(points, width, colour=(1, 1, 1), opacity=1.0):

@@ -13,18 +13,16 @@ from safetensors.torch import save_file
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.evals.matte_pairs import find_pairs
 from wideopen.evals.mattes import Figures, measure
+from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.encoders import build_encoder
-from wideopen.matting.transition import transition
 from wideopen.train import trainer as trainer_module
 from wideopen.train.augment import Chances, Stock, as_taken, random_window, sample
-from wideopen.train.checkpoint import load_checkpoint, save_checkpoint
+from wideopen.train.checkpoint import export_weights, load_checkpoint, save_checkpoint
 from wideopen.train.data import Batches
-from wideopen.train.export import export_weights
-from wideopen.train.foreground import kept_subject_colour, subject_colour
 from wideopen.train.matting import run_training
-from wideopen.train.photos import Photo, load_photo
+from wideopen.train.photos import Photo, kept_subject_colour, load_photo, subject_colour
 from wideopen.train.run import Reports, Schedule, TrainRun
 from wideopen.train.trainer import learning_rate
 
@@ -125,7 +123,7 @@ def test_subject_colour_takes_the_background_out_of_the_edge():
 def test_a_subjects_colour_is_estimated_once(tmp_path, monkeypatch):
     rgb, alpha = disk_photo()
     first = kept_subject_colour(rgb, alpha, tmp_path)
-    monkeypatch.setattr("wideopen.train.foreground.subject_colour", lambda *_: pytest.fail("estimated again"))
+    monkeypatch.setattr("wideopen.train.photos.subject_colour", lambda *_: pytest.fail("estimated again"))
     assert_allclose(kept_subject_colour(rgb, alpha, tmp_path), first, rtol=0, atol=0)
     (kept,) = tmp_path.iterdir()
     monkeypatch.undo()

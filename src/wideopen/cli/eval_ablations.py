@@ -36,7 +36,7 @@ def ablations(
     """Print the figures of both looks with one part left out at a time."""
     from wideopen.checks import require
     from wideopen.evals.ablations import ablate
-    from wideopen.evals.sheet import require_sheet, stacked, write_sheet
+    from wideopen.evals.report import require_sheet, stacked, write_sheet
     from wideopen.session.presets import read_preset
 
     require(1 <= crops <= 20, f"--crops: expected 1 to 20, found {crops}")
@@ -66,7 +66,7 @@ def ablations(
 
 
 def _print(result: "Ablated") -> None:
-    from wideopen.evals.figures import means, table
+    from wideopen.evals.report import means, table
 
     lines = [(name, means(rows.values())) for name, rows in result.figures.items()]
     for line in table(lines, first=f"{len(next(iter(result.figures.values())))} pairs"):
@@ -74,7 +74,7 @@ def _print(result: "Ablated") -> None:
 
 
 def _write(result: "Ablated", csv: Path | None, json: Path | None, *, overwrite: bool) -> None:
-    from wideopen.evals.figures import COLUMNS, finite, means, write_json
+    from wideopen.evals.report import COLUMNS, finite, means, write_json
     from wideopen.files.atomic import atomic_file
 
     if csv is not None:

@@ -49,7 +49,7 @@ def bokeh(
 ) -> int:
     """Print PSNR, PSNR at the subject's edge, SSIM, FLIP and LPIPS against true pictures with bokeh."""
     from wideopen.evals.judge import by_others, by_us
-    from wideopen.evals.sheet import require_sheet
+    from wideopen.evals.report import require_sheet
 
     check_targets([path for path in (csv, json, sheet) if path is not None], overwrite=overwrite)
     if sheet is not None:
@@ -65,7 +65,7 @@ def bokeh(
     _print(judged)
     _write(judged, found, _about(pairs, pred, settings, maps), csv, json, overwrite=overwrite)
     if sheet is not None:
-        from wideopen.evals.sheet import write_sheet
+        from wideopen.evals.report import write_sheet
 
         write_sheet(sheet, picture(), overwrite=overwrite)
         typer.echo(sheet)
@@ -93,7 +93,7 @@ def found_pairs(folder: Path) -> "Found":
 
 def tell_problems(problems: "Any", what: str) -> None:
     """A table on stderr, if there is anything in it."""
-    from wideopen.evals.figures import listed
+    from wideopen.evals.report import listed
 
     rows: list[Problem] = list(problems)
     if rows:
@@ -110,7 +110,7 @@ def _judge(
 
     from wideopen.evals.judge import Measures, Row, aside, judge
     from wideopen.evals.measures import load_lpips, require_flip
-    from wideopen.evals.sheet import Sheet
+    from wideopen.evals.report import Sheet
 
     if flip:
         require_flip()
@@ -127,7 +127,7 @@ def _judge(
 
 
 def _print(judged: "Judged") -> None:
-    from wideopen.evals.figures import means, table
+    from wideopen.evals.report import means, table
 
     lines = [("as they are", means(row.figures for row in judged.rows))]
     fits = [row.aligned for row in judged.rows if row.aligned is not None]
@@ -150,7 +150,7 @@ def _about(pairs: Path, pred: Path | None, settings: LensSettings, maps: MapSett
 def _write(
     judged: "Judged", found: "Found", about: dict[str, Any], csv: Path | None, json: Path | None, *, overwrite: bool
 ) -> None:
-    from wideopen.evals.figures import report, write_csv, write_json
+    from wideopen.evals.report import report, write_csv, write_json
     from wideopen.files.atomic import atomic_file
 
     if csv is not None:

@@ -25,7 +25,7 @@ def matting(
     """Write the matting network as ONNX: any photo size, the previous matte an input (docs/mattes.md)."""
     from wideopen.checks import require
     from wideopen.files.atomic import atomic_file, check_target
-    from wideopen.matting.onnx_file import to_onnx
+    from wideopen.matting.engine import to_onnx
 
     require(out.suffix == ".onnx", f"{out}: expected a name that ends in .onnx, found {out.suffix or 'no extension'}")
     check_target(out, source=Path(matting), overwrite=overwrite)

@@ -27,9 +27,9 @@ def reproduce(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Print Tables 1 to 3 of the paper with its figures, run what the data allow, and name what is missing."""
-    from wideopen.evals.figures import finite, write_json
     from wideopen.evals.judge import Measures
     from wideopen.evals.measures import load_lpips
+    from wideopen.evals.report import finite, write_json
     from wideopen.evals.reproduce import bokeh_table, matting_tables, parse_ablated
 
     check_targets([json] if json is not None else [], overwrite=overwrite)

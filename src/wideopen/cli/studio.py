@@ -9,7 +9,7 @@ import typer
 
 def studio(
     photo: Annotated[Path | None, typer.Argument(help="Photo to open in the page.", show_default=False)] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in your network come.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows others in your network.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
@@ -17,8 +17,9 @@ def studio(
     """Open a page in the browser to play with focus, blur and light. Photos stay on this machine."""
     from wideopen.errors import InvalidInput
 
-    if find_spec("gradio") is None:
-        raise InvalidInput("studio needs gradio, found it not installed; pip install 'wideopen[web]'")
+    for module in ("gradio", "pebble"):
+        if find_spec(module) is None:
+            raise InvalidInput(f"studio needs {module}, found it not installed; pip install 'wideopen[web]'")
     from wideopen.studio.launch import serve
 
     serve(host, port, photo)

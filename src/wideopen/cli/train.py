@@ -71,7 +71,7 @@ def matting(
     resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's last checkpoint.")] = False,
 ) -> None:
     """Train the matting network on photos with true mattes."""
-    from wideopen.train.large_tensors import keep_large_allocations
+    from wideopen.train.matting import keep_large_allocations
 
     keep_large_allocations()
     import logging
@@ -123,7 +123,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a run's averaged weights as a file for `--matting FILE`; prints its SHA-256."""
-    from wideopen.train.export import export_weights
+    from wideopen.train.checkpoint import export_weights
 
     typer.echo(f"{export_weights(checkpoint, out, size=size)}  {out}")
 

@@ -35,9 +35,8 @@ def tune(
 ) -> None:
     """Find the constants of a look with which pictures come closest to the true ones."""
     from wideopen.checks import require
-    from wideopen.evals.tune.history import require_plot, write_history
-    from wideopen.evals.tune.objective import parse_weights
-    from wideopen.evals.tune.study import Search, require_optuna, tune
+    from wideopen.evals.tune import Search, require_optuna, require_plot, tune, write_history
+    from wideopen.evals.tune_space import parse_weights
     from wideopen.session.presets import write_preset
 
     require_optuna(sampler)

@@ -11,7 +11,7 @@ from pathlib import Path
 from wideopen.checks import F32, U8, require
 from wideopen.disparity import planar
 from wideopen.disparity.depth_map import DepthMap, to_disparity
-from wideopen.disparity.nets.rows import DEFAULT, ROWS
+from wideopen.disparity.nets.models import DEFAULT, ROWS
 from wideopen.disparity.upsample import upsample
 from wideopen.errors import InvalidInput
 
@@ -43,8 +43,8 @@ def find_disparity(
     """Disparity of a photo from the source that `depth` names: auto, embedded, planar, or a model.
 
     alpha: the matte (H, W); photo_u8: gives the photo (H, W, 3), sRGB-encoded, should it be needed. embedded: what its
-    file holds, if anything. A model is one of `disparity.nets.rows.ROWS`, a folder or a hub id; its weights must be on
-    disk.
+    file holds, if anything. A model is one of `disparity.nets.models.ROWS`, a folder or a hub id; its weights must be
+    on disk.
     Raises InvalidInput for "embedded" without any, or of another aspect; WeightsError for a model that cannot be used.
     """
     if depth == "planar":

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.fill import fill_holes, nearest_value
-from wideopen.arrays.resize import resize_map, work_size
+from wideopen.arrays.maps import fill_holes, nearest_value, resize_map, work_size
 from wideopen.checks import F32, require_unit_map
 
 HORIZON_DISPARITY = 0.05

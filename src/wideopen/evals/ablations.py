@@ -15,14 +15,13 @@ from wideopen.errors import InvalidInput, WideopenError
 from wideopen.evals.judge import Picture, lens_of, open_pair, true_picture
 from wideopen.evals.measures import Figures, edge_band, measure
 from wideopen.evals.pairs import Pair, Problem
-from wideopen.evals.sheet import labelled, stacked
+from wideopen.evals.report import labelled, stacked
 from wideopen.pipeline import Scene, render
 from wideopen.session.open_photo import Opened
 from wideopen.session.settings import LensSettings, MapSettings
-from wideopen.sheets import BACKENDS, Separator
+from wideopen.sheets import BACKENDS, Separator, Sheet
 from wideopen.sheets.highlights import find_lamps
 from wideopen.sheets.prepare import prepare_sheets
-from wideopen.sheets.sheet import Sheet
 
 PLANES = (4, 8, 16, 32, 64)
 CROP_PX, CROP_SHOWN_PX, COLUMNS = 96, 192, 6

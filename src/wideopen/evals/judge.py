@@ -9,8 +9,7 @@ from pathlib import Path
 from wideopen.checks import F32
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput, WideopenError
-from wideopen.evals import align
-from wideopen.evals.measures import Figures, Measure, displayed, edge_band, flip, measure
+from wideopen.evals.measures import Figures, Measure, displayed, edge_band, fit, flip, measure
 from wideopen.evals.pairs import PICTURES, Pair, Problem
 from wideopen.files import read, read_matte
 from wideopen.lens import Lens
@@ -144,7 +143,7 @@ def figures_of(pair: Pair, picture: Picture, truth: Picture, measures: Measures)
     figures = measure(seen, wanted, band, lpips=measures.lpips)
     if not measures.align:
         return Row(name=pair.name, figures=figures), [(seen, wanted)]
-    fitted = align.fit(picture.rgb, truth.rgb)
+    fitted = fit(picture.rgb, truth.rgb)
     moved, part = displayed(fitted.picture, truth.encoding), wanted[fitted.window]
     again = measure(moved, part, None if band is None else band[fitted.window], lpips=measures.lpips)
     aligned = Aligned(figures=again, shift_px=fitted.shift_px, gain=fitted.gain)

@@ -68,16 +68,16 @@ def remove_leftovers(paths: Iterable[Path]) -> int:
     for path in paths:
         tags[path.parent].add(_tag(path))
     removed = 0
-    for folder, wanted in tags.items():
+    for folder, own in tags.items():
         with suppress(OSError):
-            for file in [file for file in folder.glob(".*.wideopen-tmp") if file.name[1:].split("-")[0] in wanted]:
+            for file in [file for file in folder.glob(".*.wideopen-tmp") if file.name[1:].split("-")[0] in own]:
                 file.unlink()
                 removed += 1
     return removed
 
 
 def _tag(path: Path) -> str:
-    """Begins the temporary name, so that what is left of a killed process can be told from what others write now."""
+    """Begins the temporary name, so that what a killed process has left is not confused with what others write now."""
     return hashlib.blake2s(os.fsencode(path.name), digest_size=6).hexdigest()
 
 

@@ -19,7 +19,11 @@ def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo")
     The size is checked before anything is decoded. Raises InvalidInput, one line, for whatever is
     no readable picture.
     """
-    data = read_bytes(path, expected=expected)
+    return raster_in(read_bytes(path, expected=expected), path, max_megapixels=max_megapixels, expected=expected)
+
+
+def raster_in(data: bytes, path: Path, *, max_megapixels: float, expected: str = "a photo") -> Raster:
+    """`load_raster` for the bytes of the file at `path`."""
     name = sniff(data[:64])
     if name is None:
         raise InvalidInput(f"{path}: expected {expected} ({NAMES}), found another kind of file")

@@ -135,7 +135,7 @@ def _count(image: Image.Image) -> tuple[str, ...]:
 
 
 def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -> Raster:
-    """Return `raster` with the EXIF and XMP of its file, and the orientation that EXIF tells."""
+    """Return `raster` with the EXIF and XMP of its file, and the orientation that EXIF names."""
     body = exif_tools.strip_prefix(exif)
     notes: tuple[str, ...] = ("EXIF unreadable, dropped",) if exif and body is None else ()
     if body is not None and exif_tools.is_damaged(body):

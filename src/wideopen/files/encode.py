@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wideopen.files.containers import jpeg, png, tiff
 from wideopen.files.metadata.exif import ORIENTATION
-from wideopen.photo import JpegCoding
+from wideopen.photo import JpegCoding, Metadata
 
 LOG = logging.getLogger(__name__)
 Pieces: TypeAlias = list[bytes | memoryview]
@@ -30,16 +30,10 @@ _HEIC_PRESET = "ultrafast"  # of x265; 9 MP: 3.7 s, "fast" 7.4 s for 0.1 dB, no 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
-    """What goes into the file besides the pixels."""
+class Attached(Metadata):
+    """What goes into the file besides the pixels; `jpeg` and `chroma` are the original's."""
 
-    exif: bytes | None = None  # from its TIFF header on
-    icc: bytes | None = None
-    xmp: bytes | None = None
     xmp_extension: bytes | None = None  # a second packet, which `xmp` names; only JPEG has it
-    iptc: bytes | None = None
-    jpeg: JpegCoding | None = None  # of the original, for a JPEG result without a quality
-    chroma: str | None = None  # of the original, for HEIC results
     primaries: tuple[float, ...] | None = None  # CIE xy of R, G, B and white, for OpenEXR
 
 
@@ -182,16 +176,16 @@ def _encode_tiff(codes: NDArray[Any], attached: Attached, _quality: int | None) 
 
 
 def _encode_jxl(codes: NDArray[Any], attached: Attached, quality: int | None) -> Pieces:
-    from wideopen.files import jxl
+    from wideopen.files.jxl import encode_jxl
 
     quality = quality or _DEFAULT_QUALITY["JPEG XL"]
-    return jxl.encode_jxl(codes, exif=attached.exif, icc=attached.icc, xmp=attached.xmp, quality=quality)
+    return encode_jxl(codes, exif=attached.exif, icc=attached.icc, xmp=attached.xmp, quality=quality)
 
 
 def _encode_exr(codes: NDArray[Any], attached: Attached, _quality: int | None) -> Pieces:
-    from wideopen.files import exr
+    from wideopen.files.exr import encode_exr
 
-    return exr.encode_exr(codes, primaries=attached.primaries)
+    return encode_exr(codes, primaries=attached.primaries)
 
 
 ENCODERS: dict[str, Callable[[NDArray[Any], Attached, int | None], Pieces]] = {

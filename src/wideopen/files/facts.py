@@ -6,7 +6,7 @@ from typing import Any
 
 from wideopen.errors import InvalidInput
 from wideopen.files.containers import png
-from wideopen.files.decode import load_raster
+from wideopen.files.decode import raster_in
 from wideopen.files.decode_pillow import DECODERS, avif_bits, opened, strict_pillow
 from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.metadata import exif as exif_tools
@@ -32,13 +32,14 @@ class Facts:
 def read_facts(path: str | os.PathLike[str]) -> Facts:
     """Return what the file at `path` says about its picture; InvalidInput for what is no readable photo."""
     file = readable_path(path)
+    data = read_bytes(file, expected="a photo")
     try:
-        facts = facts_in(read_bytes(file, expected="a photo"))
+        facts = facts_in(data)
     except InvalidInput as error:
         raise error if str(file) in str(error) else InvalidInput(f"{file}: {error}") from error
     if facts is not None:
         return facts
-    raster = load_raster(file, max_megapixels=_MAX_MEGAPIXELS)
+    raster = raster_in(data, file, max_megapixels=_MAX_MEGAPIXELS)
     height, width = raster.codes.shape[:2]
     return Facts(
         format=raster.format,

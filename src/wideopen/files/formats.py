@@ -1,4 +1,4 @@
-"""The photo formats we know: told by content when reading, by extension when writing."""
+"""The known photo formats: recognised by content when reading, chosen by extension when writing."""
 
 import os
 from importlib.util import find_spec
@@ -32,18 +32,22 @@ BITS = {  # per channel, what we write; 32 are floats, and so are the 16 of Open
     "JPEG XL": (8, 16),
     "OpenEXR": (16, 32),
 }
-# Formats whose library is not a dependency: the library, and the extra that brings it.
-_EXTRAS = {"JPEG XL": ("OpenImageIO", "jxl"), "OpenEXR": ("OpenEXR", "exr"), "camera raw": ("rawpy", "raw")}
+# Formats whose libraries are no dependencies: the libraries, and the extra that brings them.
+_EXTRAS = {
+    "JPEG XL": (("OpenImageIO", "imagecodecs"), "jxl"),
+    "OpenEXR": (("OpenEXR",), "exr"),
+    "camera raw": (("rawpy",), "raw"),
+}
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR")  # RAF, RW2, ORF; others are TIFF inside
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
 def require_library(name: str) -> None:
-    """Raise InvalidInput, naming the extra, when the library for a format is not installed."""
-    module, extra = _EXTRAS.get(name, (None, None))
-    missing = module is not None and find_spec(module) is None
-    require(not missing, f"{name} files need {module}, found it not installed; pip install 'wideopen[{extra}]'")
+    """Raise InvalidInput, naming the extra, when a library for a format is not installed."""
+    modules, extra = _EXTRAS.get(name, ((), None))
+    missing = next((module for module in modules if find_spec(module) is None), None)
+    require(missing is None, f"{name} files need {missing}, found it not installed; pip install 'wideopen[{extra}]'")
 
 
 def format_of_extension(path: Path) -> str:

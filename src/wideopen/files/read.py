@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, require
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, SRGB_LINEAR, Encoding, for_display
 from wideopen.errors import InvalidInput
-from wideopen.files.decode import load_raster
-from wideopen.files.formats import EXTENSIONS, readable_path
+from wideopen.files.decode import raster_in
+from wideopen.files.formats import EXTENSIONS, read_bytes, readable_path
 from wideopen.files.metadata import exif as exif_tools
 from wideopen.files.metadata import xmp as xmp_tools
 from wideopen.files.metadata.icc import BadProfileError, parse_profile
@@ -27,16 +28,21 @@ _NEGATIVE = 1e-3  # light below 0 that is worth a word
 
 
 def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
-    """Return the photo in the file at `path`, in one of the formats of `files.formats`, told by content.
+    """Return the photo in the file at `path`, in one of the formats of `files.formats`, whatever its name.
 
     The photo comes upright and without alpha (over white). It keeps its own primaries when they are
     known; what had to be converted or dropped is in `metadata.notes`. Floats are linear light, unless
     a profile says otherwise, and may be above 1.
     Raises InvalidInput, one line, for whatever is no readable photo of at most `max_megapixels`.
     """
-    file = readable_path(path)
     require(max_megapixels > 0, f"max_megapixels: expected more than 0, found {max_megapixels:g}")
-    raster = load_raster(file, max_megapixels=max_megapixels)
+    file = readable_path(path)
+    return photo_in(read_bytes(file, expected="a photo"), file, max_megapixels=max_megapixels)
+
+
+def photo_in(data: bytes, file: Path, *, max_megapixels: float = 150) -> Photo:
+    """`read` for the bytes of the file at `file`."""
+    raster = raster_in(data, file, max_megapixels=max_megapixels)
     named = EXTENSIONS.get(file.suffix.lower(), raster.format)
     if named != raster.format:
         raster = replace(raster, notes=(*raster.notes, f"named {file.suffix}, but {raster.format} inside"))
@@ -72,7 +78,7 @@ def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
     if raster.icc is None:
         encoding, notes = _encoding_without_profile(raster)
         return replace(raster, notes=raster.notes + notes), encoding, for_display(encoding)
-    from wideopen.arrays.transfer.tables import is_invertible
+    from wideopen.arrays.transfer.reference import is_invertible
 
     try:
         profile = parse_profile(raster.icc)

@@ -64,8 +64,8 @@ def sidecar_of(result: Path) -> Path:
     return result.with_name(f"{result.name}.depth.tif")
 
 
-def in_jpeg(attached: Attached, keep: Keep, *, original: Path | None, result: Path) -> tuple[bytes, bytes]:
-    """Return (main XMP packet, extended XMP packet) of a JPEG `result` that keeps the maps."""
+def in_jpeg(xmp: bytes | None, keep: Keep, *, original: Path | None, result: Path) -> tuple[bytes, bytes]:
+    """Return (main XMP packet: `xmp` and more, extended XMP packet) of a JPEG `result` that keeps the maps."""
     namespaces = {"GDepth": _GDEPTH, "wideopen": xmp_tools.OURS}
     far_is_white = 65535 - _codes("disparity", keep.disparity)
     extension = xmp_tools.with_description(
@@ -83,7 +83,7 @@ def in_jpeg(attached: Attached, keep: Keep, *, original: Path | None, result: Pa
     }
     values |= {f"wideopen:{name}": text for name, text in _reference(original, result).items()}
     namespaces |= {"xmpNote": xmp_tools.NOTE}
-    main = xmp_tools.with_description(attached.xmp, namespaces, values)
+    main = xmp_tools.with_description(xmp, namespaces, values)
     if len(main) > JPEG_XMP_LIMIT:
         LOG.warning("XMP of %d bytes left out: with the kept maps a JPEG holds %d", len(main), JPEG_XMP_LIMIT)
         main = xmp_tools.with_description(None, namespaces, values)
@@ -95,9 +95,9 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: s
     import tifffile
 
     out = BytesIO()
-    said = json.dumps({"wideopen": 1, "ResultSHA256": digest, **_reference(original, result)})
+    description = json.dumps({"wideopen": 1, "ResultSHA256": digest, **_reference(original, result)})
     with tifffile.TiffWriter(out) as file:
-        for name, values, text in (("disparity", keep.disparity, said), ("matte", keep.matte, "matte")):
+        for name, values, text in (("disparity", keep.disparity, description), ("matte", keep.matte, "matte")):
             file.write(
                 _codes(name, values), photometric="minisblack", compression="zlib", description=text, metadata=None
             )
@@ -113,7 +113,12 @@ def read_kept(path: Path, *, max_megapixels: float = 150, originals: bool = True
     try:
         data = read_bytes(path, expected="a photo")
     except InvalidInput:
-        return None  # told by whoever reads the photo
+        return None  # whoever reads the photo says why
+    return kept_in(data, path, max_megapixels=max_megapixels, originals=originals)
+
+
+def kept_in(data: bytes, path: Path, *, max_megapixels: float = 150, originals: bool = True) -> Kept | None:
+    """`read_kept` for the bytes of the file at `path`."""
     try:
         if sniff(data[:64]) == "JPEG":
             found = _from_jpeg(data, max_megapixels)
@@ -234,14 +239,14 @@ def _from_sidecar(path: Path, max_megapixels: float) -> tuple[Keep, dict[str, st
         return None
     data = read_bytes(path, expected="the maps kept with a result")
     with quiet(), tifffile.TiffFile(BytesIO(data)) as file:
-        said: Any = json.loads(file.pages[0].description)
-        if not isinstance(said, dict) or "wideopen" not in said or len(file.pages) != 2:
+        stated: Any = json.loads(file.pages[0].description)
+        if not isinstance(stated, dict) or "wideopen" not in stated or len(file.pages) != 2:
             raise ValueError(f"{path.name} is not as wideopen writes it")
         for page in file.pages:
             if page.imagewidth * page.imagelength > max_megapixels * 1e6 or page.dtype != np.uint16:
                 raise ValueError(f"a map of {page.imagewidth} x {page.imagelength}, {page.dtype}")
         disparity, matte = (page.asarray() for page in file.pages)
-    return _keep(matte, disparity), {name: text for name, text in said.items() if isinstance(text, str)}
+    return _keep(matte, disparity), {name: text for name, text in stated.items() if isinstance(text, str)}
 
 
 def _keep(matte: NDArray[np.uint16], disparity: NDArray[np.uint16]) -> Keep:

@@ -100,7 +100,7 @@ def _encoded(
         require_unit_map("matte to keep", keep.matte, like=codes)
         require_unit_map("disparity to keep", keep.disparity, like=codes)
     if keep is not None and name == "JPEG":
-        main, extension = in_jpeg(attached, keep, original=_source(like), result=file)
+        main, extension = in_jpeg(attached.xmp, keep, original=_source(like), result=file)
         attached = replace(attached, xmp=main, xmp_extension=extension)
     try:
         if name == "JPEG" and like is not None and like.metadata.exif is not None and attached.exif:

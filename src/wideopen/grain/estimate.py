@@ -1,4 +1,4 @@
-"""How grainy a photo is, from the photo alone.
+"""What grain is, and how grainy a photo is, from the photo alone.
 
 Ours, after the common idea of all such estimators: flat places show the noise, and nothing varies less than it.
 1. Blocks of 8 x 8 pixels on a grid over the photo, display-encoded, without clipped pixels; a plane is taken off each.
@@ -12,16 +12,80 @@ Ours, after the common idea of all such estimators: flat places show the noise, 
 There is no grain where there is no floor (variances that go on rising past the cluster: texture everywhere), where the
 cluster varies too smoothly for noise (a photo without any, slightly unsharp), or below `LEAST_CODES`.
 Blocks without any variation (smoothed by JPEG, or flat in 8 bits) count only where most are like that.
+
+Display-encoded values come from transfer curves as short tables with straight lines between: fractional codes, within
+0.005 8-bit codes of the curve from 0.03 codes on (`arrays.transfer` is exact and returns whole codes).
 """
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
+from wideopen.arrays.transfer.reference import light_of_codes
 from wideopen.checks import F32
 from wideopen.color import Encoding
-from wideopen.grain.curves import encoded
-from wideopen.grain.measured import CODES, NO_GRAIN, Grain
+
+CODES = 255.0
+"""Strengths are told to users in 8-bit codes, and kept as fractions of white."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grain:
+    """Noise of a photo in display-encoded values. Strength: the standard deviation of a channel."""
+
+    strength: F32  # (N,) fraction of white, at the middles of N equal bins of brightness, the mean of the channels
+    size_px: float = 0.0  # sigma of the Gaussian that white noise was smoothed with
+    colour: float = 0.0  # [0, 1]: share of the variance that is not common to the three channels
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.strength.any())
+
+    @property
+    def codes(self) -> float:
+        """Strength at mid grey, 8-bit codes; 0 = none."""
+        middles = (np.arange(len(self.strength)) + 0.5) / len(self.strength)
+        return float(np.interp(0.5, middles, self.strength)) * CODES
+
+    def with_codes(self, codes: float) -> "Grain":
+        """The same grain with another strength at mid grey; without any, fine grey grain alike at every brightness."""
+        if self.codes == 0:
+            return Grain(strength=np.full(1, codes / CODES, np.float32))
+        return replace(self, strength=self.strength * np.float32(codes / self.codes))
+
+
+NO_GRAIN = Grain(strength=np.zeros(1, np.float32))
+
+
+CURVE = 4096
+"""Steps of the tables of a transfer curve: over the root of light to encode, over codes to decode."""
+
+
+@lru_cache(maxsize=8)
+def curve_tables(encoding: Encoding) -> tuple[F32, F32]:
+    """E, D (3, CURVE + 1): encoded values at light (i / CURVE)^2, light at encoded values i / CURVE."""
+    light = light_of_codes(encoding, 16).astype(np.float64)
+    steps = np.linspace(0, 1, CURVE + 1)
+    codes = np.linspace(0, 1, light.shape[1])
+    encode = np.stack([np.interp(steps**2, row, codes) for row in light])
+    decode = np.stack([np.interp(steps, codes, row) for row in light])
+    return encode.astype(np.float32), decode.astype(np.float32)
+
+
+def look_up(table: F32, position: F32) -> F32:
+    """Linear interpolation in `table` at fractional indices, which must lie within it."""
+    index = np.minimum(position.astype(np.int64), len(table) - 2)
+    share = position - index.astype(np.float32)
+    return table[index] + share * (table[index + 1] - table[index])
+
+
+def encoded(rgb: F32, encoding: Encoding) -> F32:
+    """Display-encoded values of linear light (..., 3), in [0, 1]; light outside [0, 1] clips."""
+    encode, _ = curve_tables(encoding)
+    root = np.sqrt(np.clip(rgb, 0, 1)) * np.float32(CURVE)
+    return np.stack([look_up(encode[c], root[..., c]) for c in range(3)], axis=-1)
+
 
 BLOCK = 8
 MOST_BLOCKS = 8192

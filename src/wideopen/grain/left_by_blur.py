@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.resize import resize_map, work_size
+from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.grain.estimate import taps
 from wideopen.lens import Aperture, PaperLook
@@ -21,7 +21,7 @@ from wideopen.optics import Optics, signed_radius
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import paper_alpha, paper_planes
 from wideopen.rendering.reference import paper_radii
-from wideopen.sheets.sheet import Sheet
+from wideopen.sheets import Sheet
 
 ENTRIES = 4096
 RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])

@@ -11,10 +11,8 @@ from numba import njit, prange
 from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
 from wideopen.checks import F32
 from wideopen.color import Encoding
-from wideopen.grain.curves import CURVE, curve_tables
-from wideopen.grain.estimate import taps
+from wideopen.grain.estimate import CURVE, Grain, curve_tables, taps
 from wideopen.grain.left_by_blur import Layer
-from wideopen.grain.measured import Grain
 from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, normal_table
 
 TILE_H, TILE_W = 64, 512

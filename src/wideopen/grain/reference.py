@@ -17,10 +17,8 @@ import numpy as np
 
 from wideopen.checks import F32
 from wideopen.color import Encoding
-from wideopen.grain.curves import CURVE, curve_tables, encoded, look_up
-from wideopen.grain.estimate import taps
+from wideopen.grain.estimate import CURVE, Grain, curve_tables, encoded, look_up, taps
 from wideopen.grain.left_by_blur import Layer
-from wideopen.grain.measured import Grain
 
 FIELDS = (0x9E3779B9, 0x7F4A7C15, 0x1CE4E5B9)
 """Seeds of the three independent fields: what is common to the channels, and two differences of channels."""

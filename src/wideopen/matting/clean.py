@@ -1,8 +1,13 @@
-"""What the network leaves behind, cleaned up: specks far from the subject, holes inside it, false gaps. Ours.
+"""A network's matte cleaned up: specks far from the subject, holes inside it, false gaps, specks along the edge. Ours.
 
-The transition between subject and background is never touched: a loose strand is a speck, and the sky between
+`clean_up` never touches the transition between subject and background: a loose strand is a speck, and the sky between
 two curls a hole, but both lie near the subject's outline. So only what is farther than `NEAR` from it is dropped or
 filled. A false gap is no transition: its outline follows no edge of the photo.
+
+`without_specks` is for mattes that follow the photo's edges (`matting.edges`), which leaves bits of ground whose colour
+the subject has, and holes: a colour model cannot tell a dark stone beside a dark strap from the strap. What is narrower
+than about the network's pixel and unlike all around it is none of the subject's outline, except in hair, which is left
+alone; so a median over `WIDTH` of the network's pixels replaces what differs from it by more than `UNLIKE`.
 """
 
 import cv2
@@ -10,6 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, U8
+
+BAND = 0.012  # half width of the transition around an edge, as a fraction of the long side
+
+Mask = NDArray[np.bool_]
+
+
+def transition(alpha: F32) -> Mask:
+    """Pixels (H, W) within `BAND` of a value that is neither 0 nor 1, nor sure either way."""
+    radius = max(1, round(BAND * max(alpha.shape)))
+    kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
+    sure = (cv2.erode((alpha > 0.95).astype(np.uint8), kernel) > 0) | (
+        cv2.erode((alpha < 0.05).astype(np.uint8), kernel) > 0
+    )
+    return np.asarray(~sure)
+
 
 SPECK = 0.002  # subjects smaller than this share of the photo are dropped
 HOLE = 0.0005  # and so are holes
@@ -66,3 +86,53 @@ def clean_up(alpha: F32, srgb_u8: U8) -> F32:
     alpha = _drop_small(alpha, alpha > FAINT, SPECK, 0.0)
     alpha = _drop_small(alpha, alpha < SOLID, HOLE, 1.0)
     return fill_false_gaps(alpha, srgb_u8)
+
+
+WIDTH = 2.6
+"""Side of the median's window, in the network's pixels."""
+UNLIKE = (12, 28)
+"""Differences from the median, in 1/255: up to the first nothing changes, from the second on the median is taken."""
+TILE_PX = 256
+
+
+def without_specks(matte: F32, firm: F32, unit_px: float) -> F32:
+    """`matte` (H, W) in [0, 1] without specks where `firm` (h, w), in [0, 1], says that no hair is.
+
+    `unit_px`: pixels of `matte` in one of the network's. Its cost follows the area of what is firm transition.
+    """
+    height, width = matte.shape
+    radius = int(WIDTH / 2 * unit_px)
+    if radius < 1:
+        return matte
+    out = matte.copy()
+    down, right = firm.shape[0] / height, firm.shape[1] / width
+    for top in range(0, height, TILE_PX):
+        for left in range(0, width, TILE_PX):
+            y1, x1 = min(top + TILE_PX, height), min(left + TILE_PX, width)
+            rows = slice(max(int(top * down) - 1, 0), int(np.ceil(y1 * down)) + 1)
+            columns = slice(max(int(left * right) - 1, 0), int(np.ceil(x1 * right)) + 1)
+            if firm[rows, columns].max() <= 0:
+                continue
+            share = _window(firm, (top, y1), (left, x1), down, right)
+            out[top:y1, left:x1] += share * _change(matte, (top, y1), (left, x1), radius)
+    return out
+
+
+def _change(matte: F32, ys: tuple[int, int], xs: tuple[int, int], radius: int) -> F32:
+    """What the median adds to a tile, times how sure it is that this is a speck."""
+    y0, x0 = max(ys[0] - radius, 0), max(xs[0] - radius, 0)
+    seen = matte[y0 : ys[1] + radius, x0 : xs[1] + radius]
+    median = cv2.medianBlur(np.round(seen * 255).astype(np.uint8), 2 * radius + 1)
+    tile = np.s_[ys[0] - y0 : ys[1] - y0, xs[0] - x0 : xs[1] - x0]
+    change = median[tile].astype(np.float32) / 255 - seen[tile]
+    low, high = UNLIKE
+    sure = np.clip((np.abs(change) * 255 - low) / (high - low), 0, 1)
+    return np.asarray(sure * change, np.float32)
+
+
+def _window(x: F32, ys: tuple[int, int], xs: tuple[int, int], down: float, right: float) -> F32:
+    """The tile of `x` (h, w), enlarged linearly to the matte's size; pixels' centres meet."""
+    u = (np.arange(*xs, dtype=np.float32) + 0.5) * right - 0.5
+    v = (np.arange(*ys, dtype=np.float32) + 0.5) * down - 0.5
+    grid = np.meshgrid(u, v)
+    return np.asarray(cv2.remap(x, grid[0], grid[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)

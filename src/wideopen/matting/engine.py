@@ -6,20 +6,31 @@ the first; it returns the matte (h, w) float32 in [0, 1]. A backend named is use
 "auto" is torch for .safetensors and onnxruntime for .onnx. On two CPU cores onnxruntime takes less time for a matte
 (benchmarks/results/matting.json), but converting weights to its format takes seconds, more than one photo gains:
 `wideopen export matting` does that once.
+
+ONNX files serve onnxruntime and programs without Python. Inputs: `image` (1, 3, H, W) float32, sRGB-encoded, in [0, 1];
+`previous` (1, 1, H, W), the matte so far, 0.5 everywhere for the first stage; any H and W. Outputs: `alpha_1` ...
+`alpha_T` (1, 1, H, W) in [0, 1], the matte after each stage. One encoder serves all stages, as in torch. The metadata
+hold the preset and the configuration, so that resizing and clean-up are the same as for `.safetensors`.
+They are exported by tracing (torch.onnx, dynamo=False): 4 s and any size, where the newer exporter took 41 s and then
+refused sides that are no multiples of 32 (torch 2.13).
 """
 
+import io
+import json
+import warnings
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from wideopen.checks import F32, U8, require
-from wideopen.errors import BackendUnavailable
+from wideopen.errors import BackendUnavailable, WeightsError
 from wideopen.matting.net.model import MattingNet
 from wideopen.matting.net.variants import BACKENDS, MattingConfig
-from wideopen.matting.weights import fold_batch_norms, load_net, locate
+from wideopen.matting.weights import config_of, fold_batch_norms, load_net, locate, read_weights
 
 
 class Engine(Protocol):
@@ -87,8 +98,109 @@ def _torch_engine(weights: str, modified_ns: int, device: str) -> Engine:  # noq
 @lru_cache(maxsize=2)
 def _onnx_engine(weights: str, modified_ns: int) -> Engine:  # noqa: ARG001
     """An ONNX file, or weights converted in memory."""
-    from wideopen.matting.onnx_file import load_onnx, to_onnx
-
     if weights.endswith(".onnx"):
         return load_onnx(Path(weights))
     return load_onnx(to_onnx(weights))
+
+
+HOW_TO_INSTALL = "is not installed (pip install 'wideopen[onnx]')"
+OPSET = 18
+
+
+class _Stages(torch.nn.Module):
+    """The network with tensors only at its border."""
+
+    def __init__(self, net: MattingNet, stages: int) -> None:
+        super().__init__()
+        self.net, self.stages = net, stages
+
+    def forward(self, image: torch.Tensor, previous: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(out.alpha for out in self.net(image, self.stages, previous))
+
+
+def to_onnx(weights: str | Path = "mobile", stages: int | None = None) -> bytes:
+    """An ONNX file of `weights` that gives the mattes of up to `stages` stages (default: the configuration's T).
+
+    Raises InvalidInput, WeightsError; BackendUnavailable without the package onnx.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise BackendUnavailable(f"export to ONNX: the package onnx {HOW_TO_INSTALL}") from error
+    net = fold_batch_norms(load_net(weights))
+    count = net.config.stages if stages is None else stages
+    require(count >= 1, f"stages: expected at least 1, found {count}")
+    names = [f"alpha_{stage}" for stage in range(1, count + 1)]
+    axes = {name: {2: "height", 3: "width"} for name in ("image", "previous", *names)}
+    example = (torch.zeros(1, 3, 64, 96), torch.full((1, 1, 64, 96), 0.5))
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # of tracing: what is constant in the trace is so by design
+        torch.onnx.export(
+            _Stages(net, count).eval(),
+            example,
+            file,  # type: ignore[arg-type]  # a file object is taken here
+            input_names=["image", "previous"],
+            output_names=names,
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(file.getvalue())
+    preset = read_weights(locate(weights)[0])[2]["preset"]
+    about = {"preset": preset, "config": json.dumps(asdict(net.config)), "stages": str(count)}
+    onnx.helper.set_model_props(model, about)
+    return model.SerializeToString()
+
+
+class OnnxEngine:
+    """An ONNX file in onnxruntime, on the CPU."""
+
+    def __init__(self, session: Any, config: MattingConfig, stages: int) -> None:
+        self.session, self.config, self.stages = session, config, stages
+
+    def __call__(self, srgb_u8: U8, stages: int, previous: F32 | None) -> F32:
+        """As `Engine`; more stages than the file has are runs of it; then sides not of 32 pixels are padded anew."""
+        image = np.ascontiguousarray(srgb_u8.transpose(2, 0, 1)[None], np.float32) / np.float32(255)  # (1, 3, h, w)
+        alpha = np.full((1, 1, *srgb_u8.shape[:2]), 0.5, np.float32) if previous is None else previous[None, None]
+        while stages > 0:
+            now = min(stages, self.stages)
+            alpha = self.session.run([f"alpha_{now}"], {"image": image, "previous": alpha})[0]
+            stages -= now
+        return np.asarray(alpha[0, 0], np.float32)
+
+
+def load_onnx(file: Path | bytes) -> OnnxEngine:
+    """The engine of an exported file, given by path or as bytes.
+
+    Raises BackendUnavailable without onnxruntime; WeightsError for a file that is missing, damaged or not ours.
+    """
+    try:
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as states
+    except ImportError as error:
+        raise BackendUnavailable(f"matting backend onnx: onnxruntime {HOW_TO_INSTALL}") from error
+    name = file if isinstance(file, Path) else "ONNX in memory"
+    if isinstance(file, Path) and not file.is_file():
+        raise WeightsError(f"matting weights: expected a file {file}, found none")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only; what it raises says the rest
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as our own kernels: wait, do not spin
+    try:
+        session = onnxruntime.InferenceSession(
+            file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]
+        )
+    except (
+        states.Fail,
+        states.InvalidArgument,
+        states.InvalidGraph,
+        states.InvalidProtobuf,
+        states.NotImplemented,
+        states.RuntimeException,
+    ) as error:
+        first = " ".join(str(error).split())[:200]
+        raise WeightsError(f"matting weights {name}: damaged, cut short or no ONNX file ({first})") from error
+    about = session.get_modelmeta().custom_metadata_map
+    if not {"preset", "config", "stages"} <= about.keys():
+        raise WeightsError(f"matting weights {name}: expected a file of `wideopen export matting`, found another")
+    return OnnxEngine(session, config_of(Path(str(name)), about), int(about["stages"]))

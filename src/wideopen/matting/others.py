@@ -11,10 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from wideopen.arrays.resize import resize_map, work_size
+from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32, U8, require
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
-from wideopen.matting.transition import transition
+from wideopen.matting.clean import transition
 
 REMBG = "rembg:"  # before the name of a session, as in rembg:birefnet-portrait
 VITMATTE_SIZE = 1024  # its attention grows with the square of the pixels

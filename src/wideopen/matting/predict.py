@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wideopen.arrays.resize import resize_map
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
 from wideopen.matting.clean import clean_up
 from wideopen.matting.edges import follow_edges

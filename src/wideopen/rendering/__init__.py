@@ -6,13 +6,12 @@ device. `BACKENDS` lists them, fastest first.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
-from wideopen.backends import Backend
+from wideopen.backends import Backend, missing
 from wideopen.optics import Optics
 from wideopen.rendering.cuda import why_no_triton
-from wideopen.sheets.sheet import Sheet
+from wideopen.sheets import Sheet
 
 __all__ = ["BACKENDS", "Optics", "Renderer", "Sheet", "first_use_compiles"]
 
@@ -51,8 +50,8 @@ def _load_reference() -> Renderer:
 
 BACKENDS: Mapping[str, Backend[Renderer]] = {
     "triton": Backend(why_no_triton, _load_triton),
-    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _load_numba),
-    "torch": Backend(lambda: None if find_spec("torch") else "torch is not installed", _load_torch),
+    "numba": Backend(missing("numba"), _load_numba),
+    "torch": Backend(missing("torch"), _load_torch),
     "reference": Backend(lambda: None, _load_reference),
 }
 

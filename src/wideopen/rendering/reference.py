@@ -24,8 +24,8 @@ from wideopen.rendering.planes import (
     plane_weight,
     thin_lens_planes,
 )
+from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import compress_highlights, highlight_gain, stretch
-from wideopen.sheets.sheet import Sheet
 
 
 def scatter(image: F32, spans: Spans) -> F32:

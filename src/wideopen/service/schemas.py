@@ -1,26 +1,23 @@
-"""What the service takes and gives as JSON. The schemas are published; `session.settings` has the last word on values.
+"""What the service takes and gives as JSON. The schemas are published; `wideopen.settings` has the last word on values.
 
-Every unknown key is refused. `tests/service/test_service_schemas.py` holds the lens's fields and defaults to the jobs'.
+Every unknown key is refused. Lens, maps and output are made from the options there.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
-from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.lens import PaperLook
+from wideopen.matting.inference import INSIDE, NETWORK
+from wideopen.options import Option, Settings, options_of
+from wideopen.settings import DEPTHS, LensSettings, MapSettings, OutputSettings
 
 SETTINGS_BYTES = 16_384
 """Of the JSON of one group of settings in a form."""
-Share = Annotated[float, Field(ge=0, le=1)]
-Constant = Annotated[float, Field(ge=-1000, le=1000)]
-Exponent = Annotated[float, Field(gt=0, le=32)]
 Size = Annotated[list[int], Field(min_length=2, max_length=2, description="Width and height, as displayed.")]
-_RADIUS = r"^([0-9]{1,5}(\.[0-9]{1,6})?px|(1?[0-9]|2[0-4])(\.[0-9]{1,6})?%|25%)$"
-_FOCUS = r"^(subject|[0-9]{1,6}(\.[0-9]{1,6})?,[0-9]{1,6}(\.[0-9]{1,6})?|d=(0(\.[0-9]{1,6})?|1(\.0{1,6})?))$"
-_APERTURE = r"^(disk|polygon:([3-9]|1[0-6])(@-?[0-9]{1,4}(\.[0-9]{1,6})?)?(~(0?\.[0-9]{1,6}|0|1))?)$"
-_GRAIN = r"^(auto|off|[12]?[0-9](\.[0-9]{1,6})?|3[01](\.[0-9]{1,6})?|32)$"
 
 
 class _Strict(BaseModel):
@@ -43,55 +40,49 @@ class _Strict(BaseModel):
         return found
 
 
-class Paper(_Strict):
+def _model(settings: type[Settings], **changed: dict[str, Any]) -> Any:
+    """A model with the options of `settings`: their types, defaults, ranges and help.
+
+    changed: where any are given, only these options, each with what changes of it.
+    """
+    chosen = [one for one in options_of(settings) if not changed or one.name in changed]
+    fields = (_field(replace(one, **changed.get(one.name, {}))) for one in chosen)
+    return create_model(settings.__name__, __base__=_Strict, **dict(fields))
+
+
+def _field(one: Option) -> tuple[str, Any]:
+    """(name, what `create_model` takes)."""
+    is_number = one.kind in (int, float) and one.text is None
+    about: dict[str, Any] = (
+        {"ge": one.least, "gt": one.above, "le": one.most} if is_number else {"pattern": one.pattern}
+    )
+    about = {key: value for key, value in about.items() if value is not None}
+    if one.text is not None:
+        return one.name, (str, Field(default=one.text.write(one.default), description=one.help, **about))
+    hint: Any = Literal[one.words] if one.words else Paper if issubclass(one.kind, Settings) else one.kind
+    return one.name, (hint | None if one.optional else hint, Field(default=one.default, description=one.help, **about))
+
+
+class Paper(_model(PaperLook)):  # type: ignore[misc]  # made from options
     """Constants of the paper's look, Eqs. (3) and (4)."""
 
-    radius_scale: float = Field(default=1.0, gt=0, le=10)
-    delta: Constant = 0.0
-    a1: Constant = 1.0
-    b1: Constant = 0.0
-    a2: Constant = 1.0
-    b2: Constant = 0.0
-    alpha1: Exponent = 4.0
-    alpha2: Exponent = 4.0
 
-
-class Lens(_Strict):
+class Lens(_model(LensSettings)):  # type: ignore[misc]
     """The lens: the words and defaults of `wideopen render`."""
-
-    look: Literal["thin-lens", "paper"] = "thin-lens"
-    blur: str = Field(
-        default="2.4%", pattern=_RADIUS, description="Blur radius: pixels (40px) or of the long side (2.5%)."
-    )
-    focus: str = Field(default="subject", pattern=_FOCUS, description="subject, X,Y (pixels, as displayed) or d=0.8.")
-    focus_range: Share | None = Field(
-        default=None, description="Half-width in disparity that stays sharp; not with `paper`."
-    )
-    planes: int = Field(default=32, ge=2, le=256)
-    aperture: str = Field(
-        default="disk", pattern=_APERTURE, description="disk, or polygon:SIDES[@DEGREES][~CURVATURE]."
-    )
-    cat_eye: Share = 0.0
-    highlights: float = Field(default=1.0, ge=0, le=10, description="Radiance given back to clipped lights.")
-    grain: str = Field(default="auto", pattern=_GRAIN, description="auto, off, or 0 to 32 (8-bit codes).")
-    quality: Literal["exact", "fast"] = "fast"
-    paper: Paper | None = None
 
     def settings(self) -> LensSettings:
         """As the jobs take it. Raises InvalidInput for what fits the schema and still cannot be."""
         return LensSettings.from_dict(self.model_dump(), where="lens")
 
 
-class Maps(_Strict):
-    """Where matte and disparity come from. Networks are the operator's choice: no name, path or URL is taken."""
+_AS_SET = {"default": None, "optional": True}
+_DEPTH = _AS_SET | {"words": DEPTHS, "help": "Source of the disparity. Default: as the service is set."}
+_MATTING = _AS_SET | {"words": (*INSIDE, NETWORK), "help": "Source of the matte. Default: as the service is set."}
+_KEEP = {"help": "Keep the maps inside the result; JPEG only."}
 
-    depth: Literal["auto", "embedded", "planar"] | None = Field(
-        default=None, description="Default: as the service is set."
-    )
-    matting: Literal["auto", "embedded", "mobile"] | None = Field(
-        default=None, description="Default: as the service is set."
-    )
-    filter_disparity: bool = True
+
+class Maps(_model(MapSettings, depth=_DEPTH, matting=_MATTING, filter_disparity={})):  # type: ignore[misc]
+    """Where matte and disparity come from. Networks are the operator's choice: no name, path or URL is taken."""
 
     def settings(self, default: MapSettings) -> MapSettings:
         """`default` with what the request chose."""
@@ -99,15 +90,16 @@ class Maps(_Strict):
         return MapSettings.from_dict(default.to_dict() | chosen, where="maps")
 
 
-class Output(_Strict):
+class Output(
+    _model(  # type: ignore[misc]
+        OutputSettings, output_quality={"name": "quality"}, output_bits={"name": "bits"}, keep_depth=_KEEP
+    )
+):
     """How the result is coded."""
 
     format: Literal["jpeg", "png", "tiff", "webp", "heic", "avif", "jxl", "exr"] | None = Field(
         default=None, description="Default: what Accept names, else as the photo."
     )
-    quality: int | None = Field(default=None, ge=1, le=100)
-    bits: Literal[8, 10, 16, 32] | None = None
-    keep_depth: bool = Field(default=False, description="Keep the maps inside the result; JPEG only.")
 
     def settings(self) -> OutputSettings:
         """As the jobs take it."""

@@ -55,7 +55,7 @@ class Depths:
 
     def _fetch_default(self, step: Steps) -> None:
         from wideopen.disparity.nets.hub import is_offline
-        from wideopen.disparity.nets.rows import DEFAULT
+        from wideopen.disparity.nets.models import DEFAULT
 
         if is_offline(self._offline):
             return

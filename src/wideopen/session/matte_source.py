@@ -7,7 +7,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from wideopen.arrays.resize import resize_map
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32
 from wideopen.errors import InvalidInput
 from wideopen.files.inside import Embedded, read_embedded

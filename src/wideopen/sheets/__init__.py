@@ -2,10 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
-from wideopen.backends import Backend
+from wideopen.backends import Backend, missing
+from wideopen.checks import F32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sheet:
+    """One surface that the thin lens renders: colour, coverage, and how near it is."""
+
+    rgb: F32  # (H, W, 3) linear light, premultiplied with alpha
+    alpha: F32 | None  # (H, W) coverage in [0, 1]; None = opaque everywhere
+    disparity: F32  # (H, W) in [0, 1], defined everywhere, also where alpha is 0
+    lamps: F32 | None = None  # (h, w) in [0, 1], of any size: see `sheets.highlights`; None = lamps everywhere
+    radiant: bool = False  # rgb holds measured light above white: see `sheets.white`
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,6 @@ def _load_reference() -> Separator:
 
 
 BACKENDS: Mapping[str, Backend[Separator]] = {
-    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _load_numba),
+    "numba": Backend(missing("numba"), _load_numba),
     "reference": Backend(lambda: None, _load_reference),
 }

@@ -12,7 +12,7 @@ wall, which must not turn into disks. `lamps` says which, smoothly, from the mea
 import cv2
 import numpy as np
 
-from wideopen.arrays.resize import resize_map, work_size
+from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 
 KNEE = 0.85

@@ -1,6 +1,9 @@
 """Which sheets a photo needs: the subject, what stands in front of it, and depth edges in the background.
 
-Ours; see `depth_edges` for what an edge is. Everything here has a working size (h, w).
+Ours. A sheet of its own is worth its cost, and its errors, only where disparity jumps: a slanted floor has no edge and
+stays whole. Networks smear edges and exact maps have them to a pixel, so an edge is judged by the least and the
+greatest disparity within `reach`, where it ends is halfway between these, and the photo's colours say how much of each
+pixel around that line is covered. Everything here has a working size (h, w).
 """
 
 from dataclasses import dataclass
@@ -8,19 +11,144 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.fill import fill_holes
+from wideopen.arrays.maps import fill_holes
 from wideopen.checks import F32
-from wideopen.sheets.depth_edges import (
-    EdgeRules,
-    Mask,
-    Part,
-    best_level,
-    continued,
-    extremes,
-    find_part,
-    square,
-    widened,
-)
+
+Mask = np.ndarray  # (h, w) bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeRules:
+    """What counts as a depth edge, and as a part worth a sheet of its own. Lengths are fractions of the long side."""
+
+    jump: float = 0.1  # of disparity, across `reach`
+    reach: float = 0.02  # to either side: wider than a network smears an edge
+    least_area: float = 0.0005  # of the photo
+    least_edge: float = 0.4  # share of a part's outline that must be a depth edge
+    band: float = 0.003  # to either side of a part's outline, where the photo decides on coverage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What lies nearer than a level and is bounded by depth edges."""
+
+    coverage: F32  # (h, w) of the part, over what lies behind it
+    near: Mask  # where disparity is surely the part's own
+    far: Mask  # where disparity is surely that of what lies behind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extremes:
+    """Least and greatest disparity within reach, among the pixels `known`."""
+
+    low: F32
+    high: F32
+    known: Mask
+
+    @property
+    def jump(self) -> F32:
+        """How far disparity ranges within reach."""
+        return self.high - self.low
+
+
+def extremes(disparity: F32, known: Mask, rules: EdgeRules) -> Extremes:
+    """`Extremes` of disparity (h, w); where nothing is known within reach, high < low."""
+    window = square(rules.reach, disparity.shape)
+    low = cv2.erode(np.where(known, disparity, np.float32(2)), window)
+    return Extremes(low, cv2.dilate(np.where(known, disparity, np.float32(-1)), window), known)
+
+
+def square(length: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Window for morphology that reaches out `length` of the long side, at least one pixel."""
+    side = 2 * max(1, round(length * max(shape))) + 1
+    return np.ones((side, side), np.uint8)
+
+
+def widened(mask: Mask, window: np.ndarray) -> Mask:
+    """The mask and what lies within reach of it."""
+    return cv2.dilate(mask.astype(np.uint8), window) > 0
+
+
+def find_part(rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Mask, rules: EdgeRules) -> Part | None:
+    """What lies nearer than `level` (h, w), among the pixels known to `near_to`; None if there is nothing with edges.
+
+    Halfway up a depth edge that crosses the level is where the part ends; elsewhere, and where `plain`, it ends at
+    the level itself. Pieces that are small, or end where nothing jumps, are not taken.
+    """
+    edge = (near_to.jump > rules.jump) & (near_to.low < level) & (near_to.high > level)
+    ends = np.where(edge & ~plain, (near_to.low + near_to.high) / 2, level)
+    near = near_to.known & (disparity > ends)
+    if not near.any():
+        return None
+    everything = extremes(disparity, np.ones_like(near), rules)
+    near = _worthwhile(near, everything.jump > rules.jump, rules)
+    if not near.any():
+        return None
+    near |= _small(near_to.known & ~near, rules)
+    quarter = near_to.jump / 4
+    return Part(
+        _coverage(rgb, near, near_to.known, rules),
+        near & (~edge | (disparity >= near_to.high - quarter)),
+        near_to.known & ~near & (~edge | (disparity <= near_to.low + quarter)),
+    )
+
+
+def _worthwhile(near: Mask, steep: Mask, rules: EdgeRules) -> Mask:
+    """Those connected pieces that are large enough and whose outline is a depth edge for the most part."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(near.astype(np.uint8), connectivity=4)
+    inner = cv2.erode(near.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    outline = near & ~inner
+    length = np.bincount(labels[outline], minlength=count)
+    at_edge = np.bincount(labels[outline & steep], minlength=count)
+    keep = stats[:, cv2.CC_STAT_AREA] >= rules.least_area * near.size
+    keep &= at_edge > rules.least_edge * length
+    keep[0] = False
+    return keep[labels]
+
+
+def _small(mask: Mask, rules: EdgeRules) -> Mask:
+    """Those connected pieces of the mask that are too small for a part."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] < rules.least_area * mask.size
+    small[0] = False
+    return small[labels]
+
+
+def _coverage(rgb: F32, near: Mask, known: Mask, rules: EdgeRules) -> F32:
+    """Coverage (h, w) of `near`: in a band around its outline, where the photo's colour lies between the two sides'."""
+    window = square(rules.band, near.shape)
+    inside = near & ~widened(known & ~near, window)
+    outside = known & ~widened(near, window)
+    prior = cv2.GaussianBlur(near.astype(np.float32), (0, 0), window.shape[0] / 4)
+    if not (inside.any() and outside.any()):
+        return prior
+    encoded = np.sqrt(np.maximum(rgb, 0))
+    F, B = fill_holes(encoded, inside.astype(np.float32)), fill_holes(encoded, outside.astype(np.float32))
+    towards = F - B
+    trust = np.float32(0.03)
+    along = ((encoded - B) * towards).sum(2)
+    mixed = (along + trust * prior) / ((towards * towards).sum(2) + trust)
+    band = ~inside & ~outside & known
+    return np.where(band, np.clip(mixed, 0, 1), near).astype(np.float32)
+
+
+def continued(coverage: F32, known: Mask) -> F32:
+    """Coverage (h, w) kept where known and continued elsewhere, with an edge about as crisp as an edge is."""
+    filled = fill_holes(coverage, known.astype(np.float32))
+    crisp = np.clip((filled - 0.5) * 3 + 0.5, 0, 1)
+    return np.where(known, coverage, crisp).astype(np.float32)
+
+
+def best_level(near_to: Extremes, rules: EdgeRules) -> float | None:
+    """The disparity that most depth edges cross; None without enough of them."""
+    edge = near_to.known & (near_to.jump > rules.jump)
+    if edge.sum() < rules.least_area * edge.size:
+        return None
+    levels = np.linspace(0, 1, 101)
+    crossed = np.cumsum(np.histogram(near_to.low[edge], levels)[0] - np.histogram(near_to.high[edge], levels)[0])
+    widest = np.flatnonzero(crossed == crossed.max())
+    return float(levels[1 + widest[len(widest) // 2]])
+
 
 MOST_BEHIND = 2
 """Parts of the background that get sheets of their own."""

@@ -11,14 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from wideopen.arrays.fill import fill_holes
-from wideopen.arrays.resize import resize_map, work_size
+from wideopen.arrays.maps import fill_holes, resize_map, work_size
 from wideopen.checks import F32
-from wideopen.sheets import Separator
+from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.highlights import find_lamps
 from wideopen.sheets.layers import Layers, find_layers
 from wideopen.sheets.reference import SOLID_FROM
-from wideopen.sheets.sheet import Sheet
 from wideopen.sheets.white import give_own_colour, limit_radiance, measure_white, unclip
 
 WORK_PX = 1280

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from wideopen.arrays.fill import fill_holes
+from wideopen.arrays.maps import fill_holes
 from wideopen.checks import F32
 
 EPS = np.float32(5e-6)

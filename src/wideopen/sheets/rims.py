@@ -16,11 +16,10 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from wideopen.arrays.resize import resize_map, work_size
+from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.optics import Optics, signed_radius
-from wideopen.sheets import Separator
-from wideopen.sheets.sheet import Sheet
+from wideopen.sheets import Separator, Sheet
 
 RIM = 0.005
 """How far beyond a matte its subject may reach, as a fraction of the long side; twice that far, fading."""

@@ -15,7 +15,7 @@ filled; colours are square roots of linear light, so that dark edges count; beyo
 import cv2
 import numpy as np
 
-from wideopen.arrays.fill import fill_holes
+from wideopen.arrays.maps import fill_holes
 from wideopen.checks import F32
 
 REACH = 5

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.fill import fill_holes
+from wideopen.arrays.maps import fill_holes
 from wideopen.checks import F32
 
 CLIPPED = 0.99

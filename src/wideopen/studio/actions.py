@@ -56,6 +56,12 @@ SAMPLES = {
 }
 FORMATS = {"As photo": None, "JPEG": ".jpg", "PNG": ".png", "HEIC": ".heic", "TIFF": ".tif"}
 _SHARES = {"reading": 0.1, "matte": 0.25, "disparity": 0.45, "sheets": 0.6, "rendering": 0.75, "preview": 0.85}
+_DOING = {
+    work.open_for_page: "Opening",
+    work.render_pixels: "Rendering at full size:",
+    work.render_result: "Rendering at full size:",
+    work.write_maps: "Writing the maps of",
+}
 _LOOK_EVERY_S = 0.25
 _SAMPLES_FOLDER = Path(__file__).parent / "samples"
 _SERIALS = itertools.count(1)
@@ -162,9 +168,7 @@ class Studio:
         """Have a worker open `file`, and show it; `before` is the same photo with other maps."""
         tab = self.tab(key)
         try:
-            understood = await self._in_worker(
-                key, file, "Opening", work.open_for_page, file, self.config.preview_megapixels
-            )
+            understood = await self._in_worker(key, work.open_for_page, file, self.config.preview_megapixels)
         except BaseException:
             if before is None:
                 shutil.rmtree(file.folder, ignore_errors=True)
@@ -267,8 +271,7 @@ class Studio:
         found = tab.detail
         if found is None or (found.settings, found.photo) != (settings, photo):
             pixels = photo.folder / "detail.npy"
-            doing = "Rendering at full size:"
-            await self._in_worker(key, photo, doing, work.render_pixels, photo, settings, pixels)
+            await self._in_worker(key, work.render_pixels, photo, settings, pixels)
             found = tab.detail = Detail(settings=settings, photo=photo, pixels=pixels)
         return await asyncio.to_thread(_part, found, box)
 
@@ -278,29 +281,26 @@ class Studio:
         photo = tab.photo.file
         name, output = _result(photo.name, kind, quality)
         out, settings = tab.new_folder() / name, self._settings(tab, form)
-        doing = "Rendering at full size:"
-        await self._in_worker(key, photo, doing, work.render_result, photo, settings, output, out)
+        await self._in_worker(key, work.render_result, photo, settings, output, out)
         return message(download={"path": str(out), "name": name})
 
     async def download_map(self, key: str, kind: str) -> Message:
         """Matte or disparity at full size, 16-bit PNG."""
         photo = self.tab(key).photo.file
-        files = await self._in_worker(key, photo, "Writing the maps of", work.write_maps, photo)
+        files = await self._in_worker(key, work.write_maps, photo)
         file = files[0 if kind == "matte" else 1]
         return message(download={"path": str(file), "name": file.name})
 
-    async def _in_worker(
-        self, key: str, photo: PhotoFile, doing: str, function: Callable[..., Any], *arguments: Any
-    ) -> Any:
-        """Run `function(*arguments, step)` in a worker; the files of the tab stay meanwhile.
+    async def _in_worker(self, key: str, function: Callable[..., Any], photo: PhotoFile, *arguments: Any) -> Any:
+        """Run `function(photo, *arguments, step)` in a worker; the files of the tab stay meanwhile.
 
         Raises what it raised; InvalidInput, for the photographer, where its worker died, or nobody waits any more.
         """
+        doing = f"{_DOING[function]} {photo.name}"
         try:
             with self.tabs.using(key) as entry:
                 folder = entry.value.new_folder()  # for the steps
-                doing = f"{doing} {photo.name}"
-                running = asyncio.ensure_future(self._run(function, *arguments, FolderSteps(folder)))
+                running = asyncio.ensure_future(self._run(function, photo, *arguments, FolderSteps(folder)))
                 try:
                     while not (await asyncio.wait({running}, timeout=_LOOK_EVERY_S))[0]:
                         step = current_step(folder)
@@ -315,6 +315,10 @@ class Studio:
             raise InvalidInput(ENDED) from error
         except (WorkerDied, WorkerTimeout) as error:
             raise InvalidInput(f"{photo.name}: the process that worked on it ended: {error}") from error
+        except Exception as error:
+            if photo.folder.exists():
+                raise
+            raise InvalidInput(f"{photo.name}: another photo was opened meanwhile") from error
 
     def command(self, key: str, form: Form, kind: str, quality: int | None) -> str:
         """The command line that makes the same download; empty before a photo is open."""
@@ -329,7 +333,7 @@ class Studio:
     # Settings and looks
 
     def _settings(self, tab: Tab, form: Form) -> LensSettings:
-        """What the controls say, over what a preset said that has no control."""
+        """The values of the controls, over those of a preset that have no control."""
         return settings_of(form, tab.base, tab.loaded.focus if tab.loaded else "subject")
 
     def preset(self, key: str, form: Form) -> Message:

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from wideopen.arrays.fill import nearest_value
-from wideopen.arrays.guided import guided_filter
+from wideopen.arrays.maps import guided_filter, nearest_value
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 

@@ -69,7 +69,8 @@ class Events:
         page, viewer, studio, heavy = self._page, self._page.viewer, self._studio, self._heavy
         tie = self._tie
         moved = tie(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
-        page.form[2].input(lambda: False, None, page.form[1], **QUICK)  # chosen, so not automatic
+        for slider, box in page.boxes:
+            slider.input(lambda: False, None, box, **QUICK)  # chosen, so not automatic
         tie(partial(gr.on, [page.format.input, page.quality.input]), lambda *_: {})
         tie(page.subject.click, lambda key, now, _: studio.focus_on_subject(key, now.form))
         tie(viewer.wo_focus, lambda key, now, data: studio.focus_at(key, now.form, *numbers(data, "x", "y")))
@@ -126,12 +127,12 @@ class Events:
         listener(handler, [*first, *self._inputs], self._shown, **options)
         return handler
 
-    def _showing(self, key: str, now: Choices, told: Message | None) -> tuple[Any, ...]:
+    def _showing(self, key: str, now: Choices, answer: Message | None) -> tuple[Any, ...]:
         """Viewer, readout and command for a message; untouched where it says nothing about them."""
-        if told is None:
+        if answer is None:
             return gr.skip(), gr.skip(), gr.skip()
-        readout = readout_html(told["readout"]) if "readout" in told else gr.skip()
-        return told or gr.skip(), readout, self._studio.command(key, *now)
+        readout = readout_html(answer["readout"]) if "readout" in answer else gr.skip()
+        return answer or gr.skip(), readout, self._studio.command(key, *now)
 
     async def _open_upload(self, key: str, now: Choices, data: Any) -> Message:
         file, folder = Path(text_of(data, "path")).resolve(), self._uploads().resolve()

@@ -2,8 +2,10 @@
 
 import base64
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 
 import gradio as gr
 
+from wideopen.options import Slider
 from wideopen.studio.actions import FORMATS, SAMPLES, message
-from wideopen.studio.settings_form import (
-    GRAINS,
-    LOOKS,
-    MOST_BLUR,
-    MOST_GRAIN,
-    MOST_HIGHLIGHTS,
-    MOST_RANGE,
-    SHAPES,
-    Form,
-)
+from wideopen.studio.settings_form import PARTS, Form, Part
 
 STATIC = Path(__file__).parent / "static"
 SAMPLE_FILES = Path(__file__).parent / "samples"
@@ -31,10 +25,11 @@ _MAP_TYPES = [".png", ".tif", ".tiff", ".npy"]
 
 @dataclass(frozen=True, slots=True)
 class Widgets:
-    """The components that events are tied to; `form` in the order of `Form`."""
+    """The components that events are tied to; `form` in the order of `PARTS`."""
 
     viewer: gr.HTML
     form: list[gr.components.Component]
+    boxes: list[tuple[gr.components.Component, gr.components.Component]]  # a slider, and the box that it unticks
     readout: gr.HTML
     subject: gr.Button
     format: gr.Dropdown
@@ -60,11 +55,23 @@ def build() -> Widgets:
             )
         with gr.Column(elem_id="wo-panel", scale=0, min_width=320), gr.Tabs(elem_id="wo-tabs"):
             with gr.Tab("Lens", id="lens"):
-                readout, subject, form, save_look, load_look = _lens_tab()
+                readout, subject, form, boxes, save_look, load_look = _lens_tab()
             with gr.Tab("Save", id="save"):
                 kind, quality, download, command, maps_down, maps_up = _save_tab()
     return Widgets(
-        viewer, form, readout, subject, kind, quality, download, command, save_look, load_look, maps_down, maps_up
+        viewer,
+        form,
+        boxes,
+        readout,
+        subject,
+        kind,
+        quality,
+        download,
+        command,
+        save_look,
+        load_look,
+        maps_down,
+        maps_up,
     )
 
 
@@ -75,58 +82,36 @@ def _slider(
     return gr.Slider(least, most, value, step=step, label=label, info=info, elem_id=elem_id, buttons=[])
 
 
+def _control(part: Part, value: Any) -> Any:
+    """The control of one option of the lens."""
+    control = part.control
+    about: dict[str, Any] = {"label": control.label, "info": control.info, "elem_id": f"wo-{part.name}"}
+    if isinstance(control, Slider):
+        least = part.option.least if control.least is None else control.least
+        most = part.option.most if control.most is None else control.most
+        return _slider(least or 0, most or 1, value, step=control.step, **about)
+    return gr.Checkbox(value, **about) if part.is_box else gr.Radio(list(part.words), value=value, **about)
+
+
 def _lens_tab() -> tuple[Any, ...]:
-    first = Form()
     readout = gr.HTML(readout_html(None), elem_id="wo-readout", apply_default_css=False)
-    blur = _slider(
-        0, MOST_BLUR, first.blur, step=0.1, label="Blur", elem_id="wo-blur", info="Radius in % of the long side."
-    )
-    with gr.Group(elem_classes="wo-group"):
-        gr.HTML("<h3>Focus</h3>", apply_default_css=False)
-        subject = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
-        auto = gr.Checkbox(
-            first.auto_range,
-            label="Automatic focus range",
-            info="The subject's depth; for a point, none.",
-            elem_id="wo-auto",
-        )
-        depth = _slider(
-            0, MOST_RANGE, first.focus_range, step=0.005, label="Focus range", info="How deep sharpness reaches."
-        )
-    with gr.Group(elem_classes="wo-group"):
-        gr.HTML("<h3>Aperture</h3>", apply_default_css=False)
-        shape = gr.Radio(
-            list(SHAPES), value=first.shape, label="Shape", elem_id="wo-shape", info="Round, or so many blades."
-        )
-        turn = _slider(0, 90, first.rotation, step=1, label="Rotation", info="Of the blades, in degrees.")
-        round_ = _slider(0, 1, first.curvature, step=0.05, label="Roundness", info="How far the blades bulge.")
-        eye = _slider(
-            0, 1, first.cat_eye, step=0.05, label="Cat's eye", info="Cuts lights towards the corners. Slower."
-        )
-    with gr.Group(elem_classes="wo-group"):
-        gr.HTML("<h3>Light</h3>", apply_default_css=False)
-        lights = _slider(
-            0, MOST_HIGHLIGHTS, first.highlights, step=0.1, label="Highlights", info="Radiance given to clipped lights."
-        )
-        mode = gr.Radio(list(GRAINS), value=first.grain_mode, label="Grain", info="Put back into what is blurred.")
-        grain = _slider(0, MOST_GRAIN, first.grain, step=0.5, label="Grain strength", info="With Grain on Set.")
-    with gr.Group(elem_classes="wo-group"):
-        gr.HTML("<h3>Look</h3>", apply_default_css=False)
-        look = gr.Radio(
-            list(LOOKS), value=first.look, label="Renderer", info="As a lens blurs, or as the paper's equations do."
-        )
-        with gr.Row(elem_classes="wo-pair"):
-            save_look = gr.Button("Save look", size="sm", elem_id="wo-save-look", min_width=100)
-            load_look = gr.UploadButton(
-                "Load look", size="sm", file_types=[".json"], elem_id="wo-load-look", min_width=100
-            )
-    return (
-        readout,
-        subject,
-        [blur, auto, depth, lights, eye, mode, grain, shape, turn, round_, look],
-        save_look,
-        load_look,
-    )
+    first, form = Form(), {}
+    for heading, parts in groupby(PARTS, lambda part: part.control.group):
+        with gr.Group(elem_classes="wo-group") if heading else nullcontext():
+            if heading:
+                gr.HTML(f"<h3>{heading}</h3>", apply_default_css=False)
+            if heading == "Focus":
+                subject = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
+            for part in parts:
+                form[part.name] = _control(part, getattr(first, part.name))
+            if heading == "Look":
+                with gr.Row(elem_classes="wo-pair"):
+                    save = gr.Button("Save look", size="sm", elem_id="wo-save-look", min_width=100)
+                    load = gr.UploadButton(
+                        "Load look", size="sm", file_types=[".json"], elem_id="wo-load-look", min_width=100
+                    )
+    boxes = [(form[part.option.name], form[part.name]) for part in PARTS if part.is_box]
+    return readout, subject, list(form.values()), boxes, save, load
 
 
 def _save_tab() -> tuple[Any, ...]:

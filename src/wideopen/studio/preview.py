@@ -10,7 +10,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from wideopen.arrays.resize import resize_map
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
 from wideopen.lens import Lens
 from wideopen.photo import Photo, srgb_u8

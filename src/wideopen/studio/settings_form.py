@@ -1,40 +1,107 @@
-"""The lens as the page's controls show it, and as everything else knows it: `LensSettings`."""
+"""The lens as the page's controls show it, and as everything else knows it: `LensSettings`.
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+The controls are those of the options in `wideopen.settings`; nothing here names one that needs no special treatment.
+"""
+
+from collections.abc import Iterator
+from dataclasses import make_dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wideopen.checks import require
-from wideopen.lens import Aperture, parse_blur
+from wideopen.options import Choice, Option, Settings, Slider, options_of
 from wideopen.session.presets import Preset, parse_preset, preset_text
-from wideopen.session.settings import LensSettings
+from wideopen.settings import LensSettings
 
-__all__ = ["Form", "form_of", "preset_of", "read_preset", "settings_of"]
+__all__ = ["PARTS", "SET", "Form", "Part", "form_from", "form_of", "preset_of", "read_preset", "settings_of"]
 
-LOOKS = {"Lens": "thin-lens", "Paper": "paper"}
-SHAPES = {"Round": 0, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9}
-GRAINS = ("As photo", "Off", "Set")
-MOST_BLUR = 8.0  # percent; beyond, a preset may go to the 25 that `Lens` allows
-MOST_RANGE = 0.4
-MOST_GRAIN = 12.0
-MOST_HIGHLIGHTS = 3.0
+SET = "Set"
+"""The word of a choice that leaves the value to the slider beside it."""
 _OF_A_PHOTO = ("focus",)  # not part of a look
+_GROUPS = ("", "Focus", "Aperture", "Light", "Look")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """The values of the controls, in their order on the page."""
+class Part(NamedTuple):
+    """One control of the page; an option can have two, a choice and the slider that it may leave the value to."""
 
-    blur: float = 2.4  # percent of the long side
-    auto_range: bool = True
-    focus_range: float = 0.05
-    highlights: float = 1.0
-    cat_eye: float = 0.0
-    grain_mode: str = GRAINS[0]
-    grain: float = 3.0
-    shape: str = "Round"
-    rotation: float = 0.0
-    curvature: float = 0.0
-    look: str = "Lens"
+    name: str
+    control: Choice | Slider
+    option: Option
+    leads: bool = False  # a choice before a slider
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What a choice offers; empty for a slider, and for a choice that is a box to tick."""
+        if isinstance(self.control, Slider) or self.is_box:
+            return ()
+        return (*self.control.values, SET) if self.leads else tuple(self.control.values)
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it is ticked or not."""
+        return self.leads and isinstance(self.control, Choice) and len(self.control.values) == 1
+
+
+def _parts(settings: type[Settings]) -> Iterator[Part]:
+    for one in options_of(settings):
+        if isinstance(one.control, Slider) and one.control.instead is not None:
+            yield Part(f"{one.name}_mode", replace(one.control.instead, group=one.control.group), one, leads=True)
+        if one.control is not None:
+            yield Part(one.name, one.control, one)
+        elif issubclass(one.kind, Settings) and one.flag:
+            yield from _parts(one.kind)
+
+
+PARTS = tuple(
+    sorted(
+        _parts(LensSettings),
+        key=lambda part: _GROUPS.index(part.control.group) if part.control.group in _GROUPS else len(_GROUPS),
+    )
+)
+"""The page's controls, in their order."""
+
+
+def _shown(settings: Settings, long_side_px: int) -> dict[str, Any]:
+    """What the controls show, by the names of `PARTS`."""
+    shown: dict[str, Any] = {}
+    for one in options_of(type(settings)):
+        value = getattr(settings, one.name)
+        if isinstance(one.control, Choice):
+            shown[one.name] = _nearest(one.control, value)
+        elif isinstance(one.control, Slider):
+            words = {} if one.control.instead is None else one.control.instead.values
+            word = next((word for word, held in words.items() if held == value), None)
+            if words:
+                shown[f"{one.name}_mode"] = word is not None if len(words) == 1 else word or SET
+            number = one.control.start if word is not None else value
+            shown[one.name] = one.control.read(number, long_side_px) if one.control.read else number
+        elif isinstance(value, Settings) and one.flag:
+            shown |= _shown(value, long_side_px)
+    return shown
+
+
+def _nearest(choice: Choice, value: Any) -> str:
+    """The word for a value; of numbers, that of the nearest which there is."""
+    near = {word: 0 if held == value else 1 for word, held in choice.values.items()}
+    if not isinstance(value, str) and 0 not in near.values():
+        near = {word: abs(held - value) for word, held in choice.values.items()}
+    return min(near, key=near.__getitem__)
+
+
+_FIRST = _shown(LensSettings(), 1)
+if TYPE_CHECKING:
+
+    class Form:
+        """The values of the controls, in their order on the page; what is not given is as at first."""
+
+        __slots__: tuple[str, ...] = ()
+
+        def __init__(self, **values: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _CONTROLS = [(part.name, Any, _FIRST[part.name]) for part in PARTS]
+    Form = make_dataclass("Form", _CONTROLS, frozen=True, slots=True, kw_only=True)
+    Form.__module__ = __name__
 
 
 def settings_of(form: Form, base: LensSettings, focus: str) -> LensSettings:
@@ -42,44 +109,46 @@ def settings_of(form: Form, base: LensSettings, focus: str) -> LensSettings:
 
     Raises InvalidInput for words that no control has, and numbers out of range.
     """
-    require(form.look in LOOKS, f"look: expected one of {', '.join(LOOKS)}, found {form.look!r}")
-    require(form.shape in SHAPES, f"aperture: expected one of {', '.join(SHAPES)}, found {form.shape!r}")
-    require(form.grain_mode in GRAINS, f"grain: expected one of {', '.join(GRAINS)}, found {form.grain_mode!r}")
-    is_paper = LOOKS[form.look] == "paper"
-    moved = is_paper and float(form.highlights) != base.highlights  # the slider goes before a preset's exponents
-    return replace(
-        base,
-        look=LOOKS[form.look],  # type: ignore[arg-type]
-        blur=f"{_plain(form.blur)}%",
-        focus=focus,
-        focus_range=None if form.auto_range or is_paper else float(form.focus_range),
-        highlights=float(form.highlights),
-        cat_eye=float(form.cat_eye),
-        grain={"As photo": None, "Off": 0.0}.get(form.grain_mode, float(form.grain)),
-        aperture=Aperture.parse(_aperture_text(form)),
-        paper=None if moved else base.paper,
-    )
+    values = _values(LensSettings, form)
+    is_paper = values["look"] == "paper"
+    if is_paper and values["highlights"] != base.highlights:  # the slider goes before a preset's exponents
+        values["paper"] = None
+    if is_paper:
+        values["focus_range"] = None
+    return replace(base, focus=focus, **values)
+
+
+def _values(settings: type[Settings], form: Form) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for one in options_of(settings):
+        if isinstance(one.control, Choice):
+            values[one.name] = _held(one.name, one.control, getattr(form, one.name))
+        elif isinstance(one.control, Slider):
+            values[one.name] = _slid(one, one.control, form)
+        elif issubclass(one.kind, Settings) and one.flag:
+            values[one.name] = one.kind(**_values(one.kind, form))
+    return values
+
+
+def _held(name: str, choice: Choice, word: Any) -> Any:
+    require(word in choice.values, f"{name}: expected one of {', '.join(choice.values)}, found {word!r}")
+    return choice.values[word]
+
+
+def _slid(one: Option, slider: Slider, form: Form) -> Any:
+    number = float(getattr(form, one.name))
+    if slider.instead is not None:
+        mode, values = getattr(form, f"{one.name}_mode"), slider.instead.values
+        if mode is True:
+            return next(iter(values.values()))
+        if mode is not False and mode != SET:
+            return _held(f"{one.name}_mode", slider.instead, mode)
+    return slider.write(number) if slider.write else number
 
 
 def form_of(settings: LensSettings, long_side_px: int) -> Form:
     """The controls that show these settings; a shape with other blades shows as the nearest that there is."""
-    aperture, grain = settings.aperture, settings.grain
-    shapes = {count: name for name, count in SHAPES.items()}
-    first = Form()
-    nearest = min(shapes, key=lambda count: abs(count - aperture.blades)) if aperture.blades else 0
-    return Form(
-        blur=round(100 * parse_blur(settings.blur, long_side_px), 3),
-        auto_range=settings.focus_range is None,
-        focus_range=first.focus_range if settings.focus_range is None else settings.focus_range,
-        highlights=settings.highlights,
-        cat_eye=settings.cat_eye,
-        grain_mode=GRAINS[0] if grain is None else GRAINS[2] if grain else GRAINS[1],
-        grain=grain or first.grain,
-        shape=shapes[nearest],
-        rotation=aperture.rotation_deg,
-        curvature=aperture.curvature,
-        look={word: name for name, word in LOOKS.items()}[settings.look],
-    )
+    return Form(**_shown(settings, long_side_px))
 
 
 def preset_of(settings: LensSettings) -> str:
@@ -95,21 +164,7 @@ def read_preset(text: str, where: str) -> LensSettings:
 
 def form_from(values: tuple[Any, ...]) -> Form:
     """The controls' values, as the page sends them, in their order. Raises InvalidInput for a cleared number."""
-    named = dict(zip((field.name for field in fields(Form)), values, strict=True))
+    named = dict(zip((part.name for part in PARTS), values, strict=True))
     for name, value in named.items():
         require(value is not None, f"{name}: expected a value, found none")
     return Form(**named)
-
-
-def _aperture_text(form: Form) -> str:
-    blades = SHAPES[form.shape]
-    if not blades:
-        return "disk"
-    turned = f"@{_plain(form.rotation)}" if form.rotation else ""
-    bulging = f"~{_plain(form.curvature)}" if form.curvature else ""
-    return f"polygon:{blades}{turned}{bulging}"
-
-
-def _plain(value: float) -> str:
-    """A number as the command line reads it: no exponent, no zeros that say nothing."""
-    return f"{float(value):.4f}".rstrip("0").rstrip(".")

@@ -142,7 +142,7 @@ class Tab:
     folder: Path
     loaded: TabPhoto | None = None
     detail: Detail | None = None
-    base: LensSettings = field(default_factory=LensSettings)  # what a preset said that no control shows
+    base: LensSettings = field(default_factory=LensSettings)  # of a preset: what no control shows
     lock: threading.RLock = field(default_factory=threading.RLock)
     latest: int = 0
     ended: bool = False

@@ -96,7 +96,7 @@ def take_preview(photo: PhotoFile) -> Scene:
     """In the serving process: the scene, at the size of the screen, that a worker made; its file goes."""
     file = photo.folder / _PREVIEW
     with file.open("rb") as data:
-        preview: Scene = pickle.load(data)  # noqa: S301  our own worker's, in a folder of ours
+        preview: Scene = pickle.load(data)  # noqa: S301  made by our worker, in a private folder
     file.unlink()
     return preview
 

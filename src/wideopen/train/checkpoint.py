@@ -1,12 +1,18 @@
-"""Checkpoints: written beside, then renamed, so that a killed run leaves a whole one behind."""
+"""Checkpoints, and the weights file that `predict_matte` reads, made of one.
 
+Checkpoints are written beside, then renamed, so that a killed run leaves a whole one behind.
+"""
+
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from wideopen.checks import require
 from wideopen.errors import InvalidInput
+from wideopen.matting.weights import save_weights
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -44,3 +50,29 @@ class Average:
                 mean.lerp_(value, 1 - decay)
             else:
                 mean.copy_(value)
+
+
+def current_commit() -> str:
+    """Commit of the code that runs, or "unknown" outside a checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", size: int | None = None) -> str:
+    """Write the averaged weights of best.pt or last.pt to `out`; return its SHA-256.
+
+    `size` is the long side at which they matte by default, in pixels; None: the preset's.
+    """
+    require(out.suffix == ".safetensors", f"export: expected a .safetensors file to write, found {out}")
+    state = load_checkpoint(checkpoint)
+    require(
+        {"preset", "average", "step"} <= state.keys(),
+        f"export: expected a checkpoint of a matting run, found keys {', '.join(state)}",
+    )
+    info = {"steps": str(state["step"]), "commit": current_commit(), "licence": licence}
+    return save_weights(out, state["average"], state["preset"], info, size=size)

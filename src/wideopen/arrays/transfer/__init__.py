@@ -4,35 +4,20 @@
 pixels stay untouched.
 """
 
-from collections.abc import Callable
-from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.arrays.transfer.tables import code_type
-from wideopen.backends import Backend, pick
+from wideopen.arrays.transfer.reference import code_type
+from wideopen.backends import numba_or_reference, pick
 from wideopen.checks import F32, require, require_rgb
 from wideopen.color import Encoding
 
 __all__ = ["BACKENDS", "decode", "encode"]
 
 
-def _loader(name: str) -> Callable[[], ModuleType]:
-    def load() -> ModuleType:
-        from importlib import import_module
-
-        return import_module(f"wideopen.arrays.transfer.{name}")
-
-    return load
-
-
-BACKENDS = {
-    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _loader("numba_cpu")),
-    "reference": Backend(lambda: None, _loader("reference")),
-}
+BACKENDS = numba_or_reference(__name__)
 
 
 def decode(codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: str = "auto") -> F32:

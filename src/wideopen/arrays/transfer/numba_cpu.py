@@ -1,4 +1,4 @@
-"""Transfer with numba: the tables of `tables.py`, looked up in parallel.
+"""Transfer with numba: the tables of `reference.py`, looked up in parallel.
 
 Encoding finds its code in two steps: the upper bits of a float32 name a bucket of lights, whose
 first code is in a table; then the few thresholds inside the bucket are compared. Same answer as the
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import wideopen.arrays.jit  # noqa: F401  (sets the threading layer before compiling)
-from wideopen.arrays.transfer.tables import code_type, light_of_codes, thresholds
+from wideopen.arrays.transfer.reference import code_type, light_of_codes, thresholds
 from wideopen.checks import F32
 from wideopen.color import Encoding
 

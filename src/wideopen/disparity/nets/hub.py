@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wideopen.disparity.nets.rows import ROWS, DepthModel
+from wideopen.disparity.nets.models import ROWS, DepthModel
 from wideopen.errors import InvalidInput, WeightsError
 
 FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")

@@ -1,32 +1,16 @@
 """Guided up-sampling: a small map brought to a photo's size so that its edges lie where the photo's are."""
 
-from collections.abc import Callable
-from importlib.util import find_spec
-from types import ModuleType
-
 import cv2
 import numpy as np
 
-from wideopen.backends import Backend, pick
+from wideopen.backends import numba_or_reference, pick
 from wideopen.checks import F32, U8, require, require_map
 from wideopen.disparity.upsample.reference import PASSES
 
 __all__ = ["BACKENDS", "upsample"]
 
 
-def _loader(name: str) -> Callable[[], ModuleType]:
-    def load() -> ModuleType:
-        from importlib import import_module
-
-        return import_module(f"wideopen.disparity.upsample.{name}")
-
-    return load
-
-
-BACKENDS = {
-    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _loader("numba_cpu")),
-    "reference": Backend(lambda: None, _loader("reference")),
-}
+BACKENDS = numba_or_reference(__name__)
 
 
 def upsample(small: F32, guide: U8, *, backend: str = "auto") -> F32:

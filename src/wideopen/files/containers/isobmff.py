@@ -1,7 +1,7 @@
 """Boxes (HEIF, AVIF, JPEG XL): the boxes of a file, and the items of a HEIF or AVIF: which belong to which.
 
 Reference: ISO/IEC 14496-12:2022, 4.2 (boxes), 8.11 (meta, iloc, iinf, iref, iprp); ISO/IEC 23008-12, 6.5 (colr, pixi,
-auxC) and 9. libheif decodes, and tells neither which XMP packet describes which auxiliary picture nor the ids of depth
+auxC) and 9. libheif decodes, but names neither the XMP packet of each auxiliary picture nor the ids of depth
 pictures; so the items are read here. Every length is checked: a box that does not fit into the one around it ends the
 search there.
 """

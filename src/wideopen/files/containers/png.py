@@ -53,9 +53,9 @@ def check_integrity(data: bytes) -> None:
             raise ValueError(f"wrong checksum in {name.decode('latin-1')}")
 
 
-def find_chunk(data: bytes, wanted: bytes) -> bytes | None:
-    """Return the content of the first chunk called `wanted`, or None."""
-    return next((bytes(content) for name, content, _ in _chunks(data) if name == wanted), None)
+def find_chunk(data: bytes, kind: bytes) -> bytes | None:
+    """Return the content of the first chunk called `kind`, or None."""
+    return next((bytes(content) for name, content, _ in _chunks(data) if name == kind), None)
 
 
 def cicp(data: bytes) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Depth and mattes that phones store inside photos: read, told apart, turned upright.
+"""Depth and mattes that phones store inside photos: read, assigned to their roles, turned upright.
 
 A part that cannot be used never fails the photo: it is left out with a line in `Embedded.ignored`. What is there:
 docs/embedded.md.

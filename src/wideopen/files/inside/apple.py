@@ -1,6 +1,6 @@
 """Apple's auxiliary pictures in HEIC, and appended to JPEG: disparity, depth and mattes.
 
-Their own XMP packets tell them apart and scale them. The properties are not published; what is here was checked against
+Their own XMP packets name and scale them. The properties are not published; what is here was checked against
 photos of iPhones (HEIC and JPEG). A code c means
 FloatMinValue + (FloatMaxValue - FloatMinValue) * (c - IntMinValue) / (IntMaxValue - IntMinValue); disparity is in
 1/metre, depth in metres (AVDepthData). A portrait matte in a JPEG calls itself AuxiliaryImageType "depth": only its
@@ -157,7 +157,7 @@ def part_of(role: str, codes: Codes, xmp: Mapping[str, Any], *, container: str) 
     word = as_text(xmp.get(_APDI + "AuxiliaryImageType"))
     name = f"{container} {'depth' if word == 'depth' else 'disparity'}"
     low, high = (as_number(xmp.get(f"{_APDI}Float{end}Value")) for end in ("Min", "Max"))
-    if low is None or high is None:  # disparity without its range still tells near from far; depth does not evenly
+    if low is None or high is None:  # without its range disparity still orders near and far evenly, depth does not
         require(word != "depth", "expected the range of its values, found none")
         return Part(role="depth", name=name, values=looked_up(codes, levels(codes)), kind="relative_disparity")
     require(

@@ -22,7 +22,7 @@ _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DepthMap:
-    """How far everything is, as a photo's file tells it."""
+    """How far everything is, as a photo's file says."""
 
     values: F32  # (h, w), upright, of the photo's aspect but not its size; NaN where the file knows nothing
     kind: Kind  # disparity: 1 / metre, 0 = infinitely far; depth_m: metres; relative_disparity: largest = nearest

@@ -134,7 +134,7 @@ def with_description(xmp: bytes | None, namespaces: dict[str, str], values: dict
     description = f'<rdf:Description xmlns:rdf="{_RDF_URI}" rdf:about=""{declared}{written}/>'.encode()
     packet = xmp or _EMPTY
     end = packet.rfind(b"</rdf:RDF>")
-    if end < 0:  # another prefix, or no RDF at all: what it says cannot be joined with ours
+    if end < 0:  # another prefix, or no RDF at all: the descriptions cannot be joined
         packet, end = _EMPTY, _EMPTY.rfind(b"</rdf:RDF>")
     return packet[:end] + description + packet[end:]
 

@@ -1,33 +1,17 @@
 """A network's matte brought to the photo's size so that its transition follows what the photo shows there."""
 
-from collections.abc import Callable
-from importlib.util import find_spec
-from types import ModuleType
-
 import numpy as np
 
-from wideopen.arrays.resize import resize_map, work_size
-from wideopen.backends import Backend, pick
+from wideopen.arrays.maps import resize_map, work_size
+from wideopen.backends import numba_or_reference, pick
 from wideopen.checks import F32, U8, require, require_unit_map
+from wideopen.matting.clean import without_specks
 from wideopen.matting.edges.reference import DETAIL, transition
-from wideopen.matting.edges.specks import without_specks
 
 __all__ = ["BACKENDS", "follow_edges"]
 
 
-def _loader(name: str) -> Callable[[], ModuleType]:
-    def load() -> ModuleType:
-        from importlib import import_module
-
-        return import_module(f"wideopen.matting.edges.{name}")
-
-    return load
-
-
-BACKENDS = {
-    "numba": Backend(lambda: None if find_spec("numba") else "numba is not installed", _loader("numba_cpu")),
-    "reference": Backend(lambda: None, _loader("reference")),
-}
+BACKENDS = numba_or_reference(__name__)
 
 
 def follow_edges(matte: F32, guide: U8, *, backend: str = "auto") -> F32:

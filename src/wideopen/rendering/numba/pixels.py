@@ -11,8 +11,8 @@ from numba import njit, prange
 from wideopen.optics import Optics
 from wideopen.rendering.numba.spans import MATHS, frozen
 from wideopen.rendering.planes import thin_lens_planes
+from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import FULL_GAIN, KNEE
-from wideopen.sheets.sheet import Sheet
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""

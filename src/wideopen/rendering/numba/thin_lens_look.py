@@ -27,8 +27,8 @@ from wideopen.rendering.numba.spans import (
     spread_row,
     tiling,
 )
+from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import KNEE, NEWTON_STEPS
-from wideopen.sheets.sheet import Sheet
 
 DIRECT = 4
 """Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""

@@ -15,7 +15,7 @@ from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.triton.paper_look import paper_on_gpu
 from wideopen.rendering.triton.thin_lens_look import GpuSheet, thin_lens_on_gpu
-from wideopen.sheets.sheet import Sheet
+from wideopen.sheets import Sheet
 
 __all__ = ["GpuSheet", "load_sheets", "paper", "paper_on_gpu", "thin_lens", "thin_lens_on_gpu"]
 

@@ -140,42 +140,42 @@ async function take(name, url, serial) {
     root.dataset.result = String(serial);
   }
 }
-async function received(told) {
-  if (!told || !told.serial) return;
-  if (told.ready) ready();
-  if (told.photo) {
-    Object.assign(state, { photo: told.photo, focus: null, detail: null, cursor: null, view: state.view });
+async function received(message) {
+  if (!message || !message.serial) return;
+  if (message.ready) ready();
+  if (message.photo) {
+    Object.assign(state, { photo: message.photo, focus: null, detail: null, cursor: null, view: state.view });
     delete pictures.result;
-    about(told.photo);
+    about(message.photo);
   }
-  if ('focus' in told) { state.focus = told.focus; state.cursor = null; }
-  if ('strokes' in told) { state.strokes = told.strokes; $('.wo-undo').disabled = !told.strokes; }
-  if (told.photo || told.detail || told.error) { state.working = false; $('.wo-uploading').hidden = true; }
-  if (told.error) fail(told.error);
-  if (told.download) save(told.download);
+  if ('focus' in message) { state.focus = message.focus; state.cursor = null; }
+  if ('strokes' in message) { state.strokes = message.strokes; $('.wo-undo').disabled = !message.strokes; }
+  if (message.photo || message.detail || message.error) { state.working = false; $('.wo-uploading').hidden = true; }
+  if (message.error) fail(message.error);
+  if (message.download) save(message.download);
   try {
-    await Promise.all(Object.entries(told.pictures || {}).map(([name, url]) => take(name, url, told.serial)));
-    if (told.detail) {
+    await Promise.all(Object.entries(message.pictures || {}).map(([name, url]) => take(name, url, message.serial)));
+    if (message.detail) {
       const image = new Image();
-      image.src = told.detail.picture;
+      image.src = message.detail.picture;
       await image.decode();
-      state.detail = { box: told.detail.box, picture: image };
-      root.dataset.detail = String(told.serial);
+      state.detail = { box: message.detail.box, picture: image };
+      root.dataset.detail = String(message.serial);
     }
   } catch (error) {
     return fail('A picture could not be shown. Try again.');
   }
-  if (told.photo) {
+  if (message.photo) {
     root.dataset.hasPhoto = 'yes';
     fit();
   } else paint();
-  if (told.pictures) wantDetail();
+  if (message.pictures) wantDetail();
   chip();
 }
 function about(photo) {
-  const said = (word) => ({ planar: 'from the matte' }[word] || word);
+  const plainly = (word) => ({ planar: 'from the matte' }[word] || word);
   $('.wo-name').textContent = photo.name + '  ' + photo.width + ' × ' + photo.height;
-  $('.wo-sources').textContent = 'Matte: ' + said(photo.matte) + '. Depth: ' + said(photo.disparity) + '.';
+  $('.wo-sources').textContent = 'Matte: ' + plainly(photo.matte) + '. Depth: ' + plainly(photo.disparity) + '.';
   const notes = $('.wo-foot details');
   notes.hidden = !photo.notes.length;
   notes.querySelector('ul').replaceChildren(...photo.notes.map((line) => Object.assign(document.createElement('li'), { textContent: line })));

@@ -1,8 +1,18 @@
-"""Hair for a head or on its own: which strands, where they root, what colour they take.
+"""Hair for a head or on its own: where the head is, which strands root where, their colour, and drawing them.
 
-Hair of volume (curls, long hair) grows behind the subject, so that a face stays free; short hair and
-flyaways grow from the outline in front. Colours are taken from the subject where the strands root,
-at times replaced by another natural or dyed one.
+A head is found without a network: the round end at the top of the subject. The distance to the outline, largest in each
+row, grows from the top of a head downwards until the head is as wide as it gets; there lies its centre. Hair drawn
+around a raised hand, where that is the top, is as exact as around a head.
+
+Hair of volume (curls, long hair) grows behind the subject, so that a face stays free; short hair and flyaways grow from
+the outline in front. Colours are taken from the subject where the strands root, at times replaced by another natural or
+dyed one.
+
+Strands are drawn with antialiased coverage: polylines with a width and a colour at each point. Coverage of a pixel by a
+segment is the overlap of the pixel with the strand across it, a box filter: at a distance d from the centre line of
+width w it is clip(min(d + 1/2, w/2) - max(d - 1/2, -w/2), 0, 1), so that a strand of a third of a pixel covers a third.
+Within a strand the largest coverage counts, so that joints of segments are not drawn twice; strands are laid over one
+another in their order. The result is its own truth: a photo composited with it has exactly this matte.
 """
 
 from dataclasses import dataclass
@@ -10,10 +20,89 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8
+from wideopen.checks import F32, U8, require
 from wideopen.train.strands.grow import STYLES, Rng, Strands, Style, grow, shade
-from wideopen.train.strands.head import Head
-from wideopen.train.strands.raster import draw
+from wideopen.train.strands.numba_cpu import draw_strands
+
+ANGLES = 64  # of the outline around the centre
+SEARCH = 1.9  # how far the outline is looked for, in radii
+WORKING_PX = 256  # long side of the matte that is searched
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head in pixels of its photo; `outline[i]` is how far the subject reaches at 2 pi i / ANGLES."""
+
+    x: float
+    y: float
+    radius: float
+    outline: F32  # (ANGLES,)
+
+    def moved(self, window: tuple[int, int, int], size: int) -> "Head":
+        """The same head in pixels of a crop of (x, y, side), resized to `size`."""
+        x, y, side = window
+        scale = size / side
+        return Head((self.x - x) * scale, (self.y - y) * scale, self.radius * scale, self.outline * scale)
+
+    def reach(self, angles: F32) -> F32:
+        """Distance (len(angles),) from the centre to the outline, angles in radians."""
+        places = np.arange(ANGLES + 1) * (2 * np.pi / ANGLES)
+        return np.interp(np.mod(angles, 2 * np.pi), places, np.append(self.outline, self.outline[0])).astype(np.float32)
+
+
+def find_head(alpha: U8) -> Head | None:
+    """The head of the subject in `alpha` (H, W) uint8; None if its top is cut off or there is nobody."""
+    scale = max(1.0, max(alpha.shape) / WORKING_PX)
+    sides = (max(1, round(alpha.shape[1] / scale)), max(1, round(alpha.shape[0] / scale)))
+    small = cv2.resize(alpha, sides, interpolation=cv2.INTER_AREA)
+    solid = (small > 127).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
+    if count < 2:
+        return None
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    solid = (labels == largest).astype(np.uint8)
+    top = int(stats[largest, cv2.CC_STAT_TOP])
+    depth = cv2.distanceTransform(solid, cv2.DIST_L2, 5)
+    inner = depth.max(1)
+    y = next((y for y in range(top + 3, len(inner)) if _widest(inner, y)), None)
+    if top < 1 or y is None or inner[y] < 3:
+        return None
+    x = int(depth[y].argmax())
+    radius = float(inner[y])
+    outline = _outline(solid, x, y, radius) * scale
+    return Head((x + 0.5) * scale, (y + 0.5) * scale, radius * scale, outline)
+
+
+def _widest(inner: F32, y: int) -> bool:
+    """Whether row `y` is where the subject, seen from its top, stops growing wider."""
+    window = max(2, int(inner[y] * 0.3))
+    return bool(inner[y] >= 3 and inner[y + 1 : y + 1 + window].max(initial=0) <= inner[y])
+
+
+def _outline(solid: U8, x: int, y: int, radius: float) -> F32:
+    angles = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    steps = np.arange(0, SEARCH * radius, 0.5)
+    xs = np.clip((x + np.outer(np.cos(angles), steps)).round().astype(int), 0, solid.shape[1] - 1)
+    ys = np.clip((y + np.outer(np.sin(angles), steps)).round().astype(int), 0, solid.shape[0] - 1)
+    left = solid[ys, xs] == 0
+    return np.where(left.any(1), left.argmax(1), len(steps)).astype(np.float32) * np.float32(0.5)
+
+
+def draw(points: F32, widths: F32, colours: F32, opacity: F32, height: int, width: int) -> tuple[F32, F32]:
+    """Premultiplied colour (height, width, 3) and coverage (height, width) of strands, first to last.
+
+    `points` (S, N, 2) are (x, y) in pixels, pixel centres at +0.5, inside the picture or not; `widths` (S, N) in
+    pixels; `colours` (S, N, 3) and `opacity` (S,) in [0, 1]. Colour space: that of `colours`.
+    """
+    strands, count = points.shape[:2]
+    found = (points.shape, widths.shape, colours.shape, opacity.shape)
+    expected = ((strands, count, 2), (strands, count), (strands, count, 3), (strands,))
+    require(found == expected, f"strands: expected shapes {expected}, found {found}")
+    rgb, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    arrays = (np.ascontiguousarray(a, dtype=np.float32) for a in (points, widths, colours, opacity))
+    draw_strands(*arrays, rgb, alpha)
+    return rgb, alpha
+
 
 NATURAL = np.array(  # display-encoded: black, browns, red, blonds, greys, white
     [[28, 24, 24], [52, 38, 30], [88, 62, 44], [124, 66, 38], [176, 136, 86], [214, 184, 134], [128, 126, 126],

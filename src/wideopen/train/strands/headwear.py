@@ -8,8 +8,7 @@ import numpy as np
 
 from wideopen.checks import F32, U8
 from wideopen.train.strands.grow import Rng
-from wideopen.train.strands.hair import Layer
-from wideopen.train.strands.head import Head
+from wideopen.train.strands.hair import Head, Layer
 
 FRACTION_BITS = 4  # cv2 draws at 1/16 pixel
 

@@ -1,4 +1,4 @@
-"""The search: an Optuna study in a file that can be stopped, resumed, and shared by several processes.
+"""The search: an Optuna study in a file that can be stopped, resumed, and shared by several processes; its history.
 
 Trials whose first pairs score below the median of the other trials are given up (MedianPruner). Pairs come in one
 order, so that means over the first few can be compared.
@@ -13,11 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
+from wideopen.evals import tune_space as space
 from wideopen.evals.pairs import Pair
-from wideopen.evals.tune import space
-from wideopen.evals.tune.objective import WEIGHTS, Prepared, prepare, score
+from wideopen.evals.tune_space import WEIGHTS, Prepared, prepare, score
+from wideopen.files.atomic import atomic_file
 from wideopen.session.presets import Preset
 from wideopen.session.settings import LensSettings, MapSettings
 
@@ -206,3 +209,36 @@ def _result(study: Any, search: Search) -> Result:
     }
     untuned = float("nan") if scores[0] is None else scores[0]
     return Result(preset=Preset(lens=lens, about=about), untuned=untuned, best=best.value, scores=scores)
+
+
+def require_plot(path: Path) -> None:
+    """Refuse what is no name of a picture, and a machine that cannot draw it. Raises InvalidInput."""
+    require(path.suffix == ".png", f"--history: expected a .png file to write, found {path}")
+    found = find_spec("matplotlib") is not None
+    require(found, "--history: expected the package matplotlib (pip install 'wideopen[tune]'), found none")
+
+
+def write_history(path: Path, result: Result, title: str, *, overwrite: bool = False) -> None:
+    """Write the picture, whole or not at all."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    scores = np.array([np.nan if score is None else score for score in result.scores])
+    numbers = np.arange(len(scores))
+    figure = Figure(figsize=(7, 4), dpi=110)
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.plot(numbers, scores, ".", color="0.6", label="trials")
+    best = np.maximum.accumulate(np.nan_to_num(scores, nan=-np.inf))
+    axes.plot(numbers, best, color="tab:blue", label="best so far")
+    given_up = numbers[np.isnan(scores)]
+    low = float(np.nanquantile(scores, 0.05))
+    axes.plot(given_up, np.full(given_up.shape, low), "|", color="0.8", label="given up")
+    axes.set_ylim(low - 1, result.best + 0.05 * (result.best - low) + 0.2)
+    axes.set_xlabel("trial")
+    axes.set_ylabel("score")
+    axes.set_title(title)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    with atomic_file(path, overwrite=overwrite) as file:
+        figure.savefig(file, format="png")

@@ -1,0 +1,114 @@
+"""Operators on maps: resizing to a size, hole filling, the guided filter.
+
+Hole filling is push-pull over a pyramid (Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4): weighted
+averages go down to one pixel, and each level, where it knows too little, takes the rest from the level below.
+
+The guided filter smooths one map along the edges of another, from the pixels that can be trusted. Reference: He, Sun,
+Tang, "Guided Image Filtering", IEEE TPAMI 35(6), 2013, section 3: q = mean(a) I + mean(b),
+a = cov(I, p) / (var(I) + eps), b = mean(p) - a mean(I). Symbols as there: I guide, p input, q output.
+Deviations: a confidence map weighs every mean (0 = not looked at), so values may be continued into pixels that are
+known to be wrong; windows are cut at the border, so a constant p returns unchanged in corners too. Maps are float32
+(H, W); sums run in float64, since E[I^2] - E[I]^2 cancels in float32.
+"""
+
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from wideopen.checks import F32, U8, require, require_map, require_unit_map
+
+Pixels = TypeVar("Pixels", F32, U8)
+
+
+def work_size(shape: tuple[int, ...], long_side_px: int) -> tuple[int, int]:
+    """(h, w) of the same aspect with at most this long side, at least one pixel."""
+    scale = min(1.0, long_side_px / max(shape[:2]))
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
+    """Resize (H, W) or (H, W, C) to a size (h, w): area means downwards, linear upwards; `x` itself if it fits."""
+    if x.shape[:2] == tuple(size[:2]):
+        return x
+    smaller = size[0] * size[1] < x.shape[0] * x.shape[1]
+    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    resized: Pixels = cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
+    return resized
+
+
+def fill_holes(values: F32, weight: F32) -> F32:
+    """Return `values` (H, W) or (H, W, C), kept where `weight` (H, W) is 1, continued where it is 0.
+
+    With no weight anywhere the values come back unchanged.
+    """
+    w = require_unit_map("weight", weight, like=values)
+    if not w.any():
+        return values
+    shaped = values if values.ndim == 3 else values[..., None]
+    filled: F32 = _push_pull((shaped * w[..., None]).astype(np.float32), w).reshape(values.shape)
+    return filled
+
+
+def nearest_value(values: F32, known: np.ndarray) -> F32:
+    """(H, W): at each pixel the value of the nearest pixel of the mask `known`; all 0 when there is none."""
+    unknown = (~known).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    labels = labels.reshape(known.shape)
+    of_label = np.zeros(int(labels.max()) + 1, np.float32)
+    of_label[labels[known]] = values[known]
+    return of_label[labels]
+
+
+def _push_pull(weighed: F32, w: F32) -> F32:
+    """`weighed` is values * w, (H, W, C)."""
+    height, width, channels = weighed.shape
+    safe = np.maximum(w, np.float32(1e-8))[..., None]
+    if max(height, width) == 1 or w.min() >= 1:
+        known: F32 = np.divide(weighed, safe, dtype=np.float32)
+        return known
+    size = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))
+    down = cv2.resize(weighed, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], channels)
+    down_w = cv2.resize(w, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0])
+    # A quarter known is known enough: the weight is raised so that the filling does not fade towards coarser levels.
+    full = np.minimum(down_w * 4, np.float32(1))
+    coarse = _push_pull(down / np.maximum(down_w, np.float32(1e-8))[..., None] * full[..., None], full)
+    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, channels)
+    out: F32 = weighed + (1 - w[..., None]) * smooth
+    return out
+
+
+def _window_sum(x: np.ndarray, radius_px: int) -> np.ndarray:
+    side = 2 * radius_px + 1
+    return cv2.boxFilter(x, cv2.CV_64F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT).reshape(x.shape)
+
+
+def guided_filter(guide: F32, target: F32, *, radius_px: int, eps: float, confidence: F32 | None = None) -> F32:
+    """Return `target` (H, W) smoothed along `guide` (H, W), from pixels weighed by `confidence` (H, W) in [0, 1].
+
+    `eps` is a variance, in squared units of `guide`. Where a window holds no confidence at all, `target` comes back
+    as it is.
+    Raises InvalidInput for maps of unlike sizes or not finite, a negative radius, eps <= 0.
+    """
+    require(radius_px >= 0, f"radius_px: expected >= 0, found {radius_px}")
+    require(eps > 0, f"eps: expected > 0, found {eps}")
+    I = require_map("guide", guide).astype(np.float64)
+    p = require_map("target", target, like=guide).astype(np.float64)
+    c = (
+        np.ones_like(I)
+        if confidence is None
+        else require_unit_map("confidence", confidence, like=guide).astype(np.float64)
+    )
+    share = _window_sum(c, radius_px)
+    known = share > 1e-6
+
+    def weighed(x: np.ndarray) -> np.ndarray:
+        return _window_sum(c * x, radius_px) / np.where(known, share, 1)
+
+    mean_I, mean_p = weighed(I), weighed(p)
+    a = (weighed(I * p) - mean_I * mean_p) / (np.maximum(weighed(I * I) - mean_I**2, 0) + eps)
+    b = mean_p - a * mean_I
+    use = known.astype(np.float64)
+    count = np.maximum(_window_sum(use, radius_px), 1)
+    q = _window_sum(use * a, radius_px) / count * I + _window_sum(use * b, radius_px) / count
+    return np.where(known, q, p).astype(np.float32)

@@ -1,0 +1,276 @@
+"""Disparity cleaned along the matte: where the subject's spills over its edge, the background's is continued.
+
+Reference: the paper, 3.2 (see `filter_along_matte`). Ours is how spill is told from things that really are at the
+subject's disparity.
+By rays (`march`): each pixel of the ring around the matte has a ray, from the matte's edge through it and on. Along it
+the disparity of spill stays at the subject's or falls; the first place where it does neither is the spill's end, and
+the background's disparity is read behind it. A ray on which it goes on for longer than spill does elsewhere around this
+subject meets a thing at the subject's disparity: nothing there is spill.
+By colours (`own_colour`): spill shows the background's colours, a thing has its own. A cap that a matte misses, a stick
+along an arm, the rim of a box behind a hand are as narrow as spill.
+Lengths are in pixels, maps (H, W) float32, in [0, 1].
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.arrays.maps import fill_holes, guided_filter, nearest_value, resize_map, work_size
+from wideopen.checks import F32, require, require_rgb, require_unit_map
+from wideopen.disparity.depth_map import subject_disparity
+
+Index = NDArray[np.signedinteger]
+Mask = NDArray[np.bool_]
+SLOPE_PX = 4  # the background's slope is read over this
+BEYOND_PX = (1, 3, 5, 8, 11, 14)  # behind the end of the spill: where the background's colours are looked up
+SOFT = 0.05  # a matte above this and not above 0.5 is hair or an edge: behind it the background is never seen alone
+AROUND = tuple(
+    (r * np.sin(t), r * np.cos(t)) for r in (0.7, 1.2, 1.7) for t in np.linspace(0, 2 * np.pi, 12, endpoint=False)
+)
+"""Where the background's colours are looked up besides, (y, x) in ring widths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatteFilter:
+    """Settings of `filter_along_matte`; lengths are fractions of the long side. The paper gives none; these are ours,
+    chosen on benchmarks/disparity_filter.py.
+    """
+
+    ring: float = 0.03  # width of M_large around the matte
+    near: float = 0.06  # M_coarse: disparity within this of the subject's nearby
+    steep: float = 4.0  # a fall of disparity, over one long side, that no floor has
+    usual: float = 2.0  # what is wider than this many times the median spill is a thing, not spill
+    least_reach: float = 0.008  # but what is no wider than this is spill; strands closer than twice this are one
+    gap: float = 1.5  # a gap between parts of the subject is all spill up to this many times as wide
+    guard: float = 0.006  # around things nothing is replaced
+    unlike: float = 0.08  # a thing's colour differs from all background around by this (square root of light)
+    unlike_natural: float = 2.5  # and by this many times what the background's pixels differ from one another
+    vote: float = 0.005  # so say pixels within this,
+    majority: float = 0.6  # by this majority
+    eps: float = 1e-3  # of the guided filter, in squared units of the matte
+    work_px: int = 768  # long side at which regions are found; the result has the photo's size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rays:
+    """N rays, one for each pixel (y, x) of the ring; T samples along each."""
+
+    y: Index  # (N,)
+    x: Index  # (N,)
+    away_px: F32  # (N,) from the matte's edge to the pixel
+    samples: Index  # (T, N) flat indices of pixels, 0.5, 1.5, ... from the matte's edge; cut at the photo's border
+    root: Index  # (N,) flat index of a pixel at the matte's edge
+    most: int  # of the samples, those that may be spill: twice the ring
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ends:
+    """What `march` found on each ray."""
+
+    spilt: Mask  # (N,) the ray's own pixel carries the subject's disparity and should not
+    known: Mask  # (N,) the background's disparity was found
+    behind: F32  # (N,) it, continued to the ray's own pixel
+    beyond: Index  # (K, N) flat indices of pixels of the background, behind the spill
+
+
+def cast(edge: Mask, ring_px: int) -> Rays:
+    """Rays for all pixels within `ring_px` of the mask `edge` (H, W), which has pixels inside and outside."""
+    height, width = edge.shape
+    away, into = (
+        cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5).reshape(edge.shape) for mask in (~edge, edge)
+    )
+    # Smoothed: to a pixel close to the matte, its nearest pixel lies in one of a few directions only.
+    signed = np.minimum(away, 2 * ring_px) - np.minimum(into, 2 * ring_px)
+    signed = cv2.GaussianBlur(signed, (0, 0), max(1, ring_px / 8)).reshape(edge.shape)
+    y, x = np.nonzero((away > 0) & (away <= ring_px))
+    dy, dx = (np.gradient(signed, axis=k)[y, x] if edge.shape[k] > 1 else np.zeros(len(y)) for k in (0, 1))
+    norm = np.maximum(np.hypot(dy, dx), 1e-3)
+    dy, dx, away_px = (dy / norm).astype(np.float32), (dx / norm).astype(np.float32), away[y, x]
+
+    def at(along: F32) -> Index:
+        row = np.clip(np.rint(y + dy * (along - away_px)), 0, height - 1).astype(np.int32)
+        return row * width + np.clip(np.rint(x + dx * (along - away_px)), 0, width - 1).astype(np.int32)
+
+    most = 2 * ring_px
+    along = np.arange(0.5, most + SLOPE_PX + 2, dtype=np.float32)[:, None]  # (T, 1)
+    return Rays(y=y, x=x, away_px=away_px, samples=at(along), root=at(np.zeros(1, np.float32)), most=most)
+
+
+def march(rays: Rays, d: F32, edge: Mask, subject: F32, settings: MatteFilter) -> Ends:
+    """Where spill ends on each ray. `subject` (H, W): the subject's disparity, wherever a ray begins."""
+    if not rays.y.size:
+        return Ends(*(np.zeros(0, bool),) * 2, np.zeros(0, np.float32), np.zeros((len(BEYOND_PX), 0), np.intp))
+    long_side, near = max(d.shape), np.float32(settings.near)
+    along, top = np.take(d, rays.samples), np.take(subject, rays.root)  # (T, N), (N,)
+    end = _first_not(_goes_on(along, top, near, np.float32(settings.steep / long_side))[: rays.most])
+    blocked = np.take(edge, rays.samples[1:])
+    gap = np.where(blocked.any(0), np.argmax(blocked, axis=0) + 1, len(along))
+    at_edge = (rays.away_px < 1.5) & (end > 0) & (end < np.minimum(gap, rays.most))
+    usual = float(np.median(end[at_edge])) if at_edge.any() else 0.0
+    reach = np.clip(settings.usual * usual, settings.least_reach * long_side, (rays.most + 1) // 2)
+    closed = end >= gap  # the gap between two parts of the subject, all of it at the subject's disparity
+    spill = np.where(closed, gap <= settings.gap * reach, end <= reach) & (end > 0)
+    tail = end + 1 + end // 4  # past the last, slow part of a fall
+    behind = _behind(along, tail, rays.away_px, np.float32(settings.steep / long_side))
+    known = ~closed & (tail < np.minimum(gap, len(along))) & (behind < top - near)
+    beyond = rays.samples[np.minimum(tail + np.array(BEYOND_PX)[:, None], len(along) - 1), np.arange(len(tail))]
+    return Ends(spill & (rays.away_px < tail) & (known | closed), known, behind, beyond)
+
+
+def _goes_on(along: F32, top: F32, near: np.float32, steep: np.float32) -> Mask:
+    """(T - 2, N): disparity is at the subject's, or below and falling."""
+    here = along[:-2]
+    return ((here >= top - near) | (here - along[2:] > 2 * steep)) & (here <= top + near)
+
+
+def _first_not(going: Mask) -> Index:
+    """(N,): how many of (T, N) are true before the first that is not."""
+    return np.where(going.all(0), len(going), np.argmin(going, axis=0))
+
+
+def _behind(along: F32, start: Index, away_px: F32, steep: np.float32) -> F32:
+    """(N,): the disparity from `start` on, continued back to `away_px` along its own slope."""
+    last, ray = len(along) - 1, np.arange(along.shape[1])
+    first, second = np.minimum(start, last), np.minimum(start + SLOPE_PX, last)
+    near, far = along[first, ray], along[second, ray]
+    slope = np.clip((far - near) / np.maximum(second - first, 1), -steep / 2, steep / 2)
+    return (near + slope * (away_px - first - np.float32(0.5))).astype(np.float32)
+
+
+def own_colour(colour: F32, background: Mask, rays: Rays, ends: Ends, settings: MatteFilter) -> Mask:
+    """(H, W): where what seems spill has a colour (H, W, 3) that the background around has not.
+
+    A pixel is compared with the most alike of many that surely are `background` (H, W) in a wide neighbourhood, in
+    units of how unlike neighbours behind the spill are; then all within a few pixels vote.
+    """
+    height, width = background.shape
+    ask = np.flatnonzero(ends.spilt & ends.known)
+    y, x = rays.y[ask], rays.x[ask]
+    own = colour[y, x]  # (M, 3)
+    behind = colour.reshape(-1, 3)[ends.beyond[:, ask]]  # (K, M, 3)
+    unlike = np.abs(behind - own).max(-1).min(0)  # (M,)
+    for dy, dx in AROUND:
+        step = settings.ring * max(height, width)
+        there = (np.clip(y + round(step * dy), 0, height - 1), np.clip(x + round(step * dx), 0, width - 1))
+        found = np.where(background[there], np.abs(colour[there] - own).max(-1), np.float32(np.inf))
+        unlike = np.minimum(unlike, found)
+    natural = np.abs(behind[1:] - behind[:-1]).max(-1).mean(0)
+    asked, so = np.zeros((2, height, width), np.float32)
+    asked[y, x] = 1
+    so[y, x] = unlike > np.maximum(settings.unlike, settings.unlike_natural * natural)
+    side = 2 * max(1, round(settings.vote * max(height, width))) + 1
+    all_votes, votes = (cv2.boxFilter(v, -1, (side, side), normalize=False).reshape(v.shape) for v in (asked, so))
+    return (votes > np.float32(settings.majority) * all_votes) & (all_votes > 0)
+
+
+def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, settings: MatteFilter | None = None) -> F32:
+    """Replace the subject's disparity where it spills over the matte's edge (paper 3.2). Returns (H, W).
+
+    M_coarse: pixels at the subject's disparity; M_large: the matte dilated. In M_coarse + M_large - M the disparity is
+    replaced by its guided filter, guided by the matte. Where the matte is above 0.5 nothing changes.
+    Ours: (1) pixels that carry the spill have no say in the filter, so what replaces them is the background's
+    disparity continued, not a mean of both; (2) only what begins at the matte and falls to the background within the
+    ring is replaced: a held object, a table, a second person at the subject's disparity stay where they are, and so,
+    given the photo `rgb` (H, W, 3) in linear light, does what has a colour of its own; (3) nothing is pulled nearer
+    than it was.
+    Raises InvalidInput for maps of unlike sizes or outside [0, 1].
+    """
+    settings = settings or MatteFilter()
+    d = require_unit_map("disparity", disparity)
+    a = require_unit_map("alpha", alpha, like=d)
+    size = work_size(d.shape, settings.work_px)
+    small_d, small_a = resize_map(d, size), resize_map(a, size)
+    colour = None if rgb is None else _colour(rgb, d.shape, size)
+    found = _spill(small_d, small_a, colour, settings)
+    if found is None:
+        return d
+    spilt, continued = found
+    replaced = resize_map(continued, d.shape)
+    replaced -= d
+    np.minimum(replaced, 0, out=replaced)
+    replaced *= resize_map(spilt.astype(np.float32), d.shape)
+    replaced += d
+    return np.where(a > 0.5, d, replaced)
+
+
+def _colour(rgb: F32, shape: tuple[int, ...], size: tuple[int, int]) -> F32:
+    """The photo at `size`, in about equal steps to the eye: the square root of light."""
+    photo = require_rgb("rgb", rgb)
+    require(photo.shape[:2] == shape, f"rgb: expected (H, W, 3) of {shape}, found {photo.shape}")
+    return np.sqrt(np.clip(resize_map(photo, size), 0, 1))
+
+
+def _spill(d: F32, a: F32, colour: F32 | None, settings: MatteFilter) -> tuple[np.ndarray, F32] | None:
+    """Where disparity has spilt from the subject, and the background's disparity continued into there.
+
+    The first reaches into the matte, so that at the photo's size the matte's own edge decides, not this one.
+    """
+    inside = a > 0.5
+    edge = _closed(a > SOFT, _pixels(settings.least_reach, d))
+    if not inside.any() or edge.all():
+        return None
+    subject = _subject_around(d, inside, settings)
+    rays = cast(edge, max(2, round(settings.ring * max(d.shape))))
+    ends = march(rays, d, edge, subject, settings)
+    spilt = _on_map(rays.y, rays.x, ends.spilt, d)
+    if colour is not None:
+        background = ~edge & ~spilt & (d < subject - np.float32(settings.near))
+        spilt &= ~own_colour(colour, background, rays, ends, settings)
+    at_subject = d[rays.y, rays.x] >= np.take(subject, rays.root) - np.float32(settings.near)
+    in_front = (d > subject + np.float32(settings.near / 2)) & ~inside
+    thing = _dilate((_on_map(rays.y, rays.x, at_subject, d) & ~spilt) | in_front, _pixels(settings.guard, d))
+    spilt &= ~thing
+    read = spilt & _on_map(rays.y, rays.x, ends.known, d)
+    behind = d.copy()
+    behind[rays.y, rays.x] = np.where(read[rays.y, rays.x], ends.behind, behind[rays.y, rays.x])
+    unknown = edge | thing | (spilt & ~read)  # things have no say: the background passes behind them
+    if unknown.all():
+        return None
+    thing |= edge & (nearest_value(thing.astype(np.float32), ~edge) > 0)  # hair and edges before a thing
+    spilt |= edge & ~inside & ~thing
+    continued = guided_filter(
+        a,
+        fill_holes(behind, (~unknown).astype(np.float32)),
+        radius_px=_pixels(settings.ring / 6, d),
+        eps=settings.eps,
+        confidence=(~inside).astype(np.float32),
+    )
+    return spilt | (inside & _dilate(spilt, 2)), continued
+
+
+def _subject_around(d: F32, inside: np.ndarray, settings: MatteFilter) -> F32:
+    """(H, W): the disparity that the subject has where it is nearest.
+
+    The highest within half a ring, so that its own blurred edge does not count; but not far above most of the subject,
+    as things in front are whose blurred edges reach into it.
+    """
+    middle, spread = subject_disparity(d, inside.astype(np.float32))
+    most = np.float32(middle + max(settings.near, 2 * spread))
+    low = np.where(inside, np.minimum(d, most), np.float32(0))
+    high = cv2.dilate(low, _disk(_pixels(settings.ring / 2, d))).reshape(d.shape)
+    return nearest_value(high, inside)
+
+
+def _pixels(length: float, like: F32) -> int:
+    return max(1, round(length * max(like.shape)))
+
+
+def _on_map(y: np.ndarray, x: np.ndarray, values: np.ndarray, like: F32) -> np.ndarray:
+    out = np.zeros(like.shape, bool)
+    out[y, x] = values
+    return out
+
+
+def _closed(mask: np.ndarray, radius_px: int) -> np.ndarray:
+    """The mask with what lies between its strands and in its sharp corners."""
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, _disk(radius_px)).astype(bool).reshape(mask.shape)
+
+
+def _disk(radius_px: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
+
+
+def _dilate(mask: np.ndarray, radius_px: int) -> np.ndarray:
+    return cv2.dilate(mask.astype(np.uint8), _disk(radius_px)).astype(bool).reshape(mask.shape)

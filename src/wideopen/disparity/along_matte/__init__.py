@@ -1,1 +1,0 @@
-"""Disparity cleaned along the matte (paper 3.2)."""
