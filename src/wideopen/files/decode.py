@@ -60,11 +60,10 @@ def _decoder(name: str) -> Callable[[bytes, SizeCheck], Raster]:
 
 def _upright(raster: Raster) -> Raster:
     number = 1 if raster.orientation is None else raster.orientation
-    notes = raster.notes
     if not 1 <= number <= 8:
-        notes = (*notes, f"EXIF orientation {number} is not one of 1 to 8, ignored")
+        raster = raster.noted(f"EXIF orientation {number} is not one of 1 to 8, ignored")
         number = 1
     codes = np.ascontiguousarray(turn(raster.codes, number))
     height, width = codes.shape[:2]
     exif = raster.exif and exif_tools.upright(raster.exif, (height, width))
-    return replace(raster, codes=codes, orientation=1, exif=exif, notes=notes)
+    return replace(raster, codes=codes, orientation=1, exif=exif)

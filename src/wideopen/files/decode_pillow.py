@@ -22,7 +22,7 @@ from wideopen.files.color_managed import image_to_srgb
 from wideopen.files.containers import jpeg, png
 from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.metadata import exif as exif_tools
-from wideopen.files.raster import Raster, SizeCheck
+from wideopen.files.raster import Raster, SizeCheck, several
 
 _LOCK = threading.Lock()
 _HEIC_CHROMA = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
@@ -130,8 +130,7 @@ def _decode(image: ImageFile.ImageFile, name: str, check_size: SizeCheck) -> Ras
 
 
 def _count(image: Image.Image) -> tuple[str, ...]:
-    frames = getattr(image, "n_frames", 1)
-    return (f"the file holds {frames} pictures, the first was read",) if frames > 1 else ()
+    return several(getattr(image, "n_frames", 1))
 
 
 def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -> Raster:
@@ -140,12 +139,11 @@ def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -
     notes: tuple[str, ...] = ("EXIF unreadable, dropped",) if exif and body is None else ()
     if body is not None and exif_tools.is_damaged(body):
         notes = ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
-    return replace(
-        raster,
+    return raster.noted(
+        *notes,
         exif=body,
         xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
         orientation=exif_tools.orientation(body) if body else None,
-        notes=raster.notes + notes,
     )
 
 
@@ -162,8 +160,7 @@ def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
     raster = replace(raster, iptc=jpeg.iptc(image.info.get("photoshop")), jpeg=jpeg.coding(image))
     if "mp" not in image.info:
         return raster
-    note = "pictures stored behind the photo (gain map, preview) are not kept"
-    return replace(raster, notes=(*raster.notes, note))
+    return raster.noted("pictures stored behind the photo (gain map, preview) are not kept")
 
 
 def _cut_short(image: Any, check_size: SizeCheck, error: OSError) -> Raster:
@@ -182,8 +179,7 @@ def _cut_short(image: Any, check_size: SizeCheck, error: OSError) -> Raster:
     missing = height - 1 - int(sound[-1]) if len(sound) else height
     if missing > _MOST_MISSING * height:
         raise error
-    note = f"the file is cut short: {missing} of {height} rows at its end are missing or incomplete, grey"
-    return replace(raster, notes=(*raster.notes, note))
+    return raster.noted(f"the file is cut short: {missing} of {height} rows at its end are missing or incomplete, grey")
 
 
 def _decode_png(data: bytes, check_size: SizeCheck) -> Raster:
@@ -274,7 +270,7 @@ def _decode_heic(data: bytes, check_size: SizeCheck) -> Raster:
         icc=info.get("icc_profile") or None,
         chroma=_HEIC_CHROMA.get(info.get("chroma")),
         cicp=nclx and (nclx["color_primaries"], nclx["transfer_characteristics"]),
-        notes=(f"the file holds {len(file)} pictures, the main one was read",) if len(file) > 1 else (),
+        notes=several(len(file), "main one"),
     )
     return replace(with_metadata(raster, info.get("exif"), info.get("xmp")), orientation=None)
 

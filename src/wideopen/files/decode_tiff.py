@@ -19,7 +19,7 @@ from wideopen.files.containers.tiff import exif_of_tiff, iptc_of_tiff
 from wideopen.files.decode_pillow import codes_of_image, opencv_codes, strict_pillow
 from wideopen.files.formats import require_library
 from wideopen.files.metadata import exif as exif_tools
-from wideopen.files.raster import Raster, SizeCheck
+from wideopen.files.raster import Raster, SizeCheck, several
 
 _ICC, _XMP, _IPTC, _SUBFILE, _DNG_VERSION = 34675, 700, 33723, 254, 50706
 _CLIPPED = 0.001  # of a raw file's pixels
@@ -42,12 +42,9 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
         require_library("camera raw")
         return decode_raw(data, check_size)
     exif = exif_tools.strip_prefix(exif_of_tiff(data))
-    if count > 1:
-        note = f"the file holds {count} pictures, the first was read"
-        raster = replace(raster, notes=(*raster.notes, note))
     number = exif_tools.orientation(exif) if exif else None
     turned = small and number in range(1, 9)  # Pillow turns TIFF, and only TIFF, when it loads it
-    return replace(raster, exif=exif, orientation=None if turned else number)
+    return raster.noted(*several(count), exif=exif, orientation=None if turned else number)
 
 
 def _decoded(data: bytes, page: Any, check_size: SizeCheck) -> tuple[Raster, bool]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
 from wideopen.color import SRGB_LINEAR, Encoding, primaries_to_xyz_d50, to_srgb_matrix
-from wideopen.files.raster import Raster, SizeCheck
+from wideopen.files.raster import Raster, SizeCheck, several
 
 _LARGEST_HALF = 65504.0
 
@@ -33,8 +33,7 @@ def decode_exr(data: bytes, check_size: SizeCheck) -> Raster:
     with redirect_stdout(StringIO()), OpenEXR.File(BytesIO(data), separate_channels=True) as file:
         codes = _codes({name: channel.pixels for name, channel in file.channels().items()})
         encoding, notes = _encoding(file.header())  # empty once the file is closed
-    if count > 1:
-        notes = (*notes, f"the file holds {count} pictures, the first was read")
+    notes += several(count)
     return Raster(codes=codes, bit_depth=32, format="OpenEXR", encoding=encoding, notes=notes)
 
 

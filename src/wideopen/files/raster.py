@@ -4,7 +4,7 @@ import lzma
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wideopen.checks import require
 from wideopen.color import Encoding
 from wideopen.errors import InvalidInput
-from wideopen.photo import JpegCoding
+from wideopen.photo import Metadata
 
 T = TypeVar("T")
 SizeCheck = Callable[[int, int], None]
@@ -27,22 +27,17 @@ _ASPECT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Raster:
-    """Codes and metadata of one picture."""
+class Raster(Metadata):
+    """Codes of one picture, with the metadata as its file has them."""
 
     codes: NDArray[Any]  # (H, W) grey or (H, W, 2, 3 or 4), the last of 2 and 4 alpha
-    bit_depth: int  # 8, 10, 12 or 16; 32 for float32 codes
-    format: str
-    exif: bytes | None = None  # from its TIFF header on
-    icc: bytes | None = None
-    xmp: bytes | None = None
-    iptc: bytes | None = None
-    jpeg: JpegCoding | None = None
-    chroma: str | None = None
     orientation: int | None = None  # still to be applied; the file's number, valid or not
     cicp: tuple[int, int] | None = None  # ITU-T H.273 (primaries, transfer), where a file has them
     encoding: Encoding | None = None  # where the format says it by itself: OpenEXR, JPEG XL, camera raw
-    notes: tuple[str, ...] = field(default=())
+
+    def noted(self, *notes: str, **changes: Any) -> "Raster":
+        """Return the picture with further notes, and other `changes`."""
+        return replace(self, notes=self.notes + notes, **changes)
 
     @property
     def top(self) -> float:
@@ -53,6 +48,11 @@ class Raster:
     def has_alpha(self) -> bool:
         """Whether the last channel is alpha."""
         return self.codes.ndim == 3 and self.codes.shape[2] in (2, 4)
+
+
+def several(count: int, which: str = "first") -> tuple[str, ...]:
+    """Return the note about a file of more than one picture."""
+    return (f"the file holds {count} pictures, the {which} was read",) if count > 1 else ()
 
 
 def one_line(error: BaseException) -> str:

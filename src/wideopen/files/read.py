@@ -1,7 +1,7 @@
 """From a photo file to linear light."""
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,10 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
 def photo_in(data: bytes, file: Path, *, max_megapixels: float = 150) -> Photo:
     """`read` for the bytes of the file at `file`."""
     raster = raster_in(data, file, max_megapixels=max_megapixels)
+    del data  # of an uncompressed TIFF as large as the codes
     named = EXTENSIONS.get(file.suffix.lower(), raster.format)
     if named != raster.format:
-        raster = replace(raster, notes=(*raster.notes, f"named {file.suffix}, but {raster.format} inside"))
+        raster = raster.noted(f"named {file.suffix}, but {raster.format} inside")
     try:
         raster, decoding, encoding = _colour(raster)
     except InvalidInput as error:
@@ -53,17 +54,8 @@ def photo_in(data: bytes, file: Path, *, max_megapixels: float = 150) -> Photo:
     rgb, notes = _light(raster, decoding)
     size = rgb.shape[0], rgb.shape[1]
     xmp, dropped = xmp_tools.cleaned(xmp_tools.resized(raster.xmp, size)) if raster.xmp else (None, None)
-    metadata = Metadata(
-        exif=raster.exif,
-        icc=raster.icc,
-        xmp=xmp,
-        iptc=raster.iptc,
-        jpeg=raster.jpeg,
-        chroma=raster.chroma,
-        format=raster.format,
-        bit_depth=raster.bit_depth,
-        notes=raster.notes + notes + ((dropped,) if dropped else ()),
-    )
+    raster = raster.noted(*notes, *([dropped] if dropped else ()), xmp=xmp)
+    metadata = Metadata(**{field.name: getattr(raster, field.name) for field in fields(Metadata)})
     return Photo(rgb=rgb, encoding=encoding, metadata=metadata, source=file)
 
 
@@ -77,7 +69,7 @@ def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
         return raster, raster.encoding, for_display(raster.encoding)
     if raster.icc is None:
         encoding, notes = _encoding_without_profile(raster)
-        return replace(raster, notes=raster.notes + notes), encoding, for_display(encoding)
+        return raster.noted(*notes), encoding, for_display(encoding)
     from wideopen.arrays.transfer.reference import is_invertible
 
     try:
@@ -93,21 +85,20 @@ def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
         return _converted(raster, profile.name)
     if profile.space == "GRAY":  # the result has colours, which a grey profile cannot describe
         note = f"grey profile ({profile.name}) converted to sRGB"
-        srgb = replace(raster, icc=None, notes=(*raster.notes, note))
-        return srgb, profile.encoding, SRGB
+        return raster.noted(note, icc=None), profile.encoding, SRGB
     return raster, profile.encoding, profile.encoding
 
 
 def _floats(raster: Raster, name: str, encoding: Encoding | None) -> tuple[Raster, Encoding, Encoding]:
     if encoding is None:
         note = f"ICC profile ({name}) is made of tables; floats taken as linear sRGB light"
-        return replace(raster, icc=None, notes=(*raster.notes, note)), SRGB_LINEAR, SRGB
+        return raster.noted(note, icc=None), SRGB_LINEAR, SRGB
     shown = for_display(encoding)
     return (raster if shown is encoding else replace(raster, icc=None)), encoding, shown
 
 
 def _as_srgb(raster: Raster, note: str) -> tuple[Raster, Encoding, Encoding]:
-    return replace(raster, icc=None, notes=(*raster.notes, note)), SRGB, SRGB
+    return raster.noted(note, icc=None), SRGB, SRGB
 
 
 def _converted(raster: Raster, name: str) -> tuple[Raster, Encoding, Encoding]:
