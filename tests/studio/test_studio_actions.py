@@ -16,7 +16,7 @@ from studio_photos import HEIGHT, WIDTH, disparity, kept_photo, light, matte, qu
 from wideopen import cli
 from wideopen.errors import InvalidInput
 from wideopen.photo import Photo
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 from wideopen.studio.actions import Studio
 from wideopen.studio.brush import Stroke
 from wideopen.studio.preview import colour_map, data_url, lens_of, prepare, preview_size, render_u8, shrink
@@ -199,7 +199,7 @@ def test_uploaded_maps_are_used_and_named_as_such(opened, tmp_path):
     cv2.imwrite(str(wrong), np.zeros((10, 90), np.uint8))
     with pytest.raises(InvalidInput, match=r"^wrong.png: expected the aspect"):
         done(studio.give_map("a", FORM, "disparity", wrong))
-    assert studio.tab("a").photo.understood.matte_source == "uploaded"  # the photo is still open
+    assert studio.tab("a").photo.found.matte_source == "uploaded"  # the photo is still open
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_the_command_names_the_extra_to_install_without_gradio(monkeypatch, capf
 def test_the_service_lends_the_studio_its_settings_limits_and_workers(monkeypatch):
     from wideopen.service.app import make_app
     from wideopen.service.config import RequestLimits, ServeConfig
-    from wideopen.session.settings import MapSettings
+    from wideopen.settings import MapSettings
     from wideopen.studio import launch
 
     mounted = []

@@ -13,7 +13,7 @@ from wideopen import cli
 from wideopen.errors import InvalidInput
 from wideopen.session import render_file
 from wideopen.session.results import map_names
-from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.equivalent import command_line, f_number
 from wideopen.studio.settings_form import (
     PARTS,

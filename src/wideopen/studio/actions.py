@@ -25,10 +25,10 @@ from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.lens import LOOKS
 from wideopen.photo import Photo
 from wideopen.session.results import has_quality, result_name
-from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio import work
 from wideopen.studio.brush import History, MapPair, Stroke
-from wideopen.studio.equivalent import command_line, f_number_text
+from wideopen.studio.equivalent import command_line
 from wideopen.studio.preview import crop, data_url, lens_of, render_u8
 from wideopen.studio.settings_form import Form, form_of, preset_of, read_preset, settings_of
 from wideopen.studio.tabs import Detail, StudioConfig, Tab, TabPhoto
@@ -168,7 +168,7 @@ class Studio:
         """Have a worker open `file`, and show it; `before` is the same photo with other maps."""
         tab = self.tab(key)
         try:
-            understood = await self._in_worker(key, work.open_for_page, file, self.config.preview_megapixels)
+            size = await self._in_worker(key, work.open_for_page, file, self.config.preview_megapixels)
         except BaseException:
             if before is None:
                 shutil.rmtree(file.folder, ignore_errors=True)
@@ -176,7 +176,8 @@ class Studio:
         scene = await asyncio.to_thread(work.take_preview, file)
         photo = TabPhoto(
             opened=file,
-            understood=understood if notes is None else replace(understood, notes=notes),
+            size=size,
+            found=scene.maps if notes is None else replace(scene.maps, notes=notes),
             small=Photo(rgb=scene.rgb, encoding=scene.encoding),
             maps=MapPair(scene.matte, scene.disparity),
             scene=scene,
@@ -251,7 +252,7 @@ class Studio:
     def _rendered(self, tab: Tab, form: Form, turn: int) -> Message:
         """The content of a message with the preview; call with the tab's lock held."""
         photo, settings = tab.photo, self._settings(tab, form)
-        content = {"focus": photo.shown_focus(), "readout": readout(settings, photo.size)}
+        content = {"focus": photo.shown_focus(), "readout": (settings.blur, max(photo.size))}
         with self._renders:
             if tab.is_stale(turn):
                 return content
@@ -346,16 +347,6 @@ class Studio:
         tab = self.new_tab(key)
         tab.base = read_preset(file.read_text(encoding="utf-8", errors="replace"), file.name)
         return form_of(tab.base, max(tab.loaded.size) if tab.loaded else 4000)
-
-
-def readout(settings: LensSettings, size: tuple[int, int]) -> dict[str, str]:
-    """The blur in the words of photographers and of pixels."""
-    percent = float(settings.blur.removesuffix("%"))
-    return {
-        "f_number": f_number_text(percent / 100),
-        "radius": f"{percent / 100 * max(size):.0f} px",
-        "percent": f"{percent:g}%",
-    }
 
 
 def _merged(first: Message, second: Message) -> Message:

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from wideopen.options import Settings, options_of
 from wideopen.session.results import map_names
-from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.settings import LensSettings, MapSettings, OutputSettings
 
 __all__ = ["command_line", "f_number", "f_number_text"]
 

@@ -15,6 +15,7 @@ import gradio as gr
 
 from wideopen.options import Slider
 from wideopen.studio.actions import FORMATS, SAMPLES, message
+from wideopen.studio.equivalent import f_number_text
 from wideopen.studio.settings_form import PARTS, Form, Part
 
 STATIC = Path(__file__).parent / "static"
@@ -23,7 +24,7 @@ TITLE = "wideopen studio"
 _MAP_TYPES = [".png", ".tif", ".tiff", ".npy"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Widgets:
     """The components that events are tied to; `form` in the order of `PARTS`."""
 
@@ -55,24 +56,10 @@ def build() -> Widgets:
             )
         with gr.Column(elem_id="wo-panel", scale=0, min_width=320), gr.Tabs(elem_id="wo-tabs"):
             with gr.Tab("Lens", id="lens"):
-                readout, subject, form, boxes, save_look, load_look = _lens_tab()
+                lens = _lens_tab()
             with gr.Tab("Save", id="save"):
-                kind, quality, download, command, maps_down, maps_up = _save_tab()
-    return Widgets(
-        viewer,
-        form,
-        boxes,
-        readout,
-        subject,
-        kind,
-        quality,
-        download,
-        command,
-        save_look,
-        load_look,
-        maps_down,
-        maps_up,
-    )
+                save = _save_tab()
+    return Widgets(viewer=viewer, **lens, **save)
 
 
 def _slider(
@@ -93,40 +80,47 @@ def _control(part: Part, value: Any) -> Any:
     return gr.Checkbox(value, **about) if part.is_box else gr.Radio(list(part.words), value=value, **about)
 
 
-def _lens_tab() -> tuple[Any, ...]:
-    readout = gr.HTML(readout_html(None), elem_id="wo-readout", apply_default_css=False)
+def _lens_tab() -> dict[str, Any]:
+    made: dict[str, Any] = {"readout": gr.HTML(readout_html(None), elem_id="wo-readout", apply_default_css=False)}
     first, form = Form(), {}
     for heading, parts in groupby(PARTS, lambda part: part.control.group):
         with gr.Group(elem_classes="wo-group") if heading else nullcontext():
             if heading:
-                gr.HTML(f"<h3>{heading}</h3>", apply_default_css=False)
+                _heading(heading)
             if heading == "Focus":
-                subject = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
+                made["subject"] = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
             for part in parts:
                 form[part.name] = _control(part, getattr(first, part.name))
             if heading == "Look":
                 with gr.Row(elem_classes="wo-pair"):
-                    save = gr.Button("Save look", size="sm", elem_id="wo-save-look", min_width=100)
-                    load = gr.UploadButton(
+                    made["save_look"] = gr.Button("Save look", size="sm", elem_id="wo-save-look", min_width=100)
+                    made["load_look"] = gr.UploadButton(
                         "Load look", size="sm", file_types=[".json"], elem_id="wo-load-look", min_width=100
                     )
     boxes = [(form[part.option.name], form[part.name]) for part in PARTS if part.is_box]
-    return readout, subject, list(form.values()), boxes, save, load
+    return {**made, "form": list(form.values()), "boxes": boxes}
 
 
-def _save_tab() -> tuple[Any, ...]:
+def _save_tab() -> dict[str, Any]:
+    made: dict[str, Any] = {"maps_down": {}, "maps_up": {}}
     with gr.Group(elem_classes="wo-group wo-first"):
-        gr.HTML("<h3>Photo at full size</h3>", apply_default_css=False)
-        kind = gr.Dropdown(
+        _heading("Photo at full size")
+        made["format"] = gr.Dropdown(
             list(FORMATS), value="As photo", label="Format", elem_id="wo-format", info="Metadata and profile are kept."
         )
-        quality = _slider(
-            0, 100, 0, step=1, label="Quality", info="0 = as the photo's. Not for PNG and TIFF.", elem_id="wo-quality"
+        made["quality"] = _slider(
+            0,
+            100,
+            0,
+            step=1,
+            label="Quality",
+            info="0 keeps the photo's. PNG and TIFF have none.",
+            elem_id="wo-quality",
         )
-        download = gr.Button("Download", variant="primary", elem_id="wo-download")
+        made["download"] = gr.Button("Download", variant="primary", elem_id="wo-download")
     with gr.Group(elem_classes="wo-group"):
-        gr.HTML("<h3>The same on the command line</h3>", apply_default_css=False)
-        command = gr.Textbox(
+        _heading("The same on the command line")
+        made["command"] = gr.Textbox(
             "",
             label="Command",
             lines=3,
@@ -134,32 +128,39 @@ def _save_tab() -> tuple[Any, ...]:
             interactive=False,
             elem_id="wo-command",
             placeholder="Open a photo first.",
-            info="Makes the same file. After repairs it needs both maps from below.",
+            info="Makes the same file. After a repair it also needs both maps from below.",
         )
     with gr.Group(elem_classes="wo-group"):
-        gr.HTML("<h3>Matte and depth</h3>", apply_default_css=False)
-        down, up = {}, {}
+        _heading("Matte and depth")
         for which, word in (("matte", "matte"), ("disparity", "depth")):
             with gr.Row(elem_classes="wo-pair"):
-                down[which] = gr.Button(f"Download {word}", size="sm", elem_id=f"wo-down-{which}", min_width=100)
-                up[which] = gr.UploadButton(
+                made["maps_down"][which] = gr.Button(
+                    f"Download {word}", size="sm", elem_id=f"wo-down-{which}", min_width=100
+                )
+                made["maps_up"][which] = gr.UploadButton(
                     f"Upload {word}", size="sm", file_types=_MAP_TYPES, elem_id=f"wo-up-{which}", min_width=100
                 )
         gr.HTML(
-            "<p>16-bit PNG; white is subject, or near. An upload replaces what was found and drops strokes.</p>",
+            "<p>16-bit PNG; white is the subject, or near. An upload replaces the map and removes all strokes.</p>",
             apply_default_css=False,
         )
-    return kind, quality, download, command, down, up
+    return made
 
 
-def readout_html(readout: dict[str, str] | None) -> str:
-    """The blur in large type; before a photo is open, what it will be."""
-    if readout is None:
+def _heading(text: str) -> None:
+    gr.HTML(f"<h3>{text}</h3>", apply_default_css=False)
+
+
+def readout_html(blur: tuple[str, int] | None) -> str:
+    """The blur, (percent of the long side, long side in pixels), in large type; before a photo is open, a default."""
+    if blur is None:
         return "<div class='wo-read'><strong>f/2.2</strong><span>open a photo to begin</span></div>"
+    percent, long_side_px = float(blur[0].removesuffix("%")), blur[1]
     return (
-        f"<div class='wo-read' title='The f-number of an 85 mm lens on full frame, focused at 2 m, whose background "
-        f"blurs as much.'><strong>{readout['f_number']}</strong>"
-        f"<span>radius {readout['radius']}, {readout['percent']}</span><small>as an 85 mm lens at 2 m</small></div>"
+        f"<div class='wo-read' title='The f-number of an 85 mm lens on full frame, focused at 2 m, that blurs a far "
+        f"background as much.'><strong>{f_number_text(percent / 100)}</strong>"
+        f"<span>radius {percent / 100 * long_side_px:.0f} px, {percent:g}%</span>"
+        "<small>as an 85 mm lens at 2 m</small></div>"
     )
 
 

@@ -15,7 +15,7 @@ from wideopen.checks import F32, U8
 from wideopen.lens import Lens
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Scene, analyze, render
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 
 __all__ = ["colour_map", "crop", "data_url", "lens_of", "matte_u8", "prepare", "preview_size", "render_u8", "shrink"]
 

@@ -16,11 +16,11 @@ import numpy as np
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 from wideopen.photo import Photo, srgb_u8
-from wideopen.pipeline import Scene
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.pipeline import Maps, Scene
+from wideopen.settings import LensSettings, MapSettings
 from wideopen.studio.brush import History, MapPair
 from wideopen.studio.preview import colour_map, data_url, matte_u8, prepare
-from wideopen.studio.work import PhotoFile, Understood
+from wideopen.studio.work import PhotoFile
 
 __all__ = ["Detail", "StudioConfig", "Tab", "TabPhoto"]
 
@@ -56,18 +56,14 @@ class TabPhoto:
     """The photo open in a tab: small maps and pictures in memory, all of full size on disk."""
 
     opened: PhotoFile
-    understood: Understood
+    size: tuple[int, ...]  # (H, W) of the full size
+    found: Maps  # at the size of the screen, before any stroke; with the sources and notes of the full-size ones
     small: Photo  # (h, w, 3), at the size of the screen
     maps: MapPair  # (h, w), with all strokes
     scene: Scene | None  # of `small` and `maps`; None until it is prepared again
     history: History
     focus: str = "subject"  # as in `LensSettings.focus`, pixels of the full size
     edit: int = 0  # goes up with every change of the maps
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(H, W) of the full size."""
-        return self.understood.size
 
     @property
     def file(self) -> PhotoFile:
@@ -110,16 +106,15 @@ class TabPhoto:
     def shown(self) -> dict[str, Any]:
         """What the viewer shows of a photo that was just opened."""
         height, width = self.size
-        understood = self.understood
         return {
             "photo": {
                 "name": self.opened.name,
                 "width": width,
                 "height": height,
                 "preview_width": self.small.rgb.shape[1],
-                "matte": understood.matte_source,
-                "disparity": understood.disparity_source,
-                "notes": list(understood.notes),
+                "matte": self.found.matte_source,
+                "disparity": self.found.disparity_source,
+                "notes": list(self.found.notes),
             },
             "pictures": {"original": data_url(srgb_u8(self.small)), **self.shown_maps()},
             "strokes": len(self.history.strokes),

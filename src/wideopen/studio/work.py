@@ -19,12 +19,12 @@ from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file
 from wideopen.session.results import map_names
-from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.brush import MapPair, Stroke, paint
 from wideopen.studio.preview import render_u8, shrink
 from wideopen.workers import depths_of
 
-__all__ = ["PhotoFile", "Understood", "open_for_page", "render_pixels", "render_result", "take_preview", "write_maps"]
+__all__ = ["PhotoFile", "open_for_page", "render_pixels", "render_result", "take_preview", "write_maps"]
 
 _PREVIEW = "preview.pickle"
 
@@ -58,18 +58,8 @@ class PhotoFile:
         return bool(self.strokes) or self.given != NOTHING_GIVEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Understood:
-    """What a worker found out about a photo."""
-
-    size: tuple[int, int]  # (H, W)
-    matte_source: str
-    disparity_source: str
-    notes: tuple[str, ...]
-
-
-def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> Understood:
-    """Open a photo as `wideopen render` does, and write its maps and its preview beside it (see `take_preview`).
+def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> tuple[int, ...]:
+    """Open a photo as `wideopen render` does, and write its maps and its preview beside it; returns its size (H, W).
 
     Raises InvalidInput, WeightsError, BackendUnavailable, which say the photographer's name of the file.
     """
@@ -79,21 +69,24 @@ def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> U
     scene = opened.scene
     for path, values in zip(photo.found, (scene.matte, scene.disparity), strict=True):
         write_map(path, values, overwrite=True)
-    # By way of a file: 80 MB in the pipe that all workers share would be lost with it if one is killed meanwhile.
-    with (photo.folder / _PREVIEW).open("wb") as file:
-        small = shrink(scene, preview_megapixels, backend=photo.backend)
-        pickle.dump(small, file, protocol=pickle.HIGHEST_PROTOCOL)
-    given = photo.given
-    return Understood(
-        size=scene.disparity.shape,
-        matte_source=opened.matte_source if given.matte is None else "uploaded",
-        disparity_source=opened.disparity_source if given.disparity is None else "uploaded",
+    small = shrink(scene, preview_megapixels, backend=photo.backend)
+    known = replace(
+        small.maps,
+        matte_source=opened.matte_source if photo.given.matte is None else "uploaded",
+        disparity_source=opened.disparity_source if photo.given.disparity is None else "uploaded",
         notes=tuple(note.replace(f"{photo.folder}/", "") for note in opened.notes),
     )
+    # By way of a file: 80 MB in the pipe that all workers share would be lost with it if one is killed meanwhile.
+    with (photo.folder / _PREVIEW).open("wb") as file:
+        pickle.dump(replace(small, maps=known), file, protocol=pickle.HIGHEST_PROTOCOL)
+    return scene.disparity.shape
 
 
 def take_preview(photo: PhotoFile) -> Scene:
-    """In the serving process: the scene, at the size of the screen, that a worker made; its file goes."""
+    """In the serving process: the scene that a worker made, at the size of the screen; its file goes.
+
+    Its maps say the sources and the notes of the full-size ones.
+    """
     file = photo.folder / _PREVIEW
     with file.open("rb") as data:
         preview: Scene = pickle.load(data)  # noqa: S301  made by our worker, in a private folder
