@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from provenance import ROOT, provenance
-from wideopen.train.matting import keep_large_allocations
+from wideopen.train.run import keep_large_allocations
 
 AHEAD = 4  # batches that each worker makes ahead
 

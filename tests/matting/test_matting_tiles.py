@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput
-from wideopen.matting.tiles import boxes, refine_on_tiles, starts, transition_of, weights_of
+from wideopen.matting.predict import boxes, refine_on_tiles, starts, transition_of, weights_of
 
 RNG = np.random.default_rng(0)
 

@@ -8,9 +8,8 @@ from numpy.testing import assert_allclose
 
 from wideopen import analyze
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
-from wideopen.matting.find_matte import pick_matter
+from wideopen.matting.find_matte import _rembg_session, matte_by_rembg, pick_matter, refine_by_vitmatte
 from wideopen.matting.inference import MattingSettings
-from wideopen.matting.others import _rembg_session, matte_by_rembg, refine_by_vitmatte
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (60, 90, 3)).astype(np.uint8)

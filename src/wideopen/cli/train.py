@@ -71,7 +71,7 @@ def matting(
     resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's last checkpoint.")] = False,
 ) -> None:
     """Train the matting network on photos with true mattes."""
-    from wideopen.train.matting import keep_large_allocations
+    from wideopen.train.run import keep_large_allocations
 
     keep_large_allocations()
     import logging

@@ -1,5 +1,7 @@
 """One training run: what the user chooses. Plain data; saved as run.json beside the checkpoints."""
 
+import ctypes
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -7,6 +9,8 @@ from typing import Literal
 from wideopen.checks import require
 from wideopen.matting.net.variants import PRESETS
 from wideopen.train.augment import Chances
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,3 +118,20 @@ class TrainRun:
         )
         require(self.batch >= 1, f"batch: expected at least 1, found {self.batch}")
         require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
+
+
+def keep_large_allocations() -> None:
+    """Keep large tensors from being mapped and unmapped at every step; nothing where the C library has no mallopt.
+
+    glibc serves allocations above a threshold with fresh pages, which the kernel zeroes each time. With the thresholds
+    raised, forward and backward of 16 photos of 256x256 through MobileNetV2 took 0.7 s instead of 1.3 to 2.0 s on 2
+    cores. Call it before torch is imported.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    mallopt(M_MMAP_THRESHOLD, 1 << 30)
+    mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+    mallopt(M_TOP_PAD, 1 << 28)
