@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, U8, require, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.evals.matte_pairs import Pair, read_alpha, read_rgb
+from wideopen.evals.report import labelled, stacked
 from wideopen.matting.clean import Mask, transition
 from wideopen.matting.net.model import MattingNet
 from wideopen.matting.predict import matte_with
@@ -105,7 +106,6 @@ def _largest(inside: Mask) -> Mask:
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()))
 
 
-LABEL_PX = 24  # above each row of the picture of the worst
 NAMES = tuple(field.name for field in fields(Errors))
 Matter = Callable[[Pair, U8], F32]  # (pair, its photo (H, W, 3)) -> its matte (H, W) in [0, 1]
 
@@ -153,7 +153,7 @@ def judge(pairs: Iterable[Pair], matter: Matter, on_photo: Callable[[str], None]
     for pair in pairs:
         on_photo(pair.name)
         try:
-            rgb, truth = read_rgb(pair.rgb), read_alpha(pair.alpha).astype(np.float32) / np.float32(255)
+            rgb, truth = read_rgb(pair.rgb), _unit(read_alpha(pair.alpha))
             require(
                 rgb.shape[:2] == truth.shape, f"{pair.alpha}: expected a matte of {rgb.shape[:2]}, found {truth.shape}"
             )
@@ -162,6 +162,10 @@ def judge(pairs: Iterable[Pair], matter: Matter, on_photo: Callable[[str], None]
         except InvalidInput as error:
             skipped.append((pair, str(error)))
     return Judged(tuple(rows), tuple(skipped))
+
+
+def _unit(codes: U8) -> F32:
+    return codes.astype(np.float32) / np.float32(255)
 
 
 def matte_file(folder: Path, stem: str) -> Path:
@@ -180,7 +184,7 @@ def mattes_of(folder: Path) -> Matter:
         path = matte_file(of_group if of_group.is_dir() else folder, pair.name)
         alpha = read_alpha(path)
         require(alpha.shape == rgb.shape[:2], f"{path}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}")
-        return alpha.astype(np.float32) / np.float32(255)
+        return _unit(alpha)
 
     return matter
 
@@ -199,21 +203,16 @@ def worst(judged: Judged, count: int | None = None) -> list[Row]:
     return sorted(judged.rows, key=lambda row: -row.whole.mad)[:count]
 
 
-def picture_of_worst(judged: Judged, matter: Matter, count: int = 10, height: int = 240) -> U8:
+def picture_of_worst(judged: Judged, matter: Matter, count: int = 10) -> U8:
     """(h, w, 3) RGB: photo, matte and truth side by side, one row a photo, worst first."""
-    rows = []
+    strips = []
     for row in worst(judged, count):
-        rgb = read_rgb(row.pair.rgb)
-        greys = (np.round(matter(row.pair, rgb) * 255).astype(np.uint8), read_alpha(row.pair.alpha))
-        width = max(1, round(rgb.shape[1] * height / rgb.shape[0]))
-        parts = [rgb, *(cv2.merge([grey] * 3) for grey in greys)]
-        strip = np.hstack([cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) for part in parts])
-        strip = np.pad(strip, ((LABEL_PX, 0), (0, 0), (0, 0)))
-        label = f"{row.pair.group}/{row.pair.name}  MAD {row.whole.mad:.4f}"
-        cv2.putText(strip, label, (6, LABEL_PX - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
-        rows.append(strip)
-    widest = max(strip.shape[1] for strip in rows)
-    return np.vstack([np.pad(strip, ((0, 0), (0, widest - strip.shape[1]), (0, 0))) for strip in rows])
+        rgb, truth = (
+            x.astype(np.float32) / np.float32(255) for x in (read_rgb(row.pair.rgb), read_alpha(row.pair.alpha))
+        )
+        greys = [cv2.merge([grey] * 3) for grey in (matter(row.pair, read_rgb(row.pair.rgb)), truth)]
+        strips.append(labelled([rgb, *greys], f"{row.pair.group}/{row.pair.name}  MAD {row.whole.mad:.4f}"))
+    return stacked(strips)
 
 
 def measure(alpha: F32, truth: F32) -> tuple[float, float, float]:
@@ -230,7 +229,7 @@ def evaluate_net(
     """Figures of `net` on each group of `pairs`, in the groups' order."""
     groups: dict[str, list[tuple[float, float, float]]] = {}
     for pair in pairs:
-        truth = read_alpha(pair.alpha).astype(np.float32) / np.float32(255)
+        truth = _unit(read_alpha(pair.alpha))
         alpha = matte_with(net, read_rgb(pair.rgb), size=size, stages=stages)
         groups.setdefault(pair.group, []).append(measure(alpha, truth))
     return [Figures(name, len(rows), *(float(x) for x in np.mean(rows, 0))) for name, rows in groups.items()]
