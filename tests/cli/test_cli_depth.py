@@ -11,7 +11,7 @@ import pytest
 from small_portrait import HEIGHT, WIDTH, nearness
 
 from tiny_depth import save_tiny
-from wideopen.cli.report import steps
+from wideopen.cli.terminal import steps
 from wideopen.disparity.nets import hub
 from wideopen.errors import WeightsError
 from wideopen.files.inside import Embedded
@@ -137,7 +137,7 @@ def test_info_lists_the_models(wideopen, monkeypatch):
 
 def test_a_download_shows_a_bar_on_a_terminal():
     script = """
-from wideopen.cli.report import steps
+from wideopen.cli.terminal import steps
 with steps("photo.jpg") as step:
     step("downloading")
     step.download(30_000_000, 99_000_000)

@@ -7,12 +7,12 @@ import io
 import os
 import sys
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from wideopen.cli import batch, evaluate, export, extract, info, maps, render, reproduce, serve, studio, train, tune
-from wideopen.cli.notes import warn
+from wideopen.cli import batch, evaluate, export, extract, info, maps, render, serve, studio, train, tune
+from wideopen.cli.terminal import warn
 from wideopen.errors import WideopenError
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("extract")(extract.extract)
 app.command("tune")(tune.tune)
-app.command("reproduce")(reproduce.reproduce)
+app.command("reproduce")(evaluate.reproduce)
 app.command("studio")(studio.studio)
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
@@ -55,29 +55,37 @@ def _root(
         raise typer.Exit(2)
 
 
-def main() -> None:
-    """Entry point of the `wideopen` command."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are no UTF-8 are printed as the bytes they are
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command line, by default this process's, and exit with its code.
+
+    Never a traceback, unless WIDEOPEN_DEBUG is set.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are not UTF-8 are printed as the bytes they are
         sys.stdout.reconfigure(errors="surrogateescape")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        result = app(words, prog_name="wideopen", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except WideopenError as error:
+        warn(f"wideopen: {error}")
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        warn("wideopen: interrupted")
+        code = 130
+    except (BrokenPipeError, SystemExit):  # SystemExit is what the option parser makes of a broken pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # noqa: BLE001  the last line of defence: usage errors, and our own bugs
+        code = _last_resort(error, words)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; never a traceback, unless WIDEOPEN_DEBUG is set."""
+    """`main` for callers that go on: returns the exit code."""
     try:
-        result = app(arguments, prog_name="wideopen", standalone_mode=False)
-    except WideopenError as error:
-        warn(f"wideopen: {error}")
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
-        warn("wideopen: interrupted")
-        return 130
-    except (BrokenPipeError, SystemExit):  # SystemExit is what the option parser makes of a broken pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:  # noqa: BLE001  the last line of defence: usage errors, and our own bugs
-        return _last_resort(error, arguments)
-    return result if isinstance(result, int) else 0
+        main(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
 
 
 def _last_resort(error: Exception, arguments: list[str]) -> int:

@@ -171,7 +171,7 @@ def _local_engine(
     from dataclasses import replace
 
     from wideopen.batch.local import LocalEngine, megapixels_for, warm_up_of, worker_mb
-    from wideopen.cli.notes import warn
+    from wideopen.cli.terminal import warn
     from wideopen.workers import Workers, pool_size
     from wideopen.workers.size import SHARE, usable_memory_mb
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from wideopen.batch.local import Stop
-from wideopen.cli.notes import warn
+from wideopen.cli.terminal import warn
 from wideopen.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -1,18 +1,20 @@
-"""`wideopen eval bokeh`: how far pictures with bokeh are from the true ones; ours, or those of any other program."""
+"""`wideopen eval bokeh` and `eval ablations`: pictures with bokeh measured against true ones."""
 
+import csv as csv_module
 import io
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.notes import warn
 from wideopen.cli.options import chosen_lens, made, takes
-from wideopen.cli.report import count, steps
+from wideopen.cli.terminal import count, steps, warn
 from wideopen.settings import LensSettings, MapSettings
 
 if TYPE_CHECKING:
+    from wideopen.evals.ablations import Ablated
     from wideopen.evals.judge import Judged, Method
     from wideopen.evals.pairs import Found, Problem
 
@@ -24,6 +26,7 @@ Pairs = Annotated[
 ]
 Csv = Annotated[Path | None, typer.Option(help="Also write the figures of each pair, worst first.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write settings, means and figures of each pair.")]
+_ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
 
 @takes(EXACT_LENS, MapSettings, after="pred", preset=True)
@@ -161,4 +164,79 @@ def _write(
         typer.echo(csv)
     if json is not None:
         write_json(json, report(judged.rows, [*found.problems, *judged.skipped], about), overwrite=overwrite)
+        typer.echo(json)
+
+
+@takes(EXACT_LENS, MapSettings, after="paper_preset", only=_ABLATIONS_OPTIONS)
+def ablations(
+    pairs: Pairs,
+    paper_preset: Annotated[
+        str, typer.Option(help="Constants of the paper look: a preset, or none for the untuned ones.")
+    ] = "paper",
+    crops: Annotated[int, typer.Option(help="How many pairs the sheet shows crops of.")] = 3,
+    csv: Csv = None,
+    json: JsonFile = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also write crops of all variants (.png, .jpg).")] = None,
+    overwrite: options.Overwrite = False,
+    **chosen: Any,
+) -> int:
+    """Print the figures of both looks with one part left out at a time."""
+    from wideopen.checks import require
+    from wideopen.evals.ablations import ablate
+    from wideopen.evals.report import require_sheet, stacked, write_sheet
+    from wideopen.session.presets import read_preset
+
+    require(1 <= crops <= 20, f"--crops: expected 1 to 20, found {crops}")
+    check_targets([path for path in (csv, json, sheet) if path is not None], overwrite=overwrite)
+    if sheet is not None:
+        require_sheet(sheet)
+    thin_lens = replace(made(LensSettings, chosen), grain=0.0)
+    paper = replace(thin_lens, look="paper", highlights=1.0)
+    if paper_preset != "none":
+        paper = read_preset(paper_preset).settings(
+            {"look": "paper", "blur": thin_lens.blur, "focus": thin_lens.focus, "grain": 0.0}
+        )
+    lenses = {"paper": paper, "thin-lens": thin_lens}
+    maps = made(MapSettings, chosen)
+    found = found_pairs(pairs)
+    with count("pairs", len(found.pairs)) as done:
+        result = ablate(found.pairs, lenses, maps, crops=crops if sheet is not None else 0, on_pair=done)
+    tell_problems(result.skipped, "skipped")
+    if not result.figures:
+        return 2
+    _print_ablated(result)
+    _write_ablated(result, csv, json, overwrite=overwrite)
+    if sheet is not None:
+        write_sheet(sheet, stacked(result.crops), overwrite=overwrite)
+        typer.echo(sheet)
+    return 0
+
+
+def _print_ablated(result: "Ablated") -> None:
+    from wideopen.evals.report import means, table
+
+    lines = [(name, means(rows.values())) for name, rows in result.figures.items()]
+    for line in table(lines, first=f"{len(next(iter(result.figures.values())))} pairs"):
+        typer.echo(line)
+
+
+def _write_ablated(result: "Ablated", csv: Path | None, json: Path | None, *, overwrite: bool) -> None:
+    from wideopen.evals.report import COLUMNS, finite, means, write_json
+    from wideopen.files.atomic import atomic_file
+
+    if csv is not None:
+        text = io.StringIO()
+        writer = csv_module.writer(text, lineterminator="\n")
+        writer.writerow(["variant", "pair", *COLUMNS])
+        for name, rows in result.figures.items():
+            for pair, figures in rows.items():
+                values = (getattr(figures, column) for column in COLUMNS)
+                writer.writerow([name, pair, *("" if value is None else f"{value:.6g}" for value in values)])
+        with atomic_file(csv, overwrite=overwrite) as file:
+            file.write(text.getvalue().encode())
+        typer.echo(csv)
+    if json is not None:
+        each = {name: {pair: asdict(f) for pair, f in rows.items()} for name, rows in result.figures.items()}
+        averages = {name: means(rows.values()) for name, rows in result.figures.items()}
+        write_json(json, finite({"means": averages, "each": each}), overwrite=overwrite)
         typer.echo(json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.notes import warn
+from wideopen.cli.terminal import warn
 
 if TYPE_CHECKING:
     from wideopen.checks import F32

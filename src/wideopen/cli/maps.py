@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.notes import warn
 from wideopen.cli.options import made, takes
-from wideopen.cli.report import steps
+from wideopen.cli.terminal import steps, warn
 from wideopen.matting.inference import MattingSettings
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 

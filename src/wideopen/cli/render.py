@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.notes import warn
 from wideopen.cli.options import chosen_lens, made, takes
-from wideopen.cli.report import steps
+from wideopen.cli.terminal import steps, warn
 from wideopen.errors import WideopenError, require
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 

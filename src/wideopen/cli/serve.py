@@ -83,8 +83,7 @@ def serve(
 
 
 def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connections: int, log_level: str) -> None:
-    from wideopen.cli.notes import warn
-    from wideopen.cli.report import steps
+    from wideopen.cli.terminal import steps, warn
     from wideopen.errors import InvalidInput
     from wideopen.service import server
     from wideopen.service.observe import to_stderr

@@ -9,7 +9,7 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.eval_bokeh import Pairs, check_targets, found_pairs
 from wideopen.cli.options import made, takes
-from wideopen.cli.report import count
+from wideopen.cli.terminal import count
 from wideopen.settings import MapSettings
 
 
