@@ -43,6 +43,12 @@ def done(action):
     return asyncio.run(action)
 
 
+def open_upload(studio, upload, name):
+    """The message that opening an upload answers with."""
+    studio.receive("a", upload, name)
+    return done(studio.open_received("a", FORM))
+
+
 @pytest.fixture
 def studio(tmp_path):
     made = Studio(tmp_path / "root", StudioConfig(), here, quietly)
@@ -55,7 +61,7 @@ def opened(studio, tmp_path):
     """The studio, with the photo open in tab "a", and that photo."""
     photo = kept_photo(tmp_path / "photo.jpg")
     upload = shutil.copyfile(photo, tmp_path / "upload")
-    shown = done(studio.open_upload("a", FORM, upload, "photo.jpg"))
+    shown = open_upload(studio, upload, "photo.jpg")
     return studio, photo, shown
 
 
@@ -84,7 +90,7 @@ def test_a_download_is_what_the_command_writes(opened, name, tmp_path):
 
 def test_a_photo_in_a_format_that_is_not_written_is_downloaded_as_png(studio, tmp_path):
     photo = kept_photo(tmp_path / "photo.jpg").rename(tmp_path / "photo.jfif")
-    done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "upload"), "photo.jfif"))
+    open_upload(studio, shutil.copyfile(photo, tmp_path / "upload"), "photo.jfif")
     download = done(studio.download("a", FORM, "As photo", 90))["download"]
     assert download["name"] == "photo.bokeh.png"
     command = studio.command("a", FORM, "As photo", 90).split()
@@ -217,7 +223,7 @@ def test_a_bad_file_is_refused_in_one_line_and_leaves_nothing(studio, tmp_path, 
     upload = tmp_path / "upload"
     upload.write_bytes(content)
     with pytest.raises(InvalidInput) as caught:
-        done(studio.open_upload("a", FORM, upload, name))
+        open_upload(studio, upload, name)
     assert expected in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -228,10 +234,17 @@ def test_uploads_are_limited_in_bytes_and_pixels(studio, tmp_path):
     photo = kept_photo(tmp_path / "photo.jpg")
     studio.config = replace(studio.config, max_megapixels=0.04)
     with pytest.raises(InvalidInput, match=r"photo.jpg: expected at most 0.04 megapixels .*, found 240 x 180"):
-        done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "one"), "photo.jpg"))
+        open_upload(studio, shutil.copyfile(photo, tmp_path / "one"), "photo.jpg")
     studio.config = replace(studio.config, max_megabytes=0.01)
     with pytest.raises(InvalidInput, match=r"photo.jpg: expected a photo of at most 0.01 MB"):
-        done(studio.open_upload("a", FORM, shutil.copyfile(photo, tmp_path / "two"), "photo.jpg"))
+        open_upload(studio, shutil.copyfile(photo, tmp_path / "two"), "photo.jpg")
+
+
+def test_an_upload_that_waits_to_be_opened_ends_with_its_tab(studio, tmp_path):
+    studio.receive("a", kept_photo(tmp_path / "photo.jpg"), "photo.jpg")
+    assert not (tmp_path / "photo.jpg").exists()
+    studio.end("a")
+    assert list(studio.tabs.root.iterdir()) == []
 
 
 def test_every_photo_is_opened_with_the_settings_of_the_server(tmp_path):

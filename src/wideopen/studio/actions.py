@@ -114,17 +114,27 @@ class Studio:
 
     # Opening
 
-    async def open_upload(self, key: str, form: Form, upload: Path, name: str) -> Message:
-        """Open a photo that was uploaded; the upload is moved into the tab's folder. Raises InvalidInput."""
+    def receive(self, key: str, upload: Path, name: str) -> None:
+        """Move an upload into the tab's folder, where it ends with the tab also while it waits to be opened.
+
+        Raises InvalidInput for one that is too large.
+        """
         megabytes, most = upload.stat().st_size / 1e6, self.config.max_megabytes
         if megabytes > most:
             upload.unlink()
             raise InvalidInput(f"{name}: expected a photo of at most {most:g} MB, found {megabytes:.0f} MB")
         suffix = Path(name).suffix.lower()
         kept = suffix if suffix in (*EXTENSIONS, *RAW_EXTENSIONS) else ""
-        path = self.new_tab(key).new_folder() / f"photo{kept}"
-        await asyncio.to_thread(shutil.move, upload, path)
-        return await self._open(key, form, self._photo_file(path, name))
+        tab = self.new_tab(key)
+        path = tab.new_folder() / f"photo{kept}"
+        shutil.move(upload, path)
+        tab.received = self._photo_file(path, name)
+
+    async def open_received(self, key: str, form: Form) -> Message | None:
+        """Open what `receive` took last; None where that was refused, or is open already. Raises InvalidInput."""
+        tab = self.tab(key)
+        file, tab.received = tab.received, None
+        return await self._open(key, form, file) if file else None
 
     async def open_sample(self, key: str, form: Form, sample: str) -> Message:
         """Open one of the shipped photos."""

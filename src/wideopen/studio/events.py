@@ -68,7 +68,7 @@ class Events:
         """Tie everything. `photo` is opened in every new tab; `on_ready` is called when a page can be used."""
         page, viewer, studio, heavy = self._page, self._page.viewer, self._studio, self._heavy
         tie = self._tie
-        moved = tie(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
+        tie(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
         for slider, box in page.boxes:
             slider.input(lambda: False, None, box, **QUICK)  # chosen, so not automatic
         tie(partial(gr.on, [page.format.input, page.quality.input]), lambda *_: {})
@@ -78,9 +78,10 @@ class Events:
         tie(viewer.wo_undo, lambda key, now, _: studio.undo(key, now.form), EVERY)
         tie(page.save_look.click, lambda key, now, _: studio.preset(key, now.form))
         load = page.load_look.upload(self._load_look, page.load_look, [viewer, *page.form], **QUICK)
-        load.then(moved, self._inputs, self._shown, **QUICK)
+        tie(load.then, lambda key, now, _: studio.render(key, now.form))
 
-        tie(viewer.wo_upload, self._open_upload, heavy)
+        received = tie(viewer.wo_upload, self._receive)
+        tie(received.then, lambda key, now, _: studio.open_received(key, now.form), heavy)
         tie(viewer.wo_sample, lambda key, now, data: studio.open_sample(key, now.form, text_of(data, "name")), heavy)
         tie(viewer.wo_detail, lambda key, now, data: studio.detail(key, now.form, box_of(data)), heavy)
         tie(page.download.click, lambda key, now, _: studio.download(key, *now), heavy)
@@ -109,8 +110,8 @@ class Events:
         act: Act,
         options: dict[str, Any] = QUICK,
         own_inputs: list[Any] | None = None,
-    ) -> Callable[..., Any]:
-        """Have `act` answer the events that a listener of Gradio's hears of; returns the handler.
+    ) -> Any:
+        """Have `act` answer the events that a listener of Gradio's hears of; returns Gradio's dependency.
 
         What a quick action does is done in a thread. The values of `own_inputs` are handed to `act`.
         """
@@ -124,8 +125,7 @@ class Events:
             except Exception as error:  # noqa: BLE001  shown to the photographer, and logged if it is a bug
                 return in_words(error), gr.skip(), gr.skip()
 
-        listener(handler, [*first, *self._inputs], self._shown, **options)
-        return handler
+        return listener(handler, [*first, *self._inputs], self._shown, **options)
 
     def _showing(self, key: str, now: Choices, answer: Message | None) -> tuple[Any, ...]:
         """Viewer, readout and command for a message; untouched where it says nothing about them."""
@@ -134,12 +134,12 @@ class Events:
         readout = readout_html(answer["readout"]) if "readout" in answer else gr.skip()
         return answer or gr.skip(), readout, self._studio.command(key, *now)
 
-    async def _open_upload(self, key: str, now: Choices, data: Any) -> Message:
+    def _receive(self, key: str, _now: Choices, data: Any) -> None:
         file, folder = Path(text_of(data, "path")).resolve(), self._uploads().resolve()
         inside = file.is_file() and file.is_relative_to(folder)
         own = file.is_relative_to(self._studio.tabs.root.resolve())
-        require(inside and not own, "Upload the photo again: the server has not got it any more.")
-        return await self._studio.open_upload(key, now.form, file, Path(text_of(data, "name")).name or "photo")
+        require(inside and not own, "Upload the photo again: the server no longer has it.")
+        self._studio.receive(key, file, Path(text_of(data, "name")).name or "photo")
 
     async def _give_map(self, kind: str, key: str, _now: Choices, _data: Any) -> Message:
         return await self._studio.download_map(key, kind)

@@ -135,6 +135,7 @@ class Tab:
     """One browser tab. `lock` guards its photo; `latest` is the number of the newest render that it asked for."""
 
     folder: Path
+    received: PhotoFile | None = None  # uploaded, to be opened
     loaded: TabPhoto | None = None
     detail: Detail | None = None
     base: LensSettings = field(default_factory=LensSettings)  # of a preset: what no control shows
