@@ -1,15 +1,12 @@
-"""Admission to a bounded number of places, for asyncio and for threads."""
+"""Admission to a bounded number of places."""
 
 import asyncio
 import contextlib
-import threading
 
 import pytest
 
 from wideopen.errors import InvalidInput
 from wideopen.workers import Admission, QueueFull
-
-LONG_S = 60  # ends a test that would hang; never reached
 
 
 def test_turns_are_first_come_first_served():
@@ -29,31 +26,22 @@ def test_turns_are_first_come_first_served():
 
 
 def test_a_full_queue_refuses_and_says_when_to_try_again():
-    admission = Admission(1, waiting=2)
-    tickets = [admission.enter() for _ in range(3)]
-    admission._mean_s = 3.0
-    with pytest.raises(QueueFull, match="try again in 9 s") as caught:
-        admission.enter()
-    assert caught.value.retry_after_s == 9
-    admission.leave(tickets[0])
-    assert admission.wait(tickets[1], LONG_S) == 0
-    admission.enter()
+    async def story():
+        admission = Admission(1, waiting=2)
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(admission.turn())
+            waiters = [asyncio.ensure_future(admission.turn().__aenter__()) for _ in range(2)]
+            await asyncio.sleep(0)
+            admission._mean_s = 3.0
+            with pytest.raises(QueueFull, match="try again in 9 s") as caught:
+                admission.require_room()
+            assert caught.value.retry_after_s == 9
+            for waiter in waiters:
+                waiter.cancel()
+            await asyncio.wait(waiters)
+            admission.require_room()
 
-
-def test_a_waiting_thread_sees_its_place_and_gets_its_turn():
-    admission = Admission(1)
-    first, second, third = (admission.enter() for _ in range(3))
-    assert [admission.wait(ticket, 0.01) for ticket in (first, second, third)] == [0, 1, 2]
-    admission.leave(second)  # gives up
-    found = []
-    waiter = threading.Thread(target=lambda: found.append(admission.wait(third, LONG_S)))
-    waiter.start()
-    admission.leave(first)
-    waiter.join(LONG_S)
-    assert found == [0]
-    admission.leave(third)
-    admission.leave(third)
-    assert (admission.running, admission.waiting) == (0, 0)
+    asyncio.run(story())
 
 
 def test_a_cancelled_waiter_gives_its_place_back():

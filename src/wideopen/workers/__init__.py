@@ -5,7 +5,7 @@
 are spawned, never forked: OpenMP does not survive a fork.
 """
 
-from wideopen.workers.admission import Admission, QueueFull, Ticket
+from wideopen.workers.admission import Admission, QueueFull
 from wideopen.workers.pool import Finished, TaskFuture, Workers, return_freed_memory
 from wideopen.workers.size import PoolSize, pool_size
 from wideopen.workers.store import Entry, ExpiringStore, FolderSteps, Unwanted, ask_to_stop, current_step
@@ -20,7 +20,6 @@ __all__ = [
     "PoolSize",
     "QueueFull",
     "TaskFuture",
-    "Ticket",
     "Unwanted",
     "WarmUp",
     "Workers",

@@ -12,13 +12,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from wideopen.checks import require
@@ -73,9 +72,7 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def submit(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> "TaskFuture[T]":
@@ -206,17 +203,17 @@ def _end(pool: Any) -> None:
         pool.join()
 
 
-class _without_interrupts:  # noqa: N801  used like a function
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
     """Block SIGINT in what is started meanwhile: Ctrl-C reaches every process of a terminal."""
-
-    def __enter__(self) -> None:
-        self._before = (
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
-        )
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _start_error: WideopenError | None = None
@@ -271,8 +268,6 @@ def _share_cores(threads: int) -> None:
 
 def _limit_threads(threads: int) -> None:
     """`_share_cores` for the libraries whose own setting counts more than the environment."""
-    import sys
-
     import cv2
 
     cv2.setNumThreads(threads)
