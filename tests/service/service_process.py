@@ -47,7 +47,7 @@ class Server:
             return next((line for line in self.lines if line.items() >= fields.items()), None)
 
         with self._news:
-            self._news.wait_for(lambda: found() or self.lines[-1:] == [{"event": "end"}], timeout=120)
+            self._news.wait_for(lambda: found() or self.lines[-1:] == [{"event": "end"}], timeout=400)
             assert found(), self.lines
             return found()
 

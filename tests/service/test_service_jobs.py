@@ -29,7 +29,7 @@ class Puppet:
         self.started, self.stopped = 0, 0
         self.raises = None
 
-    async def __call__(self, _function, _source, result):
+    async def __call__(self, _function, _photo, out, _job):
         self.started += 1
         self.running.release()
         try:
@@ -39,7 +39,7 @@ class Puppet:
             raise
         if self.raises:
             raise self.raises
-        (result.folder / result.out).write_bytes(b"rendered")
+        out.write_bytes(b"rendered")
         return REPORT
 
 

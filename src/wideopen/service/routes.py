@@ -6,9 +6,11 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Form, Path, Request, params
+from fastapi import APIRouter, Body, Depends, Form, Request, params
+from fastapi import Path as PathParameter
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -19,10 +21,12 @@ from wideopen import __version__
 from wideopen.service import results, uploads, work
 from wideopen.service.problems import Problem, documented
 from wideopen.service.results import Accepted, accepted_by, format_of
-from wideopen.service.schemas import SETTINGS_BYTES, Analysis, Info, Lens, Maps, Output, SceneRender
+from wideopen.service.schemas import SETTINGS_BYTES, Analysis, Info, Maps, SceneRender
 from wideopen.service.service import Job, Service
 from wideopen.service.uploads import FORM_LIMITS, AnalyzeForm, RenderForm, openapi_of
-from wideopen.workers import Entry
+from wideopen.session.open_photo import Given
+from wideopen.session.render_file import Job as RenderJob
+from wideopen.settings import MapSettings
 
 _BEARER = HTTPBearer(auto_error=False, description="Only where the service was started with a token.")
 _FORM = "multipart/form-data"
@@ -131,7 +135,7 @@ _EXAMPLES: Any = {
     "pulled focus": {"value": {"lens": {"focus": "d=0.2"}, "output": {"format": "png"}}},
 }
 RenderSettings = Annotated[SceneRender, Body(openapi_examples=_EXAMPLES)]
-SceneId = Annotated[str, Path(alias="id", description="From /v1/analyze.", min_length=1)]
+SceneId = Annotated[str, PathParameter(alias="id", description="From /v1/analyze.", min_length=1)]
 _OF_WORK = ("bad-request", "slow-body", "too-large", "not-a-photo", "refused", "worker-died", "busy", "starting",
             "timed-out")  # fmt: skip
 work_routes = APIRouter(prefix="/v1", route_class=WorkRoute)
@@ -158,10 +162,10 @@ async def render(
     """
     uploaded = uploads.save(form, job.folder)
     word = format_of(form.output.format, accepted, uploaded.photo_format)
-    result = _result(job, word, form.lens, form.output, accepted)
-    source = uploaded.source(form.maps, service_of(request).config)
-    report = await job.run(request, work.render_photo, source, result)
-    return results.response(result.folder / result.out, word, report, parts=accepted.parts)
+    todo = _with_result(_photo_job(request, form.maps, uploaded), form, job.folder, accepted)
+    out = job.folder / f"result{results.FORMATS[word][1]}"
+    report = await job.run(request, work.render_photo, uploaded.photo, out, todo)
+    return results.response(out, word, report, parts=accepted.parts)
 
 
 @work_routes.post(
@@ -182,8 +186,8 @@ async def analyze(
 ) -> Analysis:
     """Understand a photo once: matte and disparity. The scene is kept until it was not used for a while."""
     service, uploaded = service_of(request), uploads.save(form, job.folder)
-    facts = await job.run(request, work.analyze_photo, uploaded.source(form.maps, service.config))
-    kept = {**facts, "photo": uploaded.names["photo"], "format": uploaded.photo_format}
+    facts = await job.run(request, work.analyze_photo, uploaded.photo, _photo_job(request, form.maps, uploaded))
+    kept = {**facts, "photo": uploaded.photo.name, "format": uploaded.photo_format}
     scene = service.scenes.add(kept, folder=job.folder)
     response.headers["Location"] = f"/v1/scenes/{scene.key}/render"
     return Analysis(id=scene.key, expires_in_s=service.config.scenes.idle_s, **facts)
@@ -203,10 +207,10 @@ async def render_scene(
     service = service_of(request)
     with service.scene(scene_id) as scene:
         word = format_of(settings.output.format, accepted, scene.value["format"])
-        result = _result(job, word, settings.lens, settings.output, accepted)
-        source = _source_of(scene, service)
-        report = await job.run(request, work.render_scene, scene.key, source, result, scene.value)
-    return results.response(result.folder / result.out, word, report, parts=accepted.parts)
+        todo = _with_result(_scene_job(request, scene.folder), settings, job.folder, accepted)
+        photo, out = scene.folder / scene.value["photo"], job.folder / f"result{results.FORMATS[word][1]}"
+        report = await job.run(request, work.render_scene, scene.key, photo, out, todo, scene.value)
+    return results.response(out, word, report, parts=accepted.parts)
 
 
 @work_routes.delete(
@@ -224,26 +228,38 @@ async def remove_scene(request: Request, scene_id: SceneId) -> Response:
     return Response(status_code=204)
 
 
-def _result(job: Job, word: str, lens: Lens, output: Output, accepted: Accepted) -> work.Result:
-    return work.Result(
-        folder=job.folder,
-        out=f"result{results.FORMATS[word][1]}",
-        lens=lens.settings(),
-        output=output.settings(),
-        with_maps=accepted.parts,
+def _photo_job(request: Request, maps: Maps, uploaded: uploads.Uploaded) -> RenderJob:
+    """What to do with an uploaded photo, without a lens."""
+    chosen = maps.settings(service_of(request).config.maps)
+    return _render_job(request, chosen, Given(matte=uploaded.matte, disparity=uploaded.disparity))
+
+
+def _scene_job(request: Request, folder: Path) -> RenderJob:
+    """What to do with an analysed scene, without a lens. Its disparity was filtered before it was kept."""
+    maps = replace(service_of(request).config.maps, depth="auto", matting="auto", filter_disparity=False)
+    given = Given(matte=folder / f"{work.MATTE}.npy", disparity=folder / f"{work.DISPARITY}.npy")
+    return _render_job(request, maps, given)
+
+
+def _render_job(request: Request, maps: MapSettings, given: Given) -> RenderJob:
+    config = service_of(request).config
+    return RenderJob(
+        maps=maps,
+        given=replace(given, max_megapixels=config.limits.megapixels),
+        backend=config.backend,
+        max_megapixels=config.limits.megapixels,
+        originals=False,  # a result names its original by a path, and that is the client's
+        overwrite=True,  # a map that was given may have the name of the one that is returned
     )
 
 
-def _source_of(scene: Entry[dict[str, Any]], service: Service) -> work.Source:
-    config = service.config
-    return work.Source(
-        folder=scene.folder,
-        photo=scene.value["photo"],
-        matte=f"{work.MATTE}.npy",
-        disparity=f"{work.DISPARITY}.npy",
-        maps=replace(config.maps, depth="auto", matting="auto", filter_disparity=False),  # the kept one is filtered
-        backend=config.backend,
-        max_megapixels=config.limits.megapixels,
+def _with_result(job: RenderJob, form: RenderForm | SceneRender, folder: Path, accepted: Accepted) -> RenderJob:
+    return replace(
+        job,
+        lens=form.lens.settings(),
+        output=form.output.settings(),
+        save_matte=folder / f"{work.MATTE}.png" if accepted.parts else None,
+        save_disparity=folder / f"{work.DISPARITY}.png" if accepted.parts else None,
     )
 
 

@@ -9,11 +9,9 @@ from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from wideopen.files.formats import RAW_EXTENSIONS, sniff
-from wideopen.service.config import ServeConfig
 from wideopen.service.problems import Problem
 from wideopen.service.results import FORMATS
 from wideopen.service.schemas import SETTINGS_BYTES, Lens, Maps, Output
-from wideopen.service.work import Source
 
 _MAPS = ("PNG", "TIFF", "WebP", "JPEG", "HEIC", "AVIF")
 _EXTENSIONS = {name: extension for name, extension, _ in FORMATS.values()} | {"camera raw": RAW_EXTENSIONS[0]}
@@ -53,43 +51,35 @@ FORM_LIMITS: Any = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """A photo and its maps in a folder, under names of the service's own."""
+    """A photo and its maps as files, under names of the service's own."""
 
-    folder: Path
-    names: dict[str, str]  # of photo, matte, disparity: files in the folder
+    photo: Path
     photo_format: str  # a name of files.formats
-
-    def source(self, maps: Maps, config: ServeConfig) -> Source:
-        """The files, for a worker."""
-        return Source(
-            folder=self.folder,
-            photo=self.names["photo"],
-            matte=self.names.get("matte"),
-            disparity=self.names.get("disparity"),
-            maps=maps.settings(config.maps),
-            backend=config.backend,
-            max_megapixels=config.limits.megapixels,
-        )
+    matte: Path | None
+    disparity: Path | None
 
 
 def save(form: AnalyzeForm, folder: Path) -> Uploaded:
     """Write the files of a form into `folder`, after a look at their first bytes. Raises Problem (415)."""
-    files = {"photo": form.photo, "matte": form.matte, "disparity": form.disparity}
-    formats = {name: _save(name, file, folder) for name, file in files.items() if file is not None}
-    names = {name: f"{name}{_EXTENSIONS[found]}" for name, found in formats.items()}
-    return Uploaded(folder=folder, names=names, photo_format=formats["photo"])
+    photo, photo_format = _save("photo", form.photo, folder)
+    matte, disparity = (
+        None if file is None else _save(name, file, folder)[0]
+        for name, file in (("matte", form.matte), ("disparity", form.disparity))
+    )
+    return Uploaded(photo=photo, photo_format=photo_format, matte=matte, disparity=disparity)
 
 
-def _save(name: str, file: UploadFile, folder: Path) -> str:
+def _save(name: str, file: UploadFile, folder: Path) -> tuple[Path, str]:
     file.file.seek(0)
     found = sniff(file.file.read(64))
     known = _EXTENSIONS if name == "photo" else _MAPS
     if found is None or found not in known:
         raise Problem("not-a-photo", f"{name}: expected one of {', '.join(known)}, found {found or 'none of them'}")
     file.file.seek(0)
-    with (folder / f"{name}{_EXTENSIONS[found]}").open("xb") as out:
+    path = folder / f"{name}{_EXTENSIONS[found]}"
+    with path.open("xb") as out:
         shutil.copyfileobj(file.file, out, 1 << 20)
-    return found
+    return path, found
 
 
 def openapi_of(form: type[AnalyzeForm]) -> dict[str, Any]:

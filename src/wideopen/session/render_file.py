@@ -62,28 +62,22 @@ def render_file(
             originals=job.originals,
             step=step,
         )
-        lens = job.lens.lens(opened.scene)
-        step("rendering")
-        with timed(seconds, "render"):
-            image = render(opened.scene, lens, backend=job.backend)
-        step("writing")
-        with timed(seconds, "write"):
-            _write(image, out, opened, job)
-    return report_of(opened, lens, out, job.backend) | {"seconds": opened.seconds | seconds}
+        report = render_opened(opened, out, job, step=step)
+    report["seconds"] = opened.seconds | report["seconds"] | seconds
+    return report
 
 
-def write_result(image: F32, out: Path, opened: Opened, output: OutputSettings, *, overwrite: bool = False) -> Path:
-    """Write a rendered image (H, W, 3) with the photo's metadata, as `output` says. Raises InvalidInput."""
-    scene = opened.scene
-    return write(
-        out,
-        image,
-        like=opened.photo,
-        quality=output.output_quality,
-        bits=output.output_bits,
-        keep=Keep(matte=scene.matte, disparity=scene.disparity) if output.keep_depth else None,
-        overwrite=overwrite,
-    )
+def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:
+    """The second half of `render_file`: render, write; `seconds` of the report are those of the two steps."""
+    seconds: dict[str, float] = {}
+    lens = job.lens.lens(opened.scene)
+    step("rendering")
+    with timed(seconds, "render"):
+        image = render(opened.scene, lens, backend=job.backend)
+    step("writing")
+    with timed(seconds, "write"):
+        _write(image, out, opened, job)
+    return _report(opened, lens, out, job.backend) | {"seconds": seconds}
 
 
 def _write(image: F32, out: Path, opened: Opened, job: Job) -> None:
@@ -93,10 +87,19 @@ def _write(image: F32, out: Path, opened: Opened, job: Job) -> None:
         write_map(job.save_matte, opened.scene.matte, overwrite=job.overwrite)
     if job.save_disparity is not None:
         write_map(job.save_disparity, opened.scene.disparity, overwrite=job.overwrite)
-    write_result(image, out, opened, job.output, overwrite=job.overwrite)
+    output, scene = job.output, opened.scene
+    write(
+        out,
+        image,
+        like=opened.photo,
+        quality=output.output_quality,
+        bits=output.output_bits,
+        keep=Keep(matte=scene.matte, disparity=scene.disparity) if output.keep_depth else None,
+        overwrite=job.overwrite,
+    )
 
 
-def report_of(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, Any]:
+def _report(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, Any]:
     """What was done with a photo, as JSON values; without the times."""
     height, width = opened.photo.rgb.shape[:2]
     scene = opened.scene
