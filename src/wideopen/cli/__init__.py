@@ -16,7 +16,7 @@ from wideopen.cli.terminal import warn
 from wideopen.errors import WideopenError
 
 app = typer.Typer(
-    help="Turn a sharp portrait into a photo as from a fast lens wide open.",
+    help="Turn a sharp portrait into a photo as if taken with a fast lens wide open.",
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,7 +49,7 @@ def _root(
     context: typer.Context,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """Turn a sharp portrait into a photo as from a fast lens wide open."""
+    """Turn a sharp portrait into a photo as if taken with a fast lens wide open."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)

@@ -36,32 +36,46 @@ def batch(
         ),
     ],
     listed: Annotated[
-        Path | None, typer.Option("--list", help="A file with a photo a line (- is stdin), besides or instead of SRC.")
+        Path | None, typer.Option("--list", help="Read more input paths from a file, one per line; - reads stdin.")
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Leave out names, or paths below SRC, like this; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Skip file names, or paths below SRC, that match this pattern; may be repeated."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Do what an earlier run into DST left, and what has changed since.")
+        bool,
+        typer.Option("--resume", help="Continue an earlier run into DST, and redo photos that have changed since."),
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on with photos as they come into SRC, until Ctrl-C; implies --resume.")
+        bool, typer.Option("--watch", help="Keep rendering photos that appear in SRC, until Ctrl-C; implies --resume.")
     ] = False,
-    watch_seconds: Annotated[float, typer.Option(help="How often --watch looks.")] = _LOOK_EVERY_S,
+    watch_seconds: Annotated[
+        float, typer.Option(help="Seconds between two looks into SRC with --watch.")
+    ] = _LOOK_EVERY_S,
     workers: Annotated[
-        int | None, typer.Option(help="Worker processes. Default: as many as cores and memory allow.")
+        int | None, typer.Option(help="Number of worker processes. Default: as cores and memory allow.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a photo is given up; 0 is never.")] = _TIMEOUT_S,
-    report: Annotated[Path | None, typer.Option(help="Write a line of JSON per photo, as --json prints.")] = None,
+    timeout: Annotated[float, typer.Option(help="Time limit per photo, in seconds; 0 sets none.")] = _TIMEOUT_S,
+    report: Annotated[
+        Path | None, typer.Option(help="Write one line of JSON per photo to this file, as --json prints.")
+    ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="Where --resume's memory is kept. Default: in DST; for a URL, here.")
+        Path | None,
+        typer.Option(
+            help="File that records finished photos for --resume. Default: in DST, or in the current folder for a URL."
+        ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="local, or ray: a cluster.")] = "local",
+    engine: Annotated[str, typer.Option(help="Where workers run: local, or ray for a cluster.")] = "local",
     address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster: auto, HOST:PORT, ray://... Default: one of this machine's.")
+        str | None,
+        typer.Option(
+            help="Address of the Ray cluster: auto, HOST:PORT or ray://... Default: a new one on this machine."
+        ),
     ] = None,
-    cpus_per_worker: Annotated[float, typer.Option(help="Cores of each worker on a cluster.")] = 1.0,
-    gpus_per_worker: Annotated[float, typer.Option(help="GPUs of each worker on a cluster; may be a part.")] = 0.0,
+    cpus_per_worker: Annotated[float, typer.Option(help="Number of cores per worker on a cluster.")] = 1.0,
+    gpus_per_worker: Annotated[
+        float, typer.Option(help="Number of GPUs per worker on a cluster; fractions share a GPU.")
+    ] = 0.0,
     mattes: options.Mattes = None,
     backend: options.Backend = "auto",
     overwrite: options.Overwrite = False,

@@ -22,10 +22,13 @@ EXACT_LENS = LensSettings(grain=0.0)
 """What pairs are compared with adds no grain."""
 Pairs = Annotated[
     Path,
-    typer.Option(help="Folder with sharp/ and bokeh/, and matte/, disparity/, meta.json where there are any."),
+    typer.Option(help="Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."),
 ]
-Csv = Annotated[Path | None, typer.Option(help="Also write the figures of each pair, worst first.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Also write settings, means and figures of each pair.")]
+Csv = Annotated[Path | None, typer.Option(help="Also write the figures of each pair to this .csv file, worst first.")]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", help="Also write settings, means and the figures of each pair to this .json file."),
+]
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
 
@@ -34,23 +37,30 @@ def bokeh(
     context: typer.Context,
     pairs: Pairs,
     pred: Annotated[
-        Path | None, typer.Option(help="Judge the pictures in this folder, NAME.EXT, instead of rendering.")
+        Path | None, typer.Option(help="Folder with pictures NAME.EXT to judge instead of rendering.")
     ] = None,
     backend: options.Backend = "auto",
     align: Annotated[
-        bool, typer.Option("--align", help="Also fit a small shift and gains first, and report those figures apart.")
+        bool, typer.Option("--align", help="Also report figures after fitting a small shift and gains.")
     ] = False,
-    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="FLIP, a second for each megapixel.")] = True,
-    lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS (AlexNet; extra lpips, its weights).")] = False,
+    flip: Annotated[
+        bool, typer.Option("--flip/--no-flip", help="Compute FLIP, which takes about a second per megapixel.")
+    ] = True,
+    lpips: Annotated[
+        bool, typer.Option("--lpips", help="Compute LPIPS (AlexNet); needs the extra lpips and its weights.")
+    ] = False,
     csv: Csv = None,
     json: JsonFile = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Also write a picture (.png, .jpg) of the ten worst: sharp, ours, truth, error.")
+        Path | None,
+        typer.Option(help="Also write a picture (.png, .jpg) of the ten worst pairs: sharp, rendered, truth, error."),
     ] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print PSNR, PSNR at the subject's edge, SSIM, FLIP and LPIPS against true pictures with bokeh."""
+    """Print PSNR, PSNR at the subject's edge, SSIM, FLIP and LPIPS against true pictures with bokeh.
+
+    Blur and focus from a pair's meta.json replace those given here."""
     from wideopen.evals.judge import by_others, by_us
     from wideopen.evals.report import require_sheet
 
@@ -171,16 +181,18 @@ def _write(
 def ablations(
     pairs: Pairs,
     paper_preset: Annotated[
-        str, typer.Option(help="Constants of the paper look: a preset, or none for the untuned ones.")
+        str, typer.Option(help="Preset with the constants of the paper look; none takes the untuned ones.")
     ] = "paper",
-    crops: Annotated[int, typer.Option(help="How many pairs the sheet shows crops of.")] = 3,
+    crops: Annotated[int, typer.Option(help="Number of pairs that the sheet shows crops of.")] = 3,
     csv: Csv = None,
     json: JsonFile = None,
-    sheet: Annotated[Path | None, typer.Option(help="Also write crops of all variants (.png, .jpg).")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also write a picture (.png, .jpg) with crops of all variants.")
+    ] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print the figures of both looks with one part left out at a time."""
+    """Print the figures of both looks with one part of the method left out at a time."""
     from wideopen.checks import require
     from wideopen.evals.ablations import ablate
     from wideopen.evals.report import require_sheet, stacked, write_sheet

@@ -17,30 +17,32 @@ if TYPE_CHECKING:
     from wideopen.evals.mattes import Judged, Matter
     from wideopen.evals.reproduce import Table
 
-app = typer.Typer(help="Judge mattes and pictures against the true ones.", no_args_is_help=True)
+app = typer.Typer(help="Measure mattes and pictures against true ones.", no_args_is_help=True)
 app.command("bokeh")(eval_bokeh.bokeh)
 app.command("ablations")(eval_bokeh.ablations)
 
 
 @app.callback()
 def _group() -> None:
-    """Judge mattes and pictures against the true ones."""
+    """Measure mattes and pictures against true ones."""
 
 
 @app.command()
 @takes(MattingSettings(matting="mobile"), after="pred")
 def matting(
-    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, with such folders as sets, or P3M-10k.")],
-    part: Annotated[str, typer.Option(help="val (photos held out) or all.")] = "val",
+    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k.")],
+    part: Annotated[str, typer.Option(help="Photos to judge: val (held out) or all.")] = "val",
     pred: Annotated[
-        Path | None, typer.Option(help="Judge the mattes in this folder, NAME.png or SET/NAME.png, not a network's.")
+        Path | None, typer.Option(help="Folder with mattes NAME.png or SET/NAME.png to judge instead of a network's.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Also write the errors of each photo, worst first.")] = None,
-    worst: Annotated[Path | None, typer.Option(help="Also write a picture (.png) of the ten worst.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write the errors of each photo to this .csv file, worst first.")
+    ] = None,
+    worst: Annotated[Path | None, typer.Option(help="Also write a picture (.png) of the ten worst mattes.")] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print MAD, MSE, SAD, gradient and connectivity errors, over whole photos and over the transition."""
+    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and over the transition."""
     from wideopen.checks import require
     from wideopen.evals.matte_pairs import find_pairs
     from wideopen.evals.mattes import judge, mattes_of
@@ -110,18 +112,26 @@ def _write(judged: "Judged", matter: "Matter", csv: Path | None, worst: Path | N
 
 def reproduce(
     matting_data: Annotated[
-        Path | None, typer.Option(help="P3M-10k, or another folder as for eval matting: Tables 1 and 2.")
+        Path | None, typer.Option(help="Folder for Tables 1 and 2: P3M-10k, or another as for eval matting.")
     ] = None,
     ablated: Annotated[
-        list[str] | None, typer.Option(help="PART=FILE: weights without agm, low-resolution or high-resolution.")
+        list[str] | None,
+        typer.Option(
+            help="Weights without one part, PART=FILE: agm, low-resolution or high-resolution; may be repeated."
+        ),
     ] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Folder as for eval bokeh: Table 3.")] = None,
-    highlights: Annotated[float, typer.Option(help="0 where the pairs' truth is clamped at white.")] = 1.0,
-    lpips: Annotated[bool, typer.Option("--lpips", help="LPIPS too (extra lpips, its weights).")] = False,
+    pairs: Annotated[Path | None, typer.Option(help="Folder for Table 3, as for eval bokeh.")] = None,
+    highlights: Annotated[
+        float,
+        typer.Option(help="Brightness given back to clipped lights; 0 where the true pictures are clamped at white."),
+    ] = 1.0,
+    lpips: Annotated[
+        bool, typer.Option("--lpips", help="Compute LPIPS (AlexNet); needs the extra lpips and its weights.")
+    ] = False,
     json: JsonFile = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Print Tables 1 to 3 of the paper with its figures, run what the data allow, and name what is missing."""
+    """Print Tables 1 to 3 of the paper beside our own figures, as far as the given data allow."""
     from wideopen.evals.judge import Measures
     from wideopen.evals.measures import load_lpips
     from wideopen.evals.report import finite, write_json

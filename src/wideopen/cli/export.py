@@ -7,22 +7,24 @@ import typer
 
 from wideopen.cli import options
 
-app = typer.Typer(help="Write a network for other programs: ONNX.", no_args_is_help=True)
+app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Write a network for other programs: ONNX."""
+    """Export networks to ONNX."""
 
 
 @app.command()
 def matting(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file to write.", show_default=False)],
-    matting: Annotated[str, typer.Option(help="Shipped weights or a .safetensors file.")] = "mobile",
-    stages: Annotated[int | None, typer.Option(help="Mattes given: one per stage. Default: the network's T.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help=".onnx file to write.", show_default=False)],
+    matting: Annotated[str, typer.Option(help="Network to export: shipped weights or a .safetensors file.")] = "mobile",
+    stages: Annotated[
+        int | None, typer.Option(help="Number of stages, each with a matte as output. Default: the network's T.")
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write the matting network as ONNX: any photo size, the previous matte an input (docs/mattes.md)."""
+    """Export the matting network to ONNX. It takes any photo size, and the previous matte as an input."""
     from wideopen.checks import require
     from wideopen.files.atomic import atomic_file, check_target
     from wideopen.matting.engine import to_onnx

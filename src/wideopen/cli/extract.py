@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 def extract(
     photo: options.OnePhoto,
     folder: Annotated[
-        Path, typer.Option("-d", "--dir", help="Folder for the parts; made if need be.", show_default=False)
+        Path,
+        typer.Option("-d", "--dir", help="Folder for the parts; created if it does not exist.", show_default=False),
     ],
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write depth and mattes stored inside a photo.
+    """Extract the depth and the mattes stored inside a photo.
 
     NAME.disparity.png (16 bits, 1 = nearest, for --disparity), NAME.depth_m.npy (metres as stored, NaN where unknown;
     not where the file has no unit), NAME.matte.png (for --matte), NAME.hair.png and the like.

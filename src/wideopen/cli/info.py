@@ -21,13 +21,14 @@ UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a un
 
 def info(
     photo: Annotated[
-        Path | None, typer.Argument(help="Photo: tell what its file holds instead.", show_default=False)
+        Path | None,
+        typer.Argument(help="Photo whose file is described instead of the installation.", show_default=False),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print versions, which backends can run here and why others cannot, and the weights at hand.
+    """Print versions, the backends that can run here or why they cannot, and the weights on disk.
 
-    With PHOTO: its size, format, bit depth, orientation and profile, and the depth and mattes inside it.
+    For a PHOTO, print its size, format, bit depth, orientation and profile, and the depth and mattes inside it.
     """
     from wideopen.checks import require
 

@@ -12,7 +12,7 @@ from wideopen.matting.inference import MattingSettings
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 
 Out = Annotated[
-    Path, typer.Option("-o", "--out", help="Map to write: .png (16 bit), .tif or .npy.", show_default=False)
+    Path, typer.Option("-o", "--out", help="Map to write: .png (16 bits), .tif or .npy.", show_default=False)
 ]
 
 

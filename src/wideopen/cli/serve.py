@@ -20,34 +20,43 @@ _LEVELS = ("debug", "info", "warning", "error")
 @takes(MapSettings, after="studio")
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = 8000,
-    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: as cores and memory allow.")] = None,
-    waiting: Annotated[int | None, typer.Option(help="Requests that may wait. Default: 4 for each worker.")] = None,
-    uploads: Annotated[int, typer.Option(help="Bodies read at a time.")] = 16,
-    connections: Annotated[int, typer.Option(help="Connections at a time; more are closed.")] = 1000,
-    max_mb: Annotated[float, typer.Option(help="Largest request.")] = 64.0,
-    max_megapixels: Annotated[float, typer.Option(help="Largest photo or map.")] = 50.0,
-    body_timeout: Annotated[float, typer.Option(help="Seconds until a request's body must be there.")] = 60.0,
-    request_timeout: Annotated[float, typer.Option(help="Seconds for the work, waiting included.")] = 60.0,
-    stop_timeout: Annotated[float, typer.Option(help="Seconds for what runs when the service is stopped.")] = 75.0,
-    scenes: Annotated[int, typer.Option(help="Analysed scenes kept at a time.")] = 64,
-    scenes_mb: Annotated[float, typer.Option(help="Disk for analysed scenes.")] = 4000.0,
-    scene_minutes: Annotated[float, typer.Option(help="Minutes until an unused scene is forgotten.")] = 15.0,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free port.")] = 8000,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of worker processes. Default: as cores and memory allow.")
+    ] = None,
+    waiting: Annotated[
+        int | None, typer.Option(help="Number of requests that may wait for a worker. Default: 4 per worker.")
+    ] = None,
+    uploads: Annotated[int, typer.Option(help="Number of request bodies read at a time.")] = 16,
+    connections: Annotated[int, typer.Option(help="Number of open connections; further ones are closed.")] = 1000,
+    max_mb: Annotated[float, typer.Option(help="Largest request body, in megabytes.")] = 64.0,
+    max_megapixels: Annotated[float, typer.Option(help="Largest photo or map, in megapixels.")] = 50.0,
+    body_timeout: Annotated[float, typer.Option(help="Time limit for receiving a request, in seconds.")] = 60.0,
+    request_timeout: Annotated[
+        float, typer.Option(help="Time limit for answering a request, waiting included, in seconds.")
+    ] = 60.0,
+    stop_timeout: Annotated[
+        float, typer.Option(help="Time limit for requests in progress when the service is stopped, in seconds.")
+    ] = 75.0,
+    scenes: Annotated[int, typer.Option(help="Number of analysed scenes that are kept.")] = 64,
+    scenes_mb: Annotated[float, typer.Option(help="Disk space for analysed scenes, in megabytes.")] = 4000.0,
+    scene_minutes: Annotated[float, typer.Option(help="Minutes after which an unused scene is removed.")] = 15.0,
     folder: Annotated[
-        Path | None, typer.Option(help="For uploads and scenes. Default: the system's temporary.")
+        Path | None, typer.Option(help="Folder for uploads and scenes. Default: the system's temporary folder.")
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(help="File with the bearer token that requests must bring. Default: none.")
+        Path | None, typer.Option(help="File with the bearer token that requests must send. Default: no token.")
     ] = None,
     allowed_host: Annotated[
-        list[str] | None, typer.Option(help="Names a request's Host may have; on loopback by default only its own.")
+        list[str] | None,
+        typer.Option(help="Host name that requests may address; may be repeated. Default on loopback: its own names."),
     ] = None,
-    studio: Annotated[bool, typer.Option("--studio", help="Mount the studio at /studio.")] = False,
+    studio: Annotated[bool, typer.Option("--studio", help="Also serve the studio, at /studio.")] = False,
     backend: options.Backend = "auto",
-    log_level: Annotated[str, typer.Option(help="Level of the log: debug, info, warning or error.")] = "info",
+    log_level: Annotated[str, typer.Option(help="Log level: debug, info, warning or error.")] = "info",
     **chosen: Any,
 ) -> None:
-    """Serve renderings over HTTP (docs/service.md)."""
+    """Serve rendering over HTTP."""
     _require_extras(studio=studio)
     from wideopen.checks import require
     from wideopen.service.config import RequestLimits, SceneLimits, ServeConfig

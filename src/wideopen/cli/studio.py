@@ -8,13 +8,13 @@ import typer
 
 
 def studio(
-    photo: Annotated[Path | None, typer.Argument(help="Photo to open in the page.", show_default=False)] = None,
+    photo: Annotated[Path | None, typer.Argument(help="Photo to open in the studio.", show_default=False)] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows others in your network.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
 ) -> None:
-    """Open a page in the browser to play with focus, blur and light. Photos stay on this machine."""
+    """Open a page in the browser to adjust focus, blur and light. Photos stay on this machine."""
     from wideopen.errors import InvalidInput
 
     for module in ("gradio", "pebble"):

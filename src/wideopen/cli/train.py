@@ -15,58 +15,66 @@ def _group() -> None:
 
 @app.command()
 def matting(
-    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, with such folders as sets, or P3M-10k.")],
+    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")],
-    backgrounds: Annotated[Path | None, typer.Option(help="Photos without people, to put subjects on.")] = None,
+    backgrounds: Annotated[
+        Path | None, typer.Option(help="Folder with photos without people, used as new backgrounds.")
+    ] = None,
     things: Annotated[
-        Path | None, typer.Option(help="PNG or WebP cut-outs of what is not a person, to put on backgrounds.")
+        Path | None, typer.Option(help="Folder with PNG or WebP cut-outs of objects, pasted onto backgrounds.")
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(help="Folder that keeps the subjects' estimated colours for several runs; else OUT/foreground."),
+        typer.Option(help="Folder that caches the subjects' estimated colours across runs. Default: OUT/foreground."),
     ] = None,
     encoder_weights: Annotated[
         str,
-        typer.Option(help="Encoder to start from: a folder in transformers' format, a hub id, or none."),
+        typer.Option(help="Pretrained encoder: a folder in transformers' format, a hub id, or none."),
     ] = "none",
     init: Annotated[
         str | None,
-        typer.Option(help="Trained weights to start from: a shipped name or a .safetensors file."),
+        typer.Option(help="Matting weights to start from: a shipped name or a .safetensors file."),
     ] = None,
     frozen_norms: Annotated[
-        bool, typer.Option(help="A trained encoder keeps its batch-norm statistics; not for one hardly trained.")
+        bool, typer.Option(help="Freeze the batch-norm statistics of a pretrained encoder.")
     ] = True,
-    nobody: Annotated[float, typer.Option(help="Share of the samples on new backgrounds that hold nobody.")] = 0.02,
-    preset: Annotated[str, typer.Option(help="paper or mobile.")] = "mobile",
+    nobody: Annotated[
+        float, typer.Option(help="Share of samples on new backgrounds that show no person (0 to 1).")
+    ] = 0.02,
+    preset: Annotated[str, typer.Option(help="Network to train: paper or mobile.")] = "mobile",
     ablate: Annotated[
         str | None, typer.Option(help="Leave out a part (Table 2): agm, low-resolution or high-resolution.")
     ] = None,
-    size: Annotated[int, typer.Option(help="Samples are size x size pixels.")] = 256,
-    batch: Annotated[int, typer.Option(help="Samples per batch.")] = 16,
-    accumulate: Annotated[int, typer.Option(help="Batches per step.")] = 1,
-    stages: Annotated[int, typer.Option(help="Stages T during training.")] = 2,
+    size: Annotated[int, typer.Option(help="Width and height of a training sample, in pixels.")] = 256,
+    batch: Annotated[int, typer.Option(help="Number of samples per batch.")] = 16,
+    accumulate: Annotated[int, typer.Option(help="Number of batches accumulated per step.")] = 1,
+    stages: Annotated[int, typer.Option(help="Number of stages T during training.")] = 2,
     far_first: Annotated[
         float,
-        typer.Option(help="Share of steps whose stage 1 sees the whole at half size, the others a window."),
+        typer.Option(
+            help="Share of steps whose first stage sees the whole photo at half size; the others see a window."
+        ),
     ] = 0.5,
     near_size: Annotated[
         int | None,
-        typer.Option(help="Resize those windows, 3/4 to all of a sample, to this; without it, 5/8 to 3/4 as it is."),
+        typer.Option(
+            help="Size in pixels that windows of 3/4 to all of a sample are resized to. Default: 5/8 to 3/4, not resized."
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Train for this many steps.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Train for this long.")] = None,
-    pause_after: Annotated[int | None, typer.Option(help="Stop at this step, to be resumed.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Training time, in minutes.")] = None,
+    pause_after: Annotated[int | None, typer.Option(help="Step to stop at; --resume continues from it.")] = None,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the new layers.")] = 1e-3,
     encoder_lr: Annotated[float, typer.Option(help="Peak learning rate of the encoder.")] = 2e-4,
-    precision: Annotated[str, typer.Option(help="bfloat16 or float32.")] = "bfloat16",
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
-    devices: Annotated[int, typer.Option(help="GPUs, or processes on the CPU.")] = 1,
-    workers: Annotated[int, typer.Option(help="Processes that make samples; 0 is a thread.")] = 0,
+    precision: Annotated[str, typer.Option(help="Precision of training: bfloat16 or float32.")] = "bfloat16",
+    accelerator: Annotated[str, typer.Option(help="Device to train on: auto, cpu, gpu.")] = "auto",
+    devices: Annotated[int, typer.Option(help="Number of GPUs, or of processes on the CPU.")] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes that make samples; 0 uses a thread.")] = 0,
     memory_gb: Annotated[
-        float, typer.Option(help="For photos; those beyond it are read from disk whenever they are drawn.")
+        float, typer.Option(help="Memory for photos, in gigabytes; photos beyond it are read from disk each time.")
     ] = 8.0,
-    seed: Annotated[int, typer.Option(help="Of the weights and of every batch.")] = 0,
-    checkpoint_minutes: Annotated[float, typer.Option(help="Between checkpoints.")] = 5,
+    seed: Annotated[int, typer.Option(help="Random seed of the weights and of every batch.")] = 0,
+    checkpoint_minutes: Annotated[float, typer.Option(help="Minutes between two checkpoints.")] = 5,
     tensorboard: Annotated[bool, typer.Option(help="Write curves and pictures to OUT/tensorboard.")] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's last checkpoint.")] = False,
 ) -> None:
@@ -116,10 +124,10 @@ def matting(
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="best.pt or last.pt of a run.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a run: best.pt or last.pt.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
     size: Annotated[
-        int | None, typer.Option(help="Long side at which they matte by default, if not the preset's.")
+        int | None, typer.Option(help="Default long side of photos in the network, in pixels. Default: the preset's.")
     ] = None,
 ) -> None:
     """Write a run's averaged weights as a file for `--matting FILE`; prints its SHA-256."""
@@ -130,12 +138,14 @@ def export(
 
 @app.command()
 def evaluate(
-    data: Annotated[Path, typer.Option(help="Folder as for `matting`; its val part is measured.")],
-    matting: Annotated[str, typer.Option(help="Shipped weights or a .safetensors file.")] = "mobile",
-    size: Annotated[int | None, typer.Option(help="Long side for the network, in pixels.")] = None,
-    stages: Annotated[int | None, typer.Option(help="Stages T.")] = None,
+    data: Annotated[Path, typer.Option(help="Folder as for train matting; its val part is measured.")],
+    matting: Annotated[str, typer.Option(help="Network to use: shipped weights or a .safetensors file.")] = "mobile",
+    size: Annotated[
+        int | None, typer.Option(help="Long side of photos in the network, in pixels. Default: the network's own.")
+    ] = None,
+    stages: Annotated[int | None, typer.Option(help="Number of stages T. Default: the network's own.")] = None,
 ) -> None:
-    """Print MAD, MSE and the transition's MAD of each set's validation photos."""
+    """Print MAD, MSE and the transition's MAD for the validation photos of each set."""
     from wideopen.evals.matte_pairs import find_pairs
     from wideopen.evals.mattes import evaluate_net
     from wideopen.matting.weights import load_net

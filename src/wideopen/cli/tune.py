@@ -16,24 +16,26 @@ from wideopen.settings import MapSettings
 @takes(MapSettings, after="history")
 def tune(
     pairs: Pairs,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The preset to write, .json.")],
-    look: Annotated[str, typer.Option(help="paper or thin-lens.")] = "paper",
-    trials: Annotated[int, typer.Option(help="Settings to try, those of a resumed study included.")] = 200,
-    sampler: Annotated[str, typer.Option(help="tpe or cmaes.")] = "tpe",
+    out: Annotated[Path, typer.Option("-o", "--out", help="Preset to write, .json.")],
+    look: Annotated[str, typer.Option(help="Renderer to tune: paper or thin-lens.")] = "paper",
+    trials: Annotated[int, typer.Option(help="Number of settings to try, including those of a resumed study.")] = 200,
+    sampler: Annotated[str, typer.Option(help="Optuna sampler: tpe or cmaes.")] = "tpe",
     weights: Annotated[
         str, typer.Option(help="Weights of the measures: psnr and edge in dB, ssim in [0, 1].")
     ] = "psnr=0.6,edge=0.4,ssim=20",
     study: Annotated[
-        Path | None, typer.Option(help="File that keeps the study; one that exists is resumed. Default: OUT.study.")
+        Path | None, typer.Option(help="File that stores the study; an existing one is resumed. Default: OUT.study.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that share the study; each holds all pairs.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
-    planes: Annotated[int, typer.Option(help="Number of planes, 2 to 256.")] = 32,
-    history: Annotated[Path | None, typer.Option(help="Also write the study's history as a picture (.png).")] = None,
+    workers: Annotated[
+        int, typer.Option(help="Number of processes that share the study; each holds all pairs in memory.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed of the sampler.")] = 0,
+    planes: Annotated[int, typer.Option(help="Number of depth planes (2 to 256).")] = 32,
+    history: Annotated[Path | None, typer.Option(help="Also plot the study's history to this .png file.")] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> None:
-    """Find the constants of a look with which pictures come closest to the true ones."""
+    """Find the constants of a look that bring renderings closest to true pictures."""
     from wideopen.checks import require
     from wideopen.evals.tune import Search, require_optuna, require_plot, tune, write_history
     from wideopen.evals.tune_space import parse_weights
