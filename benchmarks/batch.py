@@ -29,7 +29,7 @@ from wideopen.batch.manifest import Manifest
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
 from wideopen.session.render_file import Job
-from wideopen.session.settings import MapSettings
+from wideopen.settings import MapSettings
 from wideopen.workers import PoolSize, Workers
 
 RESULTS = ROOT / "benchmarks" / "results" / "batch.json"

@@ -29,7 +29,7 @@ from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import finite, means, table
 from wideopen.session.open_photo import Opened
 from wideopen.session.presets import read_preset
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 
 RESULTS = Path(__file__).with_name("results") / "pairs.json"
 Plain = Callable[[F32, F32, F32, float, float], F32]  # (photo, matte, disparity, focus, full radius in pixels)

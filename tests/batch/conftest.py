@@ -11,7 +11,7 @@ from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos, watched
 from wideopen.session.open_photo import Given
 from wideopen.session.render_file import Job
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 from wideopen.workers import PoolSize, Workers
 
 PLANAR = MapSettings(depth="planar")

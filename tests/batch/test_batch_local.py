@@ -8,7 +8,7 @@ import pytest
 from wideopen.batch.local import Stop
 from wideopen.session.open_photo import Given
 from wideopen.session.render_file import Job, render_file
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 from wideopen.workers import PoolSize, Workers
 
 

@@ -20,7 +20,7 @@ from wideopen.batch.walk import find_photos
 from wideopen.errors import InvalidInput, ManifestError
 from wideopen.files.atomic import atomic_file
 from wideopen.session.render_file import Job
-from wideopen.session.settings import LensSettings
+from wideopen.settings import LensSettings
 
 
 class CrashError(BaseException):

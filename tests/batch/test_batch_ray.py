@@ -12,7 +12,7 @@ from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
 from wideopen.session.open_photo import Given
 from wideopen.session.render_file import Job
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray leaves files and sockets to the collector
 

@@ -11,7 +11,7 @@ from tiny_pairs import make_pairs
 from wideopen import Lens, render
 from wideopen.evals import ablations
 from wideopen.evals.pairs import find_pairs
-from wideopen.session.settings import MapSettings
+from wideopen.settings import MapSettings
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from wideopen.evals.pairs import find_pairs
 from wideopen.evals.tune import Search, tune
 from wideopen.evals.tune_space import parse_weights, prepare, score
 from wideopen.session.presets import parse_preset, read_preset
-from wideopen.session.settings import LensSettings
+from wideopen.settings import LensSettings
 
 pytest.importorskip("optuna")
 pytest.importorskip("cmaes")

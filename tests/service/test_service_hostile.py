@@ -222,7 +222,7 @@ def test_what_a_result_names_as_its_original_is_not_opened(http, tmp_path):
     from wideopen import read, write
     from wideopen.files import Keep
     from wideopen.session.open_photo import open_photo
-    from wideopen.session.settings import MapSettings
+    from wideopen.settings import MapSettings
 
     photo, result = tmp_path / "secret.jpg", tmp_path / "result.jpg"
     photo.write_bytes(photo_bytes())

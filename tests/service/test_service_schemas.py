@@ -9,7 +9,7 @@ from wideopen import PaperLook
 from wideopen.service.problems import refusal
 from wideopen.service.schemas import Lens, Paper
 from wideopen.session.presets import read_preset, shipped
-from wideopen.session.settings import LensSettings
+from wideopen.settings import LensSettings
 
 
 def test_the_lens_has_the_fields_and_defaults_of_the_jobs():

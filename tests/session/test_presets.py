@@ -6,7 +6,7 @@ import pytest
 
 from wideopen.errors import InvalidInput
 from wideopen.session.presets import Preset, parse_preset, read_preset, shipped, write_preset
-from wideopen.session.settings import LensSettings
+from wideopen.settings import LensSettings
 
 PAPER = Preset(lens={"look": "paper", "paper": {"radius_scale": 2.0, "alpha1": 2.5}}, about={"by": "hand"})
 

@@ -9,7 +9,7 @@ from wideopen.errors import InvalidInput
 from wideopen.session import render_file as module
 from wideopen.session.render_file import Job, render_file
 from wideopen.session.results import has_quality, map_names, result_name
-from wideopen.session.settings import OutputSettings
+from wideopen.settings import OutputSettings
 
 JOB = Job(output=OutputSettings())
 

@@ -9,7 +9,7 @@ import pytest
 from wideopen.errors import InvalidInput
 from wideopen.lens import PaperLook
 from wideopen.pipeline import analyze
-from wideopen.session.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.settings import LensSettings, MapSettings, OutputSettings
 
 UNLIKE_DEFAULTS = [
     LensSettings(

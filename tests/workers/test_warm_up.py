@@ -23,7 +23,7 @@ def kernels():
 if __name__ == "__main__":
     from wideopen.session.open_photo import Given
     from wideopen.session.render_file import Job, render_file
-    from wideopen.session.settings import LensSettings, MapSettings
+    from wideopen.settings import LensSettings, MapSettings
     from wideopen.workers import WarmUp, depths_of
 
     maps = MapSettings(offline=True)

@@ -58,7 +58,7 @@ def matting(
     near_size: Annotated[
         int | None,
         typer.Option(
-            help="Size in pixels that windows of 3/4 to all of a sample are resized to. Default: 5/8 to 3/4, not resized."
+            help="Size in pixels of windows, which are 3/4 to all of a sample. Default: 5/8 to 3/4, not resized."
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
@@ -67,7 +67,7 @@ def matting(
     lr: Annotated[float, typer.Option(help="Peak learning rate of the new layers.")] = 1e-3,
     encoder_lr: Annotated[float, typer.Option(help="Peak learning rate of the encoder.")] = 2e-4,
     precision: Annotated[str, typer.Option(help="Precision of training: bfloat16 or float32.")] = "bfloat16",
-    accelerator: Annotated[str, typer.Option(help="Device to train on: auto, cpu, gpu.")] = "auto",
+    accelerator: Annotated[str, typer.Option(help="Device to train on: auto, cpu or gpu.")] = "auto",
     devices: Annotated[int, typer.Option(help="Number of GPUs, or of processes on the CPU.")] = 1,
     workers: Annotated[int, typer.Option(help="Number of processes that make samples; 0 uses a thread.")] = 0,
     memory_gb: Annotated[

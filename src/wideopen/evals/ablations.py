@@ -18,7 +18,7 @@ from wideopen.evals.pairs import Pair, Problem
 from wideopen.evals.report import labelled, stacked
 from wideopen.pipeline import Scene, render
 from wideopen.session.open_photo import Opened
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet
 from wideopen.sheets.highlights import find_lamps
 from wideopen.sheets.prepare import prepare_sheets

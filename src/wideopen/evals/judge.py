@@ -17,7 +17,7 @@ from wideopen.pipeline import render
 from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import Given, Opened, open_photo
 from wideopen.session.progress import SILENT, Steps
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,7 +19,7 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.facts import read_facts
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
-from wideopen.session.settings import LensSettings
+from wideopen.settings import LensSettings
 
 META_FORMAT = 1
 SHARP_FOLDERS = ("sharp", "original")

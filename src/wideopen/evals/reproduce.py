@@ -15,7 +15,7 @@ from wideopen.evals.report import means
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import MattingSettings
 from wideopen.session.presets import read_preset
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from wideopen.evals.pairs import Pair
 from wideopen.evals.tune_space import WEIGHTS, Prepared, prepare, score
 from wideopen.files.atomic import atomic_file
 from wideopen.session.presets import Preset
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 
 SAMPLERS = ("tpe", "cmaes")
 NAME = "wideopen"

@@ -25,7 +25,7 @@ from wideopen.lens import LOOKS, PaperLook
 from wideopen.pipeline import render
 from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import Opened
-from wideopen.session.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings, MapSettings
 
 Suggest = Callable[[str, float, float, bool], float]  # (name, low, high, logarithmic) -> value
 RANGES: Mapping[str, Mapping[str, tuple[float, float, bool]]] = {

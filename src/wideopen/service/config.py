@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wideopen.checks import require
-from wideopen.session.settings import MapSettings
+from wideopen.settings import MapSettings
 
 MEGABYTE = 1_000_000
 LEAST_TOKEN = 16

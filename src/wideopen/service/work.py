@@ -16,7 +16,7 @@ from wideopen.files import check_output
 from wideopen.session.open_photo import Opened, open_photo
 from wideopen.session.render_file import Job as RenderJob
 from wideopen.session.render_file import render_file, render_opened
-from wideopen.session.settings import OutputSettings
+from wideopen.settings import OutputSettings
 from wideopen.workers import FolderSteps, depths_of
 
 MATTE, DISPARITY = "matte", "disparity"

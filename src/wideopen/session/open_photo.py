@@ -16,7 +16,7 @@ from wideopen.session.depth_source import Depths
 from wideopen.session.kept_maps import SOURCE, read_with_kept
 from wideopen.session.progress import SILENT, Steps
 from wideopen.session.results import MAP_EXTENSIONS
-from wideopen.session.settings import MAX_MEGAPIXELS, MapSettings
+from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 from wideopen.timing import timed
 
 BLURRED_TWICE = (

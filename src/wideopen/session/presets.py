@@ -16,7 +16,7 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import atomic_file
 from wideopen.lens import PaperLook
-from wideopen.session.settings import LensSettings
+from wideopen.settings import LensSettings
 
 FORMAT = 1
 _KEYS = ("wideopen_preset", "lens", "about")

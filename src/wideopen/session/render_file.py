@@ -14,7 +14,7 @@ from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.progress import SILENT, Steps
 from wideopen.session.results import check_result, make_folder
-from wideopen.session.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
+from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 from wideopen.timing import timed
 
 

@@ -9,7 +9,7 @@ from wideopen.errors import InvalidInput
 from wideopen.files.encode import LOSSLESS
 from wideopen.files.formats import BITS, EXTENSIONS, RAW_EXTENSIONS, format_of_extension, require_library
 from wideopen.files.refocusable import sidecar_of
-from wideopen.session.settings import OutputSettings
+from wideopen.settings import OutputSettings
 
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from wideopen.checks import F32
     from wideopen.disparity.depth_map import Kind
     from wideopen.session.depth_source import Depths
-    from wideopen.session.settings import MapSettings
+    from wideopen.settings import MapSettings
 
 _HEIGHT, _WIDTH = 96, 128  # pixels: so many that lenses blur some planes at a lower resolution
 
