@@ -3,6 +3,8 @@
 import os
 import tempfile
 
+# Threads that wait must not spin: tests run in several processes. Read when OpenMP is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # No network, and no weights that this machine may hold: read when the hub's library is imported, hence before all else.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_CACHE"] = os.path.join(tempfile.gettempdir(), "wideopen-tests-no-hub")  # noqa: PTH118

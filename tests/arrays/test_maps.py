@@ -98,7 +98,7 @@ class TestDisparity:
         assert_allclose(from_depth_m(depth), [[1, 0.5], [0.25, 0]], rtol=0, atol=2e-3)
 
     @pytest.mark.parametrize("bad", [np.nan, 0.0, -1.0])
-    def test_metres_that_are_none_are_refused(self, bad):
+    def test_invalid_depths_in_metres_are_refused(self, bad):
         with pytest.raises(InvalidInput, match="depth_m"):
             from_depth_m(np.array([[1.0, bad]], np.float32))
 

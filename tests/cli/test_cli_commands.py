@@ -17,12 +17,16 @@ import wideopen as package
 COMMAND = Path(sys.executable).with_name("wideopen")
 MAPS = ("--matte", "matte.png", "--disparity", "disparity.png")
 
+SUFFIXES = {"png": [], "tif": pytest.mark.slow, "npy": pytest.mark.slow}
+
 
 def command(*arguments, **options):
     return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False, **options)
 
 
-@pytest.mark.parametrize("name", ["m.png", "m.tif", "m.npy"])
+@pytest.mark.parametrize(
+    "name", ["m.png", *(pytest.param(name, marks=pytest.mark.slow) for name in ("m.tif", "m.npy"))]
+)
 def test_matte_writes_what_render_uses(wideopen, untrained, name):
     network = ("--matting", untrained, "--device", "cpu")
     done = wideopen("matte", "photo.png", "-o", name, *network)

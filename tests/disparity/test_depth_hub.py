@@ -125,18 +125,18 @@ def test_the_environment_can_say_offline(fake_hub, monkeypatch):
     assert fake_hub.asked == []
 
 
-def test_a_model_that_is_not_on_the_hub(fake_hub):
+def test_a_model_that_is_not_on_the_hub_is_refused(fake_hub):
     with pytest.raises(WeightsError, match=r"expected a model no/such on the hub, at main, found none"):
         hub.fetch("no/such")
 
 
-def test_a_model_of_pickles_only(fake_hub, monkeypatch):
+def test_a_model_of_pickles_only_is_refused(fake_hub, monkeypatch):
     monkeypatch.setattr(fake_hub, "files", {k: v for k, v in FILES.items() if not k.endswith(".safetensors")})
     with pytest.raises(WeightsError, match=r"expected weights as \.safetensors on the hub, found none"):
         hub.fetch(f"{REPO}@{COMMIT}")
 
 
-def test_a_hub_out_of_reach_is_said_at_once(fake_hub, monkeypatch):
+def test_an_unreachable_hub_is_reported_at_once(fake_hub, monkeypatch):
     """Within one request: the hub's own retries take half a minute."""
     from huggingface_hub import constants
 
@@ -151,7 +151,7 @@ def test_a_hub_out_of_reach_is_said_at_once(fake_hub, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_a_hub_that_breaks_off(fake_hub, monkeypatch):
+def test_a_download_that_breaks_off_is_reported(fake_hub, monkeypatch):
     monkeypatch.setattr(FakeHub, "numbered", lambda _: enumerate({**FILES, "lost.safetensors": b"12"}.items()))
     with pytest.raises(WeightsError, match="depth model depth-anything-v2-small"):
         hub.fetch("depth-anything-v2-small")

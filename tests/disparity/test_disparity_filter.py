@@ -69,7 +69,7 @@ def test_a_cap_that_the_matte_misses_keeps_its_disparity(network):
     assert (before - after > 0.01)[thing("cap missed")].mean() < 0.02
 
 
-def test_a_thin_thing_is_told_by_its_colours():
+def test_a_thin_object_is_recognised_by_its_colours():
     lost = {}
     for with_photo in (False, True):
         before, after, _ = filtered("holds a stick", "widened", with_photo)

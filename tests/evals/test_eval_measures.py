@@ -58,7 +58,7 @@ def test_ssim_refuses_pictures_below_its_window():
         measures.ssim(np.zeros((10, 40, 3), np.float32), np.zeros((10, 40, 3), np.float32))
 
 
-def test_edge_band_is_as_wide_as_said():
+def test_edge_band_has_the_width_asked_for():
     matte = np.zeros((9, 640), np.float32)
     matte[:, 320:] = 1
     assert list(np.flatnonzero(measures.edge_band(matte)[4])) == list(range(314, 326))

@@ -44,7 +44,7 @@ def test_the_layout_of_ebb_is_read(pairs):
     assert len(find_pairs(pairs).pairs) == 2
 
 
-def test_each_fault_is_told_and_the_rest_is_used(pairs):
+def test_each_faulty_pair_is_reported_and_the_rest_is_used(pairs):
     save(pairs, "sharp", "alone.png")
     save(pairs, "bokeh", "lone.png")
     save(pairs, "sharp", "unlike.png")
@@ -66,7 +66,7 @@ def test_each_fault_is_told_and_the_rest_is_used(pairs):
     assert "focus: expected subject, X,Y or d=DISPARITY, found 'nose'" in told["odd"]
 
 
-def test_two_files_of_one_name_are_told(pairs):
+def test_two_files_of_one_name_are_reported(pairs):
     save(pairs, "sharp", "a.jpg")
     assert [p.name for p in find_pairs(pairs).problems] == ["a"]
 

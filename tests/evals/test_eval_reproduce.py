@@ -70,7 +70,7 @@ def test_ours_stands_beside_with_what_it_was_run_on(run, tmp_path):
         (("--matting-data", "nowhere"), "expected a folder, found nowhere"),
     ],
 )
-def test_bad_input_is_one_line(run, options, line):
+def test_bad_input_gives_a_one_line_error(run, options, line):
     code, _, err = run(*options)
     assert (code, len(err.splitlines())) == (2, 1)
     assert line in err

@@ -112,7 +112,7 @@ class TestEstimate:
         assert_allclose(grain.codes, estimate_grain(_light(codes), SRGB).codes, rtol=1e-3, atol=0)
 
 
-def test_strength_of_ones_own_keeps_the_character():
+def test_a_chosen_strength_keeps_the_character():
     measured = Grain(strength=np.array([0.02, 0.01], np.float32), size_px=0.8, colour=0.5)
     own = measured.with_codes(7.65)
     assert_allclose(own.codes, 7.65, rtol=1e-6, atol=0)
@@ -266,7 +266,7 @@ def test_without_blur_nothing_is_added(noisy_scene):
     assert (bare == grainy).all()
 
 
-def test_a_strength_of_ones_own_replaces_the_measured_one(noisy_scene):
+def test_a_chosen_strength_replaces_the_measured_one(noisy_scene):
     scene = noisy_scene
     image = render(scene, Lens(focus_disparity=1.0, max_radius=0.05, grain=3.0))
     assert_allclose(_spread(image, slice(140, 240)), 3, rtol=0.15, atol=0)

@@ -152,6 +152,6 @@ def test_a_matte_larger_than_the_photo_is_averaged():
         (np.zeros((4, 4), np.float32), np.zeros((8, 8, 3), np.float32), "found float32"),
     ],
 )
-def test_refused(matte, guide, expected):
+def test_invalid_mattes_and_guides_are_refused(matte, guide, expected):
     with pytest.raises(InvalidInput, match=expected):
         follow_edges(matte, guide)

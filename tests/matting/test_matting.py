@@ -299,7 +299,7 @@ def fails(weights, match):
     assert "\n" not in str(caught.value)
 
 
-def test_weights_refused_in_one_line(tmp_path, monkeypatch):
+def test_unusable_weights_are_refused_in_one_line(tmp_path, monkeypatch):
     torch.manual_seed(0)
     state = MattingNet(PRESETS["mobile"]).state_dict()
     good = tmp_path / "good.safetensors"
@@ -446,7 +446,7 @@ def test_device_by_name_is_obeyed_or_refused():
 @pytest.mark.parametrize(
     "bad", [np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)]
 )
-def test_prediction_refuses_what_is_no_photo(bad):
+def test_prediction_refuses_arrays_that_are_not_photos(bad):
     with pytest.raises(InvalidInput, match=r"photo: expected \(H, W, 3\) uint8"):
         predict_matte(bad)
 
@@ -466,7 +466,7 @@ def test_a_photo_of_nothing_has_nobody_in_it(grey):
     assert emptiness(alpha) is not None
 
 
-def test_a_nearly_empty_matte_is_said_to_be_so():
+def test_a_nearly_empty_matte_is_reported():
     alpha = np.zeros((100, 100), np.float32)
     assert emptiness(alpha) == "empty matte: no person found"
     alpha[:2, :5] = 1

@@ -73,7 +73,7 @@ def refused(error, match, *arguments):
     assert "\n" not in str(caught.value)
 
 
-def test_refused_in_one_line(tmp_path, exported):
+def test_unusable_onnx_files_and_devices_are_refused_in_one_line(tmp_path, exported):
     refused(InvalidInput, "expected one of auto, torch, onnx, found 'tpu'", "mobile", "tpu")
     refused(BackendUnavailable, "backend torch: expected weights in .safetensors", exported, "torch")
     refused(BackendUnavailable, "expected device cpu, found cuda", exported, "auto", "cuda")

@@ -97,7 +97,7 @@ def _floor():
     ],
     ids=["floor", "floor and person", "noise", "constant", "speck"],
 )
-def test_without_an_edge_there_are_the_two_sheets_of_always(disparity):
+def test_without_a_depth_edge_there_are_two_sheets(disparity):
     photo, matte, _ = _over(WALL, PERSON)
     disparity = np.clip(disparity, 0, 1).astype(np.float32)
     background, subject = prepare_sheets(photo, matte, disparity, SEPARATOR)

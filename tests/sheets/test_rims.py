@@ -93,7 +93,7 @@ def test_a_photo_without_a_subject_is_one_sheet(separator):
     assert Rims(only).cleaned(optics(0.0), separator)[0] is only[0]
 
 
-def test_a_given_array_is_exact_unless_it_is_said_not_to_be():
+def test_a_given_matte_counts_as_exact_by_default():
     def outline_of(exact):
         matte = tight_matte()
         scene = analyze(photo(), MapSettings(filter_disparity=False), matte=matte, disparity=matte, exact_matte=exact)

@@ -358,7 +358,7 @@ def test_learning_rate_warms_up_and_ends_at_zero():
 # Figures
 
 
-def test_figures_by_hand():
+def test_matte_measures_equal_values_computed_by_hand():
     truth = np.zeros((100, 100), np.float32)
     truth[:, 50:] = 1
     guess = truth.copy()

@@ -61,6 +61,6 @@ def test_a_cancelled_waiter_gives_its_place_back():
     asyncio.run(story())
 
 
-def test_no_slots_are_refused():
+def test_zero_slots_are_refused():
     with pytest.raises(InvalidInput, match="slots: expected at least 1, found 0"):
         Admission(0)

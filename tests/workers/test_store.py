@@ -96,7 +96,7 @@ def test_closing_drops_everything(kept):
     assert not kept.store.root.exists()
 
 
-def test_steps_are_told_by_the_folder_until_the_work_is_not_wanted(tmp_path):
+def test_steps_are_read_from_the_folder_until_the_work_is_cancelled(tmp_path):
     steps = FolderSteps(tmp_path)
     assert current_step(tmp_path) == ""
     steps("matte")

@@ -81,7 +81,7 @@ def test_a_cancelled_task_ends_and_the_next_is_done(pool, tmp_path):
     assert pool.submit(tasks.double, 3).result(timeout=LONG_S).value == 6
 
 
-def test_a_warm_up_that_fails_says_why_with_each_task():
+def test_each_task_reports_why_the_warm_up_failed():
     with Workers(ONE, tasks.Refuse()) as workers:
         for _ in range(2):
             assert str(workers.submit(tasks.double, 1).exception(timeout=LONG_S)) == "no weights here"

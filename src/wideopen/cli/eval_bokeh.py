@@ -121,14 +121,14 @@ def _judge(
     """All figures, and what gives the sheet's picture."""
     from contextlib import nullcontext
 
-    from wideopen.evals.judge import Measures, Row, aside, judge
+    from wideopen.evals.judge import Measures, Row, flip_executor, judge
     from wideopen.evals.measures import load_lpips, require_flip
     from wideopen.evals.report import Sheet
 
     if flip:
         require_flip()
     network, worst = load_lpips() if lpips else None, Sheet()
-    with aside(len(found.pairs)) if flip else nullcontext() as flips, count("pairs", len(found.pairs)) as done:
+    with flip_executor(len(found.pairs)) if flip else nullcontext() as flips, count("pairs", len(found.pairs)) as done:
 
         def on_pair(row: Row, pictures: Any) -> None:
             if sheet:

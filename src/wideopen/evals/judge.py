@@ -71,7 +71,7 @@ class Measures:
     """What is measured besides PSNR and SSIM."""
 
     flips: Executor | None = None
-    """What computes FLIP aside, see `aside`; None = no FLIP."""
+    """What computes FLIP in the background, see `flip_executor`; None = no FLIP."""
     lpips: Measure | None = None
     align: bool = False
 
@@ -92,7 +92,7 @@ def judge(
 ) -> Judged:
     """Figures of what `method` makes of each pair; a pair that cannot be judged is skipped, with the reason.
 
-    `on_pair` is told each row, FLIP not yet in it, with what makes its pictures for a sheet.
+    `on_pair` gets each row, FLIP not yet in it, and a function that makes its pictures for a sheet.
     """
     judged = Judged()
     waiting: list[list[Future[float]]] = []
@@ -116,8 +116,8 @@ def judge(
     return judged
 
 
-def aside(pairs: int) -> Executor:
-    """What computes FLIP of so many pairs while the next one is rendered; to be closed.
+def flip_executor(pairs: int) -> Executor:
+    """An executor that computes FLIP of `pairs` pairs while the next one is rendered; the caller closes it.
 
     FLIP takes a second of one core for each megapixel and holds Python's lock, hence a process of its own.
     """
@@ -134,20 +134,20 @@ def _with_flips(row: Row, flips: list[float]) -> Row:
 
 
 def figures_of(pair: Pair, picture: Picture, truth: Picture, measures: Measures) -> tuple[Row, list[tuple[F32, F32]]]:
-    """All figures of one picture but FLIP, and (picture, truth) of which FLIP is wanted: as is, aligned.
+    """All figures of one picture but FLIP, and (picture, truth) of which FLIP is expected: as is, aligned.
 
     Raises InvalidInput.
     """
-    seen, wanted = picture.shown(), truth.shown()
-    band = None if pair.matte is None else edge_band(read_matte(pair.matte, size=wanted.shape[:2]))
-    figures = measure(seen, wanted, band, lpips=measures.lpips)
+    seen, expected = picture.shown(), truth.shown()
+    band = None if pair.matte is None else edge_band(read_matte(pair.matte, size=expected.shape[:2]))
+    figures = measure(seen, expected, band, lpips=measures.lpips)
     if not measures.align:
-        return Row(name=pair.name, figures=figures), [(seen, wanted)]
+        return Row(name=pair.name, figures=figures), [(seen, expected)]
     fitted = fit(picture.rgb, truth.rgb)
-    moved, part = displayed(fitted.picture, truth.encoding), wanted[fitted.window]
+    moved, part = displayed(fitted.picture, truth.encoding), expected[fitted.window]
     again = measure(moved, part, None if band is None else band[fitted.window], lpips=measures.lpips)
     aligned = Aligned(figures=again, shift_px=fitted.shift_px, gain=fitted.gain)
-    return Row(name=pair.name, figures=figures, aligned=aligned), [(seen, wanted), (moved, part)]
+    return Row(name=pair.name, figures=figures, aligned=aligned), [(seen, expected), (moved, part)]
 
 
 def true_picture(pair: Pair) -> Picture:

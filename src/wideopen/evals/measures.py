@@ -143,8 +143,8 @@ def measure(picture: F32, truth: F32, band: Mask | None, *, lpips: Measure | Non
     Raises InvalidInput for pictures of unlike or too small sizes.
     """
     if picture.shape != truth.shape:
-        found, wanted = (f"{x.shape[1]} x {x.shape[0]}" for x in (picture, truth))
-        raise InvalidInput(f"picture: expected {wanted} as the truth, found {found}")
+        found, expected = (f"{x.shape[1]} x {x.shape[0]}" for x in (picture, truth))
+        raise InvalidInput(f"picture: expected {expected} as the truth, found {found}")
     return Figures(
         psnr_db=psnr(picture, truth),
         edge_psnr_db=psnr(picture, truth, band) if band is not None and band.any() else None,

@@ -119,7 +119,7 @@ def _require_some(folder: Path, pairs: list[Pair], problems: list[Problem]) -> N
 
 
 def _by_stem(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> dict[str, Path]:
-    """Files by their names without extension; of two with one name the first is taken, and that is told."""
+    """Files by their names without extension; of two with one name the first is taken and the other reported."""
     found: dict[str, Path] = {}
     if not folder.is_dir():
         return found

@@ -83,7 +83,8 @@ def require_optuna(sampler: str = "tpe") -> None:
 def tune(search: Search, file: Path, *, workers: int = 1, on_trial: Callable[[str], None] = lambda _: None) -> Result:
     """Run `search` until its study in `file` has `trials` trials, and return the best.
 
-    `workers` processes share the study; each understands all pairs for itself. `on_trial` is told of trials done here.
+    `workers` processes share the study; each understands all pairs for itself. `on_trial` gets a line about each trial
+    of this process.
     Raises InvalidInput for a study of another search, where no trial could be scored, and where a worker failed.
     """
     require_optuna(search.sampler)
@@ -162,12 +163,12 @@ def _run(study: Any, search: Search, on_trial: Callable[[str], None]) -> None:
         return
     prepared = [prepare(pair, search.maps) for pair in search.pairs]
 
-    def told(study: Any, trial: Any) -> None:
+    def report(study: Any, trial: Any) -> None:
         on_trial(f"best {study.best_value:.3f}" if trial.number else f"untuned {trial.value:.3f}")
 
     study.optimize(
         lambda trial: _objective(trial, search, prepared),
-        callbacks=[told, MaxTrialsCallback(search.trials, states=over)],
+        callbacks=[report, MaxTrialsCallback(search.trials, states=over)],
     )
 
 

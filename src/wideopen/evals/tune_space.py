@@ -159,7 +159,7 @@ def score(
     weights: Mapping[str, float],
     on_pair: Callable[[int, float], None] = lambda _, __: None,
 ) -> float:
-    """The mean score; `on_pair` is told the number of pairs done and the mean so far, and may end it by raising."""
+    """The mean score; `on_pair` gets the number of pairs done and the mean so far, and may end it by raising."""
     total = 0.0
     for done, prepared in enumerate(pairs, start=1):
         total += score_of(prepared, settings, weights)

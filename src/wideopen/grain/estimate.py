@@ -27,7 +27,7 @@ from wideopen.checks import F32
 from wideopen.color import Encoding
 
 CODES = 255.0
-"""Strengths are told to users in 8-bit codes, and kept as fractions of white."""
+"""Users see strengths in 8-bit codes; arrays hold fractions of white."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

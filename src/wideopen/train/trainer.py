@@ -159,8 +159,8 @@ class Trainer:
         """Whether any process wants to stop; they also take over the longest time elapsed."""
         if self.fabric.world_size == 1:
             return stop
-        said = torch.tensor([self.elapsed_s, float(stop)], dtype=torch.float64, device=self.fabric.device)
-        agreed = self.fabric.all_reduce(said, reduce_op="max")
+        own = torch.tensor([self.elapsed_s, float(stop)], dtype=torch.float64, device=self.fabric.device)
+        agreed = self.fabric.all_reduce(own, reduce_op="max")
         self.elapsed_s = float(agreed[0])
         return bool(agreed[1] > 0)
 

@@ -83,7 +83,7 @@ def fetch(
     """The folder that holds the model's weights, downloaded into the hub's cache if they are not there yet.
 
     offline (and the environment variable HF_HUB_OFFLINE): never download. on_start: called when the hub has answered
-    and the download begins. on_bytes: told (bytes so far, bytes in all).
+    and the download begins. on_bytes: called with (bytes so far, bytes in all).
     Raises WeightsError: absent and offline, the hub out of reach, no such model or revision, no safetensors there;
     InvalidInput as `resolve`.
     """
@@ -96,7 +96,7 @@ def fetch(
     from huggingface_hub import errors
 
     try:
-        folder = _download(reference, on_start or _tell_nobody, on_bytes or _tell_nobody)
+        folder = _download(reference, on_start or _ignore, on_bytes or _ignore)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
         raise WeightsError(
             f"depth model {reference.name}: expected a model {reference.repo} on the hub, at {reference.revision}, "
@@ -161,12 +161,12 @@ def _transfer_errors() -> tuple[type[Exception], ...]:
     return (OSError, ValueError, *(getattr(errors, name) for name in names if hasattr(errors, name)))
 
 
-def _tell_nobody(*_: int) -> None:
-    """What `fetch` tells when nobody asked."""
+def _ignore(*_: int) -> None:
+    """The callback of a `fetch` without callbacks."""
 
 
 def _counting_bar(on_bytes: Callable[[int, int], None]) -> Any:
-    """A progress bar class, as the hub's library wants one, that shows nothing and tells `on_bytes`."""
+    """A progress bar class, as the hub's library wants one, that shows nothing and calls `on_bytes`."""
     from tqdm import tqdm
 
     class Nowhere:

@@ -186,7 +186,7 @@ def _check_safetensors(file: Path, name: str) -> None:
 
 
 def read_preprocessor(folder: Path, name: str) -> dict[str, Any]:
-    """preprocessor_config.json of a folder; empty when there is none. Raises WeightsError for one that is none."""
+    """preprocessor_config.json of a folder; empty when there is none. Raises WeightsError for an unreadable one."""
     path = folder / "preprocessor_config.json"
     return _json(path, name) if path.is_file() else {}
 

@@ -34,29 +34,29 @@ class Prepared:
 
 def input_of(architecture: str, preprocessor: dict[str, Any], name: str) -> Input:
     """How a model wants its photo: its architecture's way, but for what its folder says. Raises WeightsError."""
-    ours = INPUTS[architecture]
+    known = INPUTS[architecture]
     try:
-        size = preprocessor.get("size", ours.size)
+        size = preprocessor.get("size", known.size)
         if isinstance(size, dict):
             size = (size["height"], size["width"])
         elif isinstance(size, int):
             size = (size, size)
-        wanted = replace(
-            ours,
+        spec = replace(
+            known,
             size=(int(size[0]), int(size[1])),
-            keep_aspect=bool(preprocessor.get("keep_aspect_ratio", ours.keep_aspect)),
-            multiple=int(preprocessor.get("ensure_multiple_of", ours.multiple)),
-            mean=_three(preprocessor.get("image_mean", ours.mean)),
-            std=_three(preprocessor.get("image_std", ours.std)),
-            padded=ours.padded and bool(preprocessor.get("do_pad", True)),
+            keep_aspect=bool(preprocessor.get("keep_aspect_ratio", known.keep_aspect)),
+            multiple=int(preprocessor.get("ensure_multiple_of", known.multiple)),
+            mean=_three(preprocessor.get("image_mean", known.mean)),
+            std=_three(preprocessor.get("image_std", known.std)),
+            padded=known.padded and bool(preprocessor.get("do_pad", True)),
         )
-        sound = min(*wanted.size, wanted.multiple) >= 1 and max(wanted.size) <= 4096
-        sound = sound and min(wanted.std) > 0
+        sound = min(*spec.size, spec.multiple) >= 1 and max(spec.size) <= 4096
+        sound = sound and min(spec.std) > 0
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise WeightsError(f"depth model {name}: preprocessor_config.json is not understood ({error!r})") from error
     if not sound:
-        raise WeightsError(f"depth model {name}: preprocessor_config.json asks for no sound input, found {wanted}")
-    return wanted
+        raise WeightsError(f"depth model {name}: preprocessor_config.json asks for no sound input, found {spec}")
+    return spec
 
 
 def _three(numbers: Any) -> tuple[float, float, float]:
@@ -64,13 +64,13 @@ def _three(numbers: Any) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-def network_size(height: int, width: int, wanted: Input) -> tuple[int, int]:
-    """(h, w) of the network's input: as wanted, or with the photo's aspect, scaled as little as possible."""
-    if not wanted.keep_aspect:
-        return wanted.size
-    scale = min((wanted.size[0] / height, wanted.size[1] / width), key=lambda x: abs(1 - x))
-    scale = min(scale, LONGEST * max(wanted.size) / max(height, width))
-    rows, columns = (max(1, round(side * scale / wanted.multiple)) * wanted.multiple for side in (height, width))
+def network_size(height: int, width: int, spec: Input) -> tuple[int, int]:
+    """(h, w) of the network's input: as `spec` says, or with the photo's aspect, scaled as little as possible."""
+    if not spec.keep_aspect:
+        return spec.size
+    scale = min((spec.size[0] / height, spec.size[1] / width), key=lambda x: abs(1 - x))
+    scale = min(scale, LONGEST * max(spec.size) / max(height, width))
+    rows, columns = (max(1, round(side * scale / spec.multiple)) * spec.multiple for side in (height, width))
     return rows, columns
 
 
@@ -80,18 +80,18 @@ def border_of(size: int, photo: int) -> int:
     return min(round(size * pad / (photo + 2 * pad)), (size - 1) // 2)
 
 
-def prepare(srgb_u8: U8, wanted: Input) -> Prepared:
+def prepare(srgb_u8: U8, spec: Input) -> Prepared:
     """What the network takes of a photo (H, W, 3)."""
     height, width = srgb_u8.shape[:2]
-    rows, columns = network_size(height, width, wanted)
-    top = border_of(rows, height) if wanted.padded else 0
-    left = border_of(columns, width) if wanted.padded else 0
+    rows, columns = network_size(height, width, spec)
+    top = border_of(rows, height) if spec.padded else 0
+    left = border_of(columns, width) if spec.padded else 0
     inner = (columns - 2 * left, rows - 2 * top)
     smaller = inner[0] * inner[1] < width * height
     small = cv2.resize(srgb_u8, inner, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
     if top or left:
         small = cv2.copyMakeBorder(small, top, top, left, left, cv2.BORDER_REFLECT_101)
-    mean, std = np.array(wanted.mean, np.float32), np.array(wanted.std, np.float32)
+    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
     pixels = (small.reshape(rows, columns, 3).astype(np.float32) / 255 - mean) / std
     return Prepared(np.ascontiguousarray(pixels.transpose(2, 0, 1)), (top, left))
 
@@ -120,7 +120,7 @@ class Ready:
     """A network to run, and how to talk to it."""
 
     net: Any  # torch.nn.Module
-    wanted: Input
+    spec: Input
     kind: Kind
 
 
@@ -141,8 +141,8 @@ def meaning(config: dict[str, Any]) -> Kind:
 def _ready(folder: Path, name: str, modified_ns: int, device: str) -> Ready:  # noqa: ARG001
     """Kept, since loading takes longer than predicting; one at a time, since some are large."""
     config = read_config(folder, name)
-    wanted = input_of(config["model_type"], read_preprocessor(folder, name), name)
-    return Ready(load(folder, name).to(device), wanted, meaning(config))
+    spec = input_of(config["model_type"], read_preprocessor(folder, name), name)
+    return Ready(load(folder, name).to(device), spec, meaning(config))
 
 
 def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Prediction:
@@ -169,7 +169,7 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
         )
     modified_ns = max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
     ready = _ready(folder, reference.name, modified_ns, pick_device(device))
-    prepared = prepare(srgb_u8, ready.wanted)
+    prepared = prepare(srgb_u8, ready.spec)
     with torch.inference_mode():
         pixels = torch.from_numpy(prepared.pixels)[None].to(next(ready.net.parameters()).device)
         out = ready.net(pixel_values=pixels).predicted_depth.float().cpu().numpy()
