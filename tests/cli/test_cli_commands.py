@@ -17,8 +17,6 @@ import wideopen as package
 COMMAND = Path(sys.executable).with_name("wideopen")
 MAPS = ("--matte", "matte.png", "--disparity", "disparity.png")
 
-SUFFIXES = {"png": [], "tif": pytest.mark.slow, "npy": pytest.mark.slow}
-
 
 def command(*arguments, **options):
     return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False, **options)

@@ -27,7 +27,9 @@ def test_tiny_photos(wideopen, size, look, suffix):
     assert wideopen("render", f"tiny.{suffix}", *options, "--disparity", "d.npy", "--overwrite").code == 0
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "size", [SIZES[0], *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES[1:-1]), SIZES[-1]]
+)
 def test_tiny_photos_through_the_network(wideopen, untrained, size):
     Image.new("RGB", size, (200, 120, 60)).save("tiny.png")
     network = ("--matting", untrained)
