@@ -67,7 +67,7 @@ def test_every_module_has_a_layer():
 
 
 def test_imports_are_found_at_all():
-    assert ("cli.maps", "pipeline.understand") in EDGES  # inside a function
+    assert ("cli.maps", "session.open_photo.find_maps") in EDGES  # inside a function
     assert ("rendering.aperture", "lens.Aperture") in EDGES  # at the top
     assert len(EDGES) > 100
 

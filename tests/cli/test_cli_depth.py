@@ -43,6 +43,7 @@ def fetched(monkeypatch):
             on_start()
         raise WeightsError(f"depth model {model}: cannot be downloaded (no network)")
 
+    monkeypatch.setattr("wideopen.session.sources._tried", set())
     monkeypatch.setattr(hub, "fetch", fetch)
     monkeypatch.setattr(hub, "is_offline", lambda asked=False: asked)
     return asked
@@ -66,7 +67,7 @@ def test_depth_writes_what_a_model_predicts(wideopen, tiny):
 
 
 def test_depth_inside_the_photo_is_used_first(wideopen, monkeypatch, fetched):
-    monkeypatch.setattr("wideopen.session.matte_source.read_embedded", lambda _: Embedded(depth=Phone))
+    monkeypatch.setattr("wideopen.session.open_photo.read_embedded", lambda _: Embedded(depth=Phone))
     for asked in ("auto", "embedded"):
         done = wideopen("render", "photo.png", *MATTE, "--json", "--overwrite", "--depth", asked)
         assert (done.code, done.err) == (0, [])

@@ -14,7 +14,7 @@ from wideopen.errors import InvalidInput
 from wideopen.files import Keep, read, read_kept, srgb_u8, write
 from wideopen.files.containers import jpeg
 from wideopen.files.metadata import xmp
-from wideopen.session.kept_maps import read_with_kept
+from wideopen.session.sources import read_with_kept
 
 AGAIN = ("--focus", "d=0.3", "--blur", "5px", "--grain", "off")
 SOURCE = "kept with the photo"
@@ -70,6 +70,17 @@ def test_the_original_is_found_in_another_folder_and_beside_a_moved_result(keep,
     (folder / "results" / "Grüße & 'x'" / "kept.jpg").rename(folder / "kept.jpg")
     beside = wideopen("render", "kept.jpg", "-o", "again.png", "--json", "--overwrite")
     assert beside.report["notes"][-1] == 'rendered from the original, my "photo" ü.jpg'
+
+
+@FORMATS
+@pytest.mark.parametrize("command", ["matte", "depth"])
+def test_matte_and_depth_write_the_maps_that_render_uses(keep, wideopen, name, command):
+    keep(name)
+    assert wideopen("render", name, "-o", "r.png", "--save-matte", "m.npy", "--save-disparity", "d.npy").code == 0
+    done = wideopen(command, name, "-o", "map.npy")
+    assert done.code == 0
+    assert_array_equal(np.load("map.npy"), np.load("m.npy" if command == "matte" else "d.npy"))
+    assert done.err == ["note: rendered from the original, photo.jpg"]
 
 
 def test_what_is_given_on_the_command_line_wins_over_what_is_kept(keep, wideopen):
@@ -208,7 +219,7 @@ def test_bits_asked_for_are_written(wideopen, folder, name, bits):
 
 def test_bits_that_a_format_lacks_are_refused(refused):
     message = refused("render", "photo.png", "-o", "a.jpg", "--output-bits", "16")
-    assert message == "a.jpg: expected --output-bits 8 for JPEG, found 16"
+    assert message == "a.jpg: expected 8 bits in JPEG, found 16"
 
 
 def test_a_format_whose_library_is_missing_is_refused_before_any_work(refused, monkeypatch):

@@ -47,7 +47,7 @@ def unopened(monkeypatch):
     [
         ("a.jfif", {}, "expected one of .jpg"),
         ("a.png", {"output_quality": 90}, "PNG is lossless"),
-        ("a.jpg", {"output_bits": 16}, "expected --output-bits 8 for JPEG, found 16"),
+        ("a.jpg", {"output_bits": 16}, "expected 8 bits in JPEG, found 16"),
         ("photo.jpg", {}, "originals are never overwritten"),
         ("here.png", {}, "exists already"),
         ("b.png", {"keep_depth": True}, "b.png.depth.tif: exists already"),

@@ -24,7 +24,7 @@ if __name__ == "__main__":
     from wideopen.session.open_photo import Given
     from wideopen.session.render_file import Job, render_file
     from wideopen.settings import LensSettings, MapSettings
-    from wideopen.workers import WarmUp, depths_of
+    from wideopen.workers import WarmUp
 
     maps = MapSettings(offline=True)
     WarmUp(maps=maps, looks=("thin-lens", "paper"))()
@@ -34,7 +34,7 @@ if __name__ == "__main__":
         for lens in ({}, {"look": "paper"}, {"focus": "d=0.2", "blur": "8%", "quality": "exact"}):
             for kind in (".jpg", ".png"):
                 job = Job(lens=LensSettings(**lens), maps=maps, given=given, overwrite=True)
-                report = render_file(photo, photo.with_suffix(f".out{kind}"), job, depths=depths_of(maps))
+                report = render_file(photo, photo.with_suffix(f".out{kind}"), job)
                 assert report["disparity"].startswith("embedded"), report
     print(len(before), sorted(kernels() - before))
 """

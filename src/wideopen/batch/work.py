@@ -15,7 +15,6 @@ from wideopen.files.refocusable import sidecar_of
 from wideopen.session.open_photo import Given
 from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file
-from wideopen.workers import depths_of
 
 
 class Task(NamedTuple):
@@ -94,7 +93,7 @@ def render_task(task: Task) -> dict[str, Any]:
     notes = _Notes()
     with local_copy(task.photo) as photo, local_result(task.out) as out:
         try:
-            report = render_file(photo, out, task.job, depths=depths_of(task.job.maps), step=notes)
+            report = render_file(photo, out, task.job, step=notes)
         except WideopenError as error:  # with the places that the user knows, where these are copies
             message = str(error).replace(str(photo), task.photo).replace(str(out), task.out)
             raise type(error)(message) from error

@@ -25,25 +25,17 @@ def matte(
     **chosen: Any,
 ) -> None:
     """Write the matte of the subject: white = subject, grey = partly covered."""
-    from wideopen.files import read, write_map
-    from wideopen.matting.find_matte import emptiness, predict_matte
-    from wideopen.photo import srgb_u8
-    from wideopen.session import matte_source as mattes
+    from wideopen.files import write_map
+    from wideopen.session.open_photo import find_matte
     from wideopen.session.results import check_map
 
-    settings = made(MattingSettings, chosen)
+    settings = made(MapSettings, chosen)
     check_map(out, inputs=[photo], overwrite=overwrite)
     with steps(photo.name) as step:
-        step("reading")
-        source = read(photo, max_megapixels=max_megapixels)
-        step("matte")
-        parts = mattes.parts_of(photo, wanted=mattes.looks_inside(settings.matting))
-        own = mattes.from_photo(settings.matting, parts, source)
-        alpha = predict_matte(srgb_u8(source), settings) if own.matte is None else own.matte
+        alpha, notes = find_matte(photo, settings, max_megapixels=max_megapixels, step=step)
     write_map(out, alpha, overwrite=overwrite)
-    for note in (*mattes.notes_of(parts), *own.notes, emptiness(alpha)):
-        if note is not None:
-            warn(f"note: {note}")
+    for note in notes:
+        warn(f"note: {note}")
     typer.echo(out)
 
 
@@ -57,28 +49,18 @@ def depth(
     **chosen: Any,
 ) -> None:
     """Write the disparity map that render uses: white = nearest."""
-    from wideopen.files import read, read_matte, write_map
-    from wideopen.pipeline import understand
-    from wideopen.session import matte_source as mattes
-    from wideopen.session.depth_source import Depths
+    from wideopen.files import write_map
+    from wideopen.session.open_photo import Given, find_maps
     from wideopen.session.results import check_map
+    from wideopen.session.sources import fetch_named_model
 
-    inputs = [photo] if matte is None else [photo, matte]
-    settings = made(MapSettings, chosen)
-    depths = Depths(settings.depth, offline=settings.offline)
-    check_map(out, inputs=inputs, overwrite=overwrite)
+    settings, given = made(MapSettings, chosen), Given(matte=matte)
+    check_map(out, inputs=[photo, *given.files], overwrite=overwrite)
     with steps(settings.depth) as step:
-        depths.prepare(step)
+        fetch_named_model(settings, step)
     with steps(photo.name) as step:
-        step("reading")
-        source = read(photo, max_megapixels=max_megapixels)
-        wanted = depths.looks_inside or (matte is None and mattes.looks_inside(settings.matting))
-        parts = mattes.parts_of(photo, wanted=wanted)
-        embedded = depths.embedded(photo, parts, step)
-        own = mattes.from_photo(settings.matting, parts, source) if matte is None else mattes.Found()
-        alpha = own.matte if matte is None else read_matte(matte, size=source.rgb.shape[:2])
-        maps = understand(source, settings, matte=alpha, embedded=embedded, on_step=step)
+        maps = find_maps(photo, settings, given=given, max_megapixels=max_megapixels, step=step)
     write_map(out, maps.disparity, overwrite=overwrite)
-    for note in (*maps.notes, *mattes.notes_of(parts), *own.notes):
+    for note in maps.notes:
         warn(f"note: {note}")
     typer.echo(out)

@@ -34,10 +34,10 @@ def render(
     **chosen: Any,
 ) -> int:
     """Render photos as if taken with a fast lens wide open."""
-    from wideopen.session.depth_source import Depths
     from wideopen.session.open_photo import Given
     from wideopen.session.render_file import Job, render_file
     from wideopen.session.results import result_paths
+    from wideopen.session.sources import fetch_named_model
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
@@ -64,14 +64,13 @@ def render(
         maps=[path for path in (save_matte, save_disparity) if path is not None],
         overwrite=overwrite,
     )
-    depths = Depths(job.maps.depth, offline=job.maps.offline)
     with steps(job.maps.depth) as step:
-        depths.prepare(step)
+        fetch_named_model(job.maps, step)
     failures = 0
     for photo, path in zip(photos, paths, strict=True):
         try:
             with steps(photo.name) as step:
-                report = render_file(photo, path, job, depths=depths, step=step)
+                report = render_file(photo, path, job, step=step)
         except WideopenError as error:
             warn(f"wideopen: {error}")
             failures += 1

@@ -96,12 +96,12 @@ def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connecti
     from wideopen.errors import InvalidInput
     from wideopen.service import server
     from wideopen.service.observe import to_stderr
-    from wideopen.session.depth_source import Depths
+    from wideopen.session.sources import fetch_named_model
 
     if host not in _LOOPBACK and config.token is None:
         warn(f"note: {host} may be reached by others, and no --token-file is given: everybody may use the service")
     with steps(config.maps.depth) as step:
-        Depths(config.maps.depth, offline=config.maps.offline).prepare(step)
+        fetch_named_model(config.maps, step)
     to_stderr(log_level)
     try:
         server.serve(config, host=host, port=port, stop_s=stop_s, connections=connections)

@@ -14,9 +14,9 @@ from wideopen.evals.pairs import PICTURES, Pair, Problem
 from wideopen.files import read, read_matte
 from wideopen.lens import Lens
 from wideopen.pipeline import render
-from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import Given, Opened, open_photo
 from wideopen.session.progress import SILENT, Steps
+from wideopen.session.sources import fetch_named_model
 from wideopen.settings import LensSettings, MapSettings
 
 
@@ -164,25 +164,22 @@ def shown(pair: Pair, picture: Picture, truth: Picture) -> Shown:
 
 def by_us(settings: LensSettings, maps: MapSettings, *, backend: str = "auto", step: Steps = SILENT) -> Method:
     """`wideopen render` with these settings; what a pair's meta says goes before them. Raises WeightsError."""
-    depths = Depths(maps.depth, offline=maps.offline)
-    depths.prepare(step)
+    fetch_named_model(maps, step)
 
     def method(pair: Pair) -> Picture:
-        opened = open_pair(pair, maps, depths=depths, backend=backend)
+        opened = open_pair(pair, maps, backend=backend)
         image = render(opened.scene, lens_of(pair, settings, opened), backend=backend)
         return Picture(rgb=image, encoding=opened.photo.encoding)
 
     return method
 
 
-def open_pair(
-    pair: Pair, maps: MapSettings, *, depths: Depths | None = None, backend: str = "auto", step: Steps = SILENT
-) -> Opened:
+def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Steps = SILENT) -> Opened:
     """The sharp photo of a pair, understood with the maps that lie beside it."""
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
     given = Given(matte=pair.matte, disparity=pair.disparity, exact_matte=True)
-    return open_photo(pair.sharp, maps, given=given, depths=depths, backend=backend, step=step)
+    return open_photo(pair.sharp, maps, given=given, backend=backend, step=step)
 
 
 def lens_of(pair: Pair, settings: LensSettings, opened: Opened) -> Lens:

@@ -23,7 +23,6 @@ from wideopen.evals.measures import Mask, edge_band, measure
 from wideopen.evals.pairs import Pair
 from wideopen.lens import LOOKS, PaperLook
 from wideopen.pipeline import render
-from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import Opened
 from wideopen.settings import LensSettings, MapSettings
 
@@ -131,9 +130,9 @@ class Prepared:
     band: Mask
 
 
-def prepare(pair: Pair, maps: MapSettings, depths: Depths | None = None) -> Prepared:
+def prepare(pair: Pair, maps: MapSettings) -> Prepared:
     """Read and understand one pair. Slow, once. Raises InvalidInput, WeightsError."""
-    opened = open_pair(pair, maps, depths=depths)
+    opened = open_pair(pair, maps)
     truth = true_picture(pair).shown()
     require(
         truth.shape == opened.scene.rgb.shape, f"{pair.bokeh}: expected the size of {pair.sharp}, found another one"

@@ -21,7 +21,7 @@ from wideopen.files.metadata.icc import build_profile
 from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
 from wideopen.photo import Photo
 
-__all__ = ["check_output", "write"]
+__all__ = ["check_format", "check_output", "write"]
 
 _HALF_HOLDS = 10  # bits of display-encoded codes
 _THUMBNAIL_PX, _THUMBNAIL_QUALITY = 160, 80
@@ -38,9 +38,21 @@ def check_output(
 ) -> Path:
     """Raise the InvalidInput that `write` would, before the work; return the path."""
     file = readable_path(path)
+    name = check_format(file, quality=quality, bits=bits)
+    check_target(file, source=_source(like), overwrite=overwrite)
+    if keep and name != "JPEG":
+        check_target(sidecar_of(file), overwrite=overwrite)
+    return file
+
+
+def check_format(file: Path, *, quality: int | None = None, bits: int | None = None) -> str:
+    """Return the format that the name of `file` asks for.
+
+    Raises InvalidInput where it cannot be written, lacks its library, or does not have that quality or bit depth.
+    """
     name = format_of_extension(file)
     if quality is not None:
-        require(name not in encode.LOSSLESS, f"{file}: {name} is lossless, expected no quality")
+        require(name not in encode.LOSSLESS, f"{file}: {name} is lossless, expected no quality, found {quality}")
         require(1 <= quality <= 100, f"quality: expected 1 to 100, found {quality}")
     if bits is not None:
         known = " or ".join(map(str, BITS[name]))
@@ -49,10 +61,7 @@ def check_output(
         require_library(name)
     except InvalidInput as error:
         raise InvalidInput(f"{file}: {error}") from error
-    check_target(file, source=_source(like), overwrite=overwrite)
-    if keep and name != "JPEG":
-        check_target(sidecar_of(file), overwrite=overwrite)
-    return file
+    return name
 
 
 def write(

@@ -17,7 +17,7 @@ from wideopen.session.open_photo import Opened, open_photo
 from wideopen.session.render_file import Job as RenderJob
 from wideopen.session.render_file import render_file, render_opened
 from wideopen.settings import OutputSettings
-from wideopen.workers import FolderSteps, depths_of
+from wideopen.workers import FolderSteps
 
 MATTE, DISPARITY = "matte", "disparity"
 _WARM_MEGAPIXELS = 16.0  # a prepared scene takes some 50 bytes a pixel
@@ -27,7 +27,7 @@ def render_photo(photo: Path, out: Path, job: RenderJob) -> dict[str, Any]:
     """Open a photo, render it, write the result beside it; returns the report. Raises InvalidInput, Unwanted."""
     with _names_only(photo.parent):
         _check(out, job.output)
-        report = render_file(photo, out, job, depths=depths_of(job.maps), step=FolderSteps(photo.parent))
+        report = render_file(photo, out, job, step=FolderSteps(photo.parent))
         return _public(report, photo.parent)
 
 
@@ -44,10 +44,10 @@ def analyze_photo(photo: Path, job: RenderJob) -> dict[str, Any]:
         found = {
             "size": [width, height],
             "filtered": opened.scene.maps.disparity_filtered,
-            MATTE: opened.matte_source,
-            DISPARITY: opened.disparity_source,
-            "notes": opened.notes,
-            "seconds": opened.seconds,
+            MATTE: opened.scene.maps.matte_source,
+            DISPARITY: opened.scene.maps.disparity_source,
+            "notes": opened.scene.maps.notes,
+            "seconds": opened.scene.maps.seconds,
         }
         return _public(found, photo.parent)
 
@@ -78,7 +78,7 @@ def _prepared(scene: str, photo: Path, job: RenderJob, *, stop_in: Path) -> tupl
     opened = _open(photo, job, stop_in=stop_in)
     if opened.photo.rgb.size / 3e6 <= _WARM_MEGAPIXELS:
         _warm = (scene, opened)
-    return opened, opened.seconds
+    return opened, opened.scene.maps.seconds
 
 
 def _open(photo: Path, job: RenderJob, *, stop_in: Path) -> Opened:
@@ -86,7 +86,6 @@ def _open(photo: Path, job: RenderJob, *, stop_in: Path) -> Opened:
         photo,
         job.maps,
         given=job.given,
-        depths=depths_of(job.maps),
         backend=job.backend,
         max_megapixels=job.max_megapixels,
         originals=job.originals,

@@ -1,21 +1,29 @@
-"""From a photo's file to a scene: its pixels, the maps given, kept or embedded, and what networks add."""
+"""From a photo's file to its maps, or to a scene: the one place that decides which matte and disparity are used."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from wideopen.checks import F32, require
+from wideopen.disparity.depth_map import DepthMap
 from wideopen.errors import InvalidInput
 from wideopen.files import read_depth_m, read_disparity, read_matte
+from wideopen.files.inside import Embedded, read_embedded
 from wideopen.files.maps import MAX_MAP_MEGAPIXELS
 from wideopen.files.metadata.exif import taken_in_portrait_mode
-from wideopen.photo import Photo
-from wideopen.pipeline import Scene, take_apart, understand
-from wideopen.session import matte_source as mattes
-from wideopen.session.depth_source import Depths
-from wideopen.session.kept_maps import SOURCE, read_with_kept
+from wideopen.matting.find_matte import emptiness, predict_matte
+from wideopen.matting.inference import INSIDE
+from wideopen.photo import Photo, srgb_u8
+from wideopen.pipeline import Maps, Scene, take_apart, understand
 from wideopen.session.progress import SILENT, Steps
 from wideopen.session.results import MAP_EXTENSIONS
+from wideopen.session.sources import (
+    EMBEDDED_MATTE,
+    KEPT,
+    depth_inside,
+    fetch_default_model,
+    matte_inside,
+    read_with_kept,
+)
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 from wideopen.timing import timed
 
@@ -27,7 +35,7 @@ BLURRED_TWICE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """Files of maps that the user gives; what is None is found or predicted."""
+    """Files of maps that the user gives; a map that is None is found or predicted."""
 
     matte: Path | None = None
     mattes: Path | None = None  # a folder with a matte for each photo, by name
@@ -57,37 +65,64 @@ class Given:
                 return file
         raise InvalidInput(f"--mattes: expected a matte {self.mattes / photo.stem}.png, found none")
 
+    def read_matte(self, photo: Path, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
+        """(the matte given for a photo of `size` (H, W), its file). Raises InvalidInput."""
+        file = self.matte_of(photo)
+        if file is None:
+            return None, None
+        return read_matte(file, size=size, max_megapixels=self.max_megapixels), str(file)
+
+    def read_disparity(self, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
+        """(the disparity given for a photo of `size` (H, W), its file). Raises InvalidInput."""
+        if self.disparity is not None:
+            disparity = read_disparity(self.disparity, size=size, max_megapixels=self.max_megapixels)
+            return disparity, str(self.disparity)
+        return (None, None) if self.depth_m is None else (read_depth_m(self.depth_m, size=size), str(self.depth_m))
+
 
 NOTHING_GIVEN = Given()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Opened:
-    """A photo from a file, understood and taken apart; render its scene as often as you like."""
+    """A photo from a file, understood and taken apart; render its scene as often as you like.
+
+    `scene.maps` has the sources of both maps, the notes for the user, and the seconds of each step.
+    """
 
     path: Path
     photo: Photo
     scene: Scene
-    matte_source: str
-    disparity_source: str
-    notes: tuple[str, ...]  # for the user, a line each
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
-class _Read(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sources:
+    """A photo, and the maps that come with it; a map that is None is predicted, or made from the matte."""
+
     photo: Photo
-    matte: F32 | None
-    disparity: F32 | None
+    settings: MapSettings  # for the maps that are None
+    matte: F32 | None  # (H, W) in [0, 1]
     matte_source: str | None
+    disparity: F32 | None  # (H, W) in [0, 1], 1 = nearest
     disparity_source: str | None
+    embedded: DepthMap | None  # inside the photo's file
+    notes: tuple[str, ...]
+
+    def named_in(self, maps: Maps) -> Maps:
+        """`maps`, found with these sources, with their names and notes."""
+        return replace(
+            maps,
+            matte_source=self.matte_source or maps.matte_source,
+            disparity_source=self.disparity_source or maps.disparity_source,
+            notes=(*self.notes, *maps.notes),
+        )
 
 
 def open_photo(
     path: Path,
-    maps: MapSettings,
+    settings: MapSettings,
     *,
     given: Given = NOTHING_GIVEN,
-    depths: Depths | None = None,
     backend: str = "auto",
     max_megapixels: float = MAX_MEGAPIXELS,
     originals: bool = True,
@@ -95,60 +130,107 @@ def open_photo(
 ) -> Opened:
     """Read a photo and analyse it. Slow, once per photo.
 
-    `depths` is the source of depth of several photos, so that a model is fetched, or given up, once for all.
     With `originals` off, a result that keeps its maps is rendered itself, and no original that it names is opened.
     Raises InvalidInput, WeightsError, BackendUnavailable.
     """
-    depths = depths or Depths(maps.depth, offline=maps.offline)
     seconds: dict[str, float] = {}
-    step("reading")
     with timed(seconds, "read"):
-        read = _read(path, maps, given, max_megapixels, originals=originals)
-        embedded, own = None, mattes.Found()
-        looks_for_depth = read.disparity is None and depths.looks_inside
-        looks_for_matte = read.matte is None and mattes.looks_inside(maps.matting)
-        source = read.photo.source or path  # the original of a result that keeps its maps
-        parts = mattes.parts_of(source, wanted=looks_for_depth or looks_for_matte)
-        if read.disparity is None:
-            embedded = depths.embedded(source, parts, step)
-        if read.matte is None:
-            own = mattes.from_photo(maps.matting, parts, read.photo)
-    blurred = (BLURRED_TWICE,) if taken_in_portrait_mode(read.photo.metadata.exif) else ()
+        sources = find_sources(path, settings, given, max_megapixels=max_megapixels, originals=originals, step=step)
     found = understand(
-        read.photo,
-        replace(maps, filter_disparity=False) if read.disparity_source == SOURCE else maps,  # what is kept was filtered
-        matte=own.matte if read.matte is None else read.matte,
-        disparity=read.disparity,
-        embedded=embedded,
+        sources.photo,
+        sources.settings,
+        matte=sources.matte,
+        disparity=sources.disparity,
+        embedded=sources.embedded,
         on_step=step,
     )
-    exact = given.exact_matte and read.matte is not None
-    scene = take_apart(read.photo, found, exact_matte=exact, backend=backend, on_step=step)
-    return Opened(
-        path=path,
-        photo=read.photo,
-        scene=scene,
-        matte_source=read.matte_source or own.source or found.matte_source,
-        disparity_source=read.disparity_source or found.disparity_source,
-        notes=(*read.photo.metadata.notes, *blurred, *found.notes, *mattes.notes_of(parts), *own.notes),
-        seconds=seconds | found.seconds,
+    maps = replace(sources.named_in(found), seconds=seconds | found.seconds)
+    if taken_in_portrait_mode(sources.photo.metadata.exif):
+        maps = replace(maps, notes=(BLURRED_TWICE, *maps.notes))
+    exact = given.exact_matte and sources.matte is not None
+    scene = take_apart(sources.photo, maps, exact_matte=exact, backend=backend, on_step=step)
+    return Opened(path=path, photo=sources.photo, scene=scene)
+
+
+def find_maps(
+    path: Path,
+    settings: MapSettings,
+    *,
+    given: Given = NOTHING_GIVEN,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    step: Steps = SILENT,
+) -> Maps:
+    """The matte and the disparity that `open_photo` finds, without taking the photo apart. Raises as that does."""
+    sources = find_sources(path, settings, given, max_megapixels=max_megapixels, step=step)
+    found = understand(
+        sources.photo,
+        sources.settings,
+        matte=sources.matte,
+        disparity=sources.disparity,
+        embedded=sources.embedded,
+        on_step=step,
     )
+    return sources.named_in(found)
 
 
-def _read(path: Path, maps: MapSettings, given: Given, max_megapixels: float, *, originals: bool) -> _Read:
-    """The photo, and the matte and disparity that were given, or else kept with it, with their sources."""
+def find_matte(
+    path: Path, settings: MapSettings, *, max_megapixels: float = MAX_MEGAPIXELS, step: Steps = SILENT
+) -> tuple[F32, tuple[str, ...]]:
+    """Return (the matte (H, W) that `open_photo` finds, notes), without the disparity. Raises as that does."""
+    no_depth = replace(settings, depth="planar")
+    sources = find_sources(path, no_depth, NOTHING_GIVEN, max_megapixels=max_megapixels, step=step)
+    matte = sources.matte
+    if matte is None:
+        step("matte")
+        matte = predict_matte(srgb_u8(sources.photo), settings)
+    empty = emptiness(matte)
+    return matte, (*sources.notes, *([empty] if empty else []))
+
+
+def find_sources(
+    path: Path,
+    settings: MapSettings,
+    given: Given,
+    *,
+    max_megapixels: float,
+    originals: bool = True,
+    step: Steps = SILENT,
+) -> Sources:
+    """Read a photo, and decide where its maps come from: given > kept > inside the photo > network > planar.
+
+    For depth "auto" the default network is downloaded where it is needed. Raises InvalidInput.
+    """
+    step("reading")
     photo, kept = read_with_kept(path, max_megapixels=max_megapixels, originals=originals)
     size = photo.rgb.shape[:2]
-    matte, disparity, matte_source, disparity_source = None, None, None, None
-    if (file := given.matte_of(path)) is not None:
-        matte, matte_source = read_matte(file, size=size, max_megapixels=given.max_megapixels), str(file)
-    elif kept is not None and maps.matting == "auto":
-        matte, matte_source = kept.matte, SOURCE
-    if given.disparity is not None:
-        disparity = read_disparity(given.disparity, size=size, max_megapixels=given.max_megapixels)
-        disparity_source = str(given.disparity)
-    elif given.depth_m is not None:
-        disparity, disparity_source = read_depth_m(given.depth_m, size=size), str(given.depth_m)
-    elif kept is not None and maps.depth == "auto":
-        disparity, disparity_source = kept.disparity, SOURCE
-    return _Read(photo, matte, disparity, matte_source, disparity_source)
+    matte, matte_source = given.read_matte(path, size)
+    disparity, disparity_source = given.read_disparity(size)
+    if kept is not None and matte is None and settings.matting == "auto":
+        matte, matte_source = kept.matte, KEPT
+    if kept is not None and disparity is None and settings.depth == "auto":
+        disparity, disparity_source = kept.disparity, KEPT
+        settings = replace(settings, filter_disparity=False)  # it was filtered before it was kept
+    if disparity is not None:
+        settings = replace(settings, depth="planar")  # no other source is asked
+    inside, embedded = Embedded(), None
+    notes: tuple[str, ...] = ()
+    source = photo.source or path  # the original of a result that keeps its maps
+    if (matte is None and settings.matting in INSIDE) or (disparity is None and settings.depth in INSIDE):
+        inside = read_embedded(source)
+    if matte is None:
+        matte, notes = matte_inside(settings.matting, inside, photo)
+        matte_source = None if matte is None else EMBEDDED_MATTE
+    if disparity is None:
+        embedded = depth_inside(settings.depth, inside, source)
+        if embedded is None and settings.depth == "auto":
+            fetch_default_model(step, offline=settings.offline)
+    return Sources(
+        photo=photo,
+        settings=settings,
+        matte=matte,
+        matte_source=matte_source,
+        disparity=disparity,
+        disparity_source=disparity_source,
+        embedded=embedded,
+        notes=(*photo.metadata.notes, *(f"ignored inside the photo: {line}" for line in inside.ignored), *notes),
+    )

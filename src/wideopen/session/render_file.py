@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from wideopen.backends import pick, require_known
-from wideopen.checks import F32
 from wideopen.files import Keep, write, write_map
 from wideopen.lens import Lens
 from wideopen.pipeline import render
 from wideopen.rendering import BACKENDS, first_use_compiles
-from wideopen.session.depth_source import Depths
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.progress import SILENT, Steps
 from wideopen.session.results import check_result, make_folder
@@ -37,13 +35,11 @@ class Job:
         require_known(BACKENDS, self.backend)
 
 
-def render_file(
-    photo: Path, out: Path, job: Job, *, depths: Depths | None = None, step: Steps = SILENT
-) -> dict[str, Any]:
+def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:
     """Read, analyse, render, write; returns the report that `wideopen render --json` prints.
 
-    The result appears whole or not at all, after the maps asked for. `depths` as for `open_photo`.
-    Raises InvalidInput, WeightsError, BackendUnavailable.
+    The result appears whole or not at all, after the maps asked for. Raises InvalidInput, before the photo is opened
+    for an output that could not be written; WeightsError; BackendUnavailable.
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
@@ -56,65 +52,58 @@ def render_file(
             photo,
             job.maps,
             given=job.given,
-            depths=depths,
             backend=job.backend,
             max_megapixels=job.max_megapixels,
             originals=job.originals,
             step=step,
         )
         report = render_opened(opened, out, job, step=step)
-    report["seconds"] = opened.seconds | report["seconds"] | seconds
+    report["seconds"] = opened.scene.maps.seconds | report["seconds"] | seconds
     return report
 
 
 def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:
     """The second half of `render_file`: render, write; `seconds` of the report are those of the two steps."""
     seconds: dict[str, float] = {}
-    lens = job.lens.lens(opened.scene)
+    scene, output = opened.scene, job.output
+    lens = job.lens.lens(scene)
     step("rendering")
     with timed(seconds, "render"):
-        image = render(opened.scene, lens, backend=job.backend)
+        image = render(scene, lens, backend=job.backend)
     step("writing")
     with timed(seconds, "write"):
-        _write(image, out, opened, job)
+        make_folder(out.parent)
+        for path, values in ((job.save_matte, scene.matte), (job.save_disparity, scene.disparity)):
+            if path is not None:
+                write_map(path, values, overwrite=job.overwrite)
+        write(  # last: it is there only if all went well
+            out,
+            image,
+            like=opened.photo,
+            quality=output.output_quality,
+            bits=output.output_bits,
+            keep=Keep(matte=scene.matte, disparity=scene.disparity) if output.keep_depth else None,
+            overwrite=job.overwrite,
+        )
     return _report(opened, lens, out, job.backend) | {"seconds": seconds}
-
-
-def _write(image: F32, out: Path, opened: Opened, job: Job) -> None:
-    """The maps asked for, then the result: it is there only if all went well."""
-    make_folder(out.parent)
-    if job.save_matte is not None:
-        write_map(job.save_matte, opened.scene.matte, overwrite=job.overwrite)
-    if job.save_disparity is not None:
-        write_map(job.save_disparity, opened.scene.disparity, overwrite=job.overwrite)
-    output, scene = job.output, opened.scene
-    write(
-        out,
-        image,
-        like=opened.photo,
-        quality=output.output_quality,
-        bits=output.output_bits,
-        keep=Keep(matte=scene.matte, disparity=scene.disparity) if output.keep_depth else None,
-        overwrite=job.overwrite,
-    )
 
 
 def _report(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, Any]:
     """What was done with a photo, as JSON values; without the times."""
-    height, width = opened.photo.rgb.shape[:2]
-    scene = opened.scene
+    scene, maps = opened.scene, opened.scene.maps
+    height, width = scene.rgb.shape[:2]
     return {
         "photo": str(opened.path),
         "out": str(out),
         "size": [width, height],
         "look": lens.look,
-        "matte": opened.matte_source,
-        "disparity": opened.disparity_source,
-        "filtered": scene.maps.disparity_filtered,
+        "matte": maps.matte_source,
+        "disparity": maps.disparity_source,
+        "filtered": maps.disparity_filtered,
         "focus_disparity": round(lens.focus_disparity, 4),
         "focus_range": round(lens.focus_range, 4) if lens.look == "thin-lens" else 0.0,
         "radius_px": round(lens.max_radius * max(width, height), 2),
         "grain": round(scene.grain.codes if lens.grain is None else lens.grain, 2),
         "backend": pick(BACKENDS, backend)[0],
-        "notes": list(opened.notes),
+        "notes": list(maps.notes),
     }

@@ -7,8 +7,9 @@ from pathlib import Path, PurePath
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.encode import LOSSLESS
-from wideopen.files.formats import BITS, EXTENSIONS, RAW_EXTENSIONS, format_of_extension, require_library
+from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS, format_of_extension
 from wideopen.files.refocusable import sidecar_of
+from wideopen.files.write import check_format
 from wideopen.settings import OutputSettings
 
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
@@ -75,19 +76,7 @@ def check_result(
 
     `inputs` are files that are never replaced; with `new_folder` the folder of `path` is made later.
     """
-    _require_extension(path, tuple(EXTENSIONS))
-    name = format_of_extension(path)
-    try:
-        require_library(name)
-    except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error}") from error
-    quality, bits = output.output_quality, output.output_bits
-    if quality is not None:
-        require(1 <= quality <= 100, f"--output-quality: expected 1 to 100, found {quality}")
-        require(has_quality(path), f"{path}: {name} is lossless, expected no --output-quality, found {quality}")
-    if bits is not None:
-        known = " or ".join(map(str, BITS[name]))
-        require(bits in BITS[name], f"{path}: expected --output-bits {known} for {name}, found {bits}")
+    check_format(path, quality=output.output_quality, bits=output.output_bits)
     if not new_folder:
         for file in (path, *_sidecars(path, output)):
             _require_free(file, inputs=inputs, overwrite=overwrite)
@@ -95,7 +84,8 @@ def check_result(
 
 def check_map(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
     """Refuse a file for a map that could not, or must not, be written. Raises InvalidInput."""
-    _require_extension(path, MAP_EXTENSIONS)
+    found = path.suffix or "no extension"
+    require(found.lower() in MAP_EXTENSIONS, f"{path}: expected one of {' '.join(MAP_EXTENSIONS)}, found {found}")
     _require_free(path, inputs=inputs, overwrite=overwrite)
 
 
@@ -123,11 +113,6 @@ def make_folder(folder: Path, option: str = "-o") -> None:
 def _sidecars(result: Path, output: OutputSettings) -> tuple[Path, ...]:
     """The file that keeps the maps beside a result which cannot hold them."""
     return (sidecar_of(result),) if output.keep_depth and format_of_extension(result) != "JPEG" else ()
-
-
-def _require_extension(path: Path, known: Sequence[str]) -> None:
-    found = path.suffix or "no extension"
-    require(path.suffix.lower() in known, f"{path}: expected one of {' '.join(known)}, found {found}")
 
 
 def _require_free(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:

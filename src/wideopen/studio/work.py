@@ -22,7 +22,6 @@ from wideopen.session.results import map_names
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.brush import MapPair, Stroke, paint
 from wideopen.studio.preview import render_u8, shrink
-from wideopen.workers import depths_of
 
 __all__ = ["PhotoFile", "open_for_page", "render_pixels", "render_result", "take_preview", "write_maps"]
 
@@ -72,9 +71,9 @@ def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> t
     small = shrink(scene, preview_megapixels, backend=photo.backend)
     known = replace(
         small.maps,
-        matte_source=opened.matte_source if photo.given.matte is None else "uploaded",
-        disparity_source=opened.disparity_source if photo.given.disparity is None else "uploaded",
-        notes=tuple(note.replace(f"{photo.folder}/", "") for note in opened.notes),
+        matte_source=scene.maps.matte_source if photo.given.matte is None else "uploaded",
+        disparity_source=scene.maps.disparity_source if photo.given.disparity is None else "uploaded",
+        notes=tuple(note.replace(f"{photo.folder}/", "") for note in scene.maps.notes),
     )
     # By way of a file: 80 MB in the pipe that all workers share would be lost with it if one is killed meanwhile.
     with (photo.folder / _PREVIEW).open("wb") as file:
@@ -147,7 +146,6 @@ def _open(photo: PhotoFile, maps: MapSettings, given: Given, step: Steps) -> Ope
         photo.path,
         maps,
         given=replace(given, max_megapixels=photo.max_megapixels),
-        depths=depths_of(maps),
         backend=photo.backend,
         max_megapixels=photo.max_megapixels,
         originals=False,  # an upload names no file of this machine

@@ -9,7 +9,7 @@ from wideopen.workers.admission import Admission, QueueFull
 from wideopen.workers.pool import Finished, TaskFuture, Workers, return_freed_memory
 from wideopen.workers.size import PoolSize, pool_size
 from wideopen.workers.store import Entry, ExpiringStore, FolderSteps, Unwanted, ask_to_stop, current_step
-from wideopen.workers.warm_up import WarmUp, depths_of
+from wideopen.workers.warm_up import WarmUp
 
 __all__ = [
     "Admission",
@@ -25,7 +25,6 @@ __all__ = [
     "Workers",
     "ask_to_stop",
     "current_step",
-    "depths_of",
     "pool_size",
     "return_freed_memory",
 ]

@@ -1,31 +1,14 @@
 """What a worker process loads before its first task, and keeps for all of them."""
 
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
     from wideopen.disparity.depth_map import Kind
-    from wideopen.session.depth_source import Depths
     from wideopen.settings import MapSettings
 
 _HEIGHT, _WIDTH = 96, 128  # pixels: so many that lenses blur some planes at a lower resolution
-
-
-def depths_of(maps: "MapSettings") -> "Depths":
-    """The source of depth of all photos of this process: a model that cannot be fetched is tried once, not per photo.
-
-    Raises InvalidInput for a word that names no source.
-    """
-    return _depths(maps.depth, maps.offline)
-
-
-@cache
-def _depths(asked: str, offline: bool) -> "Depths":
-    from wideopen.session.depth_source import Depths
-
-    return Depths(asked, offline=offline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
