@@ -59,11 +59,22 @@ def test_bad_arguments_are_refused_in_one_line(arguments, expected, capfd):
 
 
 def test_the_command_names_the_extra_to_install_without_gradio(monkeypatch, capfd):
-    from wideopen.cli import studio
+    from wideopen.cli import serve
 
-    monkeypatch.setattr(studio, "find_spec", lambda _: None)
+    monkeypatch.setattr(serve, "find_spec", lambda _: None)
     assert cli.run(["studio"]) == 2
     assert "pip install 'wideopen[web]'" in capfd.readouterr().err
+
+
+def test_the_studio_has_the_flags_of_the_maps(monkeypatch):
+    from wideopen.studio import launch
+
+    started = []
+    monkeypatch.setattr(launch, "serve", lambda *arguments: started.append(arguments))
+    assert cli.run(["studio", "--depth", "planar", "--offline", "--matting-size", "256", "--backend", "numba"]) == 0
+    ((*_, config),) = started
+    assert (config.maps.depth, config.maps.offline, config.maps.matting_size) == ("planar", True, 256)
+    assert config.backend == "numba"
 
 
 def test_the_service_lends_the_studio_its_settings_limits_and_workers(monkeypatch):

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from wideopen.cli import batch, evaluate, export, extract, info, maps, render, serve, studio, train, tune
+from wideopen.cli import batch, evaluate, export, extract, info, maps, render, serve, train, tune
 from wideopen.cli.terminal import warn
 from wideopen.errors import WideopenError
 
@@ -30,7 +30,7 @@ app.command("info")(info.info)
 app.command("extract")(extract.extract)
 app.command("tune")(tune.tune)
 app.command("reproduce")(evaluate.reproduce)
-app.command("studio")(studio.studio)
+app.command("studio")(serve.studio)
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")
 app.add_typer(evaluate.app, name="eval")

@@ -1,5 +1,6 @@
-"""`wideopen serve`: the service, from the command line."""
+"""`wideopen serve` and `wideopen studio`: the service, and the page in the browser."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from wideopen.cli import options
 from wideopen.cli.options import made, takes
+from wideopen.errors import InvalidInput, require
 from wideopen.settings import MapSettings
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEEDS = {"fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve", "prometheus_client": "serve"}
+_STUDIO_NEEDS = {"gradio": "web", "pebble": "web"}
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -57,8 +60,7 @@ def serve(
     **chosen: Any,
 ) -> None:
     """Serve rendering over HTTP."""
-    _require_extras(studio=studio)
-    from wideopen.checks import require
+    _require_extras("serve", _NEEDS | (_STUDIO_NEEDS if studio else {}))
     from wideopen.service.config import RequestLimits, SceneLimits, ServeConfig
     from wideopen.workers import pool_size
 
@@ -91,9 +93,26 @@ def serve(
     _run(config, host=host, port=port, stop_s=stop_timeout, connections=connections, log_level=log_level)
 
 
+@takes(MapSettings, after="port")
+def studio(
+    photo: Annotated[Path | None, typer.Argument(help="Photo to open in the studio.", show_default=False)] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows others in your network.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    backend: options.Backend = "auto",
+    **chosen: Any,
+) -> None:
+    """Open a page in the browser to adjust focus, blur and light. Photos stay on this machine."""
+    _require_extras("studio", _STUDIO_NEEDS)
+    from wideopen.studio.launch import serve
+    from wideopen.studio.tabs import StudioConfig
+
+    serve(host, port, photo, StudioConfig(maps=made(MapSettings, chosen), backend=backend))
+
+
 def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connections: int, log_level: str) -> None:
     from wideopen.cli.terminal import steps, warn
-    from wideopen.errors import InvalidInput
     from wideopen.service import server
     from wideopen.service.observe import to_stderr
     from wideopen.session.sources import fetch_named_model
@@ -109,23 +128,17 @@ def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connecti
         raise InvalidInput(f"--host, --port: cannot listen on {host}:{port} ({error.strerror or error})") from error
 
 
-def _require_extras(*, studio: bool) -> None:
-    from importlib.util import find_spec
-
-    from wideopen.errors import InvalidInput
-
-    needs = _NEEDS | ({"gradio": "web"} if studio else {})
+def _require_extras(command: str, needs: dict[str, str]) -> None:
+    """Refuse to start without what the command needs, {module: extra that brings it}."""
     for module, extra in needs.items():
         if find_spec(module) is None:
             raise InvalidInput(
-                f"wideopen serve needs {module}, found it not installed; pip install 'wideopen[{extra}]'"
+                f"wideopen {command} needs {module}, found it not installed; pip install 'wideopen[{extra}]'"
             )
 
 
 def _token(file: Path | None) -> str | None:
     """The token: the file's content without the white space around it."""
-    from wideopen.errors import InvalidInput
-
     if file is None:
         return None
     try:
