@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wideopen.disparity.depth_map import Kind
 from wideopen.errors import WeightsError
 
 DEFAULT = "depth-anything-v2-small"
@@ -27,10 +26,6 @@ class DepthModel:
     revision: str  # a commit, so that the same name always means the same numbers
     download_mb: int  # of the weights, 10^6 bytes
     licence: str
-    free: bool  # any use, commercial included
-    architecture: str  # transformers' model_type
-    size: tuple[int, int]  # (height, width) that it was made for
-    kind: Kind  # what its output means; a depth model's disparity is its inverse
     remark: str = ""
 
 
@@ -43,10 +38,6 @@ ROWS: dict[str, DepthModel] = {
             revision="5426e4f0f36572d16453bbda7a8389317b1bef99",
             download_mb=99,
             licence="Apache-2.0",
-            free=True,
-            architecture="depth_anything",
-            size=(518, 518),
-            kind="relative_disparity",
             remark="the default: small, quick, free",
         ),
         DepthModel(
@@ -55,10 +46,6 @@ ROWS: dict[str, DepthModel] = {
             revision="b1958afc87fb45a9e3746cb387596094de553ed8",
             download_mb=390,
             licence="CC-BY-NC-4.0",
-            free=False,
-            architecture="depth_anything",
-            size=(518, 518),
-            kind="relative_disparity",
             remark="not for commercial use",
         ),
         DepthModel(
@@ -67,10 +54,6 @@ ROWS: dict[str, DepthModel] = {
             revision="7581137eff8d4e94f6e796d3baea0e9fa79b22d2",
             download_mb=1341,
             licence="CC-BY-NC-4.0",
-            free=False,
-            architecture="depth_anything",
-            size=(518, 518),
-            kind="relative_disparity",
             remark="not for commercial use",
         ),
         DepthModel(
@@ -79,10 +62,6 @@ ROWS: dict[str, DepthModel] = {
             revision="bc15f29aa3a80d532f2ed650b5e16ac48d8958f9",
             download_mb=1370,
             licence="Apache-2.0",
-            free=True,
-            architecture="dpt",
-            size=(384, 384),
-            kind="relative_disparity",
             remark="the paper's; squeezes every photo into a square",
         ),
         DepthModel(
@@ -91,10 +70,6 @@ ROWS: dict[str, DepthModel] = {
             revision="de816c8ce7168afcb231f96d501d72b869d0beda",
             download_mb=1900,
             licence="apple-amlr",
-            free=False,
-            architecture="depth_pro",
-            size=(1536, 1536),
-            kind="disparity",
             remark="research only; sharp, slow",
         ),
         DepthModel(
@@ -103,10 +78,6 @@ ROWS: dict[str, DepthModel] = {
             revision="f364d4c7936e91f465abba182208dd68142bf0ca",
             download_mb=1380,
             licence="MIT",
-            free=True,
-            architecture="zoedepth",
-            size=(384, 512),
-            kind="depth_m",
             remark="metres",
         ),
     )
