@@ -31,7 +31,7 @@ def serve(
         int | None, typer.Option(help="Number of requests that may wait for a worker. Default: 4 per worker.")
     ] = None,
     uploads: Annotated[int, typer.Option(help="Number of request bodies read at a time.")] = 16,
-    connections: Annotated[int, typer.Option(help="Number of open connections; further ones are closed.")] = 1000,
+    connections: Annotated[int, typer.Option(help="Number of open connections; further ones get 503.")] = 1000,
     max_mb: Annotated[float, typer.Option(help="Largest request body, in megabytes.")] = 64.0,
     max_megapixels: Annotated[float, typer.Option(help="Largest photo or map, in megapixels.")] = 50.0,
     body_timeout: Annotated[float, typer.Option(help="Time limit for receiving a request, in seconds.")] = 60.0,

@@ -26,7 +26,7 @@ class MattingSettings(Settings):
         None, least=32, unit="pixels", help="Long side of the photo in the matting network. Default: the network's own."
     )
     matting_stages: int | None = option(
-        None, least=1, help="Number of passes through the matting network (T). Default: the network's own, 3."
+        None, least=1, help="Number of passes T through the matting network. Default: the network's own, 3."
     )
     matting_edges: bool = option(True, help="Align the matte's outline with edges in the photo.")
     matting_tiles: bool = option(

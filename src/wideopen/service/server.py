@@ -41,7 +41,7 @@ def serve(config: ServeConfig, *, host: str, port: int, stop_s: float, connectio
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=connections,
+            limit_concurrency=connections + 1,  # uvicorn counts the new one too
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=round(stop_s),
             h11_max_incomplete_event_size=_MOST_HEADERS,
