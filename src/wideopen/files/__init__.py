@@ -1,4 +1,4 @@
-"""Photo files and maps: read, write. Decoders are imported when a file needs them."""
+"""Reading and writing of photo files and maps. Decoders are imported on demand."""
 
 from wideopen.files.maps import read_depth_m, read_disparity, read_matte, write_map
 from wideopen.files.read import read

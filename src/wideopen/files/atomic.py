@@ -1,8 +1,8 @@
-"""Writing files so that a failure leaves the folder as it was, and no file is replaced by accident.
+"""Atomic file writing: a failure leaves the folder unchanged, and no file is replaced by accident.
 
-Data go to a temporary file in the target's folder and take its name at the end, in one step. Without
-`overwrite` that step is a hard link, which fails when the name was taken meanwhile; on file systems
-without links (memory cards) the name is first claimed with an empty file.
+Data go to a temporary file in the target's folder, which takes the target's name in one step at the end. Without
+`overwrite` that step is a hard link, which fails if the name is taken by then. On file systems without links (memory
+cards) an empty file first claims the name.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ __all__ = ["atomic_file", "check_target", "remove_leftovers"]
 
 
 def check_target(path: Path, *, source: Path | None = None, overwrite: bool = False) -> None:
-    """Refuse a target that cannot or must not be written, before any work is spent on it.
+    """Raise InvalidInput for a target that must not or cannot be written, before any work is done.
 
-    Raises InvalidInput when its folder is missing, when it is a folder, the `source` itself, or,
-    without `overwrite`, already there.
+    The target's folder must exist; the target must not be a folder, the `source` or, without `overwrite`, an existing
+    file.
     """
     require("\0" not in str(path), f"{str(path)!r}: expected a file name, found a NUL in it")
     try:
@@ -42,7 +42,7 @@ def check_target(path: Path, *, source: Path | None = None, overwrite: bool = Fa
 def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """Yield a file open for writing that becomes `path` when the block ends without an exception.
 
-    Raises InvalidInput for what `check_target` refuses, and for every failure of the file system.
+    Raises InvalidInput as `check_target` does, and for every failure of the file system.
     """
     check_target(path, overwrite=overwrite)
     temporary = path.parent / f".{_tag(path)}-{secrets.token_hex(4)}.wideopen-tmp"
@@ -60,9 +60,9 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
 
 
 def remove_leftovers(paths: Iterable[Path]) -> int:
-    """Remove what processes that were killed while they wrote `paths` have left beside them; return how many files.
+    """Remove temporary files that killed processes left beside `paths`; return how many were removed.
 
-    Nobody may be writing any of `paths` now. What cannot be removed, or looked for, stays.
+    No process may be writing any of `paths` now. Files that cannot be listed or removed stay.
     """
     tags: defaultdict[Path, set[str]] = defaultdict(set)
     for path in paths:
@@ -77,7 +77,7 @@ def remove_leftovers(paths: Iterable[Path]) -> int:
 
 
 def _tag(path: Path) -> str:
-    """Begins the temporary name, so that what a killed process has left is not confused with what others write now."""
+    """Return the start of the temporary name, which tells files left by a killed process from those in use."""
     return hashlib.blake2s(os.fsencode(path.name), digest_size=6).hexdigest()
 
 

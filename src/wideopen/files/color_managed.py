@@ -1,8 +1,8 @@
 """Conversion to sRGB by a colour management system, for pictures that are not plain RGB.
 
-CMYK, Lab, and RGB whose profile is lookup tables only. Relative colorimetric intent with black point
-compensation, as photo programs do. 8 bits by Pillow; above, 16 by imagecodecs (the extra jxl), where
-it is installed. Both call Little CMS.
+These are CMYK, Lab, and RGB whose profile has only lookup tables. The intent is relative colorimetric with black point
+compensation, as in photo programs. Pillow converts 8 bits; imagecodecs (the extra jxl), if installed, converts 16. Both
+call Little CMS.
 """
 
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ _INTENT, _FLAGS = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOI
 
 
 def image_to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, str]:
-    """Return (`image` as sRGB, a note of what was done), by its profile or by a plain rule."""
+    """Return (`image` as sRGB, a note on the conversion), by its profile or by a plain rule."""
     if icc is not None:
         try:
             return _by_profile(image, icc), f"{image.mode} converted to sRGB with its own profile"
@@ -31,7 +31,7 @@ def image_to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, s
 
 
 def codes_to_srgb(codes: NDArray[Any], bit_depth: int, icc: bytes) -> tuple[NDArray[Any] | None, int]:
-    """Return (grey or RGB `codes` as sRGB (H, W, 3), their bits); None for a profile that does not fit."""
+    """Return (grey or RGB `codes` as sRGB (H, W, 3), their bits); None if the profile does not fit."""
     top = 2**bit_depth - 1
     if bit_depth > 8 and codes.ndim == 3 and find_spec("imagecodecs"):
         wide = codes if bit_depth == 16 else np.rint(codes * (65535 / top)).astype(np.uint16)

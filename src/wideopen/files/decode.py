@@ -1,4 +1,4 @@
-"""From the bytes of a picture to its codes: the decoder that its content asks for."""
+"""Choice of the decoder by the content of a file, from bytes to codes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,8 +16,7 @@ from wideopen.files.raster import DAMAGE, Raster, SizeCheck, one_line, turn
 def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo") -> Raster:
     """Return the first picture in the file at `path`, upright.
 
-    The size is checked before anything is decoded. Raises InvalidInput, one line, for whatever is
-    no readable picture.
+    The size is checked before decoding. Raises InvalidInput, with one line, if there is no readable picture.
     """
     return raster_in(read_bytes(path, expected=expected), path, max_megapixels=max_megapixels, expected=expected)
 

@@ -1,7 +1,7 @@
-"""JPEG, PNG, WebP, AVIF and HEIC into codes. Pillow and pillow-heif decode; OpenCV takes over above 8 bits.
+"""Decoders for JPEG, PNG, WebP, AVIF and HEIC: Pillow and pillow-heif; OpenCV above 8 bits.
 
-Pillow's classes are called directly, not through `Image.open`: that would apply its own size limit,
-a global one, and look at formats that we do not read.
+Pillow's classes are called directly, because `Image.open` applies its own global size limit and accepts formats that
+are not supported here.
 """
 
 import threading
@@ -27,16 +27,16 @@ from wideopen.files.raster import Raster, SizeCheck, several
 _LOCK = threading.Lock()
 _HEIC_CHROMA = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
 _STRIP_ROWS = 64
-_BLOCK, _GREY = 8, 128  # what a JPEG's missing blocks become
-_MOST_MISSING = 0.1  # of the rows: with more, it is no photo to render
-_PILLOWS_PIXELS = 1024**3 // 4 // 3  # its own limit; it refuses twice as many, whole pictures and (Pillow 12) crops
+_BLOCK, _GREY = 8, 128  # missing blocks of a JPEG become grey
+_MOST_MISSING = 0.1  # share of the rows; with more missing, the photo is refused
+_PILLOWS_PIXELS = 1024**3 // 4 // 3  # Pillow's limit; it refuses twice as many, also in crops (Pillow 12)
 
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Make Pillow refuse truncated files, keep its warnings to itself and its own limit, whatever the program set.
+    """Make Pillow refuse truncated files, silence its warnings and fix its size limit, whatever the program has set.
 
-    These are global settings, so one thread at a time.
+    These settings are global, so only one thread runs at a time.
     """
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -44,14 +44,14 @@ def strict_pillow() -> Iterator[None]:
         most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, _PILLOWS_PIXELS
         try:
             yield
-        except Image.DecompressionBombError as error:  # TIFF checks by itself, and this is no ValueError
+        except Image.DecompressionBombError as error:  # raised by TIFF's own check; not a ValueError
             raise ValueError(str(error)) from error
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = lenient, most
 
 
 def opened(name: str, data: bytes) -> Any:
-    """Return the file of a picture as Pillow, or pillow-heif, opens it, not decoded. Needs `strict_pillow`."""
+    """Return a picture file as opened by Pillow or pillow-heif, not yet decoded. Needs `strict_pillow`."""
     if name == "HEIC":
         import pillow_heif
 
@@ -68,7 +68,7 @@ def opened(name: str, data: bytes) -> Any:
 
 
 def opencv_codes(data: bytes) -> NDArray[Any]:
-    """Return the codes (H, W[, 3 or 4]) of an encoded picture, RGB order, as deep as they are."""
+    """Return the codes (H, W[, 3 or 4]) of an encoded picture in RGB order, at their stored depth."""
     import cv2
 
     try:
@@ -101,9 +101,9 @@ def codes_of_image(image: Image.Image) -> tuple[NDArray[Any], int, bytes | None,
 
 
 def _array(image: Image.Image) -> NDArray[Any]:
-    """Return `np.asarray(image)`, made in strips: in one go it would hold two more copies for a moment.
+    """Return `np.asarray(image)`, made in strips to avoid two temporary copies.
 
-    12 megapixels RGB: 14 ms instead of 50, 36 MB less.
+    12 megapixels RGB take 14 ms instead of 50, and 36 MB less.
     """
     width, height = image.size
     bands = len(image.getbands())
@@ -134,7 +134,7 @@ def _count(image: Image.Image) -> tuple[str, ...]:
 
 
 def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -> Raster:
-    """Return `raster` with the EXIF and XMP of its file, and the orientation that EXIF names."""
+    """Return `raster` with the EXIF and XMP of its file, and the orientation in the EXIF."""
     body = exif_tools.strip_prefix(exif)
     notes: tuple[str, ...] = ("EXIF unreadable, dropped",) if exif and body is None else ()
     if body is not None and exif_tools.is_damaged(body):
@@ -164,13 +164,13 @@ def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
 
 
 def _cut_short(image: Any, check_size: SizeCheck, error: OSError) -> Raster:
-    """What there is of a JPEG whose end is missing, with a note; raises `error` when that is too little.
+    """Return the readable part of a truncated JPEG, with a note; raise `error` if it is too small.
 
-    What is missing is grey. Of a progressive file detail would be missing everywhere, which cannot be seen in it.
+    The missing part is grey. A progressive file lacks detail everywhere, which its pixels do not show.
     """
     if "progressive" in image.info or image.mode not in ("L", "RGB"):
         raise error
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # `strict_pillow` holds the lock, and sets it back
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # `strict_pillow` holds the lock and resets it
     raster = _decode(image, "JPEG", check_size)
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     height = len(raster.codes)
@@ -191,13 +191,13 @@ def _decode_png(data: bytes, check_size: SizeCheck) -> Raster:
         if header.bit_depth < 16:
             raster = _decode(image, "PNG", check_size)
         else:
-            image.info.setdefault("exif", png.find_chunk(data, b"eXIf"))  # Pillow has not read what follows the pixels
+            image.info.setdefault("exif", png.find_chunk(data, b"eXIf"))  # Pillow has not read chunks after the pixels
             raster = _deep(data, image, "PNG", 16)
     return replace(raster, cicp=png.cicp(data))
 
 
 def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
-    if data[12:16] == b"VP8X" and len(data) >= 30:  # the decoder allocates this canvas when made
+    if data[12:16] == b"VP8X" and len(data) >= 30:  # the decoder allocates this canvas when it is created
         width, height = (1 + int.from_bytes(data[i : i + 3], "little") for i in (24, 27))
         check_size(width, height)
     with strict_pillow():
@@ -217,7 +217,7 @@ def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
 
 
 def _deep(data: bytes, image: ImageFile.ImageFile, name: str, bits: int) -> Raster:
-    """More than 8 bits, by OpenCV, which leaves the picture as stored; Pillow says what is attached."""
+    """Decode more than 8 bits by OpenCV, which does not rotate the picture; Pillow reads the metadata."""
     codes = opencv_codes(data)
     raster = Raster(
         codes=codes,
@@ -230,7 +230,7 @@ def _deep(data: bytes, image: ImageFile.ImageFile, name: str, bits: int) -> Rast
 
 
 def avif_bits(data: bytes) -> int:
-    """Return the bits per channel that an AVIF file names; 8 when it names none."""
+    """Return the bits per channel in an AVIF file's header; 8 if it has none."""
     items = _items(data)
     bits = items.property_of(items.primary, b"pixi")
     return bits[5] if bits is not None and len(bits) > 5 else 8
@@ -252,10 +252,10 @@ def _items(data: bytes) -> Items:
 
 
 def _decode_heic(data: bytes, check_size: SizeCheck) -> Raster:
-    """The primary picture, at 8, 10 or 12 bits as it is stored.
+    """Return the primary picture, at its stored depth of 8, 10 or 12 bits.
 
-    libheif applies the rotation of the container. The EXIF orientation then only repeats it and must not be applied
-    again (ISO/IEC 23008-12, A.2.1.1); it is reset with the rest of the EXIF.
+    libheif applies the rotation of the container. The EXIF orientation only repeats it and must not be applied again
+    (ISO/IEC 23008-12, A.2.1.1); it is reset with the rest of the EXIF.
     """
     with strict_pillow():
         file = opened("HEIC", data)

@@ -1,6 +1,7 @@
-"""TIFF and camera raw files into codes: Pillow at 8 bits, tifffile above, OpenCV for the compressions tifffile lacks.
+"""Decoders for TIFF and camera raw files.
 
-Most camera raw files are TIFF files that begin with a preview; LibRaw develops them.
+Pillow decodes TIFF at 8 bits, tifffile above, OpenCV the compressions that tifffile lacks. Most camera raw files are
+TIFF files that begin with a preview; LibRaw develops them.
 """
 
 import logging
@@ -24,7 +25,7 @@ from wideopen.files.raster import Raster, SizeCheck, several
 _ICC, _XMP, _IPTC, _SUBFILE, _DNG_VERSION = 34675, 700, 33723, 254, 50706
 _CLIPPED = 0.001  # of a raw file's pixels
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
-_ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha; 0 is a channel without a meaning to us
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha; 0 is an unspecified channel
 
 
 def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
@@ -56,7 +57,7 @@ def _decoded(data: bytes, page: Any, check_size: SizeCheck) -> tuple[Raster, boo
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep decoders from logging what they find wrong: what matters raises, or is refused here."""
+    """Silence the logging of decoders: errors that matter raise, or are checked here."""
     loggers = [logging.getLogger(name) for name in ("tifffile", "PIL.TiffImagePlugin")]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
@@ -88,7 +89,7 @@ def _small(data: bytes, check_size: SizeCheck) -> Raster:
     from PIL.TiffImagePlugin import TiffImageFile
 
     image = TiffImageFile(BytesIO(data))
-    check_size(*image.size)  # of two sizes in one file, Pillow may take the other
+    check_size(*image.size)  # if a file has two sizes, Pillow may use the other
     image.load()
     codes, bit_depth, icc, notes = codes_of_image(image)
     return Raster(codes=codes, bit_depth=bit_depth, format="TIFF", icc=icc, notes=notes)
@@ -106,7 +107,7 @@ def _deep(data: bytes, page: Any) -> Raster:
     )
     codes = _pixels(data, page)
     if codes.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # beyond float32 is infinity
+        with np.errstate(over="ignore"):  # values beyond float32 become infinity
             codes = codes.astype(np.float32, copy=False)
     if kind == _WHITE_IS_ZERO and codes.dtype == np.uint16:
         codes = 65535 - codes
@@ -128,7 +129,7 @@ def _pixels(data: bytes, page: Any) -> NDArray[Any]:
 
 
 def _with_alpha_or_without(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return codes with straight alpha as the last channel, or without further channels."""
+    """Return codes with straight alpha as the last channel, or without extra channels."""
     colours = 3 if int(page.photometric) == _RGB else 1
     if codes.ndim == 2 or codes.shape[2] == colours:
         return (codes[..., 0] if codes.ndim == 3 and colours == 1 else codes), ()
@@ -150,8 +151,8 @@ def _with_alpha_or_without(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any]
 def decode_raw(data: bytes, check_size: SizeCheck) -> Raster:
     """Return the photo of a camera raw file, by LibRaw (the extra raw): 16-bit linear light in Display P3's primaries.
 
-    A plain development: the camera's white balance, demosaicing, highlights clipped, no curve, and a gain that leaves
-    0.1 % of the pixels clipped (LibRaw's own leaves 1 %, which takes the lights that make bokeh). Upright.
+    The development is plain and upright: camera white balance, demosaicing, clipped highlights and no curve. The gain
+    clips 0.1 % of the pixels; LibRaw's own clips 1 %, which removes the highlights that make bokeh.
     """
     import rawpy
 

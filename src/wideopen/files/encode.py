@@ -1,7 +1,7 @@
-"""From codes to the bytes of a file, one function per format, with EXIF, ICC, XMP and IPTC.
+"""Encoders from codes to the bytes of a file, one function per format, with EXIF, ICC, XMP and IPTC.
 
-All take codes (H, W, 3), uint8, or uint16 where the format holds more than 8 bits, or float32 linear
-light for those that hold floats, and return the pieces of the file in order.
+All take codes (H, W, 3): uint8, uint16 if the format holds more than 8 bits, or float32 linear light if it holds
+floats. They return the pieces of the file in order.
 """
 
 import logging
@@ -22,7 +22,7 @@ Pieces: TypeAlias = list[bytes | memoryview]
 
 LOSSLESS = ("PNG", "TIFF", "OpenEXR")
 _DEFAULT_QUALITY = {"JPEG": 95, "WebP": 92, "HEIC": 90, "AVIF": 85, "JPEG XL": 92}
-# What a JPEG segment holds, less the name of what is in it.
+# Capacity of a JPEG segment without the identifier of its content.
 JPEG_EXIF_LIMIT, JPEG_XMP_LIMIT = jpeg.LARGEST - 6, jpeg.LARGEST - 29
 _PNG_LEVEL = 1  # 12 MP: 0.9 s; level 6 takes twice as long for 10 % less
 _AVIF_SPEED = 9  # 9 MP portrait: 0.7 s; speed 6 takes 4 s for 0.1 dB and 10 % less
@@ -31,9 +31,9 @@ _HEIC_PRESET = "ultrafast"  # of x265; 9 MP: 3.7 s, "fast" 7.4 s for 0.1 dB, no 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached(Metadata):
-    """What goes into the file besides the pixels; `jpeg` and `chroma` are the original's."""
+    """The metadata of the file; `jpeg` and `chroma` are the original's."""
 
-    xmp_extension: bytes | None = None  # a second packet, which `xmp` names; only JPEG has it
+    xmp_extension: bytes | None = None  # a second packet that `xmp` refers to; JPEG only
     primaries: tuple[float, ...] | None = None  # CIE xy of R, G, B and white, for OpenEXR
 
 
@@ -54,8 +54,8 @@ def _encode_jpeg(codes: NDArray[Any], attached: Attached, quality: int | None) -
 
 
 def _jpeg_coding(original: JpegCoding | None, quality: int | None) -> dict[str, Any]:
-    """The original's tables, chroma and order of coding; a `quality` asked for replaces the tables."""
-    if original is None:  # full chroma: blurred colour edges would show beside a sharp subject
+    """The original's tables, chroma and coding order; a given `quality` replaces the tables."""
+    if original is None:  # full chroma: subsampled colour edges would show beside a sharp subject
         return {"quality": quality or _DEFAULT_QUALITY["JPEG"], "subsampling": "4:4:4"}
     kept = {"subsampling": original.chroma, "progressive": original.progressive}
     if quality is not None:
@@ -98,7 +98,7 @@ def _encode_avif(codes: NDArray[Any], attached: Attached, quality: int | None) -
         quality=quality or _DEFAULT_QUALITY["AVIF"],
         subsampling="4:4:4",
         speed=_AVIF_SPEED,
-        # Pillow writes EXIF anew, makers' notes broken, when it finds an orientation; upright is the default.
+        # Pillow rewrites EXIF that has an orientation, which breaks makers' notes; upright is the default.
         exif=tiff.with_tags(attached.exif, {}, without=[ORIENTATION]) if attached.exif else b"",
         icc_profile=attached.icc or b"",
         xmp=attached.xmp or b"",

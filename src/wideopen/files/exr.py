@@ -1,8 +1,8 @@
-"""OpenEXR: linear light as floats, with its primaries (the extra exr).
+"""OpenEXR reader and writer: linear light as floats, with its primaries (the extra exr).
 
-Read are the channels R, G, B (and A, which premultiplies them), or Y; written are R, G, B, as half
-floats for photos of up to 10 bits and as full ones above. EXIF, XMP and IPTC have no place in it.
-Reference: OpenEXR's "Standard Attributes" (chromaticities), and "Technical Introduction", alpha.
+It reads the channels R, G, B (and A, which premultiplies them), or Y. It writes R, G, B: half floats for photos of up
+to 10 bits, full floats above. OpenEXR cannot hold EXIF, XMP or IPTC. Reference: OpenEXR's "Standard Attributes"
+(chromaticities), and "Technical Introduction", alpha.
 """
 
 from contextlib import redirect_stdout
@@ -29,7 +29,7 @@ def decode_exr(data: bytes, check_size: SizeCheck) -> Raster:
         low, high = file.header()["dataWindow"]
         check_size(int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1)
         count = len(file.parts)
-    # The library reports damage on the standard output, which may be somebody's JSON, and goes on without pixels.
+    # The library prints errors to stdout, which may carry JSON output, and continues without pixels.
     with redirect_stdout(StringIO()), OpenEXR.File(BytesIO(data), separate_channels=True) as file:
         codes = _codes({name: channel.pixels for name, channel in file.channels().items()})
         encoding, notes = _encoding(file.header())  # empty once the file is closed
@@ -70,7 +70,7 @@ def encode_exr(light: NDArray[Any], *, primaries: tuple[float, ...] | None) -> l
     header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     if primaries is not None:
         header["chromaticities"] = tuple(float(v) for v in primaries)
-    with TemporaryDirectory() as folder:  # the library writes to names only
+    with TemporaryDirectory() as folder:  # the library writes only to named files
         path = Path(folder) / "result.exr"
         with OpenEXR.File(header, {"RGB": np.ascontiguousarray(light)}) as file:
             file.write(str(path))
@@ -78,5 +78,5 @@ def encode_exr(light: NDArray[Any], *, primaries: tuple[float, ...] | None) -> l
 
 
 def half(light: F32) -> NDArray[np.float16]:
-    """Return `light` as half floats; what is beyond them becomes the largest."""
+    """Return `light` as half floats; larger values become the largest half float."""
     return np.minimum(light, np.float32(_LARGEST_HALF)).astype(np.float16)

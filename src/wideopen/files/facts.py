@@ -1,4 +1,4 @@
-"""What a photo's file says about its picture, mostly without decoding it."""
+"""Size, depth, orientation and profile of a photo file, mostly without decoding it."""
 
 import os
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ _MAX_MEGAPIXELS = 400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The picture of a photo file."""
+    """Properties of the picture in a photo file."""
 
     format: str
     width: int  # as displayed
     height: int
     bit_depth: int  # per channel
-    orientation: int | None  # EXIF's number, valid or not; None where the file names none
+    orientation: int | None  # EXIF's number, valid or not; None if the file has none
     profile: str | None  # the ICC profile's name
-    portrait_mode: bool = False  # an iPhone's: its background may be blurred already
+    portrait_mode: bool = False  # of an iPhone: the background may already be blurred
 
 
 def read_facts(path: str | os.PathLike[str]) -> Facts:
-    """Return what the file at `path` says about its picture; InvalidInput for what is no readable photo."""
+    """Return the properties of the picture in the file at `path`; InvalidInput if it is not a readable photo."""
     file = readable_path(path)
     data = read_bytes(file, expected="a photo")
     try:
@@ -52,7 +52,7 @@ def read_facts(path: str | os.PathLike[str]) -> Facts:
 
 
 def facts_in(data: bytes) -> Facts | None:
-    """`read_facts` for the bytes of a file; None for formats that have to be decoded for it, and for no photo."""
+    """`read_facts` for the bytes of a file; None if the format must be decoded first or is not a photo."""
     name = sniff(data[:64]) or ""
     if name not in DECODERS:
         return None

@@ -1,4 +1,4 @@
-"""The known photo formats: recognised by content when reading, chosen by extension when writing."""
+"""The supported photo formats: recognised by content when reading, chosen by extension when writing."""
 
 import os
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ EXTENSIONS = {
 }
 RAW_EXTENSIONS = (".dng", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".pef", ".raf", ".rw2")
 NAMES = ", ".join([*dict.fromkeys(EXTENSIONS.values()), "camera raw"])
-BITS = {  # per channel, what we write; 32 are floats, and so are the 16 of OpenEXR
+BITS = {  # bits per channel when writing; 32 are floats, as are OpenEXR's 16
     "JPEG": (8,),
     "PNG": (8, 16),
     "TIFF": (8, 16, 32),
@@ -32,7 +32,7 @@ BITS = {  # per channel, what we write; 32 are floats, and so are the 16 of Open
     "JPEG XL": (8, 16),
     "OpenEXR": (16, 32),
 }
-# Formats whose libraries are no dependencies: the libraries, and the extra that brings them.
+# Formats with optional libraries: the libraries and the extra that installs them.
 _EXTRAS = {
     "JPEG XL": (("OpenImageIO", "imagecodecs"), "jxl"),
     "OpenEXR": (("OpenEXR",), "exr"),
@@ -44,14 +44,14 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 
 
 def require_library(name: str) -> None:
-    """Raise InvalidInput, naming the extra, when a library for a format is not installed."""
+    """Raise InvalidInput, naming the extra, if a library for a format is not installed."""
     modules, extra = _EXTRAS.get(name, ((), None))
     missing = next((module for module in modules if find_spec(module) is None), None)
     require(missing is None, f"{name} files need {missing}, found it not installed; pip install 'wideopen[{extra}]'")
 
 
 def format_of_extension(path: Path) -> str:
-    """Return the format that the name of `path` asks for; InvalidInput for an unknown extension."""
+    """Return the format of the extension of `path`; InvalidInput for an unknown extension."""
     name = EXTENSIONS.get(path.suffix.lower())
     if name is None:
         found = path.suffix or "no extension"
@@ -60,7 +60,7 @@ def format_of_extension(path: Path) -> str:
 
 
 def sniff(head: bytes) -> str | None:
-    """Return the format that a file beginning with `head` (64 bytes) is in, or None."""
+    """Return the format of a file that begins with `head` (64 bytes), or None."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -89,7 +89,7 @@ def _sniff_boxes(head: bytes) -> str | None:
 
 
 def read_bytes(path: Path, *, expected: str) -> bytes:
-    """Return what is in the file; InvalidInput when there is no such file or it cannot be read."""
+    """Return the content of the file; InvalidInput if it does not exist or cannot be read."""
     try:
         require(path.exists(), f"{path}: expected {expected}, found no such file")
         require(not path.is_dir(), f"{path}: expected {expected}, found a folder")

@@ -1,9 +1,9 @@
-"""JPEG XL to and from codes, by OpenImageIO (the extra jxl), with EXIF and XMP in boxes.
+"""JPEG XL decoding and encoding by OpenImageIO (the extra jxl), with EXIF and XMP in boxes.
 
-OpenImageIO decodes a picture while it opens it, and opens names only. So it is first allowed a megabyte: a larger
-picture it refuses with its size, which is checked before it may decode. Colours are those that libjxl names: sRGB and
-Display P3, with their curve or as light, by number, all others by their ICC profile. The decoder applies the
-codestream's orientation; EXIF's then only repeats it (ISO/IEC 18181-2, 9.5).
+OpenImageIO decodes a picture when it opens it, and opens only named files. So its limit is first one megabyte: it
+refuses a larger picture with its size, which is checked before decoding is allowed. Colours follow libjxl: sRGB and
+Display P3, with their curve or linear, by number; all others by their ICC profile. The decoder applies the codestream's
+orientation; EXIF only repeats it (ISO/IEC 18181-2, 9.5).
 """
 
 import re
@@ -28,19 +28,19 @@ from wideopen.files.raster import Raster, SizeCheck
 _LOCK = threading.Lock()  # the library's limit is a global setting
 _LIMIT = "limits:imagesize_MB"
 _LARGEST_PIXEL = 16  # bytes: RGBA floats
-_SIZE = re.compile(r"\b(\d+)x(\d+)\b")  # in the message with which a large picture is refused
-_SHORTEST = 128  # bytes, of a file that the library accepts
+_SIZE = re.compile(r"\b(\d+)x(\d+)\b")  # in the message that refuses a large picture
+_SHORTEST = 128  # bytes in the shortest file that the library accepts
 _LARGEST_BOX = 16 * 2**20  # of unpacked metadata
 _SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _CONTAINER = _SIGNATURE + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
-_PRIMARIES = {0: SRGB, 1: SRGB, 12: DISPLAY_P3}  # ITU-T H.273; 0 is what a grey picture has
+_PRIMARIES = {0: SRGB, 1: SRGB, 12: DISPLAY_P3}  # ITU-T H.273; 0 for a grey picture
 _LINEAR, _SRGB, _HDR = 8, 13, {16: "PQ", 18: "HLG"}
 _DEPTHS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16, np.dtype(np.float32): 32}
 _EFFORT = 4  # of 9
 
 
 def decode_jxl(data: bytes, check_size: SizeCheck) -> Raster:
-    """Return the picture of a JPEG XL file; of an animation the last."""
+    """Return the picture of a JPEG XL file; the last one of an animation."""
     with TemporaryDirectory() as folder, _LOCK, _own_limit():
         path = Path(folder) / "photo.jxl"
         path.write_bytes(data.ljust(_SHORTEST, b"\0"))
@@ -67,7 +67,7 @@ def encode_jxl(
 ) -> list[bytes | memoryview]:
     """Return the pieces of a JPEG XL file of `codes` (H, W, 3), uint8 or uint16; quality 100 is lossless.
 
-    Without a profile the codes are sRGB's.
+    Without a profile the codes are sRGB.
     """
     import OpenImageIO
 
@@ -78,7 +78,7 @@ def encode_jxl(
     spec.attribute("jpegxl:use_boxes", 0)
     if icc is not None:
         spec.attribute("ICCProfile", OpenImageIO.TypeDesc(f"uint8[{len(icc)}]"), np.frombuffer(icc, np.uint8))
-    with TemporaryDirectory() as folder:  # the library writes to names only
+    with TemporaryDirectory() as folder:  # the library writes only to named files
         path = Path(folder) / "result.jxl"
         file = OpenImageIO.ImageOutput.create(str(path))
         done = file is not None and file.open(str(path), spec) and file.write_image(codes) and file.close()
@@ -108,7 +108,7 @@ def _own_limit() -> Iterator[None]:
 
 
 def _opened(path: Path, check_size: SizeCheck) -> Any:
-    """The file, decoded, after its size was checked."""
+    """Open and decode the file after checking its size."""
     import OpenImageIO
 
     plain = OpenImageIO.ImageSpec()
@@ -131,7 +131,7 @@ def _opened(path: Path, check_size: SizeCheck) -> Any:
 
 
 def _colours(spec: Any) -> tuple[Encoding | None, bytes | None]:
-    """The encoding that the file names, or its profile. Refuses HDR."""
+    """Return the encoding in the file, or its profile. Refuses HDR."""
     primaries, transfer = (spec.getattribute("CICP") or (2, 2))[:2]
     require(transfer not in _HDR, f"expected a photo of standard range, found HDR ({_HDR.get(transfer)})")
     if primaries in _PRIMARIES and transfer in (_LINEAR, _SRGB):

@@ -1,6 +1,6 @@
-"""Mattes and disparity from files, and back: one number per pixel, upright as the photo is shown.
+"""Mattes and disparity read from and written to files: one number per pixel, upright.
 
-Map files hold plain numbers, not display-encoded light: a code is divided by its type's maximum.
+Map files hold plain numbers, not display-encoded light: a code is divided by the maximum of its type.
 """
 
 import os
@@ -20,7 +20,7 @@ from wideopen.files.raster import Raster, require_aspect
 __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
 
 MAX_MAP_MEGAPIXELS = 400.0
-"""Of a picture of a map; it need not have the photo's size."""
+"""The largest picture of a map; its size may differ from the photo's."""
 _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 
 
@@ -29,8 +29,8 @@ def read_matte(
 ) -> F32:
     """Return the alpha (H, W) in [0, 1] at `path`, resized to `size` (H, W).
 
-    The file is a grey picture, 1 = subject, a cutout, whose transparency is taken, or a `.npy` of floats in [0, 1].
-    Raises InvalidInput for a coloured opaque picture, another aspect, more pixels than allowed, or no readable file.
+    The file is a grey picture (1 = subject), a cutout, whose transparency is used, or a `.npy` of floats in [0, 1].
+    Raises InvalidInput for a coloured opaque picture, another aspect, too many pixels, or an unreadable file.
     """
     return _read(readable_path(path), "a matte", size, max_megapixels, transparency=True)
 
@@ -40,8 +40,8 @@ def read_disparity(
 ) -> F32:
     """Return the disparity (H, W) in [0, 1], 1 = nearest, at `path`, resized to `size` (H, W).
 
-    The file is a grey picture, or a `.npy` of floats in [0, 1]. Raises InvalidInput for values
-    outside, NaN, another aspect, more pixels than allowed, or no readable file.
+    The file is a grey picture, or a `.npy` of floats in [0, 1]. Raises InvalidInput for values outside the range, NaN,
+    another aspect, too many pixels, or an unreadable file.
     """
     return _read(readable_path(path), "a disparity map", size, max_megapixels, transparency=False)
 
@@ -49,8 +49,8 @@ def read_disparity(
 def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
     """Return the disparity (H, W) in [0, 1], 1 = nearest, of the metric depth in a `.npy` file.
 
-    Depth is in metres, infinity allowed; disparity as `disparity.from_depth_m` makes it. Raises InvalidInput for
-    NaN, depth <= 0, another aspect, or no readable file.
+    Depth is in metres and may be infinite; `disparity.from_depth_m` converts it. Raises InvalidInput for NaN, depth <=
+    0, another aspect, or an unreadable file.
     """
     file = readable_path(path)
     require(file.suffix.lower() == ".npy", f"{file}: expected depth in metres as a .npy file")
@@ -67,8 +67,8 @@ def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
 def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = False) -> Path:
     """Write `values` (H, W) in [0, 1] to `path` and return it.
 
-    `.png` and `.tif` hold 16-bit grey, `.npy` float32. Raises InvalidInput for another extension or
-    range, an existing file (unless `overwrite`), or a folder that cannot be written.
+    `.png` and `.tif` hold 16-bit grey, `.npy` float32. Raises InvalidInput for another extension or range, an existing
+    file (unless `overwrite`), or a folder that cannot be written.
     """
     file = readable_path(path)
     kind = file.suffix.lower()
@@ -89,7 +89,7 @@ def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = Fa
 
 
 def _read(file: Path, expected: str, size: tuple[int, int], max_megapixels: float, *, transparency: bool) -> F32:
-    """The map (H, W) in [0, 1] in `file`; `transparency`, where there is some, is the map, or is refused."""
+    """The map (H, W) in [0, 1] in `file`; transparency, if any, is the map with `transparency`, else refused."""
     if file.suffix.lower() == ".npy":
         values: NDArray[Any] = _load_npy(file, expected)
     else:
@@ -135,12 +135,12 @@ def _load_npy(file: Path, expected: str) -> F32:
         f"{file}: expected {expected}, floats of shape (H, W), found {found}",
     )
     require(array.size > 0, f"{file}: expected at least one pixel, found shape {array.shape}")
-    with np.errstate(over="ignore"):  # beyond float32 is infinity
+    with np.errstate(over="ignore"):  # values beyond float32 become infinity
         return np.ascontiguousarray(array, np.float32)
 
 
 def _fit(file: Path, values: F32, size: tuple[int, int]) -> F32:
-    """Return `values` resized to `size` (H, W); InvalidInput when the aspect is another."""
+    """Return `values` resized to `size` (H, W); InvalidInput if the aspect differs."""
     height, width = size
     rows, columns = values.shape
     if (rows, columns) == size:

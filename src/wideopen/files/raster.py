@@ -1,4 +1,4 @@
-"""A picture as its file holds it: integer codes, turned upright, with the metadata as bytes."""
+"""A decoded picture: integer codes and the metadata as bytes."""
 
 import lzma
 import struct
@@ -16,7 +16,7 @@ from wideopen.photo import Metadata
 
 T = TypeVar("T")
 SizeCheck = Callable[[int, int], None]
-# What decoders raise on damaged data; they are not consistent about it.
+# Exceptions that decoders raise on damaged data; they are inconsistent.
 DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
@@ -28,12 +28,12 @@ _ASPECT_TOLERANCE = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Raster(Metadata):
-    """Codes of one picture, with the metadata as its file has them."""
+    """The codes of one picture with its metadata as stored."""
 
-    codes: NDArray[Any]  # (H, W) grey or (H, W, 2, 3 or 4), the last of 2 and 4 alpha
-    orientation: int | None = None  # still to be applied; the file's number, valid or not
-    cicp: tuple[int, int] | None = None  # ITU-T H.273 (primaries, transfer), where a file has them
-    encoding: Encoding | None = None  # where the format says it by itself: OpenEXR, JPEG XL, camera raw
+    codes: NDArray[Any]  # (H, W) grey or (H, W, 2, 3 or 4); the last of 2 and 4 is alpha
+    orientation: int | None = None  # not yet applied; the file's number, valid or not
+    cicp: tuple[int, int] | None = None  # ITU-T H.273 (primaries, transfer), if in the file
+    encoding: Encoding | None = None  # if the format defines it: OpenEXR, JPEG XL, camera raw
 
     def noted(self, *notes: str, **changes: Any) -> "Raster":
         """Return the picture with further notes, and other `changes`."""
@@ -41,7 +41,7 @@ class Raster(Metadata):
 
     @property
     def top(self) -> float:
-        """The code that stands for 1."""
+        """The code for the value 1."""
         return 1.0 if self.bit_depth == 32 else 2.0**self.bit_depth - 1
 
     @property
@@ -51,17 +51,17 @@ class Raster(Metadata):
 
 
 def several(count: int, which: str = "first") -> tuple[str, ...]:
-    """Return the note about a file of more than one picture."""
+    """Return the note for a file with more than one picture."""
     return (f"the file holds {count} pictures, the {which} was read",) if count > 1 else ()
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, short and without line breaks."""
+    """Return the message of an error, shortened, without line breaks."""
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def guarded(decode: Callable[[], T], complaint: str) -> T:
-    """Return what `decode` returns; what decoders raise on damaged data becomes InvalidInput with `complaint`."""
+    """Return `decode()`; errors of decoders on damaged data become InvalidInput with `complaint`."""
     try:
         return decode()
     except InvalidInput:
@@ -71,7 +71,7 @@ def guarded(decode: Callable[[], T], complaint: str) -> T:
 
 
 def require_aspect(found: tuple[int, ...], size: tuple[int, int], name: str = "") -> None:
-    """Raise InvalidInput, after `name`, when a map of the shape `found` has not the aspect of `size` (H, W)."""
+    """Raise InvalidInput, after `name`, if a map of the shape `found` differs in aspect from `size` (H, W)."""
     (height, width), (rows, columns) = size, found
     require(
         abs(rows - columns * height / width) <= max(_ASPECT_TOLERANCE * rows, 0.5),
@@ -80,8 +80,8 @@ def require_aspect(found: tuple[int, ...], size: tuple[int, int], name: str = ""
 
 
 def turn(image: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return a view of `image` (H, W, ...) as it is to be displayed (EXIF orientation 1 to 8)."""
-    if orientation >= 5:  # rows and columns change places
+    """Return a view of `image` (H, W, ...) rotated for display (EXIF orientation 1 to 8)."""
+    if orientation >= 5:  # swap rows and columns
         image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         image = image[::-1]

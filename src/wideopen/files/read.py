@@ -1,4 +1,4 @@
-"""From a photo file to linear light."""
+"""Reading of photo files into linear light."""
 
 import os
 from dataclasses import fields, replace
@@ -21,19 +21,18 @@ from wideopen.photo import Metadata, Photo
 
 __all__ = ["read"]
 
-# ITU-T H.273: colour primaries and transfer characteristics that we know.
+# ITU-T H.273: supported colour primaries and transfer characteristics.
 _PRIMARIES = {1: SRGB, 2: SRGB, 12: DISPLAY_P3}
 _HDR_TRANSFER = {16: "PQ", 18: "HLG"}
-_NEGATIVE = 1e-3  # light below 0 that is worth a word
+_NEGATIVE = 1e-3  # negative light beyond this gets a note
 
 
 def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
-    """Return the photo in the file at `path`, in one of the formats of `files.formats`, whatever its name.
+    """Return the photo in the file at `path`, in one of the formats of `files.formats`, whatever its extension.
 
-    The photo comes upright and without alpha (over white). It keeps its own primaries when they are
-    known; what had to be converted or dropped is in `metadata.notes`. Floats are linear light, unless
-    a profile says otherwise, and may be above 1.
-    Raises InvalidInput, one line, for whatever is no readable photo of at most `max_megapixels`.
+    The photo is upright and without alpha (over white). It keeps its own primaries if they are known; `metadata.notes`
+    lists all conversions and losses. Floats are linear light, unless a profile says otherwise, and may exceed 1. Raises
+    InvalidInput, with one line, if there is no readable photo of at most `max_megapixels`.
     """
     require(max_megapixels > 0, f"max_megapixels: expected more than 0, found {max_megapixels:g}")
     file = readable_path(path)
@@ -43,7 +42,7 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
 def photo_in(data: bytes, file: Path, *, max_megapixels: float = 150) -> Photo:
     """`read` for the bytes of the file at `file`."""
     raster = raster_in(data, file, max_megapixels=max_megapixels)
-    del data  # of an uncompressed TIFF as large as the codes
+    del data  # as large as the codes for an uncompressed TIFF
     named = EXTENSIONS.get(file.suffix.lower(), raster.format)
     if named != raster.format:
         raster = raster.noted(f"named {file.suffix}, but {raster.format} inside")
@@ -62,8 +61,8 @@ def photo_in(data: bytes, file: Path, *, max_megapixels: float = 150) -> Photo:
 def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
     """Return (raster, the encoding of its codes, the encoding for writing).
 
-    The raster comes back without a profile when that does not describe the second, and with sRGB
-    codes when only a colour management system could make sense of the profile.
+    The raster loses its profile if the profile does not describe the second encoding. Its codes become sRGB if only a
+    colour management system can interpret the profile.
     """
     if raster.encoding is not None:
         return raster, raster.encoding, for_display(raster.encoding)
@@ -83,7 +82,7 @@ def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
         return _floats(raster, profile.name, profile.encoding)
     if profile.encoding is None or not is_invertible(profile.encoding):
         return _converted(raster, profile.name)
-    if profile.space == "GRAY":  # the result has colours, which a grey profile cannot describe
+    if profile.space == "GRAY":  # a grey profile cannot describe a result in colour
         note = f"grey profile ({profile.name}) converted to sRGB"
         return raster.noted(note, icc=None), profile.encoding, SRGB
     return raster, profile.encoding, profile.encoding
@@ -144,7 +143,7 @@ def _split(raster: Raster) -> tuple[NDArray[Any], NDArray[Any] | None]:
 
 
 def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
-    """Return (linear light (H, W, 3), notes); transparent parts over white."""
+    """Return (linear light (H, W, 3), notes); transparent parts are composited over white."""
     from wideopen.arrays import transfer
 
     colour, alpha = _split(raster)
@@ -164,7 +163,7 @@ def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
 
 
 def _light_of_floats(values: F32, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
-    """Return (light >= 0, finite, notes). Only codes that are light themselves may be above 1."""
+    """Return (light >= 0, finite, notes). Only codes that are linear light may exceed 1."""
     notes = []
     light = np.array(values, np.float32)
     if not np.isfinite(light).all():

@@ -1,10 +1,10 @@
-"""Results that can be re-focused: matte and disparity kept with a result, and where the original is.
+"""Results that can be refocused: the matte and disparity stored with a result, and a reference to the original.
 
-A JPEG holds them itself, as extended XMP: the disparity as GDepth (Google's depth map metadata, "range
-inverse", so other programs see it too), the matte beside it in the namespace of this project. For other formats they
-are the two pages of a 16-bit TIFF beside the result, NAME.EXT.depth.tif. The original is named by its path
-from the result's folder and its SHA-256; it is used only where a file there has that digest.
-All of this is untrusted when read: what does not hold is not used, and `notes` says so.
+A JPEG holds them as extended XMP: the disparity as GDepth (Google's depth map metadata, "range inverse", which other
+programs read too), the matte in the namespace of this project. For other formats they are the two pages of a 16-bit
+TIFF beside the result, NAME.EXT.depth.tif. The reference is the original's path relative to the result's folder and its
+SHA-256; only a file with that digest is used. All of this is untrusted when read: invalid data are not used, and
+`notes` lists them.
 """
 
 import base64
@@ -32,9 +32,9 @@ from wideopen.files.raster import DAMAGE, one_line
 LOG = logging.getLogger(__name__)
 _GDEPTH = "http://ns.google.com/photos/1.0/depthmap/"
 _OURS = "{" + xmp_tools.OURS + "}"
-# Disparity has no unit, so the metres that GDepth asks for are made up: 1 for disparity 1, 100 for 0.
+# Disparity has no unit, so the metres that GDepth requires are arbitrary: 1 for disparity 1, 100 for 0.
 _NEAR, _FAR = "1.0", "100.0"
-_NO_DIGEST = ""  # maps inside of a result need none
+_NO_DIGEST = ""  # maps inside a result need none
 _LARGEST_ORIGINAL = 4 * 2**30
 
 
@@ -43,15 +43,15 @@ class Keep:
     """The maps to keep with a result."""
 
     matte: F32  # (H, W) in [0, 1]
-    disparity: F32  # (H, W) in [0, 1], 1 = nearest; as rendered, so never filtered again
+    disparity: F32  # (H, W) in [0, 1], 1 = nearest; as rendered, not to be filtered again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Kept:
-    """What was kept with a result: to 16 bits, what `Keep` had."""
+    """The maps read from a result: those of `Keep`, rounded to 16 bits."""
 
-    photo: Path  # to render from: the original where it was found, else the result itself
-    maps: Keep | None  # None: there, but unusable
+    photo: Path  # to render from: the original if found, else the result
+    maps: Keep | None  # None: present but unusable
     notes: tuple[str, ...] = ()
 
     def fits(self, size: tuple[int, int]) -> bool:
@@ -60,12 +60,12 @@ class Kept:
 
 
 def sidecar_of(result: Path) -> Path:
-    """Where the maps of a result are that cannot hold them."""
+    """Return the path of the maps of a result whose format cannot hold them."""
     return result.with_name(f"{result.name}.depth.tif")
 
 
 def in_jpeg(xmp: bytes | None, keep: Keep, *, original: Path | None, result: Path) -> tuple[bytes, bytes]:
-    """Return (main XMP packet: `xmp` and more, extended XMP packet) of a JPEG `result` that keeps the maps."""
+    """Return (main XMP packet: `xmp` with additions, extended XMP packet) of a JPEG `result` that keeps the maps."""
     namespaces = {"GDepth": _GDEPTH, "wideopen": xmp_tools.OURS}
     far_is_white = 65535 - _codes("disparity", keep.disparity)
     extension = xmp_tools.with_description(
@@ -91,7 +91,7 @@ def in_jpeg(xmp: bytes | None, keep: Keep, *, original: Path | None, result: Pat
 
 
 def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: str) -> Pieces:
-    """Return the pieces of the file beside a `result`, whose SHA-256 is `digest`, that keeps the maps."""
+    """Return the pieces of the file with the maps beside a `result` whose SHA-256 is `digest`."""
     import tifffile
 
     out = BytesIO()
@@ -105,15 +105,15 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: s
 
 
 def read_kept(path: Path, *, max_megapixels: float = 150, originals: bool = True) -> Kept | None:
-    """Return what is kept with the result at `path`; None for any other photo, and for what is no photo.
+    """Return the maps stored with the result at `path`; None for any other photo or file.
 
-    With `originals` off no file that the result names is looked for: a service must not open what a client names.
+    With `originals` off, files that the result names are not opened: a service must not open paths from clients.
     """
     path = readable_path(path)
     try:
         data = read_bytes(path, expected="a photo")
     except InvalidInput:
-        return None  # whoever reads the photo says why
+        return None  # the photo's reader reports the reason
     return kept_in(data, path, max_megapixels=max_megapixels, originals=originals)
 
 
@@ -146,7 +146,7 @@ def _png64(codes: NDArray[np.uint16]) -> str:
 
 
 def _reference(original: Path | None, result: Path) -> dict[str, str]:
-    """How to find the original again: nothing when there is none, or none on this drive."""
+    """Return the reference to the original; empty if there is none, or none on this drive."""
     if original is None:
         return {"Version": "1"}
     try:
@@ -160,7 +160,7 @@ def _reference(original: Path | None, result: Path) -> dict[str, str]:
 
 
 def _ascii(text: str) -> str:
-    """`text` without what XML or ASCII cannot hold, so that it may stand in quotes; undone by `unquote`."""
+    """Return `text` without characters that XML or ASCII cannot hold, safe inside quotes; undone by `unquote`."""
     from urllib.parse import quote
 
     return quote(text, safe="/. _-()+,", errors="surrogateescape")
@@ -183,7 +183,7 @@ def _original(reference: dict[str, str], result: Path) -> tuple[Path | None, str
 
 
 def _digest(path: Path) -> str | None:
-    """SHA-256 of a file; None for what is no file, or none that could be a photo (devices are small or endless)."""
+    """Return the SHA-256 of a file; None if it is not a file or cannot be a photo (devices are small or endless)."""
     try:
         if not path.is_file() or not 0 < path.stat().st_size <= _LARGEST_ORIGINAL:
             return None
@@ -198,7 +198,7 @@ def _from_jpeg(data: bytes, max_megapixels: float) -> tuple[Keep, dict[str, str]
         head = jpeg.read_head(data)
         main = xmp_tools.parse_xmp(head.xmp) if head.xmp is not None and xmp_tools.OURS.encode() in head.xmp else {}
     except InvalidInput:
-        return None  # whoever reads the photo says what is wrong with it
+        return None  # the photo's reader reports the error
     reference = {name.removeprefix(_OURS): text for name, text in main.items() if name.startswith(_OURS)}
     if "Version" not in reference:
         return None

@@ -1,4 +1,4 @@
-"""From linear light to a photo file."""
+"""Writing of linear light to photo files."""
 
 import hashlib
 import os
@@ -36,7 +36,7 @@ def check_output(
     overwrite: bool = False,
     keep: bool = False,
 ) -> Path:
-    """Raise the InvalidInput that `write` would, before the work; return the path."""
+    """Raise the InvalidInput that `write` would raise, before any work; return the path."""
     file = readable_path(path)
     name = check_format(file, quality=quality, bits=bits)
     check_target(file, source=_source(like), overwrite=overwrite)
@@ -46,9 +46,9 @@ def check_output(
 
 
 def check_format(file: Path, *, quality: int | None = None, bits: int | None = None) -> str:
-    """Return the format that the name of `file` asks for.
+    """Return the format of the extension of `file`.
 
-    Raises InvalidInput where it cannot be written, lacks its library, or does not have that quality or bit depth.
+    Raises InvalidInput if it cannot be written, lacks its library, or does not have that quality or bit depth.
     """
     name = format_of_extension(file)
     if quality is not None:
@@ -76,14 +76,14 @@ def write(
 ) -> Path:
     """Write linear light `rgb` (H, W, 3) to `path`, in the format of its extension; return the path.
 
-    `like` is the photo that `rgb` was made from: its encoding, EXIF, ICC profile, XMP and IPTC are kept,
-    as is its depth where the format has it, and the tables and chroma of a JPEG. Without it: sRGB, 8 bits.
-    `quality` is 1 to 100 for JPEG (as `like`, or 95, when None), WebP, HEIC, AVIF and JPEG XL (100: lossless).
-    `bits` per channel are those of `files.formats.BITS`; 32, and OpenEXR's 16, are floats of linear light.
-    `keep` are maps to keep with the result, so that it can be focused again: see `files.refocusable`.
-    Raises InvalidInput when the target exists (unless `overwrite`), is the photo's own file (always),
-    cannot be written, has another extension, or needs a library that is missing. A failure leaves the
-    folder as it was.
+    `like` is the photo that `rgb` was made from: its encoding, EXIF, ICC profile, XMP and IPTC are kept, as are its
+    depth if the format has it, and the tables and chroma of a JPEG. Without it the result is sRGB, 8 bits. `quality` is
+    1 to 100 for JPEG (if None, as `like`, or 95), WebP, HEIC, AVIF and JPEG XL (100: lossless). `bits` per channel are
+    those of `files.formats.BITS`; 32, and OpenEXR's 16, are floats of linear light. `keep` are the maps to store with
+    the result so that it can be refocused: see `files.refocusable`.
+
+    Raises InvalidInput if the target exists (unless `overwrite`), is the photo's own file (always), cannot be written,
+    has another extension, or needs a missing library. A failure leaves the folder unchanged.
     """
     file = check_output(path, like=like, quality=quality, bits=bits, overwrite=overwrite, keep=keep is not None)
     depth = bits or _depth(format_of_extension(file), like.metadata.bit_depth if like else 8)
@@ -124,7 +124,7 @@ def _source(like: Photo | None) -> Path | None:
 
 
 def _depth(name: str, photo_bits: int) -> int:
-    """The bits to write for a photo of `photo_bits`: no fewer where the format has them."""
+    """Return the bits to write for a photo of `photo_bits`: no fewer if the format has them."""
     if name == "OpenEXR":  # half floats hold 11 bits of precision
         return 16 if photo_bits <= _HALF_HOLDS else 32
     deeper = [bits for bits in BITS[name] if bits >= photo_bits]
@@ -132,7 +132,7 @@ def _depth(name: str, photo_bits: int) -> int:
 
 
 def _prepared(name: str, rgb: F32, like: Photo | None, depth: int) -> tuple[NDArray[Any], encode.Attached]:
-    """The codes to store, and what to attach, in the colours that the format can name. Refuses what is no light."""
+    """Return the codes to store and the metadata, in colours that the format can describe. Refuses invalid light."""
     encoding = like.encoding if like is not None else SRGB
     codes = _codes(name, rgb, encoding, depth)
     attached = _attached(like, (codes.shape[0], codes.shape[1]), name)
@@ -174,7 +174,7 @@ def _attached(like: Photo | None, size: tuple[int, int], name: str) -> encode.At
 
 
 def _with_thumbnail(exif: bytes, codes: NDArray[Any]) -> bytes:
-    """`exif` with a small picture of the result, 160 pixels long as cameras' are, if there is room."""
+    """Return `exif` with a thumbnail of the result, 160 pixels long as in cameras, if there is room."""
     import cv2
 
     height, width = codes.shape[:2]
@@ -187,7 +187,7 @@ def _with_thumbnail(exif: bytes, codes: NDArray[Any]) -> bytes:
 
 
 def _exif(exif: bytes | None, size: tuple[int, int], name: str) -> bytes:
-    """The photo's EXIF, or one of its own, for a result: its size, and who wrote it."""
+    """Return the photo's EXIF, or a new block, for a result: its size and the software."""
     upright = exif and exif_tools.upright(exif, size)
     signed = exif_tools.signed(upright, f"wideopen {version('wideopen')}")
     too_long = name == "JPEG" and len(signed) > encode.JPEG_EXIF_LIMIT

@@ -1,9 +1,8 @@
-"""Boxes (HEIF, AVIF, JPEG XL): the boxes of a file, and the items of a HEIF or AVIF: which belong to which.
+"""Boxes of HEIF, AVIF and JPEG XL files, and how the items of a HEIF or AVIF file refer to each other.
 
 Reference: ISO/IEC 14496-12:2022, 4.2 (boxes), 8.11 (meta, iloc, iinf, iref, iprp); ISO/IEC 23008-12, 6.5 (colr, pixi,
-auxC) and 9. libheif decodes, but names neither the XMP packet of each auxiliary picture nor the ids of depth
-pictures; so the items are read here. Every length is checked: a box that does not fit into the one around it ends the
-search there.
+auxC) and 9. libheif decodes, but gives neither the XMP packet of each auxiliary picture nor the ids of depth pictures,
+so this module reads the items. It checks every length: parsing stops at a box that exceeds its parent.
 """
 
 import struct
@@ -19,7 +18,7 @@ _TURNS = (b"irot", b"imir")
 
 @dataclass(slots=True)
 class Items:
-    """What the meta box says of the items; ids are the file's."""
+    """The items that the meta box describes, by the ids in the file."""
 
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)  # b"hvc1", b"grid", b"mime", ...
@@ -46,17 +45,17 @@ class Items:
         return None
 
     def property_of(self, item: int, kind: bytes, start: bytes = b"") -> bytes | None:
-        """The payload of the first property of `item` called `kind`, of those that begin with `start`."""
+        """The payload of the first property `kind` of `item` that begins with `start`."""
         properties = self.properties.get(item, ())
         return next((payload for name, payload in properties if name == kind and payload.startswith(start)), None)
 
     def turns(self, item: int) -> tuple[tuple[bytes, bytes], ...]:
-        """How `item` is turned and mirrored for display."""
+        """The rotation and mirroring of `item` for display."""
         return tuple(found for found in self.properties.get(item, ()) if found[0] in _TURNS)
 
 
 def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start, end) of the contents of the boxes in `data`; stops where one does not fit."""
+    """Yield (kind, start, end) of the contents of the boxes in `data`; stop at one that does not fit."""
     at = 0
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -72,7 +71,7 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def parse_items(data: bytes) -> Items:
-    """Return the items of the HEIF or AVIF file `data`; InvalidInput when its meta box is missing or damaged."""
+    """Return the items of the HEIF or AVIF file `data`; InvalidInput if its meta box is missing or damaged."""
     meta = next((body for kind, body in _contents(data) if kind == b"meta"), None)
     if meta is None:
         raise InvalidInput("HEIF without a meta box")
@@ -94,7 +93,7 @@ def _contents(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 class _Reader:
-    """Big-endian numbers one after the other; struct.error behind the end."""
+    """A reader of consecutive big-endian numbers; struct.error at the end of the data."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self.data, self.at = data, at
@@ -107,7 +106,7 @@ class _Reader:
         return int.from_bytes(self.data[self.at - width : self.at], "big")
 
     def count(self, width: int) -> range:
-        """A range over the count that comes next."""
+        """A range over the count that is read next."""
         count = self.number(width)
         if count > _MOST_ITEMS:
             raise struct.error(f"{count} items")
@@ -152,7 +151,7 @@ def _read_properties(body: bytes, items: Items) -> None:
 
 
 def _read_payloads(body: bytes, data: bytes, idat: bytes, items: Items) -> None:
-    """Join the extents of mime items; one that lies beyond the file is left out."""
+    """Join the extents of mime items; leave out extents beyond the end of the file."""
     version = body[:1]
     count_width = 2 if version in (b"\0", b"\1") else 4
     reader = _Reader(body, 4)

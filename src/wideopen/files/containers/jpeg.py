@@ -1,8 +1,8 @@
-"""JPEG: its segments, what stands before its pixels, IPTC, extended XMP, and the pictures behind it.
+"""JPEG segments, the head of the file, IPTC, extended XMP, and appended pictures. Others decode the pixels.
 
 Reference: ITU-T T.81, annex B (markers); CIPA DC-008 (Exif) and DC-007-2009, 5.2 (multi-picture format); Adobe XMP part
 3, 1.1.3 (extended XMP); IPTC-IIM 4.2 in Photoshop's resource 0x0404 (Adobe Photoshop File Formats, "Image Resource
-Section"). The pixels are left to others. Nothing of a file is trusted: lengths and offsets are checked.
+Section"). Files are untrusted: all lengths and offsets are checked.
 """
 
 import hashlib
@@ -21,47 +21,47 @@ from wideopen.photo import JpegCoding
 if TYPE_CHECKING:
     from PIL.JpegImagePlugin import JpegImageFile
 
-LARGEST = 65533  # bytes in a segment behind its length
+LARGEST = 65533  # bytes in a segment after its length field
 _SOI, _EOI, _SOS, _APP1, _APP2, _APP13 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xED
 _START = b"\xff\xd8\xff"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a scan: no stuffed byte, restart or filling
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a scan: not a stuffed byte, restart or fill byte
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _GUID = 32
-_PART = 65400  # bytes of extended XMP in a segment, as others cut it
+_PART = 65400  # bytes of extended XMP per segment, as in other writers
 _PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404
 _CHROMA = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 _MP_ENTRIES = 0xB002
-_MOST_PICTURES = 16  # each may cost a decoding; phones append up to 8
+_MOST_PICTURES = 16  # each may have to be decoded; phones append up to 8
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One marker with what follows it."""
+    """A marker with its payload."""
 
     marker: int
-    at: int  # where its payload begins
+    at: int  # offset of its payload
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class JpegHead:
-    """What stands before a JPEG's pixels."""
+    """The metadata before a JPEG's pixels."""
 
     size: tuple[int, int]  # (H, W)
-    orientation: int  # 1 to 8; 1 where EXIF names none, or none that exists
+    orientation: int  # 1 to 8; 1 if EXIF has none or an invalid one
     xmp: bytes | None
     extended: tuple[bytes, ...]  # the bodies of extended XMP segments
     mpf: Segment | None
 
 
 def segments(data: bytes, start: int = 0) -> Iterator[Segment]:
-    """Yield the segments of the JPEG that begins at `start`, up to its first scan; stops where they make no sense."""
+    """Yield the segments of the JPEG that begins at `start`, up to its first scan; stop at malformed data."""
     at = start + 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF:  # filling
+        if marker == 0xFF:  # fill byte
             at += 1
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
@@ -74,7 +74,7 @@ def segments(data: bytes, start: int = 0) -> Iterator[Segment]:
 
 
 def read_head(data: bytes, start: int = 0) -> JpegHead:
-    """Return what the JPEG at `start` says before its pixels; InvalidInput when it has no size."""
+    """Return the metadata before the pixels of the JPEG at `start`; InvalidInput if it has no size."""
     size = xmp = mpf = None
     orientation, extended = 1, []
     for segment in segments(data, start):
@@ -97,7 +97,7 @@ def read_head(data: bytes, start: int = 0) -> JpegHead:
 
 
 def image_end(data: bytes, start: int = 0) -> int | None:
-    """Return where the JPEG that begins at `start` ends, after its end marker; None when it never does."""
+    """Return the offset after the end marker of the JPEG that begins at `start`; None without an end marker."""
     at = start + 2
     while at + 2 <= len(data):
         if data[at] != 0xFF:
@@ -120,11 +120,10 @@ def image_end(data: bytes, start: int = 0) -> int | None:
 
 
 def appended_pictures(data: bytes, head: JpegHead) -> tuple[list[bytes], list[str]]:
-    """Return (the JPEGs behind the first, what was wrong with the multi-picture directory).
+    """Return (the JPEGs after the first, notes on errors in the multi-picture directory).
 
-    Programs that edit the photo without knowing the directory leave its offsets wrong; the pictures are then found by
-    walking from the end of one to the beginning of the next. One that the file cuts short is returned as far as it
-    goes: its decoder will say so.
+    Editors that do not know the directory leave its offsets wrong. The pictures are then found by walking from the end
+    of one to the start of the next. A truncated picture is returned as it is; its decoder reports the damage.
     """
     if head.mpf is None:
         return [], []
@@ -140,7 +139,7 @@ def appended_pictures(data: bytes, head: JpegHead) -> tuple[list[bytes], list[st
 
 
 def _listed_pictures(block: bytes) -> list[tuple[int, int]]:
-    """The (offset, size) of every picture but the first; empty when the directory is unreadable."""
+    """The (offset, size) of every picture but the first; empty if the directory is unreadable."""
     entry = tiff.directory(block, tiff.first(block)).get(_MP_ENTRIES) if tiff.is_tiff(block) else None
     if entry is None:
         return []
@@ -166,7 +165,7 @@ def _walked_pictures(data: bytes) -> list[bytes]:
 
 
 def coding(image: "JpegImageFile") -> JpegCoding | None:
-    """Return how the picture was coded, for a copy coded alike; None when its tables are odd."""
+    """Return how the picture was coded, to write a copy in the same way; None if its tables are unusual."""
     from PIL.JpegImagePlugin import get_sampling
 
     tables = tuple(tuple(table) for _, table in sorted(image.quantization.items()))
@@ -181,10 +180,10 @@ def coding(image: "JpegImageFile") -> JpegCoding | None:
 
 
 def extended_xmp(bodies: Sequence[bytes], guid: str) -> bytes:
-    """Return the extended packet named `guid`; InvalidInput when its pieces do not make one.
+    """Return the extended packet named `guid`; InvalidInput if its pieces do not form one.
 
-    `bodies` are those of `JpegHead.extended`: name (32 hexadecimal digits), full length, place, piece. Pieces must
-    cover the packet without a gap or an overlap. No more is allocated than they hold.
+    `bodies` are from `JpegHead.extended`: name (32 hexadecimal digits), full length, offset, piece. The pieces must
+    cover the packet without gaps or overlaps. No more memory is allocated than they hold.
     """
     own = [body for body in bodies if body[:_GUID].upper() == guid.upper().encode("ascii", "replace")]
     own = [body for body in own if len(body) > _GUID + 8]
@@ -202,7 +201,7 @@ def extended_xmp(bodies: Sequence[bytes], guid: str) -> bytes:
 
 
 def extended_xmp_segments(packet: bytes) -> tuple[str, bytes]:
-    """Return (the name by which the main packet refers to `packet`, its MD5, and the segments that hold it)."""
+    """Return (the MD5 of `packet`, by which the main packet refers to it, and the segments that hold it)."""
     guid = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
     pieces = []
     for offset in range(0, len(packet), _PART):
@@ -218,7 +217,7 @@ def iptc(resources: object) -> bytes | None:
 
 
 def iptc_segment(record: bytes | None) -> bytes:
-    """Return the segment that holds an IPTC record; nothing without one, or for one that is too long."""
+    """Return the segment that holds an IPTC record; empty if there is no record or it is too long."""
     if record is None or len(record) > LARGEST - 64:
         return b""
     resource = b"8BIM" + struct.pack(">HHI", _IPTC, 0, len(record)) + record + bytes(len(record) % 2)

@@ -1,4 +1,4 @@
-"""PNG chunks: checked when reading, added when writing. The pixels are left to others.
+"""PNG chunks: checked when read, added when written. Others decode the pixels.
 
 Reference: W3C PNG, third edition, 5.3 (chunk layout), 11.3 (iCCP, cICP, iTXt, eXIf).
 """
@@ -13,7 +13,7 @@ _IHDR_END = _SIGNATURE + 12 + 13
 
 
 class Header(NamedTuple):
-    """What a PNG says first."""
+    """The header of a PNG."""
 
     width: int
     height: int
@@ -21,14 +21,14 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes) -> Header:
-    """Return size and depth. Raises ValueError when they are not there."""
+    """Return size and depth. Raises ValueError if the header is missing."""
     if len(data) < _IHDR_END or data[12:16] != b"IHDR":
         raise ValueError("no PNG header")
     return Header(*struct.unpack_from(">IIB", data, 16))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
-    """Yield (name, content, checksum) of each chunk; ValueError where the file ends too early."""
+    """Yield (name, content, checksum) of each chunk; ValueError if the file ends too early."""
     view = memoryview(data)
     at = _SIGNATURE
     while at + 12 <= len(data):
@@ -44,22 +44,19 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
 
 
 def check_integrity(data: bytes) -> None:
-    """Raise ValueError when a chunk that matters is damaged or the end is missing.
-
-    The decoders would report it on the terminal, or not at all.
-    """
+    """Raise ValueError if a critical chunk is damaged or the end is missing: decoders only print it, or ignore it."""
     for name, content, checksum in _chunks(data):
         if name[0:1].isupper() and zlib.crc32(content, zlib.crc32(name)) != checksum:
             raise ValueError(f"wrong checksum in {name.decode('latin-1')}")
 
 
 def find_chunk(data: bytes, kind: bytes) -> bytes | None:
-    """Return the content of the first chunk called `kind`, or None."""
+    """Return the content of the first chunk named `kind`, or None."""
     return next((bytes(content) for name, content, _ in _chunks(data) if name == kind), None)
 
 
 def cicp(data: bytes) -> tuple[int, int] | None:
-    """Return (colour primaries, transfer function) of ITU-T H.273, where the file names them."""
+    """Return (colour primaries, transfer function) of ITU-T H.273, or None if the file has none."""
     content = find_chunk(data, b"cICP")
     return (content[0], content[1]) if content and len(content) == 4 else None
 
@@ -70,12 +67,12 @@ def icc_chunk(profile: bytes) -> tuple[bytes, bytes]:
 
 
 def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:
-    """Return an iTXt chunk (name, content) with XMP, uncompressed as XMP asks."""
+    """Return an iTXt chunk (name, content) with XMP, uncompressed as XMP requires."""
     return b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
 
 
 def with_chunks(data: bytes, chunks: Sequence[tuple[bytes, bytes]]) -> list[bytes | memoryview]:
-    """Return the pieces of the PNG `data` with `chunks` put right behind its header."""
+    """Return the pieces of the PNG `data` with `chunks` inserted directly after its header."""
     pieces: list[bytes | memoryview] = [data[:_IHDR_END]]
     for name, content in chunks:
         checksum = zlib.crc32(content, zlib.crc32(name))

@@ -1,10 +1,11 @@
-"""TIFF: its directories, read and extended; the EXIF and IPTC in a file; and a writer for 8 and 16 bits and floats.
+"""TIFF directories, read and extended; the EXIF and IPTC in a file; and a writer for 8 and 16 bits and floats.
 
-An EXIF block is a TIFF file without pixels, and JPEG's multi-picture directory one with a single directory: all are
-walked here. They are extended, never parsed and rewritten: makers' notes hold absolute offsets that a rewrite breaks.
-What needs more room goes to the end: a new first directory that still points at the old values. Pillow cannot write
-16-bit colour, and tifffile cannot write the EXIF directories; so a written file begins with the EXIF block as it is. A
-directory that describes the pixels follows, and one strip of pixels. Reference: TIFF 6.0, sections 2, 4 and 6.
+An EXIF block is a TIFF file without pixels, and JPEG's multi-picture directory is one with a single directory: this
+module reads them all. It extends them and never rewrites them, because makers' notes hold absolute offsets that a
+rewrite breaks. Values that need more room go to the end, in a new first directory that still points at the old values.
+Pillow cannot write 16-bit colour, and tifffile cannot write the EXIF directories. So a written file begins with the
+unchanged EXIF block, followed by a directory that describes the pixels and by one strip of pixels. Reference: TIFF 6.0,
+sections 2, 4 and 6.
 """
 
 import struct
@@ -16,14 +17,14 @@ from numpy.typing import NDArray
 
 Tag = tuple[int, int, bytes]  # type, count and value as bytes, in the byte order of the block
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
-POINTERS = (0x8769, 0x8825, 0xA005)  # to the directories of EXIF, GPS and interoperability
+POINTERS = (0x8769, 0x8825, 0xA005)  # tags of the EXIF, GPS and interoperability directories
 _BYTE, _SHORT, _LONG, _UNDEFINED = 1, 3, 4, 7
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _MOST_COPIED = 8 * 2**20
-_MOST_BYTES = 2**32 - 2**24  # of pixels: the rest is for what stands before them
+_MOST_BYTES = 2**32 - 2**24  # of pixels; the rest is for the metadata before them
 _ICC, _XMP, _IPTC, _STRIP_OFFSETS = 34675, 700, 33723, 273
-# How pixels are stored, not what the photo is: layout, tiles, colour, other pictures, profiles, the blocks that are
-# written anew, raw data (DNG).
+# Tags about how pixels are stored, not about the photo: layout, tiles, colour, other pictures, profiles, blocks that
+# are written anew, raw data (DNG).
 _LAYOUT = (*range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301)
 _OTHERS = (*range(317, 351), 400, 401, 402, *range(512, 522), *range(529, 533), 32995, 32996, 32997)
 _BLOCKS = (_XMP, _IPTC, 33421, 33422, 34377, _ICC, 37724, *range(50706, 52600))
@@ -35,12 +36,12 @@ class Entry(NamedTuple):
 
     tag: int
     kind: int
-    length: int  # how many values
-    at: int  # where its last four bytes lie: the value, or the offset to it
+    length: int  # number of values
+    at: int  # offset of its last four bytes: the value, or the offset to it
 
     @property
     def size(self) -> int:
-        """Bytes of its value; 0 for a type that does not exist."""
+        """The size of its value in bytes; 0 for an unknown type."""
         return _TYPE_BYTES.get(self.kind, 0) * self.length
 
 
@@ -50,17 +51,17 @@ def is_tiff(block: bytes | bytearray) -> bool:
 
 
 def byte_order(block: bytes | bytearray) -> Literal["<", ">"]:
-    """Return the byte order of the block, as `struct` writes it."""
+    """Return the byte order of the block, in the notation of `struct`."""
     return "<" if block[:2] == b"II" else ">"
 
 
 def first(block: bytes | bytearray) -> int:
-    """Return where the first directory starts."""
+    """Return the offset of the first directory."""
     return int(struct.unpack_from(byte_order(block) + "I", block, 4)[0])
 
 
 def entries(block: bytes | bytearray, start: int) -> Iterator[Entry]:
-    """Yield the entries of the directory at `start`; stops where the bytes end."""
+    """Yield the entries of the directory at `start`; stop at the end of the data."""
     order = byte_order(block)
     if start < 8 or start + 2 > len(block):
         return
@@ -71,12 +72,12 @@ def entries(block: bytes | bytearray, start: int) -> Iterator[Entry]:
 
 
 def directory(block: bytes | bytearray, start: int | None) -> dict[int, Entry]:
-    """Return the entries of the directory at `start` by tag; none without a start."""
+    """Return the entries of the directory at `start` by tag; empty if `start` is None."""
     return {} if start is None else {entry.tag: entry for entry in entries(block, start)}
 
 
 def number(block: bytes | bytearray, rows: Mapping[int, Entry], tag: int) -> int | None:
-    """Return the number in `tag`; None without that tag, or when it is no whole number."""
+    """Return the number in `tag`; None if the tag is missing or is not a whole number."""
     entry = rows.get(tag)
     if entry is None or entry.kind not in (_SHORT, _LONG):
         return None
@@ -85,7 +86,7 @@ def number(block: bytes | bytearray, rows: Mapping[int, Entry], tag: int) -> int
 
 
 def set_number(block: bytearray, rows: Mapping[int, Entry], tag: int, value: int) -> None:
-    """Change the number in `tag`, in place; nothing without that tag, or where `value` does not fit."""
+    """Change the number in `tag` in place; do nothing if the tag is missing or `value` does not fit."""
     entry = rows.get(tag)
     if entry is not None and entry.kind == _SHORT and value < 65536:
         struct.pack_into(byte_order(block) + "H", block, entry.at, value)
@@ -94,13 +95,13 @@ def set_number(block: bytearray, rows: Mapping[int, Entry], tag: int, value: int
 
 
 def value_of(block: bytes | bytearray, entry: Entry) -> bytes | None:
-    """Return the bytes of the value of `entry`; None when they lie outside of the block."""
+    """Return the bytes of the value of `entry`; None if they lie outside the block."""
     at = entry.at if entry.size <= 4 else struct.unpack_from(byte_order(block) + "I", block, entry.at)[0]
     return bytes(block[at : at + entry.size]) if at + entry.size <= len(block) else None
 
 
 def link(block: bytes | bytearray, start: int) -> int | None:
-    """Return where the directory at `start` names the next one; None where the bytes end before."""
+    """Return the offset of the directory at `start`'s link to the next one; None if the data end before it."""
     if start < 8 or start + 2 > len(block):
         return None
     (count,) = struct.unpack_from(byte_order(block) + "H", block, start)
@@ -109,9 +110,9 @@ def link(block: bytes | bytearray, start: int) -> int | None:
 
 
 def with_tags(block: bytes | None, tags: Mapping[int, Tag], *, without: Collection[int] = ()) -> bytes:
-    """Return `block` with `tags` set, and those in `without` gone, in a first directory at its end.
+    """Return `block` with `tags` set and those in `without` removed, in a new first directory at its end.
 
-    All else stays where it was, so offsets remain right. The length of the result is even.
+    Everything else stays in place, so offsets remain valid. The length of the result is even.
     """
     out = bytearray(block or EMPTY)
     old = first(out)
@@ -126,7 +127,7 @@ def with_tags(block: bytes | None, tags: Mapping[int, Tag], *, without: Collecti
 
 
 def _append(block: bytearray, rows: dict[int, bytes], tags: Mapping[int, Tag], following: bytes = bytes(4)) -> int:
-    """Put a directory of finished `rows` and of `tags` at the end of `block`; return where it starts."""
+    """Append a directory of finished `rows` and of `tags` to `block`; return its offset."""
     order = byte_order(block)
     block += bytes(len(block) % 2)
     for tag, (kind, count, value) in tags.items():
@@ -141,9 +142,9 @@ def _append(block: bytearray, rows: dict[int, bytes], tags: Mapping[int, Tag], f
 
 
 def exif_of_tiff(data: bytes) -> bytes | None:
-    """Return an EXIF block with what the TIFF file `data` says about its photo, or None.
+    """Return an EXIF block with the photo metadata of the TIFF file `data`, or None.
 
-    Values are copied as bytes. A maker's note goes along, but what it points at outside of it does not.
+    Values are copied as bytes. A maker's note is copied, but not the data outside it that it points at.
     """
     if not is_tiff(data):
         return None
@@ -171,7 +172,7 @@ def _copied(data: bytes, block: bytearray, start: int, depth: int = 0) -> dict[i
 
 
 def iptc_of_tiff(stored: bytes) -> bytes | None:
-    """Return the IPTC record in the bytes of its tag, whichever way some programs swapped them."""
+    """Return the IPTC record in the bytes of its tag, whose order some programs swap."""
     if stored[:1] == b"\x1c":
         return stored
     whole = stored[: len(stored) // 4 * 4]

@@ -1,7 +1,7 @@
 """Depth and mattes that phones store inside photos: read, assigned to their roles, turned upright.
 
-A part that cannot be used never fails the photo: it is left out with a line in `Embedded.ignored`. What is there:
-docs/embedded.md.
+An unusable part never fails the photo: it is left out, with a line in `Embedded.ignored`. docs/embedded.md lists the
+parts.
 """
 
 import os
@@ -23,10 +23,10 @@ _SAMSUNG = b"DualShot_DepthMap"
 
 
 def read_embedded(path: str | os.PathLike[str]) -> Embedded:
-    """Return depth and mattes inside the photo at `path`; an empty `Embedded` for formats that hold none.
+    """Return depth and mattes inside the photo at `path`; an empty `Embedded` for formats without them.
 
-    The photo itself is not decoded. Raises InvalidInput when the file cannot be read; whatever else is wrong with it is
-    a line in `ignored`.
+    The photo itself is not decoded. Raises InvalidInput if the file cannot be read; any other problem is a line in
+    `ignored`.
     """
     return embedded_in(read_bytes(readable_path(path), expected="a photo"))
 
@@ -42,14 +42,14 @@ def embedded_in(data: bytes) -> Embedded:
             from wideopen.files.inside.apple import read_auxiliary
 
             size, found = read_auxiliary(data)
-            return _assembled(found, size, orientation=1)  # libheif has turned all of them
+            return _assembled(found, size, orientation=1)  # libheif has already rotated them
     except InvalidInput as error:
         return Embedded(ignored=(str(error),))
     return Embedded()
 
 
 def _in_jpeg(data: bytes, head: JpegHead) -> Findings:
-    """Apple's appended pictures, Dynamic Depth, GDepth."""
+    """Return Apple's appended pictures, Dynamic Depth and GDepth."""
     from wideopen.files.inside.apple import read_appended
     from wideopen.files.inside.google import read_dynamic_depth, read_gdepth
 
@@ -61,7 +61,7 @@ def _in_jpeg(data: bytes, head: JpegHead) -> Findings:
 
 
 def _properties(head: JpegHead) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The photo's XMP with its extension; what cannot be read of it, as lines."""
+    """Return the photo's XMP with its extension, and a line for every part that cannot be read."""
     xmp: dict[str, Any] = {}
     try:
         if head.xmp is not None:
@@ -74,7 +74,7 @@ def _properties(head: JpegHead) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def _assembled(found: Findings, size: tuple[int, int], orientation: int) -> Embedded:
-    """The first sound part of each role, upright; `size` (H, W) is the photo's as stored, before `orientation`."""
+    """Return the first valid part of each role, upright; `size` (H, W) is the photo's before `orientation`."""
     kept: dict[str, Part] = {}
     upright: dict[str, F32] = {}
     ignored, others = list(found.ignored), list(found.others)
@@ -91,7 +91,7 @@ def _assembled(found: Findings, size: tuple[int, int], orientation: int) -> Embe
     depth = None
     if "depth" in kept:
         part, values = kept["depth"], upright.pop("depth")
-        assert part.kind is not None  # readers of depth always say what they read
+        assert part.kind is not None  # readers of depth always set the kind
         depth = DepthMap(values=values, kind=part.kind, name=part.name, accuracy=part.accuracy)
     portrait = upright.pop("portrait", None)
     return Embedded(
@@ -100,7 +100,7 @@ def _assembled(found: Findings, size: tuple[int, int], orientation: int) -> Embe
 
 
 def _upright(part: Part, size: tuple[int, int], orientation: int) -> F32:
-    """Check a part against the photo and turn it as the photo is displayed."""
+    """Check a part against the photo and rotate it as the photo is displayed."""
     require_aspect(part.values.shape, size)
     values = np.ascontiguousarray(turn(part.values, orientation), np.float32)
     if part.role != "depth":

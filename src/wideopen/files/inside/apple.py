@@ -1,12 +1,11 @@
-"""Apple's auxiliary pictures in HEIC, and appended to JPEG: disparity, depth and mattes.
+"""Apple's auxiliary pictures in HEIC and appended to JPEG: disparity, depth and mattes.
 
-Their own XMP packets name and scale them. The properties are not published; what is here was checked against
-photos of iPhones (HEIC and JPEG). A code c means
-FloatMinValue + (FloatMaxValue - FloatMinValue) * (c - IntMinValue) / (IntMaxValue - IntMinValue); disparity is in
-1/metre, depth in metres (AVDepthData). A portrait matte in a JPEG calls itself AuxiliaryImageType "depth": only its
-AuxiliaryImageSubType says what it is. Reference: ISO/IEC 23008-12, 6.4.4 (auxiliary images), decoded by libheif; for
-depth without Apple's XMP ISO/IEC 23008-2, G.14.2.6 (depth representation information), of which only near and far are
-taken: its units are not metres.
+Their own XMP packets name and scale them. The properties are not published; this module was checked against HEIC and
+JPEG photos of iPhones. A code c means FloatMinValue + (FloatMaxValue - FloatMinValue) * (c - IntMinValue) /
+(IntMaxValue - IntMinValue); disparity is in 1/metre, depth in metres (AVDepthData). A portrait matte in a JPEG has the
+AuxiliaryImageType "depth"; only its AuxiliaryImageSubType identifies it. Reference: ISO/IEC 23008-12, 6.4.4 (auxiliary
+images), decoded by libheif; for depth without Apple's XMP ISO/IEC 23008-2, G.14.2.6 (depth representation information),
+of which only near and far are used: its units are not metres.
 """
 
 import re
@@ -47,12 +46,12 @@ _DEPTH_URNS = (
     "disparity",
 )
 _UNIFORM_Z = 2  # depth_representation_type
-_MOST_PICTURES = 32  # each costs a decoding; phones store up to 8
+_MOST_PICTURES = 32  # each must be decoded; phones store up to 8
 _GAIN_MAP = ("hdrgainmap", "http://ns.adobe.com/hdr-gain-map/1.0/")
 
 
 def read_appended(data: bytes, head: JpegHead) -> Findings:
-    """Return the pictures that the multi-picture directory of the JPEG `data` names."""
+    """Return the pictures in the multi-picture directory of the JPEG `data`."""
     pictures, complaints = appended_pictures(data, head)
     found = Findings(ignored=tuple(complaints))
     for number, picture in enumerate(pictures, start=2):
@@ -72,10 +71,7 @@ def read_appended(data: bytes, head: JpegHead) -> Findings:
 
 
 def read_auxiliary(data: bytes) -> tuple[tuple[int, int], Findings]:
-    """Return (the size (H, W) of the photo, its auxiliary pictures) of the HEIF file `data`; all are upright.
-
-    InvalidInput for an unsound file.
-    """
+    """Return (the size (H, W) of the photo, its auxiliary pictures), all upright; InvalidInput for a damaged HEIF."""
     with strict_pillow():
         file = guarded(lambda: _opened(data), "damaged or incomplete HEIC")
         width, height = file.size
@@ -110,21 +106,21 @@ def _read_item(file: Any, items: Items, item: int, urn: str) -> Findings:
         return Findings(others=(f"HEIC auxiliary picture: {other}",))
     require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
     only = _only_depth(file, items) if role == "depth" else None
-    if only is not None and not xmp:  # its codes may count distance: their direction is not known
+    if only is not None and not xmp:  # its codes may be distances: their direction is unknown
         kind = (only.info.get("metadata") or {}).get("representation_type")
         require(kind != _UNIFORM_Z, "expected disparity, found distances without a unit")
     return Findings(parts=(part_of(role, _codes(file, item, only), xmp, container="HEIC auxiliary"),))
 
 
 def _only_depth(file: Any, items: Items) -> Any:
-    """libheif's depth picture with its metadata, where it can be only one: of several it lists the last."""
+    """Return libheif's depth picture with its metadata, or None if there are several: libheif lists only the last."""
     listed = file.info.get("depth_images") or []
     depths = [urn for urn in items.auxiliary().values() if auxiliary_kind({}, urn) == "depth"]
     return listed[0] if len(listed) == len(depths) == 1 else None
 
 
 def _codes(file: Any, item: int, depth: Any) -> Codes:
-    """The picture (h, w); deeper ones than 8 bits, which libheif gives for depth only, come stretched to 16."""
+    """Return the codes (h, w); libheif stretches pictures deeper than 8 bits, which only depth can be, to 16."""
     picture = depth if depth is not None else guarded(lambda: file.get_aux_image(item), "cannot be opened")
     check_part_size(*picture.size)
     codes: Codes = guarded(lambda: np.array(picture), "damaged or incomplete")
@@ -133,7 +129,7 @@ def _codes(file: Any, item: int, depth: Any) -> Codes:
 
 
 def auxiliary_kind(xmp: Mapping[str, Any], urn: str | None = None) -> str | None:
-    """Return the role of an auxiliary picture: "depth", "portrait", a semantic name; None for what is neither.
+    """Return the role of an auxiliary picture: "depth", "portrait", a semantic name, or None.
 
     `urn` is the type of a HEIC item, `xmp` the picture's own properties.
     """
@@ -148,7 +144,7 @@ def auxiliary_kind(xmp: Mapping[str, Any], urn: str | None = None) -> str | None
 
 
 def part_of(role: str, codes: Codes, xmp: Mapping[str, Any], *, container: str) -> Part:
-    """Return the part that a picture of `codes` (h, w) is; InvalidInput for a range that cannot be one.
+    """Return the part for a picture of `codes` (h, w); InvalidInput for an impossible range.
 
     `container` begins its name: "HEIC auxiliary", "JPEG appended".
     """
@@ -157,7 +153,7 @@ def part_of(role: str, codes: Codes, xmp: Mapping[str, Any], *, container: str) 
     word = as_text(xmp.get(_APDI + "AuxiliaryImageType"))
     name = f"{container} {'depth' if word == 'depth' else 'disparity'}"
     low, high = (as_number(xmp.get(f"{_APDI}Float{end}Value")) for end in ("Min", "Max"))
-    if low is None or high is None:  # without its range disparity still orders near and far evenly, depth does not
+    if low is None or high is None:  # disparity without a range is still linear; depth is not
         require(word != "depth", "expected the range of its values, found none")
         return Part(role="depth", name=name, values=looked_up(codes, levels(codes)), kind="relative_disparity")
     require(
@@ -171,7 +167,7 @@ def part_of(role: str, codes: Codes, xmp: Mapping[str, Any], *, container: str) 
 
 
 def _share(codes: Codes, xmp: Mapping[str, Any]) -> NDArray[np.float64]:
-    """How far between the ends of its range every code lies, in [0, 1]."""
+    """Return the position of every code within its range, in [0, 1]."""
     top = int(np.iinfo(codes.dtype).max)
     first, last = (as_number(xmp.get(f"{_APDI}Int{end}Value")) for end in ("Min", "Max"))
     first, last = 0.0 if first is None else first, float(top) if last is None else last

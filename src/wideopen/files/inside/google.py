@@ -1,16 +1,16 @@
-"""Google's depth maps: GDepth in a photo's XMP, and Dynamic Depth behind the photo, listed in its XMP.
+"""Google's depth maps: GDepth in a photo's XMP, and Dynamic Depth after the photo, listed in its XMP.
 
 GDepth (Google Camera's Lens Blur and portraits, Project Tango) is base64 text; reference:
-developers.google.com/depthmap-metadata/reference and /encoding. Deviation: without Units the values are taken as
-relative, though the reference defaults to metres: the Lens Blur photos that leave it out have a scale of their own
-(flowers a few steps away begin at Near 19). Dynamic Depth (Android's DEPTH_JPEG); reference: Dynamic Depth 1.0
+developers.google.com/depthmap-metadata/reference and /encoding. Deviation: values without Units are taken as relative,
+though the reference defaults to metres, because the Lens Blur photos without Units have a scale of their own (flowers a
+few steps away begin at Near 19). Dynamic Depth (Android's DEPTH_JPEG); reference: Dynamic Depth 1.0
 (developer.android.com/training/camera2/Dynamic-depth-v1.0.pdf), "Concatenated File Container", "Container Element",
-"Depth Map": items follow the photo's end in the order of the directory, whose first is the photo; its padding lies
+"Depth Map": items follow the photo's end in the order of the directory. Its first item is the photo, whose padding lies
 before the second.
 
-Both write depth as grey levels. With n the level in [0, 1], 0 at `near` and 1 at `far`: RangeLinear
-d = near + n (far - near), RangeInverse d = far near / (far - n (far - near)). The second is even in 1/d,
-1/d = 1/near + n (1/far - 1/near), and is returned as disparity.
+Both store depth as grey levels. With n the level in [0, 1], 0 at `near` and 1 at `far`: RangeLinear d = near + n (far -
+near), RangeInverse d = far near / (far - n (far - near)). The second is linear in 1/d, 1/d = 1/near + n (1/far -
+1/near), and is returned as disparity.
 """
 
 import binascii
@@ -33,13 +33,13 @@ _DD = "{http://ns.google.com/photos/dd/1.0/"
 _DEVICE, _CONTAINER, _ITEM = (f"{_DD}{name}/}}" for name in ("device", "container", "item"))
 _CAMERA, _DEPTH = (f"{_DD}{name}/}}" for name in ("camera", "depthmap"))
 _MOST_ITEMS = 64
-_MOST_MAPS = 8  # each costs a decoding, and all of them may name one picture
+_MOST_MAPS = 8  # each must be decoded, and all may refer to one picture
 _METRES = {"m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0, "cm": 0.01, "mm": 0.001}
 _DIOPTERS = ("diopter", "diopters", "dioptres")
 
 
 def read_gdepth(xmp: Mapping[str, Any]) -> Findings:
-    """Return the depth map in the properties `xmp`, if there is one."""
+    """Return the depth map in the properties `xmp`, if any."""
     found = Findings()
     if as_text(xmp.get(_GIMAGE + "Data")):
         found += Findings(others=("GImage: the photo before the phone's own blur; the picture itself is used",))
@@ -77,7 +77,7 @@ def _read_map(
     confidence: str,
     picture: Callable[[Any], Codes],
 ) -> Findings:
-    """The map whose `picture` is at `source`, without what the one at the field `confidence` says is nothing."""
+    """Return the map whose `picture` is at `source`, NaN where the picture at `confidence` is 0."""
     near, far = (as_number(fields.get(space + end)) for end in ("Near", "Far"))
     style, units = (as_text(fields.get(space + word)) for word in ("Format", "Units"))
     try:
@@ -95,7 +95,7 @@ def _read_map(
 
 
 def _without_confidence(values: F32, confidence: Codes) -> F32:
-    """`values` (h, w), NaN where the codes `confidence` (h, w) are 0; InvalidInput for another size."""
+    """Return `values` (h, w), NaN where the codes `confidence` (h, w) are 0; InvalidInput if the sizes differ."""
     require(
         confidence.shape == values.shape,
         f"expected the size of the depth, {values.shape[::-1]}, found {confidence.shape[::-1]}",
@@ -106,7 +106,7 @@ def _without_confidence(values: F32, confidence: Codes) -> F32:
 
 
 def _bytes(text: str) -> bytes:
-    """Base64 to bytes; some writers break lines, and some leave out the padding."""
+    """Decode base64; some writers insert line breaks, and some leave out the padding."""
     bare = "".join(text.split()).rstrip("=")
     try:
         return binascii.a2b_base64(bare + "=" * (-len(bare) % 4))
@@ -115,7 +115,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _depth_maps(xmp: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The depth map of every camera; files nest the lists with and without an element for each."""
+    """Yield the depth map of every camera; some files nest the lists in an extra element."""
     for camera in as_list(xmp.get(_DEVICE + "Cameras")):
         fields = as_dict(camera)
         depth = as_dict(fields.get(_DEVICE + "Camera", fields)).get(_CAMERA + "DepthMap")
@@ -124,7 +124,7 @@ def _depth_maps(xmp: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _places(data: bytes, xmp: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Where each named item lies: (first byte, one behind the last)."""
+    """Return the position of each named item: (first byte, one past the last)."""
     container = as_dict(xmp.get(_DEVICE + "Container"))
     listed = as_list(container.get(_CONTAINER + "Directory", xmp.get(_CONTAINER + "Directory")))
     items = [as_dict(as_dict(item).get(_CONTAINER + "Item", item)) for item in listed]
@@ -156,10 +156,10 @@ def _item(data: bytes, places: Mapping[str, tuple[int, int]], uri: str | None) -
 def _depth_values(
     codes: Codes, *, style: str | None, near: float | None, far: float | None, units: str | None
 ) -> tuple[F32, Kind]:
-    """(values (h, w), their kind) of a grey picture's `codes` (h, w).
+    """Return (values (h, w), their kind) of a grey picture's `codes` (h, w).
 
-    Without units the numbers have a scale of their own, and a relative disparity is returned. Raises InvalidInput for
-    an unknown style or unit, and for a range that cannot be one.
+    Without units the scale is unknown, and the result is a relative disparity. Raises InvalidInput for an unknown style
+    or unit, and for an impossible range.
     """
     word = (style or "RangeInverse").lower()  # the default of the specification
     require(word in ("rangeinverse", "rangelinear"), f"expected RangeInverse or RangeLinear, found {style!r}")

@@ -1,4 +1,4 @@
-"""What phones store inside photos besides the picture, as arrays; and a part's own picture as codes and values."""
+"""Depth maps and mattes stored inside photos, as arrays; and their pictures as codes and values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ _GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DepthMap:
-    """How far everything is, as a photo's file says."""
+    """A depth map stored in a photo file."""
 
-    values: F32  # (h, w), upright, of the photo's aspect but not its size; NaN where the file knows nothing
+    values: F32  # (h, w), upright, of the photo's aspect, not its size; NaN where unknown
     kind: Kind  # disparity: 1 / metre, 0 = infinitely far; depth_m: metres; relative_disparity: largest = nearest
     name: str  # how it was stored: "HEIC auxiliary disparity", "JPEG appended depth", "GDepth", ...
-    accuracy: str | None = None  # Apple's word: "absolute", or "relative" when the metres are only roughly so
+    accuracy: str | None = None  # Apple's term: "absolute", or "relative" if the metres are approximate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,13 +37,13 @@ class Embedded:
     depth: DepthMap | None = None
     portrait_matte: F32 | None = None  # 1 = the people
     semantic: Mapping[str, F32] = field(default_factory=dict)  # "hair", "skin", "teeth", "glasses", "sky"
-    ignored: tuple[str, ...] = ()  # depth and mattes that are there and cannot be used, with the reason, a line each
-    others: tuple[str, ...] = ()  # what else is there: a gain map, a preview, a second depth map, ...
+    ignored: tuple[str, ...] = ()  # unusable depth and mattes, one line each with the reason
+    others: tuple[str, ...] = ()  # other parts: a gain map, a preview, a second depth map, ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
-    """One part as decoded, still as the file has it: not turned, not compared with the photo."""
+    """One decoded part, not yet rotated or compared with the photo."""
 
     role: str  # "depth", "portrait", or a key of `Embedded.semantic`
     name: str
@@ -54,21 +54,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Findings:
-    """What one reader found; two of them add up, the preferred one first."""
+    """The result of one reader; results can be added, the preferred one first."""
 
     parts: tuple[Part, ...] = ()
     ignored: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
     def __add__(self, more: "Findings") -> "Findings":
-        """Both, these first."""
+        """Return both, with these first."""
         return Findings(
             parts=self.parts + more.parts, ignored=self.ignored + more.ignored, others=self.others + more.others
         )
 
 
 def check_part_size(width: int, height: int) -> None:
-    """Refuse what is too large to be a part, before it is decoded."""
+    """Refuse a part that is too large, before it is decoded."""
     require(
         0 < width * height <= MOST_MEGAPIXELS * 1e6,
         f"expected at most {MOST_MEGAPIXELS:g} megapixels, found {width} x {height} pixels",
@@ -78,7 +78,7 @@ def check_part_size(width: int, height: int) -> None:
 def grey_picture(data: bytes) -> Codes:
     """Return the codes (h, w), uint8 or uint16, of a grey JPEG or PNG.
 
-    Raises InvalidInput for another format, colours, too many pixels, and whatever is damaged or cut short.
+    Raises InvalidInput for another format, colours, too many pixels, and damaged or truncated data.
     """
     name = sniff(data[:64])
     if name not in ("JPEG", "PNG"):
@@ -113,7 +113,7 @@ def _grey(codes: Codes) -> Codes:
 
 
 def levels(codes: Codes) -> NDArray[np.float64]:
-    """Return what every code of the type of `codes` means: 0 for the first, 1 for the last."""
+    """Return the value of every code of the type of `codes`: 0 for the first, 1 for the last."""
     top = int(np.iinfo(codes.dtype).max)
     return np.arange(top + 1, dtype=np.float64) / top
 

@@ -1,6 +1,6 @@
 """EXIF as bytes: read the orientation, set it to 1, drop the old thumbnail, name the software.
 
-EXIF is patched in place (`containers/tiff.py` says why). Reference: CIPA DC-008-2023 (Exif 3.0), 4.5 and 4.6.
+EXIF is patched in place; `containers/tiff.py` gives the reason. Reference: CIPA DC-008-2023 (Exif 3.0), 4.5 and 4.6.
 """
 
 import struct
@@ -17,7 +17,7 @@ _SHORT, _LONG = 3, 4
 
 
 def strip_prefix(exif: bytes | None) -> bytes | None:
-    """Return EXIF from its TIFF header on, or None when there is none to be found."""
+    """Return EXIF from its TIFF header on, or None if there is none."""
     body = (exif or b"").removeprefix(b"Exif\0\0")
     return body if tiff.is_tiff(body) else None
 
@@ -31,18 +31,18 @@ def _exif_ifd(exif: bytes | bytearray) -> dict[int, tiff.Entry]:
 
 
 def orientation(exif: bytes) -> int | None:
-    """Return the number in the orientation tag (1 to 8 when valid), None without one."""
+    """Return the number in the orientation tag (1 to 8 if valid), or None."""
     return tiff.number(exif, _main(exif), ORIENTATION)
 
 
 def taken_in_portrait_mode(exif: bytes | None) -> bool:
-    """Whether CustomRendered is the number that iPhones give to portraits; their background may be blurred."""
+    """Whether CustomRendered has the value of iPhone portraits, whose background may already be blurred."""
     body = strip_prefix(exif)
     return body is not None and tiff.number(body, _exif_ifd(body), _CUSTOM_RENDERED) == _APPLE_PORTRAIT
 
 
 def adobe_rgb_hint(exif: bytes) -> bool:
-    """Whether a camera says Adobe RGB without a profile: uncalibrated and "R03" (DCF 2.0)."""
+    """Whether a camera indicates Adobe RGB without a profile: uncalibrated and "R03" (DCF 2.0)."""
     sub = _exif_ifd(exif)
     index = tiff.directory(exif, tiff.number(exif, sub, _INTEROP_IFD)).get(_INTEROP_INDEX)
     uncalibrated = tiff.number(exif, sub, _COLOR_SPACE) == 0xFFFF
@@ -50,13 +50,13 @@ def adobe_rgb_hint(exif: bytes) -> bool:
 
 
 def is_damaged(exif: bytes) -> bool:
-    """Whether the first, EXIF or GPS directory, or a value in one, lies outside of the block."""
+    """Whether the first, EXIF or GPS directory, or a value in one, lies outside the block."""
     starts = [tiff.first(exif), *(tiff.number(exif, _main(exif), tag) for tag in tiff.POINTERS[:2])]
     return any(_is_broken(exif, start) for start in starts if start is not None)
 
 
 def _is_broken(exif: bytes, start: int) -> bool:
-    # Some writers leave out the link behind the directory.
+    # Some writers omit the link after the directory.
     if tiff.link(exif + bytes(4), start) is None:
         return True
     return any(tiff.value_of(exif, entry) is None for entry in tiff.entries(exif, start))
@@ -65,7 +65,7 @@ def _is_broken(exif: bytes, start: int) -> bool:
 def upright(exif: bytes, size: tuple[int, int]) -> bytes:
     """Return `exif` for a photo turned upright: orientation 1, `size` (H, W), no thumbnail.
 
-    The thumbnail would show the photo as it was; its bytes are zeroed, or cut off at the end.
+    The thumbnail would show the old photo; its bytes are set to zero, or cut off at the end.
     """
     out = bytearray(exif)
     tiff.set_number(out, _main(out), ORIENTATION, 1)
@@ -94,7 +94,7 @@ def _drop_thumbnail(exif: bytearray) -> None:
 
 
 def signed(exif: bytes | None, software: str) -> bytes:
-    """Return `exif`, or a block of its own, whose Software tag says `software` (ASCII)."""
+    """Return `exif`, or a new block, whose Software tag is `software` (ASCII)."""
     text = software.encode("ascii") + b"\0"
     block = exif or tiff.EMPTY
     entry = _main(block).get(_SOFTWARE)

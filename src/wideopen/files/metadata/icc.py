@@ -1,9 +1,8 @@
 """ICC profiles: read those made of a matrix and three curves, and write such a profile.
 
-Reference: ICC.1:2022 (profile version 4.4), clauses 7 (layout), 9.2 (tags), 10 (tag types).
-Only what photos carry is read: RGB profiles by colorants and curves, grey ones by their curve.
-Profiles made of lookup tables only are left to a colour management system (`color_managed.py`).
-A profile is untrusted: every offset is checked, and what does not hold raises `BadProfileError`.
+Reference: ICC.1:2022 (profile version 4.4), clauses 7 (layout), 9.2 (tags), 10 (tag types). Only profiles common in
+photos are read: RGB with colorants and curves, grey with a curve. `color_managed.py` handles profiles that have only
+lookup tables. Profiles are untrusted: every offset is checked, and invalid data raise `BadProfileError`.
 """
 
 import struct
@@ -28,25 +27,25 @@ from wideopen.color import (
 _HEADER = 128
 _MAX_TAGS = 200
 _MAX_SAMPLES = 65536
-# Parameters of curve types 0 to 4 in the order of the file (ICC.1:2022, Table 68).
+# Parameters of curve types 0 to 4 in file order (ICC.1:2022, Table 68).
 _PARAMETRIC = ("g", "gab", "gabc", "gabcd", "gabcdef")
 
 
 class BadProfileError(ValueError):
-    """Not a profile, or one whose data contradict themselves."""
+    """The data are not a profile, or contradict themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a profile says."""
+    """The properties of a profile."""
 
     space: str  # colour space of the picture: "RGB", "GRAY", "CMYK", "Lab"
-    name: str  # its description, printable; "unnamed profile" without one
-    encoding: Encoding | None  # None: no matrix and curves that we could undo
+    name: str  # its printable description, or "unnamed profile"
+    encoding: Encoding | None  # None without an invertible matrix and curves
 
 
 def parse_profile(data: bytes) -> Profile:
-    """Return what the profile in `data` says. Raises BadProfileError for damaged data."""
+    """Return the profile in `data`. Raises BadProfileError for damaged data."""
     if len(data) < _HEADER + 4 or data[36:40] != b"acsp":
         raise BadProfileError("no ICC profile")
     try:
@@ -145,7 +144,7 @@ def _sampled(tag: bytes) -> Curve:
 
 
 def build_profile(encoding: Encoding) -> bytes:
-    """Return a version 4 display profile for `encoding`, for files that had only a hint of it."""
+    """Return a version 4 display profile for `encoding`, for files that only hinted at it."""
     xyz: F64 = SRGB_XYZ_D50 @ np.array(encoding.to_srgb)
     tags = {
         b"desc": _text(encoding.name),

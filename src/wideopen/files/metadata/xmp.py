@@ -1,8 +1,8 @@
-"""XMP packets: read as plain values, written, brought up to date, and cleaned of what a result lacks.
+"""XMP packets: read as plain values, written, updated, and stripped of data that the result lacks.
 
-A packet with nothing stale keeps its bytes but for the size and the turn that it names. A packet is data from a
-stranger: document types, and with them every entity ("bombs"), are refused, and depth and number of its elements are
-bounded. Reference: ISO 16684-1:2019 (XMP part 1), 7; Adobe, XMP part 3, 1.1.3.1 (extended XMP: `containers/jpeg.py`).
+A packet without stale data keeps its bytes, except its size and orientation. Packets are untrusted: document types, and
+with them all entities ("bombs"), are refused, and the depth and number of elements are limited. Reference: ISO
+16684-1:2019 (XMP part 1), 7; Adobe, XMP part 3, 1.1.3.1 (extended XMP: `containers/jpeg.py`).
 """
 
 import re
@@ -24,7 +24,7 @@ NOTE = "http://ns.adobe.com/xmp/note/"
 EXTENDED_XMP = "{" + NOTE + "}HasExtendedXMP"
 _CAMERA = "http://ns.google.com/photos/1.0/camera/"
 _APPLE = ("http://ns.apple.com/depthData/", "http://ns.apple.com/pixeldatainfo/", "http://ns.apple.com/HDRGainMap/")
-# What describes data after, beside or behind the picture, or a blur that is not this result's.
+# Properties of data outside the picture, or of a blur that this result does not have.
 _STALE = (
     "http://ns.adobe.com/hdr-gain-map/",
     "http://ns.google.com/photos/1.0/depthmap/",
@@ -47,7 +47,7 @@ _REMOVED = "XMP about a gain map, depth or video removed: the result has none"
 
 
 def resized(xmp: bytes, size: tuple[int, int]) -> bytes:
-    """Return `xmp` with orientation 1 and `size` (H, W) wherever it names orientation and size."""
+    """Return `xmp` with orientation 1 and `size` (H, W) wherever it has an orientation or size."""
     for name, value in (
         (b"tiff:Orientation", 1),
         (b"tiff:ImageWidth", size[1]),
@@ -62,7 +62,7 @@ def resized(xmp: bytes, size: tuple[int, int]) -> bytes:
 
 
 def cleaned(xmp: bytes) -> tuple[bytes | None, str | None]:
-    """Return (`xmp` without what the result lacks, None or a note about it); no XMP when it does not parse."""
+    """Return (`xmp` without data that the result lacks, None or a note); (None, note) if it does not parse."""
     if not any(mark in xmp for mark in _MARKS):
         return xmp, None
     try:
@@ -80,7 +80,7 @@ def cleaned(xmp: bytes) -> tuple[bytes | None, str | None]:
 
 
 def parse_xmp(packet: bytes) -> dict[str, Any]:
-    """Return the properties of an XMP packet by `{namespace}name`; InvalidInput for an unsound packet.
+    """Return the properties of an XMP packet by `{namespace}name`; InvalidInput for an invalid packet.
 
     A value is a text, a structure (a dict) or an array (a list).
     """
@@ -113,34 +113,34 @@ def as_number(value: Any) -> float | None:
 
 
 def as_dict(value: Any) -> dict[str, Any]:
-    """Return a structure; an empty one for anything else."""
+    """Return a structure; an empty one for other values."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return an array; a single value is an array of one, nothing an empty one."""
+    """Return an array; a single value becomes an array of one, None an empty one."""
     if isinstance(value, list):
         return value
     return [] if value is None or value == "" else [value]
 
 
 def with_description(xmp: bytes | None, namespaces: dict[str, str], values: dict[str, str]) -> bytes:
-    """Return `xmp`, or a packet of its own, with one more description.
+    """Return `xmp`, or a new packet, with one more description.
 
-    `namespaces` maps prefixes to their names, `values` prefixed names to plain ASCII without quotes.
+    `namespaces` maps prefixes to namespace names, `values` prefixed names to plain ASCII without quotes.
     """
     declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
     written = "".join(f' {name}="{value}"' for name, value in values.items())
     description = f'<rdf:Description xmlns:rdf="{_RDF_URI}" rdf:about=""{declared}{written}/>'.encode()
     packet = xmp or _EMPTY
     end = packet.rfind(b"</rdf:RDF>")
-    if end < 0:  # another prefix, or no RDF at all: the descriptions cannot be joined
+    if end < 0:  # another prefix or no RDF: the description cannot be added
         packet, end = _EMPTY, _EMPTY.rfind(b"</rdf:RDF>")
     return packet[:end] + description + packet[end:]
 
 
 class _Builder(ExpatBuilderNS):
-    """minidom's builder, with bounds and without document types."""
+    """minidom's builder with limits and without document types."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class _Builder(ExpatBuilderNS):
         raise InvalidInput("XMP: expected no document type, found one (it could hold an entity bomb)")
 
     def start_element_handler(self, name: str, attributes: list[str]) -> None:
-        """Count, and refuse too many."""
+        """Count the element; refuse too many."""
         self._depth += 1
         self._count += 1
         self._attributes += len(attributes) // 2
@@ -163,13 +163,13 @@ class _Builder(ExpatBuilderNS):
         super().start_element_handler(name, attributes)
 
     def end_element_handler(self, name: str) -> None:
-        """Count back."""
+        """Reduce the depth."""
         self._depth -= 1
         super().end_element_handler(name)
 
 
 def _parse(packet: bytes) -> Element:
-    """The document (of minidom) in `packet`; InvalidInput for what is not safe to parse or cannot be parsed."""
+    """Return the document (of minidom) in `packet`; InvalidInput if it is unsafe or cannot be parsed."""
     try:
         return _Builder().parseString(packet.strip(b"\0 \r\n\t"))
     except InvalidInput:
@@ -183,14 +183,14 @@ def _name(node: Element) -> str:
 
 
 def _children(element: Element, name: str | None = None) -> Iterator[Element]:
-    """Yield the elements in `element`; only those that RDF calls `name`, if given."""
+    """Yield the child elements of `element`; if given, only those that RDF calls `name`."""
     for node in element.childNodes:
         if node.nodeType == node.ELEMENT_NODE and (name is None or _name(node) == _RDF + name):
             yield node
 
 
 def _structure(element: Element) -> dict[str, Any]:
-    """The fields that an element's attributes and children make, without RDF's own attributes."""
+    """Return the fields in an element's attributes and children, without RDF's own attributes."""
     fields: dict[str, Any] = {
         _name(attribute): attribute.value
         for attribute in element.attributes.values()
@@ -202,7 +202,7 @@ def _structure(element: Element) -> dict[str, Any]:
 
 
 def _value(element: Element) -> Any:
-    """The value of a property element: text, structure or array."""
+    """Return the value of a property element: text, structure or array."""
     first = next(_children(element), None)
     if first is None or element.getAttributeNS(_RDF_URI, "parseType") == "Resource":
         text = "".join(node.data for node in element.childNodes if node.nodeType in _TEXT)
