@@ -123,6 +123,64 @@ def matting(
 
 
 @app.command()
+def pack(
+    folders: Annotated[list[Path], typer.Argument(help="Folders with photos and mattes, as for `train matting`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Pack to write: a .zip file.")],
+    size: Annotated[int, typer.Option(help="Long side of the photos, in pixels.")] = 576,
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Set whose mattes another network made; training learns no hair from them.")
+    ] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="Photos without people, to put subjects on.")] = None,
+) -> None:
+    """Pack photos and mattes into one file, for `train resident`."""
+    from wideopen.train.pack import pack as write_pack
+
+    rows, skipped = write_pack(folders, out, size=size, teachers=teacher or [], backgrounds=backgrounds)
+    for reason in skipped:
+        typer.echo(f"skipped {reason}")
+    typer.echo(f"{len(rows)} photos, {out.stat().st_size / 1e6:.1f} MB  {out}")
+
+
+@app.command()
+def resident(
+    packs: Annotated[list[Path], typer.Argument(help="Packs made by `train pack`.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Weights to write: a .safetensors file; the curve is written beside it.")
+    ],
+    minutes: Annotated[float, typer.Option(help="Training time, in minutes.")],
+    preset: Annotated[str, typer.Option(help="Network: paper or mobile.")] = "mobile",
+    init: Annotated[
+        str | None, typer.Option(help="Trained weights to start from: a shipped name or a .safetensors file.")
+    ] = None,
+    frozen_norms: Annotated[
+        bool, typer.Option(help="Keep the encoder's batch-norm statistics; not for a hardly trained one.")
+    ] = True,
+    weight: Annotated[
+        list[str] | None, typer.Option(help="Relative frequency of a set, SET=NUMBER. Default: 1.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Batch size, in square photos of 512 pixels.")] = 48,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of the new layers.")] = 1e-3,
+    encoder_lr: Annotated[float, typer.Option(help="Peak learning rate of the encoder.")] = 3e-4,
+    seed: Annotated[int, typer.Option(help="Random seed of the samples.")] = 0,
+) -> None:
+    """Train with all photos in the memory of a GPU, where samples are made too: minutes, not hours."""
+    from wideopen.train.resident import parse_weights, train_resident
+    from wideopen.train.run import Resident
+
+    run = Resident(
+        minutes=minutes,
+        preset=preset,
+        init=init,
+        frozen_norms=frozen_norms,
+        batch=batch,
+        lr=lr,
+        encoder_lr=encoder_lr,
+        seed=seed,
+    )
+    typer.echo(train_resident(run, packs, out, parse_weights(weight or [])))
+
+
+@app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a run: best.pt or last.pt.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],

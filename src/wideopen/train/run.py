@@ -10,6 +10,7 @@ from wideopen.checks import require
 from wideopen.matting.net.variants import PRESETS
 from wideopen.train.augment import Chances
 
+SIDE = 512  # long side of whole photos in resident training, in pixels
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
@@ -118,6 +119,26 @@ class TrainRun:
         )
         require(self.batch >= 1, f"batch: expected at least 1, found {self.batch}")
         require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """What is trained, for how long, and how often each kind of sample is shown."""
+
+    minutes: float
+    preset: str = "mobile"
+    init: str | None = None  # weights to start from
+    frozen_norms: bool = True  # the encoder keeps its batch-norm statistics
+    batch: int = 48  # whole square photos; other shapes get as many as have the same pixels
+    lr: float = 1e-3
+    encoder_lr: float = 3e-4
+    stages: int = 2
+    near: float = 0.35  # share of batches that are windows
+    hints: float = 0.4
+    composites: float = 0.4
+    seed: int = 0
+    report_s: float = 60.0  # between checkpoints
+    max_px: int = SIDE  # smaller for tests
 
 
 def keep_large_allocations() -> None:

@@ -65,7 +65,7 @@ class Trainer:
         if not run.resume:
             start_from(self.net, run)
         # `model` and `optimizer` are Fabric's wrappers; `net` holds the same parameters under their own names
-        self.model, self.optimizer = self.fabric.setup(self.net, build_optimizer(self.net, run))
+        self.model, self.optimizer = self.fabric.setup(self.net, build_optimizer(self.net, run.schedule))
         self.average = Average(self.net)
         self.step = 0
         self.elapsed_s = 0.0
@@ -194,14 +194,14 @@ def resized(x: Tensor, size: int | None) -> Tensor:
     return functional.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def build_optimizer(net: MattingNet, run: TrainRun) -> torch.optim.Optimizer:
+def build_optimizer(net: MattingNet, schedule: Schedule, *, fused: bool = False) -> torch.optim.Optimizer:
     """AdamW with a lower rate for the encoder; `peak` is what the schedule scales."""
     encoder = list(net.encoder.parameters())
     known = {id(p) for p in encoder}
     new = [p for p in net.parameters() if id(p) not in known]
-    parts = zip((new, encoder), peaks(run.schedule), strict=True)
+    parts = zip((new, encoder), peaks(schedule), strict=True)
     groups = [{"params": params, "lr": peak, "peak": peak} for params, peak in parts]
-    return torch.optim.AdamW(groups, weight_decay=1e-4)
+    return torch.optim.AdamW(groups, weight_decay=1e-4, fused=fused)
 
 
 def peaks(schedule: Schedule) -> tuple[float, float]:

@@ -68,14 +68,23 @@ def laplacian_loss(difference: Tensor, levels: int = LEVELS) -> Tensor:
     return total + current.abs().mean()
 
 
-def stage_loss(out: StageOutput, alpha: Tensor, labels: Tensor) -> MattingLoss:
-    """Eq. (2) of one stage; `labels` is `trimap(alpha)`."""
-    semantic = functional.cross_entropy(out.semantic, labels)
+def stage_loss(
+    out: StageOutput, alpha: Tensor, labels: Tensor, weights: tuple[Tensor, Tensor] | None = None
+) -> MattingLoss:
+    """Eq. (2) of one stage; `labels` is `trimap(alpha)`.
+
+    `weights` (B, 1, H, W), in [0, 1], say how far each pixel counts: for m_s, and for m_d and alpha.
+    """
+    if weights is None:
+        semantic = functional.cross_entropy(out.semantic, labels)
+    else:
+        semantic = (functional.cross_entropy(out.semantic, labels, reduction="none") * weights[0][:, 0]).mean()
+    known = 1 if weights is None else weights[1]
     transition = (labels == TRANSITION)[:, None]  # (B, 1, H, W)
-    inside = (out.detail - alpha) * transition
+    inside = (out.detail - alpha) * transition * known
     share = transition.float().mean().clamp_min(1e-3)  # a mean over the transition, not the photo
     detail = (inside.abs().mean() + laplacian_loss(inside)) / share
-    wrong = out.alpha - alpha
+    wrong = (out.alpha - alpha) * known
     fusion = wrong.abs().mean() + laplacian_loss(wrong)
     total = W_SEMANTIC * semantic + W_DETAIL * detail + W_FUSION * fusion
     return MattingLoss(total, semantic, detail, fusion)

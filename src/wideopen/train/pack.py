@@ -1,0 +1,135 @@
+"""Photos and mattes of several folders at one size in one file, to be trained on by `resident.py`.
+
+A pack is an uncompressed zip: `index.json`, rows as `Row`, and N.rgb.webp, N.matte.webp for row N. Mattes that
+another network made, a teacher's, are marked: right about what the subject is, soft where hair is. WebP costs
+a matte up to 3 codes; near 0 and 255 it is snapped back.
+"""
+
+import json
+import zipfile
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from wideopen.checks import U8, require
+from wideopen.errors import InvalidInput
+from wideopen.evals.matte_pairs import UnreadableImage, find_pairs, images_in, read_alpha, read_rgb
+from wideopen.train.photos import shrink_to
+
+QUALITY, MATTE_QUALITY = 80, 90  # of WebP
+SNAP = 4  # codes from 0 and 255 that count as such
+UNDECIDED = (25, 230)  # codes of a matte in between
+BROAD = 0.02  # half the width of an area, as a fraction of the long side
+SCENES = "scenes"  # group of photos without a subject
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One packed photo."""
+
+    group: str
+    name: str
+    part: str  # "train" or "val"
+    teacher: bool  # its matte is another network's
+    confidence: float  # in [0, 1]
+
+
+def confidence(matte: U8) -> float:
+    """1 less the undecided share of a matte (H, W): areas, and what lies inside its outline, but not hair."""
+    grey = ((matte > UNDECIDED[0]) & (matte < UNDECIDED[1])).astype(np.uint8)
+    side = 2 * max(1, round(BROAD * max(matte.shape))) + 1
+    window, padded = np.ones((side, side), np.uint8), np.pad(matte, side)
+    broad = cv2.morphologyEx(grey, cv2.MORPH_OPEN, window, borderType=cv2.BORDER_REFLECT)
+    closed = cv2.morphologyEx((padded > 127).astype(np.uint8), cv2.MORPH_CLOSE, window)[side:-side, side:-side]
+    inside = cv2.erode(closed, window)  # of a subject that the photo cuts, up to the border
+    covered = max(float(matte.sum()) / 255, 0.01 * matte.size)
+    return float(np.clip(1 - 2 * np.maximum(broad, grey * inside).sum() / covered, 0, 1))
+
+
+def _webp(image: U8, quality: int) -> bytes:
+    return bytes(
+        cv2.imencode(".webp", image[..., ::-1] if image.ndim == 3 else image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
+    )
+
+
+def pack(
+    folders: Iterable[Path],
+    out: Path,
+    *,
+    size: int = 576,
+    teachers: Collection[str] = (),
+    backgrounds: Path | None = None,
+) -> tuple[list[Row], list[str]]:
+    """Write OUT from folders as `find_pairs` reads them; returns the rows, and what was skipped and why.
+
+    Long sides are at most `size` pixels; `teachers` names the groups whose mattes are a network's.
+    """
+    jobs: list[tuple[Row, Path, Path | None]] = [
+        (Row(p.group, p.name, p.part, p.group in teachers, 1.0), p.rgb, p.alpha) for f in folders for p in find_pairs(f)
+    ]
+    unknown = set(teachers) - {row.group for row, *_ in jobs}
+    require(not unknown, f"teacher: expected names of sets, found no set {', '.join(sorted(unknown))}")
+    scenes = images_in(backgrounds) if backgrounds else []
+    jobs += [(Row(SCENES, path.stem, "train", False, 1.0), path, None) for path in scenes]
+    require(len(jobs) > 0, "data: expected at least one photo with a matte, found none")
+
+    def read(job: tuple[Row, Path, Path | None]) -> tuple[Row, bytes, bytes] | str:
+        row, rgb_file, matte_file = job
+        try:
+            rgb = read_rgb(rgb_file)
+            matte = read_alpha(matte_file) if matte_file else np.zeros(rgb.shape[:2], np.uint8)
+            require(
+                rgb.shape[:2] == matte.shape, f"{row.name}: expected a matte of {rgb.shape[:2]}, found {matte.shape}"
+            )
+        except (UnreadableImage, InvalidInput) as error:
+            return f"{row.group}/{row.name}: {error}"
+        rgb, matte = shrink_to(rgb, size), shrink_to(matte, size)
+        sure = confidence(matte) if row.teacher else 1.0
+        return (
+            Row(row.group, row.name, row.part, row.teacher, round(sure, 3)),
+            _webp(rgb, QUALITY),
+            _webp(matte, MATTE_QUALITY),
+        )
+
+    rows: list[Row] = []
+    skipped: list[str] = []
+    with zipfile.ZipFile(out, "w") as file, ThreadPoolExecutor() as pool:
+        for done in pool.map(read, jobs):
+            if isinstance(done, str):
+                skipped.append(done)
+                continue
+            file.writestr(f"{len(rows)}.rgb.webp", done[1])
+            file.writestr(f"{len(rows)}.matte.webp", done[2])
+            rows.append(done[0])
+        file.writestr("index.json", json.dumps([asdict(row) for row in rows]))
+    return rows, skipped
+
+
+def _decoded(files: tuple[U8, ...]) -> tuple[U8, U8]:
+    rgb, matte = files
+    return (
+        np.asarray(cv2.imdecode(rgb, cv2.IMREAD_COLOR), np.uint8),
+        np.asarray(cv2.imdecode(matte, cv2.IMREAD_GRAYSCALE), np.uint8),
+    )
+
+
+def read_pack(path: Path) -> Iterator[tuple[Row, U8, U8]]:
+    """(row, rgb (H, W, 3), matte (H, W)) of each photo of a pack, in order."""
+    require(
+        path.is_file() and zipfile.is_zipfile(path),
+        f"pack {path}: expected a file of `wideopen train pack`, found none",
+    )
+    with zipfile.ZipFile(path) as file, ThreadPoolExecutor() as pool:
+        require("index.json" in file.namelist(), f"pack {path}: expected index.json in it, found none")
+        rows = [Row(**row) for row in json.loads(file.read("index.json"))]
+        data = [
+            tuple(np.frombuffer(file.read(f"{n}.{kind}.webp"), np.uint8) for kind in ("rgb", "matte"))
+            for n in range(len(rows))
+        ]
+        for row, (rgb, matte) in zip(rows, pool.map(_decoded, data), strict=True):
+            snapped = np.where(matte < SNAP, 0, np.where(matte > 255 - SNAP, 255, matte))
+            yield row, np.ascontiguousarray(rgb[..., ::-1]), snapped.astype(np.uint8)

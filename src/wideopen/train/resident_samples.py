@@ -1,0 +1,299 @@
+"""Samples made on the GPU that holds all photos: the steps of `augment.py` as tensor operations on a batch. Ours:
+
+- Where a teacher's matte stands on the photo's own background, the transition hardly counts and undecided areas do not
+  count; a subject put on another scene has exactly the matte that it was put there with, whoever made that.
+- Hints (method.md 7): stage 1 of a share of the samples gets a spoiled matte as the matte so far: grown, shrunk, moved,
+  coarse, with blobs, bites, or another photo's; the rest get 0.5. So one set of weights also refines masks.
+- Batches are of one aspect and show whole photos at `SIDE`, or windows of them at 3/4 of it.
+
+Hair that `strands` draws comes as packed samples (docs/training.md). Maps are (B, C, H, W) in [0, 1].
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from wideopen.checks import require
+from wideopen.matting.net.blocks import resize
+from wideopen.matting.net.losses import SURE, band_px
+from wideopen.train.pack import read_pack
+from wideopen.train.run import SIDE, Resident
+
+SHAPES = (  # (least width / height, (H, W))
+    (1.45, (352, 512)),
+    (1.16, (384, 512)),
+    (0.86, (512, 512)),
+    (0.0, (512, 352)),
+)
+EMPTY = 0.01  # photos whose matte covers less are scenes
+CELLS = 24  # a side, where windows are centred
+
+
+class Photos:
+    """All photos on one device, on square canvases: rgb, subject's own colour and matte as uint8."""
+
+    def __init__(self, packs: Iterable[Path], device: torch.device, weights: dict[str, float]) -> None:
+        found = [entry for path in packs for entry in read_pack(path)]
+        require(len(found) > 0, "packs: expected at least one photo, found none")
+        self.rows = [row for row, _, _ in found]
+        side = max(max(matte.shape) for *_, matte in found)
+        self.canvas = torch.zeros(len(found), 7, side, side, dtype=torch.uint8, device=device)
+        for n, (_, rgb, matte) in enumerate(found):
+            both = torch.from_numpy(np.dstack([rgb, rgb, matte])).to(device).permute(2, 0, 1)
+            self.canvas[n, :, : matte.shape[0], : matte.shape[1]] = both
+        for part in torch.split(self.canvas, 64):
+            part[:, 3:6] = own_colour(part[:, :3].float() / 255, part[:, 6:].float() / 255).mul(255).round().byte()
+        self.sizes = torch.tensor(
+            [m.shape for *_, m in found], device=device, dtype=torch.float32
+        )  # (N, 2) height, width
+        share = torch.tensor([float(m.mean() / 255) for *_, m in found])
+        train = torch.tensor([row.part == "train" for row in self.rows])
+        self.scenes = torch.nonzero(train & (share < EMPTY))[:, 0].to(device)
+        require(
+            len(self.scenes) > 0,
+            "packs: expected photos without a subject (--backgrounds) to put subjects on, found none",
+        )
+        groups = [row.group for row in self.rows]
+        each = torch.tensor([row.confidence for row in self.rows]) * train
+        for group in set(groups):
+            of_group = torch.tensor([g == group for g in groups])
+            each[of_group] *= weights.get(group, 1.0) / each[of_group].sum().clamp(min=1e-9)
+        aspect = (self.sizes[:, 1] / self.sizes[:, 0]).cpu()
+        shape = torch.tensor([next(i for i, (least, _) in enumerate(SHAPES) if a >= least) for a in aspect.tolist()])
+        self.chances = torch.stack([each * (shape == i) for i in range(len(SHAPES))]).to(device)  # (shapes, N)
+        self.teacher = torch.tensor([row.teacher for row in self.rows], device=device)
+        box = self.canvas[:, 6] > 12  # (N, side, side)
+        columns, lines = box.any(1), box.any(2)
+        height, width = (self.sizes.long() - 1).T
+        at = torch.arange(len(found), device=device)
+        self.cut = torch.stack(  # (N, 4) left, top, right, bottom: whether the border cuts the subject
+            [
+                columns[:, :2].any(1),
+                lines[:, :2].any(1),
+                columns[at, width] | columns[at, width - 1],
+                lines[at, height] | lines[at, height - 1],
+            ],
+            1,
+        )
+        self.where = (
+            functional.adaptive_avg_pool2d(self.canvas[:, 6:].half(), CELLS).flatten(1).float() + 1e-3
+        )  # (N, CELLS^2)
+
+
+def soft(x: Tensor, cells: int) -> Tensor:
+    """Blurred (B, C, H, W): means over squares of `cells` pixels, joined bilinearly."""
+    return resize(functional.avg_pool2d(x, cells, ceil_mode=True, count_include_pad=False), x)
+
+
+def own_colour(image: Tensor, alpha: Tensor) -> Tensor:
+    """Foreground colour by blur fusion (Forte, ICIP 2021): coarse means of both sides, then what the photo says."""
+    F = B = image
+    for cells in (32, 6):
+        F = soft(F * alpha, cells) / (soft(alpha, cells) + 1e-4)
+        B = soft(B * (1 - alpha), cells) / (soft(1 - alpha, cells) + 1e-4)
+        F = (F + alpha * (image - alpha * F - (1 - alpha) * B)).clamp(0, 1)
+    return F
+
+
+def chance(count: int, p: float, device: torch.device) -> Tensor:
+    """(count, 1, 1, 1) bool, true with probability p."""
+    return (torch.rand(count, device=device) < p).view(-1, 1, 1, 1)
+
+
+def between(low: float, high: float, count: int, device: torch.device, channels: int = 1) -> Tensor:
+    """(count, channels, 1, 1), uniform."""
+    return torch.empty(count, channels, 1, 1, device=device).uniform_(low, high)
+
+
+def windows(photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, beyond: Tensor) -> tuple[Tensor, Tensor]:
+    """Sampling points (B, H, W, 2) in pixels of the canvases, and which lie inside the photo (B, 1, H, W).
+
+    A window sticks out of the photo, where `beyond` (B,) allows it, only on sides that do not cut the subject.
+    """
+    count, device, ratio = len(picks), picks.device, shape[1] / shape[0]
+    height, width = photos.sizes[picks].T
+    share = between(*((0.3, 0.85) if near else (0.8, 1.0)), count, device).flatten()
+    share = torch.where(beyond, torch.exp(torch.empty(count, device=device).uniform_(-0.6, 0.7)), share)
+    cut = photos.cut[picks].float()
+    share = torch.where((cut[:, 0] * cut[:, 2] + cut[:, 1] * cut[:, 3]) > 0, share.clamp(max=1.0), share)
+    squeeze = torch.empty(count, device=device).uniform_(0.9, 1.12)
+    tall = share * torch.where(beyond, torch.maximum(height, width / ratio) * 0.8, torch.minimum(height, width / ratio))
+    wide = tall * ratio * squeeze
+    if not near:  # nearly all of the photo, a little out of shape rather than cut
+        whole = ~beyond
+        wide = torch.where(whole, torch.minimum(width * share, height * share * ratio * 1.12), wide)
+        tall = torch.where(whole, torch.minimum(height * share, wide / ratio * 1.12), tall)
+    cell = torch.multinomial(photos.where[picks], 1)[:, 0]
+    side = photos.canvas.shape[-1]
+    start = []
+    for at, extent, length, low, high in (
+        ((cell % CELLS + 0.5) * side / CELLS, width, wide, cut[:, 0], cut[:, 2]),
+        ((cell // CELLS + 0.5) * side / CELLS, height, tall, cut[:, 1], cut[:, 3]),
+    ):
+        out = beyond * length
+        first = at - length * torch.empty(count, device=device).uniform_(0.2, 0.8)
+        least, most = -(1 - low) * out, extent + (1 - high) * out - length
+        start.append(torch.minimum(torch.maximum(first, least), torch.maximum(most, least)))
+    x, y = ((torch.arange(n, device=device) + 0.5) / n for n in (shape[1], shape[0]))
+    x = torch.where(chance(count, 0.5, device)[:, :, 0, 0], 1 - x, x)  # mirrored
+    px = start[0][:, None] + x * wide[:, None] - 0.5  # (B, W)
+    py = start[1][:, None] + y[None] * tall[:, None] - 0.5  # (B, H)
+    turn = (chance(count, 0.2, device) * between(-0.2, 0.2, count, device))[:, 0]  # (B, 1, 1) radians
+    cx, cy = px.mean(1)[:, None, None], py.mean(1)[:, None, None]
+    dx, dy = px[:, None, :] - cx, py[:, :, None] - cy
+    points = torch.stack([cx + dx * turn.cos() - dy * turn.sin(), cy + dx * turn.sin() + dy * turn.cos()], -1)
+    most = torch.stack([width, height], -1)[:, None, None] - 1
+    inside = ((points > -0.5) & (points < most + 0.5)).all(-1)[:, None]
+    folded = points.remainder(2 * most)
+    return torch.minimum(folded, 2 * most - folded), inside
+
+
+def look_up(photos: Photos, picks: Tensor, points: Tensor) -> Tensor:
+    """The canvases of `picks` at `points`: (B, 7, H, W) in [0, 1]."""
+    side = photos.canvas.shape[-1]
+    grid = (points + 0.5) * (2 / side) - 1
+    return functional.grid_sample(photos.canvas[picks].float() / 255, grid, padding_mode="border", align_corners=False)
+
+
+def scenes(photos: Photos, count: int, shape: tuple[int, int]) -> Tensor:
+    """Backgrounds (B, 3, H, W): scenes, sharp or not, flat walls, other photos beyond recognition."""
+    device = photos.canvas.device
+    picks = photos.scenes[torch.randint(len(photos.scenes), (count,), device=device)]
+    anyone = torch.randint(len(photos.rows), (count,), device=device)
+    blurred = chance(count, 0.15, device)
+    picks = torch.where(blurred.flatten(), anyone, picks)
+    points, _ = windows(
+        photos, picks, shape, near=bool(torch.rand(()) < 0.6), beyond=torch.zeros_like(picks, dtype=torch.bool)
+    )
+    scene = look_up(photos, picks, points)[:, :3]
+    scene = torch.where(chance(count, 0.25, device), soft(scene, 6), scene)
+    scene = torch.where(blurred | chance(count, 0.2, device), soft(soft(scene, 40), 24), scene)
+    wall = torch.rand(count, 3, 2, 2, device=device)
+    wall = resize(wall + 0.7 * (wall.mean((2, 3), keepdim=True) - wall), scene)
+    return torch.where(chance(count, 0.12, device), wall, scene)
+
+
+def hide_faces(image: Tensor, alpha: Tensor) -> Tensor:
+    """An ellipse in the upper part of each subject, blurred or painted over."""
+    count, _, height, width = image.shape
+    device = image.device
+    solid = (alpha[:, 0] > 0.5).float()  # (B, H, W)
+    lines = solid.amax(2)
+    y = lines.argmax(1) + lines.sum(1) * torch.empty(count, device=device).uniform_(0.05, 0.5)
+    row = solid[torch.arange(count, device=device), y.long().clamp(max=height - 1)]  # (B, W)
+    across = row.sum(1)
+    columns, rows = torch.arange(width, device=device), torch.arange(height, device=device)
+    x = (row * columns).sum(1) / across.clamp(min=1)
+    half = (across * torch.empty(count, device=device).uniform_(0.25, 0.5)).clamp(4, 0.3 * height)
+    tall = half * torch.empty(count, device=device).uniform_(1.0, 1.5)
+    distance = ((columns - x[:, None]) / half[:, None])[:, None] ** 2 + ((rows - y[:, None]) / tall[:, None])[
+        :, :, None
+    ] ** 2
+    mask = ((1.1 - distance) * 5).clamp(0, 1)[:, None] * (across > 8).view(-1, 1, 1, 1)
+    hidden = torch.where(
+        chance(count, 0.25, device), torch.rand(count, 3, 1, 1, device=device), soft(soft(image, 20), 10)
+    )
+    return image + mask * (hidden - image)
+
+
+def relight(image: Tensor, alpha: Tensor) -> Tensor:
+    """Backlight, a ramp of light, tone and colour, black and white."""
+    count, _, height, width = image.shape
+    device = image.device
+    behind = soft(alpha, 32)
+    lit = image * (1 - between(0.3, 0.75, count, device) * behind) + between(0, 0.25, count, device) * (1 - behind)
+    image = torch.where(chance(count, 0.12, device), lit, image)
+    x, y = (torch.linspace(-1, 1, n, device=device) for n in (width, height))
+    angle = between(0, 2 * math.pi, count, device)
+    ramp = 1 + between(0.2, 0.6, count, device) * (angle.cos() * x + angle.sin() * y[:, None])
+    image = torch.where(chance(count, 0.2, device), image * ramp, image)
+    gain = torch.exp(0.2 * torch.randn(count, 1, 1, 1, device=device)) * between(0.88, 1.12, count, device, 3)
+    toned = (image * gain).clamp(1e-3, 1) ** torch.exp(
+        0.3 * torch.randn(count, 1, 1, 1, device=device).clamp(-1.7, 1.7)
+    )
+    toned = (toned - 0.5) * between(0.75, 1.25, count, device) + 0.5
+    image = torch.where(chance(count, 0.75, device), toned, image)
+    grey = (image * image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(image)
+    return torch.where(chance(count, 0.15, device), grey, image).clamp(0, 1)
+
+
+def camera(image: Tensor) -> Tensor:
+    """Lens blur, noise, and blocks of 8x8 pixels rounded as JPEG does."""
+    count, device = len(image), image.device
+    blur = functional.avg_pool2d(image, 3, 1, 1, count_include_pad=False)
+    image = torch.where(chance(count, 0.25, device), image + between(0.2, 1, count, device) * (blur - image), image)
+    noise = torch.randn_like(image[:, :1]) * between(2, 12, count, device) / 255
+    image = torch.where(chance(count, 0.3, device), image + noise, image)
+    k = torch.arange(8, device=device, dtype=torch.float32)
+    D = torch.cos((2 * k + 1) * k[:, None] * math.pi / 16) / 2  # orthonormal DCT-II
+    D[0] /= math.sqrt(2)
+    blocks = torch.unflatten(torch.unflatten(image, 2, (-1, 8)), 4, (-1, 8))  # (B, 3, h, 8, w, 8)
+    step = (0.02 + 0.02 * (k[:, None] + k)).view(1, 1, 1, 8, 1, 8) * between(0.2, 3.5, count, device).view(
+        -1, 1, 1, 1, 1, 1
+    )
+    coded = torch.einsum("ij,bchjwk,lk->bchiwl", D, blocks, D)
+    plain = torch.einsum("ji,bchjwk,kl->bchiwl", D, (coded / step).round() * step, D)
+    return torch.where(chance(count, 0.3, device), plain.reshape(image.shape), image).clamp(0, 1)
+
+
+def spoiled(alpha: Tensor) -> Tensor:
+    """Hints: mattes grown or shrunk, moved, coarse, with blobs and bites, at times another photo's."""
+    count, device = len(alpha), alpha.device
+    height, width = alpha.shape[-2:]
+    move = torch.eye(2, 3, device=device).repeat(count, 1, 1)
+    move[:, :, 2] = 0.03 * torch.randn(count, 2, device=device) * chance(count, 0.5, device)[:, :, 0, 0]
+    small = functional.avg_pool2d(alpha, 4)  # (B, 1, H/4, W/4)
+    small = functional.grid_sample(
+        small, functional.affine_grid(move, list(small.shape), align_corners=False), align_corners=False
+    )
+    cells = int(torch.randint(2, 10, ()))
+    coarse = soft(small, cells)
+    level = between(0.1, 0.9, count, device)
+    hint = torch.where(
+        chance(count, 0.6, device),
+        ((coarse - level) * 8 + 0.5).clamp(0, 1),
+        torch.where(chance(count, 0.5, device), coarse, small),
+    )
+    lumps = resize(torch.randn(count, 2, max(2, height // 64), max(2, width // 64), device=device), small)
+    hint = torch.where(chance(count, 0.3, device), torch.maximum(hint, (lumps[:, :1] > 1.1).float()), hint)  # blobs
+    hint = torch.where(chance(count, 0.35, device), hint * (lumps[:, 1:] < 0.9), hint)  # bites, limbs
+    hint = torch.where(chance(count, 0.05, device), hint.roll(1, 0), hint)
+    return resize(hint, alpha).clamp(0, 1)
+
+
+@torch.no_grad()
+def batch_of(photos: Photos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(image, alpha, weight of each pixel, matte so far) of one batch, (B, C, H, W)."""
+    device = photos.canvas.device
+    kind = int(torch.multinomial(photos.chances.sum(1), 1))
+    near = bool(torch.rand(()) < run.near)
+    height, width = (max(32, int(n * run.max_px / SIDE * (0.75 if near else 1)) // 32 * 32) for n in SHAPES[kind][1])
+    count = max(1, int(run.batch * run.max_px**2 / (height * width)))
+    picks = torch.multinomial(photos.chances[kind], count, replacement=True)
+    moved = chance(count, run.composites, device)
+    points, inside = windows(photos, picks, (height, width), near, moved.flatten())
+    found = look_up(photos, picks, points)
+    image, subject, alpha = found[:, :3], found[:, 3:6], found[:, 6:]
+    behind = scenes(photos, count, (height, width))
+    placed = alpha * inside * ~chance(count, 0.04, device)
+    tint = between(0, 0.5, count, device) * chance(count, 0.4, device)
+    mean = (subject * placed).mean((2, 3), keepdim=True) / (placed.mean((2, 3), keepdim=True) + 1e-3)
+    lit = (subject + tint * (behind.mean((2, 3), keepdim=True) - mean)) * between(0.7, 1.2, count, device)
+    image = torch.where(moved, placed * lit.clamp(0, 1) + (1 - placed) * behind, image)
+    alpha = torch.where(moved, placed, alpha)
+    own = (photos.teacher[picks].view(-1, 1, 1, 1) & ~moved).float()
+    radius = band_px(height, width)
+    grey = ((alpha > SURE) & (alpha < 1 - SURE)).float()
+    pool = 2 * radius + 1
+    eroded = -functional.max_pool2d(-grey, pool, 1, radius)
+    undecided = functional.max_pool2d(eroded, pool, 1, radius)
+    weight = 1 - own * undecided
+    image = torch.where(chance(count, 0.12, device), hide_faces(image, alpha), image)
+    image = camera(relight(image, alpha))
+    before = torch.where(chance(count, 0.8 if near else run.hints, device), spoiled(alpha), torch.full_like(alpha, 0.5))
+    return image, alpha, torch.cat([weight, weight * (1 - 0.9 * own)], 1), before
