@@ -42,7 +42,7 @@ ROWS: dict[str, WeightsRow] = {
         WeightsRow(
             "mobile",
             "mobile.safetensors",
-            "225396fd38381020efd4828eca54849e4a6070fa110d189de8bc3f83472cf8a4",
+            "edafcac14414fb137c61a534e10243e40ea2071d5ee37403ee60f83f5a3f4448",
             "mobile",
             "Apache-2.0",
         ),
