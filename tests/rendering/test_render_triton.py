@@ -68,13 +68,12 @@ def _errors(against, size, aperture, radius, *, cat_eye=0.0, quality="exact", pl
 
 
 def _one_of_each():
-    """Every kernel once, on as few pixels as take it there."""
+    """Every kernel, on as few pixels as take it there."""
     from wideopen.rendering import reference
     from wideopen.rendering.torch import fft as torch_fft
 
     yield "exact", _errors(reference, (7, 5), SHAPES[1], 9.0, planes=3)
-    yield "fast", _errors(torch_fft, (3, 40), SHAPES[1], 40.0, quality="fast", planes=3)
-    yield "cat's eye", _errors(torch_fft, (2, 17), SHAPES[2], 5.0, cat_eye=0.8, planes=2)
+    yield "fast", _errors(torch_fft, (2, 40), SHAPES[1], 40.0, quality="fast", planes=3)
 
 
 def _small():
