@@ -1,1 +1,1 @@
-"""The operators: pure functions on arrays, one folder each, a readable reference in every folder."""
+"""Array operators: pure functions, each with a readable reference."""

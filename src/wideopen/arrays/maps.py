@@ -1,14 +1,13 @@
-"""Operators on maps: resizing to a size, hole filling, the guided filter.
+"""Operators on maps: resizing, hole filling, the guided filter.
 
 Hole filling is push-pull over a pyramid (Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4): weighted
-averages go down to one pixel, and each level, where it knows too little, takes the rest from the level below.
+averages go down to one pixel; each level takes what it does not know from the next coarser one.
 
-The guided filter smooths one map along the edges of another, from the pixels that can be trusted. Reference: He, Sun,
-Tang, "Guided Image Filtering", IEEE TPAMI 35(6), 2013, section 3: q = mean(a) I + mean(b),
-a = cov(I, p) / (var(I) + eps), b = mean(p) - a mean(I). Symbols as there: I guide, p input, q output.
-Deviations: a confidence map weighs every mean (0 = not looked at), so values may be continued into pixels that are
-known to be wrong; windows are cut at the border, so a constant p returns unchanged in corners too. Maps are float32
-(H, W); sums run in float64, since E[I^2] - E[I]^2 cancels in float32.
+Guided filter: He, Sun, Tang, "Guided Image Filtering", IEEE TPAMI 35(6), 2013, section 3: q = mean(a) I + mean(b),
+a = cov(I, p) / (var(I) + eps), b = mean(p) - a mean(I); I guide, p input, q output.
+Deviations: a confidence map weighs every mean (0 = ignored), so values can be continued into pixels known to be wrong;
+windows are cut at the border, so a constant p stays constant in the corners. Maps are float32 (H, W); sums run in
+float64, since E[I^2] - E[I]^2 cancels in float32.
 """
 
 from typing import TypeVar
@@ -22,13 +21,13 @@ Pixels = TypeVar("Pixels", F32, U8)
 
 
 def work_size(shape: tuple[int, ...], long_side_px: int) -> tuple[int, int]:
-    """(h, w) of the same aspect with at most this long side, at least one pixel."""
+    """(h, w) with the same aspect and at most this long side, at least one pixel."""
     scale = min(1.0, long_side_px / max(shape[:2]))
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
-    """Resize (H, W) or (H, W, C) to a size (h, w): area means downwards, linear upwards; `x` itself if it fits."""
+    """Resize (H, W) or (H, W, C) to (h, w): by area down, linearly up; `x` itself if the size agrees."""
     if x.shape[:2] == tuple(size[:2]):
         return x
     smaller = size[0] * size[1] < x.shape[0] * x.shape[1]
@@ -38,9 +37,9 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
 
 
 def fill_holes(values: F32, weight: F32) -> F32:
-    """Return `values` (H, W) or (H, W, C), kept where `weight` (H, W) is 1, continued where it is 0.
+    """Return `values` (H, W) or (H, W, C), kept where `weight` (H, W) is 1 and continued where it is 0.
 
-    With no weight anywhere the values come back unchanged.
+    Returns the values unchanged if all weights are 0.
     """
     w = require_unit_map("weight", weight, like=values)
     if not w.any():
@@ -51,7 +50,7 @@ def fill_holes(values: F32, weight: F32) -> F32:
 
 
 def nearest_value(values: F32, known: np.ndarray) -> F32:
-    """(H, W): at each pixel the value of the nearest pixel of the mask `known`; all 0 when there is none."""
+    """(H, W): the value of the nearest pixel in the mask `known`; all 0 for an empty mask."""
     unknown = (~known).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     labels = labels.reshape(known.shape)
@@ -70,7 +69,7 @@ def _push_pull(weighed: F32, w: F32) -> F32:
     size = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))
     down = cv2.resize(weighed, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], channels)
     down_w = cv2.resize(w, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0])
-    # A quarter known is known enough: the weight is raised so that the filling does not fade towards coarser levels.
+    # A weight of a quarter is enough: it is raised to 1, or the filling would fade towards coarser levels.
     full = np.minimum(down_w * 4, np.float32(1))
     coarse = _push_pull(down / np.maximum(down_w, np.float32(1e-8))[..., None] * full[..., None], full)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, channels)
@@ -84,11 +83,10 @@ def _window_sum(x: np.ndarray, radius_px: int) -> np.ndarray:
 
 
 def guided_filter(guide: F32, target: F32, *, radius_px: int, eps: float, confidence: F32 | None = None) -> F32:
-    """Return `target` (H, W) smoothed along `guide` (H, W), from pixels weighed by `confidence` (H, W) in [0, 1].
+    """Return `target` (H, W) smoothed along `guide` (H, W), weighted by `confidence` (H, W) in [0, 1].
 
-    `eps` is a variance, in squared units of `guide`. Where a window holds no confidence at all, `target` comes back
-    as it is.
-    Raises InvalidInput for maps of unlike sizes or not finite, a negative radius, eps <= 0.
+    `eps` is a variance, in squared units of `guide`. Where a window has no confidence, `target` is returned unchanged.
+    Raises InvalidInput for maps that differ in size or are not finite, a negative radius, eps <= 0.
     """
     require(radius_px >= 0, f"radius_px: expected >= 0, found {radius_px}")
     require(eps > 0, f"eps: expected > 0, found {eps}")

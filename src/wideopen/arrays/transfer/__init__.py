@@ -1,7 +1,6 @@
-"""Between display-encoded integers and linear light, for any `Encoding`, exactly.
+"""Exact conversion between display-encoded integers and linear light, for any `Encoding`.
 
-`encode(decode(codes))` is `codes` for every code of 8, 10, 12 and 16 bits: untouched
-pixels stay untouched.
+`encode(decode(codes))` returns `codes` at 8, 10, 12 and 16 bits: untouched pixels stay untouched.
 """
 
 from typing import Any
@@ -21,10 +20,10 @@ BACKENDS = numba_or_reference(__name__)
 
 
 def decode(codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: str = "auto") -> F32:
-    """Return `rgb` (H, W, 3) float32, linear light in [0, 1], of display-encoded `codes`.
+    """Return (H, W, 3) float32 linear light in [0, 1] for display-encoded `codes`.
 
-    `codes` is (H, W, 3), uint8 for 8 bits, uint16 below 2**bit_depth for 10, 12 and 16.
-    Raises InvalidInput for another shape, type or depth.
+    `codes` is (H, W, 3): uint8 for 8 bits, uint16 below 2**bit_depth for 10, 12 and 16 bits.
+    Raises InvalidInput for a wrong shape, type or depth.
     """
     kind = np.dtype(code_type(bit_depth))
     require(
@@ -40,10 +39,9 @@ def decode(codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: 
 
 
 def encode(rgb: F32, encoding: Encoding, *, bit_depth: int, backend: str = "auto") -> NDArray[Any]:
-    """Return display-encoded codes (H, W, 3), uint8 or uint16, nearest to linear light `rgb`.
+    """Return the display-encoded codes (H, W, 3), uint8 or uint16, nearest to linear light `rgb`.
 
-    Light outside [0, 1] clips. Raises InvalidInput for another shape, type
-    or depth, NaN or infinity.
+    Light outside [0, 1] clips. Raises InvalidInput for a wrong shape, type or depth, NaN or infinity.
     """
     code_type(bit_depth)
     light = require_rgb("rgb", rgb)

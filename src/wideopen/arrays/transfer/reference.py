@@ -1,11 +1,10 @@
-"""Transfer, plain: the light of a code is looked up, the thresholds below a light are counted.
+"""Reference transfer: decoding looks up a code's light; encoding counts the thresholds below a light.
 
-Both implementations work from the tables made here, so that they cannot disagree. Code k of `bit_depth` bits stands for
-the light `curve(k / max)`. Light x is encoded as the nearest code *on the encoded scale*: curves increase, so that is
-the number of thresholds `curve((k - 0.5) / max)`, k = 1 .. max, which are <= x. No inverse curve is needed, and no
-rounding of one can differ.
-Thresholds are kept within (code k - 1, code k]: a profile's two curve pieces may not meet exactly,
-and at 16 bits half a step is less than the gap. So a decoded code is always encoded as itself.
+Both implementations share these tables, so they cannot disagree. Code k of `bit_depth` bits stands for the light
+`curve(k / max)`. Light x is encoded as the nearest code *on the encoded scale*. Curves increase, so that is the number
+of thresholds `curve((k - 0.5) / max)`, k = 1 .. max, that are <= x; no inverse curve has to be rounded.
+Thresholds are kept within (code k - 1, code k]: a profile's two curve pieces may not meet exactly, and at 16 bits half
+a step is less than the gap. So a decoded code is always encoded as itself.
 """
 
 from functools import lru_cache
@@ -62,7 +61,7 @@ def thresholds(encoding: Encoding, bit_depth: int) -> F32:
 
 
 def is_invertible(encoding: Encoding, bit_depth: int = 16) -> bool:
-    """Whether every code of `bit_depth` bits stands for more light than the one before."""
+    """Whether every code of `bit_depth` bits stands for more light than the code below it."""
     light: NDArray[np.float32] = light_of_codes(encoding, bit_depth)
     return bool((np.diff(light, axis=1) > 0).all())
 
