@@ -1,4 +1,4 @@
-"""wideopen: a photo as from a fast lens wide open, from one in which everything is sharp.
+"""wideopen: give a photo in which everything is sharp the look of a fast lens wide open.
 
     from wideopen import Lens, analyze, read, render, write
 
@@ -8,7 +8,7 @@
     lens = Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.03)
     write("portrait.bokeh.jpg", render(scene, lens), like=photo)
 
-Importing this package is cheap: everything below is loaded on first use.
+Importing this package is cheap: the names below are loaded on first use.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""Choosing one of several implementations of the same operator.
+"""Choosing one of several implementations of an operator.
 
-Rule: "auto" takes the first that can run; a name is obeyed or refused, never replaced in silence.
+"auto" takes the first that can run. A backend chosen by name is used or refused, never silently replaced.
 """
 
 import logging
@@ -31,7 +31,7 @@ def missing(package: str) -> Callable[[], str | None]:
 
 
 def numba_or_reference(room: str) -> dict[str, Backend[ModuleType]]:
-    """Backends of an operator that is written twice: the modules `numba_cpu` and `reference` of the package `room`."""
+    """The two backends of an operator: the modules `numba_cpu` and `reference` of the package `room`."""
     return {
         "numba": Backend(missing("numba"), lambda: import_module(f"{room}.numba_cpu")),
         "reference": Backend(lambda: None, lambda: import_module(f"{room}.reference")),
@@ -39,7 +39,7 @@ def numba_or_reference(room: str) -> dict[str, Backend[ModuleType]]:
 
 
 def require_known(backends: Mapping[str, Backend[T]], name: str) -> None:
-    """Raise BackendUnavailable for a `name` that is none of `backends`, nor auto; whether it can run is not asked."""
+    """Raise BackendUnavailable unless `name` is auto or one of `backends`; does not test whether it can run."""
     if name != "auto" and name not in backends:
         raise BackendUnavailable(f"backend: expected auto or one of {', '.join(backends)}, found {name!r}")
 
@@ -47,8 +47,7 @@ def require_known(backends: Mapping[str, Backend[T]], name: str) -> None:
 def pick(backends: Mapping[str, Backend[T]], name: str = "auto") -> tuple[str, T]:
     """Return (name, implementation): the first usable of `backends`, or the named one.
 
-    `backends` is ordered fastest first, "reference" last. Raises BackendUnavailable when the
-    named one is unknown or cannot run here.
+    `backends` is ordered fastest first, "reference" last. Raises BackendUnavailable for an unknown or unusable name.
     """
     require_known(backends, name)
     for key, backend in backends.items():

@@ -23,7 +23,7 @@ def _as_float32(name: str, array: Any, shape_text: str, ndim: int) -> F32:
     require(array.ndim == ndim, f"{name}: expected shape {shape_text}, found {array.shape}")
     require(array.size > 0, f"{name}: expected at least one pixel, found shape {array.shape}")
     out = np.ascontiguousarray(array, dtype=np.float32)
-    # No copy: min and max carry a NaN through, and are infinite if anything is.
+    # No copy: min and max propagate NaN, and are infinite if any value is.
     ends = np.array([out.min(), out.max()])
     require(bool(np.isfinite(ends).all()), f"{name}: expected finite values, found NaN or infinity")
     return out
@@ -32,7 +32,7 @@ def _as_float32(name: str, array: Any, shape_text: str, ndim: int) -> F32:
 def require_map(name: str, array: Any, *, like: NDArray[Any] | None = None) -> F32:
     """Return `array` as contiguous float32 (H, W); finite, of the height and width of `like`.
 
-    Raises InvalidInput for another type, rank, size, an integer dtype, NaN or infinity.
+    Raises InvalidInput for a wrong type, rank or size, an integer dtype, NaN or infinity.
     """
     out = _as_float32(name, array, "(H, W)", 2)
     if like is not None:
@@ -44,7 +44,7 @@ def require_map(name: str, array: Any, *, like: NDArray[Any] | None = None) -> F
 
 
 def require_unit_map(name: str, array: Any, *, like: NDArray[Any] | None = None) -> F32:
-    """`require_map`, with every value in [0, 1] (a tolerance of 1e-4 is clipped away)."""
+    """`require_map` with every value in [0, 1]; excesses up to 1e-4 are clipped."""
     out = require_map(name, array, like=like)
     low, high = float(out.min()), float(out.max())
     require(

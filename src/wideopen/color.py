@@ -1,11 +1,11 @@
-"""How the numbers in a file stand for light: transfer curves, primaries, and the sRGB formulas.
+"""Color encodings: transfer curves, primaries and the sRGB formulas.
 
-An `Encoding` says how display-encoded values in [0, 1] become linear light in the photo's own
-primaries, and how those primaries relate to sRGB. Photos stay in their own primaries
-(docs/conventions.md); `to_srgb` only feeds the matting network and previews.
+An `Encoding` says how display-encoded values in [0, 1] become linear light in the photo's own primaries, and how
+those primaries relate to sRGB. Photos keep their own primaries (docs/conventions.md); `to_srgb` only feeds the
+matting network and previews.
 
-Reference: IEC 61966-2-1 (sRGB curve); ICC.1:2022, 10.6 and 10.18 (sampled and parametric curves),
-Annex E (adaptation to D50). Display P3 and Adobe RGB (1998) as published by their makers.
+References: IEC 61966-2-1 (sRGB curve); ICC.1:2022, 10.6 and 10.18 (sampled and parametric curves), Annex E (adaptation
+to D50); the published primaries of Display P3 and Adobe RGB (1998).
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class ParametricCurve:
 
 @dataclass(frozen=True, slots=True)
 class SampledCurve:
-    """Straight lines between equally spaced samples over [0, 1]: ICC.1:2022, 10.6."""
+    """Linear interpolation between equally spaced samples over [0, 1]: ICC.1:2022, 10.6."""
 
     samples: tuple[float, ...]
 
@@ -79,13 +79,13 @@ class Encoding:
 
     @property
     def is_linear(self) -> bool:
-        """Whether codes are light, but for rounding in profiles (2e-4)."""
+        """Whether the encoded values are linear light, up to rounding in profiles (2e-4)."""
         x = np.linspace(0, 1, 33)
         return all(np.abs(curve.decode(x) - x).max() < 2e-4 for curve in self.curves)
 
     @property
     def has_srgb_primaries(self) -> bool:
-        """Whether `to_srgb` is the identity but for the rounding in profiles (5e-4)."""
+        """Whether `to_srgb` is the identity, up to rounding in profiles (5e-4)."""
         return bool(np.abs(np.array(self.to_srgb) - np.eye(3)).max() < 5e-4)
 
 
@@ -138,12 +138,12 @@ SRGB_LINEAR = Encoding("linear sRGB", (LINEAR_CURVE,) * 3, SRGB.to_srgb)
 
 
 def linear(encoding: Encoding) -> Encoding:
-    """Return `encoding` with codes that are light: its primaries without its curves."""
+    """Return the linear encoding with the primaries of `encoding`."""
     return Encoding(f"linear {encoding.name}", (LINEAR_CURVE,) * 3, encoding.to_srgb)
 
 
 def for_display(encoding: Encoding) -> Encoding:
-    """Return `encoding`, or, when its codes are light, one for display that has its primaries."""
+    """Return `encoding`; if it is linear, return a display encoding with the same primaries."""
     if not encoding.is_linear:
         return encoding
     for known in (SRGB, DISPLAY_P3, ADOBE_RGB):

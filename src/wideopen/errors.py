@@ -1,12 +1,12 @@
-"""What wideopen raises on purpose. The command line prints each in one line and exits with 2."""
+"""The exceptions that wideopen raises on purpose. The command line prints each in one line and exits with 2."""
 
 
 class WideopenError(Exception):
-    """Root of everything raised on purpose."""
+    """Base class of all exceptions raised on purpose."""
 
 
 class InvalidInput(WideopenError, ValueError):
-    """An array, a setting or a file that we cannot work with."""
+    """An invalid array, setting or file."""
 
 
 class WeightsError(WideopenError):
@@ -14,19 +14,19 @@ class WeightsError(WideopenError):
 
 
 class BackendUnavailable(WideopenError, RuntimeError):
-    """A backend asked for by name that cannot run here."""
+    """The named backend cannot run here."""
 
 
 class WorkerTimeout(WideopenError):
-    """A task in a worker process took longer than it may."""
+    """A task in a worker process exceeded its time limit."""
 
 
 class WorkerDied(WideopenError):
-    """A worker process ended in the middle of a task, or none can be started."""
+    """A worker process ended during a task, or none can be started."""
 
 
 class ManifestError(WideopenError):
-    """A batch cannot note what it does, so it must not go on."""
+    """A batch cannot write its manifest, so it must stop."""
 
 
 def require(ok: bool, message: str) -> None:

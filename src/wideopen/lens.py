@@ -1,6 +1,6 @@
-"""What the photographer chooses: aperture, blur, focus, look; and the text forms of the command line, with one parser.
+"""The photographer's choices (aperture, blur, focus, look) and the parsers of their text forms.
 
-Every other place (command, page, service, presets) reads its words, ranges and defaults from the fields here.
+The command, page, service and presets read their words, ranges and defaults from the fields here.
 """
 
 import re
@@ -14,12 +14,12 @@ Look = Literal["thin-lens", "paper"]
 LOOKS: tuple[str, ...] = get_args(Look)
 Quality = Literal["exact", "fast"]
 MAX_RADIUS = 0.25
-"""Largest blur radius we render, as a fraction of the long side."""
+"""Largest blur radius that can be rendered, as a fraction of the long side."""
 MAX_GRAIN = 32.0
-"""Strongest grain we add, in 8-bit codes."""
+"""Strongest grain that can be added, in 8-bit codes."""
 ANY_SIZE = 10**9
-"""A long side at which a radius in pixels is no reason to refuse a blur."""
-# What texts look like, for schemas; the parsers below decide.
+"""A long side for which no radius in pixels is too large."""
+# Patterns of the text forms, for schemas; the parsers below have the last word.
 BLUR_PATTERN = r"^([0-9]{1,5}(\.[0-9]{1,6})?px|(1?[0-9]|2[0-4])(\.[0-9]{1,6})?%|25%)$"
 FOCUS_PATTERN = r"^(subject|[0-9]{1,6}(\.[0-9]{1,6})?,[0-9]{1,6}(\.[0-9]{1,6})?|d=(0(\.[0-9]{1,6})?|1(\.0{1,6})?))$"
 APERTURE_PATTERN = r"^(disk|polygon:([3-9]|1[0-6])(@-?[0-9]{1,4}(\.[0-9]{1,6})?)?(~(0?\.[0-9]{1,6}|0|1))?)$"
@@ -85,7 +85,7 @@ class Aperture(Settings):
 
     @property
     def text(self) -> str:
-        """What `parse` reads.
+        """The text form that `parse` reads.
 
         >>> Aperture(blades=6, curvature=0.4).text
         'polygon:6~0.4'
@@ -99,7 +99,7 @@ class Aperture(Settings):
 class PaperLook(Settings):
     """Constants of Eqs. (3) and (4). The paper does not publish its values (supplement); these are ours.
 
-    sigma follows from the lens, 1 / sigma = radius_scale * radius at disparity difference 1, so that a blur means the
+    sigma follows from the lens: 1 / sigma = radius_scale * radius at disparity difference 1. A blur therefore means the
     same in both looks.
     """
 
@@ -120,12 +120,12 @@ class PaperLook(Settings):
 
     @classmethod
     def with_highlights(cls, strength: float) -> "PaperLook":
-        """Both exponents 1 + 3 * strength: 0 is the plain average, which the paper calls dull; 1 the default."""
+        """Both exponents 1 + 3 * strength: 0 is the plain average (the paper calls it dull), 1 the default."""
         return cls(alpha1=1 + 3 * strength, alpha2=1 + 3 * strength)
 
 
 def plain(value: float) -> str:
-    """A number as the parsers read it: no exponent, no zeros that say nothing.
+    """A number as the parsers read it: no exponent, no trailing zeros.
 
     >>> plain(15.0), plain(0.00000123)
     ('15', '0.000001')
@@ -153,7 +153,7 @@ def parse_blur(text: str, long_side_px: int = ANY_SIZE) -> float:
 
 
 def parse_grain(text: str) -> float | None:
-    """`grain` from `auto` (the photo's own), `off`, or a strength in 8-bit codes.
+    """Parse `grain`: `auto` (the photo's own), `off`, or a strength in 8-bit codes.
 
     >>> parse_grain("auto"), parse_grain("off"), parse_grain("3.5")
     (None, 0.0, 3.5)
@@ -167,7 +167,7 @@ def parse_grain(text: str) -> float | None:
 
 
 def grain_text(grain: float | None) -> str:
-    """What `parse_grain` reads.
+    """The text form that `parse_grain` reads.
 
     >>> grain_text(None), grain_text(0.0), grain_text(3.5)
     ('auto', 'off', '3.5')
@@ -177,7 +177,7 @@ def grain_text(grain: float | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LensOptions(Settings):
-    """What describes a lens wherever it is focused and however large a photo is. Defaults hold on every surface."""
+    """Options of a lens that depend on neither focus nor photo size. Every interface has the same defaults."""
 
     look: Look = option(
         "thin-lens",
@@ -242,7 +242,7 @@ class LensOptions(Settings):
 
     @property
     def constants(self) -> PaperLook:
-        """Of the paper look."""
+        """Constants of the paper look."""
         return self.paper or PaperLook.with_highlights(self.highlights)
 
 
@@ -272,11 +272,11 @@ class Lens(LensOptions):
 
 
 class Focusable(Protocol):
-    """What a focus is found in: a scene."""
+    """Something to focus on: a scene."""
 
     @property
     def long_side_px(self) -> int:
-        """Of the photo."""
+        """The photo's long side in pixels."""
 
     def focus_on_subject(self) -> tuple[float, float]:
         """(focus_disparity, focus_range) of the subject."""

@@ -1,4 +1,4 @@
-"""The lens in the pixels of one photo, and the circle of confusion that it gives."""
+"""The lens in the pixels of one photo, and its circle of confusion."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Optics(LensOptions):
 
 
 def optics_of(lens: Lens, long_side_px: int) -> Optics:
-    """`lens` for a photo whose long side is `long_side_px`; for the paper look with its own scale of the radius."""
+    """`lens` for a photo whose long side is `long_side_px`; the paper look scales the radius by its own constant."""
     scale = lens.constants.radius_scale if lens.look == "paper" else 1.0
     return Optics(
         focus_disparity=lens.focus_disparity,

@@ -1,10 +1,10 @@
-"""Options: what a user can choose, each written once, as a field of a frozen dataclass.
+"""User options, each defined once as a field of a frozen dataclass.
 
     planes: int = option(32, least=2, most=256, help="Number of planes.")
 
-The field holds type, default, range, unit, help sentence and, where one suits, a control. The command's flags, the JSON
-settings, the service's fields, the studio's controls and docs/cli.md are made from it. Nothing heavy is imported here:
-the command line reads options before it loads NumPy.
+The field holds the type, default, range, unit, help sentence and an optional control. Command flags, JSON settings,
+service fields, studio controls and docs/cli.md are generated from it. This module imports nothing heavy: the command
+line reads options before it loads NumPy.
 """
 
 import math
@@ -21,7 +21,7 @@ from wideopen.errors import InvalidInput, require
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The text form of a value that is no text: `polygon:6@15`, `auto`."""
+    """The text form of a value that is not itself text: `polygon:6@15`, `auto`."""
 
     parse: Callable[[str], Any]  # raises InvalidInput
     write: Callable[[Any], str]
@@ -29,17 +29,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A control that offers a few values, by the words it shows."""
+    """A control that offers a few values by their labels."""
 
     label: str
     values: Mapping[str, Any]
     info: str = ""
-    group: str = ""  # heading that it stands under
+    group: str = ""  # heading of the control's group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slider:
-    """A control for a number, within the option's range unless it names a smaller one."""
+    """A control for a number. Its range is the option's unless it sets a smaller one."""
 
     label: str
     step: float
@@ -67,11 +67,11 @@ class Option:
     most: float | None = None
     above: float | None = None  # lower end, not included
     words: tuple[Any, ...] = ()  # the only values allowed
-    text: Text | None = None  # for a value that is no text
+    text: Text | None = None  # for a value that is not itself text
     check: Callable[[Any], object] | None = None  # raises InvalidInput
-    pattern: str | None = None  # what texts look like, for a schema; `text` and `check` decide
+    pattern: str | None = None  # the form of texts, for a schema; `text` and `check` have the last word
     control: Choice | Slider | None = None
-    flag: bool = True  # whether the command line has it
+    flag: bool = True  # whether the command line has a flag for it
 
     @property
     def range_text(self) -> str:
@@ -92,7 +92,7 @@ class Option:
         return f"{first} ({self.range_text.replace('[0, 1]', '0 to 1')}){dot}{rest}."
 
     def checked(self, value: Any) -> Any:
-        """`value`, parsed where it is text for something else. Raises InvalidInput: expected, found."""
+        """`value`, parsed if it is a text form. Raises InvalidInput: expected, found."""
         if isinstance(value, os.PathLike) and self.kind is str:
             value = os.fspath(value)
         if self.text is not None and isinstance(value, str):
@@ -140,7 +140,7 @@ _KINDS: dict[type, tuple[str, Callable[[object], bool]]] = {
 
 
 def option(default: Any = MISSING, *, help: str, **more: Any) -> Any:  # noqa: A002  the word of every option parser
-    """A dataclass field with its `Option`; `more` are the fields of `Option`. Without a default it is required."""
+    """A dataclass field with its `Option`; `more` are fields of `Option`. Required if it has no default."""
     return field(default=default, metadata={"option": Option(help=help, **more)})
 
 
@@ -154,7 +154,7 @@ _KNOWN: dict[type, tuple[Option, ...]] = {}
 
 
 def options_of(settings: type["Settings"]) -> tuple[Option, ...]:
-    """The options of a dataclass: its own, in their order, then those of its bases."""
+    """The options of a dataclass: its own in order, then those of its bases."""
     if settings not in _KNOWN:
         hints, own = get_type_hints(settings), get_annotations(settings)
         found = [one for one in fields(settings) if "option" in one.metadata]  # type: ignore[arg-type]
@@ -174,7 +174,7 @@ def _option(one: Field[Any], hint: Any) -> Option:
 
 
 class Settings:
-    """Base of dataclasses whose fields are options: checked when made, to and from JSON values."""
+    """Base class of dataclasses whose fields are options: validated on creation, converted to and from JSON values."""
 
     __slots__ = ()
 
@@ -186,7 +186,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, as JSON values: text forms as text."""
-        values = asdict(self)  # type: ignore[call-overload]  # every heir is a dataclass
+        values = asdict(self)  # type: ignore[call-overload]  # every subclass is a dataclass
         for one in options_of(type(self)):
             if one.text is not None:
                 values[one.name] = one.text.write(getattr(self, one.name))
@@ -194,9 +194,9 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Self:
-        """The settings that `values` holds; fields it lacks have their defaults.
+        """Settings from `values`; missing fields keep their defaults.
 
-        Raises InvalidInput, which begins with `where`, for unknown keys and invalid values.
+        Raises InvalidInput, whose message begins with `where`, for unknown keys and invalid values.
         """
         known = {one.name for one in fields(cls)}  # type: ignore[arg-type]
         for key in values:

@@ -1,4 +1,4 @@
-"""A photo in memory: linear light, and what its file said besides."""
+"""A photo in memory: linear light, and the metadata of its file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,12 @@ from wideopen.color import SRGB, Encoding
 
 __all__ = ["JpegCoding", "Metadata", "Photo", "srgb_u8"]
 
-_ROWS = 256  # converted at a time: a few MB, not a copy of the photo
+_ROWS = 256  # rows converted at a time: a few MB instead of a copy of the photo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegCoding:
-    """How a JPEG file was coded, so that a result can be coded alike."""
+    """The coding of a JPEG file, so that a result can be coded alike."""
 
     tables: tuple[tuple[int, ...], ...]  # quantisation steps, 64 each, row by row
     chroma: str = "4:4:4"  # or 4:2:2, 4:2:0
@@ -24,15 +24,15 @@ class JpegCoding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What a photo's file holds besides its pixels; bytes are kept as they were but for turning."""
+    """What a photo's file holds besides its pixels. Bytes are kept as they were, except for the orientation."""
 
     exif: bytes | None = None  # from its TIFF header on; orientation 1, no thumbnail
-    icc: bytes | None = None  # the profile that the photo's `encoding` was taken from
+    icc: bytes | None = None  # the profile that defines the photo's `encoding`
     xmp: bytes | None = None
     iptc: bytes | None = None  # records of IPTC-IIM
     jpeg: JpegCoding | None = None  # of JPEG files
     chroma: str | None = None  # of HEIC files: 4:2:0, 4:2:2 or 4:4:4
-    format: str = "PNG"  # one of those in `files.formats`
+    format: str = "PNG"  # one of `files.formats`
     bit_depth: int = 8  # of the file: 8, 10, 12 or 16; 32 for floats
     notes: tuple[str, ...] = ()  # what was converted, ignored or dropped, for the user
 
@@ -44,7 +44,7 @@ class Photo:
     rgb: F32  # (H, W, 3) linear light in the photo's own primaries, 1.0 = white
     encoding: Encoding = SRGB  # how `rgb` is written back to a file
     metadata: Metadata = Metadata()
-    source: Path | None = None  # the file it was read from, never to be overwritten
+    source: Path | None = None  # the file it was read from, which must not be overwritten
 
 
 def srgb_u8(photo: Photo) -> U8:

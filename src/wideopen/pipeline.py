@@ -1,4 +1,4 @@
-"""The method from end to end: `analyze` a photo once, `render` it with any lens as often as you like.
+"""The method from end to end: `analyze` a photo once, then `render` it with any number of lenses.
 
 photo -> matte -> disparity -> disparity filtered along the matte -> sheets | -> multi-plane image -> photo with bokeh
 """
@@ -37,16 +37,16 @@ from wideopen.timing import timed
 LOG = logging.getLogger(__name__)
 AUTOMATIC = MapSettings()
 MOST_FOCUS_RANGE = 0.1
-"""How much of a deep subject the automatic focus range keeps sharp, as a half-width in disparity."""
+"""Largest half-width of the automatic focus range, in disparity; a deeper subject is not all sharp."""
 
 
 def _ignore(step: str) -> None:
-    """Tell nobody."""
+    """Ignore the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Maps:
-    """What was understood of a photo: where the subject is, how near everything is, and how we know."""
+    """The maps of a photo, matte and disparity, and their sources."""
 
     matte: F32  # (H, W) in [0, 1]
     disparity: F32  # (H, W) in [0, 1]
@@ -59,14 +59,14 @@ class Maps:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
-    """A photo understood and taken apart: everything that does not depend on the lens."""
+    """An analyzed photo: everything that does not depend on the lens."""
 
     rgb: F32  # (H, W, 3) linear light
     encoding: Encoding
-    sheets: tuple[Sheet, ...]  # farthest first, background and subject among them; or one, when there is no subject
+    sheets: tuple[Sheet, ...]  # farthest first, background and subject among them; a single sheet without a subject
     maps: Maps
     grain: Grain = NO_GRAIN  # of the photo
-    rims: Rims | None = None  # where the subject may reach a little beyond its matte
+    rims: Rims | None = None  # where the subject may extend slightly beyond its matte
 
     @property
     def matte(self) -> F32:
@@ -80,7 +80,7 @@ class Scene:
 
     @property
     def long_side_px(self) -> int:
-        """Of the photo."""
+        """The photo's long side in pixels."""
         return max(self.rgb.shape[:2])
 
     @property
@@ -89,7 +89,7 @@ class Scene:
         return len(self.sheets) > 1
 
     def focus_on_subject(self) -> tuple[float, float]:
-        """(focus_disparity, focus_range) that keep the subject sharp; without one, the middle of the photo."""
+        """(focus_disparity, focus_range) that keep the subject sharp, or the middle of the photo without a subject."""
         middle, spread = disparity_ops.subject_disparity(self.disparity, self.matte)
         if np.isnan(middle):
             height, width = self.disparity.shape
@@ -119,7 +119,7 @@ def understand(
     embedded: DepthMap | None = None,
     on_step: Callable[[str], None] = _ignore,
 ) -> Maps:
-    """The first half of `analyze`: matte and disparity. Arguments and errors as there."""
+    """The first half of `analyze`: matte and disparity. Same arguments and errors."""
     require(
         disparity is None or settings.depth in ("auto", "planar"),
         f"disparity and depth: expected one of them, found a disparity map and depth={settings.depth!r}",
@@ -163,7 +163,7 @@ def take_apart(
     backend: str = "auto",
     on_step: Callable[[str], None] = _ignore,
 ) -> Scene:
-    """The second half of `analyze`: the sheets to render, and the photo's grain. Arguments and errors as there."""
+    """The second half of `analyze`: the sheets and the photo's grain. Same arguments and errors."""
     source = _as_photo(photo)
     separator = _separator(backend)
     on_step("sheets")
@@ -188,21 +188,21 @@ def analyze(
     on_step: Callable[[str], None] = _ignore,
     **options: Any,
 ) -> Scene:
-    """Understand a photo: matte, disparity, and the sheets to render. Slow, once per photo.
+    """Find the matte, the disparity and the sheets of a photo. Slow, but needed only once per photo.
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
-    settings: how matte and disparity are found where none is given; the options of `wideopen render`. Nothing is ever
-      downloaded here: depth "auto" takes `embedded` if given, else the default depth network if its weights are on
-      disk, else the matte alone. `wideopen.disparity.nets.hub.fetch` downloads.
-    matte: (H, W) coverage of the subject in [0, 1], or a function that makes it from the photo (H, W, 3) uint8,
-      sRGB-encoded; None = by the network that `settings` names.
+    settings: how to find a matte or disparity that is not given; the options of `wideopen render`. No downloads:
+      depth "auto" takes `embedded` if given, else the default depth network if its weights are on disk, else the matte
+      alone. `wideopen.disparity.nets.hub.fetch` downloads weights.
+    matte: (H, W) coverage of the subject in [0, 1], or a function that returns it for the photo (H, W, 3) uint8,
+      sRGB-encoded; None = from the network that `settings` names.
     disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `settings` names.
-    embedded: the depth map which the photo's file held, for depth "auto" and "embedded".
+    embedded: the depth map in the photo's file, for depth "auto" and "embedded".
     exact_matte: whether the subject ends where the matte does; None = a given array is exact, a network's is not.
-      Ground in focus behind a blurred subject is then continued from farther away: no rim of the subject stays on it.
+      If not, ground in focus behind a blurred subject is continued from farther away, so that no rim remains.
     on_step: called with the name of each step as it begins.
     options: single fields of `settings` by name: depth="planar".
-    Raises InvalidInput for arrays of unlike sizes, out of range or not finite; WeightsError; BackendUnavailable.
+    Raises InvalidInput for arrays of different sizes, out of range or not finite; WeightsError; BackendUnavailable.
 
     >>> import numpy as np
     >>> photo = np.linspace(0, 1, 32 * 24 * 3, dtype=np.float32).reshape(32, 24, 3)
@@ -213,13 +213,13 @@ def analyze(
     """
     settings = replace(settings, **options)
     source = _as_photo(photo)
-    _separator(backend)  # one that cannot run here is refused before the slow part
+    _separator(backend)  # refuse an unusable backend before the slow part
     maps = understand(source, settings, matte=matte, disparity=disparity, embedded=embedded, on_step=on_step)
     return take_apart(source, maps, exact_matte=exact_matte, backend=backend, on_step=on_step)
 
 
 def _separator(backend: str) -> Separator:
-    require_known(RENDERERS, backend)  # the word is the renderer's: sheets know fewer
+    require_known(RENDERERS, backend)  # the renderers' names: sheets have fewer backends
     on_cpu = backend in RENDERERS and backend not in SEPARATORS  # torch and triton render; sheets are made on the CPU
     return pick(SEPARATORS, "auto" if on_cpu else backend)[1]
 
@@ -229,7 +229,7 @@ def _as_photo(photo: Photo | F32) -> Photo:
 
 
 def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
-    """What the user should know about how this scene was understood, one line each."""
+    """What the user should know about the analysis, one line each."""
     notes = []
     if alpha.max() < 0.5:
         notes.append("no subject in the matte: the whole photo is blurred by disparity")
@@ -243,7 +243,7 @@ def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
 
 
 def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
-    """Return the photo (H, W, 3), linear light, as `lens` sees it. Fast, again and again.
+    """Return the photo (H, W, 3), linear light, as `lens` sees it. Fast.
 
     Raises BackendUnavailable for a named backend that cannot run here.
 
@@ -269,7 +269,7 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
 
 
 def _with_grain(image: F32, scene: Scene, optics: Optics, grain: Grain, backend: str) -> F32:
-    """`image` with grain where the blur took the photo's away; changed in place."""
+    """`image` with the grain that the blur removed; changed in place."""
     _, grainer = pick(GRAINERS, backend if backend in GRAINERS else "auto")
     if optics.look == "paper":
         kept = kept_by_paper(scene.disparity, optics, optics.constants, grain.size_px)
@@ -281,12 +281,12 @@ def _with_grain(image: F32, scene: Scene, optics: Optics, grain: Grain, backend:
 
 
 def _render_paper(scene: Scene, optics: Optics, operator) -> F32:  # type: ignore[no-untyped-def]
-    """Eqs. (3)-(10), on display-encoded colour as the paper's are; through 16 bits at both ends."""
+    """Eqs. (3)-(10) on display-encoded colour, as in the paper; converted through 16 bits both ways."""
     encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32)
     encoded /= np.float32(65535)
     image = operator(encoded, scene.disparity, optics)
     if scene.has_subject:
-        matte = cv2.merge([scene.matte] * 3)  # three times as fast as broadcasting over so few channels
+        matte = cv2.merge([scene.matte] * 3)  # three times as fast as broadcasting over three channels
         encoded -= image
         encoded *= matte
         image += encoded  # Eq. (10)

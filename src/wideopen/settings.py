@@ -1,7 +1,7 @@
-"""What a user can set, as plain values: the words of the command line, of a JSON file, of a form.
+"""User settings as plain values, shared by the command line, JSON files and forms.
 
-Each dataclass checks itself when made, so that nothing is refused after a photo was read; only the focus needs a scene.
-They stand below the pipeline, since `analyze` takes `MapSettings`, and import nothing heavy.
+Each dataclass validates itself on creation, before a photo is read; only the focus needs a scene. The pipeline builds
+on this module (`analyze` takes `MapSettings`), so it imports nothing heavy.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from wideopen.options import Choice, Settings, Slider, option, options_of
 
 MAX_MEGAPIXELS = 150.0
 DEPTHS = ("auto", "embedded", "planar")
-"""The sources of disparity that are no model."""
+"""Sources of disparity other than a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LensSettings(LensOptions):
-    """The lens before it meets a photo: blur and focus as text."""
+    """The lens before the photo is known: blur and focus as text."""
 
     blur: str = option(
         "2.4%",
@@ -81,7 +81,7 @@ class LensSettings(LensOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapSettings(MattingSettings):
-    """Where matte and disparity come from."""
+    """The sources of matte and disparity."""
 
     depth: str = option(
         "auto",
@@ -101,7 +101,7 @@ class MapSettings(MattingSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSettings(Settings):
-    """How a result is written; None = as the photo."""
+    """How a result is written; None = as in the photo."""
 
     output_quality: int | None = option(
         None,

@@ -1,4 +1,4 @@
-"""How long each step took, for the user and for benchmarks."""
+"""Wall time of each step, for users and benchmarks."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    """Note the wall seconds of the block under `step`."""
+    """Store the wall seconds of the block under `step`."""
     start = time.perf_counter()
     yield
     seconds[step] = round(time.perf_counter() - start, 3)
