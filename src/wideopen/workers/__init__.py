@@ -1,8 +1,8 @@
-"""Worker processes that load the models once and then do photo after photo; batch, service and studio share them.
+"""Worker processes that load the models once and render photo after photo; batch, service and studio share them.
 
 `size`: how many fit this machine; `warm_up`: what each loads before its first task; `pool` runs tasks in them;
-`admission`: how many requests may run and wait; `store`: folders kept until they were not used for a while. Processes
-are spawned, never forked: OpenMP does not survive a fork.
+`admission`: how many requests may run and wait; `store`: folders that expire when unused. Processes are spawned, never
+forked: OpenMP does not survive a fork.
 """
 
 from wideopen.workers.admission import Admission, QueueFull

@@ -1,4 +1,4 @@
-"""Bounded admission: so many run, so many wait, and the next is refused with the time after which to try again."""
+"""Bounded admission: limits on running and waiting requests; the next one is refused with a time to retry."""
 
 import asyncio
 import math
@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from wideopen.checks import require
 from wideopen.errors import WideopenError
 
-_NEWEST_WEIGHT = 0.1  # in the running mean of what one turn takes
+_NEWEST_WEIGHT = 0.1  # in the running mean of the duration of a turn
 
 
 class QueueFull(WideopenError):
-    """As many wait as may; try again after `retry_after_s` seconds."""
+    """The queue is full; try again after `retry_after_s` seconds."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         self.retry_after_s = retry_after_s
@@ -33,15 +33,15 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiting requests."""
         return self._inside - self.running
 
     def retry_after_s(self) -> int:
-        """Whole seconds until one of those that are here is probably done."""
+        """Estimated whole seconds until a request finishes."""
         return max(1, math.ceil(self._mean_s * (self.waiting + 1) / self.slots))
 
     def require_room(self) -> None:
-        """Raise QueueFull when no more may wait."""
+        """Raise QueueFull if the queue is full."""
         if self._inside >= self._most:
             seconds = self.retry_after_s()
             raise QueueFull(f"all places in the queue are taken; try again in {seconds} s", seconds)

@@ -1,8 +1,8 @@
 """Tasks in worker processes: one that fails, hangs or kills its worker costs that task only.
 
-Built on pebble's ProcessPool (a timeout there ends the worker, and a lost worker is replaced); what is added: threads
-and models set up once per worker, workers that end with their parent, memory per task, and a new pool where the old one
-cannot go on.
+Built on pebble's ProcessPool, which ends a worker on timeout and replaces a lost one. This module adds threads and
+models set up once per worker, workers that end with their parent, memory per task, and a new pool if the old one
+breaks.
 """
 
 import ctypes
@@ -27,19 +27,19 @@ from wideopen.workers.size import PoolSize
 T = TypeVar("T")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LIBC = ctypes.CDLL(None) if os.name == "posix" else None
-_COMPILING_S = 180.0  # kernels take some 25 s; whoever compiles may have been killed meanwhile
-_MOST_BROKEN = 3  # pools in a row of which no worker ever answered
+_COMPILING_S = 180.0  # kernels take some 25 s; the compiling worker may have been killed
+_MOST_BROKEN = 3  # pools in a row without an answer from any worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Generic[T]):
-    """What a task returned, and what its worker needed."""
+    """The value of a task, and the time and memory its worker used."""
 
     value: T
     worker: int  # process id
     seconds: float
     memory_mb: float  # resident after the task
-    peak_mb: float  # the most so far
+    peak_mb: float  # peak so far
 
 
 class Workers:
@@ -48,15 +48,14 @@ class Workers:
     >>> with Workers(PoolSize(workers=2, threads=1), WarmUp()) as workers:       # doctest: +SKIP
     ...     finished = workers.submit(function, argument, timeout_s=60).result()
 
-    Give it no more tasks than there are workers, or one more: a task that waits inside the pool can only be cancelled
-    by ending the worker that takes it.
+    Give it at most one more task than there are workers: a task that waits inside the pool can
+    only be cancelled by ending the worker that takes it.
     """
 
     def __init__(self, size: PoolSize, warm_up: Callable[[], None] | None = None, *, tasks_per_worker: int = 0) -> None:
         """`warm_up` runs once in each worker, before its first task; it is pickled.
 
-        A worker is replaced by a new one after `tasks_per_worker` tasks; 0 is never.
-        Raises InvalidInput where pebble is not installed.
+        A worker is replaced after `tasks_per_worker` tasks; 0 is never. Raises InvalidInput if pebble is not installed.
         """
         require(find_spec("pebble") is not None, "worker processes need pebble; pip install 'wideopen[batch]'")
         require(tasks_per_worker >= 0, f"tasks_per_worker: expected 0 or more, found {tasks_per_worker}")
@@ -79,7 +78,7 @@ class Workers:
         """Run `function(*arguments)` in a worker; both are pickled. `timeout_s` counts from when a worker takes it.
 
         The future's result is `Finished`; it raises what the function raised, WorkerTimeout, or WorkerDied, also where
-        workers die before they take any task. Cancelling it ends the worker that runs it.
+        workers die before they take any task. Cancelling it ends its worker.
         """
         task: TaskFuture[T] = TaskFuture()
         self._run(task, (function, *arguments), timeout_s)
@@ -105,7 +104,7 @@ class Workers:
         """In a thread of pebble's: hand the end of a task on, or run it again where its pool went before it began."""
         error = CancelledError() if inner.cancelled() else inner.exception()
         if isinstance(error, BrokenProcessPool) and not task.cancelled():
-            # In a thread of its own: replacing a pool waits for its threads, of which this is one.
+            # In a new thread: replacing a pool waits for its threads, of which this is one.
             threading.Thread(target=self._run, args=(task, arguments, timeout_s), daemon=True).start()
             return
         self._tasks.discard(task)
@@ -113,7 +112,7 @@ class Workers:
         task.end(_translated(error, timeout_s), None if error else inner.result())
 
     def stop(self) -> None:
-        """End all workers now, and cancel what they were doing. Safe to call twice, and after `finish`."""
+        """End all workers now and cancel their tasks. Safe to call twice, and after `finish`."""
         with self._lock:
             self._stopped = True
             left = list(self._tasks)
@@ -142,11 +141,11 @@ class Workers:
             context=context,
         )
         with _without_interrupts():
-            assert pool.active  # asking starts it: its threads and workers inherit that Ctrl-C is not theirs
+            assert pool.active  # this starts it: its threads and workers inherit the blocked Ctrl-C
         return pool
 
     def _replace_pool(self) -> None:
-        """A worker that dies without a task ends pebble's pool; the next one starts afresh."""
+        """Discard pebble's pool, which ends if a worker dies without a task, so that a new one starts."""
         self._broken += 1
         if self._broken > _MOST_BROKEN:
             raise WorkerDied(f"workers end as soon as they start, {_MOST_BROKEN} times in a row")
@@ -155,19 +154,19 @@ class Workers:
 
 
 class TaskFuture(Future[Finished[T]]):
-    """The future of a task, which may begin in one pool and be done in the next."""
+    """The future of a task, which may begin in one pool and finish in the next."""
 
     inner: "Future[Any] | None" = None
 
     def cancel(self) -> bool:
-        """Give the task up; the worker that runs it is ended. False if it is done already."""
+        """Cancel the task and end its worker. False if it is already done."""
         given_up = super().cancel()
         if given_up and self.inner is not None:
             self.inner.cancel()
         return given_up
 
     def end(self, error: BaseException | None, value: Finished[T] | None = None) -> None:
-        """Note the outcome, unless nobody waits for it any more."""
+        """Set the outcome, unless the future was cancelled."""
         if not self.set_running_or_notify_cancel():
             return
         if error is None and value is not None:
@@ -177,12 +176,12 @@ class TaskFuture(Future[Finished[T]]):
 
 
 def _translated(error: BaseException | None, timeout_s: float | None) -> BaseException | None:
-    """The WorkerTimeout or WorkerDied that an error of pebble's means; others as they are."""
+    """Return the WorkerTimeout or WorkerDied for an error of pebble's; other errors unchanged."""
     from pebble import ProcessExpired
 
     if isinstance(error, ProcessExpired):
         return WorkerDied(f"its worker process died ({_cause(error.exitcode)})")
-    if isinstance(error, TimeoutError) and error.args[:1] == ("Task timeout",):  # pebble's own words
+    if isinstance(error, TimeoutError) and error.args[:1] == ("Task timeout",):  # pebble's message
         return WorkerTimeout(f"took longer than {timeout_s:g} s")
     return error
 
@@ -205,7 +204,7 @@ def _end(pool: Any) -> None:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Block SIGINT in what is started meanwhile: Ctrl-C reaches every process of a terminal."""
+    """Block SIGINT in processes started in this block: Ctrl-C reaches every process of a terminal."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -217,11 +216,11 @@ def _without_interrupts() -> Iterator[None]:
 
 
 _start_error: WideopenError | None = None
-"""In a worker: why it could not start. Its tasks raise it, so that the user reads one line, not a traceback."""
+"""In a worker: why it could not start. Its tasks raise it, so the user sees one line, not a traceback."""
 
 
 def _start(threads: int, warm_up: bytes, lock: Any) -> None:
-    """In a worker, once. The warm-up is unpickled here, since its modules may import what counts threads."""
+    """Set up a worker. The warm-up is unpickled here, since its modules may import libraries that count threads."""
     global _start_error
     _share_cores(threads)
     _end_with_parent()
@@ -236,7 +235,7 @@ def _start(threads: int, warm_up: bytes, lock: Any) -> None:
 
 
 def _measured(function: Callable[..., T], *arguments: Any) -> Finished[T]:
-    """In a worker: run the task, and look at the memory."""
+    """In a worker: run the task and measure its time and memory."""
     if _start_error is not None:
         raise _start_error
     begin = time.perf_counter()
@@ -248,7 +247,7 @@ def _measured(function: Callable[..., T], *arguments: Any) -> Finished[T]:
 
 
 def _warm_one_after_another(warm_up: Any, lock: Any) -> None:
-    """Run `warm_up`; where it compiles kernels, only one worker at a time does, and the others find them cached."""
+    """Run `warm_up`; only one worker at a time compiles kernels, and the others find them cached."""
     if not getattr(warm_up, "compiles", False):
         warm_up()
         return
@@ -261,13 +260,13 @@ def _warm_one_after_another(warm_up: Any, lock: Any) -> None:
 
 
 def _share_cores(threads: int) -> None:
-    """Let every library of this process use `threads` threads; to be called before any of them is imported."""
+    """Limit every library of this process to `threads` threads; call it before any of them is imported."""
     for name in _THREADS:
         os.environ[name] = str(threads)
 
 
 def _limit_threads(threads: int) -> None:
-    """`_share_cores` for the libraries whose own setting counts more than the environment."""
+    """`_share_cores` for libraries whose own setting overrides the environment."""
     import cv2
 
     cv2.setNumThreads(threads)
@@ -282,7 +281,7 @@ def _limit_threads(threads: int) -> None:
 def _end_with_parent() -> None:
     """End this process at once when its parent is gone, also in the middle of a photo.
 
-    Otherwise a worker whose parent was killed would finish its photo beside the run that resumes the work.
+    Otherwise an orphaned worker would finish its photo while another run resumes the work.
     """
     from multiprocessing import connection, parent_process
 
@@ -299,7 +298,7 @@ def _end_with_parent() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give what was freed back to the system, where the C library is glibc; it keeps scattered pieces otherwise.
+    """Return freed memory to the system if the C library is glibc, which otherwise keeps scattered pieces.
 
     Without it a worker grew by 3 to 6% over 500 photos, with it by 0.1% (benchmarks/results/batch.json).
     """
@@ -309,7 +308,7 @@ def return_freed_memory() -> None:
 
 
 def memory_of_this_process() -> tuple[float, float]:
-    """(resident now, the most so far) in megabytes of 2**20 bytes; where the system does not tell, 0."""
+    """Return (resident now, peak) in megabytes of 2**20 bytes; 0 if the system does not report them."""
     try:
         import resource
     except ImportError:  # Windows

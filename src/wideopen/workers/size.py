@@ -1,8 +1,7 @@
-"""How many worker processes fit this machine, and how many threads each may use.
+"""The number of worker processes that fit this machine, and of threads in each.
 
-One thread in each of as many workers as there are cores keeps the cores busiest: the steps of a photo that run on one
-core (decoding, encoding, Python itself) then overlap with other photos'. Where memory is short there are fewer workers
-with more threads each.
+As many workers as cores, with one thread each, keep the cores busiest: the single-core steps of a photo (decoding,
+encoding, Python itself) overlap with other photos. If memory is short there are fewer workers with more threads each.
 """
 
 import os
@@ -12,9 +11,9 @@ from pathlib import Path
 from wideopen.checks import require
 
 WORKER_MB = 1850
-"""Memory a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/batch.json)."""
+"""Memory that a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/batch.json)."""
 SHARE = 0.85
-"""Of the memory that is available, what workers may use; the rest is the system's file cache and ourselves."""
+"""Share of the available memory for workers; the rest is for the file cache and this process."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -39,7 +38,7 @@ def pool_size(
 ) -> PoolSize:
     """Return as many workers as cores and memory allow, or `workers` if given; the cores are shared among them.
 
-    `worker_mb` is what one of them needs at most; `cores` and `memory_mb` are what this process may use, unless told.
+    `worker_mb` is the peak memory of one; `cores` and `memory_mb` default to what this process may use.
     Raises InvalidInput for less than one worker, core or megabyte.
 
     >>> pool_size(cores=8, memory_mb=64_000)
@@ -67,7 +66,7 @@ def usable_cores() -> int:
 
 
 def usable_memory_mb() -> float:
-    """Memory that is free, or would be if the system dropped cached files; less where a container allows less."""
+    """Memory that is free or used only for cached files; less if a container allows less."""
     available = next((line for line in _read(Path("/proc/meminfo")).splitlines() if "MemAvailable" in line), None)
     if available is not None:
         free_mb = int(available.split()[1]) / 1024

@@ -1,7 +1,7 @@
-"""Values that each own a folder on disk, kept until they were not used for a while.
+"""Values that each own a folder on disk and expire when unused.
 
-The service keeps analysed scenes so, the studio the photos of its tabs. The entry that was not used for the longest
-time makes room for another. Folders have names that cannot be guessed.
+The service keeps analysed scenes in it, the studio the photos of its tabs. The least recently used entry makes room for
+another. Folders have names that cannot be guessed.
 """
 
 import math
@@ -34,11 +34,11 @@ class Entry(Generic[V]):
     size: int  # bytes on disk when it was added
     expires: float  # by the store's clock
     users: int = 0
-    dropped: bool = False  # its folder goes when its last user is done
+    dropped: bool = False  # its folder is removed when its last user is done
 
 
 class ExpiringStore(Generic[V]):
-    """At most `most` entries of together `most_bytes`, each for `idle_s` seconds after its last use. For any thread."""
+    """At most `most` entries with `most_bytes` in total, each for `idle_s` seconds after its last use. Thread-safe."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ExpiringStore(Generic[V]):
         on_drop: Callable[[V], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`root` is a folder that does not exist yet; `close` removes it. `on_drop` hears of each value that goes."""
+        """`root` is a folder that does not exist yet; `close` removes it. `on_drop` receives each dropped value."""
         self.root = root
         self._most, self._idle_s, self._most_bytes = most, idle_s, most_bytes
         self._on_drop, self._clock = on_drop, clock
@@ -67,7 +67,7 @@ class ExpiringStore(Generic[V]):
         return sum(entry.size for entry in list(self._entries.values()))
 
     def add(self, value: V, *, folder: Path) -> Entry[V]:
-        """Take over `folder` (files only) under a new key. Raises InvalidInput for one larger than the store may be."""
+        """Take over `folder` (files only) under a new key. Raises InvalidInput if it exceeds the store's limit."""
         size = sum(file.stat().st_size for file in folder.iterdir())
         if size > self._most_bytes:
             raise InvalidInput(f"expected at most {self._most_bytes / 1e6:g} MB, found {size / 1e6:.0f}")
@@ -75,7 +75,7 @@ class ExpiringStore(Generic[V]):
         return self._insert(key, folder.rename(self.root / key), lambda _: value, size)
 
     def open(self, key: str, make: Callable[[Path], V]) -> Entry[V]:
-        """The entry `key`; where there is none, a new one with the value that `make` gives for its empty folder."""
+        """Return the entry `key`, or a new one with the value that `make` returns for its empty folder."""
         with self._lock:
             if key in self:
                 return self.get(key)
@@ -89,7 +89,7 @@ class ExpiringStore(Generic[V]):
         return key in self._entries
 
     def get(self, key: str) -> Entry[V]:
-        """The entry `key`, used now. Raises KeyError for one that is not there or has expired."""
+        """The entry `key`, used now. Raises KeyError if it is missing or has expired."""
         self.expire()
         with self._lock:
             entry = self._entries[key]
@@ -99,7 +99,7 @@ class ExpiringStore(Generic[V]):
 
     @contextmanager
     def using(self, key: str) -> Iterator[Entry[V]]:
-        """The entry `key`, whose folder stays on disk meanwhile, even if it is removed. Raises KeyError as `get`."""
+        """Yield the entry `key`; its folder stays on disk in the block, even if removed. Raises KeyError as `get`."""
         with self._lock:
             entry = self.get(key)
             entry.users += 1
@@ -117,7 +117,7 @@ class ExpiringStore(Generic[V]):
         self._drop(self.get(key))
 
     def expire(self) -> None:
-        """Forget the entries whose time is over."""
+        """Remove the expired entries."""
         now = self._clock()
         with self._lock:
             for entry in [entry for entry in self._entries.values() if entry.expires <= now and not entry.users]:
@@ -151,33 +151,33 @@ class ExpiringStore(Generic[V]):
 
 
 class Unwanted(Exception):
-    """Nobody waits for this work any more."""
+    """The work was cancelled."""
 
 
 class FolderSteps(Steps):
-    """The steps of work in a worker, by way of a folder: the current one is written there, and `ask_to_stop` read."""
+    """Steps of work in a worker, reported through a folder that also holds the request of `ask_to_stop`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __call__(self, step: str) -> None:
-        """Write the step. Raises Unwanted once the work is not wanted any more."""
+        """Write the step. Raises Unwanted if the work was cancelled."""
         if (self._folder / STOP).exists():
             raise Unwanted(step)
         (self._folder / STEP).write_text(step, encoding="utf-8")
 
     def download(self, done: int, total: int) -> None:
-        """Write how much of a download is there."""
+        """Write the progress of a download."""
         self(f"downloading, {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
 
 def ask_to_stop(folder: Path) -> None:
-    """Have work that reports to `folder` stop at its next step."""
+    """Ask work that reports to `folder` to stop at its next step."""
     (folder / STOP).touch()
 
 
 def current_step(folder: Path) -> str:
-    """The step that work has reported to `folder`; "" before the first."""
+    """Return the last step reported to `folder`; "" before the first."""
     try:
         return (folder / STEP).read_text(encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a worker process loads before its first task, and keeps for all of them."""
+"""Models and kernels that a worker process loads before its first task and keeps."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -8,15 +8,15 @@ if TYPE_CHECKING:
     from wideopen.disparity.depth_map import Kind
     from wideopen.settings import MapSettings
 
-_HEIGHT, _WIDTH = 96, 128  # pixels: so many that lenses blur some planes at a lower resolution
+_HEIGHT, _WIDTH = 96, 128  # pixels: enough for lenses to blur some planes at a lower resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
-    """Loads networks and compiles kernels: all that a photo with its own depth needs, and `looks`; call it in a worker.
+    """Load networks and compile kernels for photos with their own depth and for `looks`; call it in a worker.
 
-    Kernels are compiled once a machine and then read from a cache. Without `needs_matting` the matting network is not
-    loaded, because every photo comes with its matte.
+    Kernels are compiled once per machine and then cached. Without `needs_matting` the matting network is not loaded,
+    because every photo comes with its matte.
     """
 
     maps: "MapSettings"
@@ -32,7 +32,7 @@ class WarmUp:
         from wideopen.pipeline import analyze, render
 
         rgb = np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32)
-        matte = np.zeros((_HEIGHT, _WIDTH), np.float32)  # with a subject, which no network would see in noise
+        matte = np.zeros((_HEIGHT, _WIDTH), np.float32)  # with a subject, which a network would not find in noise
         matte[24:80, 40:88] = 1
         self._warm_networks(rgb, matte)
         _warm_transfer()
@@ -45,7 +45,7 @@ class WarmUp:
                 render(scene, lens, backend=self.backend)
 
     def _warm_networks(self, rgb: "F32", matte: "F32") -> None:
-        """The matting network and the depth network, each where photos may need it."""
+        """Load the matting network and the depth network, each if photos may need it."""
         from wideopen.matting.edges import follow_edges
         from wideopen.photo import Photo, srgb_u8
         from wideopen.pipeline import understand
@@ -55,27 +55,27 @@ class WarmUp:
             understand(rgb, replace(maps, depth="planar"))
             follow_edges(
                 matte[::2, ::2].copy(), srgb_u8(Photo(rgb=rgb))
-            )  # only photos larger than the network's need it
+            )  # only photos larger than the network's input need it
         if maps.depth not in ("embedded", "planar"):
             understand(rgb, maps, matte=matte)
 
     @property
     def compiles(self) -> bool:
-        """Whether this will compile kernels, because none are cached yet."""
+        """Whether this will compile kernels because none are cached."""
         from wideopen.rendering import first_use_compiles
 
         return any(first_use_compiles(self.backend, look) for look in self.looks)
 
 
 class _OwnDepth:
-    """Depth as a photo's file may hold it: smaller than the photo, with steps and holes."""
+    """Depth as in a photo's file: smaller than the photo, with steps and holes."""
 
     name = "warm-up"
     kind: "Kind" = "disparity"
 
     @property
     def values(self) -> "F32":
-        """(h, w) float32, NaN where nothing is known."""
+        """(h, w) float32, NaN where unknown."""
         import numpy as np
 
         values = np.tile(np.linspace(0, 1, _WIDTH // 4, dtype=np.float32), (_HEIGHT // 4, 1))
@@ -85,7 +85,7 @@ class _OwnDepth:
 
 
 def _warm_transfer() -> None:
-    """The transfer curves of photos with 8 and with more bits."""
+    """Load the transfer curves of photos with 8 and with more bits."""
     import numpy as np
 
     from wideopen.arrays.transfer import decode, encode
