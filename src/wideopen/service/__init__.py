@@ -1,5 +1,5 @@
-"""The service: photos in, photos with bokeh out, over HTTP. `wideopen serve` starts it; docs/service.md describes it.
+"""The HTTP service: it accepts photos and returns them with bokeh. `wideopen serve` starts it; see docs/service.md.
 
-This process parses HTTP and keeps order; it never decodes a picture. Whatever touches a client's file runs in a worker
-process, which may crash without harm. Nothing that a client sends is ever used as a path or a URL.
+This process parses HTTP and schedules the work; it never decodes an image. Worker processes do everything that touches
+a client's file, and may crash without harm. No client input is ever used as a path or a URL.
 """

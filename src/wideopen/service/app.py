@@ -1,4 +1,4 @@
-"""The app: `make_app(config)` puts routes, problems, limits and the studio together."""
+"""`make_app(config)` builds the app from its routes, error handlers, limits and the studio."""
 
 import base64
 import logging
@@ -29,7 +29,7 @@ it again and again. Errors are problem+json. Beyond its queue the service answer
 
 
 def make_app(config: ServeConfig) -> FastAPI:
-    """The service as an ASGI app; its workers start and end with the app's lifespan."""
+    """Return the service as an ASGI app; its workers start and end with the app's lifespan."""
     service = Service(config)
 
     @asynccontextmanager
@@ -37,7 +37,7 @@ def make_app(config: ServeConfig) -> FastAPI:
         async with service:
             yield
 
-    # No /docs: that page takes its scripts from elsewhere.
+    # No /docs: that page loads its scripts from a CDN.
     app = FastAPI(
         title="wideopen",
         version=__version__,
@@ -75,7 +75,7 @@ def make_app(config: ServeConfig) -> FastAPI:
 
 
 class Outermost:
-    """What surrounds every request: its id, its line in the log, its metrics, the studio's login, and bugs."""
+    """Outermost middleware: request ids, the request log, metrics, the studio's login, and a response to bugs."""
 
     def __init__(self, app: ASGIApp, token: str | None, metrics: Metrics) -> None:
         self._app = app
@@ -83,7 +83,7 @@ class Outermost:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; what is no HTTP passes through."""
+        """Handle one HTTP request; pass everything else on unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -105,7 +105,7 @@ class Outermost:
             request.end()
 
     def _may_enter(self, scope: Scope) -> bool:
-        """Whether the request may pass; for the studio it brings the token, also as the password of a login."""
+        """Whether the request may pass: the studio needs the token, as a bearer token or as a login's password."""
         if self._token is None or not (scope["path"] == STUDIO or scope["path"].startswith(f"{STUDIO}/")):
             return True
         scheme, _, value = Headers(scope=scope).get("authorization", "").partition(" ")
@@ -118,7 +118,7 @@ class Outermost:
 
 
 class _Request:
-    """One request under way: counts bytes, sees the status, names the request in the answer's headers."""
+    """A request in progress: counts its bytes, records its status and adds its id to the response headers."""
 
     def __init__(self, metrics: Metrics, scope: Scope, receive: Receive, send: Send) -> None:
         self._metrics, self._scope, self._receive, self._send = metrics, scope, receive, send
@@ -129,13 +129,13 @@ class _Request:
         self._bytes_out = 0
 
     async def receive(self) -> Message:
-        """Count what comes in."""
+        """Receive a message and count its bytes."""
         message = await self._receive()
         self._bytes_in += len(message.get("body", b""))
         return message
 
     async def send(self, message: Message) -> None:
-        """Count what goes out, and add headers."""
+        """Add headers, count the bytes and send a message."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -146,7 +146,7 @@ class _Request:
         await self._send(message)
 
     def end(self) -> None:
-        """Log and count the request. Its path is the client's, so only the route's pattern is logged."""
+        """Log and count the request. The client chose the path, so only the route's pattern is logged."""
         route = getattr(self._scope.get("route"), "path", "other")
         seconds = time.perf_counter() - self._began
         self._metrics.requests.labels(route, str(self.status)).inc()

@@ -1,4 +1,4 @@
-"""The service from Python: `Client` sends photos and gets results (docs/service.md). Needs httpx: wideopen[client].
+"""Python client for the service: `Client` sends photos and returns results (docs/service.md); needs wideopen[client].
 
 >>> with Client("http://127.0.0.1:8000") as client:                                     # doctest: +SKIP
 ...     Path("out.jpg").write_bytes(client.render(Path("portrait.jpg"), lens={"blur": "3%"}))
@@ -25,11 +25,11 @@ _LONGEST_WAIT_S = 60.0
 
 
 class ServiceError(WideopenError):
-    """The service refused, or could not be reached."""
+    """The service refused the request or could not be reached."""
 
     def __init__(self, message: str, *, status: int | None = None, kind: str | None = None) -> None:
         self.status = status
-        """Of HTTP; None where there was no answer."""
+        """The HTTP status; None if there was no response."""
         self.kind = kind
         """The problem's type, such as /problems/refused."""
         super().__init__(message)
@@ -37,7 +37,7 @@ class ServiceError(WideopenError):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Parts:
-    """A result with all that was found on the way."""
+    """A rendered image with its report and maps."""
 
     report: dict[str, Any]
     image: bytes
@@ -46,10 +46,10 @@ class Parts:
 
 
 class Client:
-    """A connection to a service; a context manager. Not for several threads at a time.
+    """A connection to a service, usable as a context manager; not thread-safe.
 
-    A photo is a Path, which is read here, or the bytes of a file. `lens`, `maps` and `output` are what the service's
-    OpenAPI describes. Every method raises ServiceError.
+    A photo is either a Path, which the client reads, or the bytes of a file. The service's OpenAPI schema describes
+    `lens`, `maps` and `output`. Every method raises ServiceError.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Client:
         retries: int = 3,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """A busy service (503) is asked again `retries` times, each time after what it says in Retry-After.
+        """Set up the connection. Busy responses (503) are retried `retries` times, each after Retry-After seconds.
 
-        Raises InvalidInput where httpx is not installed.
+        Raises InvalidInput if httpx is not installed.
         """
         require(find_spec("httpx") is not None, "wideopen.service.client needs httpx; pip install 'wideopen[client]'")
         import httpx
@@ -84,7 +84,7 @@ class Client:
         self._http.close()
 
     def info(self) -> dict[str, Any]:
-        """What the service is and allows."""
+        """Return the service's version, settings and limits."""
         found: dict[str, Any] = self._send("GET", "/v1/info").json()
         return found
 
@@ -98,7 +98,7 @@ class Client:
         maps: Settings | None = None,
         output: Settings | None = None,
     ) -> bytes:
-        """The photo rendered, as an image file."""
+        """Render a photo; return the image file."""
         form = _form(photo, matte, disparity, lens=lens, maps=maps, output=output)
         return self._send("POST", "/v1/render", files=form, accept="image/*").content
 
@@ -112,14 +112,14 @@ class Client:
         maps: Settings | None = None,
         output: Settings | None = None,
     ) -> Parts:
-        """The photo rendered, with a report and both maps."""
+        """Render a photo; return the image with its report and both maps."""
         form = _form(photo, matte, disparity, lens=lens, maps=maps, output=output)
         return _parts(self._send("POST", "/v1/render", files=form, accept=_PARTS))
 
     def analyze(
         self, photo: File, *, matte: File | None = None, disparity: File | None = None, maps: Settings | None = None
     ) -> "RemoteScene":
-        """A scene that stays with the service, to be rendered again and again."""
+        """Analyze a photo; return a scene that the service keeps, to be rendered repeatedly."""
         found = self._send("POST", "/v1/analyze", files=_form(photo, matte, disparity, maps=maps)).json()
         return RemoteScene(self, found)
 
@@ -141,13 +141,13 @@ class Client:
 
 
 class RemoteScene:
-    """A scene that a service keeps until it was not used for `expires_in_s`; a context manager that removes it."""
+    """A scene that the service keeps until it is unused for `expires_in_s`; leaving its `with` block removes it."""
 
     def __init__(self, client: Client, found: dict[str, Any]) -> None:
         self._client = client
         self.id: str = found["id"]
         self.found = found
-        """What `POST /v1/analyze` answered: size, where the maps came from, notes, seconds."""
+        """The response of `POST /v1/analyze`: size, sources of the maps, notes, seconds."""
 
     def __enter__(self) -> Self:
         return self
@@ -156,15 +156,15 @@ class RemoteScene:
         self.remove()
 
     def render(self, lens: Settings | None = None, *, output: Settings | None = None) -> bytes:
-        """The scene through a lens, as an image file."""
+        """Render the scene with `lens`; return the image file."""
         return self._render(lens, output, "image/*").content
 
     def render_parts(self, lens: Settings | None = None, *, output: Settings | None = None) -> Parts:
-        """The scene through a lens, with a report and both maps."""
+        """Render the scene with `lens`; return the image with its report and both maps."""
         return _parts(self._render(lens, output, _PARTS))
 
     def remove(self) -> None:
-        """Have the service forget the scene; one that is gone already is no error."""
+        """Remove the scene from the service; a scene that has already gone is not an error."""
         try:
             self._client._send("DELETE", f"/v1/scenes/{self.id}")
         except ServiceError as error:
@@ -179,7 +179,7 @@ class RemoteScene:
 def _form(
     photo: File, matte: File | None, disparity: File | None, **settings: Settings | None
 ) -> dict[str, tuple[str | None, bytes, str]]:
-    """The fields of a form. Files go under names of their fields: what a photo is called is nobody's business."""
+    """Build the form's fields. Files are named after their fields, so that the service never sees a photo's name."""
     files = {"photo": photo, "matte": matte, "disparity": disparity}
     form: dict[str, tuple[str | None, bytes, str]] = {
         name: (name, _bytes(file), "application/octet-stream") for name, file in files.items() if file is not None
@@ -208,13 +208,13 @@ def _error(response: "httpx.Response") -> ServiceError:
     try:
         problem = response.json()
         detail, kind = f"{problem['title']}: {problem['detail']}", str(problem["type"])
-    except (ValueError, KeyError, TypeError):  # something between us and the service answered
+    except (ValueError, KeyError, TypeError):  # the response came from a proxy, not the service
         detail, kind = response.reason_phrase, None
     return ServiceError(f"{response.status_code} {detail}", status=response.status_code, kind=kind)
 
 
 def _parts(response: "httpx.Response") -> Parts:
-    """The parts of a multipart answer, byte for byte; its boundary is in none of them."""
+    """Split a multipart response into its parts, byte for byte; the boundary occurs in none of them."""
     boundary = response.headers["content-type"].partition("boundary=")[2].encode()
     found: dict[str, bytes] = {}
     for part in (b"\r\n" + response.content).split(b"\r\n--" + boundary)[1:-1]:

@@ -1,4 +1,4 @@
-"""What the operator of a service chooses; checked when made."""
+"""Settings that the operator of a service chooses; each class validates them when it is created."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,23 +9,23 @@ from wideopen.settings import MapSettings
 
 MEGABYTE = 1_000_000
 LEAST_TOKEN = 16
-"""Characters: a shorter token could be guessed over a fast network."""
+"""Minimum length of the token in characters; a shorter one could be guessed over a fast network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimits:
-    """How much one request may bring, and how long it may take."""
+    """Size and time limits of one request."""
 
     body_mb: float = 64.0
-    """Of the whole request, counted while it is read."""
+    """Maximum size of the whole request in megabytes, counted while it is read."""
     megapixels: float = 50.0
-    """Of a photo or a map; read from the file's header, before anything is decoded."""
+    """Maximum size of a photo or a map, read from the file's header before anything is decoded."""
     body_s: float = 60.0
-    """Until the body is there."""
+    """Maximum time in seconds for the body to arrive."""
     request_s: float = 60.0
-    """From the body's end to the result, waiting included."""
+    """Maximum time in seconds from the end of the body to the result, including the wait for a worker."""
     grace_s: float = 5.0
-    """For a worker to notice that its work is no longer wanted; then it is killed."""
+    """Time in seconds for a worker to notice that its request was cancelled; then it is killed."""
 
     def __post_init__(self) -> None:
         for name in ("body_mb", "megapixels", "body_s", "request_s", "grace_s"):
@@ -34,13 +34,13 @@ class RequestLimits:
 
     @property
     def body_bytes(self) -> int:
-        """Most bytes of a request's body."""
+        """Maximum size of a request's body in bytes."""
         return round(self.body_mb * MEGABYTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneLimits:
-    """How many analysed scenes are kept, and for how long after their last use."""
+    """The maximum number and size of the scenes that are kept, and the seconds until an unused scene expires."""
 
     most: int = 64
     most_mb: float = 4000.0
@@ -54,25 +54,25 @@ class SceneLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeConfig:
-    """A service: who may use it, with how many workers, within which limits."""
+    """Configuration of a service: access, workers and limits."""
 
     workers: int = 1
     threads: int = 1
-    """Of each worker."""
+    """Threads of each worker."""
     waiting: int = 8
-    """Requests that may wait for a worker; the next gets 503."""
+    """Number of requests that may wait for a worker; the next one gets 503."""
     uploads: int = 16
-    """Bodies read at a time; they lie on disk, at most `RequestLimits.body_mb` each."""
+    """Number of bodies read at a time; each is stored on disk and at most `RequestLimits.body_mb` in size."""
     limits: RequestLimits = field(default_factory=RequestLimits)
     scenes: SceneLimits = field(default_factory=SceneLimits)
     maps: MapSettings = field(default_factory=MapSettings)
-    """Where mattes and disparity come from unless a request chooses otherwise."""
+    """Default sources of mattes and disparity; a request may choose others."""
     backend: str = "auto"
     token: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = ()
-    """Names that a request's Host may have; none: any. Keeps web pages elsewhere from reaching a loopback service."""
+    """Allowed Host headers; empty allows any. They keep other sites' web pages from reaching a loopback service."""
     folder: Path | None = None
-    """Where uploads and scenes lie while they are needed; default: a new folder of the system's temporary one."""
+    """Folder for uploads and scenes; by default a new folder in the system's temporary folder."""
     studio: bool = False
 
     def __post_init__(self) -> None:

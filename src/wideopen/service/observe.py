@@ -1,6 +1,7 @@
-"""What an operator sees: logs, one line of JSON per event, and the metrics that Prometheus scrapes.
+"""Logs, as one line of JSON per event, and metrics for Prometheus.
 
-Neither holds photo content, file names, addresses or tokens. Metrics belong to one service, nothing is global.
+Neither contains photo content, file names, addresses or tokens. Each service has its own metrics; there is no global
+state.
 """
 
 import json
@@ -19,10 +20,10 @@ LOG = logging.getLogger("wideopen.service")
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON; what `extra` holds under `fields` stands beside time, level and event."""
+    """Formats a record as one line of JSON; the `fields` in `extra` are added to time, level and event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return the record as one line of JSON."""
         line: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
@@ -40,17 +41,17 @@ def event(name: str, *, level: int = logging.INFO, **fields: Any) -> None:
 
 
 def add_to_log_line(request: Request, **fields: Any) -> None:
-    """Add fields to the line that is logged when the request ends."""
+    """Add fields to the log line that is written when the request ends."""
     request.scope.setdefault("wideopen.fields", {}).update(fields)
 
 
 def to_stderr(level: str) -> None:
-    """Send all records to stderr as JSON lines: ours from `level` (debug, info, ...) on, others' from warnings on."""
+    """Log to stderr as JSON lines: wideopen's records from `level` (debug, info, ...) up, others from warning up."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("wideopen").setLevel(level.upper())
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings quote bodies
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings quote request bodies
 
 
 class Metrics:
@@ -86,9 +87,9 @@ class Metrics:
         )
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A gauge `wideopen_NAME` that is asked for its value at each scrape."""
+        """Add a gauge `wideopen_NAME`; each scrape calls `value`."""
         Gauge(f"wideopen_{name}", text, registry=self._registry).set_function(value)
 
     def page(self) -> bytes:
-        """The exposition format."""
+        """Return the metrics in the Prometheus exposition format."""
         return generate_latest(self._registry)

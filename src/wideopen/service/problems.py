@@ -1,4 +1,4 @@
-"""What a client gets when something goes wrong: RFC 9457's problem+json, without internals."""
+"""Error responses as problem+json (RFC 9457), without internal details."""
 
 import http
 import json
@@ -18,7 +18,7 @@ from wideopen.workers import QueueFull
 
 MEDIA_TYPE = "application/problem+json"
 GONE = 499
-"""Logged, never sent: the client left before its answer was there."""
+"""A status that is logged but never sent: the client disconnected before the response was ready."""
 
 KINDS = {  # the `type` of a problem: (status, title)
     "bad-request": (400, "The request cannot be read"),
@@ -38,7 +38,7 @@ KINDS = {  # the `type` of a problem: (status, title)
 
 
 class Problem(HTTPException):
-    """An answer that is no result; `slug` is a key of KINDS, `detail` one line for the client."""
+    """An error response; `slug` is a key of KINDS, `detail` is one line for the client."""
 
     def __init__(self, slug: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
         self.slug = slug
@@ -46,12 +46,12 @@ class Problem(HTTPException):
 
 
 def come_again(slug: str, why: str, seconds: int) -> Problem:
-    """A problem (503) that is probably over after some seconds."""
+    """Return a problem (503) that is likely to be over after `seconds`."""
     return Problem(slug, f"{why}; try again in {seconds} s", headers={"Retry-After": str(seconds)})
 
 
 def problem_response(slug: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """One problem as a response. Its `type` is relative to the service: nothing need be there."""
+    """Return a problem as a response. Its `type` is a URL relative to the service, which need not exist."""
     status, title = KINDS[slug]
     return _response(slug, title, status, detail, headers)
 
@@ -62,22 +62,22 @@ def _response(slug: str, title: str, status: int, detail: str, headers: Mapping[
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Turn what is raised on purpose in `app`, and what its framework raises, into problems."""
+    """Turn the exceptions that `app` and its framework raise on purpose into problems."""
     for kind in (HTTPException, RequestValidationError, InvalidInput, QueueFull, WorkerTimeout, WorkerDied):
         app.add_exception_handler(kind, _answer)
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, HTTPException) and not isinstance(error, Problem) and error.status_code != 400:
-        phrase = http.HTTPStatus(error.status_code).phrase  # the framework's own: no such route or method
+        phrase = http.HTTPStatus(error.status_code).phrase  # raised by the framework: no such route or method
         return _response(phrase.lower().replace(" ", "-"), phrase, error.status_code, phrase, error.headers)
     problem = _problem_of(error)
-    add_to_log_line(request, problem=problem.slug)  # not the detail: it may quote a photo's metadata
+    add_to_log_line(request, problem=problem.slug)  # the detail is left out: it may quote a photo's metadata
     return problem_response(problem.slug, problem.detail, problem.headers)
 
 
 def _problem_of(error: Exception) -> Problem:
-    """The problem that an error means; what is not the client's fault is logged."""
+    """Return the problem for an error; errors that the client did not cause are logged."""
     match error:
         case Problem():
             return error
@@ -97,7 +97,7 @@ def _problem_of(error: Exception) -> Problem:
 
 
 def refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """The problem of a request that does not fit its schema, in one line: at each place what was expected and found."""
+    """Return the problem for an invalid request: one line that says, for each field, what was expected and found."""
     places = [".".join(str(part) for part in item["loc"] if part != "body") or "body" for item in errors]
     for place, item in zip(places, errors, strict=True):
         if item["type"] == "json_invalid":
@@ -107,7 +107,7 @@ def refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
 
 
 def _expected(item: Mapping[str, Any]) -> str:
-    """What was expected and found at one place, from pydantic's words."""
+    """Say what was expected and found in one field, based on pydantic's message."""
     if item["type"] == "missing":
         return "expected, found none"
     if item["type"] == "extra_forbidden":
@@ -119,7 +119,7 @@ def _expected(item: Mapping[str, Any]) -> str:
 
 
 def documented(*slugs: str) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's `responses` for the problems named."""
+    """Return OpenAPI's `responses` for the given problems."""
     found: dict[int | str, dict[str, Any]] = {}
     for slug in slugs:
         status, title = KINDS[slug]

@@ -1,4 +1,4 @@
-"""Results as responses: an image, or its report, the image and the maps as parts; by the Accept header."""
+"""Results as responses: by the Accept header, either an image or a multipart of report, image and maps."""
 
 import json
 import secrets
@@ -17,7 +17,7 @@ from wideopen.service.problems import Problem
 from wideopen.service.schemas import Report
 from wideopen.service.work import DISPARITY, MATTE
 
-FORMATS = {  # the word in `output.format`: (name in files.formats, file extension, media type)
+FORMATS = {  # value of `output.format`: (name in files.formats, file extension, media type)
     "jpeg": ("JPEG", ".jpg", "image/jpeg"),
     "png": ("PNG", ".png", "image/png"),
     "tiff": ("TIFF", ".tif", "image/tiff"),
@@ -28,7 +28,7 @@ FORMATS = {  # the word in `output.format`: (name in files.formats, file extensi
     "exr": ("OpenEXR", ".exr", "image/x-exr"),
 }
 PARTS = "multipart/form-data"
-"""Not multipart/mixed: a browser's `Response.formData()` reads this one."""
+"""This type, not multipart/mixed, because a browser's `Response.formData()` can read it."""
 _BY_TYPE = {media: word for word, (_, _, media) in FORMATS.items()}
 _WORDS = {name: word for word, (name, _, _) in FORMATS.items()} | {"camera raw": "tiff"}
 _PIECE = 1 << 18
@@ -51,14 +51,14 @@ DOCUMENTED: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What an Accept header asks for."""
+    """What an Accept header requests."""
 
     parts: bool  # report, image and maps together
-    format: str | None  # a word of FORMATS, where the header names one kind of image
+    format: str | None  # a key of FORMATS if the header names one image type, else None
 
 
 def accepted_by(request: Request) -> Accepted:
-    """Read the Accept header; the first kind of the highest q that we have wins. Raises Problem (406)."""
+    """Read the Accept header; the first supported type with the highest q wins. Raises Problem (406)."""
     ranked = sorted(_kinds(request.headers.get("accept", "*/*")), key=lambda item: -item[1])
     for kind, weight in ranked:
         if weight <= 0:
@@ -83,9 +83,9 @@ def _kinds(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def format_of(asked: str | None, accepted: Accepted, photo: str) -> str:
-    """The word of FORMATS for a result, from `output.format`, Accept, and the photo's own name in files.formats.
+    """Choose the key of FORMATS for a result by `output.format`, Accept, and `photo`, a name of files.formats.
 
-    Raises Problem (406) where the first two contradict, 422 for a format whose library is not here.
+    Raises Problem (406) if the first two contradict each other, Problem (422) if the format's library is not installed.
     """
     if asked and accepted.format and asked != accepted.format:
         raise Problem("not-acceptable", f"Accept and output.format: expected the same, found {asked} in the latter")
@@ -96,12 +96,12 @@ def format_of(asked: str | None, accepted: Accepted, photo: str) -> str:
 
 
 def formats_out() -> list[str]:
-    """The words of the formats that this service can write."""
+    """Return the keys of the formats that this service can write."""
     return [word for word, (name, _, _) in FORMATS.items() if name in BITS and _has_library(name)]
 
 
 def formats_in() -> list[str]:
-    """The names of the formats that this service can read."""
+    """Return the names of the formats that this service can read."""
     return [name for name in _WORDS if _has_library(name)]
 
 
@@ -114,14 +114,14 @@ def _has_library(name: str) -> bool:
 
 
 def response(file: Path, word: str, report: dict[str, Any], *, parts: bool) -> StreamingResponse:
-    """The image in `file`, of the format `word`; or, as `parts`, the report, the image and the maps beside it.
+    """Return the image in `file`, in the format `word`; with `parts`, also the report and the maps stored beside it.
 
-    The files may be removed at once: they are open.
+    The files may be removed as soon as this returns: they are already open.
     """
     media = FORMATS[word][2]
     if not parts:
         return _stream([file.open("rb")], media, report)
-    boundary = secrets.token_hex(16)  # so long that no file holds it
+    boundary = secrets.token_hex(16)  # long enough not to occur in any file
     pieces: list[bytes | BufferedReader] = [
         _head(boundary, "report", "", "application/json") + json.dumps(report).encode() + b"\r\n"
     ]

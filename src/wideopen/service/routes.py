@@ -1,4 +1,4 @@
-"""The routes, thin: read the request, have the work done, answer."""
+"""The HTTP routes: each reads a request, passes the work to a worker and returns the response."""
 
 import asyncio
 import hashlib
@@ -34,13 +34,13 @@ _JSON_BYTES = 2 * SETTINGS_BYTES
 
 
 def service_of(request: Request) -> Service:
-    """The service that a request came to."""
+    """Return the service that handles a request."""
     found: Service = request.app.state.service
     return found
 
 
 def same_token(given: str, expected: str) -> bool:
-    """Whether both are equal, in a time that depends on neither's length nor content."""
+    """Compare two tokens in a time that depends on neither their length nor their content."""
     digests = (hashlib.sha256(token.encode()).digest() for token in (given, expected))
     return hmac.compare_digest(*digests)
 
@@ -48,17 +48,17 @@ def same_token(given: str, expected: str) -> bool:
 def require_token(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 ) -> None:
-    """Raise Problem (401) unless the request brings the token, where there is one."""
+    """Raise Problem (401) if the service has a token and the request does not bring it."""
     token = service_of(request).config.token
     if token is not None and (credentials is None or not same_token(credentials.credentials, token)):
         raise Problem("unauthorized", "Authorization: expected Bearer TOKEN", headers={"WWW-Authenticate": "Bearer"})
 
 
 class WorkRoute(APIRoute):
-    """A route whose request needs a worker: what can be refused before its body is read is refused here."""
+    """A route that needs a worker; requests are refused before their body is read where possible."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The framework's handler, within a `Job` and with a limited body."""
+        """Wrap the framework's handler in a `Job` and limit the body."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
@@ -85,7 +85,7 @@ def _require_content_type(request: Request, expected: str) -> None:
 
 
 def _require_length(request: Request, most_bytes: int) -> None:
-    """Refuse a body that says itself that it is too large; the HTTP parser lets only digits through."""
+    """Refuse a body whose Content-Length is too large; the HTTP parser accepts only digits there."""
     if int(request.headers.get("content-length", "0")) > most_bytes:
         raise _too_large(most_bytes)
 
@@ -95,7 +95,7 @@ def _too_large(most_bytes: int) -> Problem:
 
 
 def _limited(receive: Receive, job: Job, *, most_bytes: int, body_s: float) -> Receive:
-    """`receive` for a body of at most so many bytes that is there in time. Raises Problem (413, 408)."""
+    """Return `receive` with limits on the size of the body and the time to read it. Raises Problem (413, 408)."""
     found, end = 0, asyncio.get_running_loop().time() + body_s
 
     async def limited() -> Message:
@@ -122,7 +122,7 @@ def _job_of(request: Request) -> Job:
 
 
 async def _require_single_fields(request: Request) -> None:
-    """Refuse a form with two values for one field, of which the framework would take the last."""
+    """Refuse a form that repeats a field; the framework would silently use the last value."""
     for name, count in Counter(name for name, _ in (await request.form()).multi_items()).items():
         if count > 1:
             raise Problem("refused", f"form: expected one field {name[:80]!r}, found {count}")
@@ -229,13 +229,13 @@ async def remove_scene(request: Request, scene_id: SceneId) -> Response:
 
 
 def _photo_job(request: Request, maps: Maps, uploaded: uploads.Uploaded) -> RenderJob:
-    """What to do with an uploaded photo, without a lens."""
+    """Return the job for an uploaded photo, without a lens."""
     chosen = maps.settings(service_of(request).config.maps)
     return _render_job(request, chosen, Given(matte=uploaded.matte, disparity=uploaded.disparity))
 
 
 def _scene_job(request: Request, folder: Path) -> RenderJob:
-    """What to do with an analysed scene, without a lens. Its disparity was filtered before it was kept."""
+    """Return the job for an analysed scene, without a lens. Its disparity was filtered before it was stored."""
     maps = replace(service_of(request).config.maps, depth="auto", matting="auto", filter_disparity=False)
     given = Given(matte=folder / f"{work.MATTE}.npy", disparity=folder / f"{work.DISPARITY}.npy")
     return _render_job(request, maps, given)
@@ -248,8 +248,8 @@ def _render_job(request: Request, maps: MapSettings, given: Given) -> RenderJob:
         given=replace(given, max_megapixels=config.limits.megapixels),
         backend=config.backend,
         max_megapixels=config.limits.megapixels,
-        originals=False,  # a result names its original by a path, and that is the client's
-        overwrite=True,  # a map that was given may have the name of the one that is returned
+        originals=False,  # a result names its original by path, which only the client knows
+        overwrite=True,  # an uploaded map may have the same name as the returned one
     )
 
 
@@ -264,7 +264,7 @@ def _with_result(job: RenderJob, form: RenderForm | SceneRender, folder: Path, a
 
 
 def _state(name: str) -> dict[int | str, dict[str, Any]]:
-    """The answers of a route that says whether the service is something."""
+    """Document the responses of a health or readiness route."""
     schema = {"type": "object", "required": [name], "properties": {name: {"type": "boolean"}}}
     content = {"application/json": {"schema": schema}}
     return {200: {"description": "Yes", "content": content}, 503: {"description": "No", "content": content}}

@@ -1,4 +1,4 @@
-"""uvicorn around the app: bounds on headers and connections, and a stop that finishes what runs."""
+"""Runs the app in uvicorn, with limits on headers and connections and a graceful stop."""
 
 import os
 import signal
@@ -17,18 +17,18 @@ _MOST_HEADERS = 32_768  # bytes
 
 
 def serve(config: ServeConfig, *, host: str, port: int, stop_s: float, connections: int) -> None:
-    """Serve until SIGINT or SIGTERM, then take no more connections, finish what runs within `stop_s`, and return.
+    """Serve until SIGINT or SIGTERM; then refuse new connections, finish running requests within `stop_s` and return.
 
-    A second SIGINT ends at once. Raises OSError where the address cannot be had.
+    A second SIGINT ends the service at once. Raises OSError if the address is not available.
     """
-    # uvicorn raises the signal again when it has stopped; by then all is done.
+    # uvicorn raises the signal again after it has stopped, when there is nothing left to interrupt.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with ExitStack() as stack:
         listening = socket.create_server((host, port), family=family, backlog=min(connections, 2048))
         stack.enter_context(listening)
-        if config.studio:  # what its users upload goes when the server goes
+        if config.studio:  # uploads are removed when the server stops
             folder = tempfile.TemporaryDirectory(prefix="wideopen-studio-", dir=config.folder)
             os.environ["GRADIO_TEMP_DIR"] = stack.enter_context(folder)
         settings = uvicorn.Config(
@@ -41,7 +41,7 @@ def serve(config: ServeConfig, *, host: str, port: int, stop_s: float, connectio
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=connections + 1,  # uvicorn counts the new one too
+            limit_concurrency=connections + 1,  # uvicorn also counts the new connection
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=round(stop_s),
             h11_max_incomplete_event_size=_MOST_HEADERS,

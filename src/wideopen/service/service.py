@@ -1,4 +1,4 @@
-"""One running service: its workers, its queue, its scenes, and what happens to a job whose client leaves."""
+"""A running service: its workers, queue and scenes, and the cancellation of jobs whose client disconnects."""
 
 import asyncio
 import logging
@@ -21,12 +21,12 @@ from wideopen.workers import Admission, Entry, ExpiringStore, PoolSize, WarmUp, 
 
 _EXPIRE_EVERY_S = 5.0
 _START_S = 10
-"""After which to ask again while the service is starting; compiling all kernels takes longer, once a machine."""
+"""Retry-After in seconds while the service starts; compiling all kernels takes longer, but only once per machine."""
 Facts = dict[str, Any]
 
 
 class Service:
-    """State of one app; an asynchronous context manager, entered while the app lives."""
+    """The state of one app; an asynchronous context manager that is open as long as the app runs."""
 
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
@@ -34,13 +34,13 @@ class Service:
         self.queue = Admission(config.workers, config.waiting)
         self.ready = False
         self.broken = False
-        """No worker can be started any more: whoever watches the service should start it anew."""
+        """True if workers can no longer be started; the process manager should then restart the service."""
         self._uploads = 0
         self._memory_mb: dict[int, float] = {}
         self._afterwards: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Make the folders, start the workers; `ready` is set when the first has loaded models and kernels."""
+        """Create the folders and start the workers; `ready` is set once the first has loaded models and kernels."""
         self.use(Path(tempfile.mkdtemp(prefix="wideopen-serve-", dir=self.config.folder)))
         warm_up = WarmUp(maps=self.config.maps, looks=("thin-lens", "paper"), backend=self.config.backend)
         size = PoolSize(workers=self.config.workers, threads=self.config.threads)
@@ -51,18 +51,18 @@ class Service:
         return self
 
     def use(self, folder: Path) -> None:
-        """Keep uploads and scenes in `folder`."""
+        """Store uploads and scenes in `folder`."""
         self._folder = folder
-        # What `analyze` found, for reports. On disk, not in a worker's memory: work goes to whichever worker is free, a
-        # worker may be killed, and a prepared scene of 12 megapixels takes 600 MB. From photo, matte and disparity any
-        # worker prepares the same scene again, bit for bit.
+        # The store holds the results of `analyze`, for reports. They are on disk, not in a worker's memory: any free
+        # worker may take the next request, a worker may be killed, and a prepared scene of 12 megapixels takes 600 MB.
+        # Any worker can prepare the same scene again from photo, matte and disparity, bit for bit.
         limits = self.config.scenes
         self.scenes: ExpiringStore[Facts] = ExpiringStore(
             folder / "scenes", most=limits.most, most_bytes=limits.most_mb * MEGABYTE, idle_s=limits.idle_s
         )
 
     async def __aexit__(self, *_: object) -> None:
-        """End the workers and remove what lies on disk; whatever should be finished is finished by now."""
+        """End the workers and remove all files; uvicorn has finished the running requests before."""
         self.ready = False
         self._expiring.cancel()
         await asyncio.to_thread(self._workers.stop)
@@ -73,9 +73,9 @@ class Service:
 
     @asynccontextmanager
     async def job(self) -> AsyncIterator["Job"]:
-        """A folder for one request, removed in the end.
+        """Yield the job of one request; its folder is removed afterwards.
 
-        Raises Problem (503) until the service is ready and when too many bodies are read; QueueFull.
+        Raises Problem (503) while the service starts or too many bodies are being read, QueueFull if the queue is full.
         """
         if not self.ready:
             raise come_again("starting", "models and kernels are being loaded", _START_S)
@@ -92,21 +92,21 @@ class Service:
 
     @contextmanager
     def scene(self, key: str) -> Iterator[Entry[Facts]]:
-        """An analysed scene, which stays on disk meanwhile. Raises Problem (404) where it is not there."""
+        """Yield an analysed scene and keep it on disk meanwhile. Raises Problem (404) if it does not exist."""
         if key not in self.scenes:
             raise Problem("no-such-scene", "scene: expected the id of one that has not expired, found none of it")
         with self.scenes.using(key) as entry:
             yield entry
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Wait for a worker and run `function` there. Raises as `call`; QueueFull."""
+        """Wait for a worker and run `function` there. Raises what `call` raises, and QueueFull."""
         async with self.queue.turn():
             return await self.call(function, *arguments)
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run `function` in a worker. Cancelling ends it. Raises as the function, or WorkerDied, WorkerTimeout."""
+        """Run `function` in a worker; cancelling stops it. Raises its exceptions, WorkerDied or WorkerTimeout."""
         limit_s = self.config.limits.request_s + self.config.limits.grace_s
-        # In a thread: where all workers died, submitting starts others and waits for that.
+        # In a thread: if all workers have died, `submit` starts new ones and waits for them.
         future = await asyncio.to_thread(self._workers.submit, function, *arguments, timeout_s=limit_s)
         try:
             finished = await asyncio.wrap_future(future)
@@ -168,7 +168,7 @@ class Job:
         self._running = False
 
     def upload_done(self) -> None:
-        """The body is read; another may be. Safe to call twice."""
+        """Mark the body as read, so that another may be read. Safe to call twice."""
         if self.is_uploading:
             self.is_uploading = False
             self._service._upload_done()
@@ -176,7 +176,8 @@ class Job:
     async def run(self, request: Request, function: Callable[..., Facts], *arguments: Any) -> Facts:
         """Wait for a worker and run `function` there.
 
-        Raises as `Service.run`; Problem (504) when it takes too long; ClientDisconnect. Then the work is stopped.
+        Raises what `Service.run` raises, Problem (504) after the time limit, and ClientDisconnect; the last two stop
+        the work.
         """
         self._work = asyncio.create_task(self._turn(request, function, arguments))
         gone = asyncio.create_task(_until_gone(request))
@@ -193,7 +194,7 @@ class Job:
         raise Problem("timed-out", f"work: expected it done within {limit_s:g} s, waiting included")
 
     async def close(self) -> None:
-        """Stop the work if it still goes on, wait for its end, remove the folder."""
+        """Stop the work if it is still running, wait for its end and remove the folder."""
         if self._work is not None and not self._work.done():
             if self._running:
                 ask_to_stop(self.folder)
@@ -201,7 +202,7 @@ class Job:
             self._work.cancel()
             await asyncio.wait({self._work})
             if not self._work.cancelled():
-                self._work.exception()  # looked at: nobody waits for it
+                self._work.exception()  # retrieved, else asyncio logs an exception that was never retrieved
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _turn(self, request: Request, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Facts:
@@ -226,6 +227,6 @@ def _is_alive(pid: int) -> bool:
 
 
 async def _until_gone(request: Request) -> None:
-    """Return when the client has left; its body was read to the end before."""
+    """Return when the client has disconnected. The body must have been read completely."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Photos and maps that clients send: the forms they come in, and the files they become."""
+"""Photos and maps that clients upload: their forms, and the files they are saved to."""
 
 import shutil
 from dataclasses import dataclass
@@ -46,12 +46,12 @@ FORM_LIMITS: Any = {
     "max_fields": len(RenderForm.model_fields),
     "max_part_size": SETTINGS_BYTES,
 }
-"""For the framework's parser of forms."""
+"""Passed to the framework's form parser."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """A photo and its maps as files, under names of the service's own."""
+    """A photo and its maps, saved under names that the service chooses."""
 
     photo: Path
     photo_format: str  # a name of files.formats
@@ -60,7 +60,7 @@ class Uploaded:
 
 
 def save(form: AnalyzeForm, folder: Path) -> Uploaded:
-    """Write the files of a form into `folder`, after a look at their first bytes. Raises Problem (415)."""
+    """Save the files of a form in `folder` after checking their first bytes. Raises Problem (415)."""
     photo, photo_format = _save("photo", form.photo, folder)
     matte, disparity = (
         None if file is None else _save(name, file, folder)[0]
@@ -83,7 +83,7 @@ def _save(name: str, file: UploadFile, folder: Path) -> tuple[Path, str]:
 
 
 def openapi_of(form: type[AnalyzeForm]) -> dict[str, Any]:
-    """What OpenAPI says of a form beyond its schema: the kinds of its parts, and settings that work."""
+    """Return what OpenAPI needs for a form beyond its schema: the media types of its parts, and example settings."""
     examples = {name: _EXAMPLES[name] for name in form.model_fields if name in _EXAMPLES}
     kinds = {name: "application/json" if name in examples else _IMAGES for name in form.model_fields}
     content = {

@@ -1,7 +1,7 @@
-"""What runs in the worker processes: everything that touches a client's picture.
+"""Functions that run in the worker processes: everything that touches a client's image.
 
-A job has a folder of its own, by way of which it is stopped between its steps (`workers.FolderSteps`). Messages for the
-client name files as they are called in that folder, never where it lies.
+Each job has its own folder, through which it can be stopped between its steps (`workers.FolderSteps`). Messages to the
+client contain the names of files in that folder, never its path.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,11 +20,11 @@ from wideopen.settings import OutputSettings
 from wideopen.workers import FolderSteps
 
 MATTE, DISPARITY = "matte", "disparity"
-_WARM_MEGAPIXELS = 16.0  # a prepared scene takes some 50 bytes a pixel
+_WARM_MEGAPIXELS = 16.0  # a prepared scene takes about 50 bytes per pixel
 
 
 def render_photo(photo: Path, out: Path, job: RenderJob) -> dict[str, Any]:
-    """Open a photo, render it, write the result beside it; returns the report. Raises InvalidInput, Unwanted."""
+    """Open and render a photo and write the result to `out`; return the report. Raises InvalidInput, Unwanted."""
     with _names_only(photo.parent):
         _check(out, job.output)
         report = render_file(photo, out, job, step=FolderSteps(photo.parent))
@@ -32,7 +32,7 @@ def render_photo(photo: Path, out: Path, job: RenderJob) -> dict[str, Any]:
 
 
 def analyze_photo(photo: Path, job: RenderJob) -> dict[str, Any]:
-    """Open a photo and write its maps beside it, as float32 .npy; returns what was found. Raises as `render_photo`."""
+    """Open a photo and write its maps beside it as float32 .npy; return the facts. Raises as `render_photo`."""
     with _names_only(photo.parent):
         opened = _open(photo, job, stop_in=photo.parent)
         FolderSteps(photo.parent)("writing")
@@ -53,9 +53,9 @@ def analyze_photo(photo: Path, job: RenderJob) -> dict[str, Any]:
 
 
 def render_scene(scene: str, photo: Path, out: Path, job: RenderJob, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Render the analysed scene of a photo, of which `found` is known; returns the report.
+    """Render the analysed scene of a photo; `found` is the result of its analysis. Return the report.
 
-    The scene that this worker rendered last is still prepared. Raises as `render_photo`.
+    The worker keeps its last scene prepared. Raises what `render_photo` raises.
     """
     with _names_only(photo.parent, out.parent):
         _check(out, job.output)
@@ -70,11 +70,11 @@ _warm: tuple[str, Opened] | None = None
 
 
 def _prepared(scene: str, photo: Path, job: RenderJob, *, stop_in: Path) -> tuple[Opened, dict[str, float]]:
-    """The scene and the seconds it took to prepare: none, where it is still there."""
+    """Return the scene and the seconds of each step of its preparation, which are empty if it was still prepared."""
     global _warm
     if _warm is not None and _warm[0] == scene:
         return _warm[1], {}
-    _warm = None  # before the next needs its memory
+    _warm = None  # free its memory before the next scene is prepared
     opened = _open(photo, job, stop_in=stop_in)
     if opened.photo.rgb.size / 3e6 <= _WARM_MEGAPIXELS:
         _warm = (scene, opened)
@@ -94,14 +94,14 @@ def _open(photo: Path, job: RenderJob, *, stop_in: Path) -> Opened:
 
 
 def _check(out: Path, output: OutputSettings) -> None:
-    """Refuse what could not be written, before the work, in the words of the service's settings."""
+    """Refuse output that cannot be written before the work starts, in terms of the service's settings."""
     if output.keep_depth and out.suffix != ".jpg":
         raise InvalidInput(f"output.keep_depth: expected a result in JPEG, found {out.suffix[1:]}")
     check_output(out, quality=output.output_quality, bits=output.output_bits)
 
 
 def _public(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A report without paths and the total time."""
+    """Return the report without paths and without the total time."""
     found = {name: value for name, value in report.items() if name not in ("photo", "out")}
     for name in (MATTE, DISPARITY):
         found[name] = "given" if found[name].startswith(str(folder)) else found[name]
@@ -112,7 +112,7 @@ def _public(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _names_only(*folders: Path) -> Iterator[None]:
-    """Take the folders out of what an InvalidInput says."""
+    """Remove the folders' paths from the messages of InvalidInput."""
     try:
         yield
     except InvalidInput as error:
