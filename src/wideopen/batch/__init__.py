@@ -1,6 +1,6 @@
-"""Many photos, from folders, lists and buckets, in worker processes or on a cluster.
+"""Renders many photos, from folders, lists and buckets, in worker processes or on a cluster.
 
-`walk` finds the photos and `places` reads and writes where they are; `work` does one of them, in a worker; `manifest`
-remembers what is done; `run` goes through all of them with an engine, `local` or `ray_engine`. Nothing is imported
-here, so that the command line starts quickly.
+`walk` finds the photos; `places` reads and writes local files and URLs; `work` renders one photo in a worker;
+`manifest` records what is done; `run` processes all photos with an engine from `local` or `ray_engine`. This file
+imports nothing, so that the command line starts quickly.
 """

@@ -1,4 +1,4 @@
-"""The engine of one machine: worker processes, each with the models loaded once, as many as memory allows."""
+"""The engine for one machine: worker processes that load the models once, as many as memory allows."""
 
 import re
 import threading
@@ -20,58 +20,58 @@ from wideopen.workers.size import WORKER_MB
 
 _TICK_S = 0.2
 _LOOKED_AT = 64
-_HEAD = 2**20  # bytes of a file that say how large its picture is
+_HEAD = 2**20  # bytes at the start of a file in which its image size is searched
 _HEIF_SIZE = re.compile(rb"ispe\0{4}(.{4})(.{4})", re.DOTALL)  # ISO/IEC 23008-12, 6.5.3: width, height
 Work = Callable[[Task], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a task ended: with a report, or the reason why it failed."""
+    """How a task ended: with a report, or with the reason for its failure."""
 
     task: Task
     report: dict[str, Any] | None = None
     reason: str = ""
-    lost: bool = False  # with its worker: it may have ended anywhere
-    interrupted: bool = False  # given up because the batch ends; neither done nor failed
+    lost: bool = False  # its worker died, so it may have stopped at any point
+    interrupted: bool = False  # cancelled because the batch ends; neither done nor failed
 
 
 class Stop:
-    """A request to end a batch: `soon`, after the photos in work, or `now`. Set by signals and threads."""
+    """A request to end a batch: `soon`, after the photos in progress, or `now`. Signals and threads set it."""
 
     def __init__(self) -> None:
         self.soon = threading.Event()
         self.now = threading.Event()
 
     def ask(self) -> None:
-        """Ask once to end soon, twice to end now."""
+        """Request a stop: the first call sets `soon`, the second `now`."""
         (self.now if self.soon.is_set() else self.soon).set()
 
 
 class Engine(Protocol):
-    """Does tasks, in its own order."""
+    """Runs tasks, in an order of its choice."""
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
-        """Take tasks as there is room for them and yield how each ended; None for nothing new.
+        """Take tasks as capacity allows and yield the outcome of each; None means that nothing is new.
 
-        A task None means: nothing to do now, perhaps later.
+        A task of None means that there is no work now, but more may come.
         """
 
     def end(self) -> None:
-        """End at once all that still runs."""
+        """End all running tasks at once."""
 
 
 class LocalEngine:
-    """Worker processes on this machine."""
+    """Runs tasks in worker processes on this machine."""
 
     def __init__(self, workers: Workers, *, timeout_s: float | None, work: Work = render_task) -> None:
-        """`work` does a task in a worker; it is pickled."""
+        """`work` runs a task in a worker; it is pickled."""
         self._workers = workers
         self._timeout_s = timeout_s
         self._work = work
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
-        """As `Engine`. One task more than there are workers is under way, so that none of them waits."""
+        """As `Engine`. One more task than there are workers is submitted, so that no worker is idle."""
         running: dict[Future[Finished[dict[str, Any]]], Task] = {}
         more = True
         while True:
@@ -89,7 +89,7 @@ class LocalEngine:
             if not running and not more:
                 return
             if stop.now.is_set():
-                self._workers.stop()  # cancels what runs
+                self._workers.stop()  # cancels running tasks
             if running:
                 for future in wait(running, timeout=_TICK_S, return_when=FIRST_COMPLETED).done:
                     yield outcome_of(running.pop(future), future)
@@ -103,12 +103,12 @@ class LocalEngine:
 
 
 def warm_up_of(job: Job) -> WarmUp:
-    """What a worker does before its first photo."""
+    """What a worker loads before its first photo."""
     return WarmUp(maps=job.maps, looks=(job.lens.look,), backend=job.backend, needs_matting=job.given.mattes is None)
 
 
 def outcome_of(task: Task, future: "Future[Finished[dict[str, Any]]]") -> Outcome:
-    """How a task ended whose future is done."""
+    """Return the outcome of a task whose future is done."""
     try:
         done = future.result()
     except CancelledError:
@@ -124,10 +124,11 @@ def outcome_of(task: Task, future: "Future[Finished[dict[str, Any]]]") -> Outcom
 
 
 def worker_mb(found: Sequence[BatchPhoto | Unusable], *, max_megapixels: float) -> float:
-    """Memory that a worker needs for the largest of some of the photos, spread over all; megabytes of 2**20 bytes.
+    """Return the memory that a worker needs for the largest of a sample of the photos, in megabytes of 2**20 bytes.
 
-    Only the sizes in the files' headers are read, without a decoder: this runs outside of the workers. A photo without
-    one counts as 12 megapixels, and a photo that will be refused for its size does not count.
+    The sample is spread over all photos. Sizes are read from the files' headers without a decoder, since this runs
+    outside the workers. A photo without a size counts as 12 megapixels; one that is too large to be accepted does not
+    count.
     """
     photos = [one.photo for one in found if isinstance(one, BatchPhoto) and not is_url(one.photo)]
     some = photos[:: max(1, len(photos) // _LOOKED_AT)][:_LOOKED_AT]
@@ -136,12 +137,12 @@ def worker_mb(found: Sequence[BatchPhoto | Unusable], *, max_megapixels: float) 
 
 
 def mb_for(megapixels: float) -> float:
-    """Peak memory of a worker, by the megapixels of its largest photo (benchmarks/results/batch.json)."""
+    """Return a worker's peak memory for photos of up to `megapixels` (measured: benchmarks/results/batch.json)."""
     return 800 + 86 * megapixels
 
 
 def megapixels_for(mb: float) -> float:
-    """Megapixels of the largest photo that a worker can do within `mb` of memory; the inverse of `mb_for`."""
+    """Return the size in megapixels of the largest photo that fits `mb` of memory; the inverse of `mb_for`."""
     return max(1.0, (mb - mb_for(0)) / (mb_for(1) - mb_for(0)))
 
 
@@ -153,7 +154,7 @@ def _megapixels(photo: str) -> float | None:
         if kind in ("HEIC", "AVIF"):
             areas = [int.from_bytes(w) * int.from_bytes(h) for w, h in _HEIF_SIZE.findall(head)]
             return max(areas) / 1e6 if areas else None
-        facts = facts_in(head) if kind in ("JPEG", "PNG") else None  # read in Python
+        facts = facts_in(head) if kind in ("JPEG", "PNG") else None  # parsed in Python, without a decoder
     except (OSError, InvalidInput):
         return None
     return None if facts is None else facts.width * facts.height / 1e6

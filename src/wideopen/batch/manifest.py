@@ -1,11 +1,11 @@
-"""What a batch has done, so that a later run does exactly the rest, however the earlier one ended.
+"""The record of a batch, so that a later run does only the remaining work, however the earlier run ended.
 
-A file of JSON lines that is only ever appended to, one write per line. Each photo has a line before its work begins,
-with the file that had the result's name then, and a line after it is done (or failed). A line that a crash cut short is
-ignored. Where only the first line is there, the result itself decides: results appear whole or not at all, so one that
-exists now, and did not before, is done.
+A manifest is an append-only file of JSON lines; each line is one write. Each photo has a line before its work begins,
+which also describes the file that the result would replace, and a line after it is done or has failed. A line that a
+crash cut short is ignored. If only the first line exists, the result decides: results are written atomically, so a
+result that exists now and did not exist before is done.
 
-One process writes a manifest at a time; a second is refused.
+Only one process may write a manifest at a time; a second one is refused.
 """
 
 import json
@@ -28,16 +28,16 @@ class Record:
 
     state: Literal["begun", "done", "failed"]
     settings: str  # hash
-    inputs: tuple[Status | None, ...]  # of the photo, and of the other files that its result depends on
-    digest: str = ""  # of the inputs' contents; known once it is done
-    before: Status | None = None  # what had the result's name when work began
-    may_replace: bool = False  # whether an earlier batch, or the user, allowed replacing that
+    inputs: tuple[Status | None, ...]  # the photo and the other files that its result depends on
+    digest: str = ""  # hash of the inputs' contents, set once the result is done
+    before: Status | None = None  # the file at the result's path when work began
+    may_replace: bool = False  # whether an earlier batch or the user allowed replacing it
     result: Status | None = None  # the result, once it is done
-    made: "Record | None" = None  # of a result that is not done: the last record that was; in memory only
+    made: "Record | None" = None  # if not done: the last record that was done; in memory only
 
 
 def _line(values: dict[str, Any]) -> bytes:
-    """JSON in ASCII: it escapes names that are not Unicode."""
+    """Return `values` as a line of ASCII JSON, which escapes names that are not valid Unicode."""
     return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
 
 
@@ -45,12 +45,12 @@ _HEADER = _line({"wideopen-batch": 1})
 
 
 class Manifest:
-    """The file, open for appending; a context manager."""
+    """The manifest file, open for appending; a context manager."""
 
     def __init__(self, path: Path, *, anew: bool = False) -> None:
-        """Open or make the manifest at `path` and read it; with `anew` its records are dropped.
+        """Open or create the manifest at `path` and read it; `anew` drops its records.
 
-        Raises InvalidInput for a file that is not a manifest, that cannot be written, or that another batch writes.
+        Raises InvalidInput if the file is not a manifest, cannot be written, or is being written by another batch.
         """
         self.path = path
         self.records: dict[str, Record] = {}  # by target
@@ -77,10 +77,10 @@ class Manifest:
         self.close()
 
     def close(self) -> None:
-        """Have everything on the disk, and let others write the manifest."""
+        """Flush everything to disk and release the lock."""
         try:
             os.fsync(self._file)
-        except OSError:  # not a file of a disk
+        except OSError:  # not a regular file on a disk
             pass
         finally:
             os.close(self._file)
@@ -94,18 +94,18 @@ class Manifest:
         before: Status | None = None,
         may_replace: bool = False,
     ) -> None:
-        """Note that work on a result begins. Raises ManifestError where that cannot be written, as all notes do."""
+        """Record that work on a result begins. This, `done` and `failed` raise ManifestError if writing fails."""
         record = Record(state="begun", settings=settings, inputs=inputs, before=before, may_replace=may_replace)
         self._note(target, record)
 
     def done(self, target: str, *, digest: str, result: Status | None) -> None:
-        """Note that a result which was begun exists."""
+        """Record that a result is finished; `begin` must have been called for it."""
         begun = self.records[target]
         record = Record(state="done", settings=begun.settings, inputs=begun.inputs, digest=digest, result=result)
         self._note(target, record)
 
     def failed(self, target: str) -> None:
-        """Note that a result which was begun was not made."""
+        """Record that a result failed; `begin` must have been called for it."""
         self._note(target, replace(self.records[target], state="failed"))
 
     def _note(self, target: str, record: Record) -> None:
@@ -132,7 +132,7 @@ class Manifest:
         os.lseek(self._file, 0, os.SEEK_SET)
         with os.fdopen(os.dup(self._file), "rb") as file:
             line = file.readline()
-            if line != _HEADER and _HEADER.startswith(line):  # new, or cut short by a crash at once
+            if line != _HEADER and _HEADER.startswith(line):  # new, or a crash cut the header short
                 os.ftruncate(self._file, 0)
                 self._append(_HEADER)
                 return
@@ -143,18 +143,18 @@ class Manifest:
                 target = values.pop("target", None)
                 if target is not None:
                     self._remember(target, _record(values))
-        if not line.endswith(b"\n"):  # cut short by a crash: ended, so that the next line can be read
+        if not line.endswith(b"\n"):  # a crash cut it short: end it, so that the next line is readable
             os.write(self._file, b"\n")
 
 
 class Step(Enum):
     """What to do with one photo."""
 
-    SKIP = auto()  # done before, nothing has changed
-    ADOPT = auto()  # finished by a run that was killed before it could note it
-    MAKE = auto()  # no file has the result's name
-    REPLACE = auto()  # the file of that name may be replaced
-    REFUSE = auto()  # the file of that name may not be replaced
+    SKIP = auto()  # done before and nothing has changed
+    ADOPT = auto()  # finished by a run that was killed before it could record this
+    MAKE = auto()  # no file exists at the result's path
+    REPLACE = auto()  # the existing file may be replaced
+    REFUSE = auto()  # the existing file may not be replaced
 
 
 def plan(
@@ -166,28 +166,28 @@ def plan(
     overwrite: bool,
     digest: Callable[[], str],
 ) -> Step:
-    """What to do for a result with this `record`, where the file `found` has its name now.
+    """Decide what to do for a result with this `record`, if the file `found` is now at its path.
 
-    settings: hash of those asked for; inputs: the files that the result depends on, as they are now; overwrite: whether
-    files that no batch has made may be replaced; digest: reads the inputs, and is called only where their sizes are
-    those of the record and their times are not.
+    settings: hash of the requested settings; inputs: the current files that the result depends on; overwrite: whether
+    files that no batch has made may be replaced; digest: hashes the inputs, and is called only if their sizes match the
+    record and their times do not.
     """
     if found is None:
         return Step.MAKE
     if record is None:
         return Step.REPLACE if overwrite else Step.REFUSE
-    if record.made is not None and record.made.result == found:  # begun again since, but the file is from before
+    if record.made is not None and record.made.result == found:  # begun again since, but the file is still the old one
         record = record.made
     if record.state == "done":
-        if found.size == 0:  # lost with the power
+        if found.size == 0:  # the content was lost in a power failure
             return Step.REPLACE
         if record.settings == settings and _unchanged(record, inputs, digest):
             return Step.SKIP
-        edited = record.result is not None and found.size != record.result.size  # by somebody, since
+        edited = record.result is not None and found.size != record.result.size  # changed since the batch wrote it
         return Step.REFUSE if edited and not overwrite else Step.REPLACE
-    if record.state == "begun" and found != record.before:  # it appeared: results appear whole
+    if record.state == "begun" and found != record.before:  # the result appeared since; results are written atomically
         same = (record.settings, record.inputs) == (settings, inputs)
-        return Step.ADOPT if same and found.size > 0 else Step.REPLACE  # an empty file only claims the name
+        return Step.ADOPT if same and found.size > 0 else Step.REPLACE  # an empty file only reserves the name
     allowed = found == record.before and record.may_replace
     return Step.REPLACE if allowed or overwrite else Step.REFUSE
 
@@ -206,7 +206,7 @@ def _record(values: dict[str, Any]) -> Record:
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
-    """The values of a line; nothing for one that was cut short."""
+    """Return the values of a line; empty if the line was cut short."""
     try:
         values = json.loads(line)
     except ValueError:
@@ -215,14 +215,14 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def _lock(file: int, path: Path) -> None:
-    """Refuse a file that another process has locked; the lock ends when it is closed, also by a kill."""
+    """Lock the file, or refuse it if another process holds the lock; closing it, or a kill, releases the lock."""
     try:
         import fcntl
-    except ImportError:  # Windows: two batches into one folder are not noticed
+    except ImportError:  # Windows: two batches into one folder are not detected
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InvalidInput(f"{path}: another batch writes there now") from error
-    except OSError:  # a file system without locks
+    except OSError:  # the file system does not support locks
         return

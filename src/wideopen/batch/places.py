@@ -1,7 +1,7 @@
-"""Where photos and results are: local paths, and URLs of anything that fsspec knows (s3://, gs://, abfs://, ...).
+"""Local paths, and URLs of any store that fsspec supports (s3://, gs://, abfs://, ...), for photos and results.
 
-A place is a string. What is at a URL is copied to a local file, worked on there, and the result is copied back: object
-stores show a new object whole or not at all.
+A place is a string. A file at a URL is copied to a local file first, and the result is uploaded afterwards: object
+stores show a new object completely or not at all.
 """
 
 import hashlib
@@ -23,31 +23,31 @@ _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", 
 
 
 class Status(NamedTuple):
-    """What tells a file from a later one of its name: bytes, and its time and number, or the store's own tag."""
+    """Tells versions of a file apart: size in bytes, and its time and inode or the store's own version tag."""
 
     size: int
     version: str
 
 
 def is_url(place: str) -> bool:
-    """Whether a place is no local path. `file://` URLs are: see `plain`."""
+    """Whether a place is a URL and not a local path. This includes file://, which `plain` removes."""
     return _URL.match(place) is not None
 
 
 def plain(place: str) -> str:
-    """`place` without file://, and without a / at its end."""
+    """Return `place` without file:// and without a trailing slash."""
     if place.startswith("file://"):
         place = place.removeprefix("file://")
     return place.rstrip("/") or "/"
 
 
 def join(folder: str, relative: str) -> str:
-    """The place of `relative`, which has / between its parts, in a folder."""
+    """Join a folder's place and a relative path, whose parts are separated by /."""
     return f"{folder}/{relative}" if is_url(folder) else str(Path(folder, *relative.split("/")))
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """(fsspec's file system, the path in it). Raises InvalidInput for a kind of URL that cannot be opened here."""
+    """Return fsspec's file system for a URL and the path in it. Raises InvalidInput for a URL that cannot be opened."""
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
@@ -64,7 +64,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def status_of(place: str) -> Status | None:
-    """The file at a place; None where there is none. Raises InvalidInput where that cannot be found out."""
+    """Return the status of the file at a place; None if there is none. Raises InvalidInput if it cannot be checked."""
     if not is_url(place):
         try:
             found = os.stat(place)  # noqa: PTH116  names may be bytes that are no Unicode
@@ -72,9 +72,9 @@ def status_of(place: str) -> Status | None:
             return None
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{place}: cannot be looked at ({_reason(error)})") from error
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "something that is no file"  # a pipe, a device
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "something that is no file"  # such as a pipe or a device
         require(stat.S_ISREG(found.st_mode), f"{place}: expected a file, found {kind}")
-        # The inode tells a file from one that replaced it within one tick of the file system's clock.
+        # The inode distinguishes a file from one that replaced it within one tick of the file system's clock.
         return Status(found.st_size, f"{found.st_mtime_ns}-{found.st_ino}")
     system, path = file_system(place)
     with _store(place, "looked at"):
@@ -88,7 +88,7 @@ def status_of(place: str) -> Status | None:
 
 
 def digest_of(place: str) -> str:
-    """What the file at a place holds: SHA-256 of a local file, for a URL the store's own tag. Raises InvalidInput."""
+    """Return the SHA-256 of a local file, or size and version tag of a file at a URL. Raises InvalidInput."""
     if is_url(place):
         found = status_of(place)
         if found is None:
@@ -103,7 +103,7 @@ def digest_of(place: str) -> str:
 
 @contextmanager
 def local_copy(place: str) -> Iterator[Path]:
-    """Yield a local file of the same name that holds what is at `place`: itself, or a copy for as long as the block."""
+    """Yield a local file with the contents of `place`: the file itself, or a copy that is removed after the block."""
     if not is_url(place):
         yield Path(place)
         return
@@ -117,7 +117,7 @@ def local_copy(place: str) -> Iterator[Path]:
 
 @contextmanager
 def local_result(place: str) -> Iterator[Path]:
-    """Yield the local path to write a result to; one for a URL is copied there when the block ends well."""
+    """Yield the local path to write a result to; for a URL, it is uploaded if the block ends without an error."""
     if not is_url(place):
         yield Path(place)
         return
@@ -132,7 +132,7 @@ def local_result(place: str) -> Iterator[Path]:
 
 @contextmanager
 def _store(place: str, what: str) -> Iterator[None]:
-    """Raise InvalidInput for whatever goes wrong with a store: each one's library has errors of its own."""
+    """Turn every error of a store into InvalidInput, since each store's library has its own exceptions."""
     try:
         yield
     except FileNotFoundError as error:

@@ -1,10 +1,10 @@
-"""The engine of a cluster: Ray Data, with a pool of actors that hold the models.
+"""The engine for a cluster: Ray Data with a pool of actors that hold the models.
 
-Each actor runs its photos in one worker process of its own, so that a photo that hangs, or kills what works on it,
-costs that photo only, here as on one machine; Ray does not notice. Ray sends an actor two photos at a time and hands
-outcomes on as they come (back-pressure). What was in work on a node that is lost is done again in the next round, by
-the actors that the cluster has then: an actor is never restarted by Ray, since on a cluster that has become smaller it,
-and the photos that wait for it, would wait for ever. Only paths, settings and reports pass through Ray, never photos.
+Each actor runs its photos in a worker process of its own. A photo that hangs or kills its worker therefore costs only
+that photo, as on one machine, and Ray does not notice. Ray sends each actor two photos at a time and returns outcomes
+as they arrive (back-pressure). If a node is lost, the next round repeats its unfinished photos on the actors that the
+cluster then has. Ray never restarts an actor: on a cluster that has shrunk, the actor and the photos queued for it
+would wait forever. Only paths, settings and reports pass through Ray, never photos.
 """
 
 import pickle
@@ -22,13 +22,13 @@ from wideopen.session.render_file import Job
 from wideopen.workers import PoolSize, Workers
 from wideopen.workers.size import usable_cores
 
-_ROUND = 20_000  # photos whose tasks are in Ray at a time
-_IN_FLIGHT = 2  # per actor: one in work, one waiting
-_MOST_FRUITLESS = 3  # rounds in a row without any outcome
+_ROUND = 20_000  # photos that are submitted to Ray at a time
+_IN_FLIGHT = 2  # per actor: one running, one waiting
+_MOST_FRUITLESS = 3  # consecutive rounds without an outcome
 
 
 class RayEngine:
-    """A cluster, or this machine as one."""
+    """Runs tasks on a Ray cluster, or on this machine as a cluster of one."""
 
     def __init__(
         self,
@@ -40,10 +40,10 @@ class RayEngine:
         gpus_per_worker: float = 0.0,
         timeout_s: float | None = None,
     ) -> None:
-        """Connect to the cluster at `address`; None: make one of this machine's cores.
+        """Connect to the cluster at `address`; None starts a local one that uses this machine's cores.
 
-        workers: actors, by default as many as fit the cluster. Raises InvalidInput where Ray is not installed, cannot
-        be reached, or has no room for one actor.
+        workers: number of actors, by default as many as the cluster has room for. Raises InvalidInput if Ray is not
+        installed, cannot be reached, or has no room for an actor.
         """
         require(find_spec("ray") is not None, "--engine ray needs Ray; pip install 'wideopen[cluster]'")
         require(workers is None or workers >= 1, f"--workers: expected at least 1, found {workers}")
@@ -55,10 +55,10 @@ class RayEngine:
         self._timeout_s = timeout_s
         self._trouble = "photos without an outcome"
         _connect(address)
-        self._room()  # refuses a cluster without any
+        self._room()  # refuses a cluster without room
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
-        """As `local.Engine`. A lost node's photos are done again; when asked to stop, those in work are given up."""
+        """As `Engine.outcomes`. A lost node's photos are repeated; a stop cancels the running ones."""
         left: list[Task] = []
         fruitless = 0
         while not stop.soon.is_set():
@@ -80,13 +80,13 @@ class RayEngine:
             yield Outcome(task=task, interrupted=True)
 
     def end(self) -> None:
-        """Leave the cluster; actors end."""
+        """Disconnect from the cluster; its actors end."""
         import ray
 
         ray.shutdown()
 
     def _room(self) -> int:
-        """How many actors the cluster has room for now. Raises InvalidInput for none."""
+        """Return the number of actors that the cluster has room for now. Raises InvalidInput if it has none."""
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -96,14 +96,14 @@ class RayEngine:
         return fit if self._asked is None else min(fit, self._asked)
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
-        """The outcomes of one Ray dataset; tasks that were lost with a node have none."""
+        """Yield the outcomes of one Ray dataset; tasks that were lost with a node have none."""
         import ray
         from ray.exceptions import RayError
 
         actors = min(self._room(), len(tasks))
         rows = [{"task": pickle.dumps(task)} for task in tasks]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Ray has no other way yet to say max_restarts
+            warnings.simplefilter("ignore")  # Ray warns about the only way to set max_restarts
             dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
                 _Actor,
                 fn_constructor_args=(max(1, int(self._needs["CPU"])), pickle.dumps(self._warm_up), self._timeout_s),
@@ -115,7 +115,7 @@ class RayEngine:
         try:
             for row in dataset.iter_rows():
                 yield pickle.loads(row["outcome"])  # noqa: S301  from our own actors
-        except RayError as error:  # a node is gone; what this round has not done is left for the next
+        except RayError as error:  # a node was lost; the next round repeats its unfinished tasks
             self._trouble = _first_line(error)
 
 
@@ -137,7 +137,7 @@ def _without_restarts() -> dict[str, Any]:
 
 
 def _connect(address: str | None) -> None:
-    """Join or make a cluster, quietly: what Ray has to say is in its own logs."""
+    """Join or start a cluster without terminal output; Ray's messages go to its own logs."""
     import logging
 
     import ray
@@ -152,7 +152,7 @@ def _connect(address: str | None) -> None:
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # a lost actor's photos: the next round does them
+    context.max_errored_blocks = -1  # the next round repeats the photos of a lost actor
     context.print_on_execution_start = False
 
 

@@ -1,4 +1,4 @@
-"""Going through the photos: what is still to be done, what became of it, and what is noted of both."""
+"""Processes the photos of a batch: decides what to do with each, runs it and records the outcome."""
 
 import os
 from collections.abc import Iterator
@@ -19,26 +19,26 @@ from wideopen.session.render_file import Job
 
 
 class Listener(Protocol):
-    """Hears of everything as it happens."""
+    """Receives the events of a batch as they happen."""
 
     def done(self, report: dict[str, Any]) -> None:
-        """A result exists; `report` as `wideopen render --json`."""
+        """A result was written; `report` is that of `wideopen render --json`."""
 
     def skipped(self, photo: str, out: str) -> None:
-        """A result existed already, made from the same photo with the same settings."""
+        """A result already existed, made from the same photo with the same settings."""
 
     def failed(self, photo: str, reason: str) -> None:
-        """A photo has no result; `reason` is a line that names it."""
+        """A photo failed; `reason` is one line that names it."""
 
     def tick(self) -> None:
-        """Some time has passed."""
+        """Called regularly, to refresh a display."""
 
 
 class Batch:
     """All photos of one command."""
 
     def __init__(self, job: Job, destination: str, manifest: Manifest, listener: Listener) -> None:
-        """With `job.overwrite`, files that no batch has made are replaced too; those in the manifest always are."""
+        """`job.overwrite` allows replacing files that no batch made; those in the manifest may always be replaced."""
         self._job = job
         self._destination = destination
         self._manifest = manifest
@@ -51,14 +51,14 @@ class Batch:
             remove_leftovers(file for target in begun for file in _files_of(Path(join(destination, target))))
 
     def run(self, found: Iterator[BatchPhoto | Unusable | None], engine: Engine, stop: Stop) -> None:
-        """Do all photos found, until asked to stop. Raises ManifestError where the manifest cannot be written."""
+        """Process all photos found, until a stop. Raises ManifestError if the manifest cannot be written."""
         for outcome in engine.outcomes(self._tasks(found, stop), stop):
             if outcome is not None:
                 self._note(outcome)
             self._listener.tick()
 
     def _tasks(self, found: Iterator[BatchPhoto | Unusable | None], stop: Stop) -> Iterator[Task | None]:
-        """The photos that are to be done, noted as begun when they are taken."""
+        """Yield the tasks that remain; each is recorded as begun when it is taken."""
         for one in found:
             if stop.soon.is_set():
                 return
@@ -78,7 +78,7 @@ class Batch:
             self._listener.tick()
 
     def _task(self, found: BatchPhoto) -> Task | None:
-        """The task for a photo; None if it is done. Raises InvalidInput for a result that must not be written."""
+        """Return the task for a photo; None if it is done. Raises InvalidInput if the result must not be written."""
         photo, target = found
         out = join(self._destination, target)
         other = self._photo_of.setdefault(target, photo)
@@ -123,7 +123,7 @@ class Batch:
         self._listener.done(report)
 
     def _require_inside(self, out: str) -> None:
-        """Refuse a result whose folder is led out of the destination by a link: there may be originals there."""
+        """Refuse a result if a link leads its folder out of the destination, where originals may be."""
         if is_url(out):
             return
         folder = os.path.dirname(out)  # noqa: PTH120

@@ -1,9 +1,9 @@
-"""From what the user names to photos and the names of their results; and a hot folder, where photos keep coming.
+"""Finds the photos that the user names and chooses the names of their results; also watches a folder for new photos.
 
-Folders are walked, with links followed and each real folder entered once, so that links in a circle end; names that
-begin with a dot, and files whose extension is not a photo's, are passed over. Files named one by one are always taken.
-Below the destination the folders are those of the source: a single folder's own, for several sources each folder's
-under its name, and for files those below the deepest folder that they share.
+Walking a folder follows links but enters each real folder only once, so that circular links end. It skips names that
+begin with a dot and files without a photo's extension. Files that are named explicitly are always included. The
+destination repeats the folder structure of the source: for a single folder, the structure below it; for several
+sources, each folder under its own name; for files, the structure below their deepest common folder.
 """
 
 import os
@@ -24,21 +24,21 @@ _PHOTOS = (*EXTENSIONS, *RAW_EXTENSIONS)
 
 
 class BatchPhoto(NamedTuple):
-    """A photo, and its result relative to the destination, with / between the parts."""
+    """A photo, and the path of its result relative to the destination, with / between the parts."""
 
     photo: str
     target: str
 
 
 class Unusable(NamedTuple):
-    """A place that cannot be walked, or a name that cannot be used, and why."""
+    """A place that cannot be walked or a name that cannot be used, with the reason."""
 
     place: str
     reason: str
 
 
 class _Tree(NamedTuple):
-    """A folder to walk: only files that match, their results below a prefix."""
+    """A folder to walk, with patterns for its files and a prefix for their results."""
 
     root: str
     pattern: str
@@ -48,11 +48,11 @@ class _Tree(NamedTuple):
 def find_photos(
     sources: Sequence[str], destination: str, *, listed: Sequence[str] = (), exclude: Sequence[str] = ()
 ) -> Iterator[BatchPhoto | Unusable]:
-    """Yield every photo of `sources`, then those of `listed` (one file each), in the same order every time.
+    """Yield every photo of `sources`, then those of `listed` (each a file), always in the same order.
 
-    A source is a folder, a file, a pattern (`photos/**/*.jpg`) or a URL of any of these. `exclude` are patterns of
-    names, or of paths relative to their source. Files in `destination` are passed over.
-    Raises InvalidInput for a missing source, and for one that is the destination.
+    A source is a folder, a file, a pattern (`photos/**/*.jpg`) or a URL of any of these. `exclude` has patterns of
+    names or of paths relative to their source. Files in `destination` are skipped. Raises InvalidInput for a source
+    that is missing or is the destination.
     """
     destination = plain(destination)
     trees, files = _trees_and_files([plain(source) for source in sources])
@@ -72,11 +72,11 @@ def watched(
     every_s: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[BatchPhoto | Unusable | None]:
-    """Yield what `look` finds, each photo once for each state of its file; None while there is nothing new. No end.
+    """Yield what `look` finds, each version of a file once; None if nothing is new. Never ends.
 
-    It looks again and again rather than asking the system for events: that also works on network drives and buckets. A
-    file is taken when it has not changed between two looks, so that one still being copied is left alone. Each problem
-    is yielded once.
+    It polls instead of using file system events, so that it also works on network drives and buckets. A file is
+    accepted once it has not changed between two polls, so that unfinished copies are left alone. Each problem is
+    yielded once.
     """
     taken: dict[str, Status] = {}
     last: dict[str, Status] = {}
@@ -91,7 +91,7 @@ def watched(
                 continue
             try:
                 status = status_of(found.photo)
-            except InvalidInput:  # perhaps at the next look
+            except InvalidInput:  # the next poll may succeed
                 continue
             if status is None or taken.get(found.photo) == status:
                 continue
@@ -116,7 +116,7 @@ def _trees_and_files(sources: Sequence[str]) -> tuple[list[_Tree], list[str]]:
             root, pattern = "/".join(parts[:fixed]) or ("/" if source.startswith("/") else "."), "/".join(parts[fixed:])
         require(_exists(root), f"{source}: expected a photo, a folder or a pattern, found none there")
         if _is_folder(root):
-            pattern = "**" if pattern == "*" else pattern  # also what is below the folders that it names
+            pattern = "**" if pattern == "*" else pattern  # include everything below the folders that it matches
             name = PurePath(root.partition("://")[2] if is_url(root) else os.path.realpath(root)).name
             trees.append(_Tree(root, pattern, f"{name}/" if len(sources) > 1 else ""))
         else:
@@ -140,7 +140,7 @@ def _walked(tree: _Tree, destination: str, exclude: Sequence[str]) -> Iterator[B
 
 
 def _files(root: str, destination: str) -> Iterator[tuple[str, str] | Unusable]:
-    """(path, path relative to the root) of every file below a folder, its own before its folders'."""
+    """Yield (path, path relative to the root) of every file below a folder, its own files before its subfolders'."""
     seen = {os.path.realpath(destination)}
     errors: list[OSError] = []
     for folder, folders, names in os.walk(root, followlinks=True, onerror=errors.append):
@@ -191,7 +191,7 @@ def _with_result(place: str, relative: str) -> BatchPhoto | Unusable:
 
 
 def _match(parts: list[str], patterns: list[str]) -> bool:
-    """Whether the parts of a path match a shell's pattern, in which ** stands for any folders, also none."""
+    """Whether the parts of a path match a shell pattern, in which ** stands for zero or more folders."""
     if not patterns:
         return not parts
     if patterns == ["**"]:

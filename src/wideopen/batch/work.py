@@ -1,4 +1,4 @@
-"""One photo of a batch: what a worker does, wherever it runs."""
+"""Rendering one photo of a batch, in a worker of any engine."""
 
 import hashlib
 import json
@@ -22,31 +22,31 @@ class Task(NamedTuple):
 
     photo: str  # place
     out: str  # place
-    target: str  # the result relative to the destination
+    target: str  # path of the result relative to the destination
     job: Job
-    before: Status | None = None  # the file that had the result's name when the task was made
+    before: Status | None = None  # the file at the result's path when the task was created
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The files that a result depends on; the photo first."""
+    """The files that a result depends on, the photo first."""
 
     places: tuple[str, ...]
 
     def statuses(self) -> tuple[Status | None, ...]:
-        """As they are now; None for a missing one. Raises InvalidInput."""
+        """Return their current statuses; None for a missing file. Raises InvalidInput."""
         return tuple(status_of(place) for place in self.places)
 
     def digest(self) -> str:
-        """Of their contents. Raises InvalidInput for one that cannot be read."""
+        """Return a hash of the files' contents. Raises InvalidInput if one cannot be read."""
         digests = [digest_of(place) for place in self.places]
         return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def settings_hash(job: Job) -> str:
-    """A hash of all settings that change a result, and of a weights file among them."""
+    """Return a hash of all settings that change a result, including the contents of a weights file."""
     maps = job.maps.to_dict()
-    del maps["offline"]  # how to get a model, not which
+    del maps["offline"]  # this changes how a model is obtained, not which
     words = [job.lens.to_dict(), maps, job.output.to_dict(), job.backend, job.given.mattes is not None]
     if Path(job.maps.matting).is_file():
         words.append(digest_of(job.maps.matting))
@@ -54,7 +54,7 @@ def settings_hash(job: Job) -> str:
 
 
 def with_matte_folder(job: Job, target: str) -> Job:
-    """`job` with the folder of mattes for one photo: that of the same name below --mattes, else --mattes itself."""
+    """Return `job` with the mattes of one photo: from the subfolder of --mattes that matches, else from --mattes."""
     folder = job.given.mattes
     if folder is None or not (below := folder / Path(target).parent).is_dir():
         return job
@@ -62,19 +62,19 @@ def with_matte_folder(job: Job, target: str) -> Job:
 
 
 def inputs_of(photo: str, job: Job) -> Inputs:
-    """The photo, its matte if mattes are given, and the maps that an earlier result keeps beside it."""
+    """Return the photo, its matte if mattes are given, and the maps stored beside it if it is an earlier result."""
     file = Path(photo.rpartition("/")[2] if is_url(photo) else photo)
     try:
         matte = job.given.matte_of(file)
     except (InvalidInput, OSError):
-        matte = None  # refused when the photo is rendered
+        matte = None  # rendering the photo reports the error
     beside = str(sidecar_of(file))
     kept = not is_url(photo) and os.path.isfile(beside)  # noqa: PTH113  False also for a name that is too long
     return Inputs((photo, *([str(matte)] if matte else []), *([beside] if kept else [])))
 
 
 def require_local_originals(job: Job, places: Sequence[str]) -> None:
-    """Refuse --keep-depth to or from URLs: an original is named by its path. Raises InvalidInput."""
+    """Refuse --keep-depth to or from URLs, since a result names its original by path. Raises InvalidInput."""
     remote = next((place for place in places if is_url(place)), None)
     require(
         remote is None or not job.output.keep_depth,
@@ -83,9 +83,9 @@ def require_local_originals(job: Job, places: Sequence[str]) -> None:
 
 
 def render_task(task: Task) -> dict[str, Any]:
-    """Render one photo; returns the report of `wideopen render --json`, with `digest` of the inputs and `result`.
+    """Render one photo; return the report of `wideopen render --json` with `digest` of the inputs and `result`.
 
-    A task that a lost worker has finished is not done again. Raises InvalidInput, WeightsError, BackendUnavailable.
+    A task that a lost worker had finished is not repeated. Raises InvalidInput, WeightsError, BackendUnavailable.
     """
     if (report := finished_report(task)) is not None:
         return report
@@ -94,7 +94,7 @@ def render_task(task: Task) -> dict[str, Any]:
     with local_copy(task.photo) as photo, local_result(task.out) as out:
         try:
             report = render_file(photo, out, task.job, step=notes)
-        except WideopenError as error:  # with the places that the user knows, where these are copies
+        except WideopenError as error:  # name the user's files, not their temporary copies
             message = str(error).replace(str(photo), task.photo).replace(str(out), task.out)
             raise type(error)(message) from error
     report |= {"photo": task.photo, "out": task.out, "digest": digest, "result": status_of(task.out)}
@@ -103,9 +103,9 @@ def render_task(task: Task) -> dict[str, Any]:
 
 
 def finished_report(task: Task) -> dict[str, Any] | None:
-    """The report of a task that a worker finished, but was lost before it could report; None for any other.
+    """Return the report of a task whose worker finished it but died before reporting; None for any other task.
 
-    Raises InvalidInput for inputs that cannot be read.
+    Raises InvalidInput if the inputs cannot be read.
     """
     found = status_of(task.out)
     if found is None or found == task.before or found.size == 0:
@@ -121,5 +121,5 @@ class _Notes(Steps):
         self.lines: list[str] = []
 
     def note(self, line: str) -> None:
-        """Keep one line."""
+        """Add a line to the notes."""
         self.lines.append(line)
