@@ -1,1 +1,1 @@
-"""Training of the networks; imported only by the `train` commands."""
+"""Training of the networks; only the `train` commands import it."""

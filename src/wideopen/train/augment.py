@@ -1,11 +1,10 @@
-"""From a photo with its matte to a training sample: crop, new background, light, camera.
+"""Makes a training sample from a photo and its matte: crop, new background, light, camera.
 
-Why each step is here: a first run failed on blurred-out faces (holes), on black-and-white and on
-backlit photos (lost parts), and learned the backgrounds of official portraits by heart. So
-backgrounds are replaced with the subject's own colour on top, faces are blurred, light comes from
-anywhere. Its hair was a soft fringe, since the mattes that it learned from lack single hairs: strands are
-drawn onto heads, with their exact coverage. The photo's own matte is changed by geometry only.
-Samples are display-encoded uint8.
+Why each step is here: the network of a first run failed on blurred faces (holes in the matte), on black-and-white and
+backlit photos (missing parts), and memorised the backgrounds of official portraits. Therefore the subject's own colour
+is composited onto new backgrounds, faces are blurred, and the light comes from any direction. Its hair was a soft
+fringe, because its training mattes lack single hairs; therefore strands are drawn onto heads, with their exact
+coverage. The photo's own matte is changed only geometrically. Samples are display-encoded uint8.
 """
 
 from collections.abc import Sequence
@@ -21,18 +20,18 @@ from wideopen.train.strands.headwear import headwear
 from wideopen.train.things import held_thing, thing_on
 
 Rng = np.random.Generator
-FAINT = 13  # matte values up to this count as background when looking for the subject's box
+FAINT = 13  # matte values up to this are background when finding the subject's box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
-    """How often each step is applied."""
+    """The probability of each step."""
 
     new_background: float = 0.5
     second_person: float = 0.1
     nobody: float = 0.02
-    things: float = 0.0  # behind the subject; where there is nobody, on all but a quarter, if not 0
-    held: float = 0.0  # a thing in front of the subject, and part of it
+    things: float = 0.0  # behind the subject; if above 0, three quarters of the scenes without people have them
+    held: float = 0.0  # a thing in front of the subject that belongs to it
     hair: float = 0.4
     tuft: float = 0.02
     headwear: float = 0.08
@@ -54,25 +53,25 @@ class Chances:
 
 
 WITH_THINGS = {"things": 0.15, "held": 0.1}
-"""Chances where there are cut-outs of things. Off without them: a trial lost parts of people."""
+"""Probabilities for training with cut-outs of things. Without cut-outs they stay 0: a trial lost parts of people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """What samples are made of; all but the photos may be empty."""
+    """The material of the samples; everything but the photos may be empty."""
 
     photos: Sequence[Photo]
-    scenes: list[U8]  # without people, (H, W, 3)
-    things: list[U8] = field(default_factory=list)  # cut-outs of what is not a person, (h, w, 4)
+    scenes: list[U8]  # photos without people, (H, W, 3)
+    things: list[U8] = field(default_factory=list)  # cut-outs of things other than people, (h, w, 4)
 
 
 SMALLEST_HEAD_PX = 6  # radius; hair on smaller ones is finer than a pixel
-Sides = tuple[int, int, int, int]  # pixels at the left, top, right, bottom
+Sides = tuple[int, int, int, int]  # pixels: left, top, right, bottom
 Window = tuple[int, int, int]  # x, y, side
 
 
 def _gaps(alpha: U8) -> Sides:
-    """How far the subject stays from each border; 0 where the photo cuts it."""
+    """Return the distance in pixels from the subject to each border; 0 if the border cuts the subject."""
     xs = np.flatnonzero((alpha > FAINT).any(0))
     ys = np.flatnonzero((alpha > FAINT).any(1))
     if not len(xs):
@@ -86,15 +85,15 @@ def _gaps(alpha: U8) -> Sides:
 
 
 def _start(rng: Rng, side: int, extent: int, centre: float, beyond: tuple[int, int]) -> int:
-    """First pixel of a window of `side` around `centre`, at most `beyond` outside the photo."""
+    """Return the first pixel of a window of length `side` near `centre`, at most `beyond` pixels outside the photo."""
     low, high = -beyond[0], extent + beyond[1] - side
     return int(np.clip(centre - side * rng.uniform(0.25, 0.75), low, max(low, high)))
 
 
 def random_window(rng: Rng, alpha: U8, beyond: Sides, sides: tuple[float, float] = (0.4, 1.6)) -> tuple[int, int, int]:
-    """(x, y, side) of a square window on the subject; it may stick out of the photo by `beyond`.
+    """Return (x, y, side) of a random square window on the subject; it may extend `beyond` the photo.
 
-    `sides` is the range of its side, in long sides of the photo.
+    `sides` is the range of the window's side, relative to the photo's long side.
     """
     height, width = alpha.shape
     left, top, right, bottom = beyond
@@ -112,7 +111,7 @@ def random_window(rng: Rng, alpha: U8, beyond: Sides, sides: tuple[float, float]
 
 
 def crop(image: U8, window: tuple[int, int, int], size: int, border: int) -> U8:
-    """The window of `image` at (size, size); what lies outside is filled by cv2's `border` mode."""
+    """Return the window of `image` resized to (size, size); cv2's `border` mode fills the part outside the photo."""
     x, y, side = window
     height, width = image.shape[:2]
     inside = image[max(y, 0) : y + side, max(x, 0) : x + side]
@@ -133,16 +132,16 @@ def _blur(image: U8, sigma: float) -> U8:
 
 
 def background(rng: Rng, stock: Stock, size: int, smallest: float = 0.4) -> U8:
-    """A scene (size, size, 3) without a subject: sharp, out of focus or near-flat.
+    """Return a scene (size, size, 3) without a subject: sharp, out of focus or nearly uniform.
 
-    Of a scene at least the share `smallest` of its short side is seen.
+    At least the share `smallest` of a scene's short side is visible.
     """
     kind = rng.random()
     if kind < 0.12 or not stock.scenes:
         corners = rng.integers(0, 256, (2, 2, 3)).astype(np.float32)
-        corners += 0.7 * (corners.mean((0, 1)) - corners)  # near-flat, as a studio wall is
+        corners += 0.7 * (corners.mean((0, 1)) - corners)  # nearly uniform, like a studio wall
         return np.asarray(cv2.resize(corners, (size, size)), np.uint8)
-    if kind < 0.24:  # colours of a street or an office, with nobody left to recognise
+    if kind < 0.24:  # the colours of a street or an office, blurred until nobody is recognisable
         other = stock.photos[int(rng.integers(len(stock.photos)))].rgb
         return _blur(np.asarray(cv2.resize(other, (size, size)), np.uint8), size / 20)
     scene = stock.scenes[rng.integers(len(stock.scenes))]
@@ -163,7 +162,7 @@ def _over(top: U8, alpha: U8, bottom: U8) -> U8:
 def _dressed(
     rng: Rng, photo: Photo, window: Window, subject: U8, alpha: U8, scenes: list[U8], chances: Chances
 ) -> Layer:
-    """The subject of a crop with what is drawn onto its head: hair, headwear."""
+    """Return the subject of a crop with hair or headwear drawn onto its head."""
     size = len(alpha)
     plain = to_unit(alpha)
     top = Layer(np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32))
@@ -176,7 +175,7 @@ def _dressed(
 
 
 def _cut_out(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> Layer:
-    """A subject to put on another scene, (size, size)."""
+    """Return a subject to composite onto another scene, (size, size)."""
     away = rng.random() < chances.far_away
     reach = int((3.5 if away else 0.6) * max(photo.alpha.shape))
     left, top, right, bottom = (reach if gap else 0 for gap in _gaps(photo.alpha))
@@ -190,7 +189,7 @@ def _cut_out(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chanc
 
 
 def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
-    """The layer with mean and spread of its colours moved towards those of `scene`, by `strength` in [0, 1]."""
+    """Move the mean and spread of the layer's colours towards those of `scene`, by `strength` in [0, 1]."""
     weight = layer.alpha.sum() + 1e-3
     a = layer.alpha[..., None]
     mean = layer.rgb.sum((0, 1)) / weight
@@ -202,12 +201,13 @@ def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
 
 
 def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> tuple[U8, U8]:
-    """A subject, at times two or a tuft of hair, on a scene of another photo: (rgb, alpha).
+    """Composite a subject, sometimes two or a tuft of hair, onto another photo's scene; return (rgb, alpha).
 
-    Things may lie behind the subject; they and a scene without anybody have no matte. What is held is of the subject.
+    Things may lie behind the subject; they and a scene without people have a matte of 0. Held things are part of the
+    subject.
     """
     nobody = rng.random() < chances.nobody
-    # grass that fills the photo was taken for hair: nothing but close-ups of people had been that near
+    # close-ups: a network that saw only people this near took grass that fills the photo for hair
     scene = background(rng, stock, size, 0.08 if nobody else 0.4)
     if chances.things and rng.random() < (0.75 if nobody else chances.things):
         for _ in range(int(rng.integers(1, 4))):
@@ -230,26 +230,26 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
 
 
 def to_u8(values: F32) -> U8:
-    """[0, 1] to 8 bits."""
+    """Convert [0, 1] to 8 bits."""
     return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
 
 
 def to_unit(codes: U8) -> F32:
-    """8 bits to [0, 1]."""
+    """Convert 8 bits to [0, 1]."""
     return codes.astype(np.float32) / np.float32(255)
 
 
 def flat(layer: Layer, scene: U8) -> U8:
-    """The layer over a scene (H, W, 3)."""
+    """Composite the layer over a scene (H, W, 3)."""
     return to_u8(layer.rgb + (1 - layer.alpha)[..., None] * to_unit(scene))
 
 
 def as_taken(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> tuple[U8, U8]:
-    """The photo on its own background, cropped and mirrored, hair added: (rgb, alpha).
+    """Return the photo on its own background, cropped, mirrored and with hair added: (rgb, alpha).
 
-    Beyond its borders the photo is reflected, only as far as no part of the subject reappears. Only what lies before
-    the subject is drawn, since what is behind it, B, is not known: h + (1 - a_h) I has the matte
-    a_h + (1 - a_h) alpha exactly.
+    Beyond its borders the photo is reflected, but only so far that no part of the subject reappears. Hair is drawn only
+    in front of the subject, since the background B behind it is not known: h + (1 - a_h) I has exactly the matte a_h +
+    (1 - a_h) alpha.
     """
     window = random_window(rng, photo.alpha, _gaps(photo.alpha))
     rgb = crop(photo.rgb, window, size, cv2.BORDER_REFLECT_101)
@@ -294,7 +294,7 @@ def hide_face(rng: Rng, rgb: U8, alpha: U8) -> U8:
 
 
 def relight(rng: Rng, rgb: U8, alpha: U8, chances: Chances) -> U8:
-    """Backlight, a ramp of light across the photo, tone curve and colour, black and white."""
+    """Apply backlight, a ramp of light across the photo, a tone curve, a colour cast, or black and white."""
     light = rgb.astype(np.float32) / 255
     size = len(rgb)
     if rng.random() < chances.backlight:
@@ -319,7 +319,7 @@ def _ramp(rng: Rng, size: int) -> F32:
 
 
 def camera(rng: Rng, rgb: U8, chances: Chances) -> U8:
-    """Lens blur, sensor noise, JPEG."""
+    """Apply lens blur, sensor noise and JPEG compression."""
     if rng.random() < chances.soften:
         rgb = _blur(rgb, rng.uniform(0.3, 1.3))
     if rng.random() < chances.noise:
@@ -333,7 +333,7 @@ def camera(rng: Rng, rgb: U8, chances: Chances) -> U8:
 
 
 def sample(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> tuple[U8, U8]:
-    """One training sample of photo `index`: (rgb (size, size, 3), alpha (size, size))."""
+    """Make one training sample from photo `index`: (rgb (size, size, 3), alpha (size, size))."""
     if rng.random() < chances.new_background:
         rgb, alpha = composite(rng, stock, index, size, chances)
     else:

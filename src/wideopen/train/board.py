@@ -1,4 +1,4 @@
-"""What a run shows while it runs: TensorBoard scalars and pictures, a bar with the time left."""
+"""Progress of a training run: TensorBoard scalars and images, and a progress bar with the remaining time."""
 
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +12,13 @@ from wideopen.errors import BackendUnavailable
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 
-SHOWN = 4  # samples in a picture
+SHOWN = 4  # samples in an image
 
 
 def picture_grid(image: Tensor, out: StageOutput, truth: Tensor) -> Tensor:
-    """(3, rows * H, 5 * W) in [0, 1]: a row per sample with photo, m_s, m_d, matte and true matte.
+    """Return (3, rows * H, 5 * W) in [0, 1]: one row per sample with photo, m_s, m_d, matte and true matte.
 
-    m_s is shown as its probabilities: red foreground, green transition, blue background.
+    m_s is shown as class probabilities: red is foreground, green transition, blue background.
     """
 
     def grey(x: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def picture_grid(image: Tensor, out: StageOutput, truth: Tensor) -> Tensor:
 
 
 class Board:
-    """TensorBoard files below `folder` and, on a terminal, a bar; both can be off."""
+    """Writes TensorBoard files below `folder` and, on a terminal, shows a bar; both are optional."""
 
     def __init__(self, folder: Path, *, tensorboard: bool, bar: bool) -> None:
         self.writer = None
@@ -65,6 +65,6 @@ class Board:
                 self.writer.add_scalar(name, value, step)
 
     def picture(self, step: int, grid: Tensor) -> None:
-        """Add a picture (3, H, W)."""
+        """Add an image (3, H, W)."""
         if self.writer is not None:
             self.writer.add_image("photo, m_s, m_d, matte, truth", grid, step)

@@ -1,6 +1,6 @@
-"""Checkpoints, and the weights file that `predict_matte` reads, made of one.
+"""Checkpoints, and their export to the weights file that `predict_matte` reads.
 
-Checkpoints are written beside, then renamed, so that a killed run leaves a whole one behind.
+A checkpoint is written to a temporary file and then renamed, so that a killed run never leaves a partial one.
 """
 
 import subprocess
@@ -23,18 +23,18 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what `save_checkpoint` wrote; InvalidInput if there is none or it is broken."""
+    """Read what `save_checkpoint` wrote. Raises InvalidInput if the file is missing or damaged."""
     if not path.is_file():
         raise InvalidInput(f"checkpoint: expected a file {path}, found none")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen types for a damaged file
+    except Exception as error:  # torch raises many exception types for a damaged file
         raise InvalidInput(f"checkpoint {path}: expected a readable file, found {error}") from error
     return dict(state)
 
 
 class Average:
-    """Exponential moving average of a network's floating-point state; what is shipped."""
+    """Exponential moving average of a network's floating-point state; this is what is exported."""
 
     def __init__(self, net: nn.Module, decay: float = 0.998) -> None:
         self.decay = decay
@@ -42,7 +42,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, net: nn.Module, step: int) -> None:
-        """Move towards `net`; in the first steps faster, since the start is not worth keeping."""
+        """Move the average towards `net`; faster in the first steps, since the first weights are not worth keeping."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for key, value in net.state_dict().items():
             mean: Tensor = self.state[key]
@@ -53,7 +53,7 @@ class Average:
 
 
 def current_commit() -> str:
-    """Commit of the code that runs, or "unknown" outside a checkout."""
+    """Return the commit of the running code, or "unknown" outside a checkout."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "rev-parse", "HEAD"]
     try:
@@ -64,9 +64,9 @@ def current_commit() -> str:
 
 
 def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", size: int | None = None) -> str:
-    """Write the averaged weights of best.pt or last.pt to `out`; return its SHA-256.
+    """Write the averaged weights of best.pt or last.pt to `out`; return the file's SHA-256.
 
-    `size` is the long side at which they matte by default, in pixels; None: the preset's.
+    `size` is the default long side for inference in pixels; None takes the preset's.
     """
     require(out.suffix == ".safetensors", f"export: expected a .safetensors file to write, found {out}")
     state = load_checkpoint(checkpoint)

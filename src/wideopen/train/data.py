@@ -1,5 +1,6 @@
-"""Batches for the training loop. Batch number n is a function of (seed, n) alone, so a resumed run
-sees what an uninterrupted one would have seen, whatever was prefetched.
+"""Batches for the training loop. Batch n depends only on (seed, n).
+
+A resumed run therefore gets the same batches as an uninterrupted one, whatever was prefetched.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ def to_alpha_bchw(alpha: U8) -> Tensor:
 
 
 class Batches:
-    """Augmented batches of `batch` samples; groups, one named for each photo, are drawn equally often."""
+    """Augmented batches of `batch` samples; `groups` names each photo's group; groups are drawn equally often."""
 
     def __init__(
         self,
@@ -53,15 +54,15 @@ class Batches:
         self.workers = workers
 
     def make(self, number: int) -> tuple[U8, U8]:
-        """Batch `number`: rgb (B, size, size, 3), alpha (B, size, size)."""
+        """Return batch `number`: rgb (B, size, size, 3), alpha (B, size, size)."""
         rng = np.random.default_rng((self.seed, number))
         picks = rng.choice(len(self.stock.photos), self.batch, p=self.weights)
         pairs = [sample(rng, self.stock, int(i), self.size, self.chances) for i in picks]
         return np.stack([rgb for rgb, _ in pairs]), np.stack([alpha for _, alpha in pairs])
 
     def start_at(self, number: int, stride: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches `number`, `number` + `stride`, ... as tensors; the next are made while one is in use."""
-        cv2.setNumThreads(1)  # the cores belong to torch
+        """Yield batches `number`, `number` + `stride`, ... as tensors; the next ones are prepared in the background."""
+        cv2.setNumThreads(1)  # leave the cores to torch
         numbers = count(number, stride)
         made = self._in_processes(numbers) if self.workers else self._in_a_thread(numbers)
         for rgb, alpha in made:
@@ -76,11 +77,11 @@ class Batches:
                 yield ready
 
     def _in_processes(self, numbers: Iterator[int]) -> Iterator[tuple[U8, U8]]:
-        # forked, so that all processes share the photos in memory; no kernel of ours runs parallel in there
+        # forked, so that all processes share the photos in memory; none of them runs a parallel kernel
         yield from DataLoader(
             _Numbered(self),
             batch_size=None,
-            sampler=numbers,  # any iterable will do
+            sampler=numbers,  # any iterable works
             num_workers=self.workers,
             prefetch_factor=4,
             multiprocessing_context="fork",
@@ -89,7 +90,7 @@ class Batches:
 
 
 class _Numbered(Dataset[tuple[U8, U8]]):
-    """Batches by number, as a DataLoader asks for them."""
+    """Maps a batch number to its batch, as DataLoader requires."""
 
     def __init__(self, batches: Batches) -> None:
         self.batches = batches

@@ -1,8 +1,8 @@
-"""The training loop of the matting network: batches in, steps, reports, checkpoints.
+"""The training loop of the matting network: batches, steps, reports and checkpoints.
 
 Files in the run folder: run.json (settings), log.jsonl (one line per report or validation), tensorboard/, last.pt
-(everything needed to continue), best.pt (the average with the lowest validation MAD). With several processes the first
-one writes them. Batches depend on (seed, number) alone, so a resumed run has the same losses.
+(everything needed to resume) and best.pt (the average with the lowest validation MAD). If there are several processes,
+the first one writes them. Batches depend only on (seed, number), so a resumed run has the same losses.
 """
 
 import json
@@ -36,9 +36,9 @@ LOG = logging.getLogger(__name__)
 
 
 def run_training(run: TrainRun) -> Path:
-    """Train until the run's steps or minutes are over (or SIGTERM, Ctrl-C); return best.pt.
+    """Train until the run's steps or minutes are used up, or until SIGTERM or Ctrl-C; return best.pt.
 
-    An interrupted run writes last.pt first; `resume` continues it.
+    An interrupted run writes last.pt first; `resume` continues from it.
     """
     pairs = find_pairs(run.data)
     run.out.mkdir(parents=True, exist_ok=True)
@@ -49,17 +49,17 @@ def run_training(run: TrainRun) -> Path:
         fabric.launch()
         _train(run, pairs, fabric)
     else:
-        fabric.launch(partial(_train, run, pairs))  # as its own arguments, Fabric would copy frozen settings
+        fabric.launch(partial(_train, run, pairs))  # else Fabric copies the arguments, frozen settings
     return run.out / "best.pt"
 
 
 def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
-    """What each process does."""
+    """Train in one process; each process calls this."""
     keep_large_allocations()
     logging.basicConfig(
         level=logging.INFO if fabric.is_global_zero else logging.WARNING, format="%(asctime)s %(message)s"
     )
-    logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # else a line for every photo
+    logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # they would log a line for every photo
     LOG.info("starting from %s", _origin(run))
     trainer = Trainer(run, fabric)
     batches = make_batches(run, pairs, fabric.is_global_zero)
@@ -88,8 +88,8 @@ def _origin(run: TrainRun) -> str:
 
 
 def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
-    """The run's samples of `pairs`' training part; with `report`, what was skipped is logged and written."""
-    keep_px = 2 * run.size  # a window may be half of the photo
+    """Return the samples of the training part of `pairs`; with `report`, log and write which pairs were skipped."""
+    keep_px = 2 * run.size  # a window may be as small as half the photo
     loaded = load_photos(
         [pair for pair in pairs if pair.part == "train"],
         keep_px,
@@ -116,7 +116,7 @@ def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
 
 
 def _loop(trainer: Trainer, batches: Batches, val: list[Pair], board: Board, stop: "StopSignal") -> bool:
-    """Steps until the end (True) or until someone asks to stop (False)."""
+    """Run training steps; return True at the end of the run, False if a stop was requested."""
     run, fabric = trainer.run, trainer.fabric
     each, world = run.hardware.accumulate, fabric.world_size
     source = batches.start_at(trainer.step * each * world + fabric.global_rank, world)
@@ -165,14 +165,14 @@ def _picture(trainer: Trainer, board: Board, batch: Batch) -> None:
 
 
 def _validate(trainer: Trainer, pairs: list[Pair], board: Board) -> None:
-    """Log the average's figures; keep it as best.pt if its mean absolute difference is lowest.
+    """Log the average's metrics; keep it as best.pt if it has the lowest mean absolute difference so far.
 
-    At the size and stages of the samples, if the preset's size is larger: the network does not know that yet, and says
-    nothing there of what it has learned (after 524 steps at 256 pixels, MAD of full figures 0.072 at 1024 pixels and
-    three stages, 0.026 at 384 and one).
+    If the preset's size is larger than the samples, this validates at the samples' size and stages: the network does
+    not know the larger size yet, where its metrics would not show what it has learned (after 524 steps at 256 pixels,
+    the MAD of full figures was 0.072 at 1024 pixels and three stages, 0.026 at 384 pixels and one).
     """
     run = trainer.run
-    if not pairs:  # nothing to choose by: the newest is kept
+    if not pairs:  # no basis for a choice: keep the newest
         _keep(trainer, math.nan)
         return
     net = MattingNet(PRESETS[run.preset]).to(trainer.fabric.device)
@@ -195,7 +195,7 @@ def _keep(trainer: Trainer, val_mad: float) -> None:
 
 
 class StopSignal:
-    """Turns SIGTERM and Ctrl-C into a flag, so that a step is finished and saved."""
+    """Turns SIGTERM and Ctrl-C into a flag, so that the current step is finished and saved."""
 
     def __init__(self) -> None:
         self.asked = False

@@ -1,8 +1,8 @@
-"""Photos and mattes of several folders at one size in one file, to be trained on by `resident.py`.
+"""Packs the photos and mattes of several folders into one file at one size, for `resident.py` to train on.
 
-A pack is an uncompressed zip: `index.json`, rows as `Row`, and N.rgb.webp, N.matte.webp for row N. Mattes that
-another network made, a teacher's, are marked: right about what the subject is, soft where hair is. WebP costs
-a matte up to 3 codes; near 0 and 255 it is snapped back.
+A pack is an uncompressed zip: `index.json` with one `Row` per photo, and N.rgb.webp and N.matte.webp for row N. Mattes
+that another network (a teacher) made are marked: they are right about what the subject is, but soft in hair. WebP
+changes a matte by up to 3 codes; values near 0 and 255 are set back to 0 and 255.
 """
 
 import json
@@ -20,10 +20,10 @@ from wideopen.errors import InvalidInput
 from wideopen.evals.matte_pairs import UnreadableImage, find_pairs, images_in, read_alpha, read_rgb
 from wideopen.train.photos import shrink_to
 
-QUALITY, MATTE_QUALITY = 80, 90  # of WebP
-SNAP = 4  # codes from 0 and 255 that count as such
-UNDECIDED = (25, 230)  # codes of a matte in between
-BROAD = 0.02  # half the width of an area, as a fraction of the long side
+QUALITY, MATTE_QUALITY = 80, 90  # WebP quality
+SNAP = 4  # codes this close to 0 or 255 are set to them
+UNDECIDED = (25, 230)  # matte codes between these are undecided
+BROAD = 0.02  # half the least width of an area, as a fraction of the long side
 SCENES = "scenes"  # group of photos without a subject
 
 
@@ -34,18 +34,18 @@ class Row:
     group: str
     name: str
     part: str  # "train" or "val"
-    teacher: bool  # its matte is another network's
+    teacher: bool  # its matte was made by another network
     confidence: float  # in [0, 1]
 
 
 def confidence(matte: U8) -> float:
-    """1 less the undecided share of a matte (H, W): areas, and what lies inside its outline, but not hair."""
+    """Return 1 minus the undecided share of a matte (H, W): undecided areas inside the outline count, hair does not."""
     grey = ((matte > UNDECIDED[0]) & (matte < UNDECIDED[1])).astype(np.uint8)
     side = 2 * max(1, round(BROAD * max(matte.shape))) + 1
     window, padded = np.ones((side, side), np.uint8), np.pad(matte, side)
     broad = cv2.morphologyEx(grey, cv2.MORPH_OPEN, window, borderType=cv2.BORDER_REFLECT)
     closed = cv2.morphologyEx((padded > 127).astype(np.uint8), cv2.MORPH_CLOSE, window)[side:-side, side:-side]
-    inside = cv2.erode(closed, window)  # of a subject that the photo cuts, up to the border
+    inside = cv2.erode(closed, window)  # reaches the border if the photo cuts the subject
     covered = max(float(matte.sum()) / 255, 0.01 * matte.size)
     return float(np.clip(1 - 2 * np.maximum(broad, grey * inside).sum() / covered, 0, 1))
 
@@ -64,9 +64,9 @@ def pack(
     teachers: Collection[str] = (),
     backgrounds: Path | None = None,
 ) -> tuple[list[Row], list[str]]:
-    """Write OUT from folders as `find_pairs` reads them; returns the rows, and what was skipped and why.
+    """Write a pack to `out` from folders as `find_pairs` reads them; return the rows, and skipped photos with reasons.
 
-    Long sides are at most `size` pixels; `teachers` names the groups whose mattes are a network's.
+    Long sides are at most `size` pixels; `teachers` names the groups whose mattes another network made.
     """
     jobs: list[tuple[Row, Path, Path | None]] = [
         (Row(p.group, p.name, p.part, p.group in teachers, 1.0), p.rgb, p.alpha) for f in folders for p in find_pairs(f)
@@ -118,7 +118,7 @@ def _decoded(files: tuple[U8, ...]) -> tuple[U8, U8]:
 
 
 def read_pack(path: Path) -> Iterator[tuple[Row, U8, U8]]:
-    """(row, rgb (H, W, 3), matte (H, W)) of each photo of a pack, in order."""
+    """Yield (row, rgb (H, W, 3), matte (H, W)) of each photo of a pack, in order."""
     require(
         path.is_file() and zipfile.is_zipfile(path),
         f"pack {path}: expected a file of `wideopen train pack`, found none",

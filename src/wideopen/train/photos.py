@@ -1,12 +1,12 @@
-"""Training photos by number: as many in memory as a budget allows, the others read whenever they are drawn.
+"""Training photos by index: as many as a memory budget allows stay in memory, the others are read whenever drawn.
 
-Photos are uint8, at most `size` pixels long. What is in memory is decided once, by the order of the photos, and never
-changes: worker processes share it, and how much memory a run takes is known from its start.
+Photos are uint8, at most `size` pixels long. The order of the photos decides once which ones stay in memory: worker
+processes share them, and the memory that a run needs is known from its start.
 
-With each comes the subject's own colour, estimated once and kept in a folder. Where hair is mixed with the background,
-a subject on a new scene needs its own colour F. It is what the renderer's sheets estimate (`sheets`): on eight
-portraits with strands drawn over known colours the mean error in the hair was 0.009, blur fusion's (Forte, ICIP 2021),
-used before, 0.020; 80 ms instead of 25 at 512 pixels.
+Each photo has an estimate of the subject's own colour F, made once and cached in a folder. A subject with hair mixed
+with the background needs it on a new scene. It is the estimate of the renderer's sheets (`sheets`): on eight portraits
+with strands drawn over known colours, its mean error in the hair was 0.009; that of blur fusion (Forte, ICIP 2021),
+used before, was 0.020. It takes 80 ms instead of 25 ms at 512 pixels.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from wideopen.train.strands.hair import Head, find_head
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One photo, its matte and its subject's own colour, display-encoded."""
+    """A photo, its matte and the subject's own colour, display-encoded."""
 
     rgb: U8  # (H, W, 3)
     alpha: U8  # (H, W), 255 = subject
@@ -39,12 +39,12 @@ class Photo:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory."""
+        """Size in memory in bytes."""
         return self.rgb.nbytes + self.alpha.nbytes + self.subject.nbytes
 
 
 def shrink_to(image: U8, size: int) -> U8:
-    """`image` with its long side at most `size` pixels, aspect kept."""
+    """Shrink `image` to a long side of at most `size` pixels; the aspect ratio is kept."""
     height, width = image.shape[:2]
     long_side = max(height, width)
     if long_side <= size:
@@ -54,7 +54,7 @@ def shrink_to(image: U8, size: int) -> U8:
 
 
 def load_photo(pair: Pair, size: int, cache: Path | None = None) -> Photo:
-    """Read one pair at a long side of at most `size` pixels; `cache` is a folder for subjects' colours."""
+    """Read one pair at a long side of at most `size` pixels; `cache` is a folder for the subjects' colours."""
     rgb, alpha = read_rgb(pair.rgb), read_alpha(pair.alpha)
     require(
         rgb.shape[:2] == alpha.shape,
@@ -65,25 +65,25 @@ def load_photo(pair: Pair, size: int, cache: Path | None = None) -> Photo:
 
 
 def load_backgrounds(folder: Path | None, size: int) -> list[U8]:
-    """Photos without people, at a long side of at most `size` pixels; none for no folder."""
+    """Read photos without people, at a long side of at most `size` pixels; without a folder the list is empty."""
     if folder is None:
         return []
     require(folder.is_dir(), f"backgrounds: expected a folder, found {folder}")
     return [shrink_to(read_rgb(path), size) for path in images_in(folder)]
 
 
-VERSION = b"sheets 1"  # part of each name: another method makes other files
+VERSION = b"sheets 1"  # part of each file name, so that another method makes other files
 
 
 def subject_colour(rgb: U8, alpha: U8) -> U8:
-    """F (H, W, 3), display-encoded, of a photo (H, W, 3) with its matte (H, W)."""
+    """Estimate the display-encoded F (H, W, 3) of a photo (H, W, 3) with its matte (H, W)."""
     _, separator = pick(BACKENDS)
     F, _ = separator.estimate_colours(rgb / np.float32(255), alpha / np.float32(255))
     return np.asarray(np.clip(F, 0, 1) * 255 + 0.5, np.uint8)
 
 
 def kept_subject_colour(rgb: U8, alpha: U8, folder: Path | None) -> U8:
-    """`subject_colour`, read from `folder` where it is known, else estimated and written there."""
+    """Return `subject_colour`, read from `folder` if it is cached there, else estimated and written there."""
     if folder is None:
         return subject_colour(rgb, alpha)
     name = hashlib.sha256(VERSION + str(rgb.shape).encode() + rgb.tobytes() + alpha.tobytes()).hexdigest()[:32]
@@ -96,15 +96,15 @@ def kept_subject_colour(rgb: U8, alpha: U8, folder: Path | None) -> U8:
     _, data = cv2.imencode(".png", colour[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
     beside = path.with_suffix(f".{os.getpid()}.tmp")
     beside.write_bytes(data.tobytes())
-    beside.replace(path)  # a run that is killed, or another beside it, leaves no half file
+    beside.replace(path)  # neither a killed run nor a parallel one leaves a partial file
     return colour
 
 
-AT_ONCE = 4  # photos read side by side on the first pass
+AT_ONCE = 4  # photos read in parallel on the first pass
 
 
 class PhotoStore(Sequence[Photo]):
-    """Photos of `pairs`, each at most `size` pixels long; `kept` are in memory."""
+    """The photos of `pairs`, each at most `size` pixels long; those in `kept` are in memory."""
 
     def __init__(self, pairs: Sequence[Pair], kept: dict[int, Photo], size: int, cache: Path | None) -> None:
         self.pairs, self.kept, self.size, self.cache = pairs, kept, size, cache
@@ -128,7 +128,7 @@ class PhotoStore(Sequence[Photo]):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Photos to train on, the group that each belongs to, and the pairs left out because a file is corrupt."""
+    """Photos to train on, their groups, and the pairs that were skipped because a file is corrupt."""
 
     photos: PhotoStore
     groups: list[str]  # one for each photo
@@ -138,10 +138,10 @@ class Loaded:
 def load_photos(
     pairs: Sequence[Pair], size: int, cache: Path | None = None, *, budget_bytes: float = float("inf")
 ) -> Loaded:
-    """Read all `pairs` once; corrupt ones are skipped and listed, sizes that differ are refused, all at once.
+    """Read all `pairs` once; corrupt pairs are skipped and listed, pairs whose sizes differ are refused together.
 
-    The first ones stay in memory, up to `budget_bytes`. `cache` is a folder for the subjects' own colours, which are
-    estimated on this pass where they are not known yet.
+    The first photos stay in memory, up to `budget_bytes`. `cache` is a folder for the subjects' own colours; this pass
+    estimates those that are missing.
     """
     good: list[Pair] = []
     kept: dict[int, Photo] = {}
@@ -163,7 +163,7 @@ def load_photos(
 
 
 def _read_all(pairs: Sequence[Pair], size: int, cache: Path | None) -> Iterator[tuple[Pair, Photo | InvalidInput]]:
-    """Each pair with its photo, or why it cannot be used, in order; some are read ahead."""
+    """Yield each pair with its photo, or with the error that makes it unusable, in order; some are read ahead."""
 
     def read(pair: Pair) -> Photo | InvalidInput:
         try:
@@ -172,6 +172,6 @@ def _read_all(pairs: Sequence[Pair], size: int, cache: Path | None) -> Iterator[
             return error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(pairs), AT_ONCE):  # no more than these are held beside what is kept
+        for start in range(0, len(pairs), AT_ONCE):  # besides the kept photos, only these are in memory
             group = pairs[start : start + AT_ONCE]
             yield from zip(group, pool.map(read, group), strict=True)

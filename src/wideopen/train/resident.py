@@ -1,6 +1,6 @@
-"""Training with all photos in the GPU's memory and every sample made there: minutes on a large GPU, not hours on a CPU.
+"""Training with all photos and the augmentation in GPU memory: minutes on a large GPU instead of hours on a CPU.
 
-Loss, optimizer, schedule and average are those of `trainer.py`; samples are `resident_samples.py`'s.
+Loss, optimizer, schedule and average are those of `trainer.py`; `resident_samples.py` makes the samples.
 """
 
 import csv
@@ -27,11 +27,11 @@ from wideopen.train.run import SIDE, Resident, Schedule
 from wideopen.train.trainer import CLIP, build_optimizer, learning_rate
 
 LOG = logging.getLogger(__name__)
-VALIDATED = 100  # photos, about
+VALIDATED = 100  # photos, approximately
 
 
 def loss_of(model: nn.Module, run: Resident, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """(total, parts (4,)) of a batch; the transition of a teacher's matte counts for little."""
+    """Return (total, parts (4,)) of a batch; the transition of a teacher's matte has a low weight."""
     image, alpha, weight, before = batch
     labels = trimap(alpha, band_px(*alpha.shape[-2:]))
     hair = torch.where((labels == TRANSITION)[:, None], weight[:, 1:], weight[:, :1])
@@ -45,9 +45,9 @@ def loss_of(model: nn.Module, run: Resident, batch: tuple[Tensor, Tensor, Tensor
 
 
 @torch.no_grad()
-@torch.backends.cudnn.flags(benchmark=False)  # every photo has its own shape
+@torch.backends.cudnn.flags(benchmark=False)  # photos have different shapes
 def validate(net: MattingNet, photos: Photos, run: Resident) -> dict[str, float]:
-    """MAD and IoU (at 0.5) of each group's validation photos, at the network's size, without clean-up."""
+    """Return MAD and IoU (at 0.5) of each group's validation photos, at the network's size, without clean-up."""
     sums: dict[str, list[tuple[float, float]]] = {}
     val = [n for n, row in enumerate(photos.rows) if row.part == "val"]
     for n in val[:: max(1, len(val) // VALIDATED)]:
@@ -66,7 +66,7 @@ def validate(net: MattingNet, photos: Photos, run: Resident) -> dict[str, float]
 
 
 def parse_weights(texts: Iterable[str]) -> dict[str, float]:
-    """SET=NUMBER, ... as a dict."""
+    """Parse SET=NUMBER, ... into a dict."""
     found = {}
     for text in texts:
         name, _, number = text.partition("=")
@@ -76,9 +76,9 @@ def parse_weights(texts: Iterable[str]) -> dict[str, float]:
 
 
 def train_resident(run: Resident, packs: Iterable[Path], out: Path, weights: dict[str, float] | None = None) -> Path:
-    """Train for `run.minutes`; writes OUT, the averaged weights, and OUT with .csv, the curve, every `report_s`.
+    """Train for `run.minutes`; every `report_s`, write the averaged weights to `out` and the curve to `out` with .csv.
 
-    `weights` says how often each group is drawn, relative to 1.
+    `weights` sets how often each group is drawn, relative to 1.
     """
     torch.manual_seed(run.seed)
     began = time.monotonic()

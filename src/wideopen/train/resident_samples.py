@@ -1,12 +1,14 @@
-"""Samples made on the GPU that holds all photos: the steps of `augment.py` as tensor operations on a batch. Ours:
+"""Makes samples on the GPU that holds all photos: the steps of `augment.py` as tensor operations on batches.
 
-- Where a teacher's matte stands on the photo's own background, the transition hardly counts and undecided areas do not
-  count; a subject put on another scene has exactly the matte that it was put there with, whoever made that.
-- Hints (method.md 7): stage 1 of a share of the samples gets a spoiled matte as the matte so far: grown, shrunk, moved,
-  coarse, with blobs, bites, or another photo's; the rest get 0.5. So one set of weights also refines masks.
-- Batches are of one aspect and show whole photos at `SIDE`, or windows of them at 3/4 of it.
+The differences are:
 
-Hair that `strands` draws comes as packed samples (docs/training.md). Maps are (B, C, H, W) in [0, 1].
+- On its own background, a teacher's matte has a low weight in the transition and none in undecided areas. A subject
+  on another scene has exactly the matte it was composited with, whoever made that.
+- Hints (method.md 7): in a share of the samples, stage 1 gets a degraded matte as the matte so far: grown, shrunk,
+  moved, coarse, with blobs or bites, or another photo's. The others get 0.5. So one set of weights also refines masks.
+- A batch has one aspect ratio and shows whole photos at `SIDE`, or windows of them at 3/4 of it.
+
+Hair drawn by `strands` comes in packed samples (docs/training.md). Maps are (B, C, H, W) in [0, 1].
 """
 
 import math
@@ -24,18 +26,18 @@ from wideopen.matting.net.losses import SURE, band_px
 from wideopen.train.pack import read_pack
 from wideopen.train.run import SIDE, Resident
 
-SHAPES = (  # (least width / height, (H, W))
+SHAPES = (  # (minimum width / height, (H, W))
     (1.45, (352, 512)),
     (1.16, (384, 512)),
     (0.86, (512, 512)),
     (0.0, (512, 352)),
 )
-EMPTY = 0.01  # photos whose matte covers less are scenes
-CELLS = 24  # a side, where windows are centred
+EMPTY = 0.01  # a photo with less matte coverage is a scene
+CELLS = 24  # cells per side of the grid of window centres
 
 
 class Photos:
-    """All photos on one device, on square canvases: rgb, subject's own colour and matte as uint8."""
+    """All photos on one device, on square canvases: rgb, the subject's own colour and matte, as uint8."""
 
     def __init__(self, packs: Iterable[Path], device: torch.device, weights: dict[str, float]) -> None:
         found = [entry for path in packs for entry in read_pack(path)]
@@ -71,7 +73,7 @@ class Photos:
         columns, lines = box.any(1), box.any(2)
         height, width = (self.sizes.long() - 1).T
         at = torch.arange(len(found), device=device)
-        self.cut = torch.stack(  # (N, 4) left, top, right, bottom: whether the border cuts the subject
+        self.cut = torch.stack(  # (N, 4) whether the left, top, right, bottom border cuts the subject
             [
                 columns[:, :2].any(1),
                 lines[:, :2].any(1),
@@ -86,12 +88,12 @@ class Photos:
 
 
 def soft(x: Tensor, cells: int) -> Tensor:
-    """Blurred (B, C, H, W): means over squares of `cells` pixels, joined bilinearly."""
+    """Blur (B, C, H, W): average over squares of `cells` pixels, then interpolate bilinearly."""
     return resize(functional.avg_pool2d(x, cells, ceil_mode=True, count_include_pad=False), x)
 
 
 def own_colour(image: Tensor, alpha: Tensor) -> Tensor:
-    """Foreground colour by blur fusion (Forte, ICIP 2021): coarse means of both sides, then what the photo says."""
+    """Estimate foreground colour by blur fusion (Forte, ICIP 2021): coarse means of both sides, then refined."""
     F = B = image
     for cells in (32, 6):
         F = soft(F * alpha, cells) / (soft(alpha, cells) + 1e-4)
@@ -101,19 +103,19 @@ def own_colour(image: Tensor, alpha: Tensor) -> Tensor:
 
 
 def chance(count: int, p: float, device: torch.device) -> Tensor:
-    """(count, 1, 1, 1) bool, true with probability p."""
+    """Return (count, 1, 1, 1) bool, true with probability p."""
     return (torch.rand(count, device=device) < p).view(-1, 1, 1, 1)
 
 
 def between(low: float, high: float, count: int, device: torch.device, channels: int = 1) -> Tensor:
-    """(count, channels, 1, 1), uniform."""
+    """Return uniform random values (count, channels, 1, 1) in [low, high]."""
     return torch.empty(count, channels, 1, 1, device=device).uniform_(low, high)
 
 
 def windows(photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, beyond: Tensor) -> tuple[Tensor, Tensor]:
-    """Sampling points (B, H, W, 2) in pixels of the canvases, and which lie inside the photo (B, 1, H, W).
+    """Return sampling points (B, H, W, 2) in canvas pixels, and which of them are inside the photo (B, 1, H, W).
 
-    A window sticks out of the photo, where `beyond` (B,) allows it, only on sides that do not cut the subject.
+    If `beyond` (B,) allows it, a window extends outside the photo, but only on sides that do not cut the subject.
     """
     count, device, ratio = len(picks), picks.device, shape[1] / shape[0]
     height, width = photos.sizes[picks].T
@@ -124,7 +126,7 @@ def windows(photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, b
     squeeze = torch.empty(count, device=device).uniform_(0.9, 1.12)
     tall = share * torch.where(beyond, torch.maximum(height, width / ratio) * 0.8, torch.minimum(height, width / ratio))
     wide = tall * ratio * squeeze
-    if not near:  # nearly all of the photo, a little out of shape rather than cut
+    if not near:  # nearly the whole photo, slightly distorted rather than cropped
         whole = ~beyond
         wide = torch.where(whole, torch.minimum(width * share, height * share * ratio * 1.12), wide)
         tall = torch.where(whole, torch.minimum(height * share, wide / ratio * 1.12), tall)
@@ -154,14 +156,14 @@ def windows(photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, b
 
 
 def look_up(photos: Photos, picks: Tensor, points: Tensor) -> Tensor:
-    """The canvases of `picks` at `points`: (B, 7, H, W) in [0, 1]."""
+    """Sample the canvases of `picks` at `points`; return (B, 7, H, W) in [0, 1]."""
     side = photos.canvas.shape[-1]
     grid = (points + 0.5) * (2 / side) - 1
     return functional.grid_sample(photos.canvas[picks].float() / 255, grid, padding_mode="border", align_corners=False)
 
 
 def scenes(photos: Photos, count: int, shape: tuple[int, int]) -> Tensor:
-    """Backgrounds (B, 3, H, W): scenes, sharp or not, flat walls, other photos beyond recognition."""
+    """Return backgrounds (B, 3, H, W): sharp or blurred scenes, plain walls, other photos beyond recognition."""
     device = photos.canvas.device
     picks = photos.scenes[torch.randint(len(photos.scenes), (count,), device=device)]
     anyone = torch.randint(len(photos.rows), (count,), device=device)
@@ -179,7 +181,7 @@ def scenes(photos: Photos, count: int, shape: tuple[int, int]) -> Tensor:
 
 
 def hide_faces(image: Tensor, alpha: Tensor) -> Tensor:
-    """An ellipse in the upper part of each subject, blurred or painted over."""
+    """Blur or paint over an ellipse in the upper part of each subject."""
     count, _, height, width = image.shape
     device = image.device
     solid = (alpha[:, 0] > 0.5).float()  # (B, H, W)
@@ -202,7 +204,7 @@ def hide_faces(image: Tensor, alpha: Tensor) -> Tensor:
 
 
 def relight(image: Tensor, alpha: Tensor) -> Tensor:
-    """Backlight, a ramp of light, tone and colour, black and white."""
+    """Apply backlight, a ramp of light, tone and colour changes, or black and white."""
     count, _, height, width = image.shape
     device = image.device
     behind = soft(alpha, 32)
@@ -223,7 +225,7 @@ def relight(image: Tensor, alpha: Tensor) -> Tensor:
 
 
 def camera(image: Tensor) -> Tensor:
-    """Lens blur, noise, and blocks of 8x8 pixels rounded as JPEG does."""
+    """Apply lens blur, noise, and the quantisation of 8x8 blocks as in JPEG."""
     count, device = len(image), image.device
     blur = functional.avg_pool2d(image, 3, 1, 1, count_include_pad=False)
     image = torch.where(chance(count, 0.25, device), image + between(0.2, 1, count, device) * (blur - image), image)
@@ -242,7 +244,7 @@ def camera(image: Tensor) -> Tensor:
 
 
 def spoiled(alpha: Tensor) -> Tensor:
-    """Hints: mattes grown or shrunk, moved, coarse, with blobs and bites, at times another photo's."""
+    """Return hints: mattes that are grown or shrunk, moved, coarse, with blobs and bites, sometimes another photo's."""
     count, device = len(alpha), alpha.device
     height, width = alpha.shape[-2:]
     move = torch.eye(2, 3, device=device).repeat(count, 1, 1)
@@ -268,7 +270,7 @@ def spoiled(alpha: Tensor) -> Tensor:
 
 @torch.no_grad()
 def batch_of(photos: Photos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(image, alpha, weight of each pixel, matte so far) of one batch, (B, C, H, W)."""
+    """Return (image, alpha, weight of each pixel, matte so far) of one batch, each (B, C, H, W)."""
     device = photos.canvas.device
     kind = int(torch.multinomial(photos.chances.sum(1), 1))
     near = bool(torch.rand(()) < run.near)

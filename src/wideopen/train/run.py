@@ -1,4 +1,4 @@
-"""One training run: what the user chooses. Plain data; saved as run.json beside the checkpoints."""
+"""The settings of a training run: plain data that is saved as run.json beside the checkpoints."""
 
 import ctypes
 import sys
@@ -16,12 +16,12 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How long and how fast: `steps`, or `minutes` of wall clock over all resumed parts."""
+    """Length and learning rates of a run: `steps`, or `minutes` of wall-clock time over all resumed parts."""
 
     steps: int | None = None
     minutes: float | None = None
     pause_after: int | None = None  # stop at this step as if interrupted, to be resumed
-    lr: float = 1e-3  # of the new layers, at its peak
+    lr: float = 1e-3  # peak learning rate of the new layers
     encoder_lr: float = 2e-4
     warmup_steps: int = 100
 
@@ -34,32 +34,32 @@ class Schedule:
         require(length is not None and length > 0, f"steps or minutes: expected > 0, found {length}")
 
     def progress(self, step: int, elapsed_s: float) -> float:
-        """How much of the run is done, in [0, 1]."""
+        """Return the completed share of the run in [0, 1]."""
         done = step / self.steps if self.steps else elapsed_s / (60 * (self.minutes or 1))
         return min(done, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    """How often a run writes what it knows."""
+    """How often a run reports, and where."""
 
     report_steps: int = 20
     checkpoint_minutes: float = 5
     val_minutes: float = 10
-    val_count: int = 40  # about so many validation photos while training
+    val_count: int = 40  # approximate number of validation photos during training
     tensorboard: bool = False
-    bar: bool = False  # a progress bar, where there is a terminal
+    bar: bool = False  # a progress bar, if there is a terminal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """What a run computes on."""
+    """The hardware that a run uses."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
     devices: int = 1  # processes, each with its own batches; above 1 they are spawned (DDP)
     accumulate: int = 1  # batches per step and process
     workers: int = 0  # processes that make batches; 0: a thread
-    memory_gb: float = 8.0  # for photos, in each process of `devices`; the others are read when they are drawn
+    memory_gb: float = 8.0  # for photos, in each process; the remaining photos are read when drawn
 
     def __post_init__(self) -> None:
         require(
@@ -74,24 +74,24 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRun:
-    """What is trained, on what, and where the result goes."""
+    """What is trained, on which data, and where the result is written."""
 
     data: Path
     out: Path
     schedule: Schedule
     backgrounds: Path | None = None
-    things: Path | None = None  # cut-outs of what is not a person; without them things are drawn
-    cache: Path | None = None  # where subjects' colours are kept, for several runs; None: out/foreground
+    things: Path | None = None  # cut-outs of things other than people; None: things are drawn
+    cache: Path | None = None  # folder for subjects' colours, shared by runs; None: out/foreground
     encoder_weights: str | None = None  # a folder in transformers' format or a hub id; None: random weights
-    frozen_norms: bool = True  # a trained encoder keeps its batch-norm statistics
+    frozen_norms: bool = True  # a pretrained encoder keeps its batch-norm statistics
     init: str | None = None  # start from these weights: a shipped name or a .safetensors file
     resume: bool = False  # continue from out/last.pt
     preset: str = "mobile"
     size: int = 256  # samples are size x size pixels
     batch: int = 16
     stages: int = 2  # T during training
-    far_first: float = 0.5  # share of steps with stage 1 at half size, the others on a window
-    near_size: int | None = None  # windows are resized to this; None keeps their pixels
+    far_first: float = 0.5  # share of steps with stage 1 at half size and the other stages on a window
+    near_size: int | None = None  # windows are resized to this; None keeps their size
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the network; losses are float32
     hardware: Hardware = field(default_factory=Hardware)
@@ -123,13 +123,13 @@ class TrainRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resident:
-    """What is trained, for how long, and how often each kind of sample is shown."""
+    """What is trained, for how long, and how often each kind of sample appears."""
 
     minutes: float
     preset: str = "mobile"
     init: str | None = None  # weights to start from
     frozen_norms: bool = True  # the encoder keeps its batch-norm statistics
-    batch: int = 48  # whole square photos; other shapes get as many as have the same pixels
+    batch: int = 48  # whole square photos; for other shapes, as many as have the same number of pixels
     lr: float = 1e-3
     encoder_lr: float = 3e-4
     stages: int = 2
@@ -137,15 +137,15 @@ class Resident:
     hints: float = 0.4
     composites: float = 0.4
     seed: int = 0
-    report_s: float = 60.0  # between checkpoints
-    max_px: int = SIDE  # smaller for tests
+    report_s: float = 60.0  # seconds between checkpoints
+    max_px: int = SIDE  # tests use less
 
 
 def keep_large_allocations() -> None:
-    """Keep large tensors from being mapped and unmapped at every step; nothing where the C library has no mallopt.
+    """Stop glibc from mapping and unmapping large tensors at every step; does nothing without mallopt.
 
-    glibc serves allocations above a threshold with fresh pages, which the kernel zeroes each time. With the thresholds
-    raised, forward and backward of 16 photos of 256x256 through MobileNetV2 took 0.7 s instead of 1.3 to 2.0 s on 2
+    glibc serves allocations above a threshold with new pages, which the kernel zeroes each time. With higher
+    thresholds, forward and backward of 16 photos of 256x256 through MobileNetV2 took 0.7 s instead of 1.3 to 2.0 s on 2
     cores. Call it before torch is imported.
     """
     if not sys.platform.startswith("linux"):

@@ -1,8 +1,8 @@
-"""Things that are not people, to be put on scenes: a network that has seen only people takes every object for one.
+"""Draws things other than people on scenes: a network that has seen only people takes every object for one.
 
-Cut-outs from a folder, photos of animals, fruit, furniture or cars with their transparency; and things drawn here:
-rounded or angular bodies with the texture of some photo, shaded as by a light from one side. What lies behind a person
-is background; what a person holds in front is part of the subject.
+Things are either cut-outs from a folder (photos of animals, fruit, furniture or cars with transparency) or drawn:
+rounded or angular bodies with the texture of a photo, lit from one side. Things behind a person are background; a thing
+that a person holds in front is part of the subject.
 """
 
 from pathlib import Path
@@ -16,16 +16,16 @@ from wideopen.train.strands.grow import Rng
 from wideopen.train.strands.hair import Layer
 
 OUTLINE_POINTS = 96
-SIDES = (0.15, 1.3)  # of a thing's long side, in sides of the sample
-HELD = (0.15, 0.5)  # of a held thing's long side, in square roots of the person's area
+SIDES = (0.15, 1.3)  # range of a thing's long side, relative to the sample's side
+HELD = (0.15, 0.5)  # range of a held thing's long side, relative to the square root of the person's area
 SMALLEST = 8  # pixels
 
 
 def load_things(folder: Path | None, size: int) -> list[U8]:
-    """Cut-outs (h, w, 4) RGBA of the PNG and WebP files below `folder`, at a long side of at most `size` pixels.
+    """Read cut-outs (h, w, 4) RGBA from the PNG and WebP files below `folder`, at a long side of at most `size` pixels.
 
-    Files without transparency or unreadable ones are left out; none for no folder. Raises InvalidInput where a folder
-    has no cut-out.
+    Unreadable files and files without transparency are skipped; without a folder the list is empty. Raises InvalidInput
+    if a folder contains no cut-out.
     """
     if folder is None:
         return []
@@ -42,11 +42,11 @@ def load_things(folder: Path | None, size: int) -> list[U8]:
 
 
 def drawn_thing(rng: Rng, scenes: list[U8], side: int) -> Layer:
-    """A body (side, side) with the texture of one of `scenes`; in a plain colour where there are none."""
+    """Draw a body (side, side) with the texture of one of `scenes`; without scenes it has a plain colour."""
     turns = np.linspace(0, 2 * np.pi, OUTLINE_POINTS, endpoint=False)
     waves = np.arange(1, 5)
     swell = (rng.normal(0, 0.12, (4, 1)) * np.cos(waves[:, None] * turns + rng.uniform(0, 6.3, (4, 1)))).sum(0)
-    power = rng.uniform(0.2, 1.0)  # 1 an ellipse, small a box
+    power = rng.uniform(0.2, 1.0)  # 1: an ellipse; small: a box
     around = np.stack([np.cos(turns), np.sin(turns)], 1)
     outline = np.sign(around) * np.abs(around) ** power * (1 + swell)[:, None]
     outline *= [1.0, rng.uniform(0.4, 1.0)]
@@ -74,7 +74,7 @@ def _turn(angle: float) -> F32:
 
 
 def _photographed(rng: Rng, thing: U8, side: int) -> Layer:
-    """A cut-out with its long side at `side` pixels, at times mirrored, turned a little, in other light."""
+    """Return a cut-out with a long side of `side` pixels, sometimes mirrored, slightly rotated or in other light."""
     height, width = thing.shape[:2]
     scale = side / max(height, width)
     values = thing.astype(np.float32) / 255
@@ -90,16 +90,16 @@ def _photographed(rng: Rng, thing: U8, side: int) -> Layer:
 
 
 def thing_on(rng: Rng, things: list[U8], scenes: list[U8], size: int) -> Layer:
-    """One thing, a cut-out or a drawn one, somewhere in a sample (size, size); the frame may cut it."""
+    """Place one thing, a cut-out or a drawn one, in a sample (size, size); the frame may cut it."""
     side = int(size * np.exp(rng.uniform(*np.log(SIDES))))
-    centre = (rng.uniform(0.1, 0.9) * size, rng.uniform(0.2, 1.0) * size)  # things stand in the lower part more often
+    centre = (rng.uniform(0.1, 0.9) * size, rng.uniform(0.2, 1.0) * size)  # more often in the lower part
     return _placed(_any(rng, things, scenes, side), centre, size)
 
 
 def held_thing(rng: Rng, things: list[U8], scenes: list[U8], person: F32) -> Layer:
-    """One thing in front of a person's matte (size, size) in [0, 1], as if held: below the head, mostly on the body.
+    """Put a thing in front of a person's matte (size, size) in [0, 1], as if held: below the head, mostly on the body.
 
-    Nothing where the matte is empty or too small to hold something.
+    The layer is empty if the matte is empty or too small to hold something.
     """
     size = len(person)
     rows, columns = np.nonzero(person > 0.5)
@@ -119,7 +119,7 @@ def _any(rng: Rng, things: list[U8], scenes: list[U8], side: int) -> Layer:
 
 
 def _placed(layer: Layer, centre: tuple[float, float], size: int) -> Layer:
-    """`layer` around `centre` (x, y) of a (size, size) one."""
+    """Return `layer` centred at `centre` (x, y) of a (size, size) layer."""
     height, width = layer.alpha.shape
     x, y = int(centre[0] - width / 2), int(centre[1] - height / 2)
     rgb, alpha = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32)

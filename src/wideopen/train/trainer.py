@@ -1,12 +1,12 @@
-"""The state of a training run and one step of it (paper 3.1, 4.1; the recipe is ours).
+"""The state of a training run and one training step (paper 3.1, 4.1; the recipe is not the paper's).
 
-AdamW, linear warm-up, then cosine to zero over the run. The encoder starts from trained weights,
-learns more slowly and keeps its batch-norm statistics. Weights are averaged (EMA); the average is
-what is validated, kept and exported.
+AdamW with linear warm-up, then cosine decay to zero over the run. The encoder starts from pretrained weights, has a
+lower learning rate and keeps its batch-norm statistics. The exponential moving average (EMA) of the weights is
+validated, kept and exported.
 
-A step takes `accumulate` batches on each of the processes; gradients are their mean, so two processes
-do what one does with twice the accumulation, but for the statistics of the decoder's batch norms, which
-are those of the first process. Devices and precision are Lightning Fabric's.
+A step takes `accumulate` batches on each process and averages their gradients. Two processes are therefore equivalent
+to one with twice the accumulation, except for the statistics of the decoder's batch norms, which are those of the first
+process. Lightning Fabric handles devices and precision.
 """
 
 import math
@@ -32,18 +32,18 @@ from wideopen.matting.weights import load_net
 from wideopen.train.checkpoint import Average, load_checkpoint
 from wideopen.train.run import Schedule, TrainRun
 
-SHARES = (0.625, 0.75)  # of a sample's side that stages from near see
+SHARES = (0.625, 0.75)  # range of a window's side, relative to the sample's side
 PAPER_SHARES = (0.75, 1.0)  # 768 to 1024 of 1024 pixels
-CLIP = 5.0  # largest norm of the gradient
+CLIP = 5.0  # maximum norm of the gradient
 Batch = tuple[Tensor, Tensor]  # image (B, 3, H, W), alpha (B, 1, H, W)
 
 
 def make_fabric(run: TrainRun) -> Fabric:
-    """Devices, processes and precision of `run`; refuses a GPU that is not there."""
+    """Set up the devices, processes and precision of `run`. Refuses a GPU that does not exist."""
     hardware = run.hardware
     if hardware.accelerator == "gpu" and not torch.cuda.is_available():
         raise BackendUnavailable("accelerator gpu: no CUDA device here")
-    # Several forward passes precede each backward pass; broadcasting buffers would change them in between.
+    # Each backward pass follows several forward passes; broadcasting would change the buffers in between.
     several = DDPStrategy(start_method="spawn", broadcast_buffers=False)
     return Fabric(
         accelerator=hardware.accelerator,
@@ -54,7 +54,7 @@ def make_fabric(run: TrainRun) -> Fabric:
 
 
 class Trainer:
-    """The network, its optimizer and average, and how far the run has come."""
+    """The network, its optimizer and average, and the progress of the run."""
 
     def __init__(self, run: TrainRun, fabric: Fabric | None = None) -> None:
         torch.manual_seed(run.seed)
@@ -74,7 +74,7 @@ class Trainer:
             self.load(load_checkpoint(run.out / "last.pt"))
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to continue."""
+        """Return everything needed to resume."""
         return {
             "preset": self.run.preset,
             "pretrained": self.pretrained,
@@ -88,7 +88,7 @@ class Trainer:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
+        """Resume from `state`."""
         require(
             state["preset"] == self.run.preset,
             f"resume: expected preset {state['preset']!r}, found {self.run.preset!r}",
@@ -104,16 +104,16 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """How much of the run is done, in [0, 1]."""
+        """Return the completed share of the run in [0, 1]."""
         return self.run.schedule.progress(self.step, self.elapsed_s)
 
     def loss_of(self, image: Tensor, alpha: Tensor) -> MattingLoss:
-        """Mean loss of all stages; in some steps the first looks from afar, the others from near.
+        """Return the mean loss of all stages; in some steps the first stage sees the whole sample, the others a window.
 
-        From afar: the samples at half size. From near: a window of them, so that what is not in
-        sight has to be taken from the matte so far. With samples of 1024 and `near_size` 512 that is the paper's
-        recipe: the whole at 512 first, then crops of 768 or 1024 resized to 512.
-        Which steps these are, and which window, depends on (seed, step) alone.
+        The first stage then sees the samples at half size. The later stages see a window, so they must take what is
+        outside from the matte so far. With samples of 1024 pixels and `near_size` 512 this is the paper's recipe: the
+        whole at 512 first, then crops of 768 or 1024 resized to 512. The choice of steps and windows depends only on
+        (seed, step).
         """
         run = self.run
         rng = np.random.default_rng((run.seed, self.step))
@@ -131,11 +131,11 @@ class Trainer:
         return MattingLoss(*(share * a + (1 - share) * b for a, b in zip(first, rest, strict=True)))
 
     def outputs(self, image: Tensor, stages: int, previous: Tensor | None = None) -> list[StageOutput]:
-        """The network's stages in the run's precision, as float32."""
+        """Run the network's stages in the run's precision; the outputs are float32."""
         return [StageOutput(*(x.float() for x in out)) for out in self.model(image, stages, previous)]
 
     def train_step(self, batches: Sequence[Batch]) -> MattingLoss:
-        """One update on the mean gradient of `batches`; returns their mean loss, of this process."""
+        """Update once on the mean gradient of `batches`; return their mean loss in this process."""
         self.net.train()
         if self.pretrained and self.run.frozen_norms:
             self.net.encoder.eval()
@@ -156,7 +156,7 @@ class Trainer:
         return MattingLoss(*(torch.stack(parts).mean() for parts in zip(*losses, strict=True)))
 
     def agree(self, stop: bool) -> bool:
-        """Whether any process wants to stop; they also take over the longest time elapsed."""
+        """Return whether any process wants to stop; all processes also adopt the longest elapsed time."""
         if self.fabric.world_size == 1:
             return stop
         own = torch.tensor([self.elapsed_s, float(stop)], dtype=torch.float64, device=self.fabric.device)
@@ -166,7 +166,7 @@ class Trainer:
 
 
 def start_from(net: MattingNet, run: TrainRun) -> None:
-    """Fill `net` with the trained weights that `run` names: a whole network's, an encoder's, or none."""
+    """Load the pretrained weights that `run` names into `net`: a whole network's, an encoder's, or none."""
     if run.encoder_weights is not None:
         load_encoder_weights(net.encoder, run.encoder_weights)
     if run.init is not None:
@@ -181,21 +181,21 @@ def start_from(net: MattingNet, run: TrainRun) -> None:
 def random_window(
     rng: np.random.Generator, height: int, width: int, shares: tuple[float, float] = SHARES
 ) -> tuple[EllipsisType, slice, slice]:
-    """Index of a window of a share of each side within `shares`, in steps of 32 pixels if they allow it."""
+    """Return the index of a random window whose sides are a share in `shares`, in steps of 32 pixels if possible."""
     sides = [max(32, int(side * rng.uniform(*shares)) // 32 * 32) for side in (height, width)]
     y, x = (int(rng.integers(max(full - side, 0) + 1)) for full, side in zip((height, width), sides, strict=True))
     return ..., slice(y, y + sides[0]), slice(x, x + sides[1])
 
 
 def resized(x: Tensor, size: int | None) -> Tensor:
-    """(B, C, H, W) at (size, size), averaged where it shrinks; as it is for None."""
+    """Resize (B, C, H, W) to (size, size), averaging when it shrinks; None returns it unchanged."""
     if size is None:
         return x
     return functional.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def build_optimizer(net: MattingNet, schedule: Schedule, *, fused: bool = False) -> torch.optim.Optimizer:
-    """AdamW with a lower rate for the encoder; `peak` is what the schedule scales."""
+    """Return AdamW with a lower learning rate for the encoder; the schedule scales each group's `peak`."""
     encoder = list(net.encoder.parameters())
     known = {id(p) for p in encoder}
     new = [p for p in net.parameters() if id(p) not in known]
@@ -205,11 +205,11 @@ def build_optimizer(net: MattingNet, schedule: Schedule, *, fused: bool = False)
 
 
 def peaks(schedule: Schedule) -> tuple[float, float]:
-    """Peak learning rates of the optimizer's groups."""
+    """Return the peak learning rates of the optimizer's groups."""
     return schedule.lr, schedule.encoder_lr
 
 
 def learning_rate(schedule: Schedule, step: int, elapsed_s: float) -> float:
-    """Share of the peak learning rate: linear warm-up, cosine to zero over the run."""
+    """Return the share of the peak learning rate: linear warm-up, then cosine decay to zero over the run."""
     warm = min(1.0, (step + 1) / max(schedule.warmup_steps, 1))
     return warm * 0.5 * (1 + math.cos(math.pi * schedule.progress(step, elapsed_s)))

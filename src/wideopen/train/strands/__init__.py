@@ -1,1 +1,1 @@
-"""Hair drawn strand by strand, with its exact matte: training data that no photo's matte can give."""
+"""Draws hair strand by strand with its exact matte, as training data that no photo's matte can provide."""

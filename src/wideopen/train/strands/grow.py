@@ -1,13 +1,13 @@
-"""Shape and colour of strands: clumps that follow a guide, curl, fray, hang, and catch light.
+"""Shape and colour of strands: clumps that follow a guide, curl, fray, hang and reflect light.
 
-Lengths are in units of `unit_px`, a head's radius in pixels, so that a style looks the same on a face
-that fills the photo and on one far away. Coordinates are (x, y) in pixels, y down.
+Lengths are in units of `unit_px`, a head's radius in pixels, so that a style looks the same on a face that fills the
+photo and on a distant one. Coordinates are (x, y) in pixels, y down.
 
-A guide starts at its clump's root and turns towards the ground: d angle / d s = gravity cos(angle), plus a random
-walk. A clump's strands keep an offset from the guide that shrinks towards the tip (`clump`), circle
-it (`curl`, `turns`) and stray from it (`frizz`). Light is Kajiya and Kay's ("Rendering Fur with
-Three Dimensional Textures", SIGGRAPH 1989): diffuse sin(T, L), specular sin(T, H)^p of the tangent T; the
-hidden inner strands, drawn first, are darker (ours).
+A guide starts at its clump's root and turns towards the ground: d angle / d s = gravity cos(angle), plus a random walk.
+A clump's strands have an offset from the guide that shrinks towards the tip (`clump`); they circle the guide (`curl`,
+`turns`) and stray from it (`frizz`). Shading follows Kajiya and Kay ("Rendering Fur with Three Dimensional Textures",
+SIGGRAPH 1989): diffuse sin(T, L), specular sin(T, H)^p of the tangent T. In addition to their model, the hidden inner
+strands, which are drawn first, are darker.
 """
 
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from wideopen.checks import F32
 
 Rng = np.random.Generator
 GLOSS = 40  # p
-POINT_PX = 3.0  # between the points of a strand
-POINTS = (6, 40)  # per strand, fewest and most
+POINT_PX = 3.0  # distance between the points of a strand
+POINTS = (6, 40)  # per strand, minimum and maximum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How hair grows; pairs are ranges to draw from, per head unless said."""
+    """How hair grows; pairs are ranges to draw from, once per head unless noted."""
 
     clumps: tuple[int, int]
     strands: tuple[int, int]  # per clump
     length: tuple[float, float]  # per clump
-    spread: tuple[float, float]  # of a clump's roots
-    clump: tuple[float, float]  # 0 strands stay apart, 1 they meet at the tip, below 0 they spread
+    spread: tuple[float, float]  # extent of a clump at its roots
+    clump: tuple[float, float]  # 0: strands stay apart; 1: they meet at the tip; below 0: they spread
     curl: tuple[float, float] = (0.0, 0.0)  # radius of the curls
     turns: tuple[float, float] = (0.0, 0.0)  # per unit of length
-    wander: tuple[float, float] = (0.2, 0.8)  # how far a guide turns by chance, radians
-    frizz: tuple[float, float] = (0.02, 0.1)  # how far a strand strays, as a share of its length
+    wander: tuple[float, float] = (0.2, 0.8)  # random turn of a guide, radians
+    frizz: tuple[float, float] = (0.02, 0.1)  # deviation of a strand from its guide, as a share of its length
     gravity: tuple[float, float] = (0.0, 0.5)
-    width: tuple[float, float] = (0.008, 0.016)  # of a strand; at least `THINNEST_PX` is drawn
+    width: tuple[float, float] = (0.008, 0.016)  # of a strand; it is drawn at least `THINNEST_PX` wide
 
 
 THINNEST_PX = 0.25
@@ -75,23 +75,23 @@ STYLES: dict[str, Style] = {
 
 @dataclass(frozen=True, slots=True)
 class Strands:
-    """What `raster.draw` takes, but for colour."""
+    """The arguments of `draw`, except for colour."""
 
     points: F32  # (S, N, 2) pixels
-    depth: F32  # (S, N) pixels towards the camera
+    depth: F32  # (S, N) pixels, towards the camera
     widths: F32  # (S, N) pixels
     clump_of: np.ndarray  # (S,) index of the strand's clump
 
 
 def _walk(rng: Rng, shape: tuple[int, ...]) -> F32:
-    """A smooth random walk along axis 1, zero at the root, about 1 at the tip."""
+    """Return smooth random walks along axis 1: zero at the root, about 1 at the tip."""
     steps = rng.normal(0, 1, shape).astype(np.float32)
     twice = np.cumsum(np.cumsum(steps, 1), 1) * (3.0**0.5 / shape[1] ** 1.5)
     return np.asarray(twice - twice[:, :1], np.float32)
 
 
 def _guides(rng: Rng, roots: F32, angles: F32, lengths: F32, style: Style, unit_px: float, points: int) -> F32:
-    """(C, points, 2): where the middle of each clump runs."""
+    """Return (C, points, 2): the centre line of each clump."""
     wander, gravity = rng.uniform(*style.wander), rng.uniform(*style.gravity)
     step = lengths / (points - 1)
     turns = rng.normal(0, wander / np.sqrt(points), (points, len(roots)))
@@ -105,7 +105,7 @@ def _guides(rng: Rng, roots: F32, angles: F32, lengths: F32, style: Style, unit_
 
 
 def grow(rng: Rng, roots: F32, angles: F32, style: Style, unit_px: float) -> Strands:
-    """Strands from clumps rooted at `roots` (C, 2) that start towards `angles` (C,), in radians."""
+    """Grow strands from clumps rooted at `roots` (C, 2) that start in the directions `angles` (C,), in radians."""
     lengths = (rng.uniform(*style.length) * rng.uniform(0.5, 1.1, len(roots)) * unit_px).astype(np.float32)
     points = int(np.clip(lengths.max() / POINT_PX, *POINTS))
     guides = _guides(rng, roots, angles, lengths, style, unit_px, points)
@@ -122,7 +122,7 @@ def grow(rng: Rng, roots: F32, angles: F32, style: Style, unit_px: float) -> Str
     turn = 2 * np.pi * rng.uniform(*style.turns) * run + phase[:, None]
     radius = rng.uniform(*style.curl) * unit_px * np.minimum(1, 3 * t) * rng.uniform(0.7, 1.3, (count, 1))
     curl = (radius * np.cos(turn))[..., None] * normal[clump_of]
-    shorter = rng.uniform(0.6, 1.0, (count, 1, 1)).astype(np.float32)  # tips do not end together
+    shorter = rng.uniform(0.6, 1.0, (count, 1, 1)).astype(np.float32)  # so that the tips do not all end together
     way = guides[clump_of]
     way = way[:, :1] + shorter * (way - way[:, :1])
     thick = np.maximum(rng.uniform(*style.width) * unit_px * rng.uniform(0.7, 1.3, (count, 1)), THINNEST_PX)
@@ -135,7 +135,7 @@ def grow(rng: Rng, roots: F32, angles: F32, style: Style, unit_px: float) -> Str
 
 
 def shade(rng: Rng, strands: Strands, base: F32) -> F32:
-    """Colours (S, N, 3) in [0, 1] of strands whose clumps have the display-encoded colours `base` (C, 3)."""
+    """Return the colours (S, N, 3) in [0, 1] of strands whose clumps have the display-encoded colours `base` (C, 3)."""
     count, points = strands.widths.shape
     t = np.linspace(0, 1, points, dtype=np.float32)[None]
     way = np.concatenate([strands.points, strands.depth[..., None]], -1)
@@ -147,7 +147,7 @@ def shade(rng: Rng, strands: Strands, base: F32) -> F32:
     halfway /= np.linalg.norm(halfway)
     diffuse = np.sqrt(np.maximum(0, 1 - (tangent @ light) ** 2))
     gloss = np.maximum(0, 1 - (tangent @ halfway) ** 2) ** (GLOSS / 2) * rng.uniform(0, 0.25)
-    inner = np.linspace(rng.uniform(0.45, 0.9), 1, count)[:, None]  # those drawn last lie on top
+    inner = np.linspace(rng.uniform(0.45, 0.9), 1, count)[:, None]  # the last strands drawn are on top
     along = 1 + rng.uniform(-0.2, 0.45) * t
     bright = (0.45 + 0.55 * diffuse) * inner * along * np.exp(rng.normal(0, 0.12, (count, 1)))
     tint = 1 + rng.normal(0, 0.03, (count, 1, 3))

@@ -1,18 +1,18 @@
-"""Hair for a head or on its own: where the head is, which strands root where, their colour, and drawing them.
+"""Finds the head in a matte and draws hair for it, or hair alone: roots, colours and drawing of strands.
 
-A head is found without a network: the round end at the top of the subject. The distance to the outline, largest in each
-row, grows from the top of a head downwards until the head is as wide as it gets; there lies its centre. Hair drawn
-around a raised hand, where that is the top, is as exact as around a head.
+A head is found without a network, as the round end at the top of the subject. The largest distance to the outline in
+each row grows from the top of a head downwards until the head reaches its full width; its centre is there. If the top
+of the subject is a raised hand, hair is drawn around the hand, with an equally exact matte.
 
-Hair of volume (curls, long hair) grows behind the subject, so that a face stays free; short hair and flyaways grow from
-the outline in front. Colours are taken from the subject where the strands root, at times replaced by another natural or
-dyed one.
+Voluminous hair (curls, long hair) grows behind the subject, so that the face stays free; short hair and flyaways grow
+from the outline in front. Colours are taken from the subject at the roots of the strands, or are sometimes another
+natural or dyed hair colour.
 
-Strands are drawn with antialiased coverage: polylines with a width and a colour at each point. Coverage of a pixel by a
-segment is the overlap of the pixel with the strand across it, a box filter: at a distance d from the centre line of
-width w it is clip(min(d + 1/2, w/2) - max(d - 1/2, -w/2), 0, 1), so that a strand of a third of a pixel covers a third.
-Within a strand the largest coverage counts, so that joints of segments are not drawn twice; strands are laid over one
-another in their order. The result is its own truth: a photo composited with it has exactly this matte.
+Strands are drawn with antialiased coverage: polylines with a width and a colour at each point. The coverage of a pixel
+by a segment is the overlap of pixel and strand across the strand, a box filter: at a distance d from the centre line of
+width w it is clip(min(d + 1/2, w/2) - max(d - 1/2, -w/2), 0, 1), so that a strand a third of a pixel wide covers a
+third. Within a strand the largest coverage counts, so that the joints of segments are not drawn twice; strands are
+composited in order. The matte is therefore exact for a photo composited with the result.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from wideopen.checks import F32, U8, require
 from wideopen.train.strands.grow import STYLES, Rng, Strands, Style, grow, shade
 from wideopen.train.strands.numba_cpu import draw_strands
 
-ANGLES = 64  # of the outline around the centre
-SEARCH = 1.9  # how far the outline is looked for, in radii
-WORKING_PX = 256  # long side of the matte that is searched
+ANGLES = 64  # directions from the centre in which the outline is measured
+SEARCH = 1.9  # search distance for the outline, in radii
+WORKING_PX = 256  # long side of the matte in which heads are found
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A head in pixels of its photo; `outline[i]` is how far the subject reaches at 2 pi i / ANGLES."""
+    """A head in pixels of its photo; `outline[i]` is the distance from centre to outline at angle 2 pi i / ANGLES."""
 
     x: float
     y: float
@@ -39,19 +39,19 @@ class Head:
     outline: F32  # (ANGLES,)
 
     def moved(self, window: tuple[int, int, int], size: int) -> "Head":
-        """The same head in pixels of a crop of (x, y, side), resized to `size`."""
+        """Return the same head in pixels of a crop (x, y, side) resized to `size`."""
         x, y, side = window
         scale = size / side
         return Head((self.x - x) * scale, (self.y - y) * scale, self.radius * scale, self.outline * scale)
 
     def reach(self, angles: F32) -> F32:
-        """Distance (len(angles),) from the centre to the outline, angles in radians."""
+        """Return the distance (len(angles),) from the centre to the outline at `angles`, in radians."""
         places = np.arange(ANGLES + 1) * (2 * np.pi / ANGLES)
         return np.interp(np.mod(angles, 2 * np.pi), places, np.append(self.outline, self.outline[0])).astype(np.float32)
 
 
 def find_head(alpha: U8) -> Head | None:
-    """The head of the subject in `alpha` (H, W) uint8; None if its top is cut off or there is nobody."""
+    """Find the subject's head in `alpha` (H, W) uint8; None if its top is cut off or there is no subject."""
     scale = max(1.0, max(alpha.shape) / WORKING_PX)
     sides = (max(1, round(alpha.shape[1] / scale)), max(1, round(alpha.shape[0] / scale)))
     small = cv2.resize(alpha, sides, interpolation=cv2.INTER_AREA)
@@ -74,7 +74,7 @@ def find_head(alpha: U8) -> Head | None:
 
 
 def _widest(inner: F32, y: int) -> bool:
-    """Whether row `y` is where the subject, seen from its top, stops growing wider."""
+    """Whether the subject, seen from its top, reaches its full width at row `y`."""
     window = max(2, int(inner[y] * 0.3))
     return bool(inner[y] >= 3 and inner[y + 1 : y + 1 + window].max(initial=0) <= inner[y])
 
@@ -89,10 +89,10 @@ def _outline(solid: U8, x: int, y: int, radius: float) -> F32:
 
 
 def draw(points: F32, widths: F32, colours: F32, opacity: F32, height: int, width: int) -> tuple[F32, F32]:
-    """Premultiplied colour (height, width, 3) and coverage (height, width) of strands, first to last.
+    """Draw strands in order; return premultiplied colour (height, width, 3) and coverage (height, width).
 
-    `points` (S, N, 2) are (x, y) in pixels, pixel centres at +0.5, inside the picture or not; `widths` (S, N) in
-    pixels; `colours` (S, N, 3) and `opacity` (S,) in [0, 1]. Colour space: that of `colours`.
+    `points` (S, N, 2) are (x, y) in pixels, pixel centres at +0.5, inside or outside the picture; `widths` (S, N) are
+    in pixels; `colours` (S, N, 3) and `opacity` (S,) are in [0, 1]. The result is in the colour space of `colours`.
     """
     strands, count = points.shape[:2]
     found = (points.shape, widths.shape, colours.shape, opacity.shape)
@@ -108,7 +108,7 @@ NATURAL = np.array(  # display-encoded: black, browns, red, blonds, greys, white
     [[28, 24, 24], [52, 38, 30], [88, 62, 44], [124, 66, 38], [176, 136, 86], [214, 184, 134], [128, 126, 126],
      [232, 228, 222]], np.float32,
 )  # fmt: skip
-UP = -np.pi / 2  # of angles, y being down
+UP = -np.pi / 2  # as an angle; y points down
 VOLUME = ("curls", "afro", "long", "wind")
 OUTER = ("flyaways", "short", "fur")
 MOST_STRANDS = 6000
@@ -116,7 +116,7 @@ MOST_STRANDS = 6000
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Something with coverage: premultiplied colour (H, W, 3), coverage (H, W), both in [0, 1]."""
+    """An object with coverage: premultiplied colour (H, W, 3) and coverage (H, W), both in [0, 1]."""
 
     rgb: F32
     alpha: F32
@@ -134,7 +134,7 @@ def _layer(rng: Rng, strands: Strands, base: F32, size: int) -> Layer:
 
 
 def _base_colours(rng: Rng, subject: U8, roots: F32, dyed: bool) -> F32:
-    """Colour of each clump: the subject's own at its root, or one of another hair colour."""
+    """Return the colour of each clump: the subject's own at its root, or another hair colour."""
     count = len(roots)
     if dyed:
         colour = NATURAL[rng.integers(len(NATURAL))] if rng.random() < 0.85 else rng.uniform(20, 235, 3)
@@ -144,13 +144,13 @@ def _base_colours(rng: Rng, subject: U8, roots: F32, dyed: bool) -> F32:
         soft = cv2.blur(subject, (max(3, size // 64),) * 2)
         columns, rows = np.clip(roots.astype(int), 0, size - 1).T
         base = soft[rows, columns].astype(np.float32)
-        base = 0.6 * base + 0.4 * np.median(base, 0)  # stray skin or wall at a root is not hair
+        base = 0.6 * base + 0.4 * np.median(base, 0)  # reduces the effect of roots on skin or background
     vary = np.exp(rng.normal(0, 0.12, (count, 1)))
     return np.clip(base * vary / 255, 0, 1).astype(np.float32)
 
 
 def _roots(rng: Rng, head: Head, count: int, span: float, depth: tuple[float, float]) -> tuple[F32, F32]:
-    """(roots (count, 2), angles (count,)): around the top of the head, in `depth` of the outline."""
+    """Return (roots (count, 2), angles (count,)) around the top of the head, in `depth` of the outline."""
     angles = (UP + rng.uniform(-span, span, count)).astype(np.float32)
     distance = head.reach(angles) * rng.uniform(*depth, count).astype(np.float32)
     at = np.stack([head.x + distance * np.cos(angles), head.y + distance * np.sin(angles)], 1)
@@ -169,7 +169,7 @@ def _grown(
 
 
 def hair_for(rng: Rng, head: Head, subject: U8) -> tuple[Layer | None, Layer]:
-    """(layer behind the subject or None, layer before it) for a `head` in pixels of `subject` (N, N, 3)."""
+    """Return (layer behind the subject or None, layer in front) for a `head` in pixels of `subject` (N, N, 3)."""
     dyed = bool(rng.random() < 0.25)
     behind = None
     thin = STYLES[OUTER[rng.integers(len(OUTER))]]
@@ -182,7 +182,7 @@ def hair_for(rng: Rng, head: Head, subject: U8) -> tuple[Layer | None, Layer]:
 
 
 def tuft(rng: Rng, size: int) -> Layer:
-    """Hair or fur that stands alone: a rounded mass that fills much of a (size, size) picture."""
+    """Draw hair or fur without a head: a rounded mass that fills much of a (size, size) picture."""
     radius = size * rng.uniform(0.16, 0.4)
     wobble = 1 + 0.15 * np.cos(np.arange(64) * (2 * np.pi / 64) * rng.integers(1, 4) + rng.uniform(0, 6.3))
     outline = (radius * wobble).astype(np.float32)
@@ -201,13 +201,13 @@ def tuft(rng: Rng, size: int) -> Layer:
 
 
 def over(top: Layer, bottom: Layer) -> Layer:
-    """`top` laid over `bottom`."""
+    """Composite `top` over `bottom`."""
     rest = 1 - top.alpha
     rgb = top.rgb + rest[..., None] * bottom.rgb
     return Layer(rgb.astype(np.float32), (top.alpha + rest * bottom.alpha).astype(np.float32))
 
 
 def with_hair(subject: F32, alpha: F32, behind: Layer | None, front: Layer) -> Layer:
-    """The subject's colour (H, W, 3) with its matte (H, W), both in [0, 1], between two layers of hair."""
+    """Composite the subject's colour (H, W, 3) with its matte (H, W), both in [0, 1], between two layers of hair."""
     person = Layer(subject * alpha[..., None], alpha)
     return over(front, person if behind is None else over(person, behind))

@@ -1,6 +1,6 @@
-"""Hats, caps and scarves of flat shapes: not a fashion show, but what a matte must keep on a head.
+"""Draws hats, caps and scarves as flat shapes: simple, but enough to teach a network to include headwear.
 
-Portraits of members of parliament wear none, so a network trained on them leaves holes where hats are.
+The portraits of members of parliament in the training data have none, so a network trained on them leaves holes there.
 """
 
 import cv2
@@ -10,13 +10,13 @@ from wideopen.checks import F32, U8
 from wideopen.train.strands.grow import Rng
 from wideopen.train.strands.hair import Head, Layer
 
-FRACTION_BITS = 4  # cv2 draws at 1/16 pixel
+FRACTION_BITS = 4  # cv2 draws with a precision of 1/16 pixel
 
 
 def _dome(rng: Rng) -> F32:
-    """Outline (P, 2) of a crown above the brow in head radii around the centre, y down; flat or round."""
+    """Return the outline (P, 2) of a flat or round crown above the brow, in head radii around the centre, y down."""
     turns = np.linspace(np.pi, 2 * np.pi, 32)
-    power = rng.uniform(0.25, 1.0)  # 1 a half ellipse, small a box
+    power = rng.uniform(0.25, 1.0)  # 1: half an ellipse; small: a box
     x = np.sign(np.cos(turns)) * np.abs(np.cos(turns)) ** power * rng.uniform(0.98, 1.15)
     y = -(np.abs(np.sin(turns)) ** power) * rng.uniform(0.8, 1.7) - rng.uniform(0.15, 0.45)
     return np.stack([x, y], 1).astype(np.float32)
@@ -24,13 +24,13 @@ def _dome(rng: Rng) -> F32:
 
 def _brim(rng: Rng, brow: float) -> F32:
     turns = np.linspace(0, 2 * np.pi, 48)
-    centre = rng.normal(0, 0.1) if rng.random() < 0.6 else rng.choice([-0.7, 0.7])  # a cap's peak looks aside
+    centre = rng.normal(0, 0.1) if rng.random() < 0.6 else rng.choice([-0.7, 0.7])  # a cap's peak may point sideways
     x = centre + rng.uniform(1.0, 2.1) * np.cos(turns)
     return np.stack([x, brow + rng.uniform(0.12, 0.4) * np.sin(turns)], 1).astype(np.float32)
 
 
 def _scarf(rng: Rng) -> F32:
-    """A cloth around the head that falls to the shoulders; the face is cut out later."""
+    """Return the outline of a cloth around the head that falls to the shoulders; the face is cut out later."""
     turns = np.linspace(np.pi, 2 * np.pi, 32)
     wide, low = rng.uniform(1.15, 1.5), rng.uniform(0.9, 2.0)
     top = np.stack([wide * np.cos(turns), -rng.uniform(1.05, 1.3) + 1 + np.sin(turns) - 0.85], 1)
@@ -38,7 +38,7 @@ def _scarf(rng: Rng) -> F32:
 
 
 def _cloth(rng: Rng, scenes: list[U8], size: int) -> F32:
-    """A colour with a pattern, (size, size, 3) in [0, 1]: a muted piece of some photo."""
+    """Return a patterned fabric, (size, size, 3) in [0, 1]: a desaturated crop of a photo."""
     colour = rng.uniform(0, 1, 3) * rng.uniform(0.2, 1)
     cloth = np.tile(colour.astype(np.float32), (size, size, 1))
     if scenes and rng.random() < 0.7:
@@ -52,7 +52,7 @@ def _cloth(rng: Rng, scenes: list[U8], size: int) -> F32:
 
 
 def headwear(rng: Rng, head: Head, scenes: list[U8], size: int) -> Layer:
-    """A hat, cap or scarf on `head`, in pixels of a (size, size) picture."""
+    """Draw a hat, cap or scarf on `head`, in pixels of a (size, size) picture."""
     tilt = rng.normal(0, 0.12)
     turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
 
