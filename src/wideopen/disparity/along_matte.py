@@ -1,14 +1,14 @@
-"""Disparity cleaned along the matte: where the subject's spills over its edge, the background's is continued.
+"""Correct disparity along the matte: where the subject's disparity spills over its edge, continue the background's.
 
-Reference: the paper, 3.2 (see `filter_along_matte`). Ours is how spill is told from things that really are at the
-subject's disparity.
-By rays (`march`): each pixel of the ring around the matte has a ray, from the matte's edge through it and on. Along it
-the disparity of spill stays at the subject's or falls; the first place where it does neither is the spill's end, and
-the background's disparity is read behind it. A ray on which it goes on for longer than spill does elsewhere around this
-subject meets a thing at the subject's disparity: nothing there is spill.
-By colours (`own_colour`): spill shows the background's colours, a thing has its own. A cap that a matte misses, a stick
-along an arm, the rim of a box behind a hand are as narrow as spill.
-Lengths are in pixels, maps (H, W) float32, in [0, 1].
+Reference: the paper, 3.2 (see `filter_along_matte`). Ours: the tests that distinguish spill from objects that really
+are at the subject's disparity.
+By rays (`march`): a ray runs from the matte's edge through each pixel of the ring around the matte, and on. Along spill
+the disparity stays at the subject's or falls. The spill ends at the first sample where it does neither, and the
+background's disparity is read behind that sample. If a ray's spill is much longer than is usual around this subject,
+the ray has hit an object at the subject's disparity, and nothing on it is spill.
+By colours (`own_colour`): spill shows the background's colours; an object has its own. A cap that a matte misses, a
+stick along an arm, and the rim of a box behind a hand are as narrow as spill.
+Lengths are in pixels; maps are (H, W) float32 in [0, 1].
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from wideopen.disparity.depth_map import subject_disparity
 
 Index = NDArray[np.signedinteger]
 Mask = NDArray[np.bool_]
-SLOPE_PX = 4  # the background's slope is read over this
-BEYOND_PX = (1, 3, 5, 8, 11, 14)  # behind the end of the spill: where the background's colours are looked up
-SOFT = 0.05  # a matte above this and not above 0.5 is hair or an edge: behind it the background is never seen alone
+SLOPE_PX = 4  # length over which the background's slope is measured
+BEYOND_PX = (1, 3, 5, 8, 11, 14)  # where the background's colours are sampled, behind the end of the spill
+SOFT = 0.05  # a matte in (this, 0.5] is hair or an edge, where the background is never visible alone
 AROUND = tuple(
     (r * np.sin(t), r * np.cos(t)) for r in (0.7, 1.2, 1.7) for t in np.linspace(0, 2 * np.pi, 12, endpoint=False)
 )
-"""Where the background's colours are looked up besides, (y, x) in ring widths."""
+"""Further offsets at which the background's colours are sampled, (y, x) in ring widths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +40,16 @@ class MatteFilter:
 
     ring: float = 0.03  # width of M_large around the matte
     near: float = 0.06  # M_coarse: disparity within this of the subject's nearby
-    steep: float = 4.0  # a fall of disparity, over one long side, that no floor has
-    usual: float = 2.0  # what is wider than this many times the median spill is a thing, not spill
-    least_reach: float = 0.008  # but what is no wider than this is spill; strands closer than twice this are one
-    gap: float = 1.5  # a gap between parts of the subject is all spill up to this many times as wide
-    guard: float = 0.006  # around things nothing is replaced
-    unlike: float = 0.08  # a thing's colour differs from all background around by this (square root of light)
-    unlike_natural: float = 2.5  # and by this many times what the background's pixels differ from one another
-    vote: float = 0.005  # so say pixels within this,
-    majority: float = 0.6  # by this majority
-    eps: float = 1e-3  # of the guided filter, in squared units of the matte
+    steep: float = 4.0  # a drop of disparity per long side that is too steep for a floor
+    usual: float = 2.0  # wider than this many times the median spill is an object, not spill
+    least_reach: float = 0.008  # up to this width it is always spill; strands closer than twice this are merged
+    gap: float = 1.5  # a gap between parts of the subject is all spill if at most this many times as wide
+    guard: float = 0.006  # margin around objects in which nothing is replaced
+    unlike: float = 0.08  # an object's colour differs by more than this from all background near it (root of light)
+    unlike_natural: float = 2.5  # and by more than this many times the differences among the background's pixels
+    vote: float = 0.005  # pixels within this radius vote on it
+    majority: float = 0.6  # it is an object if more than this share votes so
+    eps: float = 1e-3  # regularisation of the guided filter, in squared units of the matte
     work_px: int = 768  # long side at which regions are found; the result has the photo's size
 
 
@@ -59,29 +59,29 @@ class Rays:
 
     y: Index  # (N,)
     x: Index  # (N,)
-    away_px: F32  # (N,) from the matte's edge to the pixel
+    away_px: F32  # (N,) distance from the matte's edge to the pixel
     samples: Index  # (T, N) flat indices of pixels, 0.5, 1.5, ... from the matte's edge; cut at the photo's border
     root: Index  # (N,) flat index of a pixel at the matte's edge
-    most: int  # of the samples, those that may be spill: twice the ring
+    most: int  # number of samples that may be spill: twice the ring
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ends:
-    """What `march` found on each ray."""
+    """The results of `march` for each ray."""
 
-    spilt: Mask  # (N,) the ray's own pixel carries the subject's disparity and should not
+    spilt: Mask  # (N,) the ray's own pixel wrongly has the subject's disparity
     known: Mask  # (N,) the background's disparity was found
-    behind: F32  # (N,) it, continued to the ray's own pixel
-    beyond: Index  # (K, N) flat indices of pixels of the background, behind the spill
+    behind: F32  # (N,) the background's disparity, continued to the ray's own pixel
+    beyond: Index  # (K, N) flat indices of background pixels behind the spill
 
 
 def cast(edge: Mask, ring_px: int) -> Rays:
-    """Rays for all pixels within `ring_px` of the mask `edge` (H, W), which has pixels inside and outside."""
+    """Rays for all pixels within `ring_px` of the mask `edge` (H, W), which must have pixels inside and outside."""
     height, width = edge.shape
     away, into = (
         cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5).reshape(edge.shape) for mask in (~edge, edge)
     )
-    # Smoothed: to a pixel close to the matte, its nearest pixel lies in one of a few directions only.
+    # Smoothed, because the direction from a pixel near the matte to its nearest matte pixel takes only a few values.
     signed = np.minimum(away, 2 * ring_px) - np.minimum(into, 2 * ring_px)
     signed = cv2.GaussianBlur(signed, (0, 0), max(1, ring_px / 8)).reshape(edge.shape)
     y, x = np.nonzero((away > 0) & (away <= ring_px))
@@ -99,7 +99,7 @@ def cast(edge: Mask, ring_px: int) -> Rays:
 
 
 def march(rays: Rays, d: F32, edge: Mask, subject: F32, settings: MatteFilter) -> Ends:
-    """Where spill ends on each ray. `subject` (H, W): the subject's disparity, wherever a ray begins."""
+    """Find where the spill ends on each ray. `subject` (H, W): the subject's disparity, wherever a ray begins."""
     if not rays.y.size:
         return Ends(*(np.zeros(0, bool),) * 2, np.zeros(0, np.float32), np.zeros((len(BEYOND_PX), 0), np.intp))
     long_side, near = max(d.shape), np.float32(settings.near)
@@ -120,18 +120,18 @@ def march(rays: Rays, d: F32, edge: Mask, subject: F32, settings: MatteFilter) -
 
 
 def _goes_on(along: F32, top: F32, near: np.float32, steep: np.float32) -> Mask:
-    """(T - 2, N): disparity is at the subject's, or below and falling."""
+    """(T - 2, N): whether disparity is at the subject's, or below it and falling."""
     here = along[:-2]
     return ((here >= top - near) | (here - along[2:] > 2 * steep)) & (here <= top + near)
 
 
 def _first_not(going: Mask) -> Index:
-    """(N,): how many of (T, N) are true before the first that is not."""
+    """(N,): number of true entries of (T, N) before the first false one."""
     return np.where(going.all(0), len(going), np.argmin(going, axis=0))
 
 
 def _behind(along: F32, start: Index, away_px: F32, steep: np.float32) -> F32:
-    """(N,): the disparity from `start` on, continued back to `away_px` along its own slope."""
+    """(N,): the disparity from sample `start` on, extrapolated back to `away_px` along its own slope."""
     last, ray = len(along) - 1, np.arange(along.shape[1])
     first, second = np.minimum(start, last), np.minimum(start + SLOPE_PX, last)
     near, far = along[first, ray], along[second, ray]
@@ -140,10 +140,10 @@ def _behind(along: F32, start: Index, away_px: F32, steep: np.float32) -> F32:
 
 
 def own_colour(colour: F32, background: Mask, rays: Rays, ends: Ends, settings: MatteFilter) -> Mask:
-    """(H, W): where what seems spill has a colour (H, W, 3) that the background around has not.
+    """(H, W): where apparent spill has a colour (H, W, 3) that the background nearby does not have.
 
-    A pixel is compared with the most alike of many that surely are `background` (H, W) in a wide neighbourhood, in
-    units of how unlike neighbours behind the spill are; then all within a few pixels vote.
+    Each pixel is compared with the most similar of many certain `background` (H, W) pixels in a wide neighbourhood,
+    relative to how much neighbours behind the spill differ. Then all pixels within a small radius vote.
     """
     height, width = background.shape
     ask = np.flatnonzero(ends.spilt & ends.known)
@@ -170,12 +170,12 @@ def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, setti
 
     M_coarse: pixels at the subject's disparity; M_large: the matte dilated. In M_coarse + M_large - M the disparity is
     replaced by its guided filter, guided by the matte. Where the matte is above 0.5 nothing changes.
-    Ours: (1) pixels that carry the spill have no say in the filter, so what replaces them is the background's
-    disparity continued, not a mean of both; (2) only what begins at the matte and falls to the background within the
-    ring is replaced: a held object, a table, a second person at the subject's disparity stay where they are, and so,
-    given the photo `rgb` (H, W, 3) in linear light, does what has a colour of its own; (3) nothing is pulled nearer
-    than it was.
-    Raises InvalidInput for maps of unlike sizes or outside [0, 1].
+    Ours: (1) pixels that carry the spill have weight 0 in the filter, so they are replaced by the background's
+    disparity, continued, not by a mean of both; (2) only disparity that begins at the matte and falls to the
+    background's within the ring is replaced: a held object, a table, or a second person at the subject's disparity
+    keeps its disparity, and so, given the photo `rgb` (H, W, 3) in linear light, does anything with a colour of its
+    own; (3) nothing is moved nearer than it was.
+    Raises InvalidInput for maps of different sizes or outside [0, 1].
     """
     settings = settings or MatteFilter()
     d = require_unit_map("disparity", disparity)
@@ -196,16 +196,16 @@ def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, setti
 
 
 def _colour(rgb: F32, shape: tuple[int, ...], size: tuple[int, int]) -> F32:
-    """The photo at `size`, in about equal steps to the eye: the square root of light."""
+    """The photo at `size`, in roughly perceptually uniform steps: the square root of light."""
     photo = require_rgb("rgb", rgb)
     require(photo.shape[:2] == shape, f"rgb: expected (H, W, 3) of {shape}, found {photo.shape}")
     return np.sqrt(np.clip(resize_map(photo, size), 0, 1))
 
 
 def _spill(d: F32, a: F32, colour: F32 | None, settings: MatteFilter) -> tuple[np.ndarray, F32] | None:
-    """Where disparity has spilt from the subject, and the background's disparity continued into there.
+    """Where disparity has spilt from the subject, and the background's disparity continued into that region.
 
-    The first reaches into the matte, so that at the photo's size the matte's own edge decides, not this one.
+    The region extends into the matte, so that the full-size matte's edge is the limit, not this small one's.
     """
     inside = a > 0.5
     edge = _closed(a > SOFT, _pixels(settings.least_reach, d))
@@ -225,10 +225,10 @@ def _spill(d: F32, a: F32, colour: F32 | None, settings: MatteFilter) -> tuple[n
     read = spilt & _on_map(rays.y, rays.x, ends.known, d)
     behind = d.copy()
     behind[rays.y, rays.x] = np.where(read[rays.y, rays.x], ends.behind, behind[rays.y, rays.x])
-    unknown = edge | thing | (spilt & ~read)  # things have no say: the background passes behind them
+    unknown = edge | thing | (spilt & ~read)  # objects are ignored: the background passes behind them
     if unknown.all():
         return None
-    thing |= edge & (nearest_value(thing.astype(np.float32), ~edge) > 0)  # hair and edges before a thing
+    thing |= edge & (nearest_value(thing.astype(np.float32), ~edge) > 0)  # hair and edges in front of an object
     spilt |= edge & ~inside & ~thing
     continued = guided_filter(
         a,
@@ -241,10 +241,10 @@ def _spill(d: F32, a: F32, colour: F32 | None, settings: MatteFilter) -> tuple[n
 
 
 def _subject_around(d: F32, inside: np.ndarray, settings: MatteFilter) -> F32:
-    """(H, W): the disparity that the subject has where it is nearest.
+    """(H, W): the subject's disparity where it is nearest.
 
-    The highest within half a ring, so that its own blurred edge does not count; but not far above most of the subject,
-    as things in front are whose blurred edges reach into it.
+    The highest within half a ring, so that the subject's own blurred edge does not count; but not far above most of the
+    subject, because objects in front have blurred edges that reach into it.
     """
     middle, spread = subject_disparity(d, inside.astype(np.float32))
     most = np.float32(middle + max(settings.near, 2 * spread))
@@ -264,7 +264,7 @@ def _on_map(y: np.ndarray, x: np.ndarray, values: np.ndarray, like: F32) -> np.n
 
 
 def _closed(mask: np.ndarray, radius_px: int) -> np.ndarray:
-    """The mask with what lies between its strands and in its sharp corners."""
+    """The mask, with the space between its strands and in its sharp corners filled."""
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, _disk(radius_px)).astype(bool).reshape(mask.shape)
 
 

@@ -1,6 +1,6 @@
-"""What a source of depth gives, the disparity it stands for, and where the subject lies in it.
+"""Depth maps from any source, their conversion to disparity, and the subject's range of disparity.
 
-A phone's own depth, a network's prediction, metres or bare nearness: all are a `DepthMap`, of a resolution of its own.
+A phone's depth and a network's prediction, in metres or relative, are a `DepthMap` at its own resolution.
 Disparity is (H, W) float32, stretched to [0, 1], 1 = nearest.
 """
 
@@ -22,7 +22,7 @@ def normalise(disparity: F32) -> F32:
 
 
 def from_depth_m(depth_m: F32) -> F32:
-    """Disparity from metric depth in metres: 1 / z, normalised. Infinity means the far end.
+    """Disparity from metric depth in metres: 1 / z, normalised. Infinity is the far end.
 
     Raises InvalidInput for NaN and for depths that are not above 0.
     """
@@ -52,7 +52,7 @@ KINDS = ("disparity", "depth_m", "relative_disparity")
 
 
 class DepthMap(Protocol):
-    """A map of depth from somewhere, upright as the photo is shown; any object with these three will do."""
+    """A depth map, upright as the photo is shown; any object with these three properties will do."""
 
     @property
     def values(self) -> F32:
@@ -60,18 +60,18 @@ class DepthMap(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """disparity: 1 / metres; depth_m: metres; relative_disparity: nearest largest, of unknown scale and shift."""
+        """disparity: 1 / metres; depth_m: metres; relative_disparity: largest = nearest, of unknown scale and shift."""
 
     @property
     def name(self) -> str:
-        """Where it comes from, for the report and for errors."""
+        """Name of the source, for the report and for errors."""
 
 
 def to_disparity(depth: DepthMap) -> F32:
-    """Disparity (h, w) in [0, 1], 1 = nearest: inverted if need be, stretched between percentiles, holes filled.
+    """Disparity (h, w) in [0, 1], 1 = nearest: inverted if necessary, stretched between percentiles, holes filled.
 
-    Unknown are NaN, and metres that are not above 0; infinitely far is known. Raises InvalidInput for a map of another
-    shape or kind, or one in which nothing is known.
+    NaN, and metres that are not above 0, are unknown; infinitely far is known. Raises InvalidInput for a map of another
+    shape or kind, or one without any known value.
     """
     values = depth.values
     require(

@@ -1,7 +1,7 @@
-"""Where disparity comes from: one interface for the phone's own depth, networks, and the matte alone.
+"""Sources of disparity behind one interface: the phone's own depth, networks, and the matte alone.
 
-Every source but the last gives a `DepthMap`, which is made disparity and brought to the photo's size in one way. A
-source named is used or refused; only "auto" chooses, and says what and why. Nothing here touches files or the network.
+Every source but the last gives a `DepthMap`, which is converted to disparity and brought to the photo's size in one
+way. A named source is used or refused; only "auto" chooses, and reports why. Nothing here uses files or the network.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from wideopen.errors import InvalidInput
 
 WORDS = ("auto", "embedded", "planar")
 ASPECT_TOLERANCE = 0.02
-"""Of embedded depth: sizes are rounded to even numbers, and small maps round coarsely."""
+"""Tolerance of embedded depth's aspect: sizes are rounded to even numbers, and small maps round coarsely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Found:
-    """What a source gave."""
+    """The result of a source."""
 
     disparity: F32  # (H, W) in [0, 1]
     source: str  # its name, for the report
@@ -30,7 +30,7 @@ class Found:
 
 
 def require_depth(depth: str | Path) -> None:
-    """Refuse, with InvalidInput, a word that can name no source."""
+    """Raise InvalidInput for a word that cannot name a source."""
     if depth not in WORDS:
         from wideopen.disparity.nets.hub import resolve
 
@@ -42,10 +42,10 @@ def find_disparity(
 ) -> Found:
     """Disparity of a photo from the source that `depth` names: auto, embedded, planar, or a model.
 
-    alpha: the matte (H, W); photo_u8: gives the photo (H, W, 3), sRGB-encoded, should it be needed. embedded: what its
-    file holds, if anything. A model is one of `disparity.nets.models.ROWS`, a folder or a hub id; its weights must be
-    on disk.
-    Raises InvalidInput for "embedded" without any, or of another aspect; WeightsError for a model that cannot be used.
+    alpha: the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; called only if needed. embedded: the
+    depth map in the photo's file, if any. A model is one of `disparity.nets.models.ROWS`, a folder or a hub id; its
+    weights must be on disk.
+    Raises InvalidInput for "embedded" without a map, or one of another aspect; WeightsError for an unusable model.
     """
     if depth == "planar":
         return from_matte(alpha)
@@ -59,7 +59,7 @@ def find_disparity(
 
 
 def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
-    """Predicted at the network's size, then brought to the photo's, along its edges."""
+    """Predict at the network's size, then upsample to the photo's size along its edges."""
     from wideopen.disparity.nets.predict import predict_depth
 
     predicted = predict_depth(photo_u8, model=model, device=device)
@@ -67,7 +67,7 @@ def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
 
 
 def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
-    """A map that came with the photo, brought to its size, along its edges. Raises InvalidInput for another aspect."""
+    """Upsample the file's own map to the photo's size, along its edges. Raises InvalidInput for another aspect."""
     height, width = photo_u8.shape[:2]
     disparity = to_disparity(depth)
     rows, columns = disparity.shape
@@ -80,7 +80,7 @@ def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
 
 
 def from_matte(alpha: F32, *notes: str) -> Found:
-    """The last resort: the subject on a plane, the floor receding."""
+    """The last resort: the subject on a plane, on a receding floor."""
     return Found(disparity=planar(alpha), source="planar", notes=(*notes, HOW_TO_IMPROVE))
 
 

@@ -1,8 +1,8 @@
 """Disparity from the matte alone: people on planes, a level floor that passes under their feet to the horizon.
 
-Ours. On a level floor under a pin-hole, disparity is linear in the image row: 0 at the horizon, and at the row of
-someone's feet that person's own. So the matte's parts give the geometry: where the feet are, and with the heads a guess
-of the horizon. Maps are (H, W) float32 in [0, 1], 1 = nearest.
+Ours. On a level floor seen by a pinhole camera, disparity is linear in the image row: 0 at the horizon, and a person's
+own disparity at the row of their feet. So the parts of the matte give the geometry: the row of the feet and, from the
+heads, an estimate of the horizon. Maps are (H, W) float32 in [0, 1], 1 = nearest.
 """
 
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from wideopen.arrays.maps import fill_holes, nearest_value, resize_map, work_siz
 from wideopen.checks import F32, require_unit_map
 
 HORIZON_DISPARITY = 0.05
-LEAST_SUBJECT_DISPARITY = 0.8  # the floor before the feet may be nearer than the subject, up to 1; not by more
-EYES = 0.15  # the horizon lies this far below the top of a head, as a share of what is seen of the person
-STANDING = 3.6  # someone's height in widths of the shoulders with arms
-LEAST_CUT = 1.15  # a part cut off by the lower edge goes on below it at least so far,
-MOST_CUT = 4.0  # and at most, in heights of what is seen
-LEAST_ABOVE = 0.25  # the horizon lies above all feet on the floor by this share of their owner's height, or more
-SMALL_AREA, SMALL_HEIGHT = 0.04, 0.25  # of the largest part: what is smaller is no person of its own
+LEAST_SUBJECT_DISPARITY = 0.8  # lower limit: the floor in front of the feet may be nearer, up to 1
+EYES = 0.15  # distance of the horizon below the top of a head, as a share of the person's visible height
+STANDING = 3.6  # a person's height in widths of the shoulders with arms
+LEAST_CUT = 1.15  # total height of a part cut off by the lower edge: at least this,
+MOST_CUT = 4.0  # and at most this, times its visible height
+LEAST_ABOVE = 0.25  # the horizon lies at least this share of a person's height above their feet
+SMALL_AREA, SMALL_HEIGHT = 0.04, 0.25  # of the largest part: smaller parts are not people of their own
 WORK_PX = 768
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where a subject stands in its photo, in pixels."""
+    """Position of a subject in the photo, in pixels."""
 
     top: float
     bottom: float
-    cut: bool  # the lower edge of the photo cuts it off: its feet lie below
-    wide: float  # its width in most rows' opinion: 90 percent of them are narrower
+    cut: bool  # the lower edge of the photo cuts it off: its feet lie below the photo
+    wide: float  # its width in most rows: 90 percent of them are narrower
 
     @property
     def tall(self) -> float:
-        """What is seen of its height."""
+        """The visible height."""
         return self.bottom - self.top
 
     @property
     def feet(self) -> float:
-        """The row of the feet; below the photo, when it is cut: shoulders tell how tall someone is."""
+        """The row of the feet; if they are cut off, estimated from the shoulders, below the photo."""
         times = np.clip(STANDING * self.wide / self.tall, LEAST_CUT, MOST_CUT) if self.cut else 1.0
         return self.top + float(times) * self.tall
 
@@ -51,7 +51,7 @@ class Extent:
 
 
 def extent(alpha: F32) -> Extent | None:
-    """The subject's extent; None when the matte is empty."""
+    """The subject's extent; None if the matte is empty."""
     inside = alpha > 0.5
     widths = inside.sum(axis=1)
     rows = np.flatnonzero(widths)
@@ -65,16 +65,16 @@ def extent(alpha: F32) -> Extent | None:
 def planar(alpha: F32) -> F32:
     """Disparity from the matte alone: each person on a plane, the floor receding from the feet to the horizon.
 
-    The horizon is put at the subject's eyes (the photographer's camera is about as high). Connected parts of the matte
-    are people of their own, unless they are small: a held thing, a separate shoe stay with the nearest large part. Feet
-    higher in the photo stand farther away, as the floor says. A part cut off by the lower edge is a person whose feet
-    lie below the photo; all those are nearest, at one distance. Floor before the feet is nearer than they are. With no
-    subject the floor starts at the lower edge.
-    Limits: people whose mattes touch are one part; someone who sits or lies is taken for standing.
+    The horizon is placed at the subject's eyes (the photographer's camera is about as high). Each connected part of the
+    matte is a person, unless it is small: a held object or a separate shoe stays with the nearest large part. People
+    whose feet are higher in the photo stand farther away, by the floor's disparity. A part cut off by the lower edge is
+    a person whose feet lie below the photo; all of these are nearest, at one distance. The floor in front of the feet
+    is nearer than they are. Without a subject the floor starts at the lower edge.
+    Limits: people whose mattes touch are one part; someone who sits or lies is assumed to stand.
     """
     a = require_unit_map("alpha", alpha)
     small = resize_map(a, work_size(a.shape, WORK_PX))
-    all_subject = a.min() > 0.5  # says nothing about where it stands
+    all_subject = a.min() > 0.5  # gives no information about where it stands
     people, belongs = ([], np.zeros(0, np.intp)) if all_subject else _people(small)
     height = len(small)
     feet = _feet(people) if people else [float(height)]
@@ -101,15 +101,15 @@ class _Floor:
 
 
 def _feet(people: list[Extent]) -> list[float]:
-    """The row of each one's feet. Who is cut off by the lower edge is nearest, all of them at one distance: what is
-    seen of them is too little to tell them apart.
+    """The row of each person's feet. All who are cut off by the lower edge are nearest, at one distance: too little of
+    them is visible to tell them apart.
     """
     lowest = max(p.feet for p in people)
     return [lowest if p.cut else p.feet for p in people]
 
 
 def _floor(people: list[Extent], feet: list[float], height: int) -> _Floor:
-    """The floor under these people, such that the nearest feet, or the floor before them, have disparity 1."""
+    """The floor under these people, scaled so that the nearest feet, or the floor before them, have disparity 1."""
     horizon = float(np.average([p.eyes for p in people], weights=[p.tall**2 for p in people]))
     horizon = min([horizon, *(p.feet - LEAST_ABOVE * p.tall for p in people if not p.cut)])
     nearest = max(feet)
@@ -118,7 +118,7 @@ def _floor(people: list[Extent], feet: list[float], height: int) -> _Floor:
 
 
 def _people(alpha: F32) -> tuple[list[Extent], np.ndarray]:
-    """The extents of the matte's large parts, and a map (H, W) of which of them a pixel belongs to; -1 = to none."""
+    """The extents of the matte's large parts, and a map (H, W) of each pixel's part; -1 = none."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=8)
     parts = parts.reshape(alpha.shape)
     if count < 2:
@@ -140,7 +140,7 @@ def _people(alpha: F32) -> tuple[list[Extent], np.ndarray]:
 
 
 def _planes(belongs: np.ndarray, disparities: F32, shape: tuple[int, ...]) -> F32:
-    """(H, W): each part's disparity, continued around it without a seam, so that soft edges belong to their own."""
+    """(H, W): each part's disparity, continued around it without a seam, so that soft edges get their own part's."""
     inside = belongs >= 0
     plane = disparities[np.maximum(belongs, 0)]
     sure = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).reshape(belongs.shape)

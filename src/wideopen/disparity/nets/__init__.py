@@ -1,1 +1,1 @@
-"""Depth networks of others, run through transformers: rows of models, their weights, predictions."""
+"""Third-party depth networks, run through transformers: table of models, weights, predictions."""

@@ -1,6 +1,6 @@
-"""Where depth models lie: what a name stands for, whether it is on disk, and how to get it from the hub.
+"""Locating depth models: what a name refers to, whether it is on disk, and downloading it from the hub.
 
-Nothing here uses the network but `fetch`. Models are kept in the hub's own cache, which other programs share.
+Only `fetch` uses the network. Models are kept in the hub's own cache, which other programs share.
 """
 
 import logging
@@ -21,7 +21,7 @@ _PATIENCE_S = 10
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a user's word for a model stands for: a folder, or a repository on the hub."""
+    """What a model name refers to: a folder, or a repository on the hub."""
 
     name: str
     folder: Path | None
@@ -30,14 +30,14 @@ class Reference:
     row: DepthModel | None = None
 
     def describe(self) -> str:
-        """Name, size and licence, as far as we know them."""
+        """Name, size and licence, as far as known."""
         if self.row is None:
             return f"{self.name} (size and licence: https://huggingface.co/{self.repo})"
         return f"{self.name} ({self.row.download_mb} MB, licence {self.row.licence})"
 
 
 def resolve(model: str | Path) -> Reference:
-    """What `model` stands for: a name of `ROWS`, a folder, or a hub id owner/name, with @revision if wished.
+    """Resolve `model`: a name of `ROWS`, a folder, or a hub id owner/name with an optional @revision.
 
     Raises InvalidInput for any other word.
     """
@@ -57,7 +57,7 @@ def resolve(model: str | Path) -> Reference:
 
 
 def on_disk(model: str | Path) -> Path | None:
-    """The folder that holds the model's weights, or None; never uses the network. Raises InvalidInput as `resolve`."""
+    """The folder with the model's weights, or None; never uses the network. Raises InvalidInput as `resolve`."""
     reference = resolve(model)
     if reference.folder is not None:
         return reference.folder
@@ -80,11 +80,11 @@ def fetch(
     on_start: Callable[[], None] | None = None,
     on_bytes: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """The folder that holds the model's weights, downloaded into the hub's cache if they are not there yet.
+    """The folder with the model's weights, downloaded into the hub's cache if necessary.
 
     offline (and the environment variable HF_HUB_OFFLINE): never download. on_start: called when the hub has answered
-    and the download begins. on_bytes: called with (bytes so far, bytes in all).
-    Raises WeightsError: absent and offline, the hub out of reach, no such model or revision, no safetensors there;
+    and the download begins. on_bytes: called with (bytes so far, total bytes).
+    Raises WeightsError: absent and offline, hub unreachable, no such model or revision, no safetensors in it;
     InvalidInput as `resolve`.
     """
     reference = resolve(model)
@@ -113,7 +113,7 @@ def fetch(
 def _download(reference: Reference, on_start: Callable[[], None], on_bytes: Callable[[int, int], None]) -> Path:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
 
-    # Asked once, and first: the download itself tries for half a minute where there is no network.
+    # Asked once, and first: without a network the download itself would retry for half a minute.
     url = hf_hub_url(reference.repo, "config.json", revision=reference.revision)
     get_hf_file_metadata(url, timeout=_PATIENCE_S)
     on_start()
@@ -129,7 +129,7 @@ def _download(reference: Reference, on_start: Callable[[], None], on_bytes: Call
 
 @contextmanager
 def _quiet_hub() -> Iterator[None]:
-    """No lines about retries: what comes of them we raise."""
+    """Suppress messages about retries; failures are raised."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -140,21 +140,21 @@ def _quiet_hub() -> Iterator[None]:
 
 
 def is_offline(asked: bool = False) -> bool:
-    """Whether nothing may be downloaded: since the user said so, or the environment (HF_HUB_OFFLINE)."""
+    """Whether the user or the environment (HF_HUB_OFFLINE) forbids downloads."""
     from huggingface_hub import constants
 
     return asked or bool(constants.HF_HUB_OFFLINE)
 
 
 def cache_folder() -> Path:
-    """Where downloaded models are kept: the hub's own cache, shared with other programs."""
+    """The folder of downloaded models: the hub's own cache, shared with other programs."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
 
 
 def _transfer_errors() -> tuple[type[Exception], ...]:
-    """What a download may raise: the system's errors, the HTTP library's root of errors, and the storage's own."""
+    """Exceptions that a download may raise: the system's, the HTTP library's base class, and the storage's own."""
     from huggingface_hub import errors
 
     names = ("HTTPError", "XetDownloadError")  # not in every version
@@ -166,7 +166,7 @@ def _ignore(*_: int) -> None:
 
 
 def _counting_bar(on_bytes: Callable[[int, int], None]) -> Any:
-    """A progress bar class, as the hub's library wants one, that shows nothing and calls `on_bytes`."""
+    """A progress bar class for the hub's library that shows nothing and calls `on_bytes`."""
     from tqdm import tqdm
 
     class Nowhere:

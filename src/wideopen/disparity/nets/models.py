@@ -1,8 +1,8 @@
-"""The depth models we know, as rows, the four architectures we can run, and loading a model from its folder.
+"""Known depth models as rows, the four supported architectures, and loading a model from its folder.
 
 Rows are plain data, so that a command line can list the models without loading torch. Revisions, sizes and licences are
-those that the models' pages on the hub named; weights are fetched by the user, never shipped. Only safetensors are
-opened, and no code that comes with a model is run.
+from the models' pages on the hub. The user fetches weights; none are shipped. Only safetensors are opened, and no code
+that comes with a model is run.
 """
 
 import json
@@ -21,7 +21,7 @@ DEFAULT = "depth-anything-v2-small"
 class DepthModel:
     """One set of weights on the hub."""
 
-    name: str  # what --depth takes
+    name: str  # the word that --depth accepts
     repo: str
     revision: str  # a commit, so that the same name always means the same numbers
     download_mb: int  # of the weights, 10^6 bytes
@@ -86,14 +86,14 @@ ROWS: dict[str, DepthModel] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """How an architecture wants its photo. A folder's preprocessor_config.json may say otherwise."""
+    """The input format of an architecture. A folder's preprocessor_config.json may override it."""
 
     size: tuple[int, int]  # (height, width)
-    keep_aspect: bool  # the short side gets its size, the other follows
+    keep_aspect: bool  # the short side gets its size, the other keeps the aspect
     multiple: int  # of both sides, in pixels
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    padded: bool = False  # mirrored at its borders, cut off again
+    padded: bool = False  # borders are mirrored in the input and cut off the output
 
 
 HALF = (0.5, 0.5, 0.5)
@@ -110,14 +110,11 @@ if TYPE_CHECKING:
     import torch
 
 _UNUSED = "neck.fusion_stage.layers.0.residual_layer1."
-"""Of the first fusion layer, which has nothing to add: never run, and absent from DPT's weights on the hub."""
+"""Parts of the first fusion layer, which has nothing to add: never run, and absent from DPT's weights on the hub."""
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """config.json of a folder that we can load: an architecture we know, weights as sound safetensors.
-
-    Raises WeightsError.
-    """
+    """config.json of a folder with a supported architecture and sound safetensors. Raises WeightsError."""
     config = _json(folder / "config.json", name)
     found = config.get("model_type")
     if found not in INPUTS:
@@ -157,7 +154,7 @@ def _check_safetensors(file: Path, name: str) -> None:
 
 
 def read_preprocessor(folder: Path, name: str) -> dict[str, Any]:
-    """preprocessor_config.json of a folder; empty when there is none. Raises WeightsError for an unreadable one."""
+    """preprocessor_config.json of a folder; empty if there is none. Raises WeightsError for an unreadable one."""
     path = folder / "preprocessor_config.json"
     return _json(path, name) if path.is_file() else {}
 
@@ -195,7 +192,7 @@ def load(folder: Path, name: str) -> "torch.nn.Module":
 
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """Neither bars nor warnings while a model is loaded: what matters of them we raise."""
+    """Suppress progress bars and warnings while a model is loaded; problems that matter are raised."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

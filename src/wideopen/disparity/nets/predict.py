@@ -1,7 +1,7 @@
-"""From a photo to its depth, by somebody else's network: size, borders, colours, inference.
+"""Depth prediction by third-party networks: size, borders, colours, inference.
 
-The preparation is our own, rather than transformers' image processors: one code for all four architectures, and
-theirs of Depth Pro needs torchvision.
+The preparation is our own instead of transformers' image processors: one implementation serves all four architectures,
+and transformers' processor for Depth Pro needs torchvision.
 Deviations: photos are averaged down (theirs: cubic with or without antialiasing, bilinear for Depth Pro) and never
 become longer than three times the size asked for; ZoeDepth's mirrored border has whole pixels of the network's size.
 """
@@ -21,19 +21,19 @@ from wideopen.disparity.nets.models import INPUTS, Input, load, read_config, rea
 from wideopen.errors import WeightsError
 
 LONGEST = 3
-"""Times the size asked for: a panorama in full would need memory without bound."""
+"""In multiples of the size asked for: a full panorama would need unbounded memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What goes in, and which part of what comes out is the photo."""
+    """The network's input, and which part of its output is the photo."""
 
     pixels: F32  # (3, h, w), normalised
     border: tuple[int, int]  # (rows, columns) to be cut off on each side of the output, in pixels of h x w
 
 
 def input_of(architecture: str, preprocessor: dict[str, Any], name: str) -> Input:
-    """How a model wants its photo: its architecture's way, but for what its folder says. Raises WeightsError."""
+    """The input format of a model: its architecture's, overridden by the folder's settings. Raises WeightsError."""
     known = INPUTS[architecture]
     try:
         size = preprocessor.get("size", known.size)
@@ -65,7 +65,7 @@ def _three(numbers: Any) -> tuple[float, float, float]:
 
 
 def network_size(height: int, width: int, spec: Input) -> tuple[int, int]:
-    """(h, w) of the network's input: as `spec` says, or with the photo's aspect, scaled as little as possible."""
+    """(h, w) of the network's input: the size in `spec`, or with the photo's aspect, scaled as little as possible."""
     if not spec.keep_aspect:
         return spec.size
     scale = min((spec.size[0] / height, spec.size[1] / width), key=lambda x: abs(1 - x))
@@ -75,13 +75,13 @@ def network_size(height: int, width: int, spec: Input) -> tuple[int, int]:
 
 
 def border_of(size: int, photo: int) -> int:
-    """Pixels of a side of `size` that are mirrored border at each end: ZoeDepth's 3 sqrt(photo / 2), brought to it."""
+    """Pixels of mirrored border at each end of a side of `size`: ZoeDepth's 3 sqrt(photo / 2), scaled to it."""
     pad = int(3 * np.sqrt(photo / 2))
     return min(round(size * pad / (photo + 2 * pad)), (size - 1) // 2)
 
 
 def prepare(srgb_u8: U8, spec: Input) -> Prepared:
-    """What the network takes of a photo (H, W, 3)."""
+    """The network's input for a photo (H, W, 3)."""
     height, width = srgb_u8.shape[:2]
     rows, columns = network_size(height, width, spec)
     top = border_of(rows, height) if spec.padded else 0
@@ -108,7 +108,7 @@ def cut_border(values: F32, prepared: Prepared) -> F32:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """A `DepthMap`: what a network says, at its own resolution."""
+    """A `DepthMap`: a network's output at its own resolution."""
 
     values: F32  # (h, w)
     kind: Kind
@@ -117,7 +117,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ready:
-    """A network to run, and how to talk to it."""
+    """A loaded network and its input format."""
 
     net: Any  # torch.nn.Module
     spec: Input
@@ -125,7 +125,7 @@ class Ready:
 
 
 def meaning(config: dict[str, Any]) -> Kind:
-    """What a model's output means, by its config.json."""
+    """The meaning of a model's output, from its config.json."""
     architecture = config["model_type"]
     metric = architecture == "zoedepth" or config.get("depth_estimation_type") == "metric"
     backbone = config.get("backbone_config") or {}
@@ -139,7 +139,7 @@ def meaning(config: dict[str, Any]) -> Kind:
 
 @lru_cache(maxsize=1)
 def _ready(folder: Path, name: str, modified_ns: int, device: str) -> Ready:  # noqa: ARG001
-    """Kept, since loading takes longer than predicting; one at a time, since some are large."""
+    """Cached, because loading takes longer than predicting; one at a time, because some are large."""
     config = read_config(folder, name)
     spec = input_of(config["model_type"], read_preprocessor(folder, name), name)
     return Ready(load(folder, name).to(device), spec, meaning(config))
@@ -149,8 +149,8 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
     """Depth of a photo (H, W, 3) uint8, sRGB-encoded, at the network's resolution.
 
     model: a name of `wideopen.disparity.nets.models.ROWS`, a folder, or a hub id, whose weights are on disk (`fetch`).
-    device: auto, cpu or cuda. Raises InvalidInput; WeightsError for weights that are absent or no depth model;
-    BackendUnavailable for a device that is not there.
+    device: auto, cpu or cuda. Raises InvalidInput; WeightsError for weights that are absent or not a depth model;
+    BackendUnavailable for a missing device.
     """
     import torch
 
@@ -175,5 +175,5 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
         out = ready.net(pixel_values=pixels).predicted_depth.float().cpu().numpy()
     values = cut_border(out.reshape(out.shape[-2:]), prepared)
     unpinned = reference.row is None and reference.folder is None
-    name = f"{reference.name} ({folder.name[:7]})" if unpinned else reference.name  # which of its commits it was
+    name = f"{reference.name} ({folder.name[:7]})" if unpinned else reference.name  # the commit
     return Prediction(np.ascontiguousarray(values), ready.kind, name)

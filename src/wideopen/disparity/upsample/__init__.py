@@ -1,4 +1,4 @@
-"""Guided up-sampling: a small map brought to a photo's size so that its edges lie where the photo's are."""
+"""Guided upsampling of a small map to a photo's size, with its edges aligned to the photo's."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ BACKENDS = numba_or_reference(__name__)
 def upsample(small: F32, guide: U8, *, backend: str = "auto") -> F32:
     """Return `small` (h, w) at the size (H, W) of `guide` (H, W, 3) uint8, display-encoded, along the guide's edges.
 
-    Nothing overshoots: every value is a mean of the map's values nearby. A map larger than the guide is averaged.
+    Nothing overshoots: every value is a mean of nearby values of the map. A map larger than the guide is averaged.
     Raises InvalidInput for another shape or type, NaN or infinity.
     """
     d = require_map("small", small)

@@ -1,15 +1,15 @@
-"""Guided up-sampling, plain: edges of the small map are settled, then it is brought to the guide's size.
+"""Guided upsampling in plain NumPy: sharpen the edges of the small map, then upsample it to the guide's size.
 
-Reference: Kopf, Cohen, Lischinski, Uyttendaele, "Joint Bilateral Upsampling", SIGGRAPH 2007, section 3: the value of a
-pixel is the mean of the small map's pixels around it, each weighed by its distance f and by how alike the guide is
-there and here, g.
-Deviations: f is the cubic B-spline, so that without edges in the guide a constant and a slope come out as they are and
-the rest smooth, without the steps of a cut Gaussian; g is 1 / (1 + |dI|^2 / s^2)^2 with |dI| over three channels, whose
-long tail still tells two bad matches apart; the small guide is the photo averaged, not sampled.
+Reference: Kopf, Cohen, Lischinski, Uyttendaele, "Joint Bilateral Upsampling", SIGGRAPH 2007, section 3: a pixel's value
+is the weighted mean of the small map's pixels around it. The weight of each is f, by distance, times g, by how similar
+the guide is at both places.
+Deviations: f is the cubic B-spline, so that without edges in the guide a constant or a slope is reproduced exactly, and
+the result is smooth elsewhere, without the steps of a truncated Gaussian; g is 1 / (1 + |dI|^2 / s^2)^2 with |dI| over
+three channels, whose long tail still ranks two poor matches; the small guide is the photo averaged, not sampled.
 
-Ours: `settle`. Networks smear an edge over some pixels of their own, in which no value is right, and a mean of such
-values is not right either. On the small map, a pixel on a slope that no surface has takes the mean of the pixels around
-it that look alike and lie where the map is flat.
+Ours: `settle`. Networks smear an edge over a few of their own pixels. No value there is right, nor is a mean of such
+values. On the small map, a pixel on a slope too steep for a surface takes the mean of the pixels around it that look
+similar and lie where the map is flat.
 """
 
 from typing import Any
@@ -21,22 +21,22 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, U8
 
 LIKENESS = 10.0
-"""s: the distance of two colours, in 8-bit codes, at which they count as a quarter alike.
+"""s: the distance of two colours, in 8-bit codes, at which their weight is a quarter.
 
-On 10 composites with exact depth, blurred as networks blur it: 8 to 15 differ by a fifth of the error, 30 loses half.
+On 10 composites with exact depth, blurred as by a network: from 8 to 15 the error varies by a fifth; 30 loses half.
 """
 STEEP = 7.7
-"""A change of the map that no surface has: so much over its long side (0.011 a pixel where that is 700)."""
+"""Slope too steep for a surface: change over the map's long side (0.011 per pixel for a long side of 700)."""
 REACH_PX = 3
 PASSES = 2
-"""Of `settle`. Wrong by more than 0.1 within 10 px of an edge, maps blurred by 1.5 of their pixels: with no pass 32 %,
-with one 4 %, with two 3 %; with edges a pixel too wide besides: 46, 7 and 4 %; of exact maps: 0.6, 1.3 and 1.6 %
-(linear interpolation: 39, 47 and 3 %).
+"""Passes of `settle`. Share of pixels within 10 px of an edge that are off by more than 0.1, for maps blurred by 1.5 of
+their pixels: 32 % with no pass, 4 % with one, 3 % with two; with edges also a pixel too wide: 46, 7 and 4 %; for exact
+maps: 0.6, 1.3 and 1.6 % (linear interpolation: 39, 47 and 3 %).
 """
 
 
 def taps(small: int, large: int) -> tuple[NDArray[np.intp], F32]:
-    """(indices (large, 4) into the small axis, weights (large, 4)) of the cubic B-spline; borders are continued."""
+    """(indices (large, 4) into the small axis, weights (large, 4)) of the cubic B-spline; the border is replicated."""
     u = (np.arange(large) + 0.5) * (small / large) - 0.5
     base = np.floor(u)
     t = u - base
@@ -46,7 +46,7 @@ def taps(small: int, large: int) -> tuple[NDArray[np.intp], F32]:
 
 
 def flatness(small: F32) -> F32:
-    """How flat the map (h, w) is, (0, 1]: a quarter where it is as steep as `STEEP`."""
+    """Flatness of the map (h, w), in (0, 1]: a quarter where its slope is `STEEP`."""
     steep = STEEP / max(small.shape)
     dx, dy = (
         cv2.Sobel(small, cv2.CV_32F, *along, scale=1 / 8, borderType=cv2.BORDER_REPLICATE).reshape(small.shape)
@@ -57,7 +57,7 @@ def flatness(small: F32) -> F32:
 
 
 def settle(small: F32, small_guide: U8) -> F32:
-    """Return `small` (h, w) with its slopes moved to where `small_guide` (h, w, 3) changes: one pass."""
+    """Return `small` (h, w) with its slopes moved to the edges of `small_guide` (h, w, 3): one pass."""
     flat = flatness(small)
     here: NDArray[Any] = small_guide.astype(np.float64)
     total = np.full(small.shape, 1e-9)
@@ -70,14 +70,14 @@ def settle(small: F32, small_guide: U8) -> F32:
             at = np.s_[j : j + height, i : i + width]
             distance2 = ((here - there[at]) ** 2).sum(axis=2)
             near = (r + 1 - abs(j - r)) * (r + 1 - abs(i - r))
-            w = near * c[at] / (1 + distance2 / LIKENESS**2) ** 2  # beyond the border nothing counts: c is 0
+            w = near * c[at] / (1 + distance2 / LIKENESS**2) ** 2  # pixels beyond the border have no weight: c is 0
             total += w
             weighed += w * d[at]
     return (small + (1 - flat) * (weighed / total - small)).astype(np.float32)
 
 
 def upsample(small: F32, small_guide: U8, guide: U8) -> F32:
-    """Return `small` (h, w) at the size of `guide` (H, W, 3); `small_guide` (h, w, 3) is it at the map's size."""
+    """Return `small` (h, w) at the size of `guide` (H, W, 3); `small_guide` (h, w, 3): the guide at the map's size."""
     height, width = guide.shape[:2]
     (iy, wy), (ix, wx) = taps(small.shape[0], height), taps(small.shape[1], width)
     here = guide.astype(np.float64)
