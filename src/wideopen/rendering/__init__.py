@@ -1,4 +1,4 @@
-"""Rendering: sheets, or one photo with its disparity, seen through a lens.
+"""Rendering: sheets, or one photo and its disparity, through a lens.
 
 `reference` holds the formulas; `triton` computes the same on a CUDA GPU, `numba` on all cores, `torch` by FFT on any
 device. `BACKENDS` lists them, fastest first.
@@ -57,7 +57,7 @@ BACKENDS: Mapping[str, Backend[Renderer]] = {
 
 
 def first_use_compiles(name: str = "auto", look: str = "thin-lens") -> bool:
-    """Whether rendering this look with this backend first compiles kernels, some 20 s: none are cached yet."""
+    """Whether rendering this look with this backend must first compile kernels (some 20 s): none are cached yet."""
     usable = (key for key, backend in BACKENDS.items() if name in ("auto", key) and backend.why_not() is None)
     if next(usable, None) != "numba":
         return False

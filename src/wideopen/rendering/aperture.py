@@ -1,19 +1,19 @@
-"""Aperture shapes as rows of spans: the form in which a prefix sum can blur with them.
+"""Aperture shapes as rows of spans: the form in which prefix sums can apply them as a blur.
 
-A kernel K of radius r is a set of rows dy; in each, the shape covers [left, right] (pixels, from the pixel's centre,
+A kernel K of radius r is a set of rows dy. In each row the shape covers [left, right] (pixels, from the pixel's centre,
 +x to the right). K(dy, dx) is the overlap of that span with the pixel [dx - 0.5, dx + 0.5], so a shape of any
 fractional radius is antialiased, and changes continuously with r. The blurred image is the *scatter*
 out[y, x] = sum K(dy, dx) * in[y - dy, x - dx] / sum K: a point of light draws the shape itself, upright.
 
-Derivation (ours): a row's span is the mean of the shape's edges over the row's height, an empty part counting as
-width zero, so each row keeps its exact area up to the sampling of `SUB_ROWS` lines.
+Derivation (ours): a row's span is the mean of the shape's edges over the row's height, where an empty part has width
+zero, so each row keeps its exact area up to the sampling of `SUB_ROWS` lines.
 
 Bulging blades: the arc over a side has `curvature` times the sagitta of the circle through the corners. Its circle is
-at least as large as that one and holds every other corner, so the shape is where the disks of all arcs overlap.
+at least as large as that one and contains every other corner, so the shape is the intersection of all arcs' disks.
 
-Cat's eye (a model of ours): seen from field position p = (x - cx, y - cy) / half the diagonal, the barrel cuts the
-aperture by the aperture's own disk, shifted by -cat_eye * p radii. Every shape is convex, so a row stays one span.
-Kernels are made at the nodes of a grid over the photo; an output pixel mixes those of its four nodes bilinearly:
+Cat's eye (ours): seen from field position p = (x - cx, y - cy) / half the diagonal, the barrel cuts the aperture by the
+aperture's own disk, shifted by -cat_eye * p radii. Every shape is convex, so a row stays one span. Kernels are made at
+the nodes of a grid over the photo; an output pixel mixes those of its four nodes bilinearly:
 out = sum over nodes of hat(y, x) * scatter(in, kernel of the node).
 """
 
@@ -44,7 +44,7 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class FieldNodes:
-    """Where in the photo kernels are made, and how pixels mix them: the product of a hat along y and one along x."""
+    """Grid of kernels over the photo, and its interpolation weights: the product of a hat along y and one along x."""
 
     cuts: np.ndarray  # (Ny, Nx, 2) float64, (x, y) shift of the cutting disk at each node, in radii
     hats_y: F32  # (Ny, H), each column sums to 1
@@ -52,7 +52,7 @@ class FieldNodes:
 
 
 def field_nodes(shape: tuple[int, int], cat_eye: float) -> FieldNodes:
-    """Nodes for a photo of `shape` (H, W); without a cat's eye a single one, uncut, with hats of 1."""
+    """Nodes for a photo of `shape` (H, W); without cat's eye a single uncut node, with hats of 1."""
     height, width = shape
     if cat_eye == 0:
         return FieldNodes(np.zeros((1, 1, 2)), np.ones((1, height), np.float32), np.ones((1, width), np.float32))
@@ -93,7 +93,7 @@ def _disk_edges(y: np.ndarray, radius_px: float, centre: tuple[float, float]) ->
 
 
 def _bulging_edges(y: np.ndarray, aperture: Aperture, radius_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """As `_polygon_edges`, for sides that are arcs: where their disks overlap."""
+    """As `_polygon_edges`, for sides that are arcs: the intersection of their disks."""
     half_angle = np.pi / aperture.blades
     half_side, apothem = radius_px * np.sin(half_angle), radius_px * np.cos(half_angle)
     sagitta = aperture.curvature * (radius_px - apothem)
@@ -119,16 +119,16 @@ def _edges(
         left, right = _bulging_edges(y, aperture, radius_px)
     if cut == NO_CUT:
         return left, right
-    reach = radius_px * (1 + 1e-9)  # a cut by one radius ends at the centre, which stays in, whatever the rounding
+    reach = radius_px * (1 + 1e-9)  # a cut by one radius ends at the centre, which must stay inside despite rounding
     first, last = _disk_edges(y, reach, (radius_px * cut[0], radius_px * cut[1]))
     return np.maximum(left, first), np.minimum(right, last)
 
 
 def antialiased_spans(aperture: Aperture, radius_px: float, cut: tuple[float, float] = NO_CUT) -> Spans:
-    """Spans of the shape at a fractional, signed radius; below half a pixel the identity.
+    """Spans of the shape at a fractional, signed radius; the identity below half a pixel.
 
     cut: shift of the disk that cuts the shape, in radii, at most 1 long, +x right, +y down; (0, 0) cuts nothing.
-    A negative radius (in front of the focus) turns the shape, cut and all, by half a turn, as a lens does.
+    A negative radius (in front of the focus) rotates the shape, including the cut, by half a turn, as a lens does.
     """
     radius = abs(radius_px)
     if radius < 0.5:

@@ -1,4 +1,4 @@
-"""Whether CUDA kernels can run here, asked of the driver: importing torch only to hear "no" would cost a second."""
+"""Whether CUDA kernels can run here, from the driver: importing torch only to find that they cannot costs a second."""
 
 import ctypes
 from functools import cache
@@ -6,12 +6,12 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 TRITON = (3, 6)
-"""The oldest Triton that the kernels were run with; it comes with torch 2.11."""
+"""The oldest Triton that the kernels have run with; torch 2.11 includes it."""
 
 
 @cache
 def devices() -> int:
-    """How many GPUs the CUDA driver shows to this process."""
+    """Number of GPUs that the CUDA driver shows to this process."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

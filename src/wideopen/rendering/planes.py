@@ -1,7 +1,7 @@
 """The depth-of-field multi-plane image (paper 3.2) and its one compositor.
 
 Both looks are the same object: planes of premultiplied colour, farthest first, grouped into sheets. Inside a sheet
-planes *add* (they share out one surface among blur radii); sheets go *over* one another (nearer surfaces hide farther
+planes *add* (they divide one surface among blur radii); sheets go *over* one another (nearer surfaces hide farther
 ones).
 - `paper`: each plane is a sheet of its own, with the alpha of Eq. (5): composition is Eqs. (6)-(9) as printed.
 - `thin-lens`: one sheet per surface (background, subject); the weights of a pixel are linear between neighbouring
@@ -18,9 +18,9 @@ from wideopen.checks import F32
 PLANE_SPACING = 1.5
 """Exponent of the thin-lens plane radii: r_j ~ |j|^1.5.
 
-Ours. Between two planes a pixel is a mixture of two disks, good while their radii are close *relative* to each other,
-so planes lie closer together near the focus. For 32 planes up to 96 px: steps of 0.6, 1.0, 1.3 px next to the focus and
-4.6 px (5%) at the far end, instead of 3.1 px everywhere.
+Ours. Between two planes a pixel is a mixture of two disks, which is accurate while their radii are close *relative* to
+each other, so planes lie closer together near the focus. For 32 planes up to 96 px: steps of 0.6, 1.0, 1.3 px next to
+the focus and 4.6 px (5%) at the far end, instead of 3.1 px everywhere.
 """
 
 
@@ -33,7 +33,7 @@ class Mpi:
     """Blurred planes, index 0 = farthest."""
 
     planes: F32  # (N, H, W, 4) premultiplied
-    weight: F32  # (N, H, W) blurred share of the sheet that each plane holds; 1 where a plane is a whole sheet
+    weight: F32  # (N, H, W) each plane's blurred share of its sheet; 1 where a plane is a whole sheet
     sheet: np.ndarray  # (N,) int, ascending: planes with the same number add up
 
 
@@ -76,9 +76,7 @@ def paper_alpha(disparity: F32, plane: float, extent: float) -> F32:
 def thin_lens_planes(low_px: float, high_px: float, count: int) -> F32:
     """Signed plane radii (at most N, but 3 where both sides of the focus need one), farthest (largest) first.
 
-    They cover [low_px, high_px], with one plane exactly at 0.
-
-    With a plane in focus, what is in focus takes no part in any blur.
+    They cover [low_px, high_px], with one plane exactly at 0, so what is in focus takes no part in any blur.
     """
 
     def bend(x: float) -> float:
@@ -95,12 +93,12 @@ def thin_lens_planes(low_px: float, high_px: float, count: int) -> F32:
 
 
 def plane_position(radius: F32, plane_radii: F32) -> F32:
-    """Where each pixel lies among the planes, (H, W): 2.25 is a quarter of the way from plane 2 to plane 3."""
+    """Each pixel's position among the planes, (H, W): 2.25 is a quarter of the way from plane 2 to plane 3."""
     ascending = plane_radii[::-1]
     index = np.arange(len(plane_radii) - 1, -1, -1)
     return np.interp(radius, ascending, index).astype(np.float32)
 
 
 def plane_weight(position: F32, plane: int) -> F32:
-    """Share of each pixel held by `plane`: linear between neighbours, so that a slanted floor shows no steps."""
+    """Each pixel's share in `plane`: linear between neighbours, so that a sloping floor shows no steps."""
     return np.maximum(0, 1 - np.abs(position - np.float32(plane)))

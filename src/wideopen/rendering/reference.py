@@ -1,10 +1,10 @@
-"""Both looks, plain NumPy: the formulas, one plane after another. Slow, exact, compared with by every kernel.
+"""Both looks in plain NumPy: the formulas, plane by plane. Slow and exact; every kernel is compared with it.
 
 paper: Eqs. (3)-(9), on display-encoded colour, as printed.
 thin_lens: every surface point spreads over an aperture of its own signed radius, in linear light; see `planes`.
 
-Borders (ours, both looks): the kernel is cut at the photo's border and normalised by what is left.
-Cat's eye (ours, both looks): the kernel changes over the photo; see `rendering.aperture`.
+Borders (ours, both looks): the kernel is cut at the photo's border and normalised by the rest.
+Cat's eye (ours, both looks): the kernel varies over the photo; see `rendering.aperture`.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ def scatter(image: F32, spans: Spans) -> F32:
 def field_scatter(image: F32, spans_of: Callable[[tuple[float, float]], Spans], nodes: FieldNodes) -> F32:
     """out = sum over nodes of hat(y, x) * scatter(image, kernel of the node); `spans_of` takes a node's cut.
 
-    Each node's blur is made where its hat is not 0, from what its kernel reaches.
+    Each node's blur is computed where its hat is not 0, from the pixels within its kernel's reach.
     """
     height, width = image.shape[:2]
     out = np.zeros_like(image)
@@ -100,7 +100,7 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
 
 
 def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
-    """Each sheet shared out among the planes, each plane blurred with its own radius; sheets farthest first."""
+    """Each sheet divided among the planes, each plane blurred with its own radius; sheets farthest first."""
     planes, weights, numbers = [], [], []
     nodes = field_nodes(sheets[0].disparity.shape, optics.cat_eye)
     for number, sheet in enumerate(sheets):

@@ -1,18 +1,18 @@
-"""Both looks in torch: on any device that has float64, and differentiable, which tuning needs.
+"""Both looks in torch: on any device with float64, and differentiable, which tuning needs.
 
-A blur is a product of spectra, and the planes of a sheet add up, so a sheet costs one transform back in all:
+A blur is a product of spectra, and the planes of a sheet add up, so a sheet needs only one inverse transform:
     sum_k K_k * (w_k v)  =  IFFT( sum_k FFT(K_k) FFT(w_k v) )
 Time does not depend on the radius, so `quality` changes nothing. Planes that no pixel uses are skipped; a plane in
-focus is added as it is.
+focus is added unblurred.
 
 `thin_lens` and `paper` are the operators of `reference`: NumPy in and out, on CUDA if there is a GPU, else on the CPU.
-`thin_lens_tensors` and `paper_tensors` compute the same on tensors, where these are, with gradients for colour, matte,
-disparity and every setting given as a tensor. Without a gradient: how many planes lie on each side of the focus,
-whole-pixel radii (the floor of Eq. (3)), and whether a radius is below half a pixel. Memory: one plane at a time;
-with gradients, planes are computed again on the way back.
+`thin_lens_tensors` and `paper_tensors` compute the same on tensors, on the tensors' device, with gradients for colour,
+matte, disparity and every setting given as a tensor. These have no gradient: the number of planes on each side of the
+focus, whole-pixel radii (the floor of Eq. (3)), and whether a radius is below half a pixel. Memory: one plane at a
+time; with gradients, the backward pass computes the planes again.
 
 float64 only: an FFT's rounding is relative to the brightest value of the photo, while a sheet's blurred weight may be
-1e-4 where a lone blurred pixel lies among sharp ones, and the paper's root 1/alpha2 turns 1e-8 into 1e-2.
+1e-4 where a single blurred pixel lies among sharp ones, and the paper's root 1/alpha2 turns 1e-8 into 1e-2.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,15 +48,15 @@ class TensorSheet:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One blur: pixels, and the kernel that spreads them."""
+    """One blur: pixels, and the kernel that blurs them."""
 
     reach: int  # pixels
-    image: Callable[[slice, slice], Tensor | None]  # (C, h, w) of these rows and columns, None = nothing there
+    image: Callable[[slice, slice], Tensor | None]  # (C, h, w) of these rows and columns, None = empty
     kernel: Callable[[Cut], Tensor]  # (2 * reach + 1, 2 * reach + 1)
 
 
 def _scatter(shape: tuple[int, int], layers: Sequence[_Layer], cat_eye: float) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Yield rows, columns and (C, h, w), to be added up: the sum of the blurred layers, one part a field node."""
+    """Yield rows, columns and (C, h, w): each field node's part of the sum of the blurred layers, to be added up."""
     nodes = field_nodes(shape, cat_eye)
     for i, j in np.ndindex(nodes.cuts.shape[:2]):
         rows, columns = _support(nodes.hats_y[i]), _support(nodes.hats_x[j])
@@ -75,7 +75,7 @@ def _support(hat: np.ndarray) -> slice:
 
 
 def _window(shape: tuple[int, int], layers: Sequence[_Layer], cut: Cut, rows: slice, columns: slice) -> Tensor | None:
-    """Blurred layers (C, h, w) inside the window; None where nothing reaches it."""
+    """Blurred layers (C, h, w) inside the window; None if nothing reaches it."""
     total: Tensor | None = None
     reach = max((layer.reach for layer in layers), default=0)
     source = [
@@ -104,7 +104,7 @@ def _window(shape: tuple[int, int], layers: Sequence[_Layer], cut: Cut, rows: sl
 
 
 def _fast_length(n: int) -> int:
-    """Smallest even length from n on without a prime factor above 7."""
+    """Smallest even length of at least n without a prime factor above 7."""
     n += n % 2
     while True:
         rest = n
@@ -117,7 +117,7 @@ def _fast_length(n: int) -> int:
 
 
 def _wrapped(K: Tensor, sides: Sequence[int], padded: Sequence[int]) -> Tensor:
-    """Kernel laid out for the FFT, its centre at (0, 0); what is larger than the window of pixels is cut off."""
+    """Kernel laid out for the FFT, its centre at (0, 0); parts larger than the pixel window are cut off."""
     reach = K.shape[0] // 2
     ry, rx = (min(reach, side - 1) for side in sides)
     K = K[reach - ry : reach + ry + 1, reach - rx : reach + rx + 1]
@@ -134,7 +134,7 @@ def _require_float64(name: str, tensor: Tensor) -> None:
 
 
 def _ratio(top: Tensor, bottom: Tensor, least: float) -> Tensor:
-    """top / bottom, 0 where bottom <= least; with a finite gradient there too."""
+    """top / bottom, 0 where bottom <= least, with a finite gradient there too."""
     some = bottom > least
     return torch.where(some, top / torch.where(some, bottom, 1.0), 0.0)
 
@@ -176,7 +176,7 @@ def _compress_highlights(rgb: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
 def _sheet_layers(
     pixels: Tensor, radius: Tensor, optics_planes: int, aperture: Aperture
 ) -> tuple[list[_Layer], Tensor]:
-    """Layers of the planes that are blurred, and the sum (C, H, W) of those that are not; pixels (C, H, W)."""
+    """Layers of the blurred planes, and the sum (C, H, W) of the unblurred ones; pixels (C, H, W)."""
     radii = plane_radii(radius, optics_planes)
     index, share = plane_shares(radius, radii)
 
@@ -214,7 +214,7 @@ def thin_lens_tensors(
     aperture: Aperture,
     cat_eye: float = 0.0,
 ) -> Tensor:
-    """(H, W, 3) linear light; settings as in `Optics`, tensors of no dimension. Raises InvalidInput unless float64."""
+    """(H, W, 3) linear light; settings as in `Optics`, 0-d tensors. Raises InvalidInput unless float64."""
     over: Tensor | None = None
     for sheet in sheets:
         _require_float64("rgb", sheet.rgb)
@@ -240,7 +240,7 @@ def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
 
 
 def _paper_blur(bent: Tensor, radius: int, aperture: Aperture, cat_eye: float) -> Tensor:
-    """disk_r * bent, (3, H, W), normalised; 0, not rounding, where the kernel covers nothing but black."""
+    """disk_r * bent, (3, H, W), normalised; exactly 0, without rounding noise, where the kernel covers only black."""
     if radius == 0:
         return bent
     pixels = torch.cat([bent, torch.ones_like(bent[:1]), (bent > 0).to(bent)])  # (7, H, W)
@@ -252,7 +252,7 @@ def _paper_blur(bent: Tensor, radius: int, aperture: Aperture, cat_eye: float) -
     added = torch.zeros_like(pixels)
     for rows, columns, blurred in _scatter((bent.shape[1], bent.shape[2]), [layer], cat_eye):
         added[:, rows, columns] += blurred
-    lit = added[4:] > 1e-11  # one lit pixel gives 1e-7 times a hat at least, rounding some 1e-16
+    lit = added[4:] > 1e-11  # one lit pixel gives at least 1e-7 times a hat; rounding gives some 1e-16
     return torch.where(lit, (added[:3] / added[3:4]).clamp(min=0), 0.0)
 
 
@@ -275,7 +275,7 @@ def paper_tensors(
 ) -> Tensor:
     """Eqs. (3)-(9): (H, W, 3) display-encoded. encoded (H, W, 3), disparity (H, W). Raises InvalidInput unless float64.
 
-    Planes are visited from the nearest to the farthest, so that what shows through is a running product.
+    Planes are processed from the nearest to the farthest, so that the visible share is a running product.
     """
     _require_float64("encoded", encoded)
     low, high = disparity.amin(), disparity.amax()
@@ -291,7 +291,7 @@ def paper_tensors(
     bent = (a1 * encoded + b1).clamp(min=0).movedim(2, 0) ** _tensor(alpha1, encoded)
     root = 1 / _tensor(alpha2, encoded)
     seen_through, colour, shown = torch.ones_like(disparity), torch.zeros_like(bent), torch.zeros_like(disparity)
-    waiting: dict[int, Tensor] = {}  # weights of near planes whose radius a farther one shares
+    waiting: dict[int, Tensor] = {}  # weights of near planes that share their radius with a farther one
     for k in range(planes - 1, -1, -1):
         alpha = _paper_alpha(disparity, mids[k], extent)
         weight = seen_through * alpha + waiting.pop(int(radii[k]), 0.0)

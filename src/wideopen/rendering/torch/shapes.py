@@ -1,8 +1,8 @@
-"""What `rendering.aperture` and `rendering.planes` compute, on tensors, with gradients for the radius.
+"""The functions of `rendering.aperture` and `rendering.planes` on tensors, with gradients for the radius.
 
-The shape is a convex outline: where half planes (straight sides) and disks (the round aperture, bulging sides, the
-cat's eye) overlap, all in radii. So the edges of a row are the largest left and the smallest right bound, and scaling
-the outline by a tensor is all that the gradient needs.
+The shape is a convex outline, in radii: the intersection of half planes (straight sides) and disks (the round aperture,
+bulging sides, the cat's eye). So the edges of a row are the largest left bound and the smallest right bound. The
+gradient only needs the outline to be scaled by a tensor.
 """
 
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def signed_radius(disparity: Tensor, *, focus_disparity: Tensor, focus_range: Te
 
 
 def plane_radii(radius: Tensor, count: int) -> Tensor:
-    """`planes.thin_lens_planes` of the smallest and largest of the radii: fixed fractions of these two."""
+    """`planes.thin_lens_planes` of the smallest and largest radius: fixed fractions of these two."""
     low, high = radius.amin(), radius.amax()
     radii = thin_lens_planes(float(low.detach()), float(high.detach()), count)
     behind, front = int((radii > 0).sum()), int((radii < 0).sum())
@@ -98,7 +98,7 @@ def plane_radii(radius: Tensor, count: int) -> Tensor:
 
 
 def plane_shares(radius: Tensor, radii: Tensor) -> tuple[Tensor, Tensor]:
-    """`planes.plane_position` in two parts (H, W): the plane on the far side, and the share of the next one."""
+    """`planes.plane_position` in two parts (H, W): the plane on the far side, and the next one's share."""
     if len(radii) == 1:
         return torch.zeros_like(radius, dtype=torch.long), torch.zeros_like(radius)
     with torch.no_grad():

@@ -1,7 +1,7 @@
 """Both looks on a GPU, in Triton.
 
-`thin_lens` and `paper` are the operators of `reference`, NumPy in and out; `thin_lens_on_gpu` and `paper_on_gpu` leave
-photo and result on the device. `quality="fast"` is that of `numba_cpu`: the same levels, the same pixels.
+`thin_lens` and `paper` are the operators of `reference`, NumPy in and out; `thin_lens_on_gpu` and `paper_on_gpu` keep
+photo and result on the device. `quality="fast"` is that of the `numba` backend: the same levels, the same pixels.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Launching what both looks share: which planes matter where, and the spread of running sums."""
+"""Launch code that both looks share: which planes are used where, and the spread of running sums."""
 
 import torch
 import triton
@@ -8,18 +8,18 @@ from wideopen.rendering.triton import spread_kernels
 from wideopen.rendering.triton.tables import BX, BY, WARPS, Field, SpanTable
 
 BLOCK = 32
-"""Side in pixels of the blocks for which it is noted which planes they use."""
+"""Side in pixels of the blocks whose used planes are recorded."""
 BUDGET = 1 << 30
 """Bytes of running sums, or of planes, at a time."""
 
 
 def tiles(rows: int, columns: int) -> int:
-    """How many tiles of output cover so many cells."""
+    """Number of output tiles that cover these cells."""
     return triton.cdiv(rows, BY) * triton.cdiv(columns, BX)
 
 
 def find_used(used: Tensor, reaches: Tensor, tile: tuple[int, int], shape: tuple[int, int]) -> Tensor:
-    """(tiles, N) int32: which planes are used within reach (pixels) of each tile (height, width in pixels)."""
+    """(tiles, N) int32: the planes used within reach (pixels) of each tile (height, width in pixels)."""
     blocks_y, blocks_x, planes = used.shape
     across = triton.cdiv(shape[1], tile[1])
     out = torch.empty(triton.cdiv(shape[0], tile[0]) * across, planes, dtype=torch.int32, device=used.device)

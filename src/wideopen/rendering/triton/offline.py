@@ -1,7 +1,7 @@
-"""Compile every kernel for a GPU that is not there: what both looks would launch, without launching it.
+"""Compile every kernel of both looks for a GPU, without having or using one.
 
-The operators run on tensors of the CPU; a launch compiles for the asked-for architecture and stops there, so the
-variants are those of real launches: with one and with several sheets, exact and fast.
+The operators run on CPU tensors; each launch compiles for the requested architecture and stops there, so the variants
+are those of real launches: with one and with several sheets, exact and fast.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from wideopen.rendering.triton import GpuSheet, paper_on_gpu, thin_lens_on_gpu
 
 
 class _NoDevice:
-    """As much of Triton's driver as compiling asks for."""
+    """The part of Triton's driver that compiling needs."""
 
     def __init__(self, capability: int) -> None:
         self._target = GPUTarget("cuda", capability, 32)
@@ -29,7 +29,7 @@ class _NoDevice:
         return self._target
 
     def get_current_device(self) -> int:
-        return self._target.arch  # kernels are kept by device, so another architecture must be another one
+        return self._target.arch  # kernels are cached by device, so each architecture must be its own device
 
     def get_current_stream(self, device: int) -> int:
         return device
@@ -53,11 +53,11 @@ def _compiling_only(capability: int, found: list[Any]) -> Iterator[None]:
 
 
 def compile_kernels(capability: int) -> dict[str, Any]:
-    """Return name and variant: compiled kernel, for compute capability 80, 90, ...; takes some 20 s."""
+    """Return compiled kernels by name and variant, for compute capability 80, 90, ...; takes some 20 s."""
     found: list[Any] = []
     rng = np.random.default_rng(0)
     with _compiling_only(capability, found):
-        for height, width in ((96, 512), (67, 301)):  # with aligned fields, which Triton compiles apart, and not
+        for height, width in ((96, 512), (67, 301)):  # aligned and unaligned fields, which Triton compiles separately
             maps = [torch.from_numpy(rng.random((height, width), np.float32)) for _ in range(2)]
             rgb = torch.from_numpy(rng.random((height, width, 3), np.float32))
             sheets = [

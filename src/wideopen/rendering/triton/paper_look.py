@@ -1,8 +1,9 @@
-"""The paper look on a GPU: running sums of the bent colour once a level, a rooted blur for each different radius, then
-all planes shown from the nearest.
+"""The paper look on a GPU: running sums of the bent colour once per level, a blur and root for each distinct radius,
+then all planes composited from the nearest.
 
-Sums are int64, in a unit of the brightest value: exact, because the root 1 / alpha2 would blow the rounding of a bright
-neighbour up to visible grain in black. Rows are taken in bands, so that the blurred planes fit the budget.
+Sums are int64, in a unit of the brightest value: exact, because otherwise the root 1 / alpha2 would amplify rounding
+errors from a bright neighbour to visible grain in black. Rows are processed in bands, so that the blurred planes fit
+the budget.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ from wideopen.rendering.triton.tables import BX, BY, WARPS, SpanTable, paper_tab
 
 
 def _bent(encoded: Tensor, p: PaperLook, longest: int) -> tuple[Tensor, float]:
-    """Eq. (4) before the blur, in whole multiples of a unit so small that `longest` pixels' sum fits 62 bits."""
+    """Eq. (4) before the blur, in whole multiples of a unit so small that the sum of `longest` pixels fits 62 bits."""
     bent = (p.a1 * encoded + p.b1).clamp(min=0) ** p.alpha1
     brightest = max(float(bent.max()), 2.0**-100)
     unit = 2.0 ** (np.ceil(np.log2(brightest * longest)) - 62)
@@ -28,7 +29,7 @@ def _bent(encoded: Tensor, p: PaperLook, longest: int) -> tuple[Tensor, float]:
 
 
 def _bent_sums(bent: Tensor, spans: SpanTable, level: int) -> tuple[Tensor, int]:
-    """Running sums of a level, and their segment."""
+    """Running sums of a level, and their segment length."""
     height, width = bent.shape[:2]
     rows, columns = triton.cdiv(height, 1 << level), triton.cdiv(width, 1 << level)
     reach = max(r for r, of in zip(spans.reaches, spans.levels, strict=True) if of == level)

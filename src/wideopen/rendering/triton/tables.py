@@ -1,6 +1,6 @@
-"""What the kernels know of the lens: spans, small kernels and field nodes, as tables on the device.
+"""Tables of the lens for the kernels, on the device: spans, small kernels and field nodes.
 
-Making them costs some milliseconds of CPU time for 32 planes, so the last few lenses' are kept.
+Building them takes a few milliseconds of CPU time for 32 planes, so those of the last few lenses are cached.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ from wideopen.rendering.numba.paper_look import COARSE_RADIUS as PAPER_COARSE_RA
 from wideopen.rendering.numba.spans import level_of, radius_at
 
 BY, BX = 2, 128
-"""Cells of a tile of output. Low and wide: neighbours in a row look up neighbouring sums.
+"""Cells of a tile of output. Low and wide, because neighbours in a row look up neighbouring sums.
 
-On an H100, `spread` at 4K took 3.7 ms (10.1 exact), with tiles of 8 x 32 cells 6.8 (16.4)."""
+On an H100, `spread` at 4K took 3.7 ms (10.1 exact); with tiles of 8 x 32 cells it took 6.8 ms (16.4)."""
 WARPS = {
     "place": 4,
     "find_used": 1,
@@ -30,9 +30,9 @@ WARPS = {
     "lay": 2,
     "show": 2,
 }
-"""Warps that each kernel's tiles are shared out among: the fastest of 2, 4 and 8 there (`find_used`: 1, 2, 4)."""
+"""Warps per tile of each kernel: the fastest of 2, 4 and 8 on that GPU (`find_used`: of 1, 2, 4)."""
 NEAR_RADIUS = 4.0
-"""Below it, all planes of a sheet are blurred at once, tap by tap: as fast as spans, and free of their cancellation."""
+"""Radius below which all planes of a sheet are blurred at once, tap by tap: as fast as spans, without cancellation."""
 NEAR_REACH = 4
 SMALLEST_SEGMENT = 64
 
@@ -49,9 +49,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpanTable:
-    """Spans of all kernels at all nodes: kernel k at node n owns rows starts[n * K + k] to the next.
+    """Spans of all kernels at all nodes: kernel k at node n has rows starts[n * K + k] up to the next start.
 
-    An edge is a cell, relative to the one written, and a fraction of it; lengths are in cells of the kernel's level.
+    An edge is a cell, relative to the output cell, and a fraction of it; lengths are in cells of the kernel's level.
     """
 
     starts: Tensor  # (nodes * K + 1,) int32
@@ -67,27 +67,27 @@ class SpanTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:
-    """The planes of one level that are not near, and where they matter: reaches in pixels, -1 for other planes."""
+    """The planes of one level that are not near, and where they are needed; reaches in pixels, -1 for other planes."""
 
     planes: tuple[int, ...]
     chosen: Tensor  # the same, int32
     segment: int  # cells of running sums
-    rows: int  # of cells that are summed at a time
+    rows: int  # number of rows of cells summed at a time
     used: Tensor  # (N,) int32: 0
     reaches: Tensor  # (N,) int32: how far a plane spreads
-    needed: Tensor  # (N,) int32: how far from its pixels running sums may be looked up
+    needed: Tensor  # (N,) int32: how far from a plane's pixels running sums may be looked up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ThinLens:
-    """One sheet's lens: planes by how they are blurred."""
+    """The lens for one sheet, with planes grouped by how they are blurred."""
 
-    radii: Tensor  # (N + 1,) float32, the last twice
+    radii: Tensor  # (N + 1,) float32, the last one repeated
     field: Field
     spans: SpanTable
     near: Tensor  # (nodes, 81, N + 1) float32, 0 for planes that are not near
     near_reaches: Tensor  # (N,) int32 pixels, -1 for planes that are not near
-    far: dict[int, Level]  # levels that have planes which are not near
+    far: dict[int, Level]  # levels with planes that are not near
 
 
 def _field(nodes: FieldNodes, device: str) -> Field:
@@ -126,7 +126,7 @@ def _span_table(
 
 
 def _inside(spans: Spans, height: int) -> Spans:
-    """Without the rows that reach across the whole photo."""
+    """The spans without the rows that extend beyond the photo's height."""
     some = np.abs(spans.dy) < height
     return Spans(spans.dy[some], spans.left[some], spans.right[some])
 
@@ -186,7 +186,7 @@ def _level(level: int, planes: tuple[int, ...], spans: SpanTable, shape: tuple[i
 def paper_tables(
     radii: tuple[int, ...], aperture: Aperture, cat_eye: float, fast: bool, shape: tuple[int, int], device: str
 ) -> tuple[Field, SpanTable]:
-    """Tables of the different radii of the paper look, ascending."""
+    """Tables of the distinct radii of the paper look, ascending."""
     levels = [level_of(r, max(shape), PAPER_COARSE_RADIUS) if fast else 0 for r in radii]
     nodes = field_nodes(shape, cat_eye)
 
@@ -199,6 +199,6 @@ def paper_tables(
 
 
 def segment_of(reach: int, columns: int) -> int:
-    """Cells of a segment of running sums: a power of two that no span is longer than."""
+    """Cells in a segment of running sums: a power of two, at least as long as every span."""
     longest = min(2 * reach + 3, columns + 1)
     return max(SMALLEST_SEGMENT, 1 << (longest - 1).bit_length())

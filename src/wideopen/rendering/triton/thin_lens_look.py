@@ -1,12 +1,12 @@
 """The thin-lens look on a GPU, sheet by sheet from the farthest.
 
-place   pixels to planes, and which planes each block of pixels uses
-near    planes of radius below `tables.NEAR_RADIUS`, all at once
-sums    running sums of each other plane, cut into segments; at level L of cells of 2^L x 2^L pixels
-spread  spans of them, added over planes: 2 look-ups of a row instead of 2r + 1
-lay     levels enlarged and added, over their weight, highlights back, over the sheets behind
+place   assign pixels to planes, and find which planes each block of pixels uses
+near    blur the planes of radius below `tables.NEAR_RADIUS`, all at once
+sums    running sums of each other plane, cut into segments; cells at level L are 2^L x 2^L pixels
+spread  add up spans of the sums over planes: 2 look-ups per row instead of 2r + 1
+lay     upsample and add the levels, divide by their weight, restore highlights, composite over the sheets behind
 
-Sums and spread skip planes that no pixel within reach uses. Sums are float32, relative to a segment.
+`sums` and `spread` skip planes that no pixel within reach uses. Sums are float32, relative to a segment.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class GpuSheet:
 
 
 def lens_of(sheet: GpuSheet, optics: Optics) -> ThinLens:
-    """Tables of the lens for one sheet; waits for the sheet's range of disparity."""
+    """Tables of the lens for one sheet; synchronises to read the sheet's range of disparity."""
     ends = np.array(torch.stack(torch.aminmax(sheet.disparity)).tolist(), np.float32)
     offset = np.float32(optics.focus_disparity) - ends
     far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
@@ -51,7 +51,7 @@ def _lamps(sheet: GpuSheet) -> Tensor:
 
 
 def place(sheet: GpuSheet, optics: Optics, lens: ThinLens) -> tuple[Tensor, Tensor]:
-    """Stretched colour, place among the planes and alpha, (4 or 5, H, W); planes that each block uses, (Y, X, N)."""
+    """Stretched colour, plane position and alpha, (4 or 5, H, W); planes that each block uses, (Y, X, N)."""
     lamps = _lamps(sheet)
     height, width = sheet.disparity.shape
     planes = len(lens.radii) - 1
@@ -81,7 +81,7 @@ def _near(base: Tensor, used: Tensor, lens: ThinLens) -> Tensor:
 
 
 def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *, add: bool) -> None:
-    """out (C, m, n) <- or += the planes of a level, blurred and added."""
+    """Set out (C, m, n) to, or add to it, the planes of a level, blurred and summed."""
     channels, height, width = base.shape
     size, at, spans = 1 << level, lens.far[level], lens.spans
     rows, columns = out.shape[1:]
@@ -105,7 +105,7 @@ def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *,
 
 
 def _coarse(base: Tensor, used: Tensor, lens: ThinLens) -> tuple[Tensor, Tensor]:
-    """The coarse levels' blurred cells, one after the other, and where each begins, -1 for none."""
+    """The blurred cells of all coarse levels, concatenated, and the start of each level, -1 for none."""
     channels, height, width = base.shape
     offsets, length = [-1] * (max(lens.far, default=0) + 1), 0
     for level in lens.far:
