@@ -1,7 +1,7 @@
-"""Grain: how noisy a photo is, what a blur leaves of it, and putting back the rest.
+"""Grain: how noisy a photo is, how much noise a blur leaves, and putting back the rest.
 
-`estimate` measures, `left_by_blur` says what is left, `reference` holds the formulas of putting it back; `numba_cpu`
-computes the same on all cores.
+`estimate` measures it, `left_by_blur` computes what remains, `reference` holds the formulas for putting it back;
+`numba_cpu` computes the same on all cores.
 """
 
 from collections.abc import Mapping

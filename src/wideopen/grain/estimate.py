@@ -1,19 +1,20 @@
-"""What grain is, and how grainy a photo is, from the photo alone.
+"""Grain, and its estimation from the photo alone.
 
-Ours, after the common idea of all such estimators: flat places show the noise, and nothing varies less than it.
-1. Blocks of 8 x 8 pixels on a grid over the photo, display-encoded, without clipped pixels; a plane is taken off each.
-2. The channels are turned into R + G + B and two differences, all of length 1: white noise stays white and equal.
+Ours, after the idea common to such estimators: flat regions show the noise, and nothing varies less than the noise.
+1. Blocks of 8 x 8 pixels on a grid over the photo, display-encoded, without clipped pixels; a plane is subtracted from
+   each.
+2. The channels are transformed to R + G + B and two differences, all of length 1: white noise stays white and equal.
 3. The *floor*, in bins of brightness: the mean variance of the lowest cluster of blocks, as wide as the variances of
-   pure noise would be. A bin of textured things alone lies too high: strengths may not grow by more than `STEEPEST`
-   from a bin to the next, and bins are smoothed, each trusted by the blocks in its cluster.
-4. Size: the Gaussian whose smoothed white noise has the correlations at 1 and 2 pixels found in the clusters. What the
-   plane takes off noise of each size is known exactly, so sizes and strengths are not biased by the small blocks.
+   pure noise would be. A bin with only textured content lies too high: strengths may not grow by more than `STEEPEST`
+   from one bin to the next, and bins are smoothed, each weighted by the number of blocks in its cluster.
+4. Size: the Gaussian whose smoothed white noise has the correlations at 1 and 2 pixels found in the clusters. The
+   effect of subtracting the plane is known exactly for each size, so the small blocks bias neither size nor strength.
 
-There is no grain where there is no floor (variances that go on rising past the cluster: texture everywhere), where the
-cluster varies too smoothly for noise (a photo without any, slightly unsharp), or below `LEAST_CODES`.
-Blocks without any variation (smoothed by JPEG, or flat in 8 bits) count only where most are like that.
+There is no grain if there is no floor (variances that keep rising past the cluster: texture everywhere), if the cluster
+varies too smoothly for noise (a photo without grain, slightly soft), or below `LEAST_CODES`.
+Blocks without any variation (smoothed by JPEG, or flat in 8 bits) count only if most blocks are like that.
 
-Display-encoded values come from transfer curves as short tables with straight lines between: fractional codes, within
+Display-encoded values come from transfer curves tabulated with linear interpolation: fractional codes, within
 0.005 8-bit codes of the curve from 0.03 codes on (`arrays.transfer` is exact and returns whole codes).
 """
 
@@ -34,12 +35,12 @@ CODES = 255.0
 class Grain:
     """Noise of a photo in display-encoded values. Strength: the standard deviation of a channel."""
 
-    strength: F32  # (N,) fraction of white, at the middles of N equal bins of brightness, the mean of the channels
+    strength: F32  # (N,) fraction of white, at the centres of N equal bins of brightness (the mean of the channels)
     size_px: float = 0.0  # sigma of the Gaussian that white noise was smoothed with
     colour: float = 0.0  # [0, 1]: share of the variance that is not common to the three channels
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Whether the photo has grain."""
         return bool(self.strength.any())
 
     @property
@@ -49,7 +50,7 @@ class Grain:
         return float(np.interp(0.5, middles, self.strength)) * CODES
 
     def with_codes(self, codes: float) -> "Grain":
-        """The same grain with another strength at mid grey; without any, fine grey grain alike at every brightness."""
+        """The same grain with another strength at mid grey; without grain, fine grey grain, equal at every level."""
         if self.codes == 0:
             return Grain(strength=np.full(1, codes / CODES, np.float32))
         return replace(self, strength=self.strength * np.float32(codes / self.codes))
@@ -59,7 +60,7 @@ NO_GRAIN = Grain(strength=np.zeros(1, np.float32))
 
 
 CURVE = 4096
-"""Steps of the tables of a transfer curve: over the root of light to encode, over codes to decode."""
+"""Steps of a transfer curve's tables: over the square root of light to encode, over codes to decode."""
 
 
 @lru_cache(maxsize=8)
@@ -91,31 +92,31 @@ BLOCK = 8
 MOST_BLOCKS = 8192
 FEWEST_BLOCKS = 24
 MOSTLY = 3
-"""So many times more still blocks than blocks in the cluster: noise that is nowhere to be seen."""
+"""Ratio of still blocks to blocks in the cluster above which noise is invisible."""
 BINS = 8
 SIZES_PX = np.arange(0, 2.01, 0.05)
 SMOOTH_PX = 1.45
-"""From this size on it is no noise. Clean photos, slightly unsharp, gave 1.6 to 2.0; true sizes of 1.2 up to 1.4."""
+"""From this size on it is not noise. Clean, slightly soft photos gave 1.6 to 2.0; true sizes of 1.2 gave up to 1.4."""
 LEAST_CODES, MOST_CODES = 0.7, 16.0
 STILL_CODES2 = 0.3
-"""Variance of a block, 8-bit codes squared, below which it is still; rounding to 8 bits alone makes 0.08."""
+"""Variance of a block, 8-bit codes squared, below which it is still; rounding to 8 bits alone gives 0.08."""
 STEEPEST = 1.25
 NO_FLOOR = 1.0
-"""Blocks up to three times as far above the floor as the cluster reaches, over blocks in it: noise 0.1 to 0.6, noise
-mangled by JPEG up to 0.9, grass and gravel 1.6."""
+"""Ratio of blocks up to three times as far above the floor as the cluster reaches to blocks in the cluster: 0.1 to 0.6
+for noise, up to 0.9 for noise distorted by JPEG, 1.6 for grass and gravel."""
 
 OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
 
 
 def estimate_grain(rgb: F32, encoding: Encoding) -> Grain:
-    """The grain of a photo (H, W, 3), linear light; `NO_GRAIN` where none is to be seen."""
+    """The grain of a photo (H, W, 3), linear light; `NO_GRAIN` if none is visible."""
     blocks = _blocks(rgb, encoding)
     blocks = blocks[(blocks.min((1, 2, 3)) > 0.5) & (blocks.max((1, 2, 3)) < CODES - 0.5)]
     bins = np.minimum((blocks.mean((1, 2, 3)) / CODES * BINS).astype(int), BINS - 1)
     variance, lag1, lag2 = _residuals(blocks)  # (n, 3), (n,), (n,)
     lively = variance[:, 0] > STILL_CODES2
     expected, size = _expected(), 0
-    for _ in range(5):  # the cluster's width depends on the size, and the size on who is in the cluster
+    for _ in range(5):  # the cluster's width depends on the size, and the size on the cluster
         share, _, _, spread = expected[size]
         grey, trust = _floors(variance[:, 0], lively, bins, spread)
         reach = grey[bins] * (1 + 2 * spread)
@@ -153,7 +154,7 @@ def _blocks(rgb: F32, encoding: Encoding) -> F32:
 
 
 def _residuals(blocks: F32) -> tuple[F32, F32, F32]:
-    """Around each block's plane: variances of the opponents (n, 3), and the first's products at 1 and 2 pixels (n,)."""
+    """Without each block's plane: variances of the opponents (n, 3), the first's products at 1 and 2 pixels (n,)."""
     ramp = (np.arange(BLOCK) - (BLOCK - 1) / 2).astype(np.float32)
     x = blocks @ OPPONENT.T.astype(np.float32)
     x = x - x.mean((1, 2), keepdims=True)
@@ -194,13 +195,13 @@ def taps(size_px: float) -> np.ndarray:
 
 
 def correlation(size_px: float, count: int) -> np.ndarray:
-    """Correlation along one axis of noise of a size, at distances 0 to count - 1."""
+    """Correlation along one axis of noise of this size, at distances 0 to count - 1."""
     weights = taps(size_px)
     return np.pad(np.correlate(weights, weights, "full")[len(weights) - 1 :], (0, count))[:count]
 
 
 def _floors(variance: np.ndarray, lively: np.ndarray, bins: np.ndarray, spread: float) -> tuple[np.ndarray, np.ndarray]:
-    """Floor of each bin of brightness, without jumps and gaps, 0 where most is still; and how many blocks say so."""
+    """Floor of each bin of brightness, without jumps or gaps, 0 where most blocks are still; and the cluster's size."""
     level, trust, still = np.zeros(BINS), np.zeros(BINS), np.zeros(BINS, bool)
     for i in range(BINS):
         level[i], kept = _floor(variance[lively & (bins == i)], spread)
@@ -218,7 +219,7 @@ def _floors(variance: np.ndarray, lively: np.ndarray, bins: np.ndarray, spread: 
 
 
 def _floor(variance: np.ndarray, spread: float) -> tuple[float, int]:
-    """Mean of the lowest cluster of (n,) variances and how many are in it; nothing where there are too few."""
+    """Mean and size of the lowest cluster of (n,) variances; both 0 for fewer than `FEWEST_BLOCKS`."""
     if variance.size < FEWEST_BLOCKS:
         return 0.0, 0
     freedom = 2 / spread**2  # Wilson and Hilferty's 5th percentile of a chi-squared variable

@@ -1,10 +1,11 @@
-"""How much of the photo's grain a look leaves where: 1 = all of it, as a factor of its amplitude.
+"""How much of the photo's grain remains after a look, as a factor of its amplitude: 1 = all of it.
 
-Ours. Noise of a photo, in linear light or not, is scaled by a blur with kernel K by the root of its kept variance,
+Ours. A blur with kernel K scales the amplitude of a photo's noise, in linear light or not, by the square root of the
+variance that it keeps,
     kept(r)^2 = sum |K_r * g|^2 / sum |g|^2,
-g the Gaussian that gives the noise its size; that falls like 1 / r. Below one pixel it is drawn straight to 1 at r = 0,
-since pixels between the plane in focus and the next are mixtures. What the looks make of it depends on disparity alone,
-so it is a table. Sheets in front add up by amplitude: both in focus, they are the photo itself.
+where g is the Gaussian that gives the noise its size. This falls as 1 / r. Below one pixel it is interpolated linearly
+to 1 at r = 0, because pixels between the plane in focus and the next are mixtures. The factor in a look depends on
+disparity alone, so it is a table. Sheets in front add by amplitude: where both are in focus, they are the photo itself.
 """
 
 from collections.abc import Sequence
@@ -26,12 +27,12 @@ from wideopen.sheets import Sheet
 ENTRIES = 4096
 RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
 SOFT_PX = 512
-"""Long side at which the edges of a subject out of focus are softened for this."""
+"""Long side of the small mattes on which the edges of an out-of-focus subject are softened."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One surface as far as grain is concerned."""
+    """One surface, as far as grain needs it."""
 
     coverage: F32  # (h, w) in [0, 1], of any size
     disparity: F32  # (H, W)
@@ -39,7 +40,7 @@ class Layer:
 
 
 def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
-    """Factor of the amplitude of noise of a size after a blur, for radii of any shape, >= 0."""
+    """Factor of the amplitude of noise of this size after a blur, for radii >= 0 of any shape."""
     weights = taps(size_px)
     width = 2 * int(RADII_PX[-1]) + len(weights) + 2
     grain = np.abs(np.fft.fft(weights, width)) ** 2
@@ -53,7 +54,7 @@ def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
 
 
 def kept_by_thin_lens(optics: Optics, size_px: float) -> F32:
-    """Table over disparity, 0 to 1 in `ENTRIES` steps: the factor where a surface lies at that disparity."""
+    """Table over disparity, 0 to 1 in `ENTRIES` steps: the factor for a surface at that disparity."""
     radius = signed_radius(
         np.linspace(0, 1, ENTRIES + 1, dtype=np.float32),
         focus_disparity=optics.focus_disparity,
@@ -64,7 +65,7 @@ def kept_by_thin_lens(optics: Optics, size_px: float) -> F32:
 
 
 def kept_by_paper(disparity: F32, optics: Optics, constants: PaperLook, size_px: float) -> F32:
-    """The same table for the `paper` look: its planes' factors, weighted by what Eqs. (5)-(9) show of them."""
+    """The same table for the `paper` look: its planes' factors, weighted by their visible share in Eqs. (5)-(9)."""
     mids, extent = paper_planes(disparity, optics.planes)
     radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=constants.delta)
     kept = kept_by_blur(radii.astype(np.float32), optics.aperture, size_px)
@@ -78,13 +79,13 @@ def kept_by_paper(disparity: F32, optics: Optics, constants: PaperLook, size_px:
 
 
 def paper_layers(disparity: F32, matte: F32 | None, kept: F32) -> list[Layer]:
-    """The photo, and the subject pasted back as it was."""
+    """The photo, and the unchanged subject pasted over it."""
     photo = Layer(np.ones((1, 1), np.float32), disparity, kept)
     return [photo] if matte is None else [photo, Layer(matte, disparity, np.ones(2, np.float32))]
 
 
 def thin_lens_layers(sheets: Sequence[Sheet], optics: Optics, size_px: float) -> list[Layer]:
-    """The sheets of the thin lens, farthest first; those that are out of focus cover as far as they are blurred."""
+    """The sheets of the thin lens, farthest first; the coverage of those out of focus includes their blur."""
     layers, kept = [], kept_by_thin_lens(optics, size_px)
     for sheet in sheets:
         if sheet.alpha is None:

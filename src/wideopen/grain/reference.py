@@ -1,12 +1,13 @@
-"""Putting grain back, plain NumPy.
+"""Putting grain back, in plain NumPy.
 
-Where a blur kept the share k of the amplitude of the photo's grain, grain of the amplitude sqrt(1 - k^2) is added: the
-variances make up the photo's again. It is added to display-encoded values, where it was measured, and limited
-by the way to black and to white alike, so that no channel's mean moves:
+Where a blur kept the share k of the amplitude of the photo's grain, grain of the amplitude sqrt(1 - k^2) is added, so
+that the variances add up to the photo's. It is added to display-encoded values, where it was measured. It is clipped
+symmetrically, by the smaller distance to black or white, so that no channel's mean shifts:
     e = E(v);  n = lost * strength(mean of e) * noise;  out = D(e + clip(n, +-min(e, 1 - e))).
 
-Noise is a function of the pixel's position alone: a hash of it, through the inverse of the normal distribution, then
-a Gaussian filter, wrapped around at the borders. The same for every run, tile and number of threads.
+Noise is a function of the pixel's position alone: a hash of the position, mapped through the inverse of the normal
+distribution, then filtered with a Gaussian that wraps around at the borders. It is the same for every run, tile and
+number of threads.
 """
 
 from collections.abc import Sequence
@@ -21,14 +22,14 @@ from wideopen.grain.estimate import CURVE, Grain, curve_tables, encoded, look_up
 from wideopen.grain.left_by_blur import Layer
 
 FIELDS = (0x9E3779B9, 0x7F4A7C15, 0x1CE4E5B9)
-"""Seeds of the three independent fields: what is common to the channels, and two differences of channels."""
+"""Seeds of the three independent fields: one common to the channels, and two differences of channels."""
 NORMAL_BITS = 12
 LEAST_LOST = 1e-3
 
 
 @lru_cache(maxsize=1)
 def normal_table() -> F32:
-    """(2**NORMAL_BITS,) values of equal probability of a normal distribution, variance 1."""
+    """(2**NORMAL_BITS,) equally probable values of a normal distribution with variance 1."""
     count = 2**NORMAL_BITS
     values = np.array([NormalDist().inv_cdf((k + 0.5) / count) for k in range(count)])
     table: F32 = (values / values.std()).astype(np.float32)
@@ -37,7 +38,7 @@ def normal_table() -> F32:
 
 
 def white_noise(shape: tuple[int, int], seed: int) -> F32:
-    """(H, W), variance 1, nothing in common between pixels."""
+    """(H, W), variance 1, independent pixels."""
     h = np.arange(shape[0] * shape[1], dtype=np.uint64).reshape(shape)
     mask = np.uint64(0xFFFFFFFF)
     h = (h + np.uint64(seed)) & mask  # Wellons' lowbias32
@@ -50,7 +51,7 @@ def white_noise(shape: tuple[int, int], seed: int) -> F32:
 
 
 def noise(shape: tuple[int, int], seed: int, size_px: float) -> F32:
-    """(H, W), variance 1, white noise smoothed by a Gaussian."""
+    """(H, W), variance 1: white noise smoothed by a Gaussian."""
     field, weights = white_noise(shape, seed), taps(size_px).astype(np.float32)
     reach = len(weights) // 2
     for axis in (1, 0):
@@ -71,7 +72,7 @@ def stretched(x: F32, shape: tuple[int, int]) -> F32:
 
 
 def kept_amplitude(layers: Sequence[Layer]) -> F32:
-    """(H, W): the share of the grain's amplitude that is still there, layers farthest first."""
+    """(H, W): the share of the grain's amplitude that remains; layers farthest first."""
     shape = layers[0].disparity.shape
     out = np.zeros(shape, np.float32)
     for layer in layers:
@@ -81,7 +82,7 @@ def kept_amplitude(layers: Sequence[Layer]) -> F32:
 
 
 def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding) -> F32:
-    """`image` (H, W, 3), linear light, with the grain that it lost; changed in place and returned."""
+    """`image` (H, W, 3), linear light, with its lost grain restored; changed in place and returned."""
     shape = image.shape[:2]
     lost = np.sqrt(np.maximum(1 - kept_amplitude(layers) ** 2, 0))
     _, decode = curve_tables(encoding)
@@ -99,7 +100,7 @@ def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encod
 
 
 def channel_noise(fields: Sequence[F32], colour: float) -> F32:
-    """(H, W, 3), variance 1 in each channel: a common field and two differences, of which `colour` is the share."""
+    """(H, W, 3), variance 1 in each channel: a common field and two differences; `colour` is the differences' share."""
     common, first, second = fields
     grey, a, b = np.sqrt(1 - colour), np.sqrt(1.5 * colour / 2), np.sqrt(1.5 * colour / 6)
     return np.stack(
