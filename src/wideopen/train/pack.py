@@ -39,7 +39,10 @@ class Row:
 
 
 def confidence(matte: U8) -> float:
-    """Return 1 minus the undecided share of a matte (H, W): undecided areas inside the outline count, hair does not."""
+    """Rate a matte (H, W) by its undecided share: 1 is best. Hair at the outline does not count.
+
+    Broad undecided areas count, and undecided pixels inside the outline. The result is in [0, 1].
+    """
     grey = ((matte > UNDECIDED[0]) & (matte < UNDECIDED[1])).astype(np.uint8)
     side = 2 * max(1, round(BROAD * max(matte.shape))) + 1
     window, padded = np.ones((side, side), np.uint8), np.pad(matte, side)

@@ -108,12 +108,12 @@ class Trainer:
         return self.run.schedule.progress(self.step, self.elapsed_s)
 
     def loss_of(self, image: Tensor, alpha: Tensor) -> MattingLoss:
-        """Return the mean loss of all stages; in some steps the first stage sees the whole sample, the others a window.
+        """Return the mean loss of all stages; in a share of the steps, stage 1 sees less detail, the others a window.
 
-        The first stage then sees the samples at half size. The later stages see a window, so they must take what is
-        outside from the matte so far. With samples of 1024 pixels and `near_size` 512 this is the paper's recipe: the
-        whole at 512 first, then crops of 768 or 1024 resized to 512. The choice of steps and windows depends only on
-        (seed, step).
+        In these steps stage 1 sees the samples at half size. The other stages see a window, so they must take what lies
+        outside it from the matte so far. With samples of 1024 pixels and `near_size` 512 this is the paper's recipe:
+        the whole at 512 first, then crops of 768 or 1024 resized to 512. The choice of steps and windows depends only
+        on (seed, step).
         """
         run = self.run
         rng = np.random.default_rng((run.seed, self.step))

@@ -38,7 +38,7 @@ def _scarf(rng: Rng) -> F32:
 
 
 def _cloth(rng: Rng, scenes: list[U8], size: int) -> F32:
-    """Return a patterned fabric, (size, size, 3) in [0, 1]: a desaturated crop of a photo."""
+    """Return a fabric, (size, size, 3) in [0, 1]: a plain colour, usually patterned with a faint crop of a photo."""
     colour = rng.uniform(0, 1, 3) * rng.uniform(0.2, 1)
     cloth = np.tile(colour.astype(np.float32), (size, size, 1))
     if scenes and rng.random() < 0.7:
