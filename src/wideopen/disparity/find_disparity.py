@@ -1,7 +1,7 @@
 """Sources of disparity behind one interface: the phone's own depth, networks, and the matte alone.
 
-Every source but the last gives a `DepthMap`, which is converted to disparity and brought to the photo's size in one
-way. A named source is used or refused; only "auto" chooses, and reports why. Nothing here uses files or the network.
+Every source but the last gives a `DepthMap`, and all of these are converted to disparity and upsampled by the same
+code. A named source is used or refused; only "auto" chooses, and reports why. Nothing here uses files or the network.
 """
 
 from collections.abc import Callable

@@ -29,7 +29,7 @@ from wideopen.sheets.highlights import compress_highlights, highlight_gain, stre
 
 
 def scatter(image: F32, spans: Spans) -> F32:
-    """out[y, x] = sum K(dy, dx) image[y - dy, x - dx] over what lies inside; (H, W, C), K sums to 1."""
+    """out[y, x] = sum K(dy, dx) image[y - dy, x - dx] over the pixels inside; (H, W, C), K sums to 1."""
     K = kernel(spans)
     reach = K.shape[0] // 2
     height, width = image.shape[:2]

@@ -113,7 +113,7 @@ def fetch(
 def _download(reference: Reference, on_start: Callable[[], None], on_bytes: Callable[[int, int], None]) -> Path:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
 
-    # Asked once, and first: without a network the download itself would retry for half a minute.
+    # One request first: without a network the download itself would retry for half a minute.
     url = hf_hub_url(reference.repo, "config.json", revision=reference.revision)
     get_hf_file_metadata(url, timeout=_PATIENCE_S)
     on_start()

@@ -10,7 +10,7 @@ from wideopen.rendering.triton.tables import BX, BY, WARPS, Field, SpanTable
 BLOCK = 32
 """Side in pixels of the blocks whose used planes are recorded."""
 BUDGET = 1 << 30
-"""Bytes of running sums, or of planes, at a time."""
+"""Largest amount of running sums, or of planes, held at a time, in bytes."""
 
 
 def tiles(rows: int, columns: int) -> int:

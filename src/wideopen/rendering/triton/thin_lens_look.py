@@ -81,7 +81,7 @@ def _near(base: Tensor, used: Tensor, lens: ThinLens) -> Tensor:
 
 
 def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *, add: bool) -> None:
-    """Set out (C, m, n) to, or add to it, the planes of a level, blurred and summed."""
+    """Write or add the planes of a level, blurred and summed, to out (C, m, n)."""
     channels, height, width = base.shape
     size, at, spans = 1 << level, lens.far[level], lens.spans
     rows, columns = out.shape[1:]
