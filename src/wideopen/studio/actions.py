@@ -1,10 +1,10 @@
-"""What the page can do, without the page: every action of a person, by the key of their tab, answered by a message.
+"""Every action of the page, without the page: a method takes the key of a tab and returns a message.
 
-Quick actions touch arrays only, answer at once, and return None when a newer render was asked for meanwhile. Heavy ones
-are coroutines: a worker process does the work. `events` ties both to the controls.
+Quick actions touch arrays only and answer at once; they return None if a newer render has been requested. Heavy ones
+are coroutines: a worker process does the work. `events` connects both to the controls.
 
-A message is a dictionary of which the viewer (static/viewer.js) takes what is there. Each has a serial number, so that
-two alike are two; its pictures are JPEG in data URLs, so that they go to one person and lie nowhere.
+A message is a dictionary; the viewer (static/viewer.js) uses the entries that it has. Each has a serial number, so that
+two equal messages differ. Its pictures are JPEG in data URLs, so they reach one person only and are stored nowhere.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ Message = dict[str, Any]
 Run = Callable[..., Awaitable[Any]]
 """Runs a function in a worker process: `await run(function, *arguments)`."""
 Tell = Callable[[float, str], object]
-"""Shows how far a job is: its share in [0, 1], and what is done."""
+"""Shows a job's progress: the finished share in [0, 1], and the current step."""
 
 ENDED = "This session has ended and its photo was deleted. Open the photo again."
 SAMPLES = {
@@ -68,7 +68,7 @@ _SERIALS = itertools.count(1)
 
 
 def message(**content: Any) -> Message:
-    """A message with the next serial number; `error` and `download` are done with once they are left out."""
+    """A message with the next serial number; the viewer clears an `error` or `download` that it leaves out."""
     return {"serial": next(_SERIALS), **content}
 
 
@@ -76,7 +76,7 @@ class Studio:
     """All tabs of one server."""
 
     def __init__(self, root: Path, config: StudioConfig, run: Run, tell: Tell) -> None:
-        """`root` is a folder that does not exist yet, removed by `close`; `run` does what touches photos' files."""
+        """`root` is a folder that does not exist yet; `close` removes it. `run` runs what touches photos' files."""
         self.config = config
         self.tabs: ExpiringStore[Tab] = ExpiringStore(
             root, most=config.tabs, idle_s=config.idle_s, on_drop=lambda tab: tab.end()
@@ -86,7 +86,7 @@ class Studio:
         self._loading = threading.Lock()
 
     def warm_up(self) -> None:
-        """Load the kernels that previews are rendered with. Renders wait for it."""
+        """Load the kernels for previews. Renders wait for it."""
         with self._loading:
             maps = MapSettings(depth="planar")
             WarmUp(maps=maps, looks=LOOKS, backend=self.config.backend, needs_matting=False)()
@@ -96,28 +96,28 @@ class Studio:
         self.tabs.close()
 
     def end(self, key: str) -> None:
-        """A tab was closed."""
+        """Delete the state of a closed tab."""
         if key in self.tabs:
             self.tabs.remove(key)
         return_freed_memory()
 
     def tab(self, key: str) -> Tab:
-        """The state of a tab that has one. Raises InvalidInput, for the photographer, when it has ended."""
+        """The state of a tab. Raises InvalidInput, with a message for the user, if it has ended."""
         try:
             return self.tabs.get(key).value
         except KeyError:
             raise InvalidInput(ENDED) from None
 
     def new_tab(self, key: str) -> Tab:
-        """The state of a tab, made if need be; the idlest of too many ends."""
+        """The state of a tab, new if it has none. If there are too many tabs, the one idle longest ends."""
         return self.tabs.open(key, Tab).value
 
     # Opening
 
     def receive(self, key: str, upload: Path, name: str) -> None:
-        """Move an upload into the tab's folder, where it ends with the tab also while it waits to be opened.
+        """Move an upload into the tab's folder, so that it is deleted with the tab even before it is opened.
 
-        Raises InvalidInput for one that is too large.
+        Raises InvalidInput if it is too large.
         """
         megabytes, most = upload.stat().st_size / 1e6, self.config.max_megabytes
         if megabytes > most:
@@ -131,7 +131,7 @@ class Studio:
         tab.received = self._photo_file(path, name)
 
     async def open_received(self, key: str, form: Form) -> Message | None:
-        """Open what `receive` took last; None where that was refused, or is open already. Raises InvalidInput."""
+        """Open the last upload; None if it was refused or is already open. Raises InvalidInput."""
         tab = self.tab(key)
         file, tab.received = tab.received, None
         return await self._open(key, form, file) if file else None
@@ -143,13 +143,13 @@ class Studio:
         return await self.open_file(key, form, _SAMPLES_FOLDER / name, notes=(credit,))
 
     async def open_file(self, key: str, form: Form, file: Path, notes: tuple[str, ...] | None = None) -> Message:
-        """Open a copy of a photo on this machine, with `notes` instead of its own."""
+        """Open a copy of a photo on this machine; `notes`, if given, replace the photo's own."""
         path = self.new_tab(key).new_folder() / f"photo{file.suffix.lower()}"
         await asyncio.to_thread(shutil.copyfile, file, path)
         return await self._open(key, form, self._photo_file(path, file.name), notes=notes)
 
     async def give_map(self, key: str, form: Form, kind: str, upload: Path) -> Message:
-        """Take the photographer's own matte or disparity for the open photo. Strokes are dropped."""
+        """Use the user's own matte or disparity for the open photo. Strokes are lost."""
         photo = self.tab(key).photo
         file = photo.opened.folder / f"given-{kind}{upload.suffix.lower()}"
         await asyncio.to_thread(shutil.move, upload, file)
@@ -175,7 +175,7 @@ class Studio:
         before: TabPhoto | None = None,
         notes: tuple[str, ...] | None = None,
     ) -> Message:
-        """Have a worker open `file`, and show it; `before` is the same photo with other maps."""
+        """Open `file` in a worker and show it; `before` is the same photo with other maps."""
         tab = self.tab(key)
         try:
             size = await self._in_worker(key, work.open_for_page, file, self.config.preview_megapixels)
@@ -198,7 +198,7 @@ class Studio:
         return await asyncio.to_thread(self._show, tab, photo, form)
 
     def _show(self, tab: Tab, photo: TabPhoto, form: Form) -> Message:
-        """Put an opened photo in the place of the one before, whose files go."""
+        """Replace the tab's photo with an opened one, and delete the files of the previous one."""
         with tab.lock:
             if tab.ended:
                 raise InvalidInput(ENDED)
@@ -211,7 +211,7 @@ class Studio:
     # Quick actions
 
     def render(self, key: str, form: Form) -> Message | None:
-        """The preview with these settings; None before a photo is open, or when a newer one was asked for."""
+        """The preview with these settings; None if no photo is open, or if a newer one has been requested."""
         return self._act(key, form, lambda _: {}) if self.new_tab(key).loaded else None
 
     def focus_at(self, key: str, form: Form, x: float, y: float) -> Message | None:
@@ -239,7 +239,7 @@ class Studio:
         return self._edit(key, form, lambda photo: photo.history.paint(photo.small.rgb, photo.maps, stroke))
 
     def undo(self, key: str, form: Form) -> Message | None:
-        """Take the last stroke back."""
+        """Undo the last stroke."""
         return self._edit(key, form, lambda photo: photo.history.undo(photo.maps))
 
     def _edit(self, key: str, form: Form, change: Callable[[TabPhoto], MapPair]) -> Message | None:
@@ -250,7 +250,7 @@ class Studio:
         return self._act(key, form, act)
 
     def _act(self, key: str, form: Form, act: Callable[[TabPhoto], Message]) -> Message | None:
-        """Change something, then render; what was changed is shown even if a newer action renders."""
+        """Apply `act`, then render; its change is shown even if a newer action renders."""
         tab = self.tab(key)
         turn = tab.next_turn()
         with tab.lock:
@@ -260,7 +260,7 @@ class Studio:
             return message(**_merged(changed, self._rendered(tab, form, turn)))
 
     def _rendered(self, tab: Tab, form: Form, turn: int) -> Message:
-        """The content of a message with the preview; call with the tab's lock held."""
+        """The content of a message with the preview. The caller holds the tab's lock."""
         photo, settings = tab.photo, self._settings(tab, form)
         content = {"focus": photo.shown_focus(), "readout": (settings.blur, max(photo.size))}
         with self._renders:
@@ -276,7 +276,7 @@ class Studio:
     # Full size
 
     async def detail(self, key: str, form: Form, box: tuple[float, float, float, float]) -> Message:
-        """A part of the full-size result, `box` (x, y, width, height) in fractions; rendered once per setting."""
+        """A part of the full-size result: `box` is (x, y, width, height) in fractions. Rendered once per setting."""
         tab = self.tab(key)
         photo, settings = tab.photo.file, self._settings(tab, form)
         found = tab.detail
@@ -296,21 +296,22 @@ class Studio:
         return message(download={"path": str(out), "name": name})
 
     async def download_map(self, key: str, kind: str) -> Message:
-        """Matte or disparity at full size, 16-bit PNG."""
+        """The matte or disparity at full size as a 16-bit PNG."""
         photo = self.tab(key).photo.file
         files = await self._in_worker(key, work.write_maps, photo)
         file = files[0 if kind == "matte" else 1]
         return message(download={"path": str(file), "name": file.name})
 
     async def _in_worker(self, key: str, function: Callable[..., Any], photo: PhotoFile, *arguments: Any) -> Any:
-        """Run `function(photo, *arguments, step)` in a worker; the files of the tab stay meanwhile.
+        """Run `function(photo, *arguments, step)` in a worker; the tab's files are kept until it ends.
 
-        Raises what it raised; InvalidInput, for the photographer, where its worker died, or nobody waits any more.
+        Raises the function's errors, and InvalidInput, with a message for the user, if the worker died or the tab
+        ended.
         """
         doing = f"{_DOING[function]} {photo.name}"
         try:
             with self.tabs.using(key) as entry:
-                folder = entry.value.new_folder()  # for the steps
+                folder = entry.value.new_folder()  # for progress
                 running = asyncio.ensure_future(self._run(function, photo, *arguments, FolderSteps(folder)))
                 try:
                     while not (await asyncio.wait({running}, timeout=_LOOK_EVERY_S))[0]:
@@ -320,7 +321,7 @@ class Studio:
                             ask_to_stop(folder)
                     return running.result()
                 finally:
-                    running.cancel()  # where this is cancelled
+                    running.cancel()  # if this coroutine is cancelled
                     shutil.rmtree(folder, ignore_errors=True)
         except (KeyError, Unwanted) as error:
             raise InvalidInput(ENDED) from error
@@ -332,7 +333,7 @@ class Studio:
             raise InvalidInput(f"{photo.name}: another photo was opened meanwhile") from error
 
     def command(self, key: str, form: Form, kind: str, quality: int | None) -> str:
-        """The command line that makes the same download; empty before a photo is open."""
+        """The command line that makes the same download; empty if no photo is open."""
         tab = self.new_tab(key)
         if tab.loaded is None:
             return ""
@@ -344,23 +345,23 @@ class Studio:
     # Settings and looks
 
     def _settings(self, tab: Tab, form: Form) -> LensSettings:
-        """The values of the controls, over those of a preset that have no control."""
+        """The values of the controls, and the preset's values for settings without a control."""
         return settings_of(form, tab.base, tab.loaded.focus if tab.loaded else "subject")
 
     def preset(self, key: str, form: Form) -> Message:
-        """The look as a file to keep."""
+        """The look as a file to download."""
         text = preset_of(self._settings(self.new_tab(key), form))
         return message(download={"text": text, "name": "look.json"})
 
     def take_preset(self, key: str, file: Path) -> Form:
-        """The controls for a look that was kept."""
+        """The controls for a look from a file."""
         tab = self.new_tab(key)
         tab.base = read_preset(file.read_text(encoding="utf-8", errors="replace"), file.name)
         return form_of(tab.base, max(tab.loaded.size) if tab.loaded else 4000)
 
 
 def _merged(first: Message, second: Message) -> Message:
-    """The content of both, with the pictures of both."""
+    """The content of both messages, with the pictures of both."""
     return first | second | {"pictures": first.get("pictures", {}) | second.get("pictures", {})}
 
 
@@ -373,7 +374,7 @@ def _part(found: Detail, box: tuple[float, float, float, float]) -> Message:
 
 
 def _result(photo: str, kind: str, quality: int | None) -> tuple[str, OutputSettings]:
-    """The name of a download of `photo`, and how it is written."""
+    """The name of a download of `photo`, and its output settings."""
     require(kind in FORMATS, f"format: expected one of {', '.join(FORMATS)}, found {kind!r}")
     name = result_name(Path(photo), FORMATS[kind])
     return name, OutputSettings(output_quality=int(quality) if quality and has_quality(Path(name)) else None)

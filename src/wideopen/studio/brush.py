@@ -1,10 +1,10 @@
-"""Repair by brush: strokes on matte and disparity, snapped to the photo's edges, and undone one by one.
+"""Repair by brush: strokes on matte and disparity that snap to the photo's edges and can be undone one by one.
 
-A stroke is a line in fractions of the photo, so that the one painted on the preview is painted again, finer, on the
-full-size maps. How it snaps (ours): the inner half of the stroke is meant, what lies outside of it is not, and the
-pixels between follow the photo's colours. These are projected on the one direction that best tells inside from
-outside (Fisher's linear discriminant), and a guided filter carries the answer into the unsure pixels along them.
-Maps are float32 (H, W) in [0, 1].
+A stroke is a line in fractions of the photo, so a stroke on the preview can be repeated on the full-size maps. The
+snapping is not from the paper: the inner half of the stroke is certainly covered, pixels outside it are not, and the
+pixels between follow the photo's colours. Colours are projected on the one direction that best separates inside from
+outside (Fisher's linear discriminant), and a guided filter extends the cover into the uncertain pixels along the edges
+of that projection. Maps are float32 (H, W) in [0, 1].
 """
 
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ __all__ = ["KINDS", "History", "MapPair", "Stroke", "paint"]
 
 KINDS = ("add", "take", "nearer", "farther")
 MAX_POINTS = 4000
-_SURE = 0.5  # of the radius: within it the stroke is meant
-_AROUND = 1.3  # of the radius: from here on it is not; the user's hand is not exact
-_SMOOTH = 0.02  # of the guided filter: a variance, where inside and outside differ by about 1
+_SURE = 0.5  # of the radius: pixels nearer than this are covered
+_AROUND = 1.3  # of the radius: pixels farther than this are not covered; the user's hand is not exact
+_SMOOTH = 0.02  # eps of the guided filter: a variance; inside and outside differ by about 1
 
 
 class MapPair(NamedTuple):
-    """What strokes change."""
+    """The maps that strokes change."""
 
     matte: F32
     disparity: F32
@@ -40,7 +40,7 @@ class Stroke:
     kind: str  # one of KINDS
     points: tuple[tuple[float, float], ...]  # (x, y), [0, 1] inside the photo
     radius: float
-    strength: float = 0.1  # of nearer and farther: the step in disparity
+    strength: float = 0.1  # the step in disparity of nearer and farther
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, f"brush: expected one of {', '.join(KINDS)}, found {self.kind!r}")
@@ -54,7 +54,7 @@ class Stroke:
 
     @classmethod
     def from_page(cls, data: Any) -> "Stroke":
-        """A stroke as the page sends it. Raises InvalidInput for anything else."""
+        """The stroke in the page's data. Raises InvalidInput for anything else."""
         try:
             points = tuple((float(x), float(y)) for x, y in data["points"])
             return cls(
@@ -70,7 +70,7 @@ class Stroke:
 
 
 class Patch(NamedTuple):
-    """What lay under a stroke, to undo it."""
+    """The maps' values under a stroke, to undo it."""
 
     rows: slice
     columns: slice
@@ -86,7 +86,7 @@ class History:
     _patches: list[Patch] = field(default_factory=list)
 
     def paint(self, rgb: F32, maps: MapPair, stroke: Stroke) -> MapPair:
-        """`maps` with one more stroke. Raises InvalidInput when there were `limit` already."""
+        """`maps` with one more stroke. Raises InvalidInput if there are already `limit` strokes."""
         require(
             len(self.strokes) < self.limit,
             f"brush: expected at most {self.limit} strokes; undo some, or download both maps and upload them again",
@@ -97,7 +97,7 @@ class History:
         return painted
 
     def undo(self, maps: MapPair) -> MapPair:
-        """`maps` without the last stroke; as they are when there is none."""
+        """`maps` without the last stroke; unchanged if there is none."""
         if not self.strokes:
             return maps
         self.strokes.pop()
@@ -109,11 +109,11 @@ class History:
 
 
 def paint(rgb: F32, maps: MapPair, stroke: Stroke) -> tuple[MapPair, Patch]:
-    """New maps (H, W) with a stroke on a photo (H, W, 3) in linear light, and what was under it.
+    """Return new maps (H, W) with a stroke on a photo (H, W, 3) in linear light, and the values under it.
 
-    add and take: the matte becomes at least, or at most, what the stroke covers; what changes sides takes the disparity
-    of the nearest pixel of its new side, so that it is blurred with it. nearer and farther: disparity moves by
-    `strength`, the matte stays.
+    add and take: the cover of the stroke becomes the lower limit of the matte, or its inverse the upper limit. Pixels
+    that change sides take the disparity of the nearest pixel of their new side, so that they are blurred with it.
+    nearer and farther: disparity changes by `strength`; the matte stays.
     """
     height, width = maps.matte.shape
     line = np.array(stroke.points, np.float64) * (width, height)
@@ -121,7 +121,7 @@ def paint(rgb: F32, maps: MapPair, stroke: Stroke) -> tuple[MapPair, Patch]:
     rows, columns = _box(line, radius_px, height, width)
     under = MapPair(maps.matte[rows, columns].copy(), maps.disparity[rows, columns].copy())
     patch = Patch(rows, columns, under)
-    if not under.matte.size:  # painted beside the photo
+    if not under.matte.size:  # painted outside the photo
         return maps, patch
     cover = _snapped(rgb[rows, columns], line - (columns.start, rows.start), radius_px)
     matte, disparity = _changed(under, cover, stroke)
@@ -132,7 +132,7 @@ def paint(rgb: F32, maps: MapPair, stroke: Stroke) -> tuple[MapPair, Patch]:
 
 
 def _box(line: np.ndarray, radius_px: float, height: int, width: int) -> tuple[slice, slice]:
-    """Rows and columns of the photo that a stroke can change, and enough around it to know what it is not."""
+    """Rows and columns of the photo that a stroke can change, with a margin that shows the colours outside it."""
     margin = 2 * _AROUND * radius_px + 2
     left, top = np.floor(line.min(axis=0) - margin).astype(int)
     right, bottom = np.ceil(line.max(axis=0) + margin).astype(int)
@@ -150,14 +150,14 @@ def _changed(under: MapPair, cover: F32, stroke: Stroke) -> MapPair:
     adds = stroke.kind == "add"
     changed = np.maximum(matte, cover) if adds else np.minimum(matte, 1 - cover)
     side = matte > 0.5 if adds else (matte <= 0.5) & (cover < 0.5)
-    if not side.any():  # nothing of the other side is near: the disparity stays
+    if not side.any():  # no pixel of the new side is near: the disparity stays
         return MapPair(changed, disparity)
     moved = np.abs(changed - matte)
     return MapPair(changed, disparity + moved * (nearest_value(disparity, side) - disparity))
 
 
 def _snapped(rgb: F32, line: np.ndarray, radius_px: float) -> F32:
-    """What a stroke covers, (h, w) in [0, 1]: all of its inside, and of its rim what looks like the inside."""
+    """The cover of a stroke, (h, w) in [0, 1]: all of its inside, and the rim pixels that look like the inside."""
     distance = _distance(line, rgb.shape[:2])
     sure = distance <= max(_SURE * radius_px, 0.5)
     outside = distance >= _AROUND * radius_px
@@ -168,25 +168,25 @@ def _snapped(rgb: F32, line: np.ndarray, radius_px: float) -> F32:
     known = (sure | outside).astype(np.float32)
     window = max(round(radius_px), 1)
     cover = guided_filter(guide, sure.astype(np.float32), radius_px=window, eps=_SMOOTH, confidence=known)
-    cover = np.clip((cover - 0.3) / 0.4, 0, 1)  # a line fitted to two clouds of colours does not reach 0 and 1
+    cover = np.clip((cover - 0.3) / 0.4, 0, 1)  # a linear fit to two groups of colours does not reach 0 and 1
     return np.where(sure, np.float32(1), np.where(outside, np.float32(0), cover)).astype(np.float32)
 
 
 def _distance(line: np.ndarray, size: tuple[int, ...]) -> F32:
-    """(h, w): pixels from the line through points (x, y) of the picture's plane; pixel centres lie at +0.5."""
+    """(h, w): distance in pixels from the line through points (x, y); pixel centres lie at +0.5."""
     drawn = np.full(size, 255, np.uint8)
     bits = 4
     codes = np.rint((line - 0.5) * 2**bits).astype(np.int32).reshape(-1, 1, 2)
     cv2.polylines(drawn, [np.concatenate([codes[:1], codes])], False, 0, 1, cv2.LINE_8, bits)
-    if drawn.all():  # the line itself is outside of the photo
+    if drawn.all():  # the line itself lies outside the photo
         return np.full(size, np.inf, np.float32)
     return np.asarray(cv2.distanceTransform(drawn, cv2.DIST_L2, 5), np.float32)
 
 
 def _told_apart(colours: F32, inside: np.ndarray, outside: np.ndarray) -> F32:
-    """(h, w): colours on the line that best tells two masks apart; their means differ by at most about 1.
+    """(h, w): colours projected on the direction that best separates two masks; their means differ by at most about 1.
 
-    Where the masks look alike the line says little, and the guided filter fades from one to the other.
+    If the masks look alike, the projection says little, and the guided filter fades from one to the other.
     """
     a, b = colours[inside], colours[outside]
     if not len(a) or not len(b):

@@ -1,4 +1,4 @@
-"""What the page's settings are called elsewhere: on the command line, in a preset, and on a lens."""
+"""The page's settings as an f-number and as options of the command line."""
 
 import shlex
 from pathlib import PurePath
@@ -10,7 +10,7 @@ from wideopen.settings import LensSettings, MapSettings, OutputSettings
 __all__ = ["command_line", "f_number", "f_number_text"]
 
 FOCAL_MM, SUBJECT_M, SENSOR_MM = 85.0, 2.0, 36.0
-"""The lens that f-numbers are given for: what portraits are taken with, on a full-frame camera, sensor's long side."""
+"""The lens for f-numbers: a typical portrait lens and distance, and the long side of a full-frame sensor."""
 
 
 def f_number(radius: float) -> float:
@@ -25,7 +25,7 @@ def f_number(radius: float) -> float:
 
 
 def f_number_text(radius: float) -> str:
-    """As photographers write it.
+    """The f-number as photographers write it.
 
     >>> f_number_text(0.024), f_number_text(0.004), f_number_text(0)
     ('f/2.2', 'f/13', 'no blur')
@@ -39,9 +39,9 @@ def f_number_text(radius: float) -> str:
 def command_line(
     photo: str, lens: LensSettings, output: OutputSettings, maps: MapSettings, *, out: str, edited: bool
 ) -> str:
-    """The `wideopen render` that makes the page's download of `photo`; what is a default is left out.
+    """The `wideopen render` that makes the page's download of `photo`; defaults are left out.
 
-    `edited`: maps were painted or uploaded, so the downloaded ones are named. The command is for a POSIX shell.
+    `edited`: maps were painted or uploaded, so the command names the downloaded ones. It is for a POSIX shell.
     """
     words = ["wideopen", "render", photo, *_options(lens)]
     if edited:
@@ -53,7 +53,7 @@ def command_line(
 
 
 def _options(settings: Settings) -> list[str]:
-    """The options of the command line for what is not a default."""
+    """The command-line options for settings that differ from their defaults."""
     words = []
     texts, defaults = settings.to_dict(), type(settings)().to_dict()
     for one in options_of(type(settings)):

@@ -1,8 +1,8 @@
-"""What happens when: the page's controls tied to the studio's actions, and errors turned into words.
+"""Connect the page's controls to the studio's actions, and turn errors into messages.
 
-Quick actions go around Gradio's queue, and while one is under way only the last of the next ones is kept, by Gradio
-for one control and by the tab's turns for all. Heavy ones share one line of Gradio's queue, as many at a time as there
-are workers; Gradio's status over the viewer shows the place in the queue, or the step.
+Quick actions bypass Gradio's queue. While one runs, only the latest of the following ones is kept, by Gradio for one
+control and by the tab's turns for all. Heavy ones share Gradio's queue, and as many run at a time as there are workers.
+Gradio's status over the viewer shows the place in the queue or the current step.
 """
 
 import inspect
@@ -32,7 +32,7 @@ QUICK: dict[str, Any] = {
 }
 EVERY = QUICK | {"trigger_mode": "multiple"}  # no stroke may be dropped
 READY = "() => ({ serial: -1, ready: true })"
-"""The first message; made in the browser, as soon as it has tied the controls."""
+"""The first message, made in the browser once the controls are connected."""
 
 
 class Choices(NamedTuple):
@@ -44,14 +44,14 @@ class Choices(NamedTuple):
 
 
 Act = Callable[..., Any]
-"""Answers an event with a message, at once or as a coroutine: `act(key, choices, data of the event, *values)`."""
+"""Answers an event with a message, directly or as a coroutine: `act(key, choices, data of the event, *values)`."""
 
 
 class Events:
-    """Ties one page to one studio."""
+    """Connects one page to one studio."""
 
     def __init__(self, studio: Studio, page: Widgets, *, uploads: Callable[[], Path], jobs: int) -> None:
-        """`uploads`: where Gradio puts what is uploaded; at most `jobs` heavy actions run at a time."""
+        """`uploads` returns Gradio's folder of uploads; at most `jobs` heavy actions run at a time."""
         self._studio, self._page, self._uploads = studio, page, uploads
         self._shown = [page.viewer, page.readout, page.command]
         self._inputs = [*page.form, page.format, page.quality]
@@ -65,12 +65,12 @@ class Events:
         }
 
     def wire(self, blocks: gr.Blocks, *, photo: Path | None, on_ready: Callable[[], None]) -> None:
-        """Tie everything. `photo` is opened in every new tab; `on_ready` is called when a page can be used."""
+        """Connect everything. `photo` is opened in every new tab; `on_ready` is called when a page can be used."""
         page, viewer, studio, heavy = self._page, self._page.viewer, self._studio, self._heavy
         tie = self._tie
         tie(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
         for slider, box in page.boxes:
-            slider.input(lambda: False, None, box, **QUICK)  # chosen, so not automatic
+            slider.input(lambda: False, None, box, **QUICK)  # a chosen value is not automatic
         tie(partial(gr.on, [page.format.input, page.quality.input]), lambda *_: {})
         tie(page.subject.click, lambda key, now, _: studio.focus_on_subject(key, now.form))
         tie(viewer.wo_focus, lambda key, now, data: studio.focus_at(key, now.form, *numbers(data, "x", "y")))
@@ -93,10 +93,10 @@ class Events:
             tie(blocks.load, lambda key, now, _: studio.open_file(key, now.form, photo), heavy)
 
         ready = blocks.load(None, None, viewer, js=READY, **QUICK)
-        ready.then(on_ready, **QUICK)  # not before: it would hold up the page
+        ready.then(on_ready, **QUICK)  # earlier, it would delay the page
 
         def leave(request: gr.Request) -> None:
-            """A tab was closed. Gradio would keep its last values, pictures among them, for thousands of tabs."""
+            """Drop a closed tab. Gradio would keep the last values, including pictures, of thousands of tabs."""
             key = key_of(request)
             studio.end(key)
             blocks.state_holder.session_data.pop(key, None)
@@ -111,9 +111,9 @@ class Events:
         options: dict[str, Any] = QUICK,
         own_inputs: list[Any] | None = None,
     ) -> Any:
-        """Have `act` answer the events that a listener of Gradio's hears of; returns Gradio's dependency.
+        """Call `act` for the events of one of Gradio's listeners, and show its answer; returns Gradio's dependency.
 
-        What a quick action does is done in a thread. The values of `own_inputs` are handed to `act`.
+        `act` is called in a thread. The values of `own_inputs` are passed to it.
         """
         first = own_inputs or []
 
@@ -128,7 +128,7 @@ class Events:
         return listener(handler, [*first, *self._inputs], self._shown, **options)
 
     def _showing(self, key: str, now: Choices, answer: Message | None) -> tuple[Any, ...]:
-        """Viewer, readout and command for a message; untouched where it says nothing about them."""
+        """Viewer, readout and command for a message; those that it does not mention stay unchanged."""
         if answer is None:
             return gr.skip(), gr.skip(), gr.skip()
         readout = readout_html(answer["readout"]) if "readout" in answer else gr.skip()
@@ -156,13 +156,13 @@ class Events:
 
 
 def choices_of(values: tuple[Any, ...]) -> Choices:
-    """The controls' values as the page sends them. Raises InvalidInput."""
+    """The choices in the page's values. Raises InvalidInput."""
     *form, kind, quality = values
     return Choices(form_from(tuple(form)), kind, quality)
 
 
 def key_of(request: gr.Request) -> str:
-    """The key of a tab, which Gradio's page makes at random. Raises InvalidInput without one."""
+    """The key of a tab: a random one that Gradio's page makes. Raises InvalidInput if it is missing."""
     key = request.session_hash
     if not key:
         raise InvalidInput("Open the page in a browser: this request belongs to no tab.")
@@ -170,7 +170,7 @@ def key_of(request: gr.Request) -> str:
 
 
 def numbers(data: Any, *names: str) -> tuple[float, ...]:
-    """Numbers that an event of the page brings. Raises InvalidInput."""
+    """The named numbers in an event's data. Raises InvalidInput."""
     try:
         return tuple(float(data[name]) for name in names)
     except (KeyError, TypeError, ValueError) as error:
@@ -178,18 +178,18 @@ def numbers(data: Any, *names: str) -> tuple[float, ...]:
 
 
 def box_of(data: Any) -> tuple[float, float, float, float]:
-    """A part of the photo, (x, y, width, height) in fractions. Raises InvalidInput."""
+    """The part of the photo in an event's data: (x, y, width, height) in fractions. Raises InvalidInput."""
     x, y, width, height = numbers(data, "x", "y", "width", "height")
     return x, y, width, height
 
 
 def text_of(data: Any, name: str) -> str:
-    """Text that an event of the page brings; empty where it brings none."""
+    """The named text in an event's data; empty if it has none."""
     return str(data.get(name, "")) if isinstance(data, dict) else ""
 
 
 def in_words(error: Exception) -> Message:
-    """A message about what went wrong, for the photographer; a bug is logged."""
+    """A message for the user about an error; bugs are logged."""
     if isinstance(error, WideopenError):
         return message(error=str(error))
     LOG.error("studio", exc_info=error)

@@ -23,11 +23,11 @@ from wideopen.studio.tabs import StudioConfig
 from wideopen.workers import Admission, PoolSize, WarmUp, Workers, pool_size
 
 _EXPIRE_EVERY_S = 60.0
-_CACHE_S = (300, 1800)  # Gradio's own uploads: looked at, and deleted when older
+_CACHE_S = (300, 1800)  # for Gradio's own uploads: seconds between checks, and the age at which they are deleted
 
 
 class OwnWorkers:
-    """The worker processes of a studio that no service lends any; they start with the first page, or photo."""
+    """Worker processes of a studio without a service; they start with the first page or photo."""
 
     def __init__(self, size: PoolSize, warm_up: Callable[[], None], *, timeout_s: float) -> None:
         """`warm_up` and `timeout_s` as for `workers.Workers`."""
@@ -38,20 +38,20 @@ class OwnWorkers:
         self._workers: Workers | None = None
 
     def start(self) -> Workers:
-        """The workers, started if need be."""
+        """Return the workers, and start them if necessary."""
         with self._lock:
             self._workers = self._workers or Workers(self.size, self._warm_up)
             return self._workers
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Wait for a worker and run `function(*arguments)` there. Raises what it raised, WorkerDied, WorkerTimeout."""
+        """Wait for a worker and run `function(*arguments)` in it. Raises its errors, WorkerDied and WorkerTimeout."""
         async with self._admission.turn():
             workers = await asyncio.to_thread(self.start)
             task = await asyncio.to_thread(workers.submit, function, *arguments, timeout_s=self._timeout_s)
             return (await asyncio.wrap_future(task)).value
 
     def stop(self) -> None:
-        """End the workers, if they were started. Safe to call twice."""
+        """End the workers if they are running. Safe to call twice."""
         if self._workers is not None:
             self._workers.stop()
 
@@ -66,9 +66,9 @@ def make_app(
 ) -> Any:
     """The page as a `gradio.Blocks`; `photo` is opened in every new tab.
 
-    `run` runs functions in worker processes, at most `jobs` at a time; `start` starts these, called when the first
-    page can be used. Serve the page with `page.style()`, as `mount` and `serve` do. Its `studio` is closed when the
-    interpreter ends.
+    `run` runs functions in worker processes, at most `jobs` at a time; `start` starts these and is called when the
+    first page can be used. Serve the page with `page.style()`, as `mount` and `serve` do. Its `studio` is closed when
+    the interpreter exits.
     """
     import gradio as gr
     from gradio.utils import get_upload_folder
@@ -79,7 +79,7 @@ def make_app(
     def uploads() -> Path:
         return Path(get_upload_folder())
 
-    # Inside of Gradio's own folder: its server gives files from there, and only to who knows their names.
+    # Inside Gradio's own folder: its server serves files from there, only to clients that know their names.
     root, progress = uploads() / f"wideopen-{secrets.token_hex(8)}", gr.Progress()
     studio = Studio(root, config, run, lambda share, what: progress(share, desc=what))
     atexit.register(studio.close)
@@ -90,19 +90,19 @@ def make_app(
 
     @cache
     def warm_up() -> None:
-        """Once: start the workers, then load what previews need."""
+        """Start the workers, then load the kernels for previews; runs once."""
         threading.Thread(target=load, name="studio warm-up", daemon=True).start()
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=_CACHE_S) as app:
         Events(studio, build(), uploads=uploads, jobs=jobs).wire(app, photo=photo, on_ready=warm_up)
     app.studio = studio
-    app.state_session_capacity = config.tabs  # what Gradio itself keeps of tabs, their last pictures too
+    app.state_session_capacity = config.tabs  # limits the tabs whose values and last pictures Gradio keeps
     threading.Thread(target=_expire, args=(studio,), name="studio expiry", daemon=True).start()
     return app
 
 
 def mount(server: Any, path: str, config: StudioConfig | None = None, *, run: Run | None = None, jobs: int = 1) -> Any:
-    """Mount the studio at `path` of a FastAPI app, and return that app.
+    """Mount the studio at `path` of a FastAPI app and return that app.
 
     `run` runs functions in worker processes of the app, `jobs` at a time; without it the studio starts its own.
     """
@@ -121,15 +121,15 @@ def mount(server: Any, path: str, config: StudioConfig | None = None, *, run: Ru
 
 
 def serve(host: str, port: int, photo: Path | None, config: StudioConfig | None = None) -> None:
-    """Serve the studio until interrupted. Raises InvalidInput for a missing photo, or a port that is taken."""
+    """Serve the studio until interrupted. Raises InvalidInput for a missing photo or a port in use."""
     require(photo is None or photo.is_file(), f"{photo}: expected a photo, found no such file")
     require(1 <= port <= 65535, f"--port: expected 1 to 65535, found {port}")
     config = config or StudioConfig()
     workers = _own_workers(config)
     folder = Path(tempfile.mkdtemp(prefix="wideopen-studio-"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # however it is ended, photos are deleted
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # of this server alone, so that all of it can go in the end
-    gc.disable()  # an import makes objects, no garbage: 0.6 s less
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # photos are deleted then, too
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)  # only this server uses it, so all of it can be deleted at exit
+    gc.disable()  # imports make no garbage: saves 0.6 s
     from wideopen.studio.page import style
 
     app = make_app(config, workers.run, jobs=workers.size.workers, start=workers.start, photo=photo)
@@ -170,7 +170,7 @@ def _expire(studio: Studio) -> None:
 
 
 def _served(config: StudioConfig) -> dict[str, Any]:
-    """Settings of the server that `launch` and `mount_gradio_app` share."""
+    """Server settings for both `launch` and `mount_gradio_app`."""
     return {
         "max_file_size": int(config.max_megabytes * 1e6),
         "footer_links": [],

@@ -1,4 +1,4 @@
-"""The page: what stands where, and in which words. What it does is in `events`, how it looks in static/studio.css."""
+"""The page: its layout and texts. `events` has its behaviour, static/studio.css its looks."""
 
 import base64
 import os
@@ -26,11 +26,11 @@ _MAP_TYPES = [".png", ".tif", ".tiff", ".npy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Widgets:
-    """The components that events are tied to; `form` in the order of `PARTS`."""
+    """The components that events use; `form` is in the order of `PARTS`."""
 
     viewer: gr.HTML
     form: list[gr.components.Component]
-    boxes: list[tuple[gr.components.Component, gr.components.Component]]  # a slider, and the box that it unticks
+    boxes: list[tuple[gr.components.Component, gr.components.Component]]  # a slider and the box that it unticks
     readout: gr.HTML
     subject: gr.Button
     format: gr.Dropdown
@@ -44,7 +44,7 @@ class Widgets:
 
 
 def build() -> Widgets:
-    """Lay the page out, inside of a `gr.Blocks`."""
+    """Lay out the page; call it inside a `gr.Blocks`."""
     with gr.Row(elem_id="wo-main", equal_height=False):
         with gr.Column(elem_id="wo-left", scale=1, min_width=320):
             viewer = gr.HTML(
@@ -65,12 +65,12 @@ def build() -> Widgets:
 def _slider(
     least: float, most: float, value: float, *, step: float, label: str, info: str, elem_id: str | None = None
 ) -> Any:
-    """A slider with a number, without Gradio's button to reset it."""
+    """A slider with a number and without Gradio's reset button."""
     return gr.Slider(least, most, value, step=step, label=label, info=info, elem_id=elem_id, buttons=[])
 
 
 def _control(part: Part, value: Any) -> Any:
-    """The control of one option of the lens."""
+    """The control for one option of the lens."""
     control = part.control
     about: dict[str, Any] = {"label": control.label, "info": control.info, "elem_id": f"wo-{part.name}"}
     if isinstance(control, Slider):
@@ -152,7 +152,7 @@ def _heading(text: str) -> None:
 
 
 def readout_html(blur: tuple[str, int] | None) -> str:
-    """The blur, (percent of the long side, long side in pixels), in large type; before a photo is open, a default."""
+    """The blur in large type; `blur` is (percent of the long side, long side in pixels), None if no photo is open."""
     if blur is None:
         return "<div class='wo-read'><strong>f/2.2</strong><span>open a photo to begin</span></div>"
     percent, long_side_px = float(blur[0].removesuffix("%")), blur[1]
@@ -166,7 +166,7 @@ def readout_html(blur: tuple[str, int] | None) -> str:
 
 @cache
 def _viewer_html() -> str:
-    """The viewer's HTML with the samples' thumbnails in it."""
+    """The viewer's HTML with thumbnails of the samples."""
     html = (STATIC / "viewer.html").read_text(encoding="utf-8")
     for name, (file, _) in SAMPLES.items():
         html = html.replace(f"@{name}@", _thumbnail(SAMPLE_FILES / file))
@@ -184,7 +184,7 @@ def _thumbnail(path: Path, height: int = 160) -> str:
 
 
 def theme() -> Any:
-    """Grey without a hue, so that it does not tint the eye, one warm accent, and the system's own type."""
+    """Neutral grey, which does not affect the perception of colours, one warm accent, and the system's fonts."""
     greys = gr.themes.Color(
         "#fafafa", "#f4f4f4", "#e6e6e6", "#d4d4d4", "#a0a0a0", "#707070", "#525252", "#3d3d3d", "#262626", "#1b1b1b",
         "#121212",
@@ -222,5 +222,5 @@ def theme() -> Any:
 
 
 def style() -> dict[str, Any]:
-    """What Gradio wants to know about the looks when the page is served: for `launch` and `mount_gradio_app`."""
+    """Gradio's settings for the looks of the page, for `launch` and `mount_gradio_app`."""
     return {"theme": theme(), "css_paths": [str(STATIC / "studio.css")]}

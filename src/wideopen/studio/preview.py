@@ -1,7 +1,7 @@
-"""From a photo understood at full size to pictures for the screen: a small scene, rendered again and again.
+"""Previews: a small scene made from a photo analysed at full size, rendered again and again.
 
-Maps are resized, never predicted or filtered again, so that the preview shows what the full size will be. Pictures
-leave here as JPEG: at 1.5 megapixels 6 ms and 0.3 MB, where PNG takes 120 ms and 2 MB.
+Maps are resized, never predicted or filtered again, so that the preview shows what the full size will be. Pictures are
+sent as JPEG: at 1.5 megapixels 6 ms and 0.3 MB, where PNG takes 120 ms and 2 MB.
 """
 
 import base64
@@ -27,11 +27,11 @@ def preview_size(size: tuple[int, int], megapixels: float) -> tuple[int, int]:
     most = max(int(megapixels * 1e6), 1)
     scale = min(1.0, float(np.sqrt(most / (size[0] * size[1]))))
     height, width = max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
-    return min(height, most // width or 1), min(width, most // height or 1)  # where a side was already 1
+    return min(height, most // width or 1), min(width, most // height or 1)  # if a side is already 1
 
 
 def shrink(scene: Scene, megapixels: float, *, backend: str = "auto") -> Scene:
-    """A scene (H, W) at the size of the screen; `scene` itself where it is small already."""
+    """A scene (H, W) at preview size; `scene` itself if it is already small."""
     height, width = scene.disparity.shape
     size = preview_size((height, width), megapixels)
     if size == (height, width):
@@ -47,7 +47,7 @@ def prepare(small: Photo, matte: F32, disparity: F32, *, backend: str = "auto") 
         MapSettings(filter_disparity=False),
         matte=matte,
         disparity=disparity,
-        exact_matte=False,  # as the full size's
+        exact_matte=False,  # as at full size
         backend=backend,
     )
 
@@ -58,7 +58,7 @@ def render_u8(scene: Scene, lens: Lens, *, backend: str = "auto") -> U8:
 
 
 def lens_of(settings: LensSettings, scene: Scene, focus_disparity: float | None) -> Lens:
-    """The lens for a preview. `focus_disparity` is what the full-size map has at the point in focus, if one is.
+    """The lens for a preview. `focus_disparity` is the full-size map's value at the point in focus, if there is one.
 
     Raises InvalidInput as `LensSettings.lens`.
     """
@@ -68,18 +68,18 @@ def lens_of(settings: LensSettings, scene: Scene, focus_disparity: float | None)
 
 
 def data_url(picture: U8, *, close: bool = False) -> str:
-    """A picture (h, w, 3) sRGB, or (h, w) grey, as a JPEG for an <img>; `close`: to be looked at pixel by pixel."""
+    """A picture (h, w, 3) sRGB, or (h, w) grey, as a JPEG for an <img>; `close`: for viewing pixel by pixel."""
     bgr = picture[..., ::-1] if picture.ndim == 3 else picture
     how = [cv2.IMWRITE_JPEG_QUALITY, CLOSE_QUALITY if close else QUALITY]
     if close:
         how += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     done, data = cv2.imencode(".jpg", np.ascontiguousarray(bgr), how)
-    assert done  # OpenCV refuses only arrays that are no picture
+    assert done  # OpenCV refuses only arrays that are not pictures
     return "data:image/jpeg;base64," + base64.b64encode(bytes(data)).decode("ascii")
 
 
 def crop(pixels: U8, box: tuple[float, float, float, float], most_px: int = 2000) -> tuple[U8, tuple[int, ...]]:
-    """A part of pixels (H, W, 3) and where it is, (x, y, width, height). `box` is in fractions; no side over `most_px`.
+    """A part of pixels (H, W, 3) and its place (x, y, width, height). `box` is in fractions; sides are up to `most_px`.
 
     >>> part, where = crop(np.zeros((100, 200, 3), np.uint8), (0.5, 0.5, 0.5, 1.0))
     >>> part.shape, where
@@ -98,7 +98,7 @@ def matte_u8(matte: F32) -> U8:
 
 
 def colour_map(disparity: F32) -> U8:
-    """A disparity (h, w) in colours (h, w, 3): dark blue = farthest, yellow = nearest; even steps look even."""
+    """A disparity (h, w) in colours (h, w, 3): dark blue = farthest, yellow = nearest; perceptually uniform."""
     codes = np.rint(np.clip(disparity, 0, 1) * 255).astype(np.uint8)
     bgr: U8 = cv2.applyColorMap(codes, cv2.COLORMAP_CIVIDIS)
     return np.ascontiguousarray(bgr[..., ::-1])

@@ -1,6 +1,6 @@
-"""The lens as the page's controls show it, and as everything else knows it: `LensSettings`.
+"""The lens as the page's controls show it, converted from and to `LensSettings`.
 
-The controls are those of the options in `wideopen.settings`; nothing here names one that needs no special treatment.
+The controls come from the options in `wideopen.settings`; only options that need special treatment are named here.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from wideopen.settings import LensSettings
 __all__ = ["PARTS", "SET", "Form", "Part", "form_from", "form_of", "preset_of", "read_preset", "settings_of"]
 
 SET = "Set"
-"""The word of a choice that leaves the value to the slider beside it."""
-_OF_A_PHOTO = ("focus",)  # not part of a look
+"""The choice that leaves the value to the slider beside it."""
+_OF_A_PHOTO = ("focus",)  # belongs to a photo, not to a look
 _GROUPS = ("", "Focus", "Aperture", "Light", "Look")
 
 
 class Part(NamedTuple):
-    """One control of the page; an option can have two, a choice and the slider that it may leave the value to."""
+    """One control of the page. An option can have two: a choice, and a slider for its custom value."""
 
     name: str
     control: Choice | Slider
@@ -30,14 +30,14 @@ class Part(NamedTuple):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What a choice offers; empty for a slider, and for a choice that is a box to tick."""
+        """The words of a choice; empty for a slider or a checkbox."""
         if isinstance(self.control, Slider) or self.is_box:
             return ()
         return (*self.control.values, SET) if self.leads else tuple(self.control.values)
 
     @property
     def is_box(self) -> bool:
-        """Whether it is ticked or not."""
+        """Whether it is a checkbox."""
         return self.leads and isinstance(self.control, Choice) and len(self.control.values) == 1
 
 
@@ -57,11 +57,11 @@ PARTS = tuple(
         key=lambda part: _GROUPS.index(part.control.group) if part.control.group in _GROUPS else len(_GROUPS),
     )
 )
-"""The page's controls, in their order."""
+"""The page's controls, in order."""
 
 
 def _shown(settings: Settings, long_side_px: int) -> dict[str, Any]:
-    """What the controls show, by the names of `PARTS`."""
+    """The values that the controls show, by the names of `PARTS`."""
     shown: dict[str, Any] = {}
     for one in options_of(type(settings)):
         value = getattr(settings, one.name)
@@ -80,7 +80,7 @@ def _shown(settings: Settings, long_side_px: int) -> dict[str, Any]:
 
 
 def _nearest(choice: Choice, value: Any) -> str:
-    """The word for a value; of numbers, that of the nearest which there is."""
+    """The word for a value; for a number, the word for the nearest number of the choice."""
     near = {word: 0 if held == value else 1 for word, held in choice.values.items()}
     if not isinstance(value, str) and 0 not in near.values():
         near = {word: abs(held - value) for word, held in choice.values.items()}
@@ -91,7 +91,7 @@ _FIRST = _shown(LensSettings(), 1)
 if TYPE_CHECKING:
 
     class Form:
-        """The values of the controls, in their order on the page; what is not given is as at first."""
+        """The values of the controls, in the order of the page; the defaults are the page's first values."""
 
         __slots__: tuple[str, ...] = ()
 
@@ -105,13 +105,13 @@ else:
 
 
 def settings_of(form: Form, base: LensSettings, focus: str) -> LensSettings:
-    """Settings from the controls; what has no control (planes, constants of the paper look) is the base's.
+    """Settings from the controls; settings without a control (planes, constants of the paper look) come from `base`.
 
-    Raises InvalidInput for words that no control has, and numbers out of range.
+    Raises InvalidInput for words that no control has, and for numbers out of range.
     """
     values = _values(LensSettings, form)
     is_paper = values["look"] == "paper"
-    if is_paper and values["highlights"] != base.highlights:  # the slider goes before a preset's exponents
+    if is_paper and values["highlights"] != base.highlights:  # the slider overrides a preset's exponents
         values["paper"] = None
     if is_paper:
         values["focus_range"] = None
@@ -147,23 +147,23 @@ def _slid(one: Option, slider: Slider, form: Form) -> Any:
 
 
 def form_of(settings: LensSettings, long_side_px: int) -> Form:
-    """The controls that show these settings; a shape with other blades shows as the nearest that there is."""
+    """The controls for these settings; another number of blades shows as the nearest choice."""
     return Form(**_shown(settings, long_side_px))
 
 
 def preset_of(settings: LensSettings) -> str:
-    """The look as a preset's text, for `wideopen render --preset`; the focus is the photo's, not the look's."""
+    """The look as a preset's text, for `wideopen render --preset`; the focus is not part of a look."""
     lens = {name: value for name, value in settings.to_dict().items() if name not in _OF_A_PHOTO}
     return preset_text(Preset(lens=lens, about={"made_by": "wideopen studio"}))
 
 
 def read_preset(text: str, where: str) -> LensSettings:
-    """Settings from a preset's text, all but the focus. Raises InvalidInput, which begins with `where`."""
+    """Settings from a preset's text, except the focus. Raises InvalidInput, which begins with `where`."""
     return replace(parse_preset(text, where=where).settings(), focus=LensSettings().focus)
 
 
 def form_from(values: tuple[Any, ...]) -> Form:
-    """The controls' values, as the page sends them, in their order. Raises InvalidInput for a cleared number."""
+    """The form with the page's values, which are in its order. Raises InvalidInput for a cleared number."""
     named = dict(zip((part.name for part in PARTS), values, strict=True))
     for name, value in named.items():
         require(value is not None, f"{name}: expected a value, found none")

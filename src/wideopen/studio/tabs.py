@@ -1,7 +1,7 @@
-"""Who is at the page: one bounded state per browser tab, with a folder of its own in a `workers.ExpiringStore`.
+"""The state of each browser tab, with limits, in a folder of its own in a `workers.ExpiringStore`.
 
-A tab ends when it is closed, when it was idle for too long, when it is the idlest and another person comes, and when
-the server ends; its photo is deleted then.
+A tab ends when it is closed, when it has been idle for too long, when a new tab needs the place of the one idle
+longest, and when the server ends. Its photo is deleted then.
 """
 
 import itertools
@@ -30,20 +30,20 @@ _TURNS = itertools.count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudioConfig:
-    """What one page may take, and how photos are understood and rendered; every tab, photo and stroke is within it."""
+    """Limits on tabs, photos and strokes, and how photos are analysed and rendered."""
 
     maps: MapSettings = field(default_factory=MapSettings)
     backend: str = "auto"
     tabs: int = 16
     idle_s: float = 30 * 60
     photo_s: float = 300.0
-    """For one photo in a worker; then the worker is ended."""
+    """Time limit for one photo in a worker, in seconds; the worker is ended after it."""
     max_megabytes: float = 100.0
-    """Of one upload."""
+    """Largest size of an upload."""
     max_megapixels: float = 60.0
     preview_megapixels: float = 1.5
     strokes: int = 60
-    """That can be undone, and are painted again on the full-size maps."""
+    """Largest number of strokes; all of them can be undone, and are repeated on the full-size maps."""
 
     def __post_init__(self) -> None:
         for name in ("tabs", "idle_s", "photo_s", "max_megabytes", "max_megapixels", "preview_megapixels", "strokes"):
@@ -53,36 +53,36 @@ class StudioConfig:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class TabPhoto:
-    """The photo open in a tab: small maps and pictures in memory, all of full size on disk."""
+    """The photo open in a tab: small maps and pictures in memory, full-size ones on disk."""
 
     opened: PhotoFile
     size: tuple[int, ...]  # (H, W) of the full size
-    found: Maps  # at the size of the screen, before any stroke; with the sources and notes of the full-size ones
-    small: Photo  # (h, w, 3), at the size of the screen
+    found: Maps  # at preview size, before any stroke; sources and notes are those of the full-size maps
+    small: Photo  # (h, w, 3), at preview size
     maps: MapPair  # (h, w), with all strokes
-    scene: Scene | None  # of `small` and `maps`; None until it is prepared again
+    scene: Scene | None  # from `small` and `maps`; None until it is prepared again
     history: History
-    focus: str = "subject"  # as in `LensSettings.focus`, pixels of the full size
-    edit: int = 0  # goes up with every change of the maps
+    focus: str = "subject"  # as in `LensSettings.focus`, in pixels of the full size
+    edit: int = 0  # incremented with every change of the maps
 
     @property
     def file(self) -> PhotoFile:
-        """The photo as it is now, strokes included, for a worker."""
+        """The photo in its current state, with all strokes, for a worker."""
         return replace(self.opened, strokes=tuple(self.history.strokes), edit=self.edit)
 
     def change(self, maps: MapPair) -> None:
-        """Take other maps (h, w)."""
+        """Replace the maps (h, w)."""
         self.maps, self.scene, self.edit = maps, None, self.edit + 1
 
     def prepared(self) -> Scene:
-        """The scene of the maps as they are."""
+        """The scene with the current maps."""
         if self.scene is None:
             self.scene = prepare(self.small, *self.maps, backend=self.opened.backend)
         return self.scene
 
     @property
     def focus_disparity(self) -> float | None:
-        """The disparity at the point in focus, from the map that the full size is rendered with; None = the subject."""
+        """The full-size map's disparity at the point in focus; None = the subject."""
         if "," not in self.focus:
             return None
         x, y = (int(part) for part in self.focus.split(","))
@@ -97,14 +97,14 @@ class TabPhoto:
         return {"matte": data_url(matte_u8(self.maps.matte)), "disparity": data_url(colour_map(self.maps.disparity))}
 
     def shown_focus(self) -> dict[str, float] | None:
-        """Where the focus is: a point in fractions of the photo, or None for the subject."""
+        """The point in focus, in fractions of the photo, or None for the subject."""
         if "," not in self.focus:
             return None
         x, y = (float(part) for part in self.focus.split(","))
         return {"x": x / self.size[1], "y": y / self.size[0]}
 
     def shown(self) -> dict[str, Any]:
-        """What the viewer shows of a photo that was just opened."""
+        """The content of a message that shows a newly opened photo."""
         height, width = self.size
         return {
             "photo": {
@@ -123,7 +123,7 @@ class TabPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
-    """A rendered full-size picture on disk, and what it was rendered from."""
+    """A rendered full-size picture on disk, with the settings and photo it was rendered from."""
 
     settings: LensSettings
     photo: PhotoFile
@@ -132,29 +132,29 @@ class Detail:
 
 @dataclass(slots=True, eq=False)
 class Tab:
-    """One browser tab. `lock` guards its photo; `latest` is the number of the newest render that it asked for."""
+    """One browser tab. `lock` guards its photo; `latest` is the number of its newest render request."""
 
     folder: Path
-    received: PhotoFile | None = None  # uploaded, to be opened
+    received: PhotoFile | None = None  # uploaded, not yet opened
     loaded: TabPhoto | None = None
     detail: Detail | None = None
-    base: LensSettings = field(default_factory=LensSettings)  # of a preset: what no control shows
+    base: LensSettings = field(default_factory=LensSettings)  # from a preset: settings without a control
     lock: threading.RLock = field(default_factory=threading.RLock)
     latest: int = 0
     ended: bool = False
 
     def next_turn(self) -> int:
-        """A number for a render that was just asked for; all earlier ones are stale from now on."""
+        """The number of a new render request; all earlier ones become stale."""
         self.latest = next(_TURNS)
         return self.latest
 
     def is_stale(self, turn: int) -> bool:
-        """Whether a newer render was asked for since."""
+        """Whether a newer render has been requested since."""
         return turn != self.latest
 
     @property
     def photo(self) -> TabPhoto:
-        """What is loaded. Raises InvalidInput, for the photographer, before any photo is."""
+        """The open photo. Raises InvalidInput, with a message for the user, if there is none."""
         if self.loaded is None:
             raise InvalidInput(NO_PHOTO)
         return self.loaded
@@ -166,7 +166,7 @@ class Tab:
         return folder
 
     def end(self) -> None:
-        """Let go of the photo; whatever is still rendered is stale."""
+        """Release the photo; renders in progress become stale."""
         self.next_turn()
         self.ended = True
         self.loaded = self.detail = None

@@ -1,7 +1,7 @@
-"""What runs in worker processes: everything that reads or writes a photo's file.
+"""Tasks for worker processes: everything that reads or writes a photo's file.
 
-The serving process holds only what a worker made: the arrays of a small `Scene`, and file names.
-Maps lie on disk between calls. Functions here are pickled by name; `step` is the last argument of each.
+The serving process holds only the results: the arrays of a small `Scene`, and file names. Maps lie on disk between
+calls. Functions are pickled by name; `step` is the last argument of each.
 """
 
 import pickle
@@ -30,37 +30,37 @@ _PREVIEW = "preview.pickle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoFile:
-    """A photo in a folder of its own, how to understand it, and what was painted on its maps."""
+    """A photo in a folder of its own, with settings for its maps and the strokes on them."""
 
     path: Path
-    name: str  # as the photographer's file is called
+    name: str  # of the user's file
     maps: MapSettings
     backend: str
     max_megapixels: float
-    given: Given = NOTHING_GIVEN  # the photographer's own maps
+    given: Given = NOTHING_GIVEN  # the user's own maps
     strokes: tuple[Stroke, ...] = ()
-    edit: int = 0  # goes up with every change of the maps
+    edit: int = 0  # incremented with every change of the maps
 
     @property
     def folder(self) -> Path:
-        """Where the photo and all that belongs to it lie."""
+        """The folder of the photo and its other files."""
         return self.path.parent
 
     @property
     def found(self) -> tuple[Path, Path]:
-        """Matte and disparity at full size before any stroke, float32 .npy; there once the photo was opened."""
+        """Matte and disparity at full size before any stroke, float32 .npy; they exist once the photo is opened."""
         return self.folder / "matte.npy", self.folder / "disparity.npy"
 
     @property
     def edited(self) -> bool:
-        """Whether the maps are not those that `wideopen render` would find by itself."""
+        """Whether the maps differ from those that `wideopen render` would find."""
         return bool(self.strokes) or self.given != NOTHING_GIVEN
 
 
 def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> tuple[int, ...]:
     """Open a photo as `wideopen render` does, and write its maps and its preview beside it; returns its size (H, W).
 
-    Raises InvalidInput, WeightsError, BackendUnavailable, which say the photographer's name of the file.
+    Raises InvalidInput, WeightsError, BackendUnavailable; their messages name the user's file.
     """
     with _their_names(photo):
         opened = _open(photo, photo.maps, photo.given, step)
@@ -75,16 +75,16 @@ def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> t
         disparity_source=scene.maps.disparity_source if photo.given.disparity is None else "uploaded",
         notes=tuple(note.replace(f"{photo.folder}/", "") for note in scene.maps.notes),
     )
-    # By way of a file: 80 MB in the pipe that all workers share would be lost with it if one is killed meanwhile.
+    # In a file: killing a worker while it sends 80 MB would break the pipe that all workers share.
     with (photo.folder / _PREVIEW).open("wb") as file:
         pickle.dump(replace(small, maps=known), file, protocol=pickle.HIGHEST_PROTOCOL)
     return scene.disparity.shape
 
 
 def take_preview(photo: PhotoFile) -> Scene:
-    """In the serving process: the scene that a worker made, at the size of the screen; its file goes.
+    """In the serving process: read the scene that a worker made, at preview size, and delete its file.
 
-    Its maps say the sources and the notes of the full-size ones.
+    Its maps have the sources and the notes of the full-size ones.
     """
     file = photo.folder / _PREVIEW
     with file.open("rb") as data:
@@ -94,7 +94,7 @@ def take_preview(photo: PhotoFile) -> Scene:
 
 
 def write_maps(photo: PhotoFile, step: Steps) -> tuple[Path, Path]:
-    """Write matte and disparity at full size with every stroke, 16-bit PNG, named for downloading; once per edit.
+    """Write matte and disparity at full size with every stroke, as 16-bit PNG named for downloading; once per edit.
 
     Raises InvalidInput.
     """
@@ -115,7 +115,7 @@ def write_maps(photo: PhotoFile, step: Steps) -> tuple[Path, Path]:
 
 
 def render_result(photo: PhotoFile, lens: LensSettings, output: OutputSettings, out: Path, step: Steps) -> Path:
-    """Write the result at full size, with the photo's metadata: what `wideopen render` writes, bit for bit.
+    """Write the result at full size with the photo's metadata, bit for bit what `wideopen render` writes.
 
     Raises InvalidInput.
     """
@@ -134,7 +134,7 @@ def render_result(photo: PhotoFile, lens: LensSettings, output: OutputSettings, 
 
 
 def render_pixels(photo: PhotoFile, lens: LensSettings, out: Path, step: Steps) -> Path:
-    """Write the result at full size as sRGB pixels (H, W, 3) uint8, .npy, to look at. Raises InvalidInput."""
+    """Write the result at full size for display: sRGB pixels (H, W, 3) uint8, .npy. Raises InvalidInput."""
     scene = _open(photo, _as_found(photo), _maps_to_render(photo, step), step).scene
     step("rendering")
     np.save(out, render_u8(scene, lens.lens(scene), backend=photo.backend))
@@ -148,25 +148,25 @@ def _open(photo: PhotoFile, maps: MapSettings, given: Given, step: Steps) -> Ope
         given=replace(given, max_megapixels=photo.max_megapixels),
         backend=photo.backend,
         max_megapixels=photo.max_megapixels,
-        originals=False,  # an upload names no file of this machine
+        originals=False,  # an upload must not name files of this machine
         step=step,
     )
 
 
 def _as_found(photo: PhotoFile) -> MapSettings:
-    """For maps that were found, filtered and perhaps painted already: nothing is looked for again."""
+    """Settings for maps that are already found, filtered and perhaps painted: nothing is predicted again."""
     return replace(photo.maps, depth="planar", filter_disparity=False)
 
 
 def _maps_to_render(photo: PhotoFile, step: Steps) -> Given:
-    """The maps as files to open the photo with again: bit for bit those found, or the downloads once edited."""
+    """The maps as files for opening the photo again: exactly those found, or the downloads if they were edited."""
     matte, disparity = write_maps(photo, step) if photo.edited else photo.found
     return Given(matte=matte, disparity=disparity, max_megapixels=photo.max_megapixels)
 
 
 @contextmanager
 def _their_names(photo: PhotoFile) -> Iterator[None]:
-    """Have an InvalidInput name the file as the photographer does, not where it lies here."""
+    """Replace the path on this machine by the user's file name in an InvalidInput."""
     try:
         yield
     except InvalidInput as error:
