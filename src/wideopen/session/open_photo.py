@@ -1,4 +1,4 @@
-"""From a photo's file to its maps, or to a scene: the one place that decides which matte and disparity are used."""
+"""From a photo's file to its maps or its scene; only this module decides which matte and disparity are used."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,14 +35,14 @@ BLURRED_TWICE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """Files of maps that the user gives; a map that is None is found or predicted."""
+    """Files with the user's own maps; a map that is None is found or predicted."""
 
     matte: Path | None = None
     mattes: Path | None = None  # a folder with a matte for each photo, by name
     disparity: Path | None = None
     depth_m: Path | None = None
-    max_megapixels: float = MAX_MAP_MEGAPIXELS  # of a picture of a map
-    exact_matte: bool = False  # mattes are as a rule some network's: see `pipeline.analyze`
+    max_megapixels: float = MAX_MAP_MEGAPIXELS  # limit for a map's picture
+    exact_matte: bool = False  # most mattes come from a network: see `pipeline.analyze`
 
     def __post_init__(self) -> None:
         require(self.matte is None or self.mattes is None, "--matte and --mattes: expected one of them, found both")
@@ -52,11 +52,11 @@ class Given:
 
     @property
     def files(self) -> list[Path]:
-        """The files named one by one."""
+        """The files that are named singly, without the folder `mattes`."""
         return [path for path in (self.matte, self.disparity, self.depth_m) if path is not None]
 
     def matte_of(self, photo: Path) -> Path | None:
-        """The file of a photo's matte, if mattes are given. Raises InvalidInput for a folder without it."""
+        """The file of a photo's matte, if mattes are given. Raises InvalidInput if the folder does not have it."""
         if self.mattes is None:
             return self.matte
         for suffix in MAP_EXTENSIONS:
@@ -66,14 +66,14 @@ class Given:
         raise InvalidInput(f"--mattes: expected a matte {self.mattes / photo.stem}.png, found none")
 
     def read_matte(self, photo: Path, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
-        """(the matte given for a photo of `size` (H, W), its file). Raises InvalidInput."""
+        """Return (the user's matte for a photo of `size` (H, W), its file). Raises InvalidInput."""
         file = self.matte_of(photo)
         if file is None:
             return None, None
         return read_matte(file, size=size, max_megapixels=self.max_megapixels), str(file)
 
     def read_disparity(self, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
-        """(the disparity given for a photo of `size` (H, W), its file). Raises InvalidInput."""
+        """Return (the user's disparity for a photo of `size` (H, W), its file). Raises InvalidInput."""
         if self.disparity is not None:
             disparity = read_disparity(self.disparity, size=size, max_megapixels=self.max_megapixels)
             return disparity, str(self.disparity)
@@ -85,7 +85,7 @@ NOTHING_GIVEN = Given()
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Opened:
-    """A photo from a file, understood and taken apart; render its scene as often as you like.
+    """An analysed photo; its scene can be rendered any number of times.
 
     `scene.maps` has the sources of both maps, the notes for the user, and the seconds of each step.
     """
@@ -97,7 +97,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sources:
-    """A photo, and the maps that come with it; a map that is None is predicted, or made from the matte."""
+    """A photo and its existing maps; a map that is None is predicted, or made from the matte."""
 
     photo: Photo
     settings: MapSettings  # for the maps that are None
@@ -105,11 +105,11 @@ class Sources:
     matte_source: str | None
     disparity: F32 | None  # (H, W) in [0, 1], 1 = nearest
     disparity_source: str | None
-    embedded: DepthMap | None  # inside the photo's file
+    embedded: DepthMap | None  # from the photo's file
     notes: tuple[str, ...]
 
     def named_in(self, maps: Maps) -> Maps:
-        """`maps`, found with these sources, with their names and notes."""
+        """`maps` with the names and notes of these sources, which they were found with."""
         return replace(
             maps,
             matte_source=self.matte_source or maps.matte_source,
@@ -128,10 +128,10 @@ def open_photo(
     originals: bool = True,
     step: Steps = SILENT,
 ) -> Opened:
-    """Read a photo and analyse it. Slow, once per photo.
+    """Read a photo and analyse it. This is slow, and needed once per photo.
 
-    With `originals` off, a result that keeps its maps is rendered itself, and no original that it names is opened.
-    Raises InvalidInput, WeightsError, BackendUnavailable.
+    If `originals` is off, a result that keeps its maps is itself rendered, and the original that it names is not
+    opened. Raises InvalidInput, WeightsError, BackendUnavailable.
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
@@ -160,7 +160,7 @@ def find_maps(
     max_megapixels: float = MAX_MEGAPIXELS,
     step: Steps = SILENT,
 ) -> Maps:
-    """The matte and the disparity that `open_photo` finds, without taking the photo apart. Raises as that does."""
+    """The matte and the disparity that `open_photo` finds, without making a scene. Raises the same errors."""
     sources = find_sources(path, settings, given, max_megapixels=max_megapixels, step=step)
     found = understand(
         sources.photo,
@@ -176,7 +176,7 @@ def find_maps(
 def find_matte(
     path: Path, settings: MapSettings, *, max_megapixels: float = MAX_MEGAPIXELS, step: Steps = SILENT
 ) -> tuple[F32, tuple[str, ...]]:
-    """Return (the matte (H, W) that `open_photo` finds, notes), without the disparity. Raises as that does."""
+    """Return (the matte (H, W) that `open_photo` finds, notes), without the disparity. Raises the same errors."""
     no_depth = replace(settings, depth="planar")
     sources = find_sources(path, no_depth, NOTHING_GIVEN, max_megapixels=max_megapixels, step=step)
     matte = sources.matte
@@ -196,9 +196,9 @@ def find_sources(
     originals: bool = True,
     step: Steps = SILENT,
 ) -> Sources:
-    """Read a photo, and decide where its maps come from: given > kept > inside the photo > network > planar.
+    """Read a photo and choose the sources of its maps: given > kept > inside the photo > network > planar.
 
-    For depth "auto" the default network is downloaded where it is needed. Raises InvalidInput.
+    For depth "auto", the default network is downloaded if it is needed. Raises InvalidInput.
     """
     step("reading")
     photo, kept = read_with_kept(path, max_megapixels=max_megapixels, originals=originals)
@@ -209,9 +209,9 @@ def find_sources(
         matte, matte_source = kept.matte, KEPT
     if kept is not None and disparity is None and settings.depth == "auto":
         disparity, disparity_source = kept.disparity, KEPT
-        settings = replace(settings, filter_disparity=False)  # it was filtered before it was kept
+        settings = replace(settings, filter_disparity=False)  # a kept disparity is already filtered
     if disparity is not None:
-        settings = replace(settings, depth="planar")  # no other source is asked
+        settings = replace(settings, depth="planar")  # no other source is used
     inside, embedded = Embedded(), None
     notes: tuple[str, ...] = ()
     source = photo.source or path  # the original of a result that keeps its maps

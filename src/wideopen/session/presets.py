@@ -1,8 +1,8 @@
-"""Presets: settings of the lens in a JSON file, shipped with the package or a user's own.
+"""Presets: lens settings in a JSON file, shipped with the package or written by a user.
 
     {"wideopen_preset": 1, "lens": {"look": "paper", "paper": {"alpha1": 2.2, ...}}, "about": {...}}
 
-`lens` holds any of the fields of `LensSettings`; what it lacks keeps its default. `about` is for people.
+`lens` has any of the fields of `LensSettings`; missing ones keep their defaults. `about` is for human readers.
 """
 
 import json
@@ -24,7 +24,7 @@ _KEYS = ("wideopen_preset", "lens", "about")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """Some settings of the lens, and where they come from."""
+    """Some lens settings, and information about their origin."""
 
     lens: Mapping[str, Any]
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -35,10 +35,10 @@ class Preset:
     def settings(
         self, explicit: Mapping[str, Any] | None = None, beneath: Mapping[str, Any] | None = None
     ) -> LensSettings:
-        """The settings, where `explicit` ones go before the preset's, and those before the ones `beneath`.
+        """The full settings: `explicit` values override the preset's, and the preset's override those in `beneath`.
 
-        Explicit highlights also go before the exponents in a preset's constants of the paper look, which would hide
-        them. Raises InvalidInput.
+        Explicit highlights also override the exponents in a preset's constants of the paper look, which would otherwise
+        take precedence. Raises InvalidInput.
         """
         chosen = dict(explicit or {})
         lens = {**(beneath or {}), **self.lens, **chosen}
@@ -49,14 +49,14 @@ class Preset:
 
 
 def shipped() -> list[str]:
-    """Names of the presets in the package."""
+    """The names of the presets in the package."""
     return sorted(file.name.removesuffix(".json") for file in _folder().iterdir() if file.name.endswith(".json"))
 
 
 def read_preset(name: str) -> Preset:
     """The preset of that name in the package, or in that file.
 
-    Raises InvalidInput for no such name, no readable file, keys that are unknown, or a newer format.
+    Raises InvalidInput for an unknown name, an unreadable file, unknown keys or a newer format.
     """
     if name in shipped():
         return parse_preset((_folder() / f"{name}.json").read_text(encoding="utf-8"), where=name)
@@ -101,7 +101,7 @@ def preset_text(preset: Preset) -> str:
 
 
 def write_preset(path: Path, preset: Preset, *, overwrite: bool = False) -> Path:
-    """Write a preset, whole or not at all. Raises InvalidInput."""
+    """Write a preset atomically. Raises InvalidInput."""
     require(path.suffix == ".json", f"{path}: expected a preset as .json, found {path.suffix or 'no extension'}")
     with atomic_file(path, overwrite=overwrite) as file:
         file.write(preset_text(preset).encode())

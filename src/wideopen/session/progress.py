@@ -1,17 +1,17 @@
-"""Who is told how far a job is; by default nobody."""
+"""The receiver of a job's progress; the default one ignores it."""
 
 
 class Steps:
-    """Told the current step of a job; while something is downloaded, also how much of it is there."""
+    """Receives the steps of a job, the progress of downloads, and notes; this base class ignores them."""
 
     def __call__(self, step: str) -> None:
         """`step` begins."""
 
     def download(self, done: int, total: int) -> None:
-        """`done` of `total` bytes are there."""
+        """`done` of `total` bytes are downloaded."""
 
     def note(self, line: str) -> None:
-        """Something the user should know at once, in one line."""
+        """`line` is something that the user should know at once."""
 
 
 SILENT = Steps()

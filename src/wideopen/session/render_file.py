@@ -1,4 +1,4 @@
-"""One photo, from file to file: what `wideopen render` does for each photo, and everything else that makes files."""
+"""Render one photo from file to file, for `wideopen render` and everything else that writes results."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from wideopen.timing import timed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is the same for every photo of one command."""
+    """The settings that all photos of one command share."""
 
     lens: LensSettings = field(default_factory=LensSettings)
     maps: MapSettings = field(default_factory=MapSettings)
@@ -28,7 +28,7 @@ class Job:
     save_disparity: Path | None = None
     backend: str = "auto"
     max_megapixels: float = MAX_MEGAPIXELS
-    originals: bool = True  # a result that names its original is rendered from it
+    originals: bool = True  # render a result from the original that it names
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -36,14 +36,14 @@ class Job:
 
 
 def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:
-    """Read, analyse, render, write; returns the report that `wideopen render --json` prints.
+    """Read, analyse, render and write a photo; returns the report that `wideopen render --json` prints.
 
-    The result appears whole or not at all, after the maps asked for. Raises InvalidInput, before the photo is opened
-    for an output that could not be written; WeightsError; BackendUnavailable.
+    The result is written atomically, after the requested maps. Raises InvalidInput, before the photo is opened if an
+    output cannot be written; WeightsError; BackendUnavailable.
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
-        pick(BACKENDS, job.backend)  # one that cannot run here is refused before the slow part
+        pick(BACKENDS, job.backend)  # refuse a backend that cannot run here before the slow part
         inputs, new_folder = [photo, *job.given.files], not out.parent.exists()
         check_result(out, job.output, inputs=inputs, overwrite=job.overwrite, new_folder=new_folder)
         if first_use_compiles(job.backend, job.lens.look):
@@ -63,7 +63,7 @@ def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> di
 
 
 def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:
-    """The second half of `render_file`: render, write; `seconds` of the report are those of the two steps."""
+    """The second half of `render_file`: render and write; `seconds` in the report covers these two steps."""
     seconds: dict[str, float] = {}
     scene, output = opened.scene, job.output
     lens = job.lens.lens(scene)
@@ -76,7 +76,7 @@ def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) 
         for path, values in ((job.save_matte, scene.matte), (job.save_disparity, scene.disparity)):
             if path is not None:
                 write_map(path, values, overwrite=job.overwrite)
-        write(  # last: it is there only if all went well
+        write(  # last, so that it exists only if everything succeeded
             out,
             image,
             like=opened.photo,
@@ -89,7 +89,7 @@ def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) 
 
 
 def _report(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, Any]:
-    """What was done with a photo, as JSON values; without the times."""
+    """The report on a photo as JSON values, without the times."""
     scene, maps = opened.scene, opened.scene.maps
     height, width = scene.rgb.shape[:2]
     return {

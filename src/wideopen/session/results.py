@@ -1,4 +1,4 @@
-"""Names of results, and checks of outputs: what could not be written in the end is refused before any work."""
+"""Names of results, and checks that refuse outputs that cannot be written before any work begins."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 
 
 def result_name(photo: PurePath, extension: str | None = None) -> str:
-    """The name of a photo's result: NAME.bokeh.EXT, with `extension` or else that of the photo.
+    """The name of a photo's result: NAME.bokeh.EXT, with `extension` or, by default, that of the photo.
 
     >>> result_name(PurePath("a.HEIC")), result_name(PurePath("b.nef")), result_name(PurePath("c.jfif"))
     ('a.bokeh.HEIC', 'b.bokeh.tif', 'c.bokeh.png')
@@ -41,11 +41,11 @@ def result_paths(
     maps: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> list[Path]:
-    """Return one result per photo: OUT a file for one photo or a folder, or NAME.bokeh.EXT beside each photo.
+    """Return one result per photo: OUT is a file for one photo or a folder; the default is NAME.bokeh.EXT beside it.
 
-    An OUT without an extension is a folder, which need not exist yet. `maps` are files for maps that are written too.
-    Raises InvalidInput for what `check_result` or `check_map` refuses, for a file OUT with several photos, and for
-    outputs that would replace each other.
+    An OUT without an extension is a folder, which need not exist yet. `maps` are the files of maps that are also
+    written. Raises InvalidInput for what `check_result` or `check_map` refuses, for a file OUT with several photos, and
+    for outputs that would replace each other.
     """
     output = output or OutputSettings()
     inputs = [*photos, *inputs]
@@ -72,9 +72,9 @@ def result_paths(
 def check_result(
     path: Path, output: OutputSettings, *, inputs: Sequence[Path], overwrite: bool, new_folder: bool = False
 ) -> None:
-    """Refuse a result that could not, or must not, be written as `output` says. Raises InvalidInput.
+    """Refuse a result that cannot or must not be written with the settings `output`. Raises InvalidInput.
 
-    `inputs` are files that are never replaced; with `new_folder` the folder of `path` is made later.
+    `inputs` are files that are never replaced; with `new_folder`, the folder of `path` is created later.
     """
     check_format(path, quality=output.output_quality, bits=output.output_bits)
     if not new_folder:
@@ -83,14 +83,14 @@ def check_result(
 
 
 def check_map(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
-    """Refuse a file for a map that could not, or must not, be written. Raises InvalidInput."""
+    """Refuse a file for a map that cannot or must not be written. Raises InvalidInput."""
     found = path.suffix or "no extension"
     require(found.lower() in MAP_EXTENSIONS, f"{path}: expected one of {' '.join(MAP_EXTENSIONS)}, found {found}")
     _require_free(path, inputs=inputs, overwrite=overwrite)
 
 
 def has_quality(path: PurePath) -> bool:
-    """Whether the format of this name is lossy. Raises InvalidInput for a format that cannot be written."""
+    """Whether the format of `path` is lossy. Raises InvalidInput for a format that cannot be written."""
     return format_of_extension(Path(path)) not in LOSSLESS
 
 
@@ -103,7 +103,7 @@ def require_distinct(paths: Sequence[Path]) -> None:
 
 
 def make_folder(folder: Path, option: str = "-o") -> None:
-    """Make the folder for results that `option` named, unless it is there."""
+    """Create the folder for results that `option` named, if it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -111,7 +111,7 @@ def make_folder(folder: Path, option: str = "-o") -> None:
 
 
 def _sidecars(result: Path, output: OutputSettings) -> tuple[Path, ...]:
-    """The file that keeps the maps beside a result which cannot hold them."""
+    """The file beside a result that keeps the maps, if its format cannot hold them."""
     return (sidecar_of(result),) if output.keep_depth and format_of_extension(result) != "JPEG" else ()
 
 

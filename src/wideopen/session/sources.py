@@ -1,7 +1,7 @@
-"""Maps that come with a photo, kept by an earlier result or stored inside by a phone, and models to download.
+"""Maps that an earlier result keeps or that a phone stored in the photo, and downloads of depth models.
 
-`auto` takes the portrait matte inside the photo where there is one: phones make it from more than the finished photo
-(depth, several exposures) and it is there at once. A network asked for by name is always used.
+`auto` uses the portrait matte inside the photo if there is one: phones make it from more data than the finished photo
+(depth, several exposures), and it needs no computing. A network asked for by name is always used.
 """
 
 from dataclasses import replace
@@ -26,10 +26,10 @@ _NEARLY_EMPTY = 0.5
 
 
 def read_with_kept(path: Path, *, max_megapixels: float, originals: bool = True) -> tuple[Photo, Keep | None]:
-    """Return (the photo to render, the maps kept with it or None); its notes say where both come from.
+    """Return (the photo to render, the maps kept with it or None); its notes name the source of both.
 
-    The photo is the one at `path`, or the original of a result that keeps its maps, with `originals` on.
-    Raises InvalidInput as `files.read`.
+    The photo is the one at `path`, or, if `originals` is on, the original of a result that keeps its maps. Raises
+    InvalidInput as `files.read` does.
     """
     kept = read_kept(path, max_megapixels=max_megapixels, originals=originals)
     photo = read(path if kept is None else kept.photo, max_megapixels=max_megapixels)
@@ -47,10 +47,10 @@ def read_with_kept(path: Path, *, max_megapixels: float, originals: bool = True)
 
 
 def matte_inside(matting: str, parts: Embedded, photo: Photo) -> tuple[F32 | None, tuple[str, ...]]:
-    """Return (the portrait matte inside the photo, (H, W) in [0, 1], or None where a network is needed; notes).
+    """Return (the portrait matte inside the photo, (H, W) in [0, 1], or None if a network is needed; notes).
 
-    It is resized linearly, not along the photo's edges as disparity is: that would settle soft hair to one side or the
-    other. Raises InvalidInput for matting "embedded" without any.
+    It is resized linearly, not along the photo's edges as disparity is, which would assign soft hair to one side or the
+    other. Raises InvalidInput for matting "embedded" if there is none.
     """
     if matting not in INSIDE:
         return None, ()
@@ -68,7 +68,7 @@ def matte_inside(matting: str, parts: Embedded, photo: Photo) -> tuple[F32 | Non
 
 
 def depth_inside(depth: str, parts: Embedded, path: Path) -> DepthMap | None:
-    """The depth inside the photo at `path`. Raises InvalidInput for depth "embedded" without any."""
+    """The depth inside the photo at `path`. Raises InvalidInput for depth "embedded" if there is none."""
     if parts.depth is None and depth == "embedded":
         raise InvalidInput(
             f"{path}: expected depth inside the photo's file (--depth embedded), found none{_reasons(parts)}"
@@ -81,17 +81,17 @@ def _reasons(parts: Embedded) -> str:
 
 
 _tried: set[str] = set()
-"""Models that this process tried to download: where there is no network, every photo would wait for it again."""
+"""Models that this process tried to download; without a network connection, every photo would try again."""
 
 
 def fetch_named_model(maps: MapSettings, step: Steps) -> None:
-    """Have the weights of a depth model asked for by name on disk, before any photo is opened. Raises WeightsError."""
+    """Download the weights of a depth model asked for by name, if they are not on disk. Raises WeightsError."""
     if maps.depth not in WORDS:
         _fetch(maps.depth, step, offline=maps.offline)
 
 
 def fetch_default_model(step: Steps, *, offline: bool) -> None:
-    """Have the default depth model on disk if that is possible; one line says why not, once a process."""
+    """Download the default depth model if it is not on disk; if that fails, say why, once per process."""
     from wideopen.disparity.nets.hub import is_offline
     from wideopen.disparity.nets.models import DEFAULT
 
