@@ -1,6 +1,6 @@
-"""The command line: one file per command, heavy imports inside the commands.
+"""The command line: one file per group of commands, with heavy imports inside the commands.
 
-Exit codes: 0 done, 1 a bug of ours, 2 bad input. Errors are one line on stderr: what, expected, found.
+Exit codes: 0 success, 1 a bug in wideopen, 2 bad input. An error is one line on stderr: what, expected, found.
 """
 
 import io
@@ -58,10 +58,10 @@ def _root(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command line, by default this process's, and exit with its code.
 
-    Never a traceback, unless WIDEOPEN_DEBUG is set.
+    Prints no traceback unless WIDEOPEN_DEBUG is set.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are not UTF-8 are printed as the bytes they are
+    if isinstance(sys.stdout, io.TextIOWrapper):  # print file names that are not UTF-8 unchanged
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
         result = app(words, prog_name="wideopen", standalone_mode=False)
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         warn("wideopen: interrupted")
         code = 130
-    except (BrokenPipeError, SystemExit):  # SystemExit is what the option parser makes of a broken pipe
+    except (BrokenPipeError, SystemExit):  # the option parser turns a broken pipe into SystemExit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:  # noqa: BLE001  the last line of defence: usage errors, and our own bugs
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """`main` for callers that go on: returns the exit code."""
+    """`main` without leaving Python: returns the exit code."""
     try:
         main(arguments)
     except SystemExit as ended:
@@ -89,7 +89,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _last_resort(error: Exception, arguments: list[str]) -> int:
-    if hasattr(error, "format_message"):  # what the option parser raises: a usage error
+    if hasattr(error, "format_message"):  # a usage error from the option parser
         message = error.format_message() or "no command given"
         warn(f"wideopen: {message}{_found(error, arguments)}")
         return 2
@@ -100,7 +100,7 @@ def _last_resort(error: Exception, arguments: list[str]) -> int:
 
 
 def _found(error: Exception, arguments: list[str]) -> str:
-    """Return what stood after the option that a usage error is about; the parser does not say."""
+    """Return the invalid value of the option in a usage error, which the parser's message does not have."""
     names = getattr(getattr(error, "param", None), "opts", ())
     words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
     return next((f", found {value!r}" for name, value in pairwise(words) if name in names), "")

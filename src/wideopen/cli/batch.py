@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 300.0
 _LOOK_EVERY_S = 2.0
-_PHONES_MEGAPIXELS = 50.0  # the largest photos that phones take
+_PHONES_MEGAPIXELS = 50.0  # about the largest photos of phones
 
 
 @takes(LensSettings, MapSettings, OutputSettings, after="gpus_per_worker", preset=True)
@@ -113,7 +113,7 @@ def batch(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
-    """Which photos, and what is remembered and told of them."""
+    """The photos of a run, its destination, and its records."""
 
     sources: tuple[str, ...]
     destination: str
@@ -128,7 +128,7 @@ class _Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cluster:
-    """What --engine ray needs to know."""
+    """Options of the Ray cluster for --engine ray."""
 
     address: str | None
     cpus: float
@@ -136,7 +136,7 @@ class _Cluster:
 
 
 def _lines_of(path: Path | None) -> tuple[str, ...]:
-    """The lines of --list that are not empty; names that are no UTF-8 are kept as the bytes they are."""
+    """The lines of --list that are not empty; names that are not UTF-8 keep their bytes."""
     import os
     import sys
 
@@ -154,7 +154,7 @@ def _lines_of(path: Path | None) -> tuple[str, ...]:
 def _engine_maker(
     engine: str, job: "Job", workers: int | None, timeout_s: float | None, cluster: _Cluster, *, watched: bool
 ) -> "_MakeEngine":
-    """What makes the engine, once the photos are known; all that can be refused is refused now. Raises InvalidInput."""
+    """Check the options, and return a function that makes the engine for the photos found. Raises InvalidInput."""
     from wideopen.checks import require
 
     require(engine in ("local", "ray"), f"--engine: expected local or ray, found {engine!r}")
@@ -181,7 +181,7 @@ def _engine_maker(
 def _local_engine(
     found: "list[BatchPhoto | Unusable]", job: "Job", workers: int | None, timeout_s: float | None
 ) -> "tuple[Engine, Job]":
-    """Workers for these photos, and the job with the largest photo that the memory of each of them allows."""
+    """Workers for these photos, and the job limited to photos that fit the memory of a worker."""
     from dataclasses import replace
 
     from wideopen.batch.local import LocalEngine, megapixels_for, warm_up_of, worker_mb
@@ -200,7 +200,7 @@ def _local_engine(
 
 
 def _run(work: _Work, job: "Job", make_engine: "_MakeEngine") -> int:
-    """Find the photos and do them; returns the exit code: 0, 2 where a photo failed, 128 + the signal that ended it."""
+    """Find and render the photos; returns the exit code: 0, 2 if a photo failed, or 128 + the number of a signal."""
     from contextlib import ExitStack
 
     from wideopen.batch.run import Batch
@@ -242,7 +242,7 @@ def _look(work: _Work) -> "Callable[[], Iterator[BatchPhoto | Unusable]]":
 
 
 def _manifest(work: _Work, *, overwrite: bool) -> "Manifest":
-    """The manifest of DST. Raises InvalidInput for one of an earlier run, unless told what to do with it."""
+    """The manifest of DST. Raises InvalidInput if an earlier run left one, without --resume or --overwrite."""
     import hashlib
 
     from wideopen.batch.manifest import Manifest
@@ -252,7 +252,7 @@ def _manifest(work: _Work, *, overwrite: bool) -> "Manifest":
 
     place = plain(work.destination)
     if is_url(place):
-        file_system(place)  # refuses what cannot be opened
+        file_system(place)  # raises for a URL that cannot be opened
     else:
         require(not Path(place).is_file(), f"{place}: expected a folder for the results, found a file")
     path = work.manifest

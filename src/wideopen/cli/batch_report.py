@@ -1,4 +1,4 @@
-"""What `wideopen batch` shows: a bar with rate and time left on a terminal, else a line now and then; and its JSON."""
+"""The output of `wideopen batch`: a progress bar on a terminal, otherwise occasional lines; and JSON."""
 
 import json
 import signal
@@ -22,10 +22,10 @@ _LINE_EVERY_S = 30.0
 
 
 class BatchReport:
-    """A `batch.run.Listener` that counts, prints and writes what happens to the photos of a batch."""
+    """A `batch.run.Listener` that counts, prints and writes the results of a batch."""
 
     def __init__(self, total: int | None, files: list[TextIO], bar: "Progress | None", *, as_json: bool) -> None:
-        """`total` photos, if known; a line of JSON each goes to `files`. `as_json`: stdout is for JSON alone."""
+        """`total` photos, if known; `files` receive a line of JSON per photo; `as_json`: stdout is JSON only."""
         self.done_count = self.skipped_count = self.failed_count = 0
         self._adopted = self._noted = 0
         self._peaks_mb: dict[int, float] = {}  # by worker
@@ -35,10 +35,10 @@ class BatchReport:
         self._task = None if bar is None else bar.add_task("starting workers", total=total)
         self._as_json = as_json
         self._started = self._last_line = time.monotonic()
-        self._first = self._last = 0.0  # times of results
+        self._first = self._last = 0.0  # times of the first and last results
 
     def done(self, report: dict[str, Any]) -> None:
-        """As `run.Listener`."""
+        """As in `run.Listener`."""
         self._last = time.monotonic()
         self._first = self._first or self._last
         self.done_count += 1
@@ -50,18 +50,18 @@ class BatchReport:
         self._write({"status": "done", **report})
 
     def skipped(self, photo: str, out: str) -> None:
-        """As `run.Listener`."""
+        """As in `run.Listener`."""
         self.skipped_count += 1
         self._write({"status": "skipped", "photo": photo, "out": out})
 
     def failed(self, photo: str, reason: str) -> None:
-        """As `run.Listener`; one line on stderr."""
+        """As in `run.Listener`; prints one line on stderr."""
         self.failed_count += 1
         self._write({"status": "failed", "photo": photo, "reason": reason})
         warn(f"wideopen: {reason}")
 
     def tick(self) -> None:
-        """As `run.Listener`."""
+        """As in `run.Listener`."""
         if self._bar is not None and self._task is not None:
             seen = self.done_count + self.skipped_count + self.failed_count
             self._bar.update(self._task, completed=seen, description=self._words())
@@ -70,7 +70,7 @@ class BatchReport:
             warn(self._words())
 
     def finish(self, destination: str, *, interrupted: bool) -> None:
-        """The summary."""
+        """Print the summary."""
         seconds, rate = time.monotonic() - self._started, self.rate
         peak_mb = max(self._peaks_mb.values(), default=None)
         summary: dict[str, Any] = {"done": self.done_count, "adopted": self._adopted, "skipped": self.skipped_count}
@@ -92,11 +92,11 @@ class BatchReport:
 
     @property
     def rate(self) -> float | None:
-        """Results a second since the first one, so without the workers' start; None until there are two."""
+        """Results per second since the first one, which leaves out the workers' start; None until there are two."""
         return None if self._last <= self._first else (self.done_count - 1) / (self._last - self._first)
 
     def _words(self) -> str:
-        """One line: how far, how fast, how long still."""
+        """One line with photos done and failed, rate and time left."""
         seen = self.done_count + self.skipped_count
         if not seen and not self.failed_count:
             return "starting workers (first run only: compiling the kernels adds some 25 s)"
@@ -116,7 +116,7 @@ class BatchReport:
 
 @contextmanager
 def batch_report(file: Path | None, *, as_json: bool, total: int | None) -> Iterator[BatchReport]:
-    """Yield the report of a batch; `file` is appended to. Raises InvalidInput where it cannot be written."""
+    """Yield the report of a batch, which appends to `file`. Raises InvalidInput if it cannot be written."""
     with ExitStack() as stack:
         files: list[TextIO] = [sys.stdout] if as_json else []
         if file is not None:
@@ -137,9 +137,10 @@ def batch_report(file: Path | None, *, as_json: bool, total: int | None) -> Iter
 
 @contextmanager
 def stop_on_signals() -> Iterator[tuple[Stop, list[int]]]:
-    """Yield a `Stop` that SIGINT and SIGTERM ask, and the signals that came: once to end soon, twice to end now.
+    """Yield a `Stop` that SIGINT and SIGTERM trigger, and the list of signals received.
 
-    A third raises KeyboardInterrupt, wherever the program waits.
+    The first signal ends the run after the current photos, the second at once; a third raises KeyboardInterrupt
+    wherever the program waits.
     """
     stop = Stop()
     caught: list[int] = []

@@ -1,4 +1,4 @@
-"""`wideopen eval bokeh` and `eval ablations`: pictures with bokeh measured against true ones."""
+"""`wideopen eval bokeh` and `eval ablations`: compare rendered bokeh with real photos."""
 
 import csv as csv_module
 import io
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wideopen.evals.pairs import Found, Problem
 
 EXACT_LENS = LensSettings(grain=0.0)
-"""What pairs are compared with adds no grain."""
+"""Default lens for comparisons: no grain."""
 Pairs = Annotated[
     Path,
     typer.Option(help="Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."),
@@ -86,7 +86,7 @@ def bokeh(
 
 
 def check_targets(paths: list[Path], *, overwrite: bool) -> None:
-    """Refuse files that could not be written in the end. Raises InvalidInput."""
+    """Refuse output files that cannot be written, or that are the same. Raises InvalidInput."""
     from wideopen.files.atomic import check_target
     from wideopen.session.results import require_distinct
 
@@ -96,7 +96,7 @@ def check_targets(paths: list[Path], *, overwrite: bool) -> None:
 
 
 def found_pairs(folder: Path) -> "Found":
-    """The pairs of a folder; what is wrong with others is told in one table. Raises InvalidInput where none is left."""
+    """The valid pairs of a folder; a table on stderr lists the invalid ones. Raises InvalidInput if none are valid."""
     from wideopen.evals.pairs import find_pairs
 
     found = find_pairs(folder)
@@ -105,7 +105,7 @@ def found_pairs(folder: Path) -> "Found":
 
 
 def tell_problems(problems: "Any", what: str) -> None:
-    """A table on stderr, if there is anything in it."""
+    """Print a table of problems on stderr, if there are any."""
     from wideopen.evals.report import listed
 
     rows: list[Problem] = list(problems)
@@ -118,7 +118,7 @@ def tell_problems(problems: "Any", what: str) -> None:
 def _judge(
     found: "Found", method: "Method", *, flip: bool, lpips: bool, align: bool, sheet: bool
 ) -> "tuple[Judged, Any]":
-    """All figures, and what gives the sheet's picture."""
+    """All figures, and the function that makes the sheet's picture."""
     from contextlib import nullcontext
 
     from wideopen.evals.judge import Measures, Row, flip_executor, judge

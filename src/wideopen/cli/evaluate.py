@@ -1,4 +1,4 @@
-"""`wideopen eval` and `wideopen reproduce`: results measured against true ones, and the paper's tables."""
+"""`wideopen eval` and `wideopen reproduce`: compare results with ground truth, and print the paper's tables."""
 
 import io
 from dataclasses import astuple
@@ -76,10 +76,10 @@ def _network(settings: MattingSettings) -> "Matter":
 
 
 def _print(judged: "Judged") -> None:
-    """Means by set and over all photos, as a table."""
+    """Print a table of means, by set and over all photos."""
     from wideopen.evals.mattes import NAMES, Judged
 
-    judged.mean()  # refuses none before anything is printed
+    judged.mean()  # raises if there are no photos, before anything is printed
     typer.echo(f"{'':14}{'photos':>7}{'':12}" + "".join(f"{name:>13}" for name in NAMES))
     groups = list(dict.fromkeys(row.pair.group for row in judged.rows))
     parts = [(name, tuple(row for row in judged.rows if row.pair.group == name)) for name in groups]

@@ -1,4 +1,4 @@
-"""`wideopen export`: the networks in formats that other programs read."""
+"""`wideopen export`: write the networks in formats that other programs read."""
 
 from pathlib import Path
 from typing import Annotated

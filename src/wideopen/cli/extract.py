@@ -1,4 +1,4 @@
-"""`wideopen extract`: the parts inside a photo, as files that the other commands read."""
+"""`wideopen extract`: write the depth and mattes inside a photo as files that other commands read."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +51,7 @@ def extract(
 
 
 def _maps(parts: "Embedded") -> "dict[str, F32]":
-    """What is written as 16-bit grey, by the name of its file."""
+    """The maps that are written as 16-bit grey, by file name."""
     from wideopen.disparity.depth_map import to_disparity
 
     maps = {} if parts.depth is None else {"disparity": to_disparity(parts.depth)}
@@ -61,7 +61,7 @@ def _maps(parts: "Embedded") -> "dict[str, F32]":
 
 
 def _metres(depth: "DepthMap | None") -> "F32 | None":
-    """Depth in metres: NaN where unknown, infinite where disparity is not above 0; None without a unit."""
+    """Depth in metres: NaN if unknown, infinite if disparity is not above 0; None if the depth has no unit."""
     import numpy as np
 
     if depth is None or depth.kind == "relative_disparity":

@@ -1,4 +1,4 @@
-"""`wideopen info`: versions, backends with reasons, weights; or what a photo's file holds."""
+"""`wideopen info`: versions, backends and weights, or the contents of a photo's file."""
 
 import json
 import platform
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wideopen.files.inside import DepthMap
 
 LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "pillow-heif", "torch", "transformers")
-FORMATS = {"OpenImageIO": "JPEG XL", "OpenEXR": "OpenEXR", "rawpy": "camera raw"}  # extras
+FORMATS = {"OpenImageIO": "JPEG XL", "OpenEXR": "OpenEXR", "rawpy": "camera raw"}  # formats of optional libraries
 UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a unit"}
 
 
@@ -66,7 +66,7 @@ def _installation() -> None:
 
 
 def backend_lines() -> list[str]:
-    """One line per operator and backend: usable, or why not."""
+    """One line per operator and backend: usable, or why it is not."""
     from wideopen.arrays.transfer import BACKENDS as TRANSFERS
     from wideopen.disparity.upsample import BACKENDS as UPSAMPLERS
     from wideopen.rendering import BACKENDS as RENDERERS
@@ -96,7 +96,7 @@ def _version(name: str) -> str:
 
 
 def _photo(photo: Path, *, as_json: bool) -> None:
-    """Print the picture's format, and the parts embedded in it with size, kind and range."""
+    """Print the format of a picture, and the size, kind and range of its embedded parts."""
     found = describe_photo(photo)
     if as_json:
         typer.echo(json.dumps(found))
@@ -106,7 +106,7 @@ def _photo(photo: Path, *, as_json: bool) -> None:
 
 
 def describe_photo(photo: Path) -> dict[str, Any]:
-    """Return what --json prints. Raises InvalidInput for what is no readable photo."""
+    """Return the values that --json prints. Raises InvalidInput if the file is not a readable photo."""
     from wideopen.files.facts import read_facts
     from wideopen.files.inside import read_embedded
 

@@ -1,4 +1,4 @@
-"""`wideopen matte` and `wideopen depth`: the maps alone, as 16-bit grey PNG (or .npy, .tif)."""
+"""`wideopen matte` and `wideopen depth`: write one map as 16-bit grey PNG (or .npy, .tif)."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""The flags of the commands: made from the options of settings, and the few that belong to files and commands alone."""
+"""The flags of the commands: those made from settings, and those that concern only files and commands."""
 
 import inspect
 from collections.abc import Callable
@@ -43,10 +43,10 @@ __all__ = ["MAX_MEGAPIXELS"]
 def takes(
     *settings: type[Settings] | Settings, after: str = "", only: tuple[str, ...] = (), preset: bool = False
 ) -> Callable[[Command], Command]:
-    """Give a command the flags of these settings; it receives their values as `**chosen`.
+    """Add the flags of these settings to a command, which receives their values as `**chosen`.
 
     settings: classes, or instances whose values are the defaults; after: the parameter of the command that the flags
-    follow; only: the options to take, where not all; preset: also --preset, for `chosen_lens`.
+    follow; only: names of the options to use (default: all); preset: also add --preset, for `chosen_lens`.
     """
 
     def decorate(command: Command) -> Command:
@@ -65,7 +65,7 @@ def takes(
 
 
 def made(settings: type[Made], chosen: dict[str, Any]) -> Made:
-    """The settings that a command line chose, with the defaults of `settings` for flags that the command lacks.
+    """The settings from a command line, with the defaults of `settings` for flags that the command does not have.
 
     Raises InvalidInput.
     """
@@ -74,7 +74,7 @@ def made(settings: type[Made], chosen: dict[str, Any]) -> Made:
 
 
 def chosen_lens(context: typer.Context, chosen: dict[str, Any], defaults: LensSettings = DEFAULT_LENS) -> LensSettings:
-    """The lens that a command line chose: typed flags, else the preset's settings, else `defaults`.
+    """The lens from a command line: typed flags override the preset's settings, which override `defaults`.
 
     Raises InvalidInput.
     """

@@ -1,4 +1,4 @@
-"""`wideopen render`: one photo or several, from file to file."""
+"""`wideopen render`: render one or several photos from file to file."""
 
 import json
 from pathlib import Path

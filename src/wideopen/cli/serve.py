@@ -1,4 +1,4 @@
-"""`wideopen serve` and `wideopen studio`: the service, and the page in the browser."""
+"""`wideopen serve` and `wideopen studio`: the HTTP service and the page in the browser."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,7 +129,7 @@ def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connecti
 
 
 def _require_extras(command: str, needs: dict[str, str]) -> None:
-    """Refuse to start without what the command needs, {module: extra that brings it}."""
+    """Refuse to start if a needed module is missing; `needs` is {module: extra that installs it}."""
     for module, extra in needs.items():
         if find_spec(module) is None:
             raise InvalidInput(
@@ -138,7 +138,7 @@ def _require_extras(command: str, needs: dict[str, str]) -> None:
 
 
 def _token(file: Path | None) -> str | None:
-    """The token: the file's content without the white space around it."""
+    """The token: the file's content without surrounding whitespace."""
     if file is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What commands show on stderr: notes, and on a terminal the current step, a download's bar, or a count."""
+"""Output of commands on stderr: notes, and on a terminal also steps, download bars and counts."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 def warn(line: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     sys.stderr.write(" ".join(line.split()) + "\n")
 
 
 class PlainSteps(Steps):
-    """Notes on stderr, and no steps."""
+    """Print notes on stderr, and ignore steps."""
 
     def note(self, line: str) -> None:
-        """One line on stderr."""
+        """Print one line on stderr."""
         warn(line)
 
 
 class _Shown(PlainSteps):
-    """Steps beside a spinner, and the megabytes of a download."""
+    """Show steps beside a spinner, and the megabytes of a download."""
 
     def __init__(self, progress: "Progress", title: str) -> None:
         self._progress, self._title = progress, title
@@ -42,9 +42,9 @@ class _Shown(PlainSteps):
 
 @contextmanager
 def steps(title: str) -> Iterator[Steps]:
-    """Show `title` and the current step while something runs; yields what receives the steps.
+    """Show `title` and the current step while the block runs; yields the `Steps` to pass on.
 
-    Nothing but notes is shown where stderr is no terminal, and nothing stays in the end.
+    If stderr is not a terminal, only notes are printed. The display disappears at the end.
     """
     if not sys.stderr.isatty():
         yield PlainSteps()
@@ -53,7 +53,7 @@ def steps(title: str) -> Iterator[Steps]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     class Bar(BarColumn):
-        """A bar only where there is a total."""
+        """A bar that is empty if there is no total."""
 
         def render(self, task: "Task") -> Any:
             return super().render(task) if task.total else ""
@@ -67,7 +67,7 @@ def steps(title: str) -> Iterator[Steps]:
 
 @contextmanager
 def count(title: str, total: int) -> Iterator[Callable[[str], None]]:
-    """A bar over `total` things; yields what is called with a text after each. Nothing where stderr is no terminal."""
+    """Show a bar over `total` items if stderr is a terminal; yields a function to call with a text after each."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

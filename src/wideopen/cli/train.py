@@ -1,4 +1,4 @@
-"""`wideopen train`: train the networks, measure them, and write weights to ship."""
+"""`wideopen train`: train the networks, measure them, and write their weights."""
 
 from pathlib import Path
 from typing import Annotated

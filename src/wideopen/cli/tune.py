@@ -1,4 +1,4 @@
-"""`wideopen tune`: constants of a look found on pairs, as a preset for `render --preset`."""
+"""`wideopen tune`: find constants of a look from pairs, and write them as a preset for `render --preset`."""
 
 from dataclasses import replace
 from pathlib import Path
