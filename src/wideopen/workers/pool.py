@@ -77,8 +77,8 @@ class Workers:
     def submit(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> "TaskFuture[T]":
         """Run `function(*arguments)` in a worker; both are pickled. `timeout_s` counts from when a worker takes it.
 
-        The future's result is `Finished`; it raises what the function raised, WorkerTimeout, or WorkerDied, also where
-        workers die before they take any task. Cancelling it ends its worker.
+        The future's result is `Finished`. It raises the function's error, WorkerTimeout, or WorkerDied, even if workers
+        die before they take any task. Cancelling it ends its worker.
         """
         task: TaskFuture[T] = TaskFuture()
         self._run(task, (function, *arguments), timeout_s)
@@ -101,7 +101,7 @@ class Workers:
     def _done(
         self, task: "TaskFuture[T]", inner: "Future[Any]", arguments: tuple[Any, ...], timeout_s: float | None
     ) -> None:
-        """In a thread of pebble's: hand the end of a task on, or run it again where its pool went before it began."""
+        """In one of pebble's threads: pass on a task's outcome, or rerun it if its pool ended before it began."""
         error = CancelledError() if inner.cancelled() else inner.exception()
         if isinstance(error, BrokenProcessPool) and not task.cancelled():
             # In a new thread: replacing a pool waits for its threads, of which this is one.

@@ -101,7 +101,7 @@ def value_of(block: bytes | bytearray, entry: Entry) -> bytes | None:
 
 
 def link(block: bytes | bytearray, start: int) -> int | None:
-    """Return the offset of the directory at `start`'s link to the next one; None if the data end before it."""
+    """Return the offset of the link to the next directory in the one at `start`; None if the data end before it."""
     if start < 8 or start + 2 > len(block):
         return None
     (count,) = struct.unpack_from(byte_order(block) + "H", block, start)

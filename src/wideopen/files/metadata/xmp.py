@@ -118,7 +118,7 @@ def as_dict(value: Any) -> dict[str, Any]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return an array; a single value becomes an array of one, None an empty one."""
+    """Return an array; a single value becomes an array of one, None or an empty text an empty one."""
     if isinstance(value, list):
         return value
     return [] if value is None or value == "" else [value]
