@@ -1,4 +1,4 @@
-"""Sheets from one photo: the subject, what is before it and behind it, each continued where it is hidden."""
+"""Sheets from one photo: the subject, what is in front of it and what is behind it, each continued where hidden."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from wideopen.checks import F32
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sheet:
-    """One surface that the thin lens renders: colour, coverage, and how near it is."""
+    """One surface that the thin lens renders: colour, coverage and disparity."""
 
     rgb: F32  # (H, W, 3) linear light, premultiplied with alpha
     alpha: F32 | None  # (H, W) coverage in [0, 1]; None = opaque everywhere
-    disparity: F32  # (H, W) in [0, 1], defined everywhere, also where alpha is 0
+    disparity: F32  # (H, W) in [0, 1], defined everywhere, even where alpha is 0
     lamps: F32 | None = None  # (h, w) in [0, 1], of any size: see `sheets.highlights`; None = lamps everywhere
     radiant: bool = False  # rgb holds measured light above white: see `sheets.white`
 

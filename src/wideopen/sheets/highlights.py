@@ -1,12 +1,12 @@
-"""Radiance given back to highlights that the photo clipped at white.
+"""Restore the radiance of highlights that the photo clipped at white.
 
-A lamp in a photo is white, in the scene it is many times brighter; blurred as it is, it gives a grey disk. Ours:
-before the blur, a curve E stretches what is near white, and after it E^-1 brings everything back:
+A lamp is white in a photo but many times brighter in the scene; blurred as it is, it gives a grey disk. Ours: before
+the blur, a curve E stretches values near white, and after the blur E^-1 maps everything back:
     E(m) = m (1 + s t^4),  t = clip((m - KNEE) / (1 - KNEE), 0, 1),  m the brightest channel; hue is kept
-So what is not blurred, and any flat area however bright, comes back as it was, while a small lamp keeps its energy.
+So whatever is not blurred, and any flat area however bright, is unchanged, while a small lamp keeps its energy.
 
-s = FULL_GAIN * strength * lamps: a clipped pixel among dark ones is a lamp or a glint, among bright ones a cloud or a
-wall, which must not turn into disks. `lamps` says which, smoothly, from the mean brightness around.
+s = FULL_GAIN * strength * lamps. A clipped pixel among dark ones is a lamp or a glint. Among bright ones it is a cloud
+or a wall, which must not turn into disks. `lamps` distinguishes them, smoothly, by the mean brightness around.
 """
 
 import cv2
@@ -28,12 +28,12 @@ NEWTON_STEPS = 5
 SURROUND = 0.03
 """Radius of "around", as a fraction of the long side."""
 BRIGHT = 0.5
-"""Mean brightness around a pixel from which it is no lamp."""
+"""Mean brightness around a pixel at or above which it is not a lamp."""
 WORK_PX = 640
 
 
 def find_lamps(rgb: F32) -> F32:
-    """Return (h, w) in [0, 1], at most `WORK_PX` long: 1 where a clipped pixel would be a lamp, 0 amid brightness."""
+    """Return (h, w) in [0, 1], at most `WORK_PX` long: 1 where a clipped pixel is a lamp, 0 in bright surroundings."""
     small = resize_map(_brightest(rgb), work_size(rgb.shape, WORK_PX))
     side = 2 * max(1, round(SURROUND * max(small.shape))) + 1
     around = cv2.blur(cv2.blur(np.minimum(small, 1), (side, side)), (side, side)).reshape(small.shape)
@@ -41,7 +41,7 @@ def find_lamps(rgb: F32) -> F32:
 
 
 def _brightest(rgb: F32) -> F32:
-    """rgb.max(axis=2), several times as fast."""
+    """rgb.max(axis=2), but several times faster."""
     return np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
 
 
@@ -65,7 +65,7 @@ def highlight_gain(rgb: F32, alpha: F32, s: F32) -> F32:
 def compress_highlights(rgba: np.ndarray, s: F32) -> np.ndarray:
     """E^-1: return the blurred sheet `rgba` (H, W, 4), premultiplied, with its brightest channel brought back.
 
-    Sheet by sheet, before they go over one another: so hair in focus before a bright sky comes back as it was.
+    Apply it to each sheet before compositing, so that hair in focus before a bright sky is unchanged.
     """
     alpha = rgba[..., 3].astype(np.float64)
     level = np.divide(rgba[..., :3].max(axis=2), alpha, out=np.zeros_like(alpha), where=alpha > 1e-3)

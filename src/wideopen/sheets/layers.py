@@ -1,9 +1,9 @@
-"""Which sheets a photo needs: the subject, what stands in front of it, and depth edges in the background.
+"""Decide which sheets a photo needs: the subject, what stands in front of it, and depth edges in the background.
 
-Ours. A sheet of its own is worth its cost, and its errors, only where disparity jumps: a slanted floor has no edge and
-stays whole. Networks smear edges and exact maps have them to a pixel, so an edge is judged by the least and the
-greatest disparity within `reach`, where it ends is halfway between these, and the photo's colours say how much of each
-pixel around that line is covered. Everything here has a working size (h, w).
+Ours. A separate sheet is worth its cost and its errors only where disparity jumps: a slanted floor has no edge and
+stays whole. Networks smear depth edges, while exact maps are sharp to the pixel. So an edge is judged by the least and
+the greatest disparity within `reach`, and its position is where disparity is halfway between them. The photo's colours
+then determine the coverage of each pixel around that line. Everything here has a working size (h, w).
 """
 
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ Mask = np.ndarray  # (h, w) bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeRules:
-    """What counts as a depth edge, and as a part worth a sheet of its own. Lengths are fractions of the long side."""
+    """What counts as a depth edge, and as a part worth a separate sheet. Lengths are fractions of the long side."""
 
-    jump: float = 0.1  # of disparity, across `reach`
-    reach: float = 0.02  # to either side: wider than a network smears an edge
+    jump: float = 0.1  # least jump of disparity within `reach`
+    reach: float = 0.02  # to either side; wider than the edges that a network smears
     least_area: float = 0.0005  # of the photo
     least_edge: float = 0.4  # share of a part's outline that must be a depth edge
-    band: float = 0.003  # to either side of a part's outline, where the photo decides on coverage
+    band: float = 0.003  # to either side of a part's outline, where the photo's colours determine coverage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """What lies nearer than a level and is bounded by depth edges."""
+    """A region that is nearer than a level and bounded by depth edges."""
 
-    coverage: F32  # (h, w) of the part, over what lies behind it
-    near: Mask  # where disparity is surely the part's own
-    far: Mask  # where disparity is surely that of what lies behind
+    coverage: F32  # (h, w) coverage of the part over what lies behind it
+    near: Mask  # where disparity certainly belongs to the part
+    far: Mask  # where disparity certainly belongs to what lies behind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class Extremes:
 
     @property
     def jump(self) -> F32:
-        """How far disparity ranges within reach."""
+        """Range of disparity within reach."""
         return self.high - self.low
 
 
@@ -59,21 +59,21 @@ def extremes(disparity: F32, known: Mask, rules: EdgeRules) -> Extremes:
 
 
 def square(length: float, shape: tuple[int, ...]) -> np.ndarray:
-    """Window for morphology that reaches out `length` of the long side, at least one pixel."""
+    """Square morphology window with a radius of `length` of the long side, at least one pixel."""
     side = 2 * max(1, round(length * max(shape))) + 1
     return np.ones((side, side), np.uint8)
 
 
 def widened(mask: Mask, window: np.ndarray) -> Mask:
-    """The mask and what lies within reach of it."""
+    """The mask dilated by `window`."""
     return cv2.dilate(mask.astype(np.uint8), window) > 0
 
 
 def find_part(rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Mask, rules: EdgeRules) -> Part | None:
-    """What lies nearer than `level` (h, w), among the pixels known to `near_to`; None if there is nothing with edges.
+    """The part nearer than `level` (h, w), among the pixels known to `near_to`; None if no depth edge bounds one.
 
-    Halfway up a depth edge that crosses the level is where the part ends; elsewhere, and where `plain`, it ends at
-    the level itself. Pieces that are small, or end where nothing jumps, are not taken.
+    The part ends halfway up a depth edge that crosses the level. Elsewhere, and where `plain`, it ends at the level
+    itself. Pieces that are small or not bounded by a jump are dropped.
     """
     edge = (near_to.jump > rules.jump) & (near_to.low < level) & (near_to.high > level)
     ends = np.where(edge & ~plain, (near_to.low + near_to.high) / 2, level)
@@ -94,7 +94,7 @@ def find_part(rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Ma
 
 
 def _worthwhile(near: Mask, steep: Mask, rules: EdgeRules) -> Mask:
-    """Those connected pieces that are large enough and whose outline is a depth edge for the most part."""
+    """Keep the connected pieces that are large enough and have enough of a depth edge as their outline."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(near.astype(np.uint8), connectivity=4)
     inner = cv2.erode(near.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
     outline = near & ~inner
@@ -107,7 +107,7 @@ def _worthwhile(near: Mask, steep: Mask, rules: EdgeRules) -> Mask:
 
 
 def _small(mask: Mask, rules: EdgeRules) -> Mask:
-    """Those connected pieces of the mask that are too small for a part."""
+    """The connected pieces of the mask that are too small for a part."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < rules.least_area * mask.size
     small[0] = False
@@ -115,7 +115,7 @@ def _small(mask: Mask, rules: EdgeRules) -> Mask:
 
 
 def _coverage(rgb: F32, near: Mask, known: Mask, rules: EdgeRules) -> F32:
-    """Coverage (h, w) of `near`: in a band around its outline, where the photo's colour lies between the two sides'."""
+    """Coverage (h, w) of `near`; in a band around its outline, from where the colour lies between the two sides'."""
     window = square(rules.band, near.shape)
     inside = near & ~widened(known & ~near, window)
     outside = known & ~widened(near, window)
@@ -133,14 +133,14 @@ def _coverage(rgb: F32, near: Mask, known: Mask, rules: EdgeRules) -> F32:
 
 
 def continued(coverage: F32, known: Mask) -> F32:
-    """Coverage (h, w) kept where known and continued elsewhere, with an edge about as crisp as an edge is."""
+    """Coverage (h, w), kept where known and continued elsewhere with an edge of about natural sharpness."""
     filled = fill_holes(coverage, known.astype(np.float32))
     crisp = np.clip((filled - 0.5) * 3 + 0.5, 0, 1)
     return np.where(known, coverage, crisp).astype(np.float32)
 
 
 def best_level(near_to: Extremes, rules: EdgeRules) -> float | None:
-    """The disparity that most depth edges cross; None without enough of them."""
+    """The disparity that most depth edges cross; None if there are too few edges."""
     edge = near_to.known & (near_to.jump > rules.jump)
     if edge.sum() < rules.least_area * edge.size:
         return None
@@ -151,21 +151,21 @@ def best_level(near_to: Extremes, rules: EdgeRules) -> float | None:
 
 
 MOST_BEHIND = 2
-"""Parts of the background that get sheets of their own."""
+"""Greatest number of background parts that get separate sheets."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layers:
-    """What a photo is made of. Coverages are over what lies behind, also where something nearer hides it."""
+    """The layers of a photo. Each coverage is over what lies behind, also where something nearer hides the layer."""
 
     front: F32 | None  # (h, w) coverage of what is nearer than the subject
     subject: F32  # (h, w) the matte, continued behind the front
     behind: tuple[F32, ...]  # (h, w) coverages of parts of the background, nearest first
-    trusted: tuple[Mask, ...]  # nearest first, farthest background included: where disparity is the layer's own
+    trusted: tuple[Mask, ...]  # where disparity is the layer's own; nearest first, with the farthest background
 
 
 def find_layers(rgb: F32, alpha: F32, disparity: F32, rules: EdgeRules | None = None) -> Layers:
-    """Take a photo (h, w, 3) apart by its matte and its depth edges."""
+    """Separate a photo (h, w, 3) into layers by its matte and its depth edges."""
     rules = rules or EdgeRules()
     disparity = cv2.medianBlur(disparity, 3).reshape(disparity.shape)  # single pixels are noise
     outside = extremes(disparity, alpha < 0.5, rules)
@@ -203,21 +203,21 @@ def find_layers(rgb: F32, alpha: F32, disparity: F32, rules: EdgeRules | None = 
 
 
 def _in_front(rgb: F32, alpha: F32, disparity: F32, outside: Mask, rules: EdgeRules) -> Part | None:
-    """What lies nearer than the subject beside it, outside its matte."""
+    """The part beside the subject, outside its matte, that is nearer than the subject."""
     level = fill_holes(disparity, (alpha > 0.95).astype(np.float32)) + np.float32(rules.jump / 2)
     spill = widened(alpha > 0.05, square(rules.reach / 2, alpha.shape))  # networks draw the subject too wide
     return find_part(rgb, disparity, extremes(disparity, outside, rules), level, spill, rules)
 
 
 def _smeared(disparity: F32, known: Mask, rules: EdgeRules) -> Mask:
-    """Where disparity is on its way up a depth edge, over more than a pixel."""
+    """Where disparity is on the slope of a depth edge that is wider than a pixel."""
     jump = extremes(disparity, known, rules).jump
     slope = cv2.morphologyEx(disparity, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).reshape(disparity.shape)
     return (jump > rules.jump) & (slope > jump / 12)
 
 
 def _subjects_own(alpha: F32, disparity: F32, rules: EdgeRules) -> Mask:
-    """Where the subject's disparity is its own: not on the slope down to the background that networks draw."""
+    """Where disparity is the subject's own, not on the slope that networks draw down to the background."""
     sure = alpha > 0.95
     high = extremes(disparity, sure, rules).high
     fall = high - extremes(disparity, np.ones_like(sure), rules).low

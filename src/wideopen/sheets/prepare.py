@@ -1,9 +1,9 @@
-"""From photo, matte and disparity to the sheets that the thin lens renders.
+"""Build the sheets that the thin lens renders from photo, matte and disparity.
 
-Two as a rule: the background, continued under the subject, and the subject. More where disparity jumps (see `layers`):
-what stands in front of the subject, with subject and background continued behind it, and what stands in the background
-before a farther one. Sheets are peeled off the photo from the nearest on; what remains is a whole photo again each
-time, so the sheets put together are the photo exactly.
+There are usually two: the subject, and the background continued under it. There are more where disparity jumps (see
+`layers`): what stands in front of the subject, with subject and background continued behind it, and background parts
+that stand before a farther one. Sheets are peeled off the photo, nearest first. What remains after each is a complete
+photo, so the composited sheets reproduce the photo exactly.
 """
 
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ from wideopen.sheets.white import give_own_colour, limit_radiance, measure_white
 WORK_PX = 1280
 """Long side at which colours are estimated and holes are filled; `split` brings both to the photo's size.
 
-What is estimated is smooth: at 12 MP, 0.35 s here instead of some 3 s, and the photo's own detail enters in `split`.
+What is estimated is smooth: at 12 MP this takes 0.35 s instead of some 3 s. `split` adds the photo's own detail.
 """
 PART_PX = 640
-"""The same for parts found by their depth edges: these have no strands, and each costs as much as the subject."""
+"""The same for parts found by depth edges: these have no strands, and each costs as much as the subject."""
 
 NO_LAMPS = np.zeros((1, 1), np.float32)
-"""People carry few lamps; stretched, every glint in a beard slightly out of focus became a bead."""
+"""People carry few lamps; with stretching, every glint in a slightly defocused beard became a bead."""
 
 
 def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -> list[Sheet]:
-    """Sheets, farthest first. rgb (H, W, 3) linear light, alpha and disparity (H, W).
+    """Return the sheets, farthest first. rgb (H, W, 3) is linear light; alpha and disparity are (H, W).
 
-    A matte with nothing in it, or nothing outside it, gives one opaque sheet: the photo with its disparity.
+    An empty or full matte gives one opaque sheet: the photo with its disparity.
     """
     lamps = find_lamps(rgb)
     if alpha.max() < 0.5 or alpha.min() > 0.5:
@@ -67,7 +67,7 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
 
 
 def with_radiance(sheets: Sequence[Sheet], strength: float) -> tuple[Sheet, ...]:
-    """Sheets for a lens with this strength of highlights: below 1, less of the light above white that was measured."""
+    """Sheets for a lens with this highlight strength; below 1, it reduces the measured light above white."""
     return tuple(
         replace(s, rgb=limit_radiance(s.rgb, s.alpha, strength), radiant=False) if s.radiant and strength < 1 else s
         for s in sheets
@@ -75,7 +75,7 @@ def with_radiance(sheets: Sequence[Sheet], strength: float) -> tuple[Sheet, ...]
 
 
 def _at_full_size(layers: Layers, alpha: F32) -> list[F32]:
-    """Coverages (H, W), nearest first; the matte as it is wherever nothing hides it."""
+    """Coverages (H, W), nearest first; the matte is unchanged wherever nothing hides it."""
     subject, front = alpha, []
     if layers.front is not None:
         front = [resize_map(layers.front, alpha.shape)]
@@ -86,7 +86,7 @@ def _at_full_size(layers: Layers, alpha: F32) -> list[F32]:
 def _peel(
     image: F32, coverage: F32, behind: list[F32], small: tuple[int, int], separator: Separator
 ) -> tuple[F32, F32]:
-    """One layer's premultiplied colour (H, W, 3), and the image without it.
+    """Return one layer's premultiplied colour (H, W, 3), and the image without it.
 
     Where the layer hides what lies behind, each of the layers `behind`, (h, w), is continued from itself. Colours are
     estimated at the size `small`.
@@ -104,14 +104,14 @@ def _peel(
 
 
 def _pure(share: F32) -> F32:
-    """1 where a layer alone is seen, 0 up to 0.95 of it."""
+    """1 where only one layer is visible (share 1), 0 for shares up to 0.95, linear between."""
     pure = share * np.float32(20)
     pure -= 19
     return np.clip(pure, 0, 1, out=pure)
 
 
 def _continued(disparity: F32, visible: F32, trusted: np.ndarray) -> F32:
-    """Disparity (H, W) of a sheet: the photo's where the sheet alone is seen, continued where it is not."""
+    """Disparity (H, W) of a sheet: the photo's where only the sheet is visible, continued elsewhere."""
     sure = _pure(visible)
     small_sure = np.where((resize_map(sure, trusted.shape) > 0.99) & trusted, np.float32(1), np.float32(0))
     if not small_sure.any():

@@ -3,13 +3,13 @@
 Reference: Germer, Uelwer, Conrad, Harmeling, "Fast Multi-Level Foreground Estimation", ICPR 2020 (pymatting's
 `estimate_foreground_ml`). On every level of an image pyramid, each pixel's F and B minimise
     (alpha F + (1 - alpha) B - I)^2 + sum_j w_j [(F - F_j)^2 + (B - B_j)^2],   w_j = EPS + OMEGA |alpha - alpha_j|
-over its 4 neighbours j, and are kept at or above 0; the result, enlarged, starts the next level. Colours are linear
-light here.
+over its 4 neighbours j, and are clamped at 0. The enlarged result initialises the next level. Colours are linear light
+here.
 
 Deviations: updates run in checkerboard order (Gauss-Seidel in two half steps), so that NumPy and the kernel do the same
-arithmetic in any number of threads; levels halve; a neighbour outside the photo is left out; large levels iterate four
-times, not twice; and F's squared differences are divided by `say`, B's multiplied by it, so that what both leave
-unexplained goes to the one that varies more: a lit window behind dark hair is the window's.
+arithmetic with any number of threads; levels halve; a neighbour outside the photo is left out; large levels iterate
+four times, not twice. F's squared differences are divided by `say` and B's multiplied by it, so that the residual goes
+to whichever varies more: a lit window behind dark hair keeps its own colour.
 """
 
 from collections.abc import Callable
@@ -22,11 +22,11 @@ from wideopen.checks import F32
 
 EPS = np.float32(5e-6)
 OMEGA = np.float32(0.1)
-SOLID_FROM, SOLID_AT = 0.8, 0.98  # coverage between which the background's estimate gives way to its continuation
+SOLID_FROM, SOLID_AT = 0.8, 0.98  # coverages between which the background estimate fades into its continuation
 SMALL = 32  # levels up to this long side iterate 10 times, as published, larger ones 4 times
 SAY_MOST = np.float32(20.0) ** np.float32(0.5)
-SAY_FLOOR = 1e-4  # variance of colours that is noise
-SAY_AROUND = 0.011  # radius over which colours vary, as a fraction of the long side
+SAY_FLOOR = 1e-4  # colour variance of noise
+SAY_AROUND = 0.011  # radius of the variance window, as a fraction of the long side
 
 
 def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
@@ -43,16 +43,16 @@ def iterations(height: int, width: int) -> int:
 
 
 def say(image: F32, alpha: F32) -> F32:
-    """(H, W): how much more F varies around each pixel than B, as a ratio of standard deviations, between bounds.
+    """(H, W): bounded ratio of the standard deviations of F and B around each pixel.
 
-    Each is that of the colours seen pure, continued from there.
+    Each is computed from the colours seen pure and continued from there.
     """
     ratio = _variance(image, alpha > 0.95) / _variance(image, alpha < 0.05)
     return np.clip(np.sqrt(ratio), 1 / SAY_MOST, SAY_MOST)
 
 
 def _variance(image: F32, pure: np.ndarray) -> F32:
-    """(H, W) variance of colours around a pixel, of those seen where `pure`, and SAY_FLOOR."""
+    """(H, W) variance of the `pure` colours around each pixel, plus SAY_FLOOR."""
     side = 2 * max(1, round(SAY_AROUND * max(pure.shape))) + 1
     known = pure.astype(np.float32)
     mean, square = (cv2.blur(fill_holes(x, known), (side, side)).reshape(image.shape) for x in (image, image * image))
@@ -94,7 +94,7 @@ HalfStep = Callable[[F32, F32, F32, F32, F32, int], None]
 
 
 def coarse_to_fine(image: F32, alpha: F32, update: HalfStep) -> tuple[F32, F32]:
-    """Return (F, B), both (H, W, 3), with `update` doing each half step on each level."""
+    """Return (F, B), both (H, W, 3); `update` performs each half step on each level."""
     height, width = alpha.shape
     F = np.full((1, 1, 3), image.mean((0, 1), dtype=np.float64), np.float32)
     B = F.copy()
@@ -121,11 +121,11 @@ def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32
     """Return the subject's premultiplied colour and the background's colour at the photo's size, (H, W, 3) each.
 
     F, B and `filled` (B, continued where alpha is high), (h, w, 3), are estimates at any size. One step of the
-    minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the photo:
-    B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly solid
-    that step divides noise by almost nothing, so B fades into `filled` between SOLID_FROM and SOLID_AT. The subject is
-    what remains, I - (1 - alpha) B, at times a little below 0: subject + (1 - alpha) B is the photo again everywhere,
-    and no detail of it is lost.
+    minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the photo: B <-
+    B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly solid that
+    step divides noise by almost nothing, so B fades into `filled` between SOLID_FROM and SOLID_AT. The subject is what
+    remains, I - (1 - alpha) B, at times a little below 0: subject + (1 - alpha) B is the photo again everywhere, and no
+    detail of it is lost.
     """
     height, width = alpha.shape
     white = np.maximum(np.float32(1), image.max())

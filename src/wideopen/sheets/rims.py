@@ -1,12 +1,12 @@
-"""What a predicted matte missed of a subject's rim, where the lens would show it: on ground in focus behind blur.
+"""Clean the background of the subject's rim where the matte missed it and the lens would show it.
 
-Ours. A matte that ends a pixel too early leaves the subject's own rim on the sheet behind it. While that sheet is
-blurred more than the subject nobody sees it; with the ground in focus it stays as a thin sharp outline within the
-subject's blur. So there, and only there, the ground beside and under the subject is replaced by the ground continued
-from farther away.
+Ours. A matte that ends a pixel too early leaves the subject's own rim on the sheet behind it. The rim is invisible
+while that sheet is blurred more than the subject. With the background in focus it stays as a thin sharp outline within
+the subject's blur. Only in that case, the background beside and under the subject is replaced by the background
+continued from farther away.
 
-Not for exact mattes: with these the ground is right up to the outline, and on two ray-traced scenes with the background
-in focus replacing it cost 6 and 10 dB, even where colours decided which pixels to replace.
+This is not for exact mattes: with these the background is correct right up to the outline. On two ray-traced scenes
+with the background in focus, replacing it cost 6 and 10 dB, even where colours decided which pixels to replace.
 """
 
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from wideopen.optics import Optics, signed_radius
 from wideopen.sheets import Separator, Sheet
 
 RIM = 0.005
-"""How far beyond a matte its subject may reach, as a fraction of the long side; twice that far, fading."""
+"""How far the subject may extend beyond its matte, as a fraction of the long side; fades to 0 at twice that."""
 WORK_PX = 1280
-FAINT = 0.02  # coverage from which a pixel is the subject's
-LEAST = 1 / 255  # change that anyone could see
+FAINT = 0.02  # coverage at which a pixel begins to count as the subject
+LEAST = 1 / 255  # smallest visible change
 
 
 class Rims:
-    """The sheets of one photo, and what its ground looks like without any rims: found once, when it is first needed."""
+    """The sheets of one photo, and its background without rims, which is computed once, on first use."""
 
     def __init__(self, sheets: Sequence[Sheet]) -> None:
         self.sheets = tuple(sheets)  # farthest first
@@ -37,9 +37,9 @@ class Rims:
         self.clean: F32 | None = None  # (h, w, 3)
 
     def cleaned(self, optics: Optics, separator: Separator) -> tuple[Sheet, ...]:
-        """The sheets, the farthest one cleaned of the rims of those that the lens blurs more than it.
+        """Return the sheets, with the farthest one cleaned of the rims of any sheet that the lens blurs more.
 
-        The very same sheets where there are none such, as with the subject in focus.
+        Returns the sheets unchanged if there is no such sheet, for example with the subject in focus.
         """
         ground, size = self.sheets[0], self.sheets[0].disparity.shape
         sharper, *blurs = (_blur_px(d, optics) for d in self._disparities)
@@ -57,12 +57,12 @@ class Rims:
 
     @cached_property
     def _disparities(self) -> list[F32]:
-        """Of each sheet, (h, w)."""
+        """Disparity of each sheet, (h, w)."""
         return [resize_map(sheet.disparity, self.small) for sheet in self.sheets]
 
     @cached_property
     def _around(self) -> list[F32]:
-        """For each sheet but the ground, (h, w): 1 on it and within RIM of it, 0 from twice that far on."""
+        """For each sheet but the background, (h, w): 1 on it and within RIM of it, falling to 0 at twice RIM."""
         reach = RIM * max(self.small)
         return [_around(resize_map(s.alpha, self.small), reach) for s in self.sheets[1:] if s.alpha is not None]
 
@@ -84,7 +84,7 @@ def _blur_px(disparity: F32, optics: Optics) -> F32:
 
 
 def _around(coverage: F32, reach: float) -> F32:
-    """(h, w): 1 on what is covered and within `reach` of it, 0 from twice that far on."""
+    """(h, w): 1 on covered pixels and within `reach` of them, falling to 0 at twice `reach`."""
     clear = (coverage < FAINT).astype(np.uint8)
     distance = cv2.distanceTransform(clear, cv2.DIST_L2, cv2.DIST_MASK_5).reshape(coverage.shape)
     return np.clip(2 - distance / np.float32(reach), 0, 1)

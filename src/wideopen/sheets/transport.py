@@ -1,15 +1,15 @@
-"""Structure-aware hole filling: edges that run into a hole are continued straight, for a short way.
+"""Structure-aware hole filling: edges that run into a hole are continued straight for a short distance.
 
 Reference: Bornemann, März, "Fast Image Inpainting Based on Coherence Transport", Journal of Mathematical Imaging and
-Vision 28, 2007. Hole pixels are visited by their distance to the hole's edge; each becomes the mean of the pixels y
-known so far within REACH of it, weighed by
+Vision 28, 2007. Hole pixels are visited in order of distance from the hole's edge. Each becomes the mean of the pixels
+y already known within REACH of it, weighted by
     w(x, y) = exp(-mu^2 <n, x - y>^2 / (2 REACH^2)) / |x - y|,   mu = 1 + KAPPA exp(-DELTA / (l1 - l2)^2)
-with n the normal of the edges around, the first eigenvector of the mean of grad u grad u^T, and l1, l2 its eigenvalues.
-Where nothing has a direction that is a plain mean.
+with n the normal of the edges around it, the first eigenvector of the mean of grad u grad u^T, and l1, l2 its
+eigenvalues. Where there is no dominant direction, this is a distance-weighted mean.
 
-Deviations: the mean of gradients reaches 2 SPREAD out, over known pixels and over filled ones as soon as they are
-filled; colours are square roots of linear light, so that dark edges count; beyond `RING` the smooth filling of
-`arrays.fill` takes over, since no lens sees far behind a silhouette and guesses get worse with distance.
+Deviations: the gradient mean reaches 2 SPREAD out, over known pixels and over filled ones as soon as they are filled;
+colours are square roots of linear light, so that dark edges count; beyond `RING` the smooth filling of `arrays.fill`
+takes over, since no lens sees far behind a silhouette and guesses get worse with distance.
 """
 
 import cv2
@@ -20,14 +20,14 @@ from wideopen.checks import F32
 
 REACH = 5
 KAPPA = 10.0
-DELTA = 2e-5  # (l1 - l2)^2 at which an edge is an edge: a slope of 0.07 a pixel
+DELTA = 2e-5  # (l1 - l2)^2 that counts as an edge: a slope of 0.07 per pixel
 SPREAD = 3.0
 RING = 0.0375
-"""How far edges are continued, as a fraction of the long side; half that far at full strength."""
+"""How far edges are continued, as a fraction of the long side; at full strength up to half of it."""
 
 
 def ring_to_fill(weight: F32) -> tuple[np.ndarray, np.ndarray, F32]:
-    """Known pixels (h, w) uint8, the ring's pixels (N, 2) in filling order, and how much each pixel is to be filled."""
+    """Known pixels (h, w) uint8, the ring's pixels (N, 2) in filling order, and the fill weight (h, w)."""
     hole = (weight < 0.5).astype(np.uint8)
     far = np.float32(max(2.0, RING * max(weight.shape)))
     if hole.all() or not hole.any():
@@ -39,7 +39,7 @@ def ring_to_fill(weight: F32) -> tuple[np.ndarray, np.ndarray, F32]:
 
 
 def gradients(u: F32, known: np.ndarray) -> tuple[F32, F32]:
-    """d/dy and d/dx, (h, w, 3), of the slightly smoothed picture; 0 within a pixel of what is not known."""
+    """d/dy and d/dx, (h, w, 3), of the slightly smoothed picture; 0 within a pixel of an unknown pixel."""
     smooth = cv2.GaussianBlur(u, (0, 0), 1.0)
     inner = cv2.erode(known, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     gy, gx = np.zeros_like(u), np.zeros_like(u)
@@ -49,7 +49,7 @@ def gradients(u: F32, known: np.ndarray) -> tuple[F32, F32]:
 
 
 def windows() -> tuple[np.ndarray, np.ndarray]:
-    """Offsets and weights (N, 3) as rows dy, dx, w: of the mean over gradients, and of the mean over colours."""
+    """Windows (N, 3) with rows dy, dx, weight: one for the mean of gradients, one for the mean of colours."""
     around = _square(int(2 * SPREAD))
     around[:, 2] = np.exp(-around[:, 2] / (2 * SPREAD**2))
     colours = _square(REACH)
@@ -65,7 +65,7 @@ def _square(reach: int) -> np.ndarray:
 
 
 def march(u: F32, known: np.ndarray, pixels: np.ndarray, gy: F32, gx: F32) -> None:
-    """Fill `pixels` (N, 2) of u (h, w, 3) in their order, in place, with `known`, `gy` and `gx`."""
+    """Fill `pixels` (N, 2) of u (h, w, 3) in the given order; updates u, `known`, `gy` and `gx` in place."""
     around, colours = windows()
     for y, x in pixels:
         inside = _within(around, y, x, known)
@@ -94,7 +94,7 @@ def _within(window: np.ndarray, y: int, x: int, known: np.ndarray) -> tuple[np.n
 
 
 def _slope(u: F32, known: np.ndarray, at: tuple[int, int], dy: int, dx: int) -> F32:
-    """Difference per pixel along one axis between the known neighbours, or the pixel itself for one that is not."""
+    """Slope along one axis between the two neighbours; the pixel itself stands in for an unknown neighbour."""
     ends = []
     for sign in (-1, 1):
         y, x = at[0] + sign * dy, at[1] + sign * dx
@@ -106,9 +106,9 @@ def _slope(u: F32, known: np.ndarray, at: tuple[int, int], dy: int, dx: int) -> 
 
 
 def continue_colours(values: F32, weight: F32, fill=march) -> F32:  # type: ignore[no-untyped-def]
-    """Colours (h, w, 3), at least 0, kept where `weight` (h, w) is 1 and continued where it is 0.
+    """Return colours (h, w, 3), at least 0, kept where `weight` (h, w) is 1 and continued where it is 0.
 
-    `fill` does what `march` does.
+    `fill` has the signature and the effect of `march`.
     """
     smooth = fill_holes(values, weight)
     known, pixels, amount = ring_to_fill(weight)

@@ -1,14 +1,15 @@
-"""Radiance that the photo clipped at white, measured through hair, and the hair's own colour before it.
+"""Recover radiance that the photo clipped at white from what is seen through hair, and the hair's own colour.
 
-Ours. Before a sky three times as bright as white, a pixel half covered by a dark strand is white in the photo: the
-strand looks thin, and I - (1 - alpha) B would make it of sky. But hair is a grey wedge: where it covers so much that
-the pixel is not clipped, I = alpha F + (1 - alpha) L tells the radiance L of what lies behind, with F the subject's
-own colour, continued from where it is seen pure. So L is the weighted median of
+Ours. In front of a sky three times as bright as white, a pixel half covered by a dark strand is white in the photo:
+the strand looks thin, and I - (1 - alpha) B would give it the colour of the sky. But hair acts as a grey wedge. Where
+it covers enough of a pixel to prevent clipping, I = alpha F + (1 - alpha) L determines the radiance L behind it. F is
+the subject's own colour, continued from where it is seen pure. So L is the weighted median of
     (I - alpha F) / (1 - alpha),   weights 1 - alpha,
-over such pixels, one for each connected white area; areas without enough of them stay as they are. One number for an
-area is what keeps a matte that is too wide harmless: strand and sky change by amounts that cancel.
+over such pixels, one value for each connected white area. Areas without enough such pixels stay unchanged. Because an
+area has a single value, a matte that is too wide does no harm: the changes to strand and sky cancel.
 
-With L known, clipped pixels become alpha F + (1 - alpha) L, at least what they were: shown, that is the same white.
+With L known, clipped pixels become alpha F + (1 - alpha) L, but never darker than before. Displayed, they are the same
+white.
 """
 
 from dataclasses import dataclass
@@ -20,34 +21,34 @@ from wideopen.arrays.maps import fill_holes
 from wideopen.checks import F32
 
 CLIPPED = 0.99
-"""Linear light from which a pixel counts as clipped: 8-bit sRGB codes 254 and 255."""
+"""Linear light at or above which a pixel counts as clipped: 8-bit sRGB codes 254 and 255."""
 MOST = 4.0
-"""Brightest radiance that is believed."""
+"""Upper limit of a measured radiance."""
 BRIGHTER = 1.05
-"""A measurement below this says that white was white."""
+"""A measurement must exceed this to count as brighter than white."""
 LEAST_PIXELS, LEAST_SHARE = 30, 0.4
-"""An area's measurements that must be brighter, in number and as a share of all."""
+"""How many of an area's measurements must be brighter than white, as a number and as a share of all."""
 DARK = 0.5
-"""Subject's colour, linear light, up to which it tells something: white hair before a white wall does not."""
+"""The subject's colour must be darker than this, in linear light: white hair before a white wall is no evidence."""
 BRIDGE = 0.01
-"""White areas this near to each other, as a fraction of the long side, are one: a sky behind branches."""
+"""White areas closer than this fraction of the long side are joined, such as a sky behind branches."""
 SOLID = 0.98
-"""Coverage from which too little of what lies behind shows."""
+"""Coverage at which too little of the background shows through."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class White:
-    """What is known about the clipped areas behind a subject, at a working size."""
+    """Measurements of the clipped areas behind a subject, at a working size."""
 
-    radiance: F32  # (h, w), in and closely around a measured area its L, 1 elsewhere
+    radiance: F32  # (h, w): L in and closely around a measured area, 1 elsewhere
     own: F32  # (h, w, 3) the subject's colour, continued
 
 
 def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White | None:
-    """Measure the radiance of white areas behind the subject; None where none is brighter than white.
+    """Measure the radiance of white areas behind the subject; None if no area is brighter than white.
 
-    rgb (H, W, 3) linear light; alpha (H, W); small and small_alpha, (h, w): the same at the size at which areas are
-    found.
+    rgb (H, W, 3) linear light; alpha (H, W); small (h, w, 3) and small_alpha (h, w): the same at the size at which
+    areas are found.
     """
     size, a = small_alpha.shape, small_alpha
     clipped = small.min(axis=2) >= np.float32(CLIPPED)
@@ -73,7 +74,7 @@ def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White |
 
 
 def _level(seen: F32, weight: F32) -> np.float32:
-    """An area's radiance from its measurements; 1 where they do not say that it is brighter."""
+    """An area's radiance from its measurements; 1 if they do not show that it is brighter than white."""
     brighter = seen > BRIGHTER
     if brighter.sum() < max(LEAST_PIXELS, LEAST_SHARE * seen.size):
         return np.float32(1)
@@ -89,15 +90,15 @@ def _window(size: tuple[int, ...]) -> np.ndarray:
 
 
 def _nearest(at: np.ndarray, shape: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
-    """Flat places in a map (h, w) = size that belong to the flat places `at` of one of (H, W) = shape."""
+    """Map flat indices `at` into a map of (H, W) = shape to flat indices into a map of (h, w) = size."""
     y, x = np.divmod(at, shape[1])
     return y * size[0] // shape[0] * size[1] + x * size[1] // shape[1]
 
 
 def unclip(rgb: F32, alpha: F32, white: White) -> F32:
-    """Return the photo (H, W, 3) with radiance where it is clipped in a measured area.
+    """Return the photo (H, W, 3) with its clipped pixels in measured areas replaced by their radiance.
 
-    A clipped pixel beside a dark one is crossed by the edge somewhere, and counts half.
+    The edge crosses a clipped pixel that lies beside a dark one, so such a pixel counts half.
     """
     size = white.radiance.shape
     at = np.flatnonzero(rgb.min(axis=2) >= np.float32(CLIPPED))
@@ -115,7 +116,7 @@ def unclip(rgb: F32, alpha: F32, white: White) -> F32:
 
 
 def _beside_dark(rgb: F32) -> np.ndarray:
-    """(H, W) bool: a neighbour is about as dark as it gets within two pixels, and far from white."""
+    """(H, W) bool: a neighbour is far from white and about as dark as the darkest pixel within two pixels."""
     level = rgb.mean(axis=2)
     near = cv2.erode(level, np.ones((3, 3), np.uint8))
     dark = cv2.erode(level, np.ones((5, 5), np.uint8))
@@ -124,10 +125,10 @@ def _beside_dark(rgb: F32) -> np.ndarray:
 
 
 def give_own_colour(image: F32, alpha: F32, white: White, subject: F32, background: F32) -> None:
-    """Where a measured white lies behind, let the subject keep its own colour, in place.
+    """Restore the subject's own colour, in place, where a measured white area lies behind it.
 
-    subject, premultiplied, and background (H, W, 3) as `reference.split` returns them of image (H, W, 3), which
-    `unclip` returned; subject + (1 - alpha) background stays the image.
+    subject (premultiplied) and background, (H, W, 3), come from `reference.split` of image (H, W, 3), which `unclip`
+    returned. subject + (1 - alpha) background still equals the image.
     """
     at = np.flatnonzero((alpha > 0) & (alpha < np.float32(SOLID)))
     there = _nearest(at, alpha.shape, white.radiance.shape)
@@ -137,17 +138,17 @@ def give_own_colour(image: F32, alpha: F32, white: White, subject: F32, backgrou
     S, B = subject.reshape(-1, 3)[at], background.reshape(-1, 3)[at]
     t = np.clip((B.min(axis=1, keepdims=True) - np.float32(0.9)) / np.float32(0.08), 0, 1)
     S = S + t * (a * white.own.reshape(-1, 3)[there] - S)
-    least = t * np.minimum(B, 1)  # what lies behind is white: less is an error of matte or colour, and shows as specks
+    least = t * np.minimum(B, 1)  # the background is white: less is a matte or colour error and shows as specks
     B = np.clip((I - S) / (1 - a), least, np.float32(MOST))
     background.reshape(-1, 3)[at] = B
     subject.reshape(-1, 3)[at] = I - (1 - a) * B
 
 
 def limit_radiance(rgb: F32, alpha: F32 | None, strength: float) -> F32:
-    """Return a sheet's rgb (H, W, 3), premultiplied, with radiance L turned into 1 + strength (L - 1), in [0, 1].
+    """Return a sheet's rgb (H, W, 3), premultiplied, with radiance L > 1 mapped to 1 + strength (L - 1).
 
-    A pixel on an edge is a mixture of the two sides, and it is the brighter side whose light is limited, not the
-    mixture: so with ends D and L within two pixels, D + s (L - D) becomes D' + s (L' - D').
+    `strength` is in [0, 1]. A pixel on an edge mixes the two sides; only the brighter side's light is limited, not the
+    mixture. With D and L the extremes within two pixels, D + s (L - D) becomes D' + s (L' - D').
     """
     level = rgb.max(axis=2)
     if alpha is not None:
