@@ -1,1 +1,1 @@
-"""Matting: who is the subject, and how much of each pixel belongs to it (paper 3.1)."""
+"""Matting: find the subject and its coverage of each pixel (paper 3.1)."""

@@ -1,13 +1,14 @@
-"""A network's matte cleaned up: specks far from the subject, holes inside it, false gaps, specks along the edge. Ours.
+"""Clean up a network's matte: specks far from the subject, holes inside it, false gaps, specks along the edge. Ours.
 
 `clean_up` never touches the transition between subject and background: a loose strand is a speck, and the sky between
-two curls a hole, but both lie near the subject's outline. So only what is farther than `NEAR` from it is dropped or
-filled. A false gap is no transition: its outline follows no edge of the photo.
+two curls is a hole, but both lie near the subject's outline. So only specks and holes farther than `NEAR` from it are
+dropped or filled. A false gap has no transition: its outline follows no edge of the photo.
 
-`without_specks` is for mattes that follow the photo's edges (`matting.edges`), which leaves bits of ground whose colour
-the subject has, and holes: a colour model cannot tell a dark stone beside a dark strap from the strap. What is narrower
-than about the network's pixel and unlike all around it is none of the subject's outline, except in hair, which is left
-alone; so a median over `WIDTH` of the network's pixels replaces what differs from it by more than `UNLIKE`.
+`without_specks` is for mattes that follow the photo's edges (`matting.edges`). These contain holes, and bits of
+background that have the subject's colour: a colour model cannot tell a dark stone from the dark strap beside it. A
+feature narrower than about one network pixel and unlike its surroundings does not belong to the subject's outline,
+except in hair, which is left alone. So a median over `WIDTH` network pixels replaces values that differ from it by more
+than `UNLIKE`.
 """
 
 import cv2
@@ -22,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 
 def transition(alpha: F32) -> Mask:
-    """Pixels (H, W) within `BAND` of a value that is neither 0 nor 1, nor sure either way."""
+    """Pixels (H, W) within `BAND` of an uncertain value: one that is not close to 0 or 1."""
     radius = max(1, round(BAND * max(alpha.shape)))
     kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
     sure = (cv2.erode((alpha > 0.95).astype(np.uint8), kernel) > 0) | (
@@ -32,15 +33,15 @@ def transition(alpha: F32) -> Mask:
 
 
 SPECK = 0.002  # subjects smaller than this share of the photo are dropped
-HOLE = 0.0005  # and so are holes
-NEAR = 0.012  # of the long side; `matting.transition` takes as much for the transition
-LARGEST_GAP = 0.06  # larger ones are background whatever their outline
+HOLE = 0.0005  # holes smaller than this are filled
+NEAR = 0.012  # of the long side; equal to `BAND`, the half width of the transition
+LARGEST_GAP = 0.06  # larger gaps are background, whatever their outline
 FAINT_OUTLINE = 15  # 8-bit codes within 5x5 pixels
-FAINT, SOLID = 0.1, 0.9  # what counts as part of a subject, what as solid
+FAINT, SOLID = 0.1, 0.9  # coverage that counts as part of a subject, and as solid
 
 
 def _drop_small(alpha: F32, inside: NDArray[np.bool_], share: float, value: float) -> F32:
-    """Set components of `inside` to `value` that are below `share` of all pixels and far from all larger ones."""
+    """Set to `value` the components of `inside` below `share` of all pixels and far from all larger ones."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
     if count <= 2:
@@ -60,9 +61,9 @@ def _drop_small(alpha: F32, inside: NDArray[np.bool_], share: float, value: floa
 def fill_false_gaps(alpha: F32, srgb_u8: U8) -> F32:
     """Fill gaps in the subject whose outline follows no edge of the photo, both (H, W).
 
-    Between an arm and a waist the photo has an edge; a bite out of a black helmet has none. Among the gaps that the
-    first weights left in the 92 validation photos, the lower quartile of the outline's contrast was below
-    `FAINT_OUTLINE` for parts of the subject only, but for specks below 0.1 % of the photo; true gaps of 0.1 to 6 %
+    Between an arm and a waist the photo has an edge; a bite out of a black helmet has none. The gaps that the first
+    weights left in the 92 validation photos were examined: the lower quartile of the outline's contrast was below
+    `FAINT_OUTLINE` only for parts of the subject, apart from specks below 0.1 % of the photo. True gaps of 0.1 to 6 %
     showed 30 or more.
     """
     grey = cv2.cvtColor(np.ascontiguousarray(srgb_u8), cv2.COLOR_RGB2GRAY).reshape(alpha.shape)
@@ -82,23 +83,23 @@ def fill_false_gaps(alpha: F32, srgb_u8: U8) -> F32:
 
 
 def clean_up(alpha: F32, srgb_u8: U8) -> F32:
-    """Drop specks far from the subject, fill holes far inside it, and gaps that follow no edge of the photo."""
+    """Drop specks far from the subject; fill holes far inside it and gaps that follow no edge of the photo."""
     alpha = _drop_small(alpha, alpha > FAINT, SPECK, 0.0)
     alpha = _drop_small(alpha, alpha < SOLID, HOLE, 1.0)
     return fill_false_gaps(alpha, srgb_u8)
 
 
 WIDTH = 2.6
-"""Side of the median's window, in the network's pixels."""
+"""Side of the median's window, in network pixels."""
 UNLIKE = (12, 28)
-"""Differences from the median, in 1/255: up to the first nothing changes, from the second on the median is taken."""
+"""Differences from the median, in 1/255: up to the first nothing changes; from the second the median replaces."""
 TILE_PX = 256
 
 
 def without_specks(matte: F32, firm: F32, unit_px: float) -> F32:
-    """`matte` (H, W) in [0, 1] without specks where `firm` (h, w), in [0, 1], says that no hair is.
+    """Remove specks from `matte` (H, W) in [0, 1] where `firm` (h, w), in [0, 1], indicates that there is no hair.
 
-    `unit_px`: pixels of `matte` in one of the network's. Its cost follows the area of what is firm transition.
+    `unit_px`: pixels of `matte` per network pixel. The cost is proportional to the area of the firm transition.
     """
     height, width = matte.shape
     radius = int(WIDTH / 2 * unit_px)
@@ -119,7 +120,7 @@ def without_specks(matte: F32, firm: F32, unit_px: float) -> F32:
 
 
 def _change(matte: F32, ys: tuple[int, int], xs: tuple[int, int], radius: int) -> F32:
-    """What the median adds to a tile, times how sure it is that this is a speck."""
+    """The change that the median makes to a tile, times the confidence that it is a speck."""
     y0, x0 = max(ys[0] - radius, 0), max(xs[0] - radius, 0)
     seen = matte[y0 : ys[1] + radius, x0 : xs[1] + radius]
     median = cv2.medianBlur(np.round(seen * 255).astype(np.uint8), 2 * radius + 1)
@@ -131,7 +132,7 @@ def _change(matte: F32, ys: tuple[int, int], xs: tuple[int, int], radius: int) -
 
 
 def _window(x: F32, ys: tuple[int, int], xs: tuple[int, int], down: float, right: float) -> F32:
-    """The tile of `x` (h, w), enlarged linearly to the matte's size; pixels' centres meet."""
+    """The tile of `x` (h, w), enlarged linearly to the matte's size with aligned pixel centres."""
     u = (np.arange(*xs, dtype=np.float32) + 0.5) * right - 0.5
     v = (np.arange(*ys, dtype=np.float32) + 0.5) * down - 0.5
     grid = np.meshgrid(u, v)

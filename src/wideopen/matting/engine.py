@@ -1,18 +1,19 @@
-"""What runs the matting network: torch, or onnxruntime, behind one call.
+"""Engines that run the matting network: torch and onnxruntime, with one interface.
 
-An engine takes a photo (h, w, 3) uint8, sRGB-encoded, a number of stages and the matte so far (h, w), or None for
-the first; it returns the matte (h, w) float32 in [0, 1]. A backend named is used or refused.
+An engine takes a photo (h, w, 3) uint8, sRGB-encoded, a number of stages, and the matte so far (h, w), or None for the
+first stage. It returns the matte (h, w) float32 in [0, 1]. A backend that is named is used, or refused if it cannot
+run.
 
-"auto" is torch for .safetensors and onnxruntime for .onnx. On two CPU cores onnxruntime takes less time for a matte
-(benchmarks/results/matting.json), but converting weights to its format takes seconds, more than one photo gains:
-`wideopen export matting` does that once.
+"auto" selects torch for .safetensors and onnxruntime for .onnx. On two CPU cores onnxruntime computes a matte faster
+(benchmarks/results/matting.json), but converting weights to its format takes seconds, more than one photo saves.
+`wideopen export matting` does the conversion once.
 
 ONNX files serve onnxruntime and programs without Python. Inputs: `image` (1, 3, H, W) float32, sRGB-encoded, in [0, 1];
 `previous` (1, 1, H, W), the matte so far, 0.5 everywhere for the first stage; any H and W. Outputs: `alpha_1` ...
 `alpha_T` (1, 1, H, W) in [0, 1], the matte after each stage. One encoder serves all stages, as in torch. The metadata
-hold the preset and the configuration, so that resizing and clean-up are the same as for `.safetensors`.
-They are exported by tracing (torch.onnx, dynamo=False): 4 s and any size, where the newer exporter took 41 s and then
-refused sides that are no multiples of 32 (torch 2.13).
+hold the preset and the configuration, so that resizing and clean-up are the same as for `.safetensors`. Files are
+exported by tracing (torch.onnx, dynamo=False), which takes 4 s and allows any size. The newer exporter took 41 s and
+its result refused sides that are not multiples of 32 (torch 2.13).
 """
 
 import io
@@ -38,21 +39,21 @@ class Engine(Protocol):
 
     @property
     def config(self) -> MattingConfig:
-        """Of the network."""
+        """The network's configuration."""
 
     def __call__(self, srgb_u8: U8, stages: int, previous: F32 | None) -> F32:
-        """Matte (h, w) of `srgb_u8` (h, w, 3) after `stages` stages that begin with `previous` (h, w)."""
+        """Matte (h, w) of `srgb_u8` (h, w, 3) after `stages` stages, starting from `previous` (h, w)."""
 
 
 class TorchEngine:
-    """The network itself, on the device it is on."""
+    """The torch network, on its current device."""
 
     def __init__(self, net: MattingNet) -> None:
         self.net = net.eval()
         self.config = net.config
 
     def __call__(self, srgb_u8: U8, stages: int, previous: F32 | None) -> F32:
-        """As `Engine`."""
+        """See `Engine`."""
         device = next(self.net.parameters()).device
         with torch.inference_mode():
             image = torch.from_numpy(np.array(srgb_u8, order="C")).to(device)[None].permute(0, 3, 1, 2).float() / 255
@@ -62,7 +63,7 @@ class TorchEngine:
 
 
 def pick_device(device: str) -> str:
-    """ "auto" takes the GPU if there is one; a name is obeyed or refused."""
+    """Resolve a device name: "auto" is the GPU if there is one; a named device is used, or refused if missing."""
     require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
@@ -71,7 +72,7 @@ def pick_device(device: str) -> str:
 
 
 def pick_engine(weights: str | Path, backend: str = "auto", device: str = "auto") -> Engine:
-    """The engine of `weights` (a shipped name, .safetensors or .onnx), kept for the next photo.
+    """Return the engine of `weights` (a shipped name, .safetensors or .onnx); it is cached for the next photo.
 
     Raises InvalidInput, WeightsError, BackendUnavailable.
     """
@@ -90,14 +91,14 @@ def pick_engine(weights: str | Path, backend: str = "auto", device: str = "auto"
 
 @lru_cache(maxsize=2)
 def _torch_engine(weights: str, modified_ns: int, device: str) -> Engine:  # noqa: ARG001
-    """Ready for inference; kept, since loading takes longer than a matte."""
+    """A network ready for inference; cached, since loading takes longer than a matte."""
     net = fold_batch_norms(load_net(weights)).to(device)
     return TorchEngine(net.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=2)
 def _onnx_engine(weights: str, modified_ns: int) -> Engine:  # noqa: ARG001
-    """An ONNX file, or weights converted in memory."""
+    """An engine from an ONNX file, or from weights converted in memory."""
     if weights.endswith(".onnx"):
         return load_onnx(Path(weights))
     return load_onnx(to_onnx(weights))
@@ -108,7 +109,7 @@ OPSET = 18
 
 
 class _Stages(torch.nn.Module):
-    """The network with tensors only at its border."""
+    """The network with only tensors as inputs and outputs."""
 
     def __init__(self, net: MattingNet, stages: int) -> None:
         super().__init__()
@@ -119,9 +120,9 @@ class _Stages(torch.nn.Module):
 
 
 def to_onnx(weights: str | Path = "mobile", stages: int | None = None) -> bytes:
-    """An ONNX file of `weights` that gives the mattes of up to `stages` stages (default: the configuration's T).
+    """Export `weights` as an ONNX file with the mattes of up to `stages` stages (default: the configuration's T).
 
-    Raises InvalidInput, WeightsError; BackendUnavailable without the package onnx.
+    Raises InvalidInput, WeightsError; BackendUnavailable if the package onnx is not installed.
     """
     try:
         import onnx
@@ -135,7 +136,7 @@ def to_onnx(weights: str | Path = "mobile", stages: int | None = None) -> bytes:
     example = (torch.zeros(1, 3, 64, 96), torch.full((1, 1, 64, 96), 0.5))
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # of tracing: what is constant in the trace is so by design
+        warnings.simplefilter("ignore")  # tracing warns of constants, which are intended here
         torch.onnx.export(
             _Stages(net, count).eval(),
             example,
@@ -160,7 +161,7 @@ class OnnxEngine:
         self.session, self.config, self.stages = session, config, stages
 
     def __call__(self, srgb_u8: U8, stages: int, previous: F32 | None) -> F32:
-        """As `Engine`; more stages than the file has are runs of it; then sides not of 32 pixels are padded anew."""
+        """See `Engine`. More stages than the file has take several runs, each padding sides to multiples of 32."""
         image = np.ascontiguousarray(srgb_u8.transpose(2, 0, 1)[None], np.float32) / np.float32(255)  # (1, 3, h, w)
         alpha = np.full((1, 1, *srgb_u8.shape[:2]), 0.5, np.float32) if previous is None else previous[None, None]
         while stages > 0:
@@ -171,9 +172,9 @@ class OnnxEngine:
 
 
 def load_onnx(file: Path | bytes) -> OnnxEngine:
-    """The engine of an exported file, given by path or as bytes.
+    """Load an exported file, given by path or as bytes.
 
-    Raises BackendUnavailable without onnxruntime; WeightsError for a file that is missing, damaged or not ours.
+    Raises BackendUnavailable if onnxruntime is not installed; WeightsError if the file is missing, damaged or not ours.
     """
     try:
         import onnxruntime
@@ -184,8 +185,8 @@ def load_onnx(file: Path | bytes) -> OnnxEngine:
     if isinstance(file, Path) and not file.is_file():
         raise WeightsError(f"matting weights: expected a file {file}, found none")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only; what it raises says the rest
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as our own kernels: wait, do not spin
+    options.log_severity_level = 3  # errors only; exceptions carry the rest
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # like our kernels: wait, do not spin
     try:
         session = onnxruntime.InferenceSession(
             file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]

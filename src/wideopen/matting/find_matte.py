@@ -1,8 +1,8 @@
-"""Where mattes come from: our network, a network of other people, or any function; one interface for all.
+"""Sources of mattes behind one interface: our network, third-party networks, or any function.
 
-rembg's sessions and, as a refiner, transformers' VitMatte are optional and imported when used. Nothing is downloaded
-here: a model that is not on disk is refused with the command that fetches it. rembg's sessions that send photos to a
-service are refused, too. Licences differ by model.
+rembg sessions and, as a refiner, transformers' VitMatte are optional and imported on use. Nothing is downloaded here: a
+model that is not on disk is refused, and the error gives the command that fetches it. rembg sessions that send photos
+to a service are refused too. Licences differ by model.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,15 @@ from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.matting.clean import transition
 from wideopen.matting.inference import MattingSettings
 
-REMBG = "rembg:"  # before the name of a session, as in rembg:birefnet-portrait
-VITMATTE_SIZE = 1024  # its attention grows with the square of the pixels
+REMBG = "rembg:"  # prefix of a session name, as in rembg:birefnet-portrait
+VITMATTE_SIZE = 1024  # its attention grows with the square of the number of pixels
 VITMATTE_STRIDE = 32
 
 
 def matte_by_rembg(name: str, srgb_u8: U8) -> F32:
-    """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3) by the rembg session `name`, u2net or birefnet-portrait say.
+    """Matte (H, W) in [0, 1] of `srgb_u8` (H, W, 3) by the rembg session `name`, such as u2net or birefnet-portrait.
 
-    Raises BackendUnavailable without rembg; InvalidInput for a name it does not know and for sessions that are not
+    Raises BackendUnavailable if rembg is not installed; InvalidInput for an unknown session and for one that is not
     local; WeightsError for a model that is not on disk.
     """
     from PIL import Image
@@ -54,7 +54,7 @@ def _rembg_session(name: str) -> Any:
         )
     try:
         return new_session(name)
-    except ValueError as error:  # a hash that does not fit, an argument that is missing
+    except ValueError as error:  # wrong hash or missing argument
         raise InvalidInput(f"rembg {name}: {' '.join(str(error).split())}") from error
 
 
@@ -63,12 +63,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def refine_by_vitmatte(model: str | Path, srgb_u8: U8, alpha: F32, *, size: int = VITMATTE_SIZE) -> F32:
-    """`alpha` (H, W), its transition estimated again by VitMatte from `srgb_u8` (H, W, 3).
+    """Return `alpha` (H, W) with its transition re-estimated by VitMatte from `srgb_u8` (H, W, 3).
 
-    model: a folder in transformers' format, or an id in the hub's cache, hustvl/vitmatte-small-distinctions-646 say.
-    The transition is `matting.transition.transition`; elsewhere nothing changes. The network sees at most `size` pixels
-    along the long side.
-    Raises WeightsError for a model that is not on disk or no VitMatte.
+    model: a folder in transformers' format, or an id in the hub's cache, such as
+    hustvl/vitmatte-small-distinctions-646. The transition is that of `matting.clean.transition`; elsewhere nothing
+    changes. The network sees at most `size` pixels along the long side. Raises WeightsError for a model that is not on
+    disk or is not a VitMatte.
     """
     import torch
 
@@ -84,7 +84,7 @@ def refine_by_vitmatte(model: str | Path, srgb_u8: U8, alpha: F32, *, size: int 
         pixels = torch.from_numpy(np.ascontiguousarray(four.transpose(2, 0, 1)))[None]
         out = _vitmatte(str(model))(pixel_values=pixels).alphas[0, 0, :height, :width].float().numpy()
     refined = resize_map(np.clip(out, 0, 1), alpha.shape)
-    share = resize_map(cv2.blur(unknown.astype(np.float32), (3, 3)), alpha.shape)  # fades at the rim: no step there
+    share = resize_map(cv2.blur(unknown.astype(np.float32), (3, 3)), alpha.shape)  # fades at the edge, to avoid a step
     return np.asarray(alpha + share * (refined - alpha), np.float32)
 
 
@@ -102,13 +102,13 @@ def _vitmatte(model: str) -> Any:
     return net.eval()
 
 
-NEARLY_EMPTY = 0.002  # of the photo: what clean-up takes for a speck
-Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H, W) floats in [0, 1]
+NEARLY_EMPTY = 0.002  # share of the photo; clean-up treats less as a speck
+Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H, W), floats in [0, 1]
 AUTOMATIC = MattingSettings()
 
 
 def emptiness(alpha: F32) -> str | None:
-    """One line for the user if a matte (H, W) holds (nearly) nobody, else None."""
+    """One line for the user if a matte (H, W) is (nearly) empty, else None."""
     share = float(alpha.mean())
     if alpha.max() < 0.5:
         return "empty matte: no person found"
@@ -116,11 +116,11 @@ def emptiness(alpha: F32) -> str | None:
 
 
 def pick_matter(settings: MattingSettings, function: Matter | None = None) -> tuple[Matter, str]:
-    """(a function from a photo to its matte, the name of the source): `function`, or the network of `settings`.
+    """Return (a function from a photo to its matte, the name of the source): `function`, or the network of `settings`.
 
-    Either is followed by the refiner, if `settings` names one. The function raises InvalidInput for photos or mattes
-    of a wrong shape, type or range.
-    Raises InvalidInput for a matte that only a photo's file could bring; WeightsError; BackendUnavailable.
+    If `settings` names a refiner, it runs after either. The function raises InvalidInput for photos or mattes with a
+    wrong shape, type or range. Raises InvalidInput if `settings` asks for a matte that only a photo file can supply;
+    WeightsError; BackendUnavailable.
     """
     if function is not None:
         name = getattr(function, "__name__", type(function).__name__)

@@ -8,14 +8,14 @@ from wideopen.options import Settings, option
 
 DEVICES = ("auto", "cpu", "cuda")
 NETWORK = "mobile"
-"""The network that `auto` takes where the photo brings no matte."""
+"""The network that `auto` uses if the photo contains no matte."""
 INSIDE = ("auto", "embedded")
-"""The words that take the portrait matte inside the photo, if there is one."""
+"""The options that use the portrait matte inside the photo, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MattingSettings(Settings):
-    """Where the matte comes from, and how the network runs; None = as the weights' configuration says."""
+    """Source of the matte, and how the network runs; None = as in the weights' configuration."""
 
     matting: str = option(
         "auto",

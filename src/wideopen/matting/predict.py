@@ -1,16 +1,16 @@
-"""From a photo to its matte: resize to the network's size, T stages, clean up, back along its edges, then tiles.
+"""From a photo to its matte: resize to the network's size, T stages, clean-up, alignment to the photo's edges, tiles.
 
-The photo's long side becomes `size` pixels, both sides rounded to multiples of 32 (the paper
-squeezes every photo to 1024x1024; keeping the aspect is ours). Small photos are enlarged too:
-the network has learned people of a certain size. Clean-up and the way back along the photo's edges are ours.
+The photo's long side becomes `size` pixels, and both sides are rounded to multiples of 32. The paper squeezes every
+photo to 1024x1024; keeping the aspect ratio is ours. Small photos are enlarged too, because the network has learned
+people of a certain size. Clean-up and alignment to the photo's edges are ours.
 
-Tiles, also ours, are for large photos. One more stage of the network runs on windows of the photo at its own
-resolution, the matte so far being its previous matte, and only where that matte has a transition: the cost follows the
-outline's length, not the photo's area. What is far from the transition stays exactly as it is.
-No seams: tiles overlap, and are averaged with weights that fall to zero (nearly) towards their inner sides; the refined
-matte fades into the matte so far over `SOFT_PX` at the rim of the transition, which is less than half an overlap.
-Whether it helps depends on the weights: a network that has only seen whole people makes little of a window that shows a
-shoulder. docs/mattes.md has the figures of the shipped ones, for which it is off.
+Tiles, also ours, are for large photos. One more stage of the network runs on windows of the photo at full resolution,
+with the matte so far as its previous matte, and only where that matte has a transition. So the cost grows with the
+outline's length, not with the photo's area. Pixels far from the transition stay exactly as they are. There are no
+seams: tiles overlap and are averaged with weights that fall (nearly) to zero towards their inner sides; at the rim of
+the transition the refined matte fades into the matte so far over `SOFT_PX`, which is less than half an overlap. Whether
+tiles help depends on the weights: a network that has seen only whole people gains little from a window that shows a
+shoulder. docs/mattes.md has the figures of the shipped weights, for which tiles are off.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,9 +30,9 @@ from wideopen.matting.net.model import STRIDE, MattingNet
 from wideopen.matting.net.variants import MattingConfig
 
 TILE_PX, OVERLAP_PX = 512, 96
-SOFT_PX = 8  # over which refined and unrefined matte fade into each other
-SURE = 0.02  # values this close to 0 or 1 are no transition
-REACH = 1.5  # the transition is widened by this many of the matte's own pixels: so exact was its outline
+SOFT_PX = 8  # width of the fade between the refined and the unrefined matte
+SURE = 0.02  # values this close to 0 or 1 are outside the transition
+REACH = 1.5  # the transition is widened by this many matte pixels, the accuracy of its outline
 
 Stage = Callable[[U8, int, F32 | None], F32]  # an `Engine`
 Box = tuple[int, int, int, int]  # top, bottom, left, right
@@ -47,7 +47,7 @@ def transition_of(alpha: F32, reach_px: int) -> NDArray[np.bool_]:
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin along a side of `length` pixels: evenly, from end to end, overlapping at least as asked.
+    """Where tiles begin along a side of `length` pixels: evenly spaced, end to end, overlapping by at least `overlap`.
 
     >>> starts(1000, 512, 96), starts(300, 512, 96)
     ([0, 244, 488], [0])
@@ -57,7 +57,7 @@ def starts(length: int, tile: int, overlap: int) -> list[int]:
 
 
 def boxes(band: NDArray[np.bool_], tile: int = TILE_PX, overlap: int = OVERLAP_PX) -> Iterator[Box]:
-    """The tiles of (H, W) whose own share of the plane (to the middle of each overlap) holds some of `band`."""
+    """The tiles of (H, W) whose own area (up to the middle of each overlap) contains some of `band`."""
     require(0 <= 2 * overlap <= tile, f"overlap: expected at most half a tile, {tile // 2}, found {overlap}")
     height, width = band.shape
     for top, bottom, low, high in _rows(height, tile, overlap):
@@ -75,7 +75,7 @@ def _rows(length: int, tile: int, overlap: int) -> list[Box]:
 
 
 def weights_of(box: Box, shape: tuple[int, ...], overlap: int = OVERLAP_PX) -> F32:
-    """(h, w) in (0, 1]: 1 inside, falling linearly over `overlap` to each side that is not the photo's own."""
+    """(h, w) in (0, 1]: 1 inside, falling linearly over `overlap` towards each side that is not a photo border."""
     top, bottom, left, right = box
     rows = _ramp(bottom - top, top > 0, bottom < shape[0], overlap)
     columns = _ramp(right - left, left > 0, right < shape[1], overlap)
@@ -93,7 +93,7 @@ def _ramp(length: int, before: bool, after: bool, overlap: int) -> F32:
 def refine_on_tiles(
     stage: Stage, srgb_u8: U8, alpha: F32, *, scale: float, tile: int = TILE_PX, overlap: int = OVERLAP_PX
 ) -> F32:
-    """`alpha` (H, W), its transition refined by one `stage` on tiles of `srgb_u8` (H, W, 3).
+    """Return `alpha` (H, W) with its transition refined by one `stage` on tiles of `srgb_u8` (H, W, 3).
 
     `scale`: photo pixels per pixel of the matte before it was resized, at least 1.
     """
@@ -120,10 +120,10 @@ def network_size(height: int, width: int, size: int) -> tuple[int, int]:
 
 
 def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int, int]]:
-    """[(long side, stages at it), ...]: stage 1 at `first_size` if that is smaller than `size`.
+    """[(long side, stages at this size), ...]: stage 1 runs at `first_size` if that is smaller than `size`.
 
-    The network knows subjects of the sizes it was trained on; in a larger photo the first stage
-    loses sight of what is far from the subject, while later stages hold on to the matte so far.
+    The network knows subjects at the sizes it was trained on. In a larger photo the first stage loses track of areas
+    far from the subject, while later stages keep to the matte so far.
     """
     require(stages >= 1, f"stages: expected at least 1, found {stages}")
     first = config.first_size
@@ -133,7 +133,7 @@ def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int
 
 
 def matte_by(engine: Engine, settings: MattingSettings, photo_u8: U8) -> F32:
-    """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3): stages, clean-up, the photo's edges, then tiles if asked.
+    """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3): stages, clean-up, edge alignment, and tiles if requested.
 
     Raises InvalidInput for a photo of another shape or type.
     """
@@ -148,7 +148,7 @@ def matte_by(engine: Engine, settings: MattingSettings, photo_u8: U8) -> F32:
         if previous is not None:
             previous = resize_map(previous, small.shape)
         previous = engine(small, same, previous)
-    assert previous is not None  # stage_sizes never returns nothing
+    assert previous is not None  # stage_sizes never returns an empty list
     alpha = np.clip(clean_up(previous, small), 0, 1).astype(np.float32)
     alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, (height, width))
     scale = max(height, width) / max(small.shape)
@@ -161,7 +161,7 @@ def matte_with(net: MattingNet, photo_u8: U8, *, size: int | None = None, stages
 
 
 def _require_photo(photo_u8: Any) -> None:
-    """Refuse, with InvalidInput, what is not (H, W, 3) uint8."""
+    """Raise InvalidInput unless the photo is (H, W, 3) uint8."""
     known = isinstance(photo_u8, np.ndarray) and photo_u8.dtype == np.uint8 and photo_u8.ndim == 3
     require(
         known and photo_u8.shape[2] == 3 and photo_u8.size > 0,

@@ -1,8 +1,8 @@
 """Trained weights: the rows we ship, and files that a user trained.
 
-A file is safetensors: convolutions in float16, vectors (biases, batch-norm statistics) in float32,
-and the network's configuration in its metadata. Shipped files are checked by SHA-256 first, files
-given by path are not; the keys must fit exactly in both cases.
+A file is safetensors: convolutions in float16, vectors (biases, batch-norm statistics) in float32, and the network's
+configuration in its metadata. Shipped files are checked against their SHA-256 first; files given by path are not. In
+both cases the keys must match exactly.
 """
 
 import hashlib
@@ -71,7 +71,7 @@ def describe() -> list[str]:
 
 
 def locate(weights: str | Path) -> tuple[Path, WeightsRow | None]:
-    """The file of a name or path, and its row if it is a shipped one."""
+    """The file for a name or path, and its row if it is shipped."""
     row = ROWS.get(str(weights))
     if row is None:
         path = Path(weights)
@@ -83,14 +83,14 @@ def locate(weights: str | Path) -> tuple[Path, WeightsRow | None]:
 
 
 def check_hash(path: Path, sha256: str) -> None:
-    """Refuse a file whose bytes are not those we measured."""
+    """Refuse a file whose SHA-256 differs from the recorded one."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise WeightsError(f"matting weights {path}: expected SHA-256 {sha256}, found {found}")
 
 
 def config_of(path: Path, metadata: Mapping[str, str]) -> MattingConfig:
-    """The configuration a file names; its preset's name must be one of ours."""
+    """The configuration stored in a file; its preset must be a known one."""
     preset = metadata.get("preset")
     if preset not in PRESETS:
         expected = ", ".join(PRESETS)
@@ -120,8 +120,8 @@ def read_weights(path: Path) -> tuple[MattingConfig, dict[str, Tensor], dict[str
 def load_net(weights: str | Path = "mobile") -> MattingNet:
     """The network with trained weights, on the CPU, in evaluation mode.
 
-    Raises WeightsError: unknown name, missing, damaged, wrong hash, other preset,
-    keys or shapes that do not fit.
+    Raises WeightsError: unknown name, missing, damaged, wrong hash, different preset, or keys or shapes that do not
+    match.
     """
     path, row = locate(weights)
     if row is not None and path.is_file():
@@ -143,8 +143,8 @@ def save_weights(
 ) -> str:
     """Write `state` as a weights file of `preset`; return its SHA-256.
 
-    `info` (commit, steps, licence, ...) goes into the metadata beside preset and configuration. `size` is the long side
-    at which photos are matted by default, in pixels, if it is not the preset's: what the network was trained on.
+    `info` (commit, steps, licence, ...) goes into the metadata beside preset and configuration. `size` is the default
+    long side for matting, in pixels, if it differs from the preset's: the size at which the network was trained.
     """
     config = PRESETS[preset]
     if size is not None:

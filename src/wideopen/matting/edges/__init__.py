@@ -1,4 +1,4 @@
-"""A network's matte brought to the photo's size so that its transition follows what the photo shows there."""
+"""Bring a network's matte to the photo's size so that its transition follows the photo's edges."""
 
 import numpy as np
 
@@ -17,10 +17,10 @@ BACKENDS = numba_or_reference(__name__)
 def follow_edges(matte: F32, guide: U8, *, backend: str = "auto") -> F32:
     """Return a network's `matte` (h, w) in [0, 1] at the size (H, W) of `guide` (H, W, 3) uint8, display-encoded.
 
-    Only the transition changes, along the photo's colours; what the matte is sure of stays as linear interpolation
-    gives it. For matte and photo of one aspect; a matte larger than the photo is averaged and nothing more, since it
-    saw all that the photo shows.
-    Raises InvalidInput for another shape or type, values out of range; BackendUnavailable.
+    Only the transition changes, following the photo's colours. Values that the matte is sure of are linearly
+    interpolated. Matte and photo must have the same aspect ratio. A matte larger than the photo is only averaged, since
+    the network has already seen all the photo's detail. Raises InvalidInput for a wrong shape, type or range;
+    BackendUnavailable.
     """
     alpha = require_unit_map("matte", matte)
     require(

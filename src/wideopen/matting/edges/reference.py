@@ -1,17 +1,20 @@
-"""The matte's transition as a local function of colour, plain.
+"""The matte's transition as a local function of colour; the reference implementation.
 
 Reference: He, Sun, Tang, "Guided Image Filtering", IEEE TPAMI 35(6), 2013, section 3.4 with a guide of three channels:
-in each window alpha = a . I + b, a = (Sigma + eps U)^-1 cov(I, alpha); a and b are then averaged over the windows
-that hold a pixel. It is one step towards the closed-form matte (Levin, Lischinski, Weiss, "A Closed-Form Solution to
+in each window alpha = a . I + b, a = (Sigma + eps U)^-1 cov(I, alpha); a and b are then averaged over the windows that
+contain a pixel. This is one step towards the closed-form matte (Levin, Lischinski, Weiss, "A Closed-Form Solution to
 Natural Image Matting", IEEE TPAMI 30(2), 2008), whose Laplacian rests on the same model. The paper stops at the
-network's matte. He, Sun, "Fast Guided Filter", arXiv 1505.00996: a and b found on a smaller photo, used on all of it.
+network's matte. He, Sun, "Fast Guided Filter", arXiv 1505.00996: a and b are computed on a smaller photo and applied to
+the full one.
 
-Ours: which window. A wide one gathers strands that the network only saw as a veil, but rounds off a sleeve's outline;
-so the share of uncertain pixels around decides. An outline is as sharp as the photo's own, sharper than a small
-network's: `CONTRAST` gives that back. Lengths are in pixels of the network (`unit_px` of ours each).
+Ours: the choice of window. A wide window recovers strands that the network saw only as a veil, but it rounds off the
+outline of a sleeve. So the share of uncertain pixels in the neighbourhood decides. The outline should be as sharp as
+the photo's, which is sharper than a small network's; `CONTRAST` restores that. Lengths are in network pixels (`unit_px`
+of ours each).
 
-The constants were found on two thirds of the validation photos (31 portraits, 31 street photos), MAD there 0.0071 to
-0.0061 and 0.0078 to 0.0068; on the third that was left out it fell as much: 0.0057 to 0.0048 and 0.0082 to 0.0069.
+The constants were fitted on two thirds of the validation photos (31 portraits, 31 street photos), where MAD fell from
+0.0071 to 0.0061 and from 0.0078 to 0.0068. On the held-out third it fell as much: from 0.0057 to 0.0048 and from 0.0082
+to 0.0069.
 """
 
 import cv2
@@ -21,20 +24,20 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, U8
 
 DETAIL = 1.5
-"""Size at which a and b are found, in the network's; that of the photos on which the constants below were found."""
+"""Scale at which a and b are computed, relative to the network's size; the constants below were fitted at it."""
 NARROW = ((2.5, 2e-4),)
-"""Windows (radius in the network's pixels, eps in squared units of colour in [0, 1]) beside firm outlines."""
+"""Windows beside firm outlines: (radius in network pixels, eps in squared units of colour in [0, 1])."""
 WIDE = ((5.3, 5e-4), (10.0, 5e-4))
-"""Windows in hair; the mean of both is taken."""
+"""Windows in hair; their results are averaged."""
 CONTRAST = 1.2
-"""Of firm outlines."""
+"""Contrast gain at firm outlines."""
 HAIR = (0.35, 0.65)
-"""Shares of uncertain pixels within `AROUND` pixels: up to the first it is a firm outline, from the second on hair."""
+"""Shares of uncertain pixels within `AROUND` pixels: a firm outline up to the first, hair from the second."""
 AROUND = 8.0
 SURE = 0.03
-"""Values nearer to 0 or 1 are no transition."""
+"""Values closer than this to 0 or 1 are outside the transition."""
 REACH_PX = 2
-"""So much wider than the uncertain pixels themselves is what may change."""
+"""How far beyond the uncertain pixels the matte may change, in network pixels."""
 
 Array = NDArray[np.floating]
 
@@ -45,12 +48,12 @@ def window_px(radius: float, unit_px: float) -> int:
 
 
 def box(x: Array, side: int) -> Array:
-    """Means over windows of `side` pixels; the picture is mirrored at its borders."""
+    """Box means over windows of `side` pixels; the picture is mirrored at its borders."""
     return cv2.blur(x, (side, side), borderType=cv2.BORDER_REFLECT).reshape(x.shape)
 
 
 def transition(alpha: F32, unit_px: float) -> tuple[F32, F32]:
-    """How far each pixel (h, w) may change, and how much it lies in hair; both in [0, 1]."""
+    """How much each pixel (h, w) may change, and how far it lies in hair; both in [0, 1]."""
     unsure = ((alpha > SURE) & (alpha < 1 - SURE)).astype(np.float32)
     around = box(unsure, window_px(AROUND, unit_px))
     hair = np.clip((around - HAIR[0]) / (HAIR[1] - HAIR[0]), 0, 1)
@@ -60,7 +63,7 @@ def transition(alpha: F32, unit_px: float) -> tuple[F32, F32]:
 
 
 def plane_of(alpha: F32, guide: U8, windows: tuple[tuple[float, float], ...], unit_px: float) -> Array:
-    """(h, w, 4): a (3) and b of the windows around each pixel, the mean over `windows`."""
+    """(h, w, 4): a (3 channels) and b around each pixel, averaged over `windows`."""
     I = guide.astype(np.float64) / 255
     total = np.zeros((*alpha.shape, 4))
     for radius, eps in windows:
@@ -76,7 +79,7 @@ def plane_of(alpha: F32, guide: U8, windows: tuple[tuple[float, float], ...], un
 
 
 def follow_edges(large: F32, alpha: F32, small_guide: U8, guide: U8, *, unit_px: float) -> F32:
-    """`large` (H, W) with its transition as `guide` (H, W, 3) shows it, by a and b of `alpha` (h, w), `small_guide`."""
+    """Align the transition of `large` (H, W) to `guide` (H, W, 3), by a and b from `alpha` (h, w) and `small_guide`."""
     near, hair = transition(alpha, unit_px)
     maps = [plane_of(alpha, small_guide, windows, unit_px) for windows in (NARROW, WIDE)]
     height, width = large.shape

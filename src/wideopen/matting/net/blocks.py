@@ -1,8 +1,7 @@
 """Building blocks of the matting network; every map is torch (B, C, H, W) float32.
 
-Sources: e-ASPP from MODNet (Ke et al., AAAI 2022); gated convolution layer (GCL) from Gated-SCNN
-(Takikawa et al., ICCV 2019); attention-based guidance module (AGM) from the paper, 3.1 and Fig. 4.
-Deviations are named at each class.
+Sources: e-ASPP from MODNet (Ke et al., AAAI 2022); gated convolution layer (GCL) from Gated-SCNN (Takikawa et al., ICCV
+2019); attention-based guidance module (AGM) from the paper (3.1, Fig. 4). Each class states its deviations.
 """
 
 import torch
@@ -29,9 +28,9 @@ def conv_block(channels_in: int, channels_out: int, kernel: int = 3) -> nn.Seque
 class EfficientPyramid(nn.Module):
     """e-ASPP: depth-wise atrous convolutions on reduced channels, fused point-wise across rates.
 
-    Ours: an image-level branch (the mean over all pixels), as the ASPP of DeepLab has it; and the
-    outer taps start at zero, since samples smaller than their reach never train them: left random,
-    they put blobs on larger photos (MAD at 512 px 0.060 instead of 0.0065 after training at 256).
+    Ours: an image-level branch (the mean over all pixels), as in DeepLab's ASPP. The outer taps start at zero, since
+    training samples smaller than their reach never train them. Left random, they produced blobs on larger photos (MAD
+    at 512 px 0.060 instead of 0.0065 after training at 256).
     """
 
     def __init__(self, channels_in: int, channels_out: int, rates: tuple[int, ...]) -> None:
@@ -64,11 +63,11 @@ class EfficientPyramid(nn.Module):
 
 
 class AttentionGuidance(nn.Module):
-    """AGM: the previous matte asks (query), the features answer (key, value), pixel by pixel.
+    """AGM: attention at each pixel, with the query from the previous matte, and key and value from the features.
 
-    Paper 3.1: query = Conv1x1(alpha), key and value = Conv1x1(concat(alpha, f)). Attention runs
-    across the channels of one pixel, so the cost is linear in pixels. Ours: the softmax is scaled
-    by C (uniform attention returns the value itself), and a residual around the module.
+    Paper 3.1: query = Conv1x1(alpha), key and value = Conv1x1(concat(alpha, f)). Attention runs across the channels of
+    one pixel, so the cost is linear in pixels. Ours: the softmax is scaled by C (uniform attention returns the value
+    itself), and a residual around the module.
     """
 
     def __init__(self, channels: int) -> None:
@@ -86,19 +85,19 @@ class AttentionGuidance(nn.Module):
 
 
 class NoGuidance(nn.Module):
-    """In place of an AGM: the features as they are, whatever the previous matte says (Table 2)."""
+    """Replaces an AGM: returns the features unchanged and ignores the previous matte (Table 2)."""
 
     def forward(self, f: Tensor, previous: Tensor) -> Tensor:  # noqa: ARG002
-        """`f`."""
+        """Return `f` unchanged."""
         return f
 
 
 class GatedConv(nn.Module):
-    """GCL: f_k = GCL(f_{k-1}, f'_{k-1}); the decoder feature f' decides where f may speak.
+    """GCL: f_k = GCL(f_{k-1}, f'_{k-1}); the decoder feature f' gates f.
 
-    attention = sigmoid(Conv1x1([f, f'])), then f + Conv3x3(f * (attention + 1)). Ours: the
-    attention has one value per channel, and f' is reduced by a 1x1 convolution before it is resized
-    (both are linear and commute, the small map is cheaper to convolve).
+    attention = sigmoid(Conv1x1([f, f'])), then f + Conv3x3(f * (attention + 1)). Ours: the attention has one value per
+    channel, and a 1x1 convolution reduces f' before it is resized (both are linear and commute; the smaller map is
+    cheaper to convolve).
     """
 
     def __init__(self, channels: int, gate_channels: int) -> None:

@@ -1,7 +1,7 @@
 """Encoders: F1..F5 at strides 2, 4, 8, 16, 32 of a photo whose sides are multiples of 32.
 
-Built from transformers' classes with random weights; `from_folder` loads trained ones from a
-folder in transformers' format. Input: (B, 3, H, W), display-encoded sRGB in [0, 1].
+Built from transformers' classes with random weights; `from_folder` loads trained ones from a folder in transformers'
+format. Input: (B, 3, H, W), display-encoded sRGB in [0, 1].
 """
 
 from pathlib import Path
@@ -41,11 +41,11 @@ class ResNetFeatures(nn.Module):
 class MobileNetFeatures(nn.Module):
     """MobileNetV2 with TensorFlow's padding; F1 is the stem, F5 the 1280-channel convolution.
 
-    TensorFlow's padding of a stride-1 convolution is symmetric, so those layers pad inside the
-    convolution: the same numbers without a copy of each map.
+    TensorFlow pads a stride-1 convolution symmetrically, so those layers pad inside the convolution: the same result
+    without a copy of each map.
     """
 
-    ENDS = (1, 4, 11)  # blocks after which the stride doubles next: F2, F3, F4 hold before it
+    ENDS = (1, 4, 11)  # the stride doubles after these blocks; F2, F3, F4 are their outputs
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,15 +78,16 @@ def build_encoder(name: Encoder) -> nn.Module:
 def load_encoder_weights(encoder: nn.Module, source: str | Path) -> None:
     """Fill `encoder` with trained weights in transformers' format.
 
-    `source` is a folder with model.safetensors (fp16 or fp32), or the id of a repository on the hub, say
-    "microsoft/resnet-50", which is fetched once; anything else, or no network, is refused.
+    `source` is a folder with model.safetensors (fp16 or fp32), or the id of a hub repository, such as
+    "microsoft/resnet-50", which is fetched once. Anything else is refused, and so is an id without a network
+    connection.
     """
     from safetensors.torch import load_file
 
     path = _encoder_file(str(source))
     state = {key.removeprefix(PREFIX[type(encoder)]): value.float() for key, value in load_file(path).items()}
     own = encoder.net.state_dict()  # type: ignore[union-attr]
-    # a classifier's file has its head as well, and counters that are int64 stay out of `float`
+    # a classifier's file also holds its head; int64 counters keep their type
     state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items() if not k.startswith("classifier.")}
     try:
         encoder.net.load_state_dict(state, strict=True)  # type: ignore[union-attr]
@@ -98,7 +99,7 @@ PREFIX: dict[type[nn.Module], str] = {ResNetFeatures: "resnet.", MobileNetFeatur
 
 
 def _encoder_file(source: str) -> Path:
-    """model.safetensors of a folder, or of a hub repository if `source` looks like one and is no folder."""
+    """model.safetensors of a folder, or of a hub repository if `source` looks like one and is not a folder."""
     path = Path(source) / "model.safetensors"
     if path.is_file():
         return path

@@ -1,9 +1,9 @@
 """Losses of the matting network (paper Eq. 2): L = 0.25 L_s + 0.25 L_d + 0.5 L_fusion.
 
-The paper leaves the three to a supplement that is not public; ours: L_s is the cross-entropy of m_s
-against the trimap that eroding and dilating the true matte gives; L_d is L1 + Laplacian pyramid of
-m_d inside the true transition; L_fusion is L1 + Laplacian pyramid of alpha_T everywhere. The loss
-of every stage counts equally. All maps are (B, 1, H, W) in [0, 1] unless a shape is given.
+The paper leaves the three terms to a supplement that is not public. Ours: L_s is the cross-entropy of m_s against the
+trimap obtained by eroding and dilating the true matte; L_d is L1 + Laplacian pyramid of m_d inside the true transition;
+L_fusion is L1 + Laplacian pyramid of alpha_T everywhere. The losses of all stages have equal weight. All maps are (B,
+1, H, W) in [0, 1] unless a shape is given.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class MattingLoss(NamedTuple):
 
 
 def band_px(height: int, width: int) -> int:
-    """How far the trimap's transition reaches on either side of an edge."""
+    """Half width of the trimap's transition, in pixels on either side of an edge."""
     return max(1, round(BAND * max(height, width)))
 
 
@@ -39,7 +39,7 @@ def trimap(alpha: Tensor, radius_px: int) -> Tensor:
     """Labels (B, H, W) int64 of the true matte: foreground eroded, background eroded, the rest."""
     kernel = 2 * radius_px + 1
 
-    def dilate(x: Tensor) -> Tensor:  # max-pooling pads with minus infinity: borders are cut
+    def dilate(x: Tensor) -> Tensor:  # max-pooling pads with minus infinity, so borders add nothing
         rows = functional.max_pool2d(x, (kernel, 1), 1, (radius_px, 0))
         return functional.max_pool2d(rows, (1, kernel), 1, (0, radius_px))
 
@@ -54,8 +54,8 @@ def trimap(alpha: Tensor, radius_px: int) -> Tensor:
 def laplacian_loss(difference: Tensor, levels: int = LEVELS) -> Tensor:
     """Sum over the levels l of 2^l * mean |L_l(prediction - truth)|.
 
-    The pyramid is linear, so the pyramid of the difference is all it takes. Level l is what
-    averaging 2x2 pixels and resizing back bilinearly loses; the coarsest mean counts as the last.
+    The pyramid is linear, so it is enough to build it for the difference. Level l is what averaging 2x2 pixels and
+    resizing back bilinearly loses; the coarsest mean is the last level.
     """
     total = difference.new_zeros(())
     current = difference
@@ -71,9 +71,9 @@ def laplacian_loss(difference: Tensor, levels: int = LEVELS) -> Tensor:
 def stage_loss(
     out: StageOutput, alpha: Tensor, labels: Tensor, weights: tuple[Tensor, Tensor] | None = None
 ) -> MattingLoss:
-    """Eq. (2) of one stage; `labels` is `trimap(alpha)`.
+    """Eq. (2) for one stage; `labels` is `trimap(alpha)`.
 
-    `weights` (B, 1, H, W), in [0, 1], say how far each pixel counts: for m_s, and for m_d and alpha.
+    `weights` (B, 1, H, W), in [0, 1], weigh each pixel: the first map for m_s, the second for m_d and alpha.
     """
     if weights is None:
         semantic = functional.cross_entropy(out.semantic, labels)

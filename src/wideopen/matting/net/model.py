@@ -1,17 +1,16 @@
 """The matting network: a semantic and a detail branch, refined over T stages (paper 3.1, Fig. 3).
 
-Symbols as in the paper: I photo, F1..F5 encoder features, m_s semantic map (channels 0 foreground,
-1 transition, 2 background), m_d detail map, alpha_T matte of stage T. One network is run T times
-with the same weights; the first previous matte is 0.5 everywhere (ours).
+Symbols as in the paper: I photo, F1..F5 encoder features, m_s semantic map (channels 0 foreground, 1 transition, 2
+background), m_d detail map, alpha_T matte of stage T. One network runs T times with the same weights; the first
+previous matte is 0.5 everywhere (ours).
 
-Ours, where the paper is silent or for speed (see `MattingConfig`): skips from F2..F4 into the
-decoder; the photo beside F1, F2 in the detail branch; a detail branch at half resolution, whose
-head predicts the 2x2 pixels of each cell, so that no resolution is lost. What depends on I alone is
-computed once per photo, what depends on the previous matte once per stage. Stages do not send
-gradients into one another.
+Ours, where the paper is silent or for speed (see `MattingConfig`): skips from F2..F4 into the decoder; the photo beside
+F1, F2 in the detail branch; a detail branch at half resolution, whose head predicts the 2x2 pixels of each cell, so
+that no resolution is lost. Results that depend on I alone are computed once per photo, and those that depend on the
+previous matte once per stage. Gradients do not flow between stages.
 
-Fusion is hard in training too: in Eq. (1) the masks are the arg-max of m_s, so the gradient of
-alpha_T reaches m_d inside the predicted transition, and m_s learns from its own loss only.
+Fusion is hard in training too: in Eq. (1) the masks are the arg-max of m_s, so the gradient of alpha_T reaches m_d
+inside the predicted transition, and m_s learns from its own loss only.
 
 Inputs are display-encoded sRGB in [0, 1], (B, 3, H, W); any height and width.
 """
@@ -40,7 +39,7 @@ STRIDE = 32  # of F5; sides are padded to multiples of it
 
 
 class Shared(NamedTuple):
-    """What depends on the photo alone."""
+    """Features that depend on the photo alone."""
 
     decoder: Tensor  # output of the first decoder convolution, stride 16
     skips: list[Tensor | None]  # one per decoder block
@@ -48,7 +47,7 @@ class Shared(NamedTuple):
 
 
 class StageOutput(NamedTuple):
-    """What one stage says."""
+    """The outputs of one stage."""
 
     semantic: Tensor  # m_s as logits, (B, 3, H, W)
     detail: Tensor  # m_d in [0, 1], (B, 1, H, W)
@@ -56,12 +55,12 @@ class StageOutput(NamedTuple):
 
 
 def guidance(config: MattingConfig, channels: int) -> nn.Module:
-    """An AGM, or nothing in its place."""
+    """An AGM, or a pass-through module without guidance."""
     return AttentionGuidance(channels) if config.guidance else NoGuidance()
 
 
 def fuse(semantic: Tensor, detail: Tensor) -> Tensor:
-    """Eq. (1): alpha_T = m_f + m_trans * m_d, the binary masks being the arg-max of m_s."""
+    """Eq. (1): alpha_T = m_f + m_trans * m_d, with binary masks from the arg-max of m_s."""
     winner = semantic.argmax(1, keepdim=True)  # (B, 1, H, W)
     return (winner == FOREGROUND).to(detail.dtype) + (winner == TRANSITION) * detail
 
@@ -138,14 +137,14 @@ class HighResolutionBranch(nn.Module):
 
 
 class NoHighResolution(nn.Module):
-    """In place of the high-resolution branch: m_d from the decoder's last feature, enlarged (Table 2)."""
+    """Replaces the high-resolution branch: m_d from the decoder's last feature, enlarged (Table 2)."""
 
     def __init__(self, config: MattingConfig) -> None:
         super().__init__()
         self.head = nn.Conv2d(config.decoder_channels[-1], 1, 1)
 
     def prepare(self, image: Tensor, features: list[Tensor]) -> Tensor:  # noqa: ARG002
-        """Nothing depends on the photo alone."""
+        """An unused placeholder: nothing here depends on the photo alone."""
         return image[:, :0]
 
     def forward(self, shared: Shared, decoder: list[Tensor], previous: Tensor) -> Tensor:  # noqa: ARG002
@@ -154,14 +153,14 @@ class NoHighResolution(nn.Module):
 
 
 class NoLowResolution(nn.Module):
-    """In place of the low-resolution branch: all is transition, so that the matte is m_d (Table 2)."""
+    """Replaces the low-resolution branch: every pixel is transition, so the matte is m_d (Table 2)."""
 
     def prepare(self, features: list[Tensor]) -> tuple[Tensor, list[Tensor | None]]:
-        """Nothing is decoded."""
+        """An unused placeholder: nothing is decoded."""
         return features[-1], []
 
     def forward(self, shared: Shared, previous: Tensor) -> tuple[Tensor, list[Tensor]]:  # noqa: ARG002
-        """Constant logits at the size of `previous`, and no features."""
+        """Return constant logits at the size of `previous`, and no features."""
         logits = [torch.full_like(previous, float(channel == TRANSITION)) for channel in range(3)]
         return torch.cat(logits, 1), []
 
@@ -190,9 +189,9 @@ class MattingNet(nn.Module):
         return StageOutput(semantic, detail, fuse(semantic, detail))
 
     def forward(self, image: Tensor, stages: int | None = None, previous: Tensor | None = None) -> list[StageOutput]:
-        """All stages, first to last; `stages` (default: the config's) must be at least 1.
+        """Run all stages, first to last; `stages` (default: the config's) must be at least 1.
 
-        `previous` (B, 1, H, W) in [0, 1] is the matte so far, where there is one.
+        `previous` (B, 1, H, W) in [0, 1] is the matte so far, if there is one.
         """
         count = self.config.stages if stages is None else stages
         require(count >= 1, f"stages: expected at least 1, found {count}")

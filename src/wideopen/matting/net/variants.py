@@ -1,4 +1,4 @@
-"""What the matting network is made of: its widths, strides and default inference size.
+"""Configurations of the matting network: widths, strides and default inference size.
 
 Plain data, so that a command line can list the presets without loading torch.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 from wideopen.errors import require
 
 Encoder = Literal["resnet50", "mobilenet_v2"]
-BACKENDS = ("auto", "torch", "onnx")  # what runs the network
+BACKENDS = ("auto", "torch", "onnx")  # inference runtimes
 SHIPPED = ("mobile", "paper")  # names of the weights inside the package
 FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at strides 2, 4, 8, 16, 32
     "resnet50": (64, 256, 512, 1024, 2048),
@@ -25,19 +25,19 @@ class MattingConfig:
     encoder: Encoder
     pyramid_channels: int  # C of F_A, the output of the e-ASPP
     pyramid_rates: tuple[int, ...] = (1, 2, 4, 8)  # dilations of the e-ASPP, in pixels of F5
-    decoder_channels: tuple[int, ...]  # one upsampling block each; k blocks end at stride 32 / 2^k
+    decoder_channels: tuple[int, ...]  # one per upsampling block; k blocks end at stride 32 / 2^k
     decoder_skips: bool  # F4, F3, F2 enter the decoder; not in the paper
     detail_channels: int  # C1 of the high-resolution branch
     detail_stride: int  # 1: the branch runs at full resolution; 2: at half, unfolded by its head
     detail_image: bool  # the photo itself enters the branch beside F1, F2; not in the paper
-    gates: int  # gated convolution layers, gated by the last so many decoder features
+    gates: int  # number of gated convolution layers, each gated by one of the last decoder features
     head_channels: int  # C' of f_H
     stages: int = 3  # T
     size: int = 1024  # long side at inference, in pixels
-    first_size: int | None = None  # of stage 1, if smaller: who the subject is, seen from afar
+    first_size: int | None = None  # long side in stage 1, if smaller: enough to find the subject
     guidance: bool = True  # the AGMs; these three are switched off for Table 2 only
-    low_resolution: bool = True  # without: no m_s, the detail branch gates itself and is the matte
-    high_resolution: bool = True  # without: m_d is read from the decoder's last feature
+    low_resolution: bool = True  # if off: no m_s; the detail branch gates itself and its output is the matte
+    high_resolution: bool = True  # if off: m_d comes from the decoder's last feature
 
     def __post_init__(self) -> None:
         require(
@@ -88,7 +88,7 @@ PRESETS: dict[str, MattingConfig] = {
         detail_image=True,
         gates=2,
         head_channels=16,
-        size=512,  # what it was trained on; larger sizes lose portraits (docs/model-card-mobile.md)
+        size=512,  # the training size; larger sizes fail on portraits (docs/model-card-mobile.md)
         first_size=512,
     ),
 }
@@ -106,7 +106,7 @@ def ablated(preset: str, without: str) -> str:
 
 
 PRESETS |= {
-    f"{name}-no-{without}": replace(config, **{field: False})  # type: ignore[arg-type]  # the three are bool
+    f"{name}-no-{without}": replace(config, **{field: False})  # type: ignore[arg-type]  # the three fields are bool
     for name, config in PRESETS.items()
     for without, field in ABLATIONS.items()
 }
