@@ -1,5 +1,5 @@
-"""Pictures judged against true ones: pairs on disk, measures, alignment, reports.
+"""Comparison of pictures with the truth: pairs on disk, measures, alignment, reports.
 
-Everything here measures; nothing changes how photos are rendered. Pictures that are measured are display-encoded sRGB,
-(H, W, 3) float32 clipped to [0, 1], as a viewer sees them.
+Everything here measures; nothing changes how photos are rendered. Measured pictures are display-encoded sRGB, (H, W, 3)
+float32 clipped to [0, 1], as a viewer sees them.
 """

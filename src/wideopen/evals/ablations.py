@@ -1,6 +1,6 @@
-"""The rendering with one part left out at a time, as the paper's supplement does it, and with parts of ours left out.
+"""Ablations: the rendering with one part left out at a time, as in the paper's supplement, and with parts of ours.
 
-Each variant is the whole method but for one thing, on the same photo, matte, disparity and lens.
+Each variant is the complete method except for one part, on the same photo, matte, disparity and lens.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +29,7 @@ CROP_PX, CROP_SHOWN_PX, COLUMNS = 96, 192, 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opening:
-    """One pair as variants take it: understood as it should be, and with its disparity not filtered."""
+    """One pair prepared for the variants: its maps as usual, and its disparity unfiltered."""
 
     pair: Pair
     opened: Opened
@@ -56,7 +56,7 @@ class Ablated:
 
 
 def without_filter(opening: Opening) -> Scene:
-    """Disparity as it came, spilling over the subject's edge (paper 3.2 left out)."""
+    """The unfiltered disparity, which spills over the subject's edge (paper 3.2 left out)."""
     scene = opening.opened.scene
     maps = replace(scene.maps, disparity=opening.unfiltered)
     return replace(scene, maps=maps, sheets=_sheets(scene.rgb, scene.matte, opening.unfiltered, _separator()))
@@ -68,7 +68,7 @@ def without_paste(opening: Opening) -> Scene:
 
 
 def without_foreground(opening: Opening) -> Scene:
-    """The subject's colour is the photo's own, with what shines through it."""
+    """The subject keeps the photo's colour, with the background that shines through it."""
     whole = _separator()
 
     def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32]:
@@ -78,7 +78,7 @@ def without_foreground(opening: Opening) -> Scene:
 
 
 def without_fill(opening: Opening) -> Scene:
-    """The background is the photo itself, the subject in it."""
+    """The background is the photo itself, including the subject."""
     whole = _separator()
 
     def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32]:
@@ -88,7 +88,7 @@ def without_fill(opening: Opening) -> Scene:
 
 
 def as_one_sheet(opening: Opening) -> Scene:
-    """The photo and its disparity: nothing lies behind anything."""
+    """One sheet with the photo and its disparity: nothing is behind it."""
     scene = opening.opened.scene
     sheet = Sheet(rgb=scene.rgb, alpha=None, disparity=scene.disparity, lamps=find_lamps(scene.rgb))
     return replace(scene, sheets=(sheet,))
@@ -144,7 +144,7 @@ def ablate(
     crops: int = 0,
     on_pair: Callable[[str], None] = lambda _: None,
 ) -> Ablated:
-    """All variants of the looks in `lenses` on all pairs; crops of the first `crops` of them.
+    """Measure all variants of the looks in `lenses` on all pairs, with crops of the first `crops` pairs.
 
     Pairs that cannot be judged are skipped, with the reason.
     """
@@ -178,7 +178,7 @@ def _open(pair: Pair, maps: MapSettings) -> Opening:
 
 
 def _pictures(opening: Opening, lenses: dict[str, LensSettings]) -> dict[str, F32]:
-    """Display-encoded, by `look: variant`."""
+    """Display-encoded pictures by `look: variant`."""
     made = {}
     for look, settings in lenses.items():
         for variant in VARIANTS[look]:
@@ -190,7 +190,7 @@ def _pictures(opening: Opening, lenses: dict[str, LensSettings]) -> dict[str, F3
 
 
 def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, dict[str, Figures]]) -> U8:
-    """Sharp, truth and each variant around the place of the edge where variants differ most; (h, w, 3) RGB."""
+    """Crops of sharp, truth and each variant where the variants differ most at the edge; (h, w, 3) RGB."""
     rows, columns = _where(opening, list(pictures.values()))
     sharp = Picture(rgb=opening.opened.photo.rgb, encoding=opening.opened.photo.encoding).shown()
     tiles = {"sharp": sharp, "truth": opening.truth, **pictures}
@@ -204,7 +204,7 @@ def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, dict[s
 
 
 def _where(opening: Opening, pictures: Sequence[F32]) -> tuple[slice, slice]:
-    """The square in which the variants differ most from one another, centred in the edge band."""
+    """The square, centred in the edge band, in which the variants differ most from one another."""
     height, width = opening.truth.shape[:2]
     spread = np.std(np.stack([picture.mean(axis=2) for picture in pictures]), axis=0)
     side = min(CROP_PX, height, width)

@@ -1,4 +1,4 @@
-"""Pair by pair: a picture by ours or by another program, measured against the true one."""
+"""Measure pictures against the truth, pair by pair: ours or another program's."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ from wideopen.settings import LensSettings, MapSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Picture:
-    """Linear light (H, W, 3), and how its numbers are displayed."""
+    """Linear light (H, W, 3) and its display encoding."""
 
     rgb: F32
     encoding: Encoding = SRGB
@@ -34,14 +34,14 @@ class Picture:
 
 Method = Callable[[Pair], Picture]
 FEW = 4
-"""So few pairs are done sooner than a process for FLIP has started."""
+"""Up to this number, pairs are finished before a FLIP process would have started."""
 AHEAD = 3
-"""Pairs that may wait for their FLIP, each some 25 MB a megapixel."""
+"""Greatest number of pairs waiting for FLIP; each takes some 25 MB per megapixel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aligned:
-    """Figures of the picture brought to fit the truth, and what that took."""
+    """Figures of the picture fitted to the truth, and the fit's parameters."""
 
     figures: Figures
     shift_px: tuple[float, float]  # x, y
@@ -50,7 +50,7 @@ class Aligned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One pair."""
+    """The figures of one pair."""
 
     name: str
     figures: Figures
@@ -59,7 +59,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shown:
-    """What a contact sheet shows of a pair: display-encoded, (H, W, 3) in [0, 1]."""
+    """The pictures of a pair on a contact sheet: display-encoded, (H, W, 3) in [0, 1]."""
 
     sharp: F32
     picture: F32
@@ -68,17 +68,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """What is measured besides PSNR and SSIM."""
+    """Measures besides PSNR and SSIM."""
 
     flips: Executor | None = None
-    """What computes FLIP in the background, see `flip_executor`; None = no FLIP."""
+    """The executor that computes FLIP in the background, see `flip_executor`; None = no FLIP."""
     lpips: Measure | None = None
     align: bool = False
 
 
 @dataclass(slots=True)
 class Judged:
-    """All pairs that could be judged, in order, and what was left out on the way."""
+    """All pairs that could be judged, in order, and those that were skipped."""
 
     rows: list[Row] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
@@ -90,9 +90,9 @@ def judge(
     measures: Measures,
     on_pair: Callable[[Row, Callable[[], Shown]], None] = lambda _, __: None,
 ) -> Judged:
-    """Figures of what `method` makes of each pair; a pair that cannot be judged is skipped, with the reason.
+    """Measure the result of `method` on each pair; a pair that cannot be judged is skipped, with the reason.
 
-    `on_pair` gets each row, FLIP not yet in it, and a function that makes its pictures for a sheet.
+    `on_pair` gets each row, still without FLIP, and a function that makes its pictures for a sheet.
     """
     judged = Judged()
     waiting: list[list[Future[float]]] = []
@@ -119,7 +119,7 @@ def judge(
 def flip_executor(pairs: int) -> Executor:
     """An executor that computes FLIP of `pairs` pairs while the next one is rendered; the caller closes it.
 
-    FLIP takes a second of one core for each megapixel and holds Python's lock, hence a process of its own.
+    FLIP takes one second of one core per megapixel and holds Python's lock, so it runs in a separate process.
     """
     if pairs <= FEW:
         return ThreadPoolExecutor(1)
@@ -134,7 +134,7 @@ def _with_flips(row: Row, flips: list[float]) -> Row:
 
 
 def figures_of(pair: Pair, picture: Picture, truth: Picture, measures: Measures) -> tuple[Row, list[tuple[F32, F32]]]:
-    """All figures of one picture but FLIP, and (picture, truth) of which FLIP is expected: as is, aligned.
+    """All figures of one picture but FLIP, and the (picture, truth) pairs still to be measured by FLIP: as is, aligned.
 
     Raises InvalidInput.
     """
@@ -157,13 +157,13 @@ def true_picture(pair: Pair) -> Picture:
 
 
 def shown(pair: Pair, picture: Picture, truth: Picture) -> Shown:
-    """What the sheet shows."""
+    """The pictures for the contact sheet."""
     sharp = read(pair.sharp)
     return Shown(sharp=displayed(sharp.rgb, sharp.encoding), picture=picture.shown(), truth=truth.shown())
 
 
 def by_us(settings: LensSettings, maps: MapSettings, *, backend: str = "auto", step: Steps = SILENT) -> Method:
-    """`wideopen render` with these settings; what a pair's meta says goes before them. Raises WeightsError."""
+    """`wideopen render` with these settings; a pair's meta overrides them. Raises WeightsError."""
     fetch_named_model(maps, step)
 
     def method(pair: Pair) -> Picture:
@@ -175,7 +175,7 @@ def by_us(settings: LensSettings, maps: MapSettings, *, backend: str = "auto", s
 
 
 def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Steps = SILENT) -> Opened:
-    """The sharp photo of a pair, understood with the maps that lie beside it."""
+    """Open the sharp photo of a pair with the maps that lie beside it."""
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
     given = Given(matte=pair.matte, disparity=pair.disparity, exact_matte=True)
@@ -183,19 +183,19 @@ def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Ste
 
 
 def lens_of(pair: Pair, settings: LensSettings, opened: Opened) -> Lens:
-    """The lens for one pair: `settings`, and what its meta knows better. Raises InvalidInput."""
+    """The lens for one pair: `settings`, overridden by the pair's meta. Raises InvalidInput."""
     return settings_of(pair, settings).lens(opened.scene)
 
 
 def settings_of(pair: Pair, settings: LensSettings) -> LensSettings:
-    """`settings` with the focus, blur and focus range that the pair's meta says."""
+    """`settings` with the focus, blur and focus range from the pair's meta."""
     names = ("focus", "blur") if settings.look == "paper" else ("focus", "blur", "focus_range")
     known = {name: getattr(pair.meta, name) for name in names if getattr(pair.meta, name) is not None}
     return replace(settings, **known)
 
 
 def by_others(folder: Path) -> Method:
-    """Pictures made elsewhere: NAME.EXT in `folder`, as large as the truth. Raises InvalidInput for no folder."""
+    """Pictures by another program: NAME.EXT in `folder`, of the truth's size. Raises InvalidInput without a folder."""
     if not folder.is_dir():
         raise InvalidInput(f"--pred: expected a folder, found {folder}")
 

@@ -1,9 +1,8 @@
 """Photos with true mattes on disk.
 
-Layouts read: a folder of sets (`portraits/{rgb,alpha}`, `fullbody/{rgb,alpha}`, ...) with a
-`split.json` {set: {name: "train" | "val"}}; or one set, `rgb/` and `alpha/`, whose every tenth
-photo (by name) is then the validation part; or P3M-10k as its authors pack it (paper 4.1), with
-`train/` and `validation/`.
+Three layouts are read. First, a folder of sets (`portraits/{rgb,alpha}`, `fullbody/{rgb,alpha}`, ...) with a
+`split.json` {set: {name: "train" | "val"}}. Second, a single set, `rgb/` and `alpha/`; every tenth photo (by name) is
+then used for validation. Third, P3M-10k as its authors distribute it (paper 4.1), with `train/` and `validation/`.
 """
 
 import json
@@ -17,12 +16,12 @@ from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-LISTED = 10  # problems named in one error
+LISTED = 10  # greatest number of problems listed in one error
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Where one photo and its matte lie."""
+    """The files of one photo and its matte."""
 
     group: str
     name: str
@@ -44,13 +43,13 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def refuse_all(what: str, problems: list[str]) -> None:
-    """InvalidInput that lists `problems`, the first few of them, if there are any."""
+    """Raise InvalidInput with the first `LISTED` of `problems`, if there are any."""
     more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
     require(not problems, f"{what}: {'; '.join(problems[:LISTED])}{more}")
 
 
 def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -> list[Pair]:
-    """A pair for each photo that `part` names; all that lack their partner are listed in one error."""
+    """A pair for each photo named in `part`; one error lists all files without a partner."""
     require(mattes.is_dir(), f"data: expected a folder {mattes}, found none")
     named = [p for p in photos if p.stem in part]
     have = {p.stem: p for p in images_in(mattes) if p.suffix.lower() == ".png"}
@@ -79,9 +78,9 @@ def _p3m(folder: Path) -> list[Pair]:
 
 
 def find_pairs(folder: Path) -> list[Pair]:
-    """All pairs below `folder` in a fixed order, less those that a split.json does not name.
+    """All pairs below `folder` in a fixed order, without those that a split.json does not name.
 
-    Raises InvalidInput that lists photos without a matte, mattes without a photo, and folders that are missing.
+    Raises InvalidInput with a list of photos without a matte, mattes without a photo, and missing folders.
     """
     require(folder.is_dir(), f"data: expected a folder, found {folder}")
     if (folder / "rgb").is_dir():
@@ -96,7 +95,7 @@ def find_pairs(folder: Path) -> list[Pair]:
 
 
 class UnreadableImage(InvalidInput):
-    """A file of a pair that no decoder takes; training goes on without the pair."""
+    """A file of a pair cannot be decoded; training continues without the pair."""
 
 
 def _decoded(path: Path, mode: int, what: str) -> U8:

@@ -1,12 +1,12 @@
-"""How far mattes are from the true ones, photo by photo: a network's, or those in a folder, by the same figures.
+"""Errors of mattes against the true ones, photo by photo: a network's mattes or those in a folder, measured alike.
 
-The five errors that the field reports, of each photo at its own resolution, over all pixels and over the transition.
-Reference: Rhemann, Rother, Wang, Gelautz, Kohli, Rott, "A Perceptually Motivated Online Benchmark for Image Matting",
-CVPR 2009, section 4: SAD, MSE, gradient error and connectivity error; constants as in their published evaluation
-(sigma 1.4, q = 2; theta 0.15, p = 1, levels of 0.1). MAD is SAD over the number of pixels.
+The five standard errors of image matting, for each photo at its own resolution, over all pixels and over the
+transition. Reference: Rhemann, Rother, Wang, Gelautz, Kohli, Rott, "A Perceptually Motivated Online Benchmark for Image
+Matting", CVPR 2009, section 4: SAD, MSE, gradient error and connectivity error; constants as in their published
+evaluation (sigma 1.4, q = 2; theta 0.15, p = 1, levels of 0.1). MAD is SAD over the number of pixels.
 
 Conventions as in papers since Xu et al., "Deep Image Matting", CVPR 2017: SAD, gradient and connectivity are sums over
-the pixels looked at, divided by 1000; MAD and MSE are means over them. Mattes are float32 (H, W) in [0, 1]; sums run in
+the evaluated pixels, divided by 1000; MAD and MSE are means over them. Mattes are float32 (H, W) in [0, 1]; sums are in
 float64. The transition region is where the true matte is fractional, widened; `where` limits all five to it.
 """
 
@@ -29,14 +29,14 @@ from wideopen.matting.clean import Mask, transition
 from wideopen.matting.net.model import MattingNet
 from wideopen.matting.predict import matte_with
 
-SIGMA = 1.4  # of the derivative of Gaussians, pixels
-THETA = 0.15  # differences in connectivity below it are not seen
+SIGMA = 1.4  # of the derivative of Gaussian filter, in pixels
+THETA = 0.15  # smaller differences in connectivity are ignored
 STEP = 0.1  # between thresholds of the connectivity
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """Of one matte."""
+    """The errors of one matte."""
 
     mad: float  # mean absolute difference
     mse: float  # mean squared difference
@@ -82,11 +82,11 @@ def gradient_magnitude(alpha: F32) -> NDArray[np.float64]:
 
 
 def connectivity(alpha: F32, other: F32) -> NDArray[np.float64]:
-    """phi of `alpha` (H, W): 1 where it is connected to the source region as far as its value goes, less elsewhere.
+    """phi of `alpha` (H, W): 1 where it is connected to the source region up to its own value, less elsewhere.
 
-    The source region is the largest connected part (4 neighbours) that is at or above a threshold in both mattes;
-    l is the largest threshold (0, 0.1, ..., 1) for which a pixel belongs to it, d = alpha - l, and
-    phi = 1 - d where d >= theta, else 1.
+    The source region is the largest connected part (4 neighbours) that is at or above a threshold in both mattes; l is
+    the largest threshold (0, 0.1, ..., 1) for which a pixel belongs to it, d = alpha - l, and phi = 1 - d where d >=
+    theta, else 1.
     """
     level = np.full(alpha.shape, -1.0)
     both = np.minimum(alpha, other)
@@ -123,7 +123,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One photo."""
+    """The errors of one photo."""
 
     pair: Pair
     whole: Errors
@@ -132,7 +132,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All photos, and what was left out because a file of it is of no use."""
+    """All photos, and those skipped because of an unusable file."""
 
     rows: tuple[Row, ...]
     skipped: tuple[tuple[Pair, str], ...]
@@ -148,7 +148,7 @@ class Judged:
 
 
 def judge(pairs: Iterable[Pair], matter: Matter, on_photo: Callable[[str], None] = lambda _: None) -> Judged:
-    """Errors of the mattes that `matter` gives; pairs with an unreadable file or sizes that differ are skipped."""
+    """Errors of the mattes from `matter`; pairs with an unreadable file or different sizes are skipped."""
     rows, skipped = [], []
     for pair in pairs:
         on_photo(pair.name)
@@ -169,14 +169,14 @@ def _unit(codes: U8) -> F32:
 
 
 def matte_file(folder: Path, stem: str) -> Path:
-    """The matte of that name in `folder`: NAME.png. Raises InvalidInput without one."""
+    """The matte NAME.png in `folder`, for NAME = `stem`. Raises InvalidInput if there is none."""
     path = folder / f"{stem}.png"
     require(path.is_file(), f"{folder}: expected a matte {stem}.png, found none")
     return path
 
 
 def mattes_of(folder: Path) -> Matter:
-    """Mattes made by another program: NAME.png in `folder`, or GROUP/NAME.png, 8-bit grey, of the photo's size."""
+    """Mattes by another program: NAME.png or GROUP/NAME.png in `folder`, 8-bit grey, of the photo's size."""
     require(folder.is_dir(), f"pred: expected a folder, found {folder}")
 
     def matter(pair: Pair, rgb: U8) -> F32:
@@ -190,7 +190,7 @@ def mattes_of(folder: Path) -> Matter:
 
 
 def write_csv(judged: Judged, file: TextIO) -> None:
-    """One line a photo, worst MAD first."""
+    """Write one line per photo, worst MAD first."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["set", "photo", *NAMES, *(f"transition_{name}" for name in NAMES)])
     for row in worst(judged):
@@ -199,12 +199,12 @@ def write_csv(judged: Judged, file: TextIO) -> None:
 
 
 def worst(judged: Judged, count: int | None = None) -> list[Row]:
-    """Rows by falling MAD."""
+    """The `count` worst rows (None = all), in descending order of MAD."""
     return sorted(judged.rows, key=lambda row: -row.whole.mad)[:count]
 
 
 def picture_of_worst(judged: Judged, matter: Matter, count: int = 10) -> U8:
-    """(h, w, 3) RGB: photo, matte and truth side by side, one row a photo, worst first."""
+    """(h, w, 3) RGB: photo, matte and truth side by side, one row per photo, worst first."""
     strips = []
     for row in worst(judged, count):
         rgb, truth = (

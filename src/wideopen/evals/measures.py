@@ -1,21 +1,21 @@
-"""How far a picture is from the truth. Pictures are display-encoded, (H, W, 3) float32 in [0, 1].
+"""Measures of a picture against the truth. Pictures are display-encoded, (H, W, 3) float32 in [0, 1].
 
-PSNR: -10 log10 of the mean squared difference, peak 1; over all pixels, and over a band along the matte's edge.
+PSNR: -10 log10 of the mean squared difference, peak 1, over all pixels and over a band along the matte's edge.
 SSIM: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity", IEEE
   TIP 13(4), 2004; window 11 x 11, Gaussian of 1.5 pixels, K = (0.01, 0.03), borders reflected, mean over the channels:
-  torchmetrics' figure to 1e-5 (a test compares), ten times as fast and more, which tuning needs.
+  agrees with torchmetrics to 1e-5 (tested) and is at least ten times as fast, which tuning needs.
 FLIP: Andersson et al., "FLIP: A Difference Evaluator for Alternating Images", HPG 2020, at 67 pixels per degree
-  (NVIDIA's flip-evaluator); 0 = no difference seen.
+  (NVIDIA's flip-evaluator); 0 = no visible difference.
 LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, AlexNet
   (torchmetrics; torchvision's weights are downloaded on first use).
 
-`fit` takes away what differs between two exposures of a real pair besides the blur: a small shift, exposure, white
-balance. The picture is moved and scaled to fit the truth, in linear light:
+`fit` removes the differences between the two exposures of a real pair other than the blur: a small shift, exposure and
+white balance. The picture is shifted and scaled to fit the truth, in linear light:
     fitted(x) = gain_c * picture(x + shift)
 Shift: Evangelidis and Psarakis, "Parametric Image Alignment Using Enhanced Correlation Coefficient Maximization", TPAMI
-2008 (OpenCV), which does not see gain and offset. Gain, per channel: the median of truth / picture over pixels that are
-neither dark nor clipped; least squares would follow the few brightest, where a picture is most wrong (0.90 instead of 1
-for lamps in the night, on a ray-traced scene).
+2008 (OpenCV), which is invariant to gain and offset. Gain, per channel: the median of truth / picture over pixels that
+are neither dark nor clipped. Least squares would follow the few brightest pixels, where a picture has the greatest
+errors (0.90 instead of 1 for lamps in the night, on a ray-traced scene).
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ Measure = Callable[[F32, F32], float]  # (picture, truth)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Of one picture; None = not asked for, or no matte to know the edge by."""
+    """The figures of one picture; None = not requested, or no matte that gives the edge."""
 
     psnr_db: float
     edge_psnr_db: float | None
@@ -51,7 +51,7 @@ class Figures:
 
 
 def displayed(rgb: F32, encoding: Encoding = SRGB) -> F32:
-    """Linear light (H, W, 3) in a photo's own primaries as displayed in sRGB: clipped at white, encoded; [0, 1]."""
+    """Encode linear light (H, W, 3) in the photo's own primaries for display in sRGB, clipped at white; [0, 1]."""
     light = rgb if encoding.has_srgb_primaries else rgb @ np.array(encoding.to_srgb, np.float32).T
     codes = encode(np.clip(light, 0, 1), SRGB, bit_depth=16)
     return codes.astype(np.float32) / np.float32(65535)
@@ -72,7 +72,7 @@ def ssim(picture: F32, truth: F32) -> float:
     def blur(x: F32) -> F32:
         return np.asarray(cv2.GaussianBlur(x, (WINDOW, WINDOW), SIGMA, borderType=cv2.BORDER_REFLECT_101))
 
-    x, y = picture - np.float32(0.5), truth - np.float32(0.5)  # E[x^2] - E[x]^2 cancels less
+    x, y = picture - np.float32(0.5), truth - np.float32(0.5)  # less cancellation in E[x^2] - E[x]^2
     mean_x, mean_y = blur(x), blur(y)
     var = blur(x * x + y * y) - mean_x**2 - mean_y**2
     covariance = blur(x * y) - mean_x * mean_y
@@ -84,7 +84,7 @@ def ssim(picture: F32, truth: F32) -> float:
 
 
 def edge_band(matte: F32, radius_px: int | None = None) -> Mask:
-    """Pixels (H, W) within `radius_px` of the matte's transition, coverage between 2 and 98 %; None = by `BAND`."""
+    """Pixels (H, W) within `radius_px` (None = from `BAND`) of the matte's transition, coverage between 2 and 98 %."""
     radius = max(1, round(BAND * max(matte.shape))) if radius_px is None else radius_px
     window = np.ones((2 * radius + 1,) * 2, np.uint8)
     wide = cv2.dilate((matte > 0.02).astype(np.uint8), window)
@@ -100,7 +100,7 @@ def flip(picture: F32, truth: F32) -> float:
 
 
 def require_flip() -> None:
-    """Raises InvalidInput, which says how to install it, where FLIP is not installed."""
+    """Raise InvalidInput with installation instructions if FLIP is not installed."""
     require(
         find_spec("flip_evaluator") is not None,
         "FLIP: expected the package flip-evaluator (pip install 'wideopen[eval]'), found none; --no-flip does without",
@@ -108,9 +108,9 @@ def require_flip() -> None:
 
 
 def load_lpips() -> Measure:
-    """The LPIPS measure, its network loaded. Slow, once.
+    """Load the LPIPS measure with its network. The first call is slow.
 
-    Raises InvalidInput where packages are missing, WeightsError where the weights cannot be had.
+    Raises InvalidInput if packages are missing, WeightsError if the weights cannot be obtained.
     """
     for package in ("torchmetrics", "torchvision"):
         require(
@@ -154,7 +154,7 @@ def measure(picture: F32, truth: F32, band: Mask | None, *, lpips: Measure | Non
 
 
 MOST_SHIFT = 0.02
-"""Of the long side; a larger one is a wrong fit, or another picture."""
+"""Fraction of the long side; a larger shift means a wrong fit or a different picture."""
 DARK, CLIPPED = 0.02, 0.98
 LANCZOS_PX = 4
 STEPS, PRECISION = 200, 1e-6
@@ -162,18 +162,18 @@ STEPS, PRECISION = 200, 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fit:
-    """How a picture was brought to fit the truth, and what both have in common."""
+    """A picture fitted to the truth, the shift and gain of the fit, and the common window."""
 
-    shift_px: tuple[float, float]  # x to the right, y down: where in the picture a pixel of the truth is found
+    shift_px: tuple[float, float]  # x right, y down: from a pixel of the truth to the same point in the picture
     gain: tuple[float, float, float]  # of linear light
-    picture: F32  # (h, w, 3) linear light, moved and scaled, without the border that the shift lost
+    picture: F32  # (h, w, 3) linear light, shifted and scaled, without the border lost to the shift
     window: tuple[slice, slice]  # rows and columns of the truth that `picture` covers
 
 
 def fit(picture: F32, truth: F32) -> Fit:
-    """`picture` (H, W, 3) brought to fit `truth` (H, W, 3), both linear light.
+    """Fit `picture` (H, W, 3) to `truth` (H, W, 3), both linear light.
 
-    Raises InvalidInput where no shift of at most `MOST_SHIFT` explains the two.
+    Raises InvalidInput if no shift of at most `MOST_SHIFT` aligns the two.
     """
     shift = find_shift(_grey(picture), _grey(truth))
     matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
@@ -192,7 +192,7 @@ def fit(picture: F32, truth: F32) -> Fit:
 
 
 def find_shift(picture: F32, truth: F32) -> tuple[float, float]:
-    """(x, y) in pixels between two grey pictures (H, W). Raises InvalidInput where none is found."""
+    """Shift (x, y) in pixels between two grey pictures (H, W). Raises InvalidInput if none is found."""
     start = np.eye(2, 3, dtype=np.float32)
     until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, STEPS, PRECISION)
     try:
@@ -208,7 +208,7 @@ def find_shift(picture: F32, truth: F32) -> tuple[float, float]:
 
 
 def find_gain(picture: F32, truth: F32) -> tuple[float, float, float]:
-    """Factors of R, G, B that bring `picture` to `truth`, (H, W, 3) linear light each; 1 where nothing is known."""
+    """R, G, B factors that scale `picture` to `truth`, both (H, W, 3) linear light; 1 where no pixel qualifies."""
     gains = []
     for channel in range(3):
         p, t = picture[..., channel], truth[..., channel]
@@ -219,11 +219,11 @@ def find_gain(picture: F32, truth: F32) -> tuple[float, float, float]:
 
 def _grey(picture: F32) -> F32:
     light = np.clip(picture, 0, 1) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    return np.asarray(np.sqrt(light), np.float32)  # close to display-encoded: shadows count too
+    return np.asarray(np.sqrt(light), np.float32)  # close to display encoding, so that shadows count too
 
 
 def _inside(shift: float, length: int) -> slice:
-    """Pixels of the truth, along one axis, whose values in the picture do not depend on what lies beyond its border."""
+    """Pixels of the truth, along one axis, whose values in the picture do not depend on pixels beyond its border."""
     lost = int(np.ceil(abs(shift))) + LANCZOS_PX if abs(shift) > 0.01 else 0
     require(length > 2 * lost, f"align: expected more than {2 * lost} pixels along each side, found {length}")
     return slice(lost, length - lost)

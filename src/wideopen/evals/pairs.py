@@ -1,4 +1,4 @@
-"""Pairs on disk: a photo in which all is sharp, and the same scene through a fast lens.
+"""Pairs on disk: an all-in-focus photo, and the same scene through a fast lens.
 
     DIR/sharp/NAME.EXT      the photo (`original/`, as EBB! calls it, is read too)
     DIR/bokeh/NAME.EXT      the truth, of the same size
@@ -6,7 +6,7 @@
     DIR/disparity/NAME.EXT  optional: as `render --disparity` takes it
     DIR/meta.json           optional: {"format": 1, "all": {...}, "pairs": {NAME: {...}}}, keys as in `Meta`
 
-What is wrong with single pairs is collected, for one table before any work is done; the other pairs are used.
+Problems of single pairs are collected and shown in one table before any work starts; the other pairs are used.
 """
 
 import json
@@ -29,13 +29,13 @@ MAPS = (".png", ".tif", ".tiff", ".npy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meta:
-    """What is known of how a pair was taken; words as on the command line, None = not known."""
+    """Known settings of a pair's capture, named as on the command line; None = unknown."""
 
     focus: str | None = None
     blur: str | None = None
     focus_range: float | None = None
     filter_disparity: bool | None = None
-    """False where the disparity is exact, so that it is used as it is."""
+    """False if the disparity is exact and therefore used unchanged."""
 
     def __post_init__(self) -> None:
         known = {name: getattr(self, name) for name in ("focus", "blur", "focus_range")}
@@ -46,7 +46,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Where one pair lies."""
+    """The files of one pair."""
 
     name: str
     sharp: Path
@@ -58,7 +58,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a pair, or a file that belongs to none, is left out."""
+    """The reason why a pair, or a file without a pair, is skipped."""
 
     name: str
     what: str
@@ -66,17 +66,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The pairs of a folder, by name, and what is wrong with the others."""
+    """The pairs of a folder, by name, and the problems of the others."""
 
     pairs: tuple[Pair, ...]
     problems: tuple[Problem, ...]
 
 
 def find_pairs(folder: Path) -> Found:
-    """All pairs below `folder`. Sizes are taken from the files' headers; damage further inside shows only later.
+    """All pairs below `folder`. Sizes come from the file headers, so other damage to a file shows only later.
 
-    Raises InvalidInput for a folder without the two that must be there, for a meta.json that cannot be used, and where
-    no pair is left.
+    Raises InvalidInput if one of the two required folders is missing, if meta.json is unusable, or if no pair is left.
     """
     require(folder.is_dir(), f"--pairs: expected a folder, found {folder}")
     sharp_folder = next((folder / name for name in SHARP_FOLDERS if (folder / name).is_dir()), None)
@@ -119,7 +118,7 @@ def _require_some(folder: Path, pairs: list[Pair], problems: list[Problem]) -> N
 
 
 def _by_stem(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> dict[str, Path]:
-    """Files by their names without extension; of two with one name the first is taken and the other reported."""
+    """Files by name without extension; of two with the same name the first is used and the other reported."""
     found: dict[str, Path] = {}
     if not folder.is_dir():
         return found
@@ -134,7 +133,7 @@ def _by_stem(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -
 
 
 def _what_is_wrong(files: Mapping[str, Path | None], folders: Mapping[str, Path], name: str) -> str | None:
-    """Why these files are no pair, or None."""
+    """The reason why these files are not a pair, or None."""
     for kind in ("sharp", "bokeh"):
         if files[kind] is None:
             return f"expected a partner {folders[kind] / name}.*, found none"
@@ -155,7 +154,7 @@ def _what_is_wrong(files: Mapping[str, Path | None], folders: Mapping[str, Path]
 
 
 def _metas(file: Path) -> dict[str, Meta | str]:
-    """Meta by pair, "" for all others; a text says why an entry is of no use."""
+    """Meta by pair, "" for all others; a string is the reason why an entry is unusable."""
     if not file.exists():
         return {"": Meta()}
     try:

@@ -1,4 +1,4 @@
-"""How figures are shown: text tables, CSV, JSON, and the contact sheet of the worst pairs."""
+"""Output of figures: text tables, CSV, JSON, and the contact sheet of the worst pairs."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ DIGITS = {"psnr_db": 2, "edge_psnr_db": 2, "ssim": 4, "flip": 4, "lpips": 4}
 
 
 def means(figures: Iterable[Figures]) -> dict[str, float | None]:
-    """The mean of each column; None where no picture has it."""
+    """The mean of each column; None if no picture has a value."""
     rows = list(figures)
     columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
     known = {name: [value for value in values if value is not None] for name, values in columns.items()}
@@ -30,7 +30,7 @@ def means(figures: Iterable[Figures]) -> dict[str, float | None]:
 
 
 def table(lines: Sequence[tuple[str, dict[str, float | None]]], *, first: str = "") -> list[str]:
-    """Lines of plain text: a name and its figures in each row; columns that nobody has are left out."""
+    """Lines of plain text: a name and its figures in each row; columns without values are left out."""
     used = [name for name in COLUMNS if any(row[name] is not None for _, row in lines)]
     width = max(len(first), *(len(name) for name, _ in lines)) + 2
     head = f"{first:{width}}" + "".join(f"{TITLES[name]:>10}" for name in used)
@@ -38,19 +38,19 @@ def table(lines: Sequence[tuple[str, dict[str, float | None]]], *, first: str = 
 
 
 def cell(value: float | None, column: str) -> str:
-    """One figure as printed."""
+    """Format one figure for printing."""
     return "-" if value is None else f"{value:.{DIGITS[column]}f}"
 
 
 def listed(problems: Iterable[Any]) -> list[str]:
-    """A table of problems: name and what."""
+    """A table of problems: name and reason."""
     rows = [(problem.name, problem.what) for problem in problems]
     width = max((len(name) for name, _ in rows), default=0)
     return [f"{name:{width}}  {what}" for name, what in rows]
 
 
 def write_csv(rows: Sequence[Row], file: TextIO) -> None:
-    """One line a pair, worst PSNR first."""
+    """Write one line per pair, worst PSNR first."""
     writer = csv.writer(file, lineterminator="\n")
     fit = [*(f"aligned_{name}" for name in COLUMNS), "shift_x_px", "shift_y_px", "gain_r", "gain_g", "gain_b"]
     aligned = any(row.aligned is not None for row in rows)
@@ -64,7 +64,7 @@ def write_csv(rows: Sequence[Row], file: TextIO) -> None:
 
 
 def report(rows: Sequence[Row], skipped: Iterable[Any], about: dict[str, Any]) -> dict[str, Any]:
-    """What the JSON says: settings, means, each pair. Infinite figures (equal pictures) are written as null."""
+    """The content of the JSON file: settings, means, each pair. Infinite figures (equal pictures) become null."""
     aligned = [row.aligned.figures for row in rows if row.aligned is not None]
     return finite(
         {
@@ -79,7 +79,7 @@ def report(rows: Sequence[Row], skipped: Iterable[Any], about: dict[str, Any]) -
 
 
 def finite(value: Any) -> Any:
-    """`value` with None for numbers that JSON has not, and figures rounded to what they are good for."""
+    """`value` with None for numbers that JSON cannot represent, and figures rounded to their precision."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -90,7 +90,7 @@ def finite(value: Any) -> Any:
 
 
 def write_json(path: Path, data: dict[str, Any], *, overwrite: bool = False) -> None:
-    """Write whole or not at all."""
+    """Write the file atomically."""
     with atomic_file(path, overwrite=overwrite) as file:
         file.write((json.dumps(data, indent=2) + "\n").encode())
 
@@ -102,18 +102,18 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def require_sheet(path: Path) -> None:
-    """Refuse what is no name of a sheet."""
+    """Refuse a path that is not a valid name for a contact sheet."""
     require(path.suffix.lower() in SUFFIXES, f"--sheet: expected a .png or .jpg file to write, found {path}")
 
 
 class Sheet:
-    """Keeps the `ROWS` worst pairs, small, so that thousands of pairs need no more memory than ten."""
+    """Keeps reduced pictures of the `ROWS` worst pairs, so that thousands of pairs need no more memory than ten."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[float, str, U8]] = []
 
     def add(self, row: Row, pictures: Callable[[], Shown]) -> None:
-        """Take a pair if it is among the worst so far; its pictures are made only then."""
+        """Add a pair if it is among the worst so far; only then are its pictures made."""
         level = row.figures.psnr_db
         if len(self._rows) == ROWS and level >= self._rows[-1][0]:
             return
@@ -125,7 +125,7 @@ class Sheet:
         del self._rows[ROWS:]
 
     def picture(self) -> U8:
-        """(h, w, 3) RGB, worst first. Raises InvalidInput for a sheet of nothing."""
+        """(h, w, 3) RGB, worst first. Raises InvalidInput if the sheet is empty."""
         require(len(self._rows) > 0, "--sheet: expected at least one pair, found none")
         return stacked([picture for _, _, picture in self._rows])
 
@@ -147,13 +147,13 @@ def labelled(parts: list[F32], label: str, height_px: int = HEIGHT_PX) -> U8:
 
 
 def stacked(strips: list[U8]) -> U8:
-    """Strips below one another, black where one is narrower."""
+    """Strips stacked vertically, with black beside the narrower ones."""
     widest = max(strip.shape[1] for strip in strips)
     return np.vstack([np.pad(strip, ((0, 0), (0, widest - strip.shape[1]), (0, 0))) for strip in strips])
 
 
 def write_sheet(path: Path, picture: U8, *, overwrite: bool = False) -> None:
-    """Write (h, w, 3) RGB as PNG or JPEG, whole or not at all."""
+    """Write (h, w, 3) RGB as PNG or JPEG, atomically."""
     settings = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 85]
     _, data = cv2.imencode(path.suffix.lower(), picture[..., ::-1], settings)
     with atomic_file(path, overwrite=overwrite) as file:

@@ -1,4 +1,4 @@
-"""The paper's tables 1 to 3 as printed, beside them ours where the data are at hand, and what is missing named."""
+"""The paper's tables 1 to 3 as printed, our figures beside them if the data are available, and the missing data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ from wideopen.settings import LensSettings, MapSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperTable:
-    """One table: figures as printed, by method."""
+    """One table of the paper: its printed figures, by method."""
 
     number: int
     title: str
     columns: tuple[str, ...]
     rows: Mapping[str, tuple[float, ...]]
-    needs: str  # the data, and where they are had
+    needs: str  # the data, and where to get them
 
 
 _MATTING_COLUMNS = ("blurry MAD", "blurry MSE", "clear MAD", "clear MSE")
@@ -87,14 +87,14 @@ SHIPPED = "mobile"
 
 @dataclass(slots=True)
 class Table:
-    """A table as it is printed: the paper's rows and ours."""
+    """A table for output: the paper's rows and ours."""
 
     paper: PaperTable
     ours: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """As text."""
+        """The table as lines of text."""
         names = [*self.paper.rows, *self.ours]
         width = max(34, *(len(name) for name in names)) + 2
         digits = 4 if self.paper.number < 3 else None
@@ -106,7 +106,7 @@ class Table:
         return [f"Table {self.paper.number}. {self.paper.title}", head, *rows, *(f"- {note}" for note in self.notes)]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The table as a dictionary for JSON."""
         return {
             "number": self.paper.number,
             "title": self.paper.title,
@@ -122,7 +122,7 @@ def _cell(value: float | None, digits: int) -> str:
 
 
 def parse_ablated(words: Sequence[str]) -> dict[str, Path]:
-    """`agm=FILE` and its like, by part. Raises InvalidInput."""
+    """Parse words such as `agm=FILE` into files by part. Raises InvalidInput."""
     found: dict[str, Path] = {}
     for word in words:
         part, _, file = word.partition("=")
@@ -136,7 +136,7 @@ def parse_ablated(words: Sequence[str]) -> dict[str, Path]:
 def matting_tables(
     data: Path | None, ablated: Mapping[str, Path], *, on_photo: Callable[[str], None] = lambda _: None
 ) -> tuple[Table, Table]:
-    """Tables 1 and 2. Raises InvalidInput for a folder that is no set of mattes, WeightsError."""
+    """Tables 1 and 2. Raises InvalidInput for a folder that is not a set of mattes; WeightsError."""
     one, two = Table(TABLE_1), Table(TABLE_2)
     if data is None:
         for table in (one, two):
@@ -161,7 +161,7 @@ def matting_tables(
 def _matting_rows(
     val: Sequence[Pair], groups: Sequence[str], network: str, name: str, on_photo: Callable[[str], None]
 ) -> dict[str, tuple[float | None, ...]]:
-    """One row on the paper's two sets, or, of other sets, a row each in the first two columns."""
+    """One row for the paper's two sets; for other sets, one row each with the first two columns filled."""
 
     predict, _ = pick_matter(MattingSettings(matting=network))
 
@@ -185,12 +185,12 @@ def bokeh_table(
     folder: str = "",
     on_pair: Callable[[str], None] = lambda _: None,
 ) -> Table:
-    """Table 3, with the looks untuned and tuned on `pairs`. Raises InvalidInput where no pair could be judged."""
+    """Table 3, with untuned and tuned looks on `pairs`. Raises InvalidInput if no pair could be judged."""
     table = Table(TABLE_3)
     if not pairs:
         table.notes.append(f"not run here, for want of {TABLE_3.needs}")
         return table
-    untuned = {"highlights": highlights, "grain": 0.0}  # an exact lens has none
+    untuned = {"highlights": highlights, "grain": 0.0}  # an exact lens has no grain
     looks = {
         "paper look, untuned": LensSettings(look="paper", **untuned),  # type: ignore[arg-type]
         "paper look, preset paper": read_preset("paper").settings(beneath={"grain": 0.0}),

@@ -1,7 +1,7 @@
-"""The search: an Optuna study in a file that can be stopped, resumed, and shared by several processes; its history.
+"""The search: an Optuna study in a file that can be stopped, resumed and shared by several processes; its history.
 
-Trials whose first pairs score below the median of the other trials are given up (MedianPruner). Pairs come in one
-order, so that means over the first few can be compared.
+Trials whose first pairs score below the median of the other trials are stopped early (MedianPruner). Pairs come in a
+fixed order, so that means over the first few are comparable.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ from wideopen.settings import LensSettings, MapSettings
 
 SAMPLERS = ("tpe", "cmaes")
 NAME = "wideopen"
-STARTUP, WARMUP = 12, 2  # trials before any is given up; pairs before a trial can be
+STARTUP, WARMUP = 12, 2  # number of trials before any may be stopped early; number of pairs before a trial may be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """One search. The same search resumes a study file; another one is refused."""
+    """The settings of a search. The same settings resume a study file; others are refused."""
 
     pairs: tuple[Pair, ...]
     look: str = "paper"
@@ -49,7 +49,7 @@ class Search:
 
     @property
     def with_blur(self) -> bool:
-        """Whether there is a pair that does not say its blur."""
+        """Whether the blur of any pair is unknown."""
         return any(pair.meta.blur is None for pair in self.pairs)
 
     def settings(self, numbers: Mapping[str, float]) -> LensSettings:
@@ -57,7 +57,7 @@ class Search:
         return LensSettings(grain=0.0, planes=self.planes, **space.lens_values(self.look, numbers))
 
     def key(self) -> str:
-        """A hash of all that makes scores comparable: not of trials, sampler and seed."""
+        """A hash of everything that affects whether scores are comparable; not of trials, sampler and seed."""
         pairs = [[pair.name, asdict(pair.meta)] for pair in self.pairs]
         what = [pairs, self.look, self.planes, dict(self.weights), self.maps.to_dict()]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
@@ -65,16 +65,16 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a search found."""
+    """The result of a search."""
 
     preset: Preset
     untuned: float  # score of the first trial: the defaults
     best: float
-    scores: tuple[float | None, ...]  # of each trial in order, None = given up or failed
+    scores: tuple[float | None, ...]  # of each trial in order; None = stopped early or failed
 
 
 def require_optuna(sampler: str = "tpe") -> None:
-    """Raises InvalidInput, which says how to install them, where packages are missing."""
+    """Raise InvalidInput with installation instructions if packages are missing."""
     for package in ("optuna", *(["cmaes"] if sampler == "cmaes" else [])):
         found = find_spec(package) is not None
         require(found, f"tune: expected the package {package} (pip install 'wideopen[tune]'), found none")
@@ -83,9 +83,9 @@ def require_optuna(sampler: str = "tpe") -> None:
 def tune(search: Search, file: Path, *, workers: int = 1, on_trial: Callable[[str], None] = lambda _: None) -> Result:
     """Run `search` until its study in `file` has `trials` trials, and return the best.
 
-    `workers` processes share the study; each understands all pairs for itself. `on_trial` gets a line about each trial
-    of this process.
-    Raises InvalidInput for a study of another search, where no trial could be scored, and where a worker failed.
+    `workers` processes share the study; each prepares all pairs itself. `on_trial` gets one line about each trial of
+    this process. Raises InvalidInput for a study of a different search, if no trial could be scored, or if a worker
+    failed.
     """
     require_optuna(search.sampler)
     require(1 <= workers <= 64, f"--workers: expected 1 to 64, found {workers}")
@@ -144,7 +144,7 @@ def _study(search: Search, file: Path, *, worker: int) -> Any:
 
 
 def _claim(study: Any, search: Search, file: Path) -> None:
-    """Write what the study is of, or refuse one of something else; enqueue the first trials."""
+    """Record the search in the study, or refuse a study of a different search; enqueue the first trials."""
     key = study.user_attrs.get("search")
     if key is None:
         study.set_user_attr("search", search.key())
@@ -192,7 +192,7 @@ def _objective(trial: Any, search: Search, prepared: list[Prepared]) -> float:
 def _result(study: Any, search: Search) -> Result:
     from optuna.trial import TrialState
 
-    # Few --trials end before all settings that every search starts with were tried; those still wait.
+    # With few --trials a search ends before all its starting settings are tried; the rest are still waiting.
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
     scores = tuple(t.value if t.state.name == "COMPLETE" else None for t in trials)
     require(any(s is not None for s in scores), "tune: expected at least one trial with a score, found none")
@@ -213,14 +213,14 @@ def _result(study: Any, search: Search) -> Result:
 
 
 def require_plot(path: Path) -> None:
-    """Refuse what is no name of a picture, and a machine that cannot draw it. Raises InvalidInput."""
+    """Raise InvalidInput if the path is not a picture's name or if the plotting packages are missing."""
     require(path.suffix == ".png", f"--history: expected a .png file to write, found {path}")
     found = find_spec("matplotlib") is not None
     require(found, "--history: expected the package matplotlib (pip install 'wideopen[tune]'), found none")
 
 
 def write_history(path: Path, result: Result, title: str, *, overwrite: bool = False) -> None:
-    """Write the picture, whole or not at all."""
+    """Write the picture of the search history atomically."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

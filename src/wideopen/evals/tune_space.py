@@ -1,14 +1,14 @@
-"""What a search varies, how a trial's numbers become settings of the lens, and how good settings are on some pairs.
+"""The search space: what a search varies, how a trial's numbers become lens settings, and how settings are scored.
 
-paper: sigma (as `radius_scale`), delta, a1, b1, a2, b2, alpha1, alpha2 of Eqs. (3) and (4). Most of the look is one
-    exponent and one radius; what undoes them after the blur is searched for as a ratio or difference near 1 or 0, since
-    (a1, b1, alpha1) and (a2, b2, alpha2) apart would mostly change the brightness.
-thin-lens: highlights; and the blur, of pairs whose meta does not say it: what is known of a lens is not tuned.
+paper: sigma (as `radius_scale`), delta, a1, b1, a2, b2, alpha1, alpha2 of Eqs. (3) and (4). One exponent and one radius
+    determine most of the look. The parameters that undo them after the blur are searched for as a ratio near 1 or a
+    difference near 0: varying (a1, b1, alpha1) and (a2, b2, alpha2) separately would mostly change the brightness.
+thin-lens: highlights, and the blur of pairs whose meta does not give it. Known lens parameters are not tuned.
 
-Photos are understood once and rendered for each trial.
+Photos are prepared once and rendered for each trial.
 
     score = sum over measures of weight * mean over pairs,   PSNR and edge PSNR in dB, SSIM in [0, 1]
-By default 0.6 PSNR + 0.4 edge + 20 SSIM: 0.05 of SSIM weigh as much as 1 dB.
+By default 0.6 PSNR + 0.4 edge + 20 SSIM: 0.05 of SSIM weighs as much as 1 dB.
 """
 
 import re
@@ -57,27 +57,27 @@ STARTS: Mapping[str, tuple[Mapping[str, float], ...]] = {
     ),
     "thin-lens": ({"highlights": 1.0}, {"highlights": 0.0}),
 }
-"""Tried first: the defaults, and the exponent that makes Eq. (4) blur linear light."""
+"""The first trials: the defaults, and the exponent with which Eq. (4) blurs linear light."""
 
 
 def require_look(look: str) -> None:
-    """Refuse a look that has no constants to tune."""
+    """Refuse a look without constants to tune."""
     require(look in LOOKS, f"--look: expected {' or '.join(LOOKS)}, found {look!r}")
 
 
 def starts(look: str, *, with_blur: bool) -> list[dict[str, float]]:
-    """The first trials' numbers."""
+    """The numbers of the first trials."""
     return [{**start, **({"blur_percent": 2.4} if with_blur else {})} for start in STARTS[look]]
 
 
 def suggested(look: str, suggest: Suggest, *, with_blur: bool) -> dict[str, float]:
-    """Numbers of one trial, by name."""
+    """The numbers of one trial, by name."""
     ranges = {**RANGES[look], **({"blur_percent": BLUR_PERCENT} if with_blur else {})}
     return {name: suggest(name, *limits) for name, limits in ranges.items()}
 
 
 def lens_values(look: str, numbers: Mapping[str, float]) -> dict[str, Any]:
-    """Fields of `LensSettings` that a trial's numbers stand for."""
+    """Convert a trial's numbers to fields of `LensSettings`."""
     values: dict[str, Any] = {"look": look}
     if "blur_percent" in numbers:
         values["blur"] = f"{numbers['blur_percent']:.4f}%"
@@ -101,11 +101,11 @@ def lens_values(look: str, numbers: Mapping[str, float]) -> dict[str, Any]:
 
 MEASURES = ("psnr", "edge", "ssim")
 WEIGHTS = {"psnr": 0.6, "edge": 0.4, "ssim": 20.0}
-MOST_DB = 99.0  # of equal pictures, whose PSNR is infinite
+MOST_DB = 99.0  # used for equal pictures, whose PSNR is infinite
 
 
 def parse_weights(text: str) -> dict[str, float]:
-    """`psnr=1,ssim=20`: weights of the measures, those not named 0.
+    """Parse `psnr=1,ssim=20` into weights of the measures; a measure that is not named gets 0.
 
     >>> parse_weights("psnr=1,ssim=20")
     {'psnr': 1.0, 'ssim': 20.0}
@@ -122,7 +122,7 @@ def parse_weights(text: str) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """One pair ready to be rendered again and again."""
+    """One pair, prepared for repeated rendering."""
 
     pair: Pair
     opened: Opened
@@ -131,7 +131,7 @@ class Prepared:
 
 
 def prepare(pair: Pair, maps: MapSettings) -> Prepared:
-    """Read and understand one pair. Slow, once. Raises InvalidInput, WeightsError."""
+    """Read one pair and prepare its maps. Slow; done once per pair. Raises InvalidInput, WeightsError."""
     opened = open_pair(pair, maps)
     truth = true_picture(pair).shown()
     require(
@@ -158,7 +158,7 @@ def score(
     weights: Mapping[str, float],
     on_pair: Callable[[int, float], None] = lambda _, __: None,
 ) -> float:
-    """The mean score; `on_pair` gets the number of pairs done and the mean so far, and may end it by raising."""
+    """The mean score; `on_pair` gets the number of finished pairs and the mean so far, and may raise to stop."""
     total = 0.0
     for done, prepared in enumerate(pairs, start=1):
         total += score_of(prepared, settings, weights)
