@@ -9,8 +9,8 @@ the full one.
 
 Ours: the choice of window. A wide window recovers strands that the network saw only as a veil, but it rounds off the
 outline of a sleeve. So the share of uncertain pixels in the neighbourhood decides. The outline should be as sharp as
-the photo's, which is sharper than a small network's; `CONTRAST` restores that. Lengths are in network pixels (`unit_px`
-of ours each).
+the photo's, which is sharper than a small network's; `CONTRAST` restores that. Lengths are in network pixels, each
+`unit_px` pixels of the map.
 
 The constants were fitted on two thirds of the validation photos (31 portraits, 31 street photos), where MAD fell from
 0.0071 to 0.0061 and from 0.0078 to 0.0068. On the held-out third it fell as much: from 0.0057 to 0.0048 and from 0.0082
@@ -37,7 +37,7 @@ AROUND = 8.0
 SURE = 0.03
 """Values closer than this to 0 or 1 are outside the transition."""
 REACH_PX = 2
-"""How far beyond the uncertain pixels the matte may change, in network pixels."""
+"""How far beyond the uncertain pixels the matte may change, in pixels of the map that `transition` takes."""
 
 Array = NDArray[np.floating]
 
