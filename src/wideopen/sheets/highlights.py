@@ -33,7 +33,7 @@ WORK_PX = 640
 
 
 def find_lamps(rgb: F32) -> F32:
-    """Return (h, w) in [0, 1], at most `WORK_PX` long: 1 where a clipped pixel is a lamp, 0 in bright surroundings."""
+    """Return (h, w) in [0, 1], at most `WORK_PX` long: 1 where a clipped pixel would be a lamp, 0 amid brightness."""
     small = resize_map(_brightest(rgb), work_size(rgb.shape, WORK_PX))
     side = 2 * max(1, round(SURROUND * max(small.shape))) + 1
     around = cv2.blur(cv2.blur(np.minimum(small, 1), (side, side)), (side, side)).reshape(small.shape)
