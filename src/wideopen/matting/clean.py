@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 
 def transition(alpha: F32) -> Mask:
-    """Pixels (H, W) whose surroundings, `BAND` wide, are neither all above 0.95 nor all below 0.05."""
+    """Pixels (H, W) around which, within `BAND`, values are neither all above 0.95 nor all below 0.05."""
     radius = max(1, round(BAND * max(alpha.shape)))
     kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
     sure = (cv2.erode((alpha > 0.95).astype(np.uint8), kernel) > 0) | (
