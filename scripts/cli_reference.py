@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 KINDS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 HEAD = """# Commands
 
-Made by `scripts/cli_reference.py` from the program itself. Exit codes: 0 done, 1 a bug of ours, 2 bad input, 130
+Made by `scripts/cli_reference.py` from the program itself. Exit codes: 0 done, 1 an unexpected error, 2 bad input, 130
 interrupted. An error is one line on stderr: what, expected, found.
 """
 

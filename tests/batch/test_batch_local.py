@@ -50,7 +50,7 @@ def test_a_photo_that_fails_hangs_or_kills_costs_itself_only(shop, run_batch):
     reasons = sorted(reason.removeprefix(f"{folder}/in/") for reason in heard.reasons)
     assert reasons == [
         "broken.jpg: damaged or incomplete JPEG file (no marker found)",
-        "bug.jpg: a bug of ours: LookupError: unforeseen",
+        "bug.jpg: unexpected error: LookupError: unforeseen",
         "hangs.jpg: took longer than 3 s",
         "kills.jpg: its worker process died (SIGKILL, perhaps for want of memory)",
     ]

@@ -75,7 +75,7 @@ def test_folders_and_missing_files_are_refused(tmp_path):
     assert refusal(tmp_path / "a.jpg") == ": expected a photo, found no such file"
     assert refusal(tmp_path) == ": expected a photo, found a folder"
     os.mkfifo(tmp_path / "pipe")
-    assert "something that is no file" in refusal(tmp_path / "pipe")
+    assert "something other than a file" in refusal(tmp_path / "pipe")
     assert "cannot be read" in refusal(tmp_path / ("n" * 300))
 
 

@@ -118,7 +118,7 @@ def outcome_of(task: Task, future: "Future[Finished[dict[str, Any]]]") -> Outcom
     except WideopenError as error:
         return Outcome(task=task, reason=str(error))
     except Exception as error:  # noqa: BLE001  whatever a photo does to us, the batch goes on
-        return Outcome(task=task, reason=f"{task.photo}: a bug of ours: {type(error).__name__}: {error}")
+        return Outcome(task=task, reason=f"{task.photo}: unexpected error: {type(error).__name__}: {error}")
     measured = {"worker": done.worker, "memory_mb": done.memory_mb, "peak_mb": done.peak_mb}
     return Outcome(task=task, report=done.value | measured)
 

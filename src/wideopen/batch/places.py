@@ -71,8 +71,10 @@ def status_of(place: str) -> Status | None:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
-            raise InvalidInput(f"{place}: cannot be looked at ({_reason(error)})") from error
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "something that is no file"  # such as a pipe or a device
+            raise InvalidInput(f"{place}: cannot be read ({_reason(error)})") from error
+        kind = (
+            "a folder" if stat.S_ISDIR(found.st_mode) else "something other than a file"
+        )  # such as a pipe or a device
         require(stat.S_ISREG(found.st_mode), f"{place}: expected a file, found {kind}")
         # The inode distinguishes a file from one that replaced it within one tick of the file system's clock.
         return Status(found.st_size, f"{found.st_mtime_ns}-{found.st_ino}")

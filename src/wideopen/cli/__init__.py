@@ -95,7 +95,9 @@ def _last_resort(error: Exception, arguments: list[str]) -> int:
         return 2
     if os.environ.get("WIDEOPEN_DEBUG"):
         raise error
-    warn(f"wideopen: a bug of ours: {type(error).__name__}: {error} (WIDEOPEN_DEBUG=1 shows where; please report it)")
+    warn(
+        f"wideopen: unexpected error: {type(error).__name__}: {error} (WIDEOPEN_DEBUG=1 shows where; please report it)"
+    )
     return 1
 
 

@@ -93,7 +93,7 @@ def read_bytes(path: Path, *, expected: str) -> bytes:
     try:
         require(path.exists(), f"{path}: expected {expected}, found no such file")
         require(not path.is_dir(), f"{path}: expected {expected}, found a folder")
-        require(path.is_file(), f"{path}: expected {expected}, found something that is no file")
+        require(path.is_file(), f"{path}: expected {expected}, found something other than a file")
         data = path.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -272,7 +272,7 @@ def _state(name: str) -> dict[int | str, dict[str, Any]]:
 
 @state_routes.get("/healthz", responses=_state("healthy"), response_class=Response, operation_id="health")
 async def health(request: Request) -> Response:
-    """Whether the service lives; when not, it should be started anew."""
+    """Whether the process is alive; restart it when it is not."""
     good = not service_of(request).broken
     return JSONResponse({"healthy": good}, 200 if good else 503)
 

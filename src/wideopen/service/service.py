@@ -148,9 +148,13 @@ class Service:
         gauge("queue_running", "Requests that a worker works on.", lambda: self.queue.running)
         gauge("uploads", "Bodies that are being read.", lambda: self._uploads)
         gauge("scenes", "Analysed scenes that are kept.", lambda: len(self.scenes))
-        gauge("scenes_bytes", "Of the analysed scenes on disk.", lambda: self.scenes.size)
+        gauge("scenes_bytes", "Bytes of analysed scenes on disk.", lambda: self.scenes.size)
         gauge("ready", "1 when the workers have loaded their models.", lambda: self.ready)
-        gauge("workers_memory_bytes", "Resident, of all workers, each after its last job.", self._workers_bytes)
+        gauge(
+            "workers_memory_bytes",
+            "Resident memory of all workers, each measured after its last job.",
+            self._workers_bytes,
+        )
 
     def _workers_bytes(self) -> float:
         self._memory_mb = {pid: mb for pid, mb in self._memory_mb.items() if _is_alive(pid)}
