@@ -29,7 +29,7 @@ def test_every_page_is_built(site):
 
 def test_the_api_page_has_signatures_and_docstrings(site):
     page = (site / "api.html").read_text(encoding="utf-8")
-    assert "Understand a photo: matte, disparity, and the sheets to render" in page
+    assert "Find the matte, the disparity and the sheets of a photo" in page
     assert "focus_disparity" in page
 
 
