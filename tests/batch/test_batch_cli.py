@@ -69,7 +69,7 @@ def test_interrupted_then_killed_then_resumed_every_photo_is_done_once(shop, sta
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches every process of the terminal
         out, err = process.communicate(timeout=LONG_S)
     assert process.returncode == 130, err
-    assert notices(err) == ["wideopen: ending after the photos in work; again ends at once"]
+    assert notices(err) == ["wideopen: finishing the photos in progress; interrupt again to stop at once"]
     summary = json.loads(out.splitlines()[-1])
     interrupted = results(folder)
     assert summary["status"] == "summary"
@@ -148,7 +148,7 @@ def test_an_earlier_batch_is_not_started_over_by_accident(refused, tmp_path):
     with Manifest(tmp_path / "out" / ".wideopen-batch.jsonl") as manifest:
         manifest.begin("a.bokeh.jpg", settings="s", inputs=())
     assert refused("in", "out") == (
-        "out: expected --resume (go on) or --overwrite (start anew), found what an earlier batch made of 1 photos"
+        "out: expected --resume (continue) or --overwrite (start over), found what an earlier batch made of 1 photos"
     )
 
 

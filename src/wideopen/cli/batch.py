@@ -262,7 +262,7 @@ def _manifest(work: _Work, *, overwrite: bool) -> "Manifest":
     if manifest.records and not work.resume:
         manifest.close()
         raise InvalidInput(
-            f"{work.destination}: expected --resume (go on) or --overwrite (start anew), found what an earlier batch "
-            f"made of {len(manifest.records)} photos"
+            f"{work.destination}: expected --resume (continue) or --overwrite (start over), found what an earlier "
+            f"batch made of {len(manifest.records)} photos"
         )
     return manifest

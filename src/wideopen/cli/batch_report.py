@@ -147,7 +147,7 @@ def stop_on_signals() -> Iterator[tuple[Stop, list[int]]]:
 
     def ask(number: int, _: object) -> None:
         if not caught:
-            warn("wideopen: ending after the photos in work; again ends at once")
+            warn("wideopen: finishing the photos in progress; interrupt again to stop at once")
         caught.append(number)
         stop.ask()
         if len(caught) > 2:
