@@ -98,7 +98,3 @@ class HoldMaps:
             return write_maps(*arguments)
 
         work.write_maps = hold
-
-    @property
-    def compiles(self):
-        return self.warm_up.compiles

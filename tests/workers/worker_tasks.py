@@ -15,6 +15,20 @@ class CountStarts:
         STARTED.append(os.getpid())
 
 
+class NoteTimes:
+    """A warm-up of half a second that writes when it began and ended."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self):
+        (self.folder / f"{os.getpid()}.begin").write_text(str(time.monotonic()))
+        time.sleep(0.5)
+        end = self.folder / f"{os.getpid()}.part"
+        end.write_text(str(time.monotonic()))
+        end.rename(end.with_suffix(".end"))
+
+
 class Refuse:
     """A warm-up that fails as missing weights do."""
 

@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
+from wideopen.service.admission import QueueFull
 from wideopen.service.observe import add_to_log_line, event
 from wideopen.service.schemas import ProblemBody
-from wideopen.workers import QueueFull
 
 MEDIA_TYPE = "application/problem+json"
 GONE = 499

@@ -14,10 +14,11 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout
+from wideopen.service.admission import Admission
 from wideopen.service.config import MEGABYTE, ServeConfig
 from wideopen.service.observe import Metrics, add_to_log_line, event
 from wideopen.service.problems import Problem, come_again
-from wideopen.workers import Admission, Entry, ExpiringStore, PoolSize, WarmUp, Workers, ask_to_stop
+from wideopen.workers import Entry, ExpiringStore, PoolSize, WarmUp, Workers, ask_to_stop
 
 _EXPIRE_EVERY_S = 5.0
 _START_S = 10

@@ -20,7 +20,7 @@ from wideopen.errors import InvalidInput
 from wideopen.lens import LOOKS
 from wideopen.studio.actions import Run, Studio
 from wideopen.studio.tabs import StudioConfig
-from wideopen.workers import Admission, PoolSize, WarmUp, Workers, pool_size
+from wideopen.workers import PoolSize, WarmUp, Workers, pool_size
 
 _EXPIRE_EVERY_S = 60.0
 _CACHE_S = (300, 1800)  # for Gradio's own uploads: seconds between checks, and the age at which they are deleted
@@ -33,7 +33,6 @@ class OwnWorkers:
         """`warm_up` and `timeout_s` as for `workers.Workers`."""
         self.size = size
         self._warm_up, self._timeout_s = warm_up, timeout_s
-        self._admission = Admission(size.workers)
         self._lock = threading.Lock()
         self._workers: Workers | None = None
 
@@ -44,11 +43,13 @@ class OwnWorkers:
             return self._workers
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Wait for a worker and run `function(*arguments)` in it. Raises its errors, WorkerDied and WorkerTimeout."""
-        async with self._admission.turn():
-            workers = await asyncio.to_thread(self.start)
-            task = await asyncio.to_thread(workers.submit, function, *arguments, timeout_s=self._timeout_s)
-            return (await asyncio.wrap_future(task)).value
+        """Run `function(*arguments)` in a worker. Raises its errors, WorkerDied and WorkerTimeout.
+
+        Gradio's queue runs only as many actions at a time as there are workers.
+        """
+        workers = await asyncio.to_thread(self.start)
+        task = await asyncio.to_thread(workers.submit, function, *arguments, timeout_s=self._timeout_s)
+        return (await asyncio.wrap_future(task)).value
 
     def stop(self) -> None:
         """End the workers if they are running. Safe to call twice."""

@@ -1,24 +1,20 @@
 """Worker processes that load the models once and render photo after photo; batch, service and studio share them.
 
 `size`: how many fit this machine; `warm_up`: what each loads before its first task; `pool` runs tasks in them;
-`admission`: how many requests may run and wait; `store`: folders that expire when unused. Processes are spawned, never
-forked: OpenMP does not survive a fork.
+`store`: folders that expire when unused. Processes are spawned, never forked: OpenMP does not survive a fork.
 """
 
-from wideopen.workers.admission import Admission, QueueFull
 from wideopen.workers.pool import Finished, TaskFuture, Workers, return_freed_memory
 from wideopen.workers.size import PoolSize, pool_size
 from wideopen.workers.store import Entry, ExpiringStore, FolderSteps, Unwanted, ask_to_stop, current_step
 from wideopen.workers.warm_up import WarmUp
 
 __all__ = [
-    "Admission",
     "Entry",
     "ExpiringStore",
     "Finished",
     "FolderSteps",
     "PoolSize",
-    "QueueFull",
     "TaskFuture",
     "Unwanted",
     "WarmUp",

@@ -11,7 +11,6 @@ import pickle
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -27,17 +26,16 @@ from wideopen.workers.size import PoolSize
 T = TypeVar("T")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _LIBC = ctypes.CDLL(None) if os.name == "posix" else None
-_COMPILING_S = 180.0  # kernels take some 25 s; the compiling worker may have been killed
+_FIRST_WARM_UP_S = 180.0  # compiling kernels takes some 25 s; the first worker may have been killed
 _MOST_BROKEN = 3  # pools in a row without an answer from any worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Generic[T]):
-    """The value of a task, and the time and memory its worker used."""
+    """The value of a task, and the memory its worker used."""
 
     value: T
     worker: int  # process id
-    seconds: float
     memory_mb: float  # resident after the task
     peak_mb: float  # peak so far
 
@@ -52,16 +50,14 @@ class Workers:
     only be cancelled by ending the worker that takes it.
     """
 
-    def __init__(self, size: PoolSize, warm_up: Callable[[], None] | None = None, *, tasks_per_worker: int = 0) -> None:
-        """`warm_up` runs once in each worker, before its first task; it is pickled.
+    def __init__(self, size: PoolSize, warm_up: Callable[[], None] | None = None) -> None:
+        """`warm_up` runs in each worker before its first task: in one worker first, then in all others; it is pickled.
 
-        A worker is replaced after `tasks_per_worker` tasks; 0 is never. Raises InvalidInput if pebble is not installed.
+        Raises InvalidInput if pebble is not installed.
         """
         require(find_spec("pebble") is not None, "worker processes need pebble; pip install 'wideopen[batch]'")
-        require(tasks_per_worker >= 0, f"tasks_per_worker: expected 0 or more, found {tasks_per_worker}")
         self.size = size
         self._warm_up = pickle.dumps(warm_up)
-        self._tasks_per_worker = tasks_per_worker
         self._lock = threading.Lock()
         self._broken = 0
         self._stopped = False
@@ -112,20 +108,13 @@ class Workers:
         task.end(_translated(error, timeout_s), None if error else inner.result())
 
     def stop(self) -> None:
-        """End all workers now and cancel their tasks. Safe to call twice, and after `finish`."""
+        """End all workers now and cancel their tasks. Safe to call twice."""
         with self._lock:
             self._stopped = True
             left = list(self._tasks)
         for task in left:
             task.cancel()
         _end(self._pool)
-
-    def finish(self) -> None:
-        """Let the workers finish the tasks they have, then end them."""
-        with self._lock:
-            self._stopped = True
-        self._pool.close()
-        self._pool.join()
 
     def _new_pool(self) -> Any:
         import multiprocessing
@@ -135,9 +124,8 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         pool = ProcessPool(
             max_workers=self.size.workers,
-            max_tasks=self._tasks_per_worker,
             initializer=_start,
-            initargs=(self.size.threads, self._warm_up, context.Lock()),
+            initargs=(self.size.threads, self._warm_up, context.Lock(), context.Event()),
             context=context,
         )
         with _without_interrupts():
@@ -219,54 +207,41 @@ _start_error: WideopenError | None = None
 """In a worker: why it could not start. Its tasks raise it, so the user sees one line, not a traceback."""
 
 
-def _start(threads: int, warm_up: bytes, lock: Any) -> None:
-    """Set up a worker. The warm-up is unpickled here, since its modules may import libraries that count threads."""
+def _start(threads: int, warm_up: bytes, first: Any, is_warm: Any) -> None:
+    """Set up a worker. The warm-up is unpickled here, since its modules may import libraries that count threads.
+
+    The first worker warms up alone: its task does not compete with the warm-ups of the others for cores, and the others
+    find the kernels that it compiled.
+    """
     global _start_error
-    _share_cores(threads)
+    for name in _THREADS:
+        os.environ[name] = str(threads)
     _end_with_parent()
     function = pickle.loads(warm_up)  # noqa: S301  our own bytes, from our parent
     if function is None:
         return
+    if not first.acquire(block=False):
+        is_warm.wait(_FIRST_WARM_UP_S)
     try:
-        _warm_one_after_another(function, lock)
+        function()
     except WideopenError as error:
         _start_error = error
+    is_warm.set()
     _limit_threads(threads)
 
 
 def _measured(function: Callable[..., T], *arguments: Any) -> Finished[T]:
-    """In a worker: run the task and measure its time and memory."""
+    """In a worker: run the task and measure the memory."""
     if _start_error is not None:
         raise _start_error
-    begin = time.perf_counter()
     value = function(*arguments)
-    seconds = time.perf_counter() - begin
     return_freed_memory()
     memory_mb, peak_mb = memory_of_this_process()
-    return Finished(value=value, worker=os.getpid(), seconds=seconds, memory_mb=memory_mb, peak_mb=peak_mb)
-
-
-def _warm_one_after_another(warm_up: Any, lock: Any) -> None:
-    """Run `warm_up`; only one worker at a time compiles kernels, and the others find them cached."""
-    if not getattr(warm_up, "compiles", False):
-        warm_up()
-        return
-    held = lock.acquire(timeout=_COMPILING_S)
-    try:
-        warm_up()
-    finally:
-        if held:
-            lock.release()
-
-
-def _share_cores(threads: int) -> None:
-    """Limit every library of this process to `threads` threads; call it before any of them is imported."""
-    for name in _THREADS:
-        os.environ[name] = str(threads)
+    return Finished(value=value, worker=os.getpid(), memory_mb=memory_mb, peak_mb=peak_mb)
 
 
 def _limit_threads(threads: int) -> None:
-    """`_share_cores` for libraries whose own setting overrides the environment."""
+    """Limit the libraries whose own setting overrides the environment."""
     import cv2
 
     cv2.setNumThreads(threads)

@@ -5,8 +5,8 @@ encoding, Python itself) overlap with other photos. If memory is short there are
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from wideopen.checks import require
 
@@ -17,16 +17,11 @@ SHARE = 0.85
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSize:
+class PoolSize(NamedTuple):
     """Worker processes, and threads in each."""
 
     workers: int
     threads: int
-
-    def __post_init__(self) -> None:
-        require(self.workers >= 1, f"workers: expected at least 1, found {self.workers}")
-        require(self.threads >= 1, f"threads: expected at least 1, found {self.threads}")
 
 
 def pool_size(
@@ -39,7 +34,7 @@ def pool_size(
     """Return as many workers as cores and memory allow, or `workers` if given; the cores are shared among them.
 
     `worker_mb` is the peak memory of one; `cores` and `memory_mb` default to what this process may use.
-    Raises InvalidInput for less than one worker, core or megabyte.
+    Raises InvalidInput for less than one worker.
 
     >>> pool_size(cores=8, memory_mb=64_000)
     PoolSize(workers=8, threads=1)
@@ -48,8 +43,6 @@ def pool_size(
     """
     cores = usable_cores() if cores is None else cores
     memory_mb = usable_memory_mb() if memory_mb is None else memory_mb
-    require(cores >= 1, f"cores: expected at least 1, found {cores}")
-    require(worker_mb > 0, f"worker_mb: expected more than 0, found {worker_mb:g}")
     if workers is None:
         workers = max(1, min(cores, int(memory_mb * SHARE / worker_mb)))
     require(workers >= 1, f"--workers: expected at least 1, found {workers}")

@@ -59,13 +59,6 @@ class WarmUp:
         if maps.depth not in ("embedded", "planar"):
             understand(rgb, maps, matte=matte)
 
-    @property
-    def compiles(self) -> bool:
-        """Whether this will compile kernels because none are cached."""
-        from wideopen.rendering import first_use_compiles
-
-        return any(first_use_compiles(self.backend, look) for look in self.looks)
-
 
 class _OwnDepth:
     """Depth as in a photo's file: smaller than the photo, with steps and holes."""

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from wideopen.errors import InvalidInput
-from wideopen.workers import Admission, QueueFull
+from wideopen.service.admission import Admission, QueueFull
 
 
 def test_turns_are_first_come_first_served():
