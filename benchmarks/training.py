@@ -65,10 +65,9 @@ def main() -> None:
     import torch
 
     from wideopen.evals.matte_pairs import find_pairs
-    from wideopen.train.augment import Chances
-    from wideopen.train.data import Batches
-    from wideopen.train.photos import load_backgrounds, load_photos
-    from wideopen.train.run import Hardware, Schedule, TrainRun
+    from wideopen.train.augment import Stock
+    from wideopen.train.photos import Batches, load_backgrounds, load_photos
+    from wideopen.train.run import Chances, TrainRun
     from wideopen.train.trainer import Trainer, make_fabric
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # loaders may still write there
@@ -76,25 +75,26 @@ def main() -> None:
         pairs = [pair for pair in find_pairs(data) if pair.part == "train"]
         pairs = pairs[:: max(1, len(pairs) // asked.photos)][: asked.photos]
         whole = load_photos(pairs, 2 * asked.size, Path(folder))
-        half = sum(photo.nbytes for photo in whole.photos) / 2
+        half = sum(photo.nbytes for photo in whole) / 2
         some = load_photos(pairs, 2 * asked.size, Path(folder), budget_bytes=half)
         start = time.perf_counter()
-        read = [some.photos[i] for i in range(len(some.photos)) if i not in some.photos.kept][:40]
+        read = [some[i] for i in range(len(some)) if i not in some.kept][:40]
         read_ms = round(1000 * (time.perf_counter() - start) / max(1, len(read)), 1)
         scenes = load_backgrounds(asked.backgrounds, 2 * asked.size)
 
-        def loader(loaded):
+        def loader(photos):
             how = {"size": asked.size, "batch": asked.batch, "seed": 0, "workers": asked.workers}
-            return Batches(loaded.photos, loaded.groups, scenes, chances=Chances(), **how).start_at(0)
+            return Batches(Stock(photos, scenes), photos.groups, chances=Chances(), **how).start_at(0)
 
         run = TrainRun(
             data=data,
             out=Path(folder),
-            schedule=Schedule(steps=1000),
+            steps=1000,
             preset=asked.preset,
             size=asked.size,
             batch=asked.batch,
-            hardware=Hardware(accelerator="auto", workers=asked.workers),
+            workers=asked.workers,
+            tensorboard=False,
         )
         fabric = make_fabric(run)
         trainer = Trainer(run, fabric)

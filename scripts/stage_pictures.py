@@ -23,7 +23,7 @@ from wideopen.matting.net.model import StageOutput
 from wideopen.optics import Optics
 from wideopen.pipeline import Scene
 from wideopen.rendering.reference import thin_lens_mpi
-from wideopen.train.board import picture_grid
+from wideopen.train.matting import picture_grid
 
 SMEARED_PX = 9  # how far a network's outline lies beside the photo's, about
 SHOWN = 6  # planes, those that hold most

@@ -11,9 +11,10 @@ import numpy as np
 from skimage import data
 
 from wideopen.matting.find_matte import predict_matte
-from wideopen.train.augment import crop, flat, to_u8, to_unit
+from wideopen.train.augment import crop
+from wideopen.train.hair import find_head, hair_for, tuft, with_hair
+from wideopen.train.layer import Layer, flat, to_u8, to_unit
 from wideopen.train.photos import subject_colour
-from wideopen.train.strands.hair import Layer, find_head, hair_for, tuft, with_hair
 
 SIZE, SHOWN = 384, 260  # of a tile when drawn, and in the picture
 HEADS, TUFTS = (26, 23, 30, 31), (6, 9)  # seeds

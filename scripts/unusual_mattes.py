@@ -15,10 +15,10 @@ from skimage import data
 from wideopen.arrays.maps import resize_map
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
-from wideopen.train.augment import flat, to_u8, to_unit
+from wideopen.train.hair import find_head, hair_for, with_hair
+from wideopen.train.layer import Layer, flat, over, to_u8, to_unit
 from wideopen.train.photos import subject_colour
-from wideopen.train.strands.hair import Layer, find_head, hair_for, over, with_hair
-from wideopen.train.strands.headwear import headwear
+from wideopen.train.things import headwear
 
 TILE, COLUMNS, TITLE = 216, 6, 24  # pixels
 GREEN = np.array([60, 150, 80], np.float32)

@@ -14,13 +14,11 @@ from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.evals.matte_pairs import find_pairs
 from wideopen.matting.net.encoders import build_encoder, load_encoder_weights
 from wideopen.matting.net.model import StageOutput
-from wideopen.train.augment import Chances
-from wideopen.train.board import picture_grid
+from wideopen.train.augment import Stock
 from wideopen.train.checkpoint import load_checkpoint
-from wideopen.train.data import Batches
-from wideopen.train.matting import run_training
-from wideopen.train.photos import load_photos
-from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
+from wideopen.train.matting import picture_grid, progress_bar, run_training
+from wideopen.train.photos import Batches, load_photos
+from wideopen.train.run import Chances, TrainRun
 
 
 def square(seed):
@@ -49,14 +47,13 @@ def squares(tmp_path_factory):
 
 
 def run_of(data, out, **changes):
-    settings = {
-        "schedule": Schedule(steps=3, warmup_steps=1),
-        "size": 32,
-        "batch": 2,
-        "precision": "float32",
-        "reports": Reports(report_steps=1),
-    }
-    return TrainRun(data=data, out=out, **{**settings, **changes})
+    how = {"steps": 3, "warmup_steps": 1, "size": 32, "batch": 2, "precision": "float32", "accelerator": "cpu"}
+    return TrainRun(data=data, out=out, **{**how, "report_steps": 1, "tensorboard": False, **changes})
+
+
+def batches_of(photos, **changes):
+    how = {"size": 32, "batch": 2, "seed": 3, "chances": Chances()}
+    return Batches(Stock(photos, []), photos.groups, **{**how, **changes})
 
 
 def losses(out):
@@ -65,11 +62,11 @@ def losses(out):
 
 
 def test_two_processes_learn_what_one_learns_with_two_batches_a_step(squares, tmp_path, monkeypatch):
-    run_training(run_of(squares, tmp_path / "one", hardware=Hardware(accumulate=2)))
+    run_training(run_of(squares, tmp_path / "one", accumulate=2))
     with monkeypatch.context() as spawned:  # one thread each, as here; in this process numba would refuse a change
         for library in ("OMP", "NUMBA"):
             spawned.setenv(f"{library}_NUM_THREADS", "1")
-        run_training(run_of(squares, tmp_path / "two", hardware=Hardware(devices=2)))
+        run_training(run_of(squares, tmp_path / "two", devices=2))
     # not equal to the bit: the order of sums
     assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-4, atol=0)
     one, two = (load_checkpoint(tmp_path / name / "last.pt")["net"] for name in ("one", "two"))
@@ -78,8 +75,7 @@ def test_two_processes_learn_what_one_learns_with_two_batches_a_step(squares, tm
 
 
 def test_batches_of_several_processes_take_turns(squares):
-    loaded = load_photos(find_pairs(squares), 48)
-    batches = Batches(loaded.photos, loaded.groups, [], size=32, batch=1, seed=3, chances=Chances())
+    batches = batches_of(load_photos(find_pairs(squares), 48), batch=1)
     every, second = batches.start_at(2), batches.start_at(2, 2)
     alone = [next(every)[0] for _ in range(3)]
     assert torch.equal(next(second)[0], alone[0])
@@ -87,12 +83,10 @@ def test_batches_of_several_processes_take_turns(squares):
 
 
 def test_worker_processes_make_the_batches_that_a_thread_makes(squares):
-    loaded = load_photos(find_pairs(squares), 48)
+    photos = load_photos(find_pairs(squares), 48)
     made = []
     for workers in (0, 2):
-        source = Batches(
-            loaded.photos, loaded.groups, [], size=32, batch=2, seed=3, chances=Chances(), workers=workers
-        ).start_at(5)
+        source = batches_of(photos, workers=workers).start_at(5)
         made.append([next(source)[0] for _ in range(3)])
     assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
 
@@ -101,21 +95,20 @@ def test_worker_processes_make_the_batches_that_a_thread_makes(squares):
 def test_photos_beyond_the_memory_are_read_when_drawn_and_the_batches_are_the_same(squares, tmp_path, share):
     pairs = find_pairs(squares)
     whole = load_photos(pairs, 48)
-    budget = share * sum(photo.nbytes for photo in whole.photos)
+    budget = share * sum(photo.nbytes for photo in whole)
     part = load_photos(pairs, 48, tmp_path / "colours", budget_bytes=budget)
-    assert len(whole.photos.kept) == len(pairs)
-    assert sum(photo.nbytes for photo in part.photos.kept.values()) <= budget
-    assert len(part.photos.kept) == int(share * len(pairs))  # all of one size here
-    a, b = (Batches(x.photos, x.groups, [], size=32, batch=2, seed=3, chances=Chances()).make(1) for x in (whole, part))
+    assert len(whole.kept) == len(pairs)
+    assert sum(photo.nbytes for photo in part.kept.values()) <= budget
+    assert len(part.kept) == int(share * len(pairs))  # all of one size here
+    a, b = (batches_of(x)[1] for x in (whole, part))
     assert np.array_equal(a[0], b[0])
     assert np.array_equal(a[1], b[1])
 
 
 def test_accumulated_steps_resume_to_the_same_losses(squares, tmp_path):
-    hardware = Hardware(accumulate=2)
-    run_training(run_of(squares, tmp_path / "whole", hardware=hardware))
-    parted = run_of(squares, tmp_path / "parted", hardware=hardware)
-    run_training(replace(parted, schedule=replace(parted.schedule, pause_after=1)))
+    run_training(run_of(squares, tmp_path / "whole", accumulate=2))
+    parted = run_of(squares, tmp_path / "parted", accumulate=2)
+    run_training(replace(parted, pause_after=1))
     run_training(replace(parted, resume=True))
     assert_allclose(losses(tmp_path / "parted"), losses(tmp_path / "whole"), rtol=0, atol=0)
 
@@ -123,8 +116,7 @@ def test_accumulated_steps_resume_to_the_same_losses(squares, tmp_path):
 def test_curves_and_pictures_reach_tensorboard(squares, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    reports = Reports(report_steps=1, tensorboard=True, val_minutes=0)
-    run_training(run_of(squares, tmp_path, schedule=Schedule(steps=2), reports=reports))
+    run_training(run_of(squares, tmp_path, steps=2, tensorboard=True, val_minutes=0))
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [point.step for point in events.Scalars("loss/total")] == [1, 2]
@@ -145,10 +137,27 @@ def test_the_picture_shows_photo_maps_matte_and_truth_in_this_order():
     assert_allclose(centres, want, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("bar", [True, False])
+def test_a_bar_shows_step_share_and_time_left_on_a_terminal(monkeypatch, capsys, bar):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes this for a terminal
+    monkeypatch.setenv("COLUMNS", "100")
+    with progress_bar(bar) as shown:
+        shown.update(shown.add_task("training", total=1.0), completed=0.5, description="step 14")
+    seen = capsys.readouterr().err
+    assert ("step 14" in seen, "50%" in seen, "0:00:0" in seen) == (bar,) * 3
+
+
+def test_nothing_is_drawn_where_there_is_no_terminal(monkeypatch, capsys):
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    with progress_bar(True) as shown:
+        shown.add_task("step 14", total=1.0)
+    assert "step" not in capsys.readouterr().err
+
+
 def test_a_gpu_that_is_not_there_is_refused(squares, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BackendUnavailable, match="no CUDA device"):
-        run_training(run_of(squares, tmp_path, hardware=Hardware(accelerator="gpu")))
+        run_training(run_of(squares, tmp_path, accelerator="gpu"))
 
 
 # Pairs that do not fit
@@ -171,7 +180,7 @@ def test_missing_folders_of_p3m_10k_are_named(tmp_path):
 def test_corrupt_pairs_are_skipped_and_listed_and_training_goes_on(tmp_path):
     data = write(tmp_path / "data")
     (data / "rgb" / "s2.png").write_bytes(b"\x89PNG cut short")
-    run_training(run_of(data, tmp_path / "out", schedule=Schedule(steps=1)))
+    run_training(run_of(data, tmp_path / "out", steps=1))
     (name,) = skipped = json.loads((tmp_path / "out" / "skipped.json").read_text())
     assert name == "data/s2"
     assert "s2.png: expected an image" in skipped[name]

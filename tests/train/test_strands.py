@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.errors import InvalidInput
-from wideopen.train.augment import Chances, Stock, flat, match_scene, sample
-from wideopen.train.photos import Photo
-from wideopen.train.strands.grow import STYLES, grow
-from wideopen.train.strands.hair import Layer, draw, find_head, hair_for, over, tuft, with_hair
-from wideopen.train.strands.headwear import headwear
+from wideopen.train.augment import Photo, Stock, match_scene, sample
+from wideopen.train.hair import find_head, hair_for, tuft, with_hair
+from wideopen.train.layer import Layer, flat, over
+from wideopen.train.run import Chances
+from wideopen.train.strands import STYLES, draw, grow
+from wideopen.train.things import headwear
 
 
 def rods(points, width, colour=(1, 1, 1), opacity=1.0):
@@ -49,48 +49,43 @@ def slow_draw(points, widths, height, width):
 @pytest.mark.parametrize("width", [0.2, 1.0, 3.7])
 def test_coverage_equals_the_definition(width):
     args = rods([[(1.3, 2.2), (7.9, 5.1), (8.5, 12.7)]], width)
-    _, alpha = draw(*args, 13, 17)
-    assert_allclose(alpha, slow_draw(args[0].astype(float), args[1], 13, 17), rtol=0, atol=1e-5)
+    alpha = draw(*args, 17).alpha
+    assert_allclose(alpha, slow_draw(args[0].astype(float), args[1], 17, 17), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("width", [0.3, 0.9, 2.4])
 @pytest.mark.parametrize("offset", [0.0, 0.25, 0.5, 0.8])
 def test_a_strand_covers_its_width_wherever_it_lies(width, offset):
     args = rods([[(10 + offset, -5), (10 + offset, 30)]], width)
-    _, alpha = draw(*args, 20, 21)
+    alpha = draw(*args, 21).alpha
     assert_allclose(alpha.sum(1), width, rtol=0, atol=1e-5)
 
 
 def test_joints_are_not_drawn_twice():
-    bent = draw(*rods([[(2, 5), (6, 5), (10, 5), (14, 5)]], 0.6), 10, 16)[1]
-    straight = draw(*rods([[(2, 5), (14, 5)]], 0.6), 10, 16)[1]
+    bent = draw(*rods([[(2, 5), (6, 5), (10, 5), (14, 5)]], 0.6), 16).alpha
+    straight = draw(*rods([[(2, 5), (14, 5)]], 0.6), 16).alpha
     assert_allclose(bent, straight, rtol=0, atol=1e-6)
 
 
 def test_the_last_strand_lies_on_top_and_colour_is_premultiplied():
     both = rods([[(0, 5), (20, 5)], [(10, -2), (10, 12)]], 2.0)
     both[2][0], both[2][1] = (1, 0, 0), (0, 0, 1)
-    rgb, alpha = draw(*both, 10, 20)
+    layer = draw(*both, 20)
+    rgb, alpha = layer.rgb, layer.alpha
     assert_allclose(rgb[5, 10], [0, 0, 1], rtol=0, atol=1e-6)
     assert_allclose(rgb[5, 3], [1, 0, 0], rtol=0, atol=1e-6)
     assert (rgb <= alpha[..., None] + 1e-6).all()
 
 
 def test_half_opaque_strands_let_half_through():
-    rgb, alpha = draw(*rods([[(-2, 5), (20, 5)]], 4.0, (0.8, 0.4, 0.2), 0.5), 10, 18)
-    assert_allclose(alpha[5], 0.5, rtol=0, atol=1e-6)
-    assert_allclose(rgb[5], np.tile([0.4, 0.2, 0.1], (18, 1)), rtol=0, atol=1e-6)
+    layer = draw(*rods([[(-2, 5), (20, 5)]], 4.0, (0.8, 0.4, 0.2), 0.5), 18)
+    assert_allclose(layer.alpha[5], 0.5, rtol=0, atol=1e-6)
+    assert_allclose(layer.rgb[5], np.tile([0.4, 0.2, 0.1], (18, 1)), rtol=0, atol=1e-6)
 
 
 def test_strands_outside_the_picture_leave_no_trace():
-    _, alpha = draw(*rods([[(-50, -50), (-10, -3)], [(30, 40), (90, 40)]], 3.0), 16, 16)
+    alpha = draw(*rods([[(-50, -50), (-10, -3)], [(30, 40), (90, 40)]], 3.0), 16).alpha
     assert_allclose(alpha, 0, rtol=0, atol=0)
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    points, widths, colours, opacity = rods([[(0, 0), (5, 5)]], 1.0)
-    with pytest.raises(InvalidInput, match="strands: expected shapes"):
-        draw(points, widths[:, :1], colours, opacity, 8, 8)
 
 
 # Growth

@@ -6,9 +6,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from wideopen.errors import InvalidInput
-from wideopen.train.augment import Chances, Stock, sample
-from wideopen.train.photos import Photo
-from wideopen.train.things import drawn_thing, held_thing, load_things, thing_on
+from wideopen.train.augment import Photo, Stock, sample
+from wideopen.train.photos import load_things
+from wideopen.train.run import Chances
+from wideopen.train.things import drawn_thing, held_thing, thing_on
 
 PLAIN = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
 

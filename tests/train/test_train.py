@@ -18,12 +18,11 @@ from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.encoders import build_encoder
 from wideopen.train import trainer as trainer_module
-from wideopen.train.augment import Chances, Stock, as_taken, random_window, sample
+from wideopen.train.augment import Photo, Stock, as_taken, random_window, sample
 from wideopen.train.checkpoint import export_weights, load_checkpoint, save_checkpoint
-from wideopen.train.data import Batches
 from wideopen.train.matting import run_training
-from wideopen.train.photos import Photo, kept_subject_colour, load_photo, subject_colour
-from wideopen.train.run import Reports, Schedule, TrainRun
+from wideopen.train.photos import Batches, kept_subject_colour, load_photo, subject_colour
+from wideopen.train.run import Chances, Schedule, TrainRun
 from wideopen.train.trainer import learning_rate
 
 NO_EXTRAS = Chances(hair=0, headwear=0)
@@ -170,19 +169,19 @@ def test_a_window_shows_nothing_beyond_a_cut_side():
 def test_no_second_subject_appears_in_the_reflected_border():
     subject = photo(radius=10)
     for seed in range(50):
-        _, alpha = as_taken(np.random.default_rng(seed), subject, 64, [], NO_EXTRAS)
+        _, alpha = as_taken(np.random.default_rng(seed), subject, 64, Stock([subject], []), NO_EXTRAS)
         count, *_ = cv2.connectedComponentsWithStats((alpha > 127).astype(np.uint8))
         assert count <= 2
 
 
 def test_batches_depend_on_seed_and_number_alone():
     def batches(seed):
-        return Batches([photo(0), photo(1)], "ab", [], size=32, batch=2, seed=seed, chances=Chances())
+        return Batches(Stock([photo(0), photo(1)], []), "ab", size=32, batch=2, seed=seed, chances=Chances())
 
-    first, again, other = (batches(s).make(7) for s in (0, 0, 1))
+    first, again, other = (batches(s)[7] for s in (0, 0, 1))
     assert_allclose(first[0], again[0], rtol=0, atol=0)
     assert (first[0] != other[0]).any()
-    assert (first[0] != batches(0).make(8)[0]).any()
+    assert (first[0] != batches(0)[8][0]).any()
     image, alpha = next(batches(0).start_at(7))
     assert image.shape == (2, 3, 32, 32)
     assert alpha.shape == (2, 1, 32, 32)
@@ -193,18 +192,8 @@ def test_batches_depend_on_seed_and_number_alone():
 
 
 def tiny_run(data, out, **changes):
-    schedule = Schedule(steps=changes.pop("steps", 4), pause_after=changes.pop("pause_after", None), warmup_steps=1)
-    return TrainRun(
-        data=data,
-        out=out,
-        schedule=schedule,
-        size=64,
-        batch=2,
-        stages=2,
-        precision="float32",
-        reports=Reports(report_steps=1),
-        **changes,
-    )
+    how = {"steps": 4, "warmup_steps": 1, "size": 64, "batch": 2, "precision": "float32", "accelerator": "cpu"}
+    return TrainRun(data=data, out=out, **{**how, "report_steps": 1, "tensorboard": False, **changes})
 
 
 def losses(out):
@@ -224,7 +213,7 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(disks, finished, tmp_path):
     run_training(run)
     assert len(losses(tmp_path)) == 2
     assert not (tmp_path / "best.pt").exists()
-    run_training(replace(run, schedule=replace(run.schedule, pause_after=None), resume=True))
+    run_training(replace(run, pause_after=None, resume=True))
     assert_allclose(losses(tmp_path), losses(finished), rtol=0, atol=0)
 
 
@@ -268,8 +257,7 @@ def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, 
     run = tiny_run(disks, tmp_path, encoder_weights=str(folder))
     trainer = trainer_module.Trainer(run)
     save_checkpoint(tmp_path / "last.pt", trainer.state())
-    schedule = replace(run.schedule, lr=0.5, encoder_lr=0.25)
-    again = replace(run, encoder_weights=None, resume=True, schedule=schedule)
+    again = replace(run, encoder_weights="none", resume=True, lr=0.5, encoder_lr=0.25)
     resumed = trainer_module.Trainer(again)
     assert [group["peak"] for group in resumed.optimizer.param_groups] == [0.5, 0.25]
     before = [buffer.clone() for buffer in resumed.net.encoder.buffers()]
@@ -280,8 +268,8 @@ def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, 
 
 def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
     trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, steps=30))
-    photos = [photo(i) for i in range(4)]
-    data = Batches(photos, "aaaa", [], size=64, batch=4, seed=0, chances=Chances())
+    stock = Stock([photo(i) for i in range(4)], [])
+    data = Batches(stock, "aaaa", size=64, batch=4, seed=0, chances=Chances())
     image, alpha = next(data.start_at(0))
     history = [float(trainer.train_step([(image, alpha)]).total.detach()) for _ in range(12)]
     assert np.mean(history[-3:]) < 0.7 * history[0]
@@ -344,7 +332,9 @@ def test_settings_that_contradict_are_refused(tmp_path):
     with pytest.raises(InvalidInput, match="either steps or minutes"):
         Schedule(steps=3, minutes=1)
     with pytest.raises(InvalidInput, match="preset"):
-        TrainRun(data=tmp_path, out=tmp_path, schedule=Schedule(steps=1), preset="huge")
+        TrainRun(data=tmp_path, out=tmp_path, steps=1, preset="huge")
+    with pytest.raises(InvalidInput, match="either init or encoder_weights"):
+        TrainRun(data=tmp_path, out=tmp_path, steps=1, init="mobile", encoder_weights="folder")
 
 
 def test_learning_rate_warms_up_and_ends_at_zero():

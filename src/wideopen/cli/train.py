@@ -1,9 +1,12 @@
 """`wideopen train`: train the networks, measure them, and write their weights."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from wideopen.cli.options import takes
+from wideopen.train.run import WITH_THINGS, Chances, TrainRun, keep_large_allocations
 
 app = typer.Typer(help="Train the matting network, measure it, export its weights.", no_args_is_help=True)
 
@@ -14,6 +17,7 @@ def _group() -> None:
 
 
 @app.command()
+@takes(TrainRun, after="ablate")
 def matting(
     data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")],
@@ -27,98 +31,26 @@ def matting(
         Path | None,
         typer.Option(help="Folder that caches the subjects' estimated colours across runs. Default: OUT/foreground."),
     ] = None,
-    encoder_weights: Annotated[
-        str,
-        typer.Option(help="Pretrained encoder: a folder in transformers' format, a hub id, or none."),
-    ] = "none",
-    init: Annotated[
-        str | None,
-        typer.Option(help="Matting weights to start from: a shipped name or a .safetensors file."),
-    ] = None,
-    frozen_norms: Annotated[
-        bool, typer.Option(help="Freeze the batch-norm statistics of a pretrained encoder.")
-    ] = True,
     nobody: Annotated[
         float, typer.Option(help="Share of samples on new backgrounds that show no person (0 to 1).")
     ] = 0.02,
-    preset: Annotated[str, typer.Option(help="Network to train: paper or mobile.")] = "mobile",
     ablate: Annotated[
         str | None, typer.Option(help="Leave out a part (Table 2): agm, low-resolution or high-resolution.")
     ] = None,
-    size: Annotated[int, typer.Option(help="Width and height of a training sample, in pixels.")] = 256,
-    batch: Annotated[int, typer.Option(help="Number of samples per batch.")] = 16,
-    accumulate: Annotated[int, typer.Option(help="Number of batches accumulated per step.")] = 1,
-    stages: Annotated[int, typer.Option(help="Number of stages T during training.")] = 2,
-    far_first: Annotated[
-        float,
-        typer.Option(
-            help="Share of steps whose first stage sees the whole photo at half size; the others see a window."
-        ),
-    ] = 0.5,
-    near_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Size in pixels of windows, which are 3/4 to all of a sample. Default: 5/8 to 3/4, not resized."
-        ),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Training time, in minutes.")] = None,
-    pause_after: Annotated[int | None, typer.Option(help="Step to stop at; --resume continues from it.")] = None,
-    lr: Annotated[float, typer.Option(help="Peak learning rate of the new layers.")] = 1e-3,
-    encoder_lr: Annotated[float, typer.Option(help="Peak learning rate of the encoder.")] = 2e-4,
-    precision: Annotated[str, typer.Option(help="Precision of training: bfloat16 or float32.")] = "bfloat16",
-    accelerator: Annotated[str, typer.Option(help="Device to train on: auto, cpu or gpu.")] = "auto",
-    devices: Annotated[int, typer.Option(help="Number of GPUs, or of processes on the CPU.")] = 1,
-    workers: Annotated[int, typer.Option(help="Number of processes that make samples; 0 uses a thread.")] = 0,
-    memory_gb: Annotated[
-        float, typer.Option(help="Memory for photos, in gigabytes; photos beyond it are read from disk each time.")
-    ] = 8.0,
-    seed: Annotated[int, typer.Option(help="Random seed of the weights and of every batch.")] = 0,
-    checkpoint_minutes: Annotated[float, typer.Option(help="Minutes between two checkpoints.")] = 5,
-    tensorboard: Annotated[bool, typer.Option(help="Write curves and pictures to OUT/tensorboard.")] = True,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue OUT's last checkpoint.")] = False,
+    **chosen: Any,
 ) -> None:
     """Train the matting network on photos with true mattes."""
-    from wideopen.train.run import keep_large_allocations
-
     keep_large_allocations()
     import logging
 
     from wideopen.matting.net.variants import ablated
-    from wideopen.train.augment import WITH_THINGS, Chances
     from wideopen.train.matting import run_training
-    from wideopen.train.run import Hardware, Reports, Schedule, TrainRun
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    run = TrainRun(
-        data=data,
-        out=out,
-        schedule=Schedule(steps=steps, minutes=minutes, pause_after=pause_after, lr=lr, encoder_lr=encoder_lr),
-        backgrounds=backgrounds,
-        things=things,
-        cache=cache,
-        encoder_weights=None if encoder_weights == "none" else encoder_weights,
-        frozen_norms=frozen_norms,
-        init=init,
-        resume=resume,
-        preset=preset if ablate is None else ablated(preset, ablate),
-        size=size,
-        batch=batch,
-        stages=stages,
-        far_first=far_first,
-        near_size=near_size,
-        chances=Chances(nobody=nobody, **(WITH_THINGS if things else {})),
-        seed=seed,
-        precision=precision,  # type: ignore[arg-type]  # checked by TrainRun
-        hardware=Hardware(
-            accelerator=accelerator,  # type: ignore[arg-type]  # checked by Hardware
-            devices=devices,
-            accumulate=accumulate,
-            workers=workers,
-            memory_gb=memory_gb,
-        ),
-        reports=Reports(checkpoint_minutes=checkpoint_minutes, tensorboard=tensorboard, bar=True),
-    )
+    if ablate is not None:
+        chosen["preset"] = ablated(chosen["preset"], ablate)
+    chances = Chances(nobody=nobody, **(WITH_THINGS if things else {}))
+    run = TrainRun(data=data, out=out, backgrounds=backgrounds, things=things, cache=cache, chances=chances, **chosen)
     typer.echo(run_training(run))
 
 

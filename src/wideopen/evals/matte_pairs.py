@@ -113,3 +113,10 @@ def read_rgb(path: Path) -> U8:
 def read_alpha(path: Path) -> U8:
     """(H, W) uint8 of a matte file."""
     return _decoded(path, cv2.IMREAD_GRAYSCALE, "a matte image")
+
+
+def read_pair(pair: Pair) -> tuple[U8, U8]:
+    """RGB (H, W, 3) and matte (H, W) of a pair, uint8. Raises InvalidInput if their sizes differ."""
+    rgb, alpha = read_rgb(pair.rgb), read_alpha(pair.alpha)
+    require(rgb.shape[:2] == alpha.shape, f"{pair.name}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}")
+    return rgb, alpha

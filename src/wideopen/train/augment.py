@@ -8,52 +8,33 @@ coverage. The photo's own matte is changed only geometrically. Samples are displ
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8, require
-from wideopen.train.photos import Photo
-from wideopen.train.strands.hair import Layer, hair_for, over, tuft, with_hair
-from wideopen.train.strands.headwear import headwear
-from wideopen.train.things import held_thing, thing_on
+from wideopen.checks import F32, U8
+from wideopen.train.hair import Head, hair_for, tuft, with_hair
+from wideopen.train.layer import Layer, Rng, empty, flat, over, random_square, to_u8, to_unit
+from wideopen.train.run import Chances
+from wideopen.train.things import headwear, held_thing, thing_on
 
-Rng = np.random.Generator
 FAINT = 13  # matte values up to this are background when finding the subject's box
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chances:
-    """The probability of each step."""
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo, its matte and the subject's own colour, display-encoded."""
 
-    new_background: float = 0.5
-    second_person: float = 0.1
-    nobody: float = 0.02
-    things: float = 0.0  # behind the subject; if above 0, three quarters of the scenes without people have them
-    held: float = 0.0  # a thing in front of the subject that belongs to it
-    hair: float = 0.4
-    tuft: float = 0.02
-    headwear: float = 0.08
-    far_away: float = 0.1
-    match_scene: float = 0.4
-    rotate: float = 0.2
-    grey: float = 0.12
-    backlight: float = 0.15
-    ramp: float = 0.2
-    tone: float = 0.8
-    hide_face: float = 0.15
-    soften: float = 0.25
-    noise: float = 0.3
-    jpeg: float = 0.3
+    rgb: U8  # (H, W, 3)
+    alpha: U8  # (H, W), 255 = subject
+    subject: U8  # (H, W, 3), estimated foreground colour
+    head: Head | None = None  # where hair grows
 
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            require(0 <= value <= 1, f"{name}: expected a chance in [0, 1], found {value}")
-
-
-WITH_THINGS = {"things": 0.15, "held": 0.1}
-"""Probabilities for training with cut-outs of things. Without cut-outs they stay 0: a trial lost parts of people."""
+    @property
+    def nbytes(self) -> int:
+        """Size in memory in bytes."""
+        return self.rgb.nbytes + self.alpha.nbytes + self.subject.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +53,11 @@ Window = tuple[int, int, int]  # x, y, side
 
 def _gaps(alpha: U8) -> Sides:
     """Return the distance in pixels from the subject to each border; 0 if the border cuts the subject."""
-    xs = np.flatnonzero((alpha > FAINT).any(0))
-    ys = np.flatnonzero((alpha > FAINT).any(1))
-    if not len(xs):
-        return (*alpha.shape[::-1], *alpha.shape[::-1])
-    return (
-        int(xs[0]),
-        int(ys[0]),
-        alpha.shape[1] - 1 - int(xs[-1]),
-        alpha.shape[0] - 1 - int(ys[-1]),
-    )
+    height, width = alpha.shape
+    if not (alpha > FAINT).any():
+        return width, height, width, height
+    x, y, wide, high = cv2.boundingRect((alpha > FAINT).astype(np.uint8))
+    return x, y, width - x - wide, height - y - high
 
 
 def _start(rng: Rng, side: int, extent: int, centre: float, beyond: tuple[int, int]) -> int:
@@ -90,7 +66,7 @@ def _start(rng: Rng, side: int, extent: int, centre: float, beyond: tuple[int, i
     return int(np.clip(centre - side * rng.uniform(0.25, 0.75), low, max(low, high)))
 
 
-def random_window(rng: Rng, alpha: U8, beyond: Sides, sides: tuple[float, float] = (0.4, 1.6)) -> tuple[int, int, int]:
+def random_window(rng: Rng, alpha: U8, beyond: Sides, sides: tuple[float, float] = (0.4, 1.6)) -> Window:
     """Return (x, y, side) of a random square window on the subject; it may extend `beyond` the photo.
 
     `sides` is the range of the window's side, relative to the photo's long side.
@@ -103,14 +79,10 @@ def random_window(rng: Rng, alpha: U8, beyond: Sides, sides: tuple[float, float]
     ys, xs = np.nonzero(alpha[::8, ::8] > 127)
     pick = rng.integers(len(xs)) if len(xs) else 0
     x, y = (xs[pick] * 8, ys[pick] * 8) if len(xs) else (width / 2, height / 2)
-    return (
-        _start(rng, side, width, x, (left, right)),
-        _start(rng, side, height, y, (top, bottom)),
-        side,
-    )
+    return _start(rng, side, width, x, (left, right)), _start(rng, side, height, y, (top, bottom)), side
 
 
-def crop(image: U8, window: tuple[int, int, int], size: int, border: int) -> U8:
+def crop(image: U8, window: Window, size: int, border: int) -> U8:
     """Return the window of `image` resized to (size, size); cv2's `border` mode fills the part outside the photo."""
     x, y, side = window
     height, width = image.shape[:2]
@@ -146,35 +118,27 @@ def background(rng: Rng, stock: Stock, size: int, smallest: float = 0.4) -> U8:
         return _blur(np.asarray(cv2.resize(other, (size, size)), np.uint8), size / 20)
     scene = stock.scenes[rng.integers(len(stock.scenes))]
     side = max(8, int(min(scene.shape[:2]) * rng.uniform(smallest, 1.0)))
-    y = int(rng.integers(scene.shape[0] - side + 1))
-    x = int(rng.integers(scene.shape[1] - side + 1))
-    out = crop(scene, (x, y, side), size, cv2.BORDER_REFLECT_101)
+    out = crop(random_square(rng, scene, side), (0, 0, side), size, cv2.BORDER_REFLECT_101)
     if rng.random() < 0.4:
         out = _blur(out, size / 256 * rng.uniform(0.7, 6))
     return out[:, ::-1] if rng.random() < 0.5 else out
 
 
-def _over(top: U8, alpha: U8, bottom: U8) -> U8:
-    a = alpha.astype(np.float32)[..., None] / 255
-    return np.asarray(a * top + (1 - a) * bottom + 0.5, np.uint8)
-
-
-def _dressed(
-    rng: Rng, photo: Photo, window: Window, subject: U8, alpha: U8, scenes: list[U8], chances: Chances
-) -> Layer:
-    """Return the subject of a crop with hair or headwear drawn onto its head."""
-    size = len(alpha)
-    plain = to_unit(alpha)
-    top = Layer(np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.float32))
-    behind, head = None, photo.head.moved(window, size) if photo.head else None
+def _grown(
+    rng: Rng, photo: Photo, window: Window, subject: U8, stock: Stock, chances: Chances
+) -> tuple[Layer | None, Layer]:
+    """Return hair behind the subject of a crop or None, and hair and headwear in front of it, often nothing."""
+    size = len(subject)
+    behind, front = None, empty(size)
+    head = photo.head.moved(window, size) if photo.head else None
     if head and head.radius >= SMALLEST_HEAD_PX and rng.random() < chances.hair:
-        behind, top = hair_for(rng, head, subject)
+        behind, front = hair_for(rng, head, subject)
     if head and rng.random() < chances.headwear:
-        top = over(headwear(rng, head, scenes, size), top)
-    return with_hair(to_unit(subject), plain, behind, top)
+        front = over(headwear(rng, head, stock.scenes, size), front)
+    return behind, front
 
 
-def _cut_out(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> Layer:
+def _cut_out(rng: Rng, photo: Photo, size: int, stock: Stock, chances: Chances) -> Layer:
     """Return a subject to composite onto another scene, (size, size)."""
     away = rng.random() < chances.far_away
     reach = int((3.5 if away else 0.6) * max(photo.alpha.shape))
@@ -184,7 +148,7 @@ def _cut_out(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chanc
     alpha = crop(photo.alpha, window, size, cv2.BORDER_CONSTANT)
     gain = rng.uniform(0.6, 1.3) * rng.uniform(0.92, 1.08, 3)
     lit = np.clip(subject * gain.astype(np.float32), 0, 255).astype(np.uint8)
-    layer = _dressed(rng, photo, window, lit, alpha, scenes, chances)
+    layer = with_hair(to_unit(lit), to_unit(alpha), *_grown(rng, photo, window, lit, stock, chances))
     return Layer(layer.rgb[:, ::-1], layer.alpha[:, ::-1]) if rng.random() < 0.5 else layer
 
 
@@ -218,10 +182,10 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
     if rng.random() < chances.tuft:
         layer = tuft(rng, size)
     else:
-        layer = _cut_out(rng, stock.photos[index], size, stock.scenes, chances)
+        layer = _cut_out(rng, stock.photos[index], size, stock, chances)
         if rng.random() < chances.second_person:
             other = stock.photos[int(rng.integers(len(stock.photos)))]
-            layer = over(layer, _cut_out(rng, other, size, stock.scenes, chances))
+            layer = over(layer, _cut_out(rng, other, size, stock, chances))
         if rng.random() < chances.held:
             layer = over(held_thing(rng, stock.things, stock.scenes, layer.alpha), layer)
     if rng.random() < chances.match_scene:
@@ -229,22 +193,7 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
     return flat(layer, scene), to_u8(layer.alpha)
 
 
-def to_u8(values: F32) -> U8:
-    """Convert [0, 1] to 8 bits."""
-    return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
-
-
-def to_unit(codes: U8) -> F32:
-    """Convert 8 bits to [0, 1]."""
-    return codes.astype(np.float32) / np.float32(255)
-
-
-def flat(layer: Layer, scene: U8) -> U8:
-    """Composite the layer over a scene (H, W, 3)."""
-    return to_u8(layer.rgb + (1 - layer.alpha)[..., None] * to_unit(scene))
-
-
-def as_taken(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chances) -> tuple[U8, U8]:
+def as_taken(rng: Rng, photo: Photo, size: int, stock: Stock, chances: Chances) -> tuple[U8, U8]:
     """Return the photo on its own background, cropped, mirrored and with hair added: (rgb, alpha).
 
     Beyond its borders the photo is reflected, but only so far that no part of the subject reappears. Hair is drawn only
@@ -254,16 +203,8 @@ def as_taken(rng: Rng, photo: Photo, size: int, scenes: list[U8], chances: Chanc
     window = random_window(rng, photo.alpha, _gaps(photo.alpha))
     rgb = crop(photo.rgb, window, size, cv2.BORDER_REFLECT_101)
     alpha = crop(photo.alpha, window, size, cv2.BORDER_REFLECT_101)
-    head = photo.head.moved(window, size) if photo.head else None
-    front = None
-    if head and head.radius >= SMALLEST_HEAD_PX and rng.random() < chances.hair:
-        _, front = hair_for(rng, head, rgb)
-    if head and rng.random() < chances.headwear:
-        hat = headwear(rng, head, scenes, size)
-        front = hat if front is None else over(hat, front)
-    if front is not None:
-        rgb = flat(front, rgb)
-        alpha = to_u8(front.alpha + (1 - front.alpha) * to_unit(alpha))
+    _, front = _grown(rng, photo, window, rgb, stock, chances)
+    rgb, alpha = flat(front, rgb), to_u8(front.alpha + (1 - front.alpha) * to_unit(alpha))
     return (rgb[:, ::-1], alpha[:, ::-1]) if rng.random() < 0.5 else (rgb, alpha)
 
 
@@ -289,8 +230,8 @@ def hide_face(rng: Rng, rgb: U8, alpha: U8) -> U8:
         hidden = cv2.resize(small, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     else:
         hidden = np.broadcast_to(rng.integers(0, 256, 3).astype(np.uint8), rgb.shape)
-    mask = _blur(mask, max(0.5, half / 10))
-    return _over(hidden, mask, rgb)
+    a = to_unit(_blur(mask, max(0.5, half / 10)))[..., None]
+    return np.asarray(a * hidden + (1 - a) * rgb + 0.5, np.uint8)
 
 
 def relight(rng: Rng, rgb: U8, alpha: U8, chances: Chances) -> U8:
@@ -337,7 +278,7 @@ def sample(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> t
     if rng.random() < chances.new_background:
         rgb, alpha = composite(rng, stock, index, size, chances)
     else:
-        rgb, alpha = as_taken(rng, stock.photos[index], size, stock.scenes, chances)
+        rgb, alpha = as_taken(rng, stock.photos[index], size, stock, chances)
     if rng.random() < chances.rotate:
         rgb, alpha = _rotate(rng, [rgb, alpha], size)
     if rng.random() < chances.hide_face:

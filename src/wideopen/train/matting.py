@@ -9,30 +9,34 @@ import json
 import logging
 import math
 import signal
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
 
 from wideopen.evals.matte_pairs import Pair, find_pairs
 from wideopen.evals.mattes import evaluate_net
-from wideopen.matting.net.model import MattingNet
+from wideopen.matting.net.blocks import resize
+from wideopen.matting.net.model import MattingNet, StageOutput
 from wideopen.matting.net.variants import PRESETS
-from wideopen.train.board import SHOWN, Board, picture_grid
+from wideopen.train.augment import Stock
 from wideopen.train.checkpoint import current_commit, save_checkpoint
-from wideopen.train.data import Batches
-from wideopen.train.photos import load_backgrounds, load_photos
+from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things
 from wideopen.train.run import TrainRun, keep_large_allocations
-from wideopen.train.things import load_things
 from wideopen.train.trainer import Batch, Trainer, make_fabric
 
 LOG = logging.getLogger(__name__)
+SHOWN = 4  # samples in an image for TensorBoard
 
 
 def run_training(run: TrainRun) -> Path:
@@ -44,38 +48,29 @@ def run_training(run: TrainRun) -> Path:
     run.out.mkdir(parents=True, exist_ok=True)
     settings = {**asdict(run), "commit": current_commit()}
     (run.out / "run.json").write_text(json.dumps(settings, default=str, indent=1) + "\n")
-    fabric = make_fabric(run)
-    if run.hardware.devices == 1:
-        fabric.launch()
-        _train(run, pairs, fabric)
-    else:
-        fabric.launch(partial(_train, run, pairs))  # else Fabric copies the arguments, frozen settings
+    make_fabric(run).launch(partial(_train, run, pairs))  # partial: Fabric would copy arguments, frozen settings
     return run.out / "best.pt"
 
 
 def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
     """Train in one process; each process calls this."""
     keep_large_allocations()
-    logging.basicConfig(
-        level=logging.INFO if fabric.is_global_zero else logging.WARNING, format="%(asctime)s %(message)s"
-    )
+    lead = fabric.is_global_zero
+    logging.basicConfig(level=logging.INFO if lead else logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # they would log a line for every photo
     LOG.info("starting from %s", _origin(run))
     trainer = Trainer(run, fabric)
-    batches = make_batches(run, pairs, fabric.is_global_zero)
+    batches = make_batches(run, pairs, lead)
     val = [pair for pair in pairs if pair.part == "val"]
-    val = val[:: max(1, len(val) // run.reports.val_count)]
-    reports = run.reports
-    lead = fabric.is_global_zero
-    with (
-        Board(run.out, tensorboard=reports.tensorboard and lead, bar=reports.bar and lead) as board,
-        StopSignal() as stop,
-    ):
-        finished = _loop(trainer, batches, val, board, stop)
+    val = val[:: max(1, len(val) // run.val_count)]
+    with progress_bar(lead) as bar, stop_signal() as asked:
+        finished = _loop(trainer, batches, val, bar, asked)
         if lead:
             save_checkpoint(run.out / "last.pt", trainer.state())
             if finished:
-                _validate(trainer, val, board)
+                _validate(trainer, val)
+    for logger in fabric.loggers:
+        logger.finalize("success")
     fabric.barrier()
 
 
@@ -84,87 +79,91 @@ def _origin(run: TrainRun) -> str:
         return f"checkpoint {run.out / 'last.pt'}"
     if run.init is not None:
         return f"weights {run.init}"
-    return "random weights" if run.encoder_weights is None else f"encoder {run.encoder_weights}"
+    return "random weights" if run.encoder_weights == "none" else f"encoder {run.encoder_weights}"
 
 
 def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
     """Return the samples of the training part of `pairs`; with `report`, log and write which pairs were skipped."""
     keep_px = 2 * run.size  # a window may be as small as half the photo
-    loaded = load_photos(
+    photos = load_photos(
         [pair for pair in pairs if pair.part == "train"],
         keep_px,
         run.cache or run.out / "foreground",
-        budget_bytes=run.hardware.memory_gb * 1e9,
+        budget_bytes=run.memory_gb * 1e9,
     )
     if report:
-        for name, reason in loaded.skipped:
+        for name, reason in photos.skipped.items():
             LOG.warning("skipped %s: %s", name, reason)
-        count, kept = len(loaded.photos), len(loaded.photos.kept)
-        LOG.info("%d training photos, %d of them in memory, %d skipped", count, kept, len(loaded.skipped))
-        (run.out / "skipped.json").write_text(json.dumps(dict(loaded.skipped), indent=1) + "\n")
+        kept, skipped = len(photos.kept), len(photos.skipped)
+        LOG.info("%d training photos, %d of them in memory, %d skipped", len(photos), kept, skipped)
+        (run.out / "skipped.json").write_text(json.dumps(photos.skipped, indent=1) + "\n")
+    stock = Stock(photos, load_backgrounds(run.backgrounds, keep_px), load_things(run.things, keep_px))
     return Batches(
-        loaded.photos,
-        loaded.groups,
-        load_backgrounds(run.backgrounds, keep_px),
-        load_things(run.things, keep_px),
-        size=run.size,
-        batch=run.batch,
-        seed=run.seed,
-        chances=run.chances,
-        workers=run.hardware.workers,
+        stock, photos.groups, size=run.size, batch=run.batch, seed=run.seed, chances=run.chances, workers=run.workers
     )
 
 
-def _loop(trainer: Trainer, batches: Batches, val: list[Pair], board: Board, stop: "StopSignal") -> bool:
+def _loop(trainer: Trainer, batches: Batches, val: list[Pair], bar: Progress, asked: threading.Event) -> bool:
     """Run training steps; return True at the end of the run, False if a stop was requested."""
     run, fabric = trainer.run, trainer.fabric
-    each, world = run.hardware.accumulate, fabric.world_size
-    source = batches.start_at(trainer.step * each * world + fabric.global_rank, world)
+    source = batches.start_at(trainer.step * run.accumulate * fabric.world_size + fabric.global_rank, fabric.world_size)
+    task = bar.add_task("training", total=1.0)
     saved = validated = last = time.monotonic()
     while True:
-        stopping = trainer.agree(stop.asked or trainer.step == run.schedule.pause_after)
+        stopping = trainer.agree(asked.is_set() or trainer.step == run.pause_after)
         if trainer.progress >= 1 or stopping:
             return not stopping
-        group = [fabric.to_device(batch) for batch in islice(source, each)]
+        group = [fabric.to_device(batch) for batch in islice(source, run.accumulate)]
         loss = trainer.train_step(group)
         now = time.monotonic()
         trainer.elapsed_s += now - last
         last = now
-        board.advance(trainer.progress, trainer.step)
-        if trainer.step % run.reports.report_steps == 0:
-            _report(trainer, board, {name: float(fabric.all_reduce(part)) for name, part in loss._asdict().items()})
-        if fabric.is_global_zero and now - saved > 60 * run.reports.checkpoint_minutes:
+        bar.update(task, completed=trainer.progress, description=f"step {trainer.step}")
+        if trainer.step % run.report_steps == 0:
+            means = {name: float(fabric.all_reduce(part)) for name, part in loss._asdict().items()}
+            if fabric.is_global_zero:
+                _log(trainer, means)
+                fabric.log_dict({f"loss/{name}": value for name, value in means.items()}, trainer.step)
+        if fabric.is_global_zero and now - saved > 60 * run.checkpoint_minutes:
             saved = now
             save_checkpoint(run.out / "last.pt", trainer.state())
-        if fabric.is_global_zero and now - validated > 60 * run.reports.val_minutes:
+        if fabric.is_global_zero and now - validated > 60 * run.val_minutes:
             validated = now
-            _picture(trainer, board, group[0])
-            _validate(trainer, val, board)
+            _picture(trainer, group[0])
+            _validate(trainer, val)
 
 
-def _report(trainer: Trainer, board: Board, parts: dict[str, float]) -> None:
-    if trainer.fabric.is_global_zero:
-        _log(trainer.run, step=trainer.step, elapsed_s=trainer.elapsed_s, **parts)
-        board.scalars(trainer.step, {f"loss/{name}": value for name, value in parts.items()})
-
-
-def _log(run: TrainRun, **row: Any) -> None:
-    LOG.info(
-        "%s",
-        " ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()),
-    )
-    with (run.out / "log.jsonl").open("a") as file:
+def _log(trainer: Trainer, figures: Mapping[str, float]) -> None:
+    row = {"step": trainer.step, "elapsed_s": trainer.elapsed_s, **figures}
+    LOG.info(" ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
+    with (trainer.run.out / "log.jsonl").open("a") as file:
         file.write(json.dumps(row) + "\n")
 
 
 @torch.no_grad()
-def _picture(trainer: Trainer, board: Board, batch: Batch) -> None:
+def _picture(trainer: Trainer, batch: Batch) -> None:
     image, alpha = (part[:SHOWN] for part in batch)
     trainer.net.eval()
-    board.picture(trainer.step, picture_grid(image, trainer.net(image, trainer.run.stages)[-1], alpha))
+    for logger in trainer.fabric.loggers:
+        grid = picture_grid(image, trainer.net(image, trainer.run.stages)[-1], alpha)
+        logger.experiment.add_image("photo, m_s, m_d, matte, truth", grid, trainer.step)
 
 
-def _validate(trainer: Trainer, pairs: list[Pair], board: Board) -> None:
+def picture_grid(image: Tensor, out: StageOutput, truth: Tensor) -> Tensor:
+    """Return (3, B * H, 5 * W) in [0, 1]: one row per sample with photo, m_s, m_d, matte and true matte.
+
+    m_s is shown as class probabilities: red is foreground, green transition, blue background.
+    """
+
+    def grey(x: Tensor) -> Tensor:
+        return resize(x, image).expand(-1, 3, -1, -1)
+
+    semantic = torch.softmax(resize(out.semantic, image), 1)
+    columns = torch.cat([image, semantic, grey(out.detail), grey(out.alpha), grey(truth)], 3)  # (B, 3, H, 5 W)
+    return torch.cat(list(columns), 1).clamp(0, 1)
+
+
+def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
     """Log the average's metrics; keep it as best.pt if it has the lowest mean absolute difference so far.
 
     If the preset's size is larger than the samples, this validates at the samples' size and stages: the network does
@@ -172,41 +171,38 @@ def _validate(trainer: Trainer, pairs: list[Pair], board: Board) -> None:
     the MAD of full figures was 0.072 at 1024 pixels and three stages, 0.026 at 384 pixels and one).
     """
     run = trainer.run
-    if not pairs:  # no basis for a choice: keep the newest
-        _keep(trainer, math.nan)
-        return
-    net = MattingNet(PRESETS[run.preset]).to(trainer.fabric.device)
-    net.load_state_dict(trainer.average.state, strict=True)
-    rows = evaluate_net(net, pairs, size=min(net.config.size, run.size), stages=run.stages)
-    mad = sum(row.mad for row in rows) / len(rows)
-    figures = {f"val_mad_{row.group}": row.mad for row in rows}
-    bands = {f"val_transition_{row.group}": row.transition_mad for row in rows}
-    _log(run, step=trainer.step, elapsed_s=trainer.elapsed_s, val_mad=mad, **figures, **bands)
-    board.scalars(trainer.step, {"val_mad": mad, **figures, **bands})
-    if mad < trainer.best:
+    mad = math.nan
+    if pairs:  # else there is no basis for a choice: keep the newest
+        net = MattingNet(PRESETS[run.preset]).to(trainer.fabric.device)
+        net.load_state_dict(trainer.average.state, strict=True)
+        rows = evaluate_net(net, pairs, size=min(net.config.size, run.size), stages=run.stages)
+        mad = sum(row.mad for row in rows) / len(rows)
+        figures = {"val_mad": mad} | {f"val_mad_{row.group}": row.mad for row in rows}
+        figures |= {f"val_transition_{row.group}": row.transition_mad for row in rows}
+        _log(trainer, figures)
+        trainer.fabric.log_dict(figures, trainer.step)
+        if mad >= trainer.best:
+            return
         trainer.best = mad
-        _keep(trainer, mad)
+    best = {"preset": run.preset, "average": trainer.average.state, "step": trainer.step, "val_mad": mad}
+    save_checkpoint(run.out / "best.pt", best)
 
 
-def _keep(trainer: Trainer, val_mad: float) -> None:
-    run = trainer.run
-    best = {"preset": run.preset, "average": trainer.average.state, "step": trainer.step}
-    save_checkpoint(run.out / "best.pt", {**best, "val_mad": val_mad})
+def progress_bar(shown: bool) -> Progress:
+    """Return a bar with the remaining time; it is drawn only on a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    disable = not (shown and console.is_terminal)
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=disable)
 
 
-class StopSignal:
-    """Turns SIGTERM and Ctrl-C into a flag, so that the current step is finished and saved."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> "StopSignal":
-        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
+@contextmanager
+def stop_signal() -> Iterator[threading.Event]:
+    """Set an event on SIGTERM and Ctrl-C instead of ending, so that the current step is finished and saved."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,124 +1,132 @@
-"""The settings of a training run: plain data that is saved as run.json beside the checkpoints."""
+"""The settings of training runs. Plain data: a command line reads it without loading torch."""
 
 import ctypes
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from wideopen.checks import require
+from wideopen.errors import require
 from wideopen.matting.net.variants import PRESETS
-from wideopen.train.augment import Chances
+from wideopen.options import Settings, option
 
 SIDE = 512  # long side of whole photos in resident training, in pixels
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Chances:
+    """The probability of each step in the making of a sample (`augment`)."""
+
+    new_background: float = 0.5
+    second_person: float = 0.1
+    nobody: float = 0.02
+    things: float = 0.0  # behind the subject; if above 0, three quarters of the scenes without people have them
+    held: float = 0.0  # a thing in front of the subject that belongs to it
+    hair: float = 0.4
+    tuft: float = 0.02
+    headwear: float = 0.08
+    far_away: float = 0.1
+    match_scene: float = 0.4
+    rotate: float = 0.2
+    grey: float = 0.12
+    backlight: float = 0.15
+    ramp: float = 0.2
+    tone: float = 0.8
+    hide_face: float = 0.15
+    soften: float = 0.25
+    noise: float = 0.3
+    jpeg: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            require(0 <= value <= 1, f"{name}: expected a chance in [0, 1], found {value}")
+
+
+WITH_THINGS = {"things": 0.15, "held": 0.1}
+"""Probabilities for training with cut-outs of things. Without cut-outs they stay 0: a trial lost parts of people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule(Settings):
     """Length and learning rates of a run: `steps`, or `minutes` of wall-clock time over all resumed parts."""
 
-    steps: int | None = None
-    minutes: float | None = None
-    pause_after: int | None = None  # stop at this step as if interrupted, to be resumed
-    lr: float = 1e-3  # peak learning rate of the new layers
-    encoder_lr: float = 2e-4
+    steps: int | None = option(None, least=1, help="Number of training steps.")
+    minutes: float | None = option(None, least=0, help="Training time, in minutes.")
+    lr: float = option(1e-3, least=0, help="Peak learning rate of the new layers.")
+    encoder_lr: float = option(2e-4, least=0, help="Peak learning rate of the encoder.")
     warmup_steps: int = 100
 
     def __post_init__(self) -> None:
+        Settings.__post_init__(self)
         require(
             (self.steps is None) != (self.minutes is None),
             f"expected either steps or minutes, found steps={self.steps}, minutes={self.minutes}",
         )
-        length = self.minutes if self.steps is None else self.steps
-        require(length is not None and length > 0, f"steps or minutes: expected > 0, found {length}")
 
     def progress(self, step: int, elapsed_s: float) -> float:
         """Return the completed share of the run in [0, 1]."""
-        done = step / self.steps if self.steps else elapsed_s / (60 * (self.minutes or 1))
-        return min(done, 1.0)
+        if self.steps is not None:
+            return min(step / self.steps, 1.0)
+        return min(elapsed_s / (60 * self.minutes), 1.0) if self.minutes else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reports:
-    """How often a run reports, and where."""
-
-    report_steps: int = 20
-    checkpoint_minutes: float = 5
-    val_minutes: float = 10
-    val_count: int = 40  # approximate number of validation photos during training
-    tensorboard: bool = False
-    bar: bool = False  # a progress bar, if there is a terminal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hardware:
-    """The hardware that a run uses."""
-
-    accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
-    devices: int = 1  # processes, each with its own batches; above 1 they are spawned (DDP)
-    accumulate: int = 1  # batches per step and process
-    workers: int = 0  # processes that make batches; 0: a thread
-    memory_gb: float = 8.0  # for photos, in each process; the remaining photos are read when drawn
-
-    def __post_init__(self) -> None:
-        require(
-            self.accelerator in ("auto", "cpu", "gpu"),
-            f"accelerator: expected auto, cpu or gpu, found {self.accelerator!r}",
-        )
-        require(self.devices >= 1, f"devices: expected at least 1, found {self.devices}")
-        require(self.accumulate >= 1, f"accumulate: expected at least 1, found {self.accumulate}")
-        require(self.memory_gb >= 0, f"memory_gb: expected at least 0, found {self.memory_gb}")
-        require(self.workers >= 0, f"workers: expected at least 0, found {self.workers}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRun:
-    """What is trained, on which data, and where the result is written."""
+class TrainRun(Schedule):
+    """What is trained, on which data and hardware, and where the result is written; saved as run.json."""
 
     data: Path
     out: Path
-    schedule: Schedule
     backgrounds: Path | None = None
     things: Path | None = None  # cut-outs of things other than people; None: things are drawn
     cache: Path | None = None  # folder for subjects' colours, shared by runs; None: out/foreground
-    encoder_weights: str | None = None  # a folder in transformers' format or a hub id; None: random weights
-    frozen_norms: bool = True  # a pretrained encoder keeps its batch-norm statistics
-    init: str | None = None  # start from these weights: a shipped name or a .safetensors file
-    resume: bool = False  # continue from out/last.pt
-    preset: str = "mobile"
-    size: int = 256  # samples are size x size pixels
-    batch: int = 16
-    stages: int = 2  # T during training
-    far_first: float = 0.5  # share of steps with stage 1 at half size and the other stages on a window
-    near_size: int | None = None  # windows are resized to this; None keeps their size
-    seed: int = 0
-    precision: Literal["float32", "bfloat16"] = "bfloat16"  # of the network; losses are float32
-    hardware: Hardware = field(default_factory=Hardware)
-    reports: Reports = field(default_factory=Reports)
+    encoder_weights: str = option(
+        "none", help="Pretrained encoder: a folder in transformers' format, a hub id, or none."
+    )
+    init: str | None = option(None, help="Matting weights to start from: a shipped name or a .safetensors file.")
+    frozen_norms: bool = option(True, help="Freeze the batch-norm statistics of a pretrained encoder.")
+    preset: str = option("mobile", words=tuple(PRESETS), help="Network to train: paper or mobile.")
+    size: int = option(256, least=32, unit="pixels", help="Width and height of a training sample.")
+    batch: int = option(16, least=1, help="Number of samples per batch.")
+    accumulate: int = option(1, least=1, help="Number of batches accumulated per step and process.")
+    stages: int = option(2, least=1, help="Number of stages T during training.")
+    far_first: float = option(
+        0.5,
+        least=0,
+        most=1,
+        help="Share of steps whose first stage sees the whole photo at half size; the others see a window.",
+    )
+    near_size: int | None = option(
+        None,
+        least=32,
+        unit="pixels",
+        help="Size of windows, which are 3/4 to all of a sample. Default: 5/8 to 3/4, not resized.",
+    )
+    pause_after: int | None = option(None, help="Step to stop at; --resume continues from it.")
+    precision: Literal["bfloat16", "float32"] = option(
+        "bfloat16", help="Precision of the network: bfloat16 or float32; losses are float32."
+    )
+    accelerator: Literal["auto", "cpu", "gpu"] = option("auto", help="Device to train on: auto, cpu or gpu.")
+    devices: int = option(1, least=1, help="Number of GPUs, or of processes on the CPU.")
+    workers: int = option(0, least=0, help="Number of processes that make samples; 0 uses a thread.")
+    memory_gb: float = option(
+        8.0, least=0, help="Memory for photos, in gigabytes per process; photos beyond it are read when drawn."
+    )
+    seed: int = option(0, help="Random seed of the weights and of every batch.")
+    checkpoint_minutes: float = option(5.0, least=0, help="Minutes between two checkpoints.")
+    tensorboard: bool = option(True, help="Write curves and pictures to OUT/tensorboard.")
+    resume: bool = option(False, help="Continue OUT's last checkpoint.")
+    report_steps: int = 20
+    val_minutes: float = 10
+    val_count: int = 40  # approximate number of validation photos during training
     chances: Chances = field(default_factory=Chances)
 
     def __post_init__(self) -> None:
+        Schedule.__post_init__(self)
         require(
-            self.preset in PRESETS,
-            f"preset: expected one of {', '.join(PRESETS)}, found {self.preset!r}",
-        )
-        require(
-            self.precision in ("float32", "bfloat16"),
-            f"precision: expected float32 or bfloat16, found {self.precision!r}",
-        )
-        require(
-            self.init is None or self.encoder_weights is None,
+            self.init is None or self.encoder_weights == "none",
             f"expected either init or encoder_weights, found {self.init} and {self.encoder_weights}",
         )
-        require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
-        require(0 <= self.far_first <= 1, f"far_first: expected [0, 1], found {self.far_first}")
-        require(
-            self.near_size is None or self.near_size >= 32,
-            f"near_size: expected at least 32 pixels, found {self.near_size}",
-        )
-        require(self.batch >= 1, f"batch: expected at least 1, found {self.batch}")
-        require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +156,8 @@ def keep_large_allocations() -> None:
     thresholds, forward and backward of 16 photos of 256x256 through MobileNetV2 took 0.7 s instead of 1.3 to 2.0 s on 2
     cores. Call it before torch is imported.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return
-    mallopt(M_MMAP_THRESHOLD, 1 << 30)
-    mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
-    mallopt(M_TOP_PAD, 1 << 28)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+        mallopt(M_TOP_PAD, 1 << 28)

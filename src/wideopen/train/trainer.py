@@ -6,7 +6,7 @@ validated, kept and exported.
 
 A step takes `accumulate` batches on each process and averages their gradients. Two processes are therefore equivalent
 to one with twice the accumulation, except for the statistics of the decoder's batch norms, which are those of the first
-process. Lightning Fabric handles devices and precision.
+process. Lightning Fabric handles devices, precision and TensorBoard.
 """
 
 import math
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.loggers import TensorBoardLogger
 from lightning.fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn import functional
@@ -39,17 +40,24 @@ Batch = tuple[Tensor, Tensor]  # image (B, 3, H, W), alpha (B, 1, H, W)
 
 
 def make_fabric(run: TrainRun) -> Fabric:
-    """Set up the devices, processes and precision of `run`. Refuses a GPU that does not exist."""
-    hardware = run.hardware
-    if hardware.accelerator == "gpu" and not torch.cuda.is_available():
+    """Set up the devices, processes, precision and TensorBoard of `run`.
+
+    Raises BackendUnavailable for a GPU that does not exist, and if TensorBoard is wanted and not installed.
+    """
+    if run.accelerator == "gpu" and not torch.cuda.is_available():
         raise BackendUnavailable("accelerator gpu: no CUDA device here")
+    try:
+        loggers = TensorBoardLogger(run.out, name="tensorboard", version="") if run.tensorboard else None
+    except ModuleNotFoundError as error:
+        raise BackendUnavailable(f"TensorBoard: expected wideopen[train] installed, found {error}") from error
     # Each backward pass follows several forward passes; broadcasting would change the buffers in between.
     several = DDPStrategy(start_method="spawn", broadcast_buffers=False)
     return Fabric(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy=several if hardware.devices > 1 else "auto",
+        accelerator=run.accelerator,
+        devices=run.devices,
+        strategy=several if run.devices > 1 else "auto",
         precision="bf16-mixed" if run.precision == "bfloat16" else "32-true",
+        loggers=loggers,
     )
 
 
@@ -61,11 +69,11 @@ class Trainer:
         self.run = run
         self.fabric = fabric or make_fabric(run)
         self.net = MattingNet(PRESETS[run.preset]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.pretrained = run.encoder_weights is not None or run.init is not None
+        self.pretrained = run.encoder_weights != "none" or run.init is not None
         if not run.resume:
             start_from(self.net, run)
         # `model` and `optimizer` are Fabric's wrappers; `net` holds the same parameters under their own names
-        self.model, self.optimizer = self.fabric.setup(self.net, build_optimizer(self.net, run.schedule))
+        self.model, self.optimizer = self.fabric.setup(self.net, build_optimizer(self.net, run))
         self.average = Average(self.net)
         self.step = 0
         self.elapsed_s = 0.0
@@ -96,7 +104,7 @@ class Trainer:
         self.net.load_state_dict(state["net"], strict=True)
         self.average.state = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
-        for group, peak in zip(self.optimizer.param_groups, peaks(self.run.schedule), strict=True):
+        for group, peak in zip(self.optimizer.param_groups, peaks(self.run), strict=True):
             group["peak"] = peak
         self.pretrained = state["pretrained"]
         self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
@@ -105,7 +113,7 @@ class Trainer:
     @property
     def progress(self) -> float:
         """Return the completed share of the run in [0, 1]."""
-        return self.run.schedule.progress(self.step, self.elapsed_s)
+        return self.run.progress(self.step, self.elapsed_s)
 
     def loss_of(self, image: Tensor, alpha: Tensor) -> MattingLoss:
         """Return the mean loss of all stages; in a share of the steps, stage 1 sees less detail, the others a window.
@@ -139,7 +147,7 @@ class Trainer:
         self.net.train()
         if self.pretrained and self.run.frozen_norms:
             self.net.encoder.eval()
-        rate = learning_rate(self.run.schedule, self.step, self.elapsed_s)
+        rate = learning_rate(self.run, self.step, self.elapsed_s)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -167,7 +175,7 @@ class Trainer:
 
 def start_from(net: MattingNet, run: TrainRun) -> None:
     """Load the pretrained weights that `run` names into `net`: a whole network's, an encoder's, or none."""
-    if run.encoder_weights is not None:
+    if run.encoder_weights != "none":
         load_encoder_weights(net.encoder, run.encoder_weights)
     if run.init is not None:
         trained = load_net(run.init)

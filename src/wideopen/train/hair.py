@@ -1,4 +1,4 @@
-"""Finds the head in a matte and draws hair for it, or hair alone: roots, colours and drawing of strands.
+"""Finds the head in a matte and draws hair for it, or hair alone: where strands grow, and in which colour.
 
 A head is found without a network, as the round end at the top of the subject. The largest distance to the outline in
 each row grows from the top of a head downwards until the head reaches its full width; its centre is there. If the top
@@ -7,22 +7,16 @@ of the subject is a raised hand, hair is drawn around the hand, with an equally 
 Voluminous hair (curls, long hair) grows behind the subject, so that the face stays free; short hair and flyaways grow
 from the outline in front. Colours are taken from the subject at the roots of the strands, or are sometimes another
 natural or dyed hair colour.
-
-Strands are drawn with antialiased coverage: polylines with a width and a colour at each point. The coverage of a pixel
-by a segment is the overlap of pixel and strand across the strand, a box filter: at a distance d from the centre line of
-width w it is clip(min(d + 1/2, w/2) - max(d - 1/2, -w/2), 0, 1), so that a strand a third of a pixel wide covers a
-third. Within a strand the largest coverage counts, so that the joints of segments are not drawn twice; strands are
-composited in order. The matte is therefore exact for a photo composited with the result.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8, require
-from wideopen.train.strands.grow import STYLES, Rng, Strands, Style, grow, shade
-from wideopen.train.strands.numba_cpu import draw_strands
+from wideopen.checks import F32, U8
+from wideopen.train.layer import Layer, Rng, over
+from wideopen.train.strands import STYLES, Style, draw, grow, shade
 
 ANGLES = 64  # directions from the centre in which the outline is measured
 SEARCH = 1.9  # search distance for the outline, in radii
@@ -88,22 +82,6 @@ def _outline(solid: U8, x: int, y: int, radius: float) -> F32:
     return np.where(left.any(1), left.argmax(1), len(steps)).astype(np.float32) * np.float32(0.5)
 
 
-def draw(points: F32, widths: F32, colours: F32, opacity: F32, height: int, width: int) -> tuple[F32, F32]:
-    """Draw strands in order; return premultiplied colour (height, width, 3) and coverage (height, width).
-
-    `points` (S, N, 2) are (x, y) in pixels, pixel centres at +0.5, inside or outside the picture; `widths` (S, N) are
-    in pixels; `colours` (S, N, 3) and `opacity` (S,) are in [0, 1]. The result is in the colour space of `colours`.
-    """
-    strands, count = points.shape[:2]
-    found = (points.shape, widths.shape, colours.shape, opacity.shape)
-    expected = ((strands, count, 2), (strands, count), (strands, count, 3), (strands,))
-    require(found == expected, f"strands: expected shapes {expected}, found {found}")
-    rgb, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    arrays = (np.ascontiguousarray(a, dtype=np.float32) for a in (points, widths, colours, opacity))
-    draw_strands(*arrays, rgb, alpha)
-    return rgb, alpha
-
-
 NATURAL = np.array(  # display-encoded: black, browns, red, blonds, greys, white
     [[28, 24, 24], [52, 38, 30], [88, 62, 44], [124, 66, 38], [176, 136, 86], [214, 184, 134], [128, 126, 126],
      [232, 228, 222]], np.float32,
@@ -114,23 +92,9 @@ OUTER = ("flyaways", "short", "fur")
 MOST_STRANDS = 6000
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """An object with coverage: premultiplied colour (H, W, 3) and coverage (H, W), both in [0, 1]."""
-
-    rgb: F32
-    alpha: F32
-
-
 def _thinned(style: Style, share: float) -> Style:
-    fields = {name: getattr(style, name) for name in Style.__dataclass_fields__}
     low, high = style.clumps
-    return Style(**{**fields, "clumps": (max(4, int(low * share)), max(5, int(high * share)))})
-
-
-def _layer(rng: Rng, strands: Strands, base: F32, size: int) -> Layer:
-    opacity = rng.uniform(0.75, 1.0, len(strands.points)).astype(np.float32)
-    return Layer(*draw(strands.points, strands.widths, shade(rng, strands, base), opacity, size, size))
+    return replace(style, clumps=(max(4, int(low * share)), max(5, int(high * share))))
 
 
 def _base_colours(rng: Rng, subject: U8, roots: F32, dyed: bool) -> F32:
@@ -161,11 +125,12 @@ def _roots(rng: Rng, head: Head, count: int, span: float, depth: tuple[float, fl
 def _grown(
     rng: Rng, head: Head, subject: U8, style: Style, span: float, depth: tuple[float, float], dyed: bool
 ) -> Layer:
-    clumps = int(rng.integers(*style.clumps))
-    clumps = max(1, min(clumps, MOST_STRANDS // style.strands[1]))
+    clumps = max(1, min(int(rng.integers(*style.clumps)), MOST_STRANDS // style.strands[1]))
     roots, angles = _roots(rng, head, clumps, span, depth)
     base = _base_colours(rng, subject, roots, dyed)
-    return _layer(rng, grow(rng, roots, angles, style, head.radius), base, len(subject))
+    strands = grow(rng, roots, angles, style, head.radius)
+    opacity = rng.uniform(0.75, 1.0, len(strands.points)).astype(np.float32)
+    return draw(strands.points, strands.widths, shade(rng, strands, base), opacity, len(subject))
 
 
 def hair_for(rng: Rng, head: Head, subject: U8) -> tuple[Layer | None, Layer]:
@@ -184,27 +149,20 @@ def hair_for(rng: Rng, head: Head, subject: U8) -> tuple[Layer | None, Layer]:
 def tuft(rng: Rng, size: int) -> Layer:
     """Draw hair or fur without a head: a rounded mass that fills much of a (size, size) picture."""
     radius = size * rng.uniform(0.16, 0.4)
-    wobble = 1 + 0.15 * np.cos(np.arange(64) * (2 * np.pi / 64) * rng.integers(1, 4) + rng.uniform(0, 6.3))
+    turns = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    wobble = 1 + 0.15 * np.cos(turns * rng.integers(1, 4) + rng.uniform(0, 6.3))
     outline = (radius * wobble).astype(np.float32)
     head = Head(size * rng.uniform(0.3, 0.7), size * rng.uniform(0.35, 0.75), radius, outline)
     names = [*VOLUME, "short", "fur"]
     style = STYLES[names[rng.integers(len(names))]]
     blank = np.zeros((size, size, 3), np.uint8)
     core = np.zeros((size, size), np.float32)
-    turns = np.arange(64) * (2 * np.pi / 64)
     rim = np.stack([head.x + outline * np.cos(turns), head.y + outline * np.sin(turns)], 1)
     cv2.fillPoly(core, [np.round(rim * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
     hair = _grown(rng, head, blank, _thinned(style, 3), np.pi, (0.0, 1.0), True)
     dark = 0.6 * hair.rgb[hair.alpha > 0.5].mean(0) if (hair.alpha > 0.5).any() else np.full(3, 0.2)
     rest = (1 - hair.alpha) * np.clip(core, 0, 1)
     return Layer((hair.rgb + rest[..., None] * dark).astype(np.float32), hair.alpha + rest)
-
-
-def over(top: Layer, bottom: Layer) -> Layer:
-    """Composite `top` over `bottom`."""
-    rest = 1 - top.alpha
-    rgb = top.rgb + rest[..., None] * bottom.rgb
-    return Layer(rgb.astype(np.float32), (top.alpha + rest * bottom.alpha).astype(np.float32))
 
 
 def with_hair(subject: F32, alpha: F32, behind: Layer | None, front: Layer) -> Layer:

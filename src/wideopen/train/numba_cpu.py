@@ -1,4 +1,4 @@
-"""The loop of `hair.draw`: each pixel near each segment, strand after strand; one core, without the GIL."""
+"""The loop of `strands.draw`: each pixel near each segment, strand after strand; one core, without the GIL."""
 
 import numpy as np
 from numba import njit
@@ -8,7 +8,7 @@ from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading lay
 
 @njit(cache=True, nogil=True)
 def draw_strands(points, widths, colours, opacity, rgb, alpha):
-    """Lay the strands over `rgb` (H, W, 3), premultiplied, and `alpha` (H, W), in place; arrays as in `hair.draw`."""
+    """Lay the strands over `rgb` (H, W, 3), premultiplied, and `alpha` (H, W), in place, as `strands.draw` says."""
     height, width = alpha.shape
     cover = np.zeros((height, width), np.float32)  # of the strand being drawn
     shade = np.zeros((height, width, 3), np.float32)
