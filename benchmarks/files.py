@@ -48,8 +48,9 @@ def work(name: str, folder: Path) -> Callable[[], object]:
     from PIL import Image
 
     from wideopen.arrays import transfer
-    from wideopen.files import encode, read, write
-    from wideopen.files.decode import load_raster
+    from wideopen.files import read, write
+    from wideopen.files.read import load_raster
+    from wideopen.files.write import ENCODERS, Attached
 
     photo = folder / "photo.jpg"
     if name == "Pillow: file to codes":
@@ -66,8 +67,8 @@ def work(name: str, folder: Path) -> Callable[[], object]:
         tables = image.quantization
     if name == "Pillow: codes to file":
         return lambda: Image.fromarray(codes).save(folder / "pillow.jpg", qtables=tables, subsampling="4:2:0")
-    attached = encode.Attached(jpeg=like.metadata.jpeg)
-    return lambda: (folder / "codes.jpg").write_bytes(b"".join(encode.ENCODERS["JPEG"](codes, attached, None)))
+    attached = Attached(jpeg=like.metadata.jpeg)
+    return lambda: (folder / "codes.jpg").write_bytes(b"".join(ENCODERS["JPEG"](codes, attached, None)))
 
 
 def child(name: str, folder: Path, runs: int) -> None:

@@ -31,6 +31,7 @@ from embedded_files import (
 )
 from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
+from wideopen.files.containers.icc import build_profile
 from wideopen.files.containers.isobmff import parse_items
 from wideopen.files.containers.jpeg import (
     JpegHead,
@@ -40,12 +41,12 @@ from wideopen.files.containers.jpeg import (
     image_end,
     read_head,
 )
-from wideopen.files.facts import facts_in
+from wideopen.files.containers.xmp import parse_xmp
+from wideopen.files.decode_pillow import facts_in
 from wideopen.files.inside import embedded_in
 from wideopen.files.inside.apple import auxiliary_kind, part_of
 from wideopen.files.inside.google import read_dynamic_depth, read_gdepth
-from wideopen.files.metadata.icc import build_profile
-from wideopen.files.metadata.xmp import parse_xmp
+from wideopen.files.inside.parts import Findings
 
 CODES = slope(6, 8)
 SPLIT = b"\0--\0"
@@ -76,7 +77,9 @@ def _apple(data: bytes) -> None:
 
 
 def _gdepth(data: bytes) -> None:
-    for part in read_gdepth(parse_xmp(data)).parts:
+    found = Findings()
+    read_gdepth(parse_xmp(data), found)
+    for part in found.parts:
         assert part.values.dtype == np.float32
 
 
@@ -112,7 +115,9 @@ def _whole(data: bytes) -> None:
 
 def _dynamic(data: bytes) -> None:
     packet, _, file = data.partition(SPLIT)
-    for part in read_dynamic_depth(file, parse_xmp(packet)).parts:
+    found = Findings()
+    read_dynamic_depth(file, parse_xmp(packet), found)
+    for part in found.parts:
         assert part.values.dtype == np.float32
 
 

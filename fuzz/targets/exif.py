@@ -1,7 +1,6 @@
 """EXIF blocks: read, set upright, signed, given a thumbnail, copied out of a TIFF; nothing is ever raised."""
 
-from wideopen.files.containers import tiff
-from wideopen.files.metadata import exif
+from wideopen.files.containers import exif, tiff
 
 
 def seeds():

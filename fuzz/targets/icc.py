@@ -5,7 +5,7 @@ import numpy as np
 from wideopen.arrays import transfer
 from wideopen.arrays.transfer.reference import is_invertible
 from wideopen.color import ADOBE_RGB, SRGB, Encoding, SampledCurve
-from wideopen.files.metadata.icc import BadProfileError, build_profile, parse_profile
+from wideopen.files.containers.icc import BadProfileError, build_profile, parse_profile
 
 CODES = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 256, 3)
 

@@ -7,7 +7,7 @@ import imagecodecs
 import numpy as np
 
 from wideopen.checks import require
-from wideopen.files.jxl import decode_jxl
+from wideopen.files.optional import decode_jxl
 from wideopen.files.raster import DAMAGE
 
 NAMED = bytes.fromhex("ff0a8b5a0000a8450200")

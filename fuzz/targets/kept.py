@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wideopen.files.containers.jpeg import extended_xmp_segments
 from wideopen.files.refocusable import Keep, in_jpeg, read_kept
 
 FOLDER = Path(tempfile.mkdtemp(prefix="wideopen-fuzz-"))
@@ -16,10 +15,10 @@ FOLDER = Path(tempfile.mkdtemp(prefix="wideopen-fuzz-"))
 def seeds():
     """A kept result."""
     ramp = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
-    main, extension = in_jpeg(None, Keep(matte=ramp, disparity=ramp), original=None, result=FOLDER / "a.jpg")
+    main, segments = in_jpeg(None, Keep(matte=ramp, disparity=ramp), original=None, result=FOLDER / "a.jpg")
     out = BytesIO()
     picture = Image.new("RGB", (4, 3))
-    picture.save(out, "JPEG", xmp=main, extra=extended_xmp_segments(extension)[1])
+    picture.save(out, "JPEG", xmp=main, extra=segments)
     yield out.getvalue()
 
 

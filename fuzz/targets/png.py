@@ -13,7 +13,7 @@ def seeds():
     for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0\1\2\3")), (b"IEND", b"")):
         body += struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
     yield body
-    chunks = [(b"cICP", b"\x0c\x0d\0\1"), png.xmp_chunk(b"<x/>"), (b"eXIf", b"II*\0"), png.icc_chunk(b"profile")]
+    chunks = [(b"cICP", b"\x0c\x0d\0\1"), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<x/>"), (b"eXIf", b"II*\0")]
     yield b"".join(png.with_chunks(body, chunks))
 
 
@@ -27,6 +27,6 @@ def check(data: bytes) -> None:
         png.find_chunk(data, b"eXIf")
     except ValueError:
         return
-    added = b"".join(png.with_chunks(data, [png.xmp_chunk(b"<x/>")]))
+    added = b"".join(png.with_chunks(data, [(b"eXIf", b"II*\0")]))
     png.check_integrity(added)
     assert png.read_header(added) == header

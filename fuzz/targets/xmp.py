@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from wideopen.errors import InvalidInput
-from wideopen.files.metadata import xmp
+from wideopen.files.containers import xmp
 
 NAMESPACES = {"wideopen": xmp.OURS}
 

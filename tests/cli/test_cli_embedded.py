@@ -73,7 +73,7 @@ def test_info_tells_orientation_profile_and_depth_of_bits(wideopen):
     from PIL import Image
 
     from wideopen.color import DISPLAY_P3
-    from wideopen.files.metadata.icc import build_profile
+    from wideopen.files.containers.icc import build_profile
 
     exif = Image.Exif()
     exif[274] = 6

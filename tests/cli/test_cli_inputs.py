@@ -109,7 +109,7 @@ def test_turned_photo_comes_out_upright_with_its_exif(wideopen):
 
 def test_wide_gamut_profile_is_kept(wideopen, folder):
     from wideopen.color import DISPLAY_P3
-    from wideopen.files.metadata.icc import build_profile
+    from wideopen.files.containers.icc import build_profile
 
     profile = build_profile(DISPLAY_P3)
     Image.fromarray(portrait()).save("p3.png", icc_profile=profile)

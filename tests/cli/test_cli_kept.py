@@ -12,8 +12,7 @@ from small_portrait import HEIGHT, WIDTH, load, nearness, save_grey
 
 from wideopen.errors import InvalidInput
 from wideopen.files import Keep, read, read_kept, srgb_u8, write
-from wideopen.files.containers import jpeg
-from wideopen.files.metadata import xmp
+from wideopen.files.containers import jpeg, xmp
 from wideopen.session.sources import read_with_kept
 
 AGAIN = ("--focus", "d=0.3", "--blur", "5px", "--grain", "off")
@@ -129,7 +128,7 @@ def test_damaged_maps_are_not_used_and_that_is_told(keep, wideopen, folder, untr
     (folder / "kept.jpg").write_bytes(data)
     done = wideopen("render", "kept.jpg", "-o", "a.png", "--json", "--matting", untrained)
     assert done.report["matte"] != SOURCE
-    assert "kept with the photo are damaged (the extended XMP is not all there)" in " ".join(done.report["notes"])
+    assert "kept with the photo are damaged (wrong checksum in IDAT)" in " ".join(done.report["notes"])
     keep("kept.png")
     (folder / "kept.png.depth.tif").write_bytes((folder / "kept.png.depth.tif").read_bytes()[:300])
     done = wideopen("render", "kept.png", "-o", "b.png", "--json", "--matting", untrained)

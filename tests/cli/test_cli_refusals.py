@@ -178,7 +178,7 @@ def test_disparity_and_depth_at_once(refused):
 
 @pytest.mark.parametrize("option", ["--matte", "--disparity"])
 def test_map_in_colour(refused, option):
-    assert "expected a grey map, found colours" in refused("render", "photo.png", *MATTE, option, "photo.jpg")
+    assert "expected a grey picture, found colours" in refused("render", "photo.png", *MATTE, option, "photo.jpg")
 
 
 @pytest.mark.parametrize(

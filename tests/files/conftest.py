@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wideopen.files.metadata.icc import build_profile
+from wideopen.files.containers.icc import build_profile
 
 
 @pytest.fixture

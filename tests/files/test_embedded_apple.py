@@ -317,7 +317,7 @@ def test_a_directory_that_names_a_picture_again_and_again(monkeypatch):
 def test_coloured_pictures_are_refused_as_depth():
     found = appended(with_packet(smooth(24, 32), disparity_xmp()))
     assert found.depth is None
-    assert found.ignored == ("JPEG picture 2: expected a grey picture, found colours",)
+    assert found.ignored == ("JPEG picture 2: expected a grey picture, found colours (channels differ by 165)",)
 
 
 def test_a_huge_part_is_refused_before_it_is_decoded():

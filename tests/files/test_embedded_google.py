@@ -225,7 +225,7 @@ def test_document_types_are_refused(prologue):
 )
 def test_invalid_xmp_is_refused(packet, message):
     from wideopen.errors import InvalidInput
-    from wideopen.files.metadata.xmp import parse_xmp
+    from wideopen.files.containers.xmp import parse_xmp
 
     if message is None:
         assert parse_xmp(packet) == {}

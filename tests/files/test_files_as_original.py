@@ -17,7 +17,7 @@ from sample_files import exif_block, smooth, with_thumbnail
 from wideopen.arrays import transfer
 from wideopen.color import SRGB
 from wideopen.errors import InvalidInput
-from wideopen.files import Metadata, Photo, encode, read, srgb_u8, write
+from wideopen.files import Metadata, Photo, read, srgb_u8, write
 from wideopen.files.containers import jpeg
 from wideopen.lens import Lens
 from wideopen.pipeline import analyze, render
@@ -178,7 +178,7 @@ def test_the_thumbnail_is_of_the_result(tmp_path, rng):
 
 
 def test_exif_without_room_for_a_thumbnail_stays_without(tmp_path):
-    block = exif_block(1) + bytes(encode.JPEG_EXIF_LIMIT - len(exif_block(1)) - 300)
+    block = exif_block(1) + bytes(jpeg.EXIF_LIMIT - len(exif_block(1)) - 300)
     like = Photo(rgb=np.zeros((64, 64, 3), np.float32), metadata=Metadata(exif=block))
     with Image.open(write(tmp_path / "a.jpg", like.rgb, like=like)) as image:
         exif = image.getexif()

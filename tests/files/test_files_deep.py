@@ -18,7 +18,7 @@ from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, ParametricCurv
 from wideopen.errors import InvalidInput
 from wideopen.files import Metadata, Photo, check_output, formats, read, srgb_u8, write
 from wideopen.files.containers import tiff
-from wideopen.files.metadata.icc import build_profile
+from wideopen.files.containers.icc import build_profile
 
 PICTURE = smooth(48, 64)
 RAMP = np.repeat(np.repeat(np.linspace(8000, 40000, 512).astype(np.uint16)[None, :, None], 3, axis=2), 32, axis=0)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from sample_files import EXIF_IFD, GPS_IFD, exif_block, with_thumbnail
 
-from wideopen.files.metadata import exif as exif_tools
+from wideopen.files.containers import exif as exif_tools
 
 
 def test_upright_changes_orientation_and_size_and_nothing_else():

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from PIL import ImageCms
 
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, ParametricCurve, SampledCurve
-from wideopen.files.metadata.icc import BadProfileError, build_profile, parse_profile
+from wideopen.files.containers.icc import BadProfileError, build_profile, parse_profile
 
 GRID = np.linspace(0, 1, 257)
 MIXED = Encoding(

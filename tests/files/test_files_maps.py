@@ -64,7 +64,7 @@ def test_a_matte_in_colour_is_taken_when_it_is_grey(tmp_path):
     grey[3, 3] = (200, 30, 30)
     Image.fromarray(grey).save(tmp_path / "b.png")
     for reader in READERS:
-        with pytest.raises(InvalidInput, match="expected a grey map, found colours"):
+        with pytest.raises(InvalidInput, match="expected a grey picture, found colours"):
             reader(tmp_path / "b.png", size=SIZE)
 
 

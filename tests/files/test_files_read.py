@@ -14,10 +14,11 @@ from sample_files import XMP, exif_block, smooth
 from wideopen.arrays import transfer
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, SampledCurve, srgb_decode
 from wideopen.errors import InvalidInput
-from wideopen.files import color_managed, read, srgb_u8
+from wideopen.files import read, srgb_u8
+from wideopen.files.containers import icc as profiles
 from wideopen.files.containers import png
-from wideopen.files.decode_pillow import avif_bits
-from wideopen.files.metadata.icc import build_profile
+from wideopen.files.containers.icc import build_profile
+from wideopen.files.containers.isobmff import Items, parse_items
 
 PICTURE = smooth(48, 64)
 
@@ -246,11 +247,11 @@ def test_primaries_named_in_a_png_chunk(tmp_path):
 
 def test_the_depth_of_an_avif_is_known(tmp_path):
     data = bytearray(save(tmp_path / "a.avif", PICTURE, "AVIF").read_bytes())
-    assert avif_bits(bytes(data)) == 8
+    assert parse_items(bytes(data)).bits == 8
     at = data.index(b"pixi") + 9
     data[at : at + 3] = b"\x0a\x0a\x0a"
-    assert avif_bits(bytes(data)) == 10
-    assert avif_bits(b"") == 8
+    assert parse_items(bytes(data)).bits == 10
+    assert Items().bits == 8
 
 
 def test_adobe_rgb_named_in_exif_only(tmp_path):
@@ -301,7 +302,7 @@ def test_profiles_with_a_flat_curve_are_converted(tmp_path, kind):
 
 
 def test_a_table_profile_is_converted_at_8_bits_without_imagecodecs(tmp_path, monkeypatch):
-    monkeypatch.setattr(color_managed, "find_spec", lambda _name: None)
+    monkeypatch.setattr(profiles, "find_spec", lambda _name: None)
     tifffile.imwrite(tmp_path / "a", PICTURE.astype(np.uint16) * 257, photometric="rgb", iccprofile=build_profile(FLAT))
     photo = read(tmp_path / "a")
     assert "converted to sRGB at 8 bits (at 16 with pip install 'wideopen[jxl]')" in photo.metadata.notes[0]

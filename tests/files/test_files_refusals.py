@@ -19,7 +19,7 @@ from wideopen.color import SRGB
 from wideopen.errors import InvalidInput
 from wideopen.files import read
 from wideopen.files.containers import tiff
-from wideopen.files.metadata.icc import build_profile
+from wideopen.files.containers.icc import build_profile
 
 PICTURE = smooth(48, 64)
 

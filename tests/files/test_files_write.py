@@ -1,5 +1,6 @@
 """Writing: an untouched photo comes back bit by bit, with all that was attached; originals stay."""
 
+import importlib
 import os
 import threading
 from dataclasses import replace
@@ -16,8 +17,8 @@ from wideopen import __version__
 from wideopen.arrays import transfer
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.errors import InvalidInput
-from wideopen.files import Metadata, Photo, check_output, encode, read, srgb_u8, write
-from wideopen.files.metadata.icc import build_profile
+from wideopen.files import Metadata, Photo, check_output, read, srgb_u8, write
+from wideopen.files.containers.icc import build_profile
 
 PICTURE = smooth(48, 64)
 EXTENSIONS = ["jpg", "jpeg", "png", "tif", "tiff", "webp", "heic", "heif", "avif"]  # others: test_files_deep.py
@@ -178,8 +179,9 @@ def test_a_failing_encoder_leaves_nothing(tmp_path, monkeypatch, extension, erro
         yield b"half a file"
         raise error("broke")
 
-    for name in encode.ENCODERS:
-        monkeypatch.setitem(encode.ENCODERS, name, half_then_fail)
+    encoders = importlib.import_module("wideopen.files.write").ENCODERS
+    for name in encoders:
+        monkeypatch.setitem(encoders, name, half_then_fail)
     kept = tmp_path / f"a.{extension}"
     kept.write_bytes(b"old")
     expected = InvalidInput if error is OSError else error

@@ -11,7 +11,7 @@ from sample_files import XMP, smooth
 
 from wideopen.errors import InvalidInput
 from wideopen.files import read, write
-from wideopen.files.metadata import xmp as xmp_tools
+from wideopen.files.containers import xmp as xmp_tools
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 PACKET = f"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">

@@ -48,7 +48,7 @@ def test_photos_are_decoded_in_a_worker(studio, tmp_path, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("decoded in the serving process")
 
-    for module, name in (("decode", "_decoder"), ("facts", "facts_in")):
+    for module, name in (("read", "_decoder"), ("decode_pillow", "facts_in")):
         monkeypatch.setattr(importlib.import_module(f"wideopen.files.{module}"), name, refuse)
     assert opened(studio, kept_photo(tmp_path / "photo.jpg"))["photo"]["matte"] == "kept with the photo"
     asyncio.run(studio.detail("a", Form(), (0, 0, 1, 1)))

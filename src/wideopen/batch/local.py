@@ -12,7 +12,7 @@ from wideopen.batch.places import is_url
 from wideopen.batch.walk import BatchPhoto, Unusable
 from wideopen.batch.work import Task, render_task
 from wideopen.errors import InvalidInput, WideopenError, WorkerDied, WorkerTimeout
-from wideopen.files.facts import facts_in
+from wideopen.files.decode_pillow import facts_in
 from wideopen.files.formats import sniff
 from wideopen.session.render_file import Job
 from wideopen.workers import Finished, WarmUp, Workers

@@ -107,8 +107,8 @@ def _photo(photo: Path, *, as_json: bool) -> None:
 
 def describe_photo(photo: Path) -> dict[str, Any]:
     """Return the values that --json prints. Raises InvalidInput if the file is not a readable photo."""
-    from wideopen.files.facts import read_facts
     from wideopen.files.inside import read_embedded
+    from wideopen.files.read import read_facts
 
     facts = read_facts(photo)
     parts = read_embedded(photo)

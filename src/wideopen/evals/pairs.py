@@ -17,8 +17,8 @@ from typing import Any
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.facts import read_facts
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
+from wideopen.files.read import read_facts
 from wideopen.settings import LensSettings
 
 META_FORMAT = 1

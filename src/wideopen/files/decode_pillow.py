@@ -18,11 +18,11 @@ from PIL import Image, ImageFile
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.color_managed import image_to_srgb
-from wideopen.files.containers import jpeg, png
+from wideopen.files.containers import exif, jpeg, png
+from wideopen.files.containers.icc import image_to_srgb, profile_name
 from wideopen.files.containers.isobmff import Items, parse_items
-from wideopen.files.metadata import exif as exif_tools
-from wideopen.files.raster import Raster, SizeCheck, several
+from wideopen.files.formats import sniff
+from wideopen.files.raster import Facts, Raster, SizeCheck, guarded, several
 
 _LOCK = threading.Lock()
 _HEIC_CHROMA = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
@@ -83,21 +83,36 @@ def opencv_codes(data: bytes) -> NDArray[Any]:
     return np.asarray(codes)
 
 
-def codes_of_image(image: Image.Image) -> tuple[NDArray[Any], int, bytes | None, tuple[str, ...]]:
-    """Return (codes, bit depth, the ICC profile that describes them, notes) of a loaded image."""
+def png_codes(data: bytes, check_size: SizeCheck) -> NDArray[Any]:
+    """Return the codes of a PNG as `opencv_codes` does, in a third less time than Pillow; refuse a damaged one."""
+    _check_png(data, check_size)
+    return opencv_codes(data)
+
+
+def _check_png(data: bytes, check_size: SizeCheck) -> png.Header:
+    header = png.read_header(data)
+    check_size(header.width, header.height)
+    png.check_integrity(data)
+    return header
+
+
+def raster_of_image(image: Image.Image, name: str) -> Raster:
+    """Return the pixels of a loaded image, the ICC profile that describes them, and notes."""
     icc = image.info.get("icc_profile") or None
     if image.mode in ("CMYK", "LAB"):
         converted, note = image_to_srgb(image, icc)
-        return np.asarray(converted), 8, None, (note,)
+        return Raster(codes=np.asarray(converted), format=name, notes=(note,))
     if image.mode.startswith("I"):  # "I;16" and its byte orders, or "I", 32 bits wide
         wide = np.asarray(image)
         require(int(wide.min()) >= 0 and int(wide.max()) <= 65535, "expected 8 or 16 bits, found 32")
-        return wide.astype(np.uint16), 16, icc, ()
+        return Raster(codes=wide.astype(np.uint16), bit_depth=16, format=name, icc=icc)
     if image.mode == "F":
-        return np.asarray(image), 32, icc, ()
-    mode = _plain_mode(image)
+        return Raster(codes=np.asarray(image), bit_depth=32, format=name, icc=icc)
+    alpha = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    grey = image.mode in ("1", "L", "LA", "La")
+    mode = ("LA" if alpha else "L") if grey else ("RGBA" if alpha else "RGB")  # the simplest that holds all of it
     plain = image if image.mode == mode else image.convert(mode)
-    return _array(plain), 8, icc, ()
+    return Raster(codes=_array(plain), format=name, icc=icc)
 
 
 def _array(image: Image.Image) -> NDArray[Any]:
@@ -114,37 +129,15 @@ def _array(image: Image.Image) -> NDArray[Any]:
     return codes
 
 
-def _plain_mode(image: Image.Image) -> str:
-    """Return the simplest of L, LA, RGB, RGBA that holds all of an 8-bit image."""
-    alpha = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
-    grey = image.mode in ("1", "L", "LA", "La")
-    return ("LA" if alpha else "L") if grey else ("RGBA" if alpha else "RGB")
-
-
 def _decode(image: ImageFile.ImageFile, name: str, check_size: SizeCheck) -> Raster:
     check_size(*image.size)
     image.load()
-    codes, bit_depth, icc, notes = codes_of_image(image)
-    raster = Raster(codes=codes, bit_depth=bit_depth, format=name, icc=icc, notes=_count(image) + notes)
-    return with_metadata(raster, image.info.get("exif"), image.info.get("xmp"))
+    return _finished(raster_of_image(image, name), image)
 
 
-def _count(image: Image.Image) -> tuple[str, ...]:
-    return several(getattr(image, "n_frames", 1))
-
-
-def with_metadata(raster: Raster, exif: bytes | None, xmp: bytes | str | None) -> Raster:
-    """Return `raster` with the EXIF and XMP of its file, and the orientation in the EXIF."""
-    body = exif_tools.strip_prefix(exif)
-    notes: tuple[str, ...] = ("EXIF unreadable, dropped",) if exif and body is None else ()
-    if body is not None and exif_tools.is_damaged(body):
-        notes = ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
-    return raster.noted(
-        *notes,
-        exif=body,
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
-        orientation=exif_tools.orientation(body) if body else None,
-    )
+def _finished(raster: Raster, image: Image.Image) -> Raster:
+    raster = replace(raster, notes=several(getattr(image, "n_frames", 1)) + raster.notes)
+    return raster.with_metadata(image.info.get("exif"), image.info.get("xmp"))
 
 
 def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
@@ -183,9 +176,7 @@ def _cut_short(image: Any, check_size: SizeCheck, error: OSError) -> Raster:
 
 
 def _decode_png(data: bytes, check_size: SizeCheck) -> Raster:
-    header = png.read_header(data)
-    check_size(header.width, header.height)
-    png.check_integrity(data)
+    header = _check_png(data, check_size)
     with strict_pillow():
         image = opened("PNG", data)
         if header.bit_depth < 16:
@@ -205,7 +196,8 @@ def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
 
 
 def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
-    bits = avif_bits(data)
+    items = _items(data)
+    bits = items.bits
     with strict_pillow():
         image = opened("AVIF", data)
         if bits > 8:
@@ -213,35 +205,15 @@ def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
             raster = _deep(data, image, "AVIF", bits)
         else:
             raster = _decode(image, "AVIF", check_size)
-    return replace(raster, cicp=_nclx(data))
+    return replace(raster, cicp=items.nclx)
 
 
 def _deep(data: bytes, image: ImageFile.ImageFile, name: str, bits: int) -> Raster:
     """Decode more than 8 bits by OpenCV, which does not rotate the picture; Pillow reads the metadata."""
     codes = opencv_codes(data)
-    raster = Raster(
-        codes=codes,
-        bit_depth=bits if codes.dtype == np.uint16 else 8,
-        format=name,
-        icc=image.info.get("icc_profile") or None,
-        notes=_count(image),
-    )
-    return with_metadata(raster, image.info.get("exif"), image.info.get("xmp"))
-
-
-def avif_bits(data: bytes) -> int:
-    """Return the bits per channel in an AVIF file's header; 8 if it has none."""
-    items = _items(data)
-    bits = items.property_of(items.primary, b"pixi")
-    return bits[5] if bits is not None and len(bits) > 5 else 8
-
-
-def _nclx(data: bytes) -> tuple[int, int] | None:
-    items = _items(data)
-    found = items.property_of(items.primary, b"colr", b"nclx")
-    if found is None or len(found) < 8:
-        return None
-    return int.from_bytes(found[4:6], "big"), int.from_bytes(found[6:8], "big")
+    depth = bits if codes.dtype == np.uint16 else 8
+    icc = image.info.get("icc_profile") or None
+    return _finished(Raster(codes=codes, bit_depth=depth, format=name, icc=icc), image)
 
 
 def _items(data: bytes) -> Items:
@@ -272,7 +244,7 @@ def _decode_heic(data: bytes, check_size: SizeCheck) -> Raster:
         cicp=nclx and (nclx["color_primaries"], nclx["transfer_characteristics"]),
         notes=several(len(file), "main one"),
     )
-    return replace(with_metadata(raster, info.get("exif"), info.get("xmp")), orientation=None)
+    return replace(raster.with_metadata(info.get("exif"), info.get("xmp")), orientation=None)
 
 
 DECODERS = {
@@ -282,3 +254,28 @@ DECODERS = {
     "AVIF": _decode_avif,
     "HEIC": _decode_heic,
 }
+
+
+def facts_in(data: bytes) -> Facts | None:
+    """Return the properties of the photo file `data` without decoding it; None if it is not of one of `DECODERS`."""
+    name = sniff(data[:64]) or ""
+    if name not in DECODERS:
+        return None
+    with guarded(f"damaged or incomplete {name} file"):
+        with strict_pillow():
+            file = opened(name, data)
+            (width, height), info = file.size, file.info
+        block = exif.strip_prefix(info.get("exif"))
+        orientation = exif.orientation(block) if block else None
+        if orientation in (5, 6, 7, 8) and name != "HEIC":  # libheif turns the picture; EXIF only repeats it
+            width, height = height, width
+        bits = {"PNG": lambda: png.read_header(data).bit_depth, "AVIF": lambda: _items(data).bits}
+        return Facts(
+            format=name,
+            width=width,
+            height=height,
+            bit_depth=bits.get(name, lambda: int(info.get("bit_depth", 8)))(),
+            orientation=orientation,
+            profile=profile_name(info.get("icc_profile")),
+            portrait_mode=exif.taken_in_portrait_mode(block),
+        )

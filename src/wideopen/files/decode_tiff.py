@@ -1,7 +1,6 @@
-"""Decoders for TIFF and camera raw files.
+"""The decoder for TIFF files. Pillow decodes at 8 bits, tifffile above, OpenCV the compressions that tifffile lacks.
 
-Pillow decodes TIFF at 8 bits, tifffile above, OpenCV the compressions that tifffile lacks. Most camera raw files are
-TIFF files that begin with a preview; LibRaw develops them.
+Most camera raw files are TIFF files that begin with a preview; `optional.decode_raw` develops them.
 """
 
 import logging
@@ -15,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import require
-from wideopen.color import DISPLAY_P3, linear
+from wideopen.files.containers.exif import orientation
 from wideopen.files.containers.tiff import exif_of_tiff, iptc_of_tiff
-from wideopen.files.decode_pillow import codes_of_image, opencv_codes, strict_pillow
+from wideopen.files.decode_pillow import opencv_codes, raster_of_image, strict_pillow
 from wideopen.files.formats import require_library
-from wideopen.files.metadata import exif as exif_tools
+from wideopen.files.optional import decode_raw
 from wideopen.files.raster import Raster, SizeCheck, several
 
 _ICC, _XMP, _IPTC, _SUBFILE, _DNG_VERSION = 34675, 700, 33723, 254, 50706
-_CLIPPED = 0.001  # of a raw file's pixels
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha; 0 is an unspecified channel
 
@@ -36,23 +34,18 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
         page = file.pages[0]
         is_raw = _is_raw(data, page)
         if not is_raw:
-            raster, small = _decoded(data, page, check_size)
-            count = len(file.pages)
+            check_size(page.imagewidth, page.imagelength)
+            small = page.bitspersample <= 8
+            raster = _small(data, check_size) if small else _deep(data, page)
             raster = replace(raster, xmp=_tag(page, _XMP), iptc=_iptc(data, page))
+            count = len(file.pages)
     if is_raw:
         require_library("camera raw")
         return decode_raw(data, check_size)
-    exif = exif_tools.strip_prefix(exif_of_tiff(data))
-    number = exif_tools.orientation(exif) if exif else None
+    exif = exif_of_tiff(data)
+    number = orientation(exif) if exif else None
     turned = small and number in range(1, 9)  # Pillow turns TIFF, and only TIFF, when it loads it
     return raster.noted(*several(count), exif=exif, orientation=None if turned else number)
-
-
-def _decoded(data: bytes, page: Any, check_size: SizeCheck) -> tuple[Raster, bool]:
-    """Return the pixels, and whether they were decoded at 8 bits."""
-    check_size(page.imagewidth, page.imagelength)
-    small = page.bitspersample <= 8
-    return (_small(data, check_size) if small else _deep(data, page)), small
 
 
 @contextmanager
@@ -91,8 +84,7 @@ def _small(data: bytes, check_size: SizeCheck) -> Raster:
     image = TiffImageFile(BytesIO(data))
     check_size(*image.size)  # if a file has two sizes, Pillow may use the other
     image.load()
-    codes, bit_depth, icc, notes = codes_of_image(image)
-    return Raster(codes=codes, bit_depth=bit_depth, format="TIFF", icc=icc, notes=notes)
+    return raster_of_image(image, "TIFF")
 
 
 def _deep(data: bytes, page: Any) -> Raster:
@@ -111,7 +103,7 @@ def _deep(data: bytes, page: Any) -> Raster:
             codes = codes.astype(np.float32, copy=False)
     if kind == _WHITE_IS_ZERO and codes.dtype == np.uint16:
         codes = 65535 - codes
-    codes, notes = _with_alpha_or_without(codes, page)
+    codes, notes = _with_straight_alpha(codes, page)
     depth = 16 if codes.dtype == np.uint16 else 32
     return Raster(codes=codes, bit_depth=depth, format="TIFF", icc=_tag(page, _ICC), notes=notes)
 
@@ -128,8 +120,8 @@ def _pixels(data: bytes, page: Any) -> NDArray[Any]:
     return np.asarray(codes)
 
 
-def _with_alpha_or_without(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Return codes with straight alpha as the last channel, or without extra channels."""
+def _with_straight_alpha(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return (codes with straight alpha as the last channel if they have alpha, without other channels; notes)."""
     colours = 3 if int(page.photometric) == _RGB else 1
     if codes.ndim == 2 or codes.shape[2] == colours:
         return (codes[..., 0] if codes.ndim == 3 and colours == 1 else codes), ()
@@ -146,34 +138,3 @@ def _with_alpha_or_without(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any]
         straight = np.minimum(codes[..., :-1] * (np.float32(65535) / alpha), 65535)
         codes = np.concatenate([np.rint(straight).astype(codes.dtype), codes[..., -1:]], axis=2)
     return codes, ()
-
-
-def decode_raw(data: bytes, check_size: SizeCheck) -> Raster:
-    """Return the photo of a camera raw file, by LibRaw (the extra raw): 16-bit linear light in Display P3's primaries.
-
-    The development is plain and upright: camera white balance, demosaicing, clipped highlights and no curve. The gain
-    clips 0.1 % of the pixels; LibRaw's own clips 1 %, which removes the highlights that make bokeh.
-    """
-    import rawpy
-
-    try:
-        with rawpy.imread(BytesIO(data)) as raw:
-            check_size(raw.sizes.width, raw.sizes.height)
-            codes = raw.postprocess(
-                gamma=(1, 1),
-                output_bps=16,
-                output_color=rawpy.ColorSpace.P3D65,
-                use_camera_wb=True,
-                auto_bright_thr=_CLIPPED,
-            )
-    except rawpy.LibRawError as error:
-        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(reason) from error
-    return Raster(
-        codes=np.ascontiguousarray(codes),
-        bit_depth=16,
-        format="camera raw",
-        exif=exif_tools.strip_prefix(exif_of_tiff(data)),
-        encoding=linear(DISPLAY_P3),
-        notes=("raw file developed plainly: the camera's white balance, no tone curve",),
-    )

@@ -1,6 +1,8 @@
 """The supported photo formats: recognised by content when reading, chosen by extension when writing."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -99,6 +101,15 @@ def read_bytes(path: Path, *, expected: str) -> bytes:
         raise InvalidInput(f"{path}: cannot be read ({error.strerror or error})") from error
     require(bool(data), f"{path}: expected {expected}, found an empty file")
     return data
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let every InvalidInput raised in the block begin with `path`, unless it names it already."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise error if str(path) in str(error) else InvalidInput(f"{path}: {error}") from error
 
 
 def readable_path(path: str | os.PathLike[str]) -> Path:

@@ -4,6 +4,7 @@ Map files hold plain numbers, not display-encoded light: a code is divided by th
 """
 
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, require, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import atomic_file, check_target
-from wideopen.files.decode import load_raster
-from wideopen.files.formats import read_bytes, readable_path
-from wideopen.files.raster import Raster, require_aspect
+from wideopen.files.containers import png, tiff
+from wideopen.files.formats import naming, read_bytes, readable_path
+from wideopen.files.raster import grey, require_aspect
+from wideopen.files.read import load_raster
+from wideopen.photo import Metadata
 
 __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
 
 MAX_MAP_MEGAPIXELS = 400.0
 """The largest picture of a map; its size may differ from the photo's."""
-_GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 
 
 def read_matte(
@@ -56,12 +58,8 @@ def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
     require(file.suffix.lower() == ".npy", f"{file}: expected depth in metres as a .npy file")
     from wideopen.disparity import from_depth_m
 
-    depth = _load_npy(file, "depth in metres")
-    try:
-        disparity = from_depth_m(depth)
-    except InvalidInput as error:
-        raise InvalidInput(f"{file}: {error}") from error
-    return _fit(file, disparity, size)
+    with naming(file):
+        return _fit(from_depth_m(_load_npy(file, "depth in metres")), size)
 
 
 def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = False) -> Path:
@@ -81,74 +79,45 @@ def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = Fa
     with atomic_file(file, overwrite=overwrite) as out:
         if kind == ".npy":
             np.save(out, checked, allow_pickle=False)
-            return file
-        codes = np.rint(checked * np.float32(65535)).astype(np.uint16)
-        for piece in _encoded(codes, kind):
-            out.write(piece)
+        else:
+            encode = png.encode_png if kind == ".png" else tiff.encode_tiff
+            out.writelines(encode(np.rint(checked * np.float32(65535)).astype(np.uint16), Metadata()))
     return file
 
 
 def _read(file: Path, expected: str, size: tuple[int, int], max_megapixels: float, *, transparency: bool) -> F32:
     """The map (H, W) in [0, 1] in `file`; transparency, if any, is the map with `transparency`, else refused."""
-    if file.suffix.lower() == ".npy":
-        values: NDArray[Any] = _load_npy(file, expected)
-    else:
-        raster = load_raster(file, max_megapixels=max_megapixels, expected=expected)
-        see_through = raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top
-        require(transparency or not see_through, f"{file}: expected a grey disparity map, found transparency")
-        codes = raster.codes[..., -1] if see_through else _grey(file, raster)
-        values = codes / np.float32(raster.top)
-    return _fit(file, require_unit_map(str(file), np.asarray(values, np.float32)), size)
-
-
-def _encoded(codes: NDArray[np.uint16], kind: str) -> list[bytes | memoryview]:
-    from wideopen.files.encode import ENCODERS, Attached
-
-    return ENCODERS["PNG" if kind == ".png" else "TIFF"](codes, Attached(), None)
-
-
-def _grey(file: Path, raster: Raster) -> NDArray[Any]:
-    codes = raster.codes
-    if codes.ndim == 2:
-        return codes
-    if codes.shape[2] == 2:
-        return codes[..., 0]
-    spread = float((codes[..., :3].max(axis=2) - codes[..., :3].min(axis=2)).max())
-    require(
-        spread <= _GREY_TOLERANCE * raster.top,
-        f"{file}: expected a grey map, found colours (channels differ by {spread:g})",
-    )
-    return codes[..., 1]
+    with naming(file):
+        if file.suffix.lower() == ".npy":
+            values: NDArray[Any] = _load_npy(file, expected)
+        else:
+            raster = load_raster(file, max_megapixels=max_megapixels, expected=expected)
+            see_through = raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top
+            require(transparency or not see_through, "expected a grey disparity map, found transparency")
+            codes = raster.codes[..., -1] if see_through else grey(raster.codes, raster.top)
+            values = codes / np.float32(raster.top)
+        return _fit(require_unit_map(str(file), np.asarray(values, np.float32)), size)
 
 
 def _load_npy(file: Path, expected: str) -> F32:
-    from io import BytesIO
-
     data = read_bytes(file, expected=expected)
     try:
         array = np.load(BytesIO(data), allow_pickle=False)
     except (EOFError, OSError, ValueError, TypeError, SyntaxError, MemoryError) as error:
-        raise InvalidInput(f"{file}: expected {expected}, found no readable .npy file") from error
+        raise InvalidInput(f"expected {expected}, found no readable .npy file") from error
     found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
     require(
         isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind == "f",
-        f"{file}: expected {expected}, floats of shape (H, W), found {found}",
+        f"expected {expected}, floats of shape (H, W), found {found}",
     )
-    require(array.size > 0, f"{file}: expected at least one pixel, found shape {array.shape}")
+    require(array.size > 0, f"expected at least one pixel, found shape {array.shape}")
     with np.errstate(over="ignore"):  # values beyond float32 become infinity
         return np.ascontiguousarray(array, np.float32)
 
 
-def _fit(file: Path, values: F32, size: tuple[int, int]) -> F32:
+def _fit(values: F32, size: tuple[int, int]) -> F32:
     """Return `values` resized to `size` (H, W); InvalidInput if the aspect differs."""
-    height, width = size
-    rows, columns = values.shape
-    if (rows, columns) == size:
-        return values
-    require_aspect(values.shape, size, f"{file}: ")
-    import cv2
+    from wideopen.arrays.maps import resize_map
 
-    shrinks = rows > height or columns > width
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(values, (width, height), interpolation=how)
-    return np.asarray(np.clip(resized, 0, 1), np.float32)
+    require_aspect(values.shape, size)
+    return np.clip(resize_map(values, size), 0, 1)

@@ -1,29 +1,29 @@
-"""A decoded picture: integer codes and the metadata as bytes."""
+"""A decoded picture with its metadata as bytes, or only its properties, and the errors of decoders."""
 
 import lzma
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import require
 from wideopen.color import Encoding
 from wideopen.errors import InvalidInput
+from wideopen.files.containers import exif as exif_tools
 from wideopen.photo import Metadata
 
-T = TypeVar("T")
 SizeCheck = Callable[[int, int], None]
 # Exceptions that decoders raise on damaged data; they are inconsistent.
 DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
 )  # fmt: skip
-
-
-_ASPECT_TOLERANCE = 0.01
+_ASPECT_TOLERANCE, _GREY_TOLERANCE = 0.01, 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,6 +39,19 @@ class Raster(Metadata):
         """Return the picture with further notes, and other `changes`."""
         return replace(self, notes=self.notes + notes, **changes)
 
+    def with_metadata(self, exif: bytes | None, xmp: bytes | str | None) -> "Raster":
+        """Return the picture with the EXIF and XMP of its file, and the orientation in the EXIF."""
+        body = exif_tools.strip_prefix(exif)
+        notes: tuple[str, ...] = ("EXIF unreadable, dropped",) if exif and body is None else ()
+        if body is not None and exif_tools.is_damaged(body):
+            notes = ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
+        return self.noted(
+            *notes,
+            exif=body,
+            xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
+            orientation=exif_tools.orientation(body) if body else None,
+        )
+
     @property
     def top(self) -> float:
         """The code for the value 1."""
@@ -48,6 +61,19 @@ class Raster(Metadata):
     def has_alpha(self) -> bool:
         """Whether the last channel is alpha."""
         return self.codes.ndim == 3 and self.codes.shape[2] in (2, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Properties of the picture in a photo file."""
+
+    format: str
+    width: int  # as displayed
+    height: int
+    bit_depth: int  # per channel
+    orientation: int | None = None  # EXIF's number, valid or not; None if the file has none
+    profile: str | None  # the ICC profile's name
+    portrait_mode: bool = False  # of an iPhone: the background may already be blurred
 
 
 def several(count: int, which: str = "first") -> tuple[str, ...]:
@@ -60,14 +86,30 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
-def guarded(decode: Callable[[], T], complaint: str) -> T:
-    """Return `decode()`; errors of decoders on damaged data become InvalidInput with `complaint`."""
+@contextmanager
+def guarded(complaint: str) -> Iterator[None]:
+    """Turn errors of decoders on damaged data in the block into InvalidInput with `complaint`."""
     try:
-        return decode()
+        yield
     except InvalidInput:
         raise
     except DAMAGE as error:
         raise InvalidInput(f"{complaint} ({one_line(error)})") from error
+
+
+def grey(codes: NDArray[Any], top: float) -> NDArray[Any]:
+    """Return the grey values (H, W) of `codes` without alpha, `top` their code for white; InvalidInput for colours.
+
+    Lossy formats store grey as nearly grey: channels may differ by 2 % of full scale, and the green one is returned.
+    """
+    if codes.ndim == 2 or codes.shape[2] < 3:
+        return codes if codes.ndim == 2 else codes[..., 0]
+    import cv2
+
+    red, green, blue = (cv2.extractChannel(codes, channel) for channel in range(3))
+    spread = max(cv2.norm(one, other, cv2.NORM_INF) for one, other in ((red, green), (green, blue), (red, blue)))
+    require(spread <= _GREY_TOLERANCE * top, f"expected a grey picture, found colours (channels differ by {spread:g})")
+    return np.asarray(green)
 
 
 def require_aspect(found: tuple[int, ...], size: tuple[int, int], name: str = "") -> None:

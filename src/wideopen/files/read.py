@@ -1,6 +1,7 @@
-"""Reading of photo files into linear light."""
+"""Reading of photo files: the decoder by content, then codes to linear light."""
 
 import os
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,15 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, SRGB_LINEAR, Encoding, for_display
-from wideopen.errors import InvalidInput
-from wideopen.files.decode import raster_in
-from wideopen.files.formats import EXTENSIONS, read_bytes, readable_path
-from wideopen.files.metadata import exif as exif_tools
-from wideopen.files.metadata import xmp as xmp_tools
-from wideopen.files.metadata.icc import BadProfileError, parse_profile
-from wideopen.files.raster import Raster
+from wideopen.files.containers import exif, xmp
+from wideopen.files.containers.icc import BadProfileError, codes_to_srgb, parse_profile, profile_name
+from wideopen.files.formats import EXTENSIONS, NAMES, naming, read_bytes, readable_path, require_library, sniff
+from wideopen.files.raster import Facts, Raster, SizeCheck, guarded, turn
 from wideopen.photo import Metadata, Photo
 
-__all__ = ["read"]
+__all__ = ["load_raster", "read", "read_facts"]
 
+_MAX_MEGAPIXELS_OF_FACTS = 400.0
 # ITU-T H.273: supported colour primaries and transfer characteristics.
 _PRIMARIES = {1: SRGB, 2: SRGB, 12: DISPLAY_P3}
 _HDR_TRANSFER = {16: "PQ", 18: "HLG"}
@@ -36,26 +35,86 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
     """
     require(max_megapixels > 0, f"max_megapixels: expected more than 0, found {max_megapixels:g}")
     file = readable_path(path)
-    return photo_in(read_bytes(file, expected="a photo"), file, max_megapixels=max_megapixels)
-
-
-def photo_in(data: bytes, file: Path, *, max_megapixels: float = 150) -> Photo:
-    """`read` for the bytes of the file at `file`."""
-    raster = raster_in(data, file, max_megapixels=max_megapixels)
-    del data  # as large as the codes for an uncompressed TIFF
-    named = EXTENSIONS.get(file.suffix.lower(), raster.format)
-    if named != raster.format:
+    raster = load_raster(file, max_megapixels=max_megapixels)
+    if EXTENSIONS.get(file.suffix.lower(), raster.format) != raster.format:
         raster = raster.noted(f"named {file.suffix}, but {raster.format} inside")
-    try:
+    with naming(file):
         raster, decoding, encoding = _colour(raster)
-    except InvalidInput as error:
-        raise InvalidInput(f"{file}: {error}") from error
     rgb, notes = _light(raster, decoding)
-    size = rgb.shape[0], rgb.shape[1]
-    xmp, dropped = xmp_tools.cleaned(xmp_tools.resized(raster.xmp, size)) if raster.xmp else (None, None)
-    raster = raster.noted(*notes, *([dropped] if dropped else ()), xmp=xmp)
+    packet, dropped = raster.xmp, None
+    if packet:
+        packet, dropped = xmp.cleaned(xmp.resized(packet, (rgb.shape[0], rgb.shape[1])))
+    raster = raster.noted(*notes, *([dropped] if dropped else ()), xmp=packet)
     metadata = Metadata(**{field.name: getattr(raster, field.name) for field in fields(Metadata)})
     return Photo(rgb=rgb, encoding=encoding, metadata=metadata, source=file)
+
+
+def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo") -> Raster:
+    """Return the first picture in the file at `path`, upright, whatever its extension.
+
+    The size is checked before decoding. Raises InvalidInput, with one line, if there is no readable picture.
+    """
+    return raster_in(read_bytes(path, expected=expected), path, max_megapixels=max_megapixels, expected=expected)
+
+
+def read_facts(path: str | os.PathLike[str]) -> Facts:
+    """Return the properties of the picture in the file at `path`; InvalidInput if it is not a readable photo."""
+    from wideopen.files.decode_pillow import facts_in
+
+    file = readable_path(path)
+    data = read_bytes(file, expected="a photo")
+    with naming(file):
+        facts = facts_in(data)
+    if facts is not None:
+        return facts
+    raster = raster_in(data, file, max_megapixels=_MAX_MEGAPIXELS_OF_FACTS)
+    height, width = raster.codes.shape[:2]
+    return Facts(
+        format=raster.format,
+        width=width,
+        height=height,
+        bit_depth=raster.bit_depth,
+        profile=profile_name(raster.icc),
+    )
+
+
+def raster_in(data: bytes, path: Path, *, max_megapixels: float, expected: str = "a photo") -> Raster:
+    """`load_raster` for the bytes of the file at `path`."""
+
+    def check_size(width: int, height: int) -> None:
+        found = f"{width} x {height} pixels ({width * height / 1e6:.3g} megapixels)"
+        require(width > 0 and height > 0, f"expected at least one pixel, found {found}")
+        most = f"at most {max_megapixels:g} megapixels (max_megapixels)"
+        require(width * height <= max_megapixels * 1e6, f"expected {most}, found {found}")
+
+    with naming(path):
+        name = sniff(data[:64])
+        require(name is not None, f"expected {expected} ({NAMES}), found another kind of file")
+        require_library(name or "")
+        with guarded(f"damaged or incomplete {name} file"):
+            return _upright(_decoder(name or "")(data, check_size))
+
+
+def _decoder(name: str) -> Callable[[bytes, SizeCheck], Raster]:
+    from wideopen.files import decode_pillow, decode_tiff, optional
+
+    others = {
+        "TIFF": decode_tiff.decode_tiff,
+        "camera raw": optional.decode_raw,
+        "JPEG XL": optional.decode_jxl,
+        "OpenEXR": optional.decode_exr,
+    }
+    return others.get(name) or decode_pillow.DECODERS[name]
+
+
+def _upright(raster: Raster) -> Raster:
+    number = 1 if raster.orientation is None else raster.orientation
+    if not 1 <= number <= 8:
+        raster = raster.noted(f"EXIF orientation {number} is not one of 1 to 8, ignored")
+        number = 1
+    codes = np.ascontiguousarray(turn(raster.codes, number))
+    height, width = codes.shape[:2]
+    return replace(raster, codes=codes, orientation=1, exif=raster.exif and exif.upright(raster.exif, (height, width)))
 
 
 def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
@@ -101,8 +160,6 @@ def _as_srgb(raster: Raster, note: str) -> tuple[Raster, Encoding, Encoding]:
 
 
 def _converted(raster: Raster, name: str) -> tuple[Raster, Encoding, Encoding]:
-    from wideopen.files.color_managed import codes_to_srgb
-
     colour, alpha = _split(raster)
     srgb, bits = codes_to_srgb(colour, raster.bit_depth, raster.icc or b"")
     if srgb is None:
@@ -126,7 +183,7 @@ def _encoding_without_profile(raster: Raster) -> tuple[Encoding, tuple[str, ...]
         if primaries in _PRIMARIES:
             return _PRIMARIES[primaries], ()
         return SRGB, (f"colour primaries {primaries} of ITU-T H.273 treated as sRGB",)
-    if raster.exif is not None and exif_tools.adobe_rgb_hint(raster.exif):
+    if raster.exif is not None and exif.adobe_rgb_hint(raster.exif):
         return ADOBE_RGB, ()
     return SRGB, ()
 

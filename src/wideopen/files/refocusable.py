@@ -8,33 +8,32 @@ SHA-256; only a file with that digest is used. All of this is untrusted when rea
 """
 
 import base64
-import binascii
 import hashlib
 import json
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require_unit_map
 from wideopen.errors import InvalidInput
-from wideopen.files.containers import jpeg
-from wideopen.files.encode import JPEG_XMP_LIMIT, Attached, Pieces, encode_png
+from wideopen.files.containers import Pieces, jpeg, png, xmp
 from wideopen.files.formats import read_bytes, readable_path, sniff
-from wideopen.files.metadata import xmp as xmp_tools
 from wideopen.files.raster import DAMAGE, one_line
+from wideopen.photo import Metadata
 
 LOG = logging.getLogger(__name__)
 _GDEPTH = "http://ns.google.com/photos/1.0/depthmap/"
-_OURS = "{" + xmp_tools.OURS + "}"
+_OURS = "{" + xmp.OURS + "}"
 # Disparity has no unit, so the metres that GDepth requires are arbitrary: 1 for disparity 1, 100 for 0.
 _NEAR, _FAR = "1.0", "100.0"
-_NO_DIGEST = ""  # maps inside a result need none
 _LARGEST_ORIGINAL = 4 * 2**30
 
 
@@ -64,16 +63,12 @@ def sidecar_of(result: Path) -> Path:
     return result.with_name(f"{result.name}.depth.tif")
 
 
-def in_jpeg(xmp: bytes | None, keep: Keep, *, original: Path | None, result: Path) -> tuple[bytes, bytes]:
-    """Return (main XMP packet: `xmp` with additions, extended XMP packet) of a JPEG `result` that keeps the maps."""
-    namespaces = {"GDepth": _GDEPTH, "wideopen": xmp_tools.OURS}
+def in_jpeg(packet: bytes | None, keep: Keep, *, original: Path | None, result: Path) -> tuple[bytes, bytes]:
+    """Return (the XMP `packet` with additions, segments of extended XMP) of a JPEG `result` that keeps the maps."""
+    spaces = {"GDepth": _GDEPTH, "wideopen": xmp.OURS}
     far_is_white = 65535 - _codes("disparity", keep.disparity)
-    extension = xmp_tools.with_description(
-        None,
-        namespaces,
-        {"GDepth:Data": _png64(far_is_white), "wideopen:Matte": _png64(_codes("matte", keep.matte))},
-    )
-    guid, _ = jpeg.extended_xmp_segments(extension)
+    data = {"GDepth:Data": _png64(far_is_white), "wideopen:Matte": _png64(_codes("matte", keep.matte))}
+    guid, segments = jpeg.extended_xmp_segments(xmp.with_description(None, spaces, data))
     values = {
         "xmpNote:HasExtendedXMP": guid,
         "GDepth:Format": "RangeInverse",
@@ -82,12 +77,12 @@ def in_jpeg(xmp: bytes | None, keep: Keep, *, original: Path | None, result: Pat
         "GDepth:Mime": "image/png",
     }
     values |= {f"wideopen:{name}": text for name, text in _reference(original, result).items()}
-    namespaces |= {"xmpNote": xmp_tools.NOTE}
-    main = xmp_tools.with_description(xmp, namespaces, values)
-    if len(main) > JPEG_XMP_LIMIT:
-        LOG.warning("XMP of %d bytes left out: with the kept maps a JPEG holds %d", len(main), JPEG_XMP_LIMIT)
-        main = xmp_tools.with_description(None, namespaces, values)
-    return main, extension
+    spaces |= {"xmpNote": xmp.NOTE}
+    main = xmp.with_description(packet, spaces, values)
+    if len(main) > jpeg.XMP_LIMIT:
+        LOG.warning("XMP of %d bytes left out: with the kept maps a JPEG holds %d", len(main), jpeg.XMP_LIMIT)
+        main = xmp.with_description(None, spaces, values)
+    return main, segments
 
 
 def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: str) -> Pieces:
@@ -114,11 +109,6 @@ def read_kept(path: Path, *, max_megapixels: float = 150, originals: bool = True
         data = read_bytes(path, expected="a photo")
     except InvalidInput:
         return None  # the photo's reader reports the reason
-    return kept_in(data, path, max_megapixels=max_megapixels, originals=originals)
-
-
-def kept_in(data: bytes, path: Path, *, max_megapixels: float = 150, originals: bool = True) -> Kept | None:
-    """`read_kept` for the bytes of the file at `path`."""
     try:
         if sniff(data[:64]) == "JPEG":
             found = _from_jpeg(data, max_megapixels)
@@ -130,11 +120,11 @@ def kept_in(data: bytes, path: Path, *, max_megapixels: float = 150, originals: 
     if found is None:
         return None
     keep, reference = found
-    if reference.get("ResultSHA256", _NO_DIGEST) not in (_NO_DIGEST, hashlib.sha256(data).hexdigest()):
+    if reference.get("ResultSHA256", "") not in ("", hashlib.sha256(data).hexdigest()):  # maps in a JPEG need none
         note = f"{sidecar_of(path).name} keeps the maps of another file of that name: not used"
         return Kept(photo=path, maps=None, notes=(note,))
-    original, blurred = _original(reference if originals else {}, path)
-    return Kept(photo=original or path, maps=keep, notes=(blurred,) if blurred else ())
+    photo, notes = _original(reference if originals else {}, path)
+    return Kept(photo=photo, maps=keep, notes=notes)
 
 
 def _codes(name: str, values: F32) -> NDArray[np.uint16]:
@@ -142,44 +132,34 @@ def _codes(name: str, values: F32) -> NDArray[np.uint16]:
 
 
 def _png64(codes: NDArray[np.uint16]) -> str:
-    return base64.b64encode(b"".join(encode_png(codes, Attached()))).decode("ascii")
+    return base64.b64encode(b"".join(png.encode_png(codes, Metadata()))).decode("ascii")
 
 
 def _reference(original: Path | None, result: Path) -> dict[str, str]:
-    """Return the reference to the original; empty if there is none, or none on this drive."""
-    if original is None:
-        return {"Version": "1"}
-    try:
-        where = PurePosixPath(Path(os.path.relpath(original.resolve(), result.resolve().parent)).as_posix())
-    except (OSError, ValueError):
-        return {"Version": "1"}
-    digest = _digest(original)
-    if digest is None:
-        return {"Version": "1"}
-    return {"Version": "1", "Original": _ascii(str(where)), "OriginalSHA256": digest}
+    """Return the version, and the reference to the original if there is one, on this drive."""
+    reference = {"Version": "1"}
+    with suppress(OSError, ValueError):
+        if original is not None and (digest := _digest(original)) is not None:
+            where = Path(os.path.relpath(original.resolve(), result.resolve().parent)).as_posix()
+            # without characters that XML or ASCII cannot hold, safe inside quotes
+            where = quote(where, safe="/. _-()+,", errors="surrogateescape")
+            reference |= {"Original": where, "OriginalSHA256": digest}
+    return reference
 
 
-def _ascii(text: str) -> str:
-    """Return `text` without characters that XML or ASCII cannot hold, safe inside quotes; undone by `unquote`."""
-    from urllib.parse import quote
-
-    return quote(text, safe="/. _-()+,", errors="surrogateescape")
-
-
-def _original(reference: dict[str, str], result: Path) -> tuple[Path | None, str | None]:
-    from urllib.parse import unquote
-
+def _original(reference: dict[str, str], result: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return (the original that `reference` names, or the result if there is none; notes)."""
     named, digest = unquote(reference.get("Original", ""), errors="surrogateescape"), reference.get("OriginalSHA256")
     blurred = "rendered from the result itself, which is blurred already"
     if not named or "\0" in named or PurePosixPath(named).is_absolute() or Path(named).is_absolute():
-        return None, f"no original is named: {blurred}"
+        return result, (f"no original is named: {blurred}",)
     changed = False
     for candidate in (result.parent / named, result.parent / PurePosixPath(named).name):
         found = _digest(candidate)
         if found is not None and found == digest:
-            return candidate, None
+            return candidate, ()
         changed |= found is not None
-    return None, f"the original {named} {'has changed since' if changed else 'was not found'}: {blurred}"
+    return result, (f"the original {named} {'has changed since' if changed else 'was not found'}: {blurred}",)
 
 
 def _digest(path: Path) -> str | None:
@@ -196,38 +176,26 @@ def _digest(path: Path) -> str | None:
 def _from_jpeg(data: bytes, max_megapixels: float) -> tuple[Keep, dict[str, str]] | None:
     try:
         head = jpeg.read_head(data)
-        main = xmp_tools.parse_xmp(head.xmp) if head.xmp is not None and xmp_tools.OURS.encode() in head.xmp else {}
     except InvalidInput:
         return None  # the photo's reader reports the error
-    reference = {name.removeprefix(_OURS): text for name, text in main.items() if name.startswith(_OURS)}
-    if "Version" not in reference:
+    if xmp.OURS.encode() not in (head.xmp or b""):
         return None
-    guid = xmp_tools.as_text(main.get(xmp_tools.EXTENDED_XMP)) or ""
-    try:
-        extension = jpeg.extended_xmp(head.extended, guid)
-    except InvalidInput as error:
-        raise ValueError("the extended XMP is not all there") from error
-    if hashlib.md5(extension, usedforsecurity=False).hexdigest().upper() != guid.upper():
-        raise ValueError("the extended XMP is not all there")
-    maps = xmp_tools.parse_xmp(extension)
-    disparity = _from_png64(maps["{" + _GDEPTH + "}Data"], max_megapixels)
-    matte = _from_png64(maps[_OURS + "Matte"], max_megapixels)
-    return _keep(matte, 65535 - disparity), {name: text for name, text in reference.items() if isinstance(text, str)}
+    properties, complaint = head.properties()
+    if _OURS + "Version" not in properties:
+        return None
+    if complaint is not None:
+        raise ValueError(complaint)
+    texts = {name: text for name, text in properties.items() if isinstance(text, str)}
+    disparity = _from_png64(texts["{" + _GDEPTH + "}Data"], max_megapixels)
+    matte = _from_png64(texts[_OURS + "Matte"], max_megapixels)
+    return _keep(matte, 65535 - disparity), {name.removeprefix(_OURS): text for name, text in texts.items()}
 
 
 def _from_png64(text: str, max_megapixels: float) -> NDArray[np.uint16]:
-    from wideopen.files.containers import png
-    from wideopen.files.decode_pillow import opencv_codes
+    from wideopen.files.decode_pillow import png_codes
 
-    try:
-        data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError("a map is no base64") from error
-    header = png.read_header(data)
-    if header.width * header.height > max_megapixels * 1e6 or header.bit_depth != 16:
-        raise ValueError(f"a map of {header.width} x {header.height} at {header.bit_depth} bits")
-    png.check_integrity(data)
-    return opencv_codes(data)
+    data = base64.b64decode(text, validate=True)
+    return png_codes(data, lambda width, height: _check_size(width, height, max_megapixels))
 
 
 def _from_sidecar(path: Path, max_megapixels: float) -> tuple[Keep, dict[str, str]] | None:
@@ -243,14 +211,18 @@ def _from_sidecar(path: Path, max_megapixels: float) -> tuple[Keep, dict[str, st
         if not isinstance(stated, dict) or "wideopen" not in stated or len(file.pages) != 2:
             raise ValueError(f"{path.name} is not as wideopen writes it")
         for page in file.pages:
-            if page.imagewidth * page.imagelength > max_megapixels * 1e6 or page.dtype != np.uint16:
-                raise ValueError(f"a map of {page.imagewidth} x {page.imagelength}, {page.dtype}")
+            _check_size(page.imagewidth, page.imagelength, max_megapixels)
         disparity, matte = (page.asarray() for page in file.pages)
     return _keep(matte, disparity), {name: text for name, text in stated.items() if isinstance(text, str)}
 
 
-def _keep(matte: NDArray[np.uint16], disparity: NDArray[np.uint16]) -> Keep:
-    if matte.ndim != 2 or matte.shape != disparity.shape or 0 in matte.shape:
-        raise ValueError(f"matte {matte.shape} and disparity {disparity.shape}")
+def _check_size(width: int, height: int, max_megapixels: float) -> None:
+    if width * height > max_megapixels * 1e6:
+        raise ValueError(f"a map of {width} x {height}")
+
+
+def _keep(matte: NDArray[Any], disparity: NDArray[Any]) -> Keep:
+    if matte.ndim != 2 or matte.shape != disparity.shape or matte.dtype != np.uint16 or disparity.dtype != np.uint16:
+        raise ValueError(f"matte {matte.dtype} {matte.shape} and disparity {disparity.dtype} {disparity.shape}")
     white = np.float32(65535)
     return Keep(matte=matte.astype(np.float32) / white, disparity=disparity.astype(np.float32) / white)

@@ -6,10 +6,9 @@ from pathlib import Path, PurePath
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.encode import LOSSLESS
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS, format_of_extension
 from wideopen.files.refocusable import sidecar_of
-from wideopen.files.write import check_format
+from wideopen.files.write import LOSSLESS, check_format
 from wideopen.settings import OutputSettings
 
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")

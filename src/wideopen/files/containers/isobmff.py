@@ -49,6 +49,18 @@ class Items:
         properties = self.properties.get(item, ())
         return next((payload for name, payload in properties if name == kind and payload.startswith(start)), None)
 
+    @property
+    def bits(self) -> int:
+        """The bits per channel of the primary picture; 8 if they are not stated."""
+        bits = self.property_of(self.primary, b"pixi") or b""
+        return bits[5] if len(bits) > 5 else 8
+
+    @property
+    def nclx(self) -> tuple[int, int] | None:
+        """The primaries and transfer function (ITU-T H.273) of the primary picture, if stated."""
+        found = self.property_of(self.primary, b"colr", b"nclx") or b""
+        return (int.from_bytes(found[4:6], "big"), int.from_bytes(found[6:8], "big")) if len(found) >= 8 else None
+
     def turns(self, item: int) -> tuple[tuple[bytes, bytes], ...]:
         """The rotation and mirroring of `item` for display."""
         return tuple(found for found in self.properties.get(item, ()) if found[0] in _TURNS)

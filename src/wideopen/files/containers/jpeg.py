@@ -10,18 +10,20 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.containers import tiff
-from wideopen.files.metadata import exif as exif_tools
+from wideopen.files.containers import exif, tiff
+from wideopen.files.containers.xmp import EXTENDED_XMP, as_text, parse_xmp
 from wideopen.photo import JpegCoding
 
 if TYPE_CHECKING:
     from PIL.JpegImagePlugin import JpegImageFile
 
-LARGEST = 65533  # bytes in a segment after its length field
+_LARGEST = 65533  # bytes in a segment after its length field
+EXIF_LIMIT, XMP_LIMIT = _LARGEST - 6, _LARGEST - 29  # without the identifiers before EXIF and XMP
 _SOI, _EOI, _SOS, _APP1, _APP2, _APP13 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xED
 _START = b"\xff\xd8\xff"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -55,35 +57,57 @@ class JpegHead:
     extended: tuple[bytes, ...]  # the bodies of extended XMP segments
     mpf: Segment | None
 
+    def properties(self) -> tuple[dict[str, Any], str | None]:
+        """Return (the properties in the XMP and its extension, the reason why a part of them is unreadable)."""
+        found: dict[str, Any] = {}
+        try:
+            if self.xmp is not None:
+                found = parse_xmp(self.xmp)
+                guid = as_text(found.get(EXTENDED_XMP))
+                found = found if guid is None else parse_xmp(extended_xmp(self.extended, guid)) | found
+        except InvalidInput as error:
+            return found, str(error)
+        return found, None
+
 
 def segments(data: bytes, start: int = 0) -> Iterator[Segment]:
-    """Yield the segments of the JPEG that begins at `start`, up to its first scan; stop at malformed data."""
+    """Yield the segments of the JPEG that begins at `start`, its end marker last; stop at malformed data.
+
+    The pixels after the header of a scan are skipped.
+    """
     at = start + 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    while at + 2 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
+        if marker == _EOI:
+            yield Segment(marker, at + 2, b"")
+        if marker in (_EOI, _SOI, 0) or at + 4 > len(data):
+            return
         (length,) = struct.unpack_from(">H", data, at + 2)
-        if marker in (_EOI, _SOI, 0) or length < 2 or at + 2 + length > len(data):
+        if length < 2 or at + 2 + length > len(data):
             return
         yield Segment(marker, at + 4, data[at + 4 : at + 2 + length])
-        if marker == _SOS:
-            return
         at += 2 + length
+        if marker == _SOS:
+            found = _NEXT_MARKER.search(data, at)
+            if found is None:
+                return
+            at = found.start()
 
 
 def read_head(data: bytes, start: int = 0) -> JpegHead:
     """Return the metadata before the pixels of the JPEG at `start`; InvalidInput if it has no size."""
     size = xmp = mpf = None
     orientation, extended = 1, []
-    for segment in segments(data, start):
+    for segment in takewhile(lambda segment: segment.marker != _SOS, segments(data, start)):
         body = segment.payload
         if segment.marker in _FRAMES and len(body) >= 5:
             size = size or struct.unpack_from(">HH", body, 1)
         elif segment.marker == _APP1 and body.startswith(b"Exif\0\0"):
-            block = exif_tools.strip_prefix(body)
-            number = exif_tools.orientation(block) if block else None
+            block = exif.strip_prefix(body)
+            number = exif.orientation(block) if block else None
             orientation = number if number is not None and 1 <= number <= 8 else orientation
         elif segment.marker == _APP1 and body.startswith(_XMP):
             xmp = xmp or body[len(_XMP) :]
@@ -98,25 +122,7 @@ def read_head(data: bytes, start: int = 0) -> JpegHead:
 
 def image_end(data: bytes, start: int = 0) -> int | None:
     """Return the offset after the end marker of the JPEG that begins at `start`; None without an end marker."""
-    at = start + 2
-    while at + 2 <= len(data):
-        if data[at] != 0xFF:
-            return None
-        marker = data[at + 1]
-        if marker == _EOI:
-            return at + 2
-        if marker == 0xFF:
-            at += 1
-            continue
-        if at + 4 > len(data):
-            return None
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == _SOS:
-            found = _NEXT_MARKER.search(data, at)
-            if found is None:
-                return None
-            at = found.start()
-    return None
+    return next((segment.at for segment in segments(data, start) if segment.marker == _EOI), None)
 
 
 def appended_pictures(data: bytes, head: JpegHead) -> tuple[list[bytes], list[str]]:
@@ -218,7 +224,7 @@ def iptc(resources: object) -> bytes | None:
 
 def iptc_segment(record: bytes | None) -> bytes:
     """Return the segment that holds an IPTC record; empty if there is no record or it is too long."""
-    if record is None or len(record) > LARGEST - 64:
+    if record is None or len(record) > _LARGEST - 64:
         return b""
     resource = b"8BIM" + struct.pack(">HHI", _IPTC, 0, len(record)) + record + bytes(len(record) % 2)
     return _segment(_APP13, _PHOTOSHOP + resource)

@@ -6,10 +6,16 @@ Reference: W3C PNG, third edition, 5.3 (chunk layout), 11.3 (iCCP, cICP, iTXt, e
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from wideopen.files.containers import Pieces
+from wideopen.photo import Metadata
 
 _SIGNATURE = 8
 _IHDR_END = _SIGNATURE + 12 + 13
+_LEVEL = 1  # 12 MP: 0.9 s; level 6 takes twice as long for 10 % less
 
 
 class Header(NamedTuple):
@@ -61,20 +67,28 @@ def cicp(data: bytes) -> tuple[int, int] | None:
     return (content[0], content[1]) if content and len(content) == 4 else None
 
 
-def icc_chunk(profile: bytes) -> tuple[bytes, bytes]:
-    """Return an iCCP chunk (name, content)."""
-    return b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)
-
-
-def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:
-    """Return an iTXt chunk (name, content) with XMP, uncompressed as XMP requires."""
-    return b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
-
-
-def with_chunks(data: bytes, chunks: Sequence[tuple[bytes, bytes]]) -> list[bytes | memoryview]:
-    """Return the pieces of the PNG `data` with `chunks` inserted directly after its header."""
-    pieces: list[bytes | memoryview] = [data[:_IHDR_END]]
+def with_chunks(data: bytes, chunks: Sequence[tuple[bytes, bytes]]) -> Pieces:
+    """Return the pieces of the PNG `data` with `chunks` (name, content) inserted directly after its header."""
+    pieces: Pieces = [data[:_IHDR_END]]
     for name, content in chunks:
         checksum = zlib.crc32(content, zlib.crc32(name))
         pieces += [struct.pack(">I4s", len(content), name), content, struct.pack(">I", checksum)]
     return [*pieces, memoryview(data)[_IHDR_END:]]
+
+
+def encode_png(codes: NDArray[Any], attached: Metadata) -> Pieces:
+    """Return the pieces of a PNG of `codes` (H, W) or (H, W, 3), uint8 or uint16, with ICC, XMP and EXIF."""
+    import cv2
+
+    stored = codes if codes.ndim == 2 else cv2.cvtColor(codes, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, _LEVEL])
+    if not done:
+        raise ValueError("no PNG could be made")
+    chunks = []
+    if attached.icc is not None:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(attached.icc)))
+    if attached.xmp is not None:  # uncompressed, as XMP requires
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + attached.xmp))
+    if attached.exif is not None:
+        chunks.append((b"eXIf", attached.exif))
+    return with_chunks(data.tobytes(), chunks)

@@ -15,6 +15,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wideopen.files.containers import Pieces
+from wideopen.photo import Metadata
+
 Tag = tuple[int, int, bytes]  # type, count and value as bytes, in the byte order of the block
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
 POINTERS = (0x8769, 0x8825, 0xA005)  # tags of the EXIF, GPS and interoperability directories
@@ -180,24 +183,16 @@ def iptc_of_tiff(stored: bytes) -> bytes | None:
     return swapped if swapped[:1] == b"\x1c" else None
 
 
-def encode_tiff(
-    codes: NDArray[Any],
-    *,
-    exif: bytes | None = None,
-    icc: bytes | None = None,
-    xmp: bytes | None = None,
-    iptc: bytes | None = None,
-) -> list[bytes | memoryview]:
+def encode_tiff(codes: NDArray[Any], attached: Metadata) -> Pieces:
     """Return the pieces of a TIFF of `codes` (H, W) or (H, W, 3), uint8, uint16 or float32, uncompressed."""
-    order = byte_order(exif or EMPTY)
+    order = byte_order(attached.exif or EMPTY)
     pixels = np.ascontiguousarray(codes.astype(codes.dtype.newbyteorder(order), copy=False))
     if pixels.nbytes > _MOST_BYTES:
         raise ValueError(f"its offsets reach 4 GB, the pixels are {pixels.nbytes / 2**30:.1f}")
     tags = _layout(pixels, order)
-    for tag, kind, block in ((_XMP, _BYTE, xmp), (_IPTC, _UNDEFINED, iptc), (_ICC, _UNDEFINED, icc)):
-        if block is not None:
-            tags[tag] = (kind, len(block), block)
-    head = bytearray(with_tags(exif, tags, without=_STRUCTURE))
+    blocks = ((_XMP, _BYTE, attached.xmp), (_IPTC, _UNDEFINED, attached.iptc), (_ICC, _UNDEFINED, attached.icc))
+    tags |= {tag: (kind, len(block), block) for tag, kind, block in blocks if block is not None}
+    head = bytearray(with_tags(attached.exif, tags, without=_STRUCTURE))
     head += bytes(-len(head) % 4)
     set_number(head, directory(head, first(head)), _STRIP_OFFSETS, len(head))  # the pixels follow
     return [bytes(head), pixels.data.cast("B")]

@@ -1,20 +1,19 @@
 """Depth and mattes that phones store inside photos: read, assigned to their roles, turned upright.
 
-An unusable part never fails the photo: it is left out, with a line in `Embedded.ignored`. docs/embedded.md lists the
+An unusable part never fails the photo: it is left out, with a line in `Embedded.ignored`. docs/depth.md lists the
 parts.
 """
 
 import os
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
-from wideopen.files.containers.jpeg import JpegHead, extended_xmp, read_head
+from wideopen.files.containers.jpeg import JpegHead, read_head
 from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.inside.parts import DepthMap, Embedded, Findings, Part
-from wideopen.files.metadata.xmp import EXTENDED_XMP, as_text, parse_xmp
 from wideopen.files.raster import require_aspect, turn
 
 __all__ = ["DepthMap", "Embedded", "embedded_in", "read_embedded"]
@@ -53,49 +52,37 @@ def _in_jpeg(data: bytes, head: JpegHead) -> Findings:
     from wideopen.files.inside.apple import read_appended
     from wideopen.files.inside.google import read_dynamic_depth, read_gdepth
 
-    xmp, complaints = _properties(head)
-    found = read_appended(data, head) + Findings(ignored=complaints) + read_dynamic_depth(data, xmp) + read_gdepth(xmp)
+    found = Findings()
+    read_appended(data, head, found)
+    xmp, complaint = head.properties()
+    found.ignored += [complaint] if complaint is not None else []
+    read_dynamic_depth(data, xmp, found)
+    read_gdepth(xmp, found)
     if data[-4:] == b"SEFT" and _SAMSUNG in data[-1_000_000:]:
-        found += Findings(ignored=("Samsung's trailer: holds a depth map in a format that is not published",))
+        found.ignored.append("Samsung's trailer: holds a depth map in a format that is not published")
     return found
-
-
-def _properties(head: JpegHead) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the photo's XMP with its extension, and a line for every part that cannot be read."""
-    xmp: dict[str, Any] = {}
-    try:
-        if head.xmp is not None:
-            xmp = parse_xmp(head.xmp)
-            guid = as_text(xmp.get(EXTENDED_XMP))
-            xmp = xmp if guid is None else parse_xmp(extended_xmp(head.extended, guid)) | xmp
-    except InvalidInput as error:
-        return xmp, (str(error),)
-    return xmp, ()
 
 
 def _assembled(found: Findings, size: tuple[int, int], orientation: int) -> Embedded:
     """Return the first valid part of each role, upright; `size` (H, W) is the photo's before `orientation`."""
     kept: dict[str, Part] = {}
-    upright: dict[str, F32] = {}
-    ignored, others = list(found.ignored), list(found.others)
     for part in found.parts:
         if part.role in kept:
-            others.append(f"{part.name}: a second one; {kept[part.role].name} is used")
+            found.others.append(f"{part.name}: a second one; {kept[part.role].name} is used")
             continue
         try:
-            upright[part.role] = _upright(part, size, orientation)
+            kept[part.role] = replace(part, values=_upright(part, size, orientation))
         except InvalidInput as error:
-            ignored.append(f"{part.name}: {error}")
-            continue
-        kept[part.role] = part
-    depth = None
-    if "depth" in kept:
-        part, values = kept["depth"], upright.pop("depth")
-        assert part.kind is not None  # readers of depth always set the kind
-        depth = DepthMap(values=values, kind=part.kind, name=part.name, accuracy=part.accuracy)
-    portrait = upright.pop("portrait", None)
+            found.ignored.append(f"{part.name}: {error}")
+    depth, portrait = kept.pop("depth", None), kept.pop("portrait", None)
     return Embedded(
-        depth=depth, portrait_matte=portrait, semantic=upright, ignored=tuple(ignored), others=tuple(others)
+        depth=None
+        if depth is None
+        else DepthMap(values=depth.values, kind=depth.kind, name=depth.name, accuracy=depth.accuracy),
+        portrait_matte=None if portrait is None else portrait.values,
+        semantic={role: part.values for role, part in kept.items()},
+        ignored=tuple(found.ignored),
+        others=tuple(found.others),
     )
 
 

@@ -20,17 +20,9 @@ from wideopen.disparity.depth_map import Kind
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.containers.jpeg import JpegHead, appended_pictures, read_head
+from wideopen.files.containers.xmp import as_number, as_text, parse_xmp
 from wideopen.files.decode_pillow import strict_pillow
-from wideopen.files.inside.parts import (
-    Codes,
-    Findings,
-    Part,
-    check_part_size,
-    grey_picture,
-    levels,
-    looked_up,
-)
-from wideopen.files.metadata.xmp import as_number, as_text, parse_xmp
+from wideopen.files.inside.parts import Codes, Findings, Part, check_part_size, grey_picture, levels, looked_up
 from wideopen.files.raster import guarded
 
 _APDI = "{http://ns.apple.com/pixeldatainfo/1.0/}"
@@ -50,66 +42,61 @@ _MOST_PICTURES = 32  # each must be decoded; phones store up to 8
 _GAIN_MAP = ("hdrgainmap", "http://ns.adobe.com/hdr-gain-map/1.0/")
 
 
-def read_appended(data: bytes, head: JpegHead) -> Findings:
-    """Return the pictures in the multi-picture directory of the JPEG `data`."""
+def read_appended(data: bytes, head: JpegHead, found: Findings) -> None:
+    """Add the pictures in the multi-picture directory of the JPEG `data`."""
     pictures, complaints = appended_pictures(data, head)
-    found = Findings(ignored=tuple(complaints))
+    found.ignored += complaints
     for number, picture in enumerate(pictures, start=2):
         try:
             packet = read_head(picture).xmp
             xmp = parse_xmp(packet) if packet else {}
             role = auxiliary_kind(xmp)
-            if role is None:
-                is_gain_map = any(name.encode() in (packet or b"") for name in _GAIN_MAP)
-                other = "a gain map for HDR" if is_gain_map else "a preview or another view"
-                found += Findings(others=(f"JPEG picture {number}: {other}",))
-            else:
-                found += Findings(parts=(part_of(role, grey_picture(picture), xmp, container="JPEG appended"),))
+            if role is not None:
+                found.parts.append(part_of(role, grey_picture(picture), xmp, container="JPEG appended"))
+                continue
+            is_gain_map = any(name.encode() in (packet or b"") for name in _GAIN_MAP)
+            other = "a gain map for HDR" if is_gain_map else "a preview or another view"
+            found.others.append(f"JPEG picture {number}: {other}")
         except InvalidInput as error:
-            found += Findings(ignored=(f"JPEG picture {number}: {error}",))
-    return found
+            found.ignored.append(f"JPEG picture {number}: {error}")
 
 
 def read_auxiliary(data: bytes) -> tuple[tuple[int, int], Findings]:
     """Return (the size (H, W) of the photo, its auxiliary pictures), all upright; InvalidInput for a damaged HEIF."""
+    import pillow_heif
+
+    found = Findings()
     with strict_pillow():
-        file = guarded(lambda: _opened(data), "damaged or incomplete HEIC")
+        with guarded("damaged or incomplete HEIC"):
+            file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
+            require(len(file) > 0, "expected a picture in the HEIC, found none that can be read")
         width, height = file.size
         items = parse_items(data)
         listed = items.auxiliary()
-        found = Findings()
         if len(listed) > _MOST_PICTURES:
-            line = f"HEIC: expected at most {_MOST_PICTURES} auxiliary pictures, found {len(listed)}"
-            found += Findings(ignored=(line,))
+            found.ignored.append(f"HEIC: expected at most {_MOST_PICTURES} auxiliary pictures, found {len(listed)}")
         for item, urn in list(listed.items())[:_MOST_PICTURES]:
             try:
-                found += _read_item(file, items, item, urn)
+                _read_item(file, items, item, urn, found)
             except InvalidInput as error:
-                found += Findings(ignored=(f"HEIC auxiliary picture {urn.rsplit(':', 1)[-1]}: {error}",))
+                found.ignored.append(f"HEIC auxiliary picture {urn.rsplit(':', 1)[-1]}: {error}")
     return (height, width), found
 
 
-def _opened(data: bytes) -> Any:
-    import pillow_heif
-
-    file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
-    require(len(file) > 0, "expected a picture in the HEIC, found none that can be read")
-    return file
-
-
-def _read_item(file: Any, items: Items, item: int, urn: str) -> Findings:
+def _read_item(file: Any, items: Items, item: int, urn: str, found: Findings) -> None:
     packet = items.xmp_of(item)
     xmp = parse_xmp(packet) if packet else {}
     role = auxiliary_kind(xmp, urn)
     if role is None:
         other = "a gain map for HDR" if _GAIN_MAP[0] in urn else f"of a kind that is not read ({urn})"
-        return Findings(others=(f"HEIC auxiliary picture: {other}",))
+        found.others.append(f"HEIC auxiliary picture: {other}")
+        return
     require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
     only = _only_depth(file, items) if role == "depth" else None
     if only is not None and not xmp:  # its codes may be distances: their direction is unknown
         kind = (only.info.get("metadata") or {}).get("representation_type")
         require(kind != _UNIFORM_Z, "expected disparity, found distances without a unit")
-    return Findings(parts=(part_of(role, _codes(file, item, only), xmp, container="HEIC auxiliary"),))
+    found.parts.append(part_of(role, _codes(file, item, only), xmp, container="HEIC auxiliary"))
 
 
 def _only_depth(file: Any, items: Items) -> Any:
@@ -121,9 +108,11 @@ def _only_depth(file: Any, items: Items) -> Any:
 
 def _codes(file: Any, item: int, depth: Any) -> Codes:
     """Return the codes (h, w); libheif stretches pictures deeper than 8 bits, which only depth can be, to 16."""
-    picture = depth if depth is not None else guarded(lambda: file.get_aux_image(item), "cannot be opened")
+    with guarded("cannot be opened"):
+        picture = depth if depth is not None else file.get_aux_image(item)
     check_part_size(*picture.size)
-    codes: Codes = guarded(lambda: np.array(picture), "damaged or incomplete")
+    with guarded("damaged or incomplete"):
+        codes: Codes = np.array(picture)
     require(codes.ndim == 2, f"expected a grey picture, found {codes.shape}")
     return codes
 

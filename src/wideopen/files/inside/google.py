@@ -24,8 +24,8 @@ from wideopen.checks import F32, require
 from wideopen.disparity.depth_map import Kind
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.jpeg import image_end
+from wideopen.files.containers.xmp import as_dict, as_list, as_number, as_text
 from wideopen.files.inside.parts import Codes, Findings, Part, grey_picture, levels, looked_up
-from wideopen.files.metadata.xmp import as_dict, as_list, as_number, as_text
 
 GDEPTH = "{http://ns.google.com/photos/1.0/depthmap/}"
 _GIMAGE = "{http://ns.google.com/photos/1.0/image/}"
@@ -38,35 +38,30 @@ _METRES = {"m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "metres": 1.0, "
 _DIOPTERS = ("diopter", "diopters", "dioptres")
 
 
-def read_gdepth(xmp: Mapping[str, Any]) -> Findings:
-    """Return the depth map in the properties `xmp`, if any."""
-    found = Findings()
+def read_gdepth(xmp: Mapping[str, Any], found: Findings) -> None:
+    """Add the depth map in the properties `xmp`, if any."""
     if as_text(xmp.get(_GIMAGE + "Data")):
-        found += Findings(others=("GImage: the photo before the phone's own blur; the picture itself is used",))
+        found.others.append("GImage: the photo before the phone's own blur; the picture itself is used")
     data = as_text(xmp.get(GDEPTH + "Data"))
-    if data is None:
-        lost = any(key.startswith(GDEPTH) for key in xmp)
-        return found + Findings(ignored=("GDepth: its properties without their data",) if lost else ())
-    return found + _read_map("GDepth", xmp, GDEPTH, data, "Confidence", lambda text: grey_picture(_bytes(text)))
+    if data is not None:
+        _read_map("GDepth", xmp, GDEPTH, data, "Confidence", lambda text: grey_picture(_bytes(text)), found)
+    elif any(key.startswith(GDEPTH) for key in xmp):
+        found.ignored.append("GDepth: its properties without their data")
 
 
-def read_dynamic_depth(data: bytes, xmp: Mapping[str, Any]) -> Findings:
-    """Return the depth maps that the properties `xmp` list in the JPEG `data`."""
-    found = Findings()
+def read_dynamic_depth(data: bytes, xmp: Mapping[str, Any], found: Findings) -> None:
+    """Add the depth maps that the properties `xmp` list in the JPEG `data`."""
     maps = list(_depth_maps(xmp))
     if len(maps) > _MOST_MAPS:
         line = f"Dynamic Depth: expected at most {_MOST_MAPS} depth maps, found {len(maps)}; the first were read"
-        found += Findings(ignored=(line,))
+        found.ignored.append(line)
     for depth in maps[:_MOST_MAPS]:
         semantic = (as_text(depth.get(_DEPTH + "ItemSemantic")) or "Depth").lower()
         if semantic != "depth":
-            found += Findings(others=(f"Dynamic Depth {semantic}: not a depth map",))
+            found.others.append(f"Dynamic Depth {semantic}: not a depth map")
             continue
         uri = as_text(depth.get(_DEPTH + "DepthURI"))
-        found += _read_map(
-            "Dynamic Depth", depth, _DEPTH, uri, "ConfidenceURI", lambda name: _item(data, _places(data, xmp), name)
-        )
-    return found
+        _read_map("Dynamic Depth", depth, _DEPTH, uri, "ConfidenceURI", lambda name: _item(data, xmp, name), found)
 
 
 def _read_map(
@@ -76,22 +71,23 @@ def _read_map(
     source: str | None,
     confidence: str,
     picture: Callable[[Any], Codes],
-) -> Findings:
-    """Return the map whose `picture` is at `source`, NaN where the picture at `confidence` is 0."""
+    found: Findings,
+) -> None:
+    """Add the map whose `picture` is at `source`, NaN where the picture at `confidence` is 0."""
     near, far = (as_number(fields.get(space + end)) for end in ("Near", "Far"))
     style, units = (as_text(fields.get(space + word)) for word in ("Format", "Units"))
     try:
         values, kind = _depth_values(picture(source), style=style, near=near, far=far, units=units)
     except InvalidInput as error:
-        return Findings(ignored=(f"{name}: {error}",))
-    ignored: tuple[str, ...] = ()
+        found.ignored.append(f"{name}: {error}")
+        return
     sure = as_text(fields.get(space + confidence))
     if sure is not None:
         try:
             values = _without_confidence(values, picture(sure))
         except InvalidInput as error:
-            ignored = (f"{name} confidence: {error}",)
-    return Findings(parts=(Part(role="depth", name=name, values=values, kind=kind),), ignored=ignored)
+            found.ignored.append(f"{name} confidence: {error}")
+    found.parts.append(Part(role="depth", name=name, values=values, kind=kind))
 
 
 def _without_confidence(values: F32, confidence: Codes) -> F32:
@@ -146,7 +142,8 @@ def _length(item: Mapping[str, Any], name: str) -> int:
     return int(number)
 
 
-def _item(data: bytes, places: Mapping[str, tuple[int, int]], uri: str | None) -> Codes:
+def _item(data: bytes, xmp: Mapping[str, Any], uri: str | None) -> Codes:
+    places = _places(data, xmp)
     require(uri in places, f"expected an item {uri!r} in the directory, found none")
     start, end = places[uri or ""]
     require(start < end <= len(data), f"expected an item of {end - start} bytes, found {max(len(data) - start, 0)}")
@@ -181,9 +178,8 @@ def _depth_values(
 
 
 def _linear(n: NDArray[np.float64], near: float, far: float) -> NDArray[np.float64]:
-    require(
-        bool(np.isfinite([near, far]).all()), f"expected finite Near and Far for RangeLinear, found {near:g}, {far:g}"
-    )
+    finite = bool(np.isfinite([near, far]).all())
+    require(finite, f"expected finite Near and Far for RangeLinear, found {near:g}, {far:g}")
     return near + n * (far - near)
 
 

@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
 from wideopen.disparity.depth_map import Kind
-from wideopen.errors import InvalidInput
-from wideopen.files.containers import png
-from wideopen.files.decode_pillow import DECODERS, opencv_codes
+from wideopen.files.decode_pillow import DECODERS, png_codes
 from wideopen.files.formats import sniff
-from wideopen.files.raster import guarded
+from wideopen.files.raster import grey, guarded
 
 Codes = NDArray[Any]  # uint8 or uint16
 MOST_MEGAPIXELS = 64.0  # of a part; phones store at most a quarter of the photo
-_GREY_TOLERANCE = 0.02  # of full scale: lossy formats store grey as nearly grey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,23 +45,17 @@ class Part:
     role: str  # "depth", "portrait", or a key of `Embedded.semantic`
     name: str
     values: F32  # (h, w)
-    kind: Kind | None = None  # of a depth
+    kind: Kind = "relative_disparity"  # of a depth
     accuracy: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True)
 class Findings:
-    """The result of one reader; results can be added, the preferred one first."""
+    """What the readers add to: decoded parts, of each role the preferred one first, and lines about the others."""
 
-    parts: tuple[Part, ...] = ()
-    ignored: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-
-    def __add__(self, more: "Findings") -> "Findings":
-        """Return both, with these first."""
-        return Findings(
-            parts=self.parts + more.parts, ignored=self.ignored + more.ignored, others=self.others + more.others
-        )
+    parts: list[Part] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
 
 def check_part_size(width: int, height: int) -> None:
@@ -81,35 +72,11 @@ def grey_picture(data: bytes) -> Codes:
     Raises InvalidInput for another format, colours, too many pixels, and damaged or truncated data.
     """
     name = sniff(data[:64])
-    if name not in ("JPEG", "PNG"):
-        raise InvalidInput(f"expected a JPEG or PNG, found {name or 'neither'}")
-    decode = _png if name == "PNG" else _jpeg
-    return _grey(guarded(lambda: decode(data), f"damaged or incomplete {name}"))
-
-
-def _png(data: bytes) -> Codes:
-    header = png.read_header(data)
-    check_part_size(header.width, header.height)
-    png.check_integrity(data)
-    return opencv_codes(data)  # a third less time than Pillow
-
-
-def _jpeg(data: bytes) -> Codes:
-    return DECODERS["JPEG"](data, check_part_size).codes
-
-
-def _grey(codes: Codes) -> Codes:
-    if codes.ndim == 3 and codes.shape[2] >= 3:
-        import cv2
-
-        red, green, blue = (cv2.extractChannel(codes, channel) for channel in range(3))
-        spread = max(cv2.norm(red, green, cv2.NORM_INF), cv2.norm(green, blue, cv2.NORM_INF))
-        require(spread <= _GREY_TOLERANCE * np.iinfo(codes.dtype).max, "expected a grey picture, found colours")
-        codes = green
-    elif codes.ndim == 3:
-        codes = codes[..., 0]
+    require(name in ("JPEG", "PNG"), f"expected a JPEG or PNG, found {name or 'neither'}")
+    with guarded(f"damaged or incomplete {name}"):
+        codes = png_codes(data, check_part_size) if name == "PNG" else DECODERS["JPEG"](data, check_part_size).codes
     require(codes.dtype in (np.uint8, np.uint16), f"expected 8 or 16 bits, found {codes.dtype}")
-    return codes
+    return grey(codes, np.iinfo(codes.dtype).max)
 
 
 def levels(codes: Codes) -> NDArray[np.float64]:

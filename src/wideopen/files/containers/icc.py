@@ -1,15 +1,22 @@
-"""ICC profiles: read those made of a matrix and three curves, and write such a profile.
+"""ICC profiles: read and written if made of a matrix and three curves, else applied by a colour management system.
 
 Reference: ICC.1:2022 (profile version 4.4), clauses 7 (layout), 9.2 (tags), 10 (tag types). Only profiles common in
-photos are read: RGB with colorants and curves, grey with a curve. `color_managed.py` handles profiles that have only
-lookup tables. Profiles are untrusted: every offset is checked, and invalid data raise `BadProfileError`.
+photos are read: RGB with colorants and curves, grey with a curve. Profiles are untrusted: every offset is checked, and
+invalid data raise `BadProfileError`.
+
+CMYK, Lab, and RGB whose profile has only lookup tables are converted to sRGB by Little CMS: relative colorimetric with
+black point compensation, as in photo programs. Pillow converts 8 bits; imagecodecs (the extra jxl), if installed, 16.
 """
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from importlib.util import find_spec
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wideopen.color import (
     D50_XYZ,
@@ -23,6 +30,9 @@ from wideopen.color import (
     SampledCurve,
     to_srgb_matrix,
 )
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _HEADER = 128
 _MAX_TAGS = 200
@@ -57,6 +67,14 @@ def parse_profile(data: bytes) -> Profile:
         raise BadProfileError(f"damaged ICC profile ({error})") from error
 
 
+def profile_name(icc: bytes | None) -> str | None:
+    """Return the name of a profile, or why it is unreadable; None without one."""
+    try:
+        return parse_profile(icc).name if icc else None
+    except BadProfileError as error:
+        return f"unreadable ({error})"
+
+
 def _tags(data: bytes) -> dict[bytes, bytes]:
     (count,) = struct.unpack_from(">I", data, _HEADER)
     if count > _MAX_TAGS:
@@ -85,21 +103,15 @@ def _description(tag: bytes) -> str:
 def _encoding(space: str, name: str, tags: dict[bytes, bytes]) -> Encoding | None:
     if space == "GRAY" and b"kTRC" in tags:
         return Encoding(name, (_curve(tags[b"kTRC"]),) * 3, SRGB.to_srgb)
-    needed = (b"rTRC", b"gTRC", b"bTRC", b"rXYZ", b"gXYZ", b"bXYZ")
-    if space != "RGB" or any(key not in tags for key in needed):
+    curves, primaries = (b"rTRC", b"gTRC", b"bTRC"), (b"rXYZ", b"gXYZ", b"bXYZ")
+    if space != "RGB" or not tags.keys() >= {*curves, *primaries}:
         return None
-    curves = (_curve(tags[b"rTRC"]), _curve(tags[b"gTRC"]), _curve(tags[b"bTRC"]))
-    matrix = np.array([_xyz(tags[key]) for key in (b"rXYZ", b"gXYZ", b"bXYZ")]).T
+    red, green, blue = (_curve(tags[key]) for key in curves)
+    matrix = np.array([_xyz(tags[key]) for key in primaries]).T
     if abs(np.linalg.det(matrix)) < 1e-3 or np.abs(matrix.sum(axis=1) - D50_XYZ).max() > 0.05:
         raise BadProfileError("ICC profile whose primaries do not add up to white")
-    return Encoding(_known(name), curves, to_srgb_matrix(matrix))
-
-
-def _known(name: str) -> str:
-    for known in ("sRGB", "Display P3", "Adobe RGB"):
-        if name.startswith(known):
-            return known
-    return name
+    known = next((known for known in ("sRGB", "Display P3", "Adobe RGB") if name.startswith(known)), name)
+    return Encoding(known, (red, green, blue), to_srgb_matrix(matrix))
 
 
 def _xyz(tag: bytes) -> list[float]:
@@ -111,9 +123,7 @@ def _xyz(tag: bytes) -> list[float]:
 def _curve(tag: bytes) -> Curve:
     if tag[:4] == b"curv":
         return _sampled(tag)
-    if tag[:4] != b"para":
-        raise BadProfileError("ICC profile with an unknown kind of curve")
-    (kind,) = struct.unpack_from(">H", tag, 8)
+    (kind,) = struct.unpack_from(">H", tag, 8) if tag[:4] == b"para" else (len(_PARAMETRIC),)
     if kind >= len(_PARAMETRIC):
         raise BadProfileError("ICC profile with an unknown kind of curve")
     names = _PARAMETRIC[kind]
@@ -185,5 +195,62 @@ def _curve_tag(curve: Curve) -> bytes:
     if isinstance(curve, SampledCurve):
         values = [round(v * 65535) for v in curve.samples]
         return b"curv" + struct.pack(f">II{len(values)}H", 0, len(values), *values)
-    p = curve
-    return b"para" + struct.pack(">IHH7i", 0, 4, 0, *_fixed((p.g, p.a, p.b, p.c, p.d, p.e, p.f)))
+    return b"para" + struct.pack(">IHH7i", 0, 4, 0, *_fixed(astuple(curve)))
+
+
+def image_to_srgb(image: "Image", icc: bytes | None) -> tuple["Image", str]:
+    """Return (`image` as sRGB, a note on the conversion), by its profile or by a plain rule."""
+    if icc is not None:
+        converted = _by_profile(image, icc)
+        if converted is not None:
+            return converted, f"{image.mode} converted to sRGB with its own profile"
+        note = f"{image.mode} converted to sRGB without its profile, which is unreadable"
+    else:
+        note = f"{image.mode} without a profile converted to sRGB by a plain rule"
+    plain = _by_profile(image, None) if image.mode == "LAB" else None
+    return plain or image.convert("RGB"), note
+
+
+def codes_to_srgb(codes: NDArray[Any], bit_depth: int, icc: bytes) -> tuple[NDArray[Any] | None, int]:
+    """Return (grey or RGB `codes` as sRGB (H, W, 3), their bits); None if the profile does not fit."""
+    from PIL import Image
+
+    top = 2**bit_depth - 1
+    if bit_depth > 8 and codes.ndim == 3 and find_spec("imagecodecs"):
+        wide = codes if bit_depth == 16 else np.rint(codes * (65535 / top)).astype(np.uint16)
+        return _deep_by_profile(wide, icc), 16
+    eight = codes if bit_depth == 8 else ((codes.astype(np.uint32) * 255 + top // 2) // top)
+    converted = _by_profile(Image.fromarray(eight.astype(np.uint8)), icc)
+    return None if converted is None else np.asarray(converted), 8
+
+
+def _deep_by_profile(codes: NDArray[np.uint16], icc: bytes) -> NDArray[np.uint16] | None:
+    import imagecodecs
+    from PIL import ImageCms
+
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    try:
+        converted: NDArray[np.uint16] = imagecodecs.cms_transform(
+            codes, icc, srgb, colorspace="rgb", outcolorspace="rgb", outdtype="uint16",
+            intent=ImageCms.Intent.RELATIVE_COLORIMETRIC.value, flags=ImageCms.Flags.BLACKPOINTCOMPENSATION.value,
+        )  # fmt: skip
+    except (RuntimeError, ValueError, TypeError):
+        return None
+    return converted
+
+
+def _by_profile(image: "Image", icc: bytes | None) -> "Image | None":
+    """Return `image` as sRGB, by its profile or as standard Lab; None if the profile is unreadable or does not fit."""
+    from PIL import ImageCms
+
+    try:
+        return ImageCms.profileToProfile(
+            image,
+            ImageCms.createProfile("LAB") if icc is None else ImageCms.ImageCmsProfile(BytesIO(icc)),
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None

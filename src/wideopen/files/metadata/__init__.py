@@ -1,1 +1,0 @@
-"""EXIF, XMP and ICC profiles, as bytes and as values."""
