@@ -7,7 +7,6 @@ from PIL import Image
 
 from wideopen.checks import require
 from wideopen.files.containers import tiff
-from wideopen.files.containers.exif import ORIENTATION
 from wideopen.files.decode_tiff import decode_tiff
 from wideopen.files.raster import DAMAGE
 from wideopen.photo import Metadata
@@ -16,7 +15,7 @@ from wideopen.photo import Metadata
 def seeds():
     """8 and 16 bits and floats, compressed or not, with all that can be attached."""
     codes = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
-    block = tiff.with_tags(None, {ORIENTATION: (3, 1, b"\6\0")})
+    block = tiff.with_tags(None, {tiff.ORIENTATION: (3, 1, b"\6\0")})
     attached = Metadata(exif=block, icc=b"profile", xmp=b"<x/>", iptc=b"\x1c\2")
     for kind in (np.uint8, np.uint16, np.float32):
         yield b"".join(tiff.encode_tiff(codes.astype(kind), attached))

@@ -1,8 +1,6 @@
 """Atomic file writing: a failure leaves the folder unchanged, and no file is replaced by accident.
 
-Data go to a temporary file in the target's folder, which takes the target's name in one step at the end. Without
-`overwrite` that step is a hard link, which fails if the name is taken by then. On file systems without links (memory
-cards) an empty file first claims the name.
+Data go to a temporary file in the target's folder, which takes the target's name in one step at the end.
 """
 
 import hashlib
@@ -16,8 +14,6 @@ from typing import BinaryIO
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-
-__all__ = ["atomic_file", "check_target", "remove_leftovers"]
 
 
 def check_target(path: Path, *, source: Path | None = None, overwrite: bool = False) -> None:
@@ -33,7 +29,7 @@ def check_target(path: Path, *, source: Path | None = None, overwrite: bool = Fa
         taken = os.path.lexists(path)
         own = source is not None and path.exists() and source.exists() and path.samefile(source)
     except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written ({_reason(error)})") from error
+        raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from error
     require(not own, f"{path}: is the photo itself; originals are never overwritten")
     require(overwrite or not taken, f"{path}: exists already; choose another name, or overwrite")
 
@@ -53,7 +49,7 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     except FileExistsError as error:
         raise InvalidInput(f"{path}: exists already; choose another name, or overwrite") from error
     except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written ({_reason(error)})") from error
+        raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -82,6 +78,7 @@ def _tag(path: Path) -> str:
 
 
 def _take_name(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Give the file its name; without `overwrite`, by a hard link, which fails if the name is taken by then."""
     if overwrite:
         temporary.replace(path)
         return
@@ -89,14 +86,10 @@ def _take_name(temporary: Path, path: Path, *, overwrite: bool) -> None:
         os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # no hard links here
+    except OSError:  # no hard links here (memory cards): an empty file claims the name
         path.open("xb").close()
         try:
             temporary.replace(path)
         except OSError:
-            path.unlink()  # the empty file that claimed the name
+            path.unlink()
             raise
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

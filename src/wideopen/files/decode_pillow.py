@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.containers import exif, jpeg, png
+from wideopen.files.containers import jpeg, png, tiff
 from wideopen.files.containers.icc import image_to_srgb, profile_name
 from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.formats import sniff
@@ -197,12 +197,11 @@ def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
 
 def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
     items = _items(data)
-    bits = items.bits
     with strict_pillow():
         image = opened("AVIF", data)
-        if bits > 8:
+        if items.bits > 8:
             check_size(*image.size)
-            raster = _deep(data, image, "AVIF", bits)
+            raster = _deep(data, image, "AVIF", items.bits)
         else:
             raster = _decode(image, "AVIF", check_size)
     return replace(raster, cicp=items.nclx)
@@ -265,17 +264,17 @@ def facts_in(data: bytes) -> Facts | None:
         with strict_pillow():
             file = opened(name, data)
             (width, height), info = file.size, file.info
-        block = exif.strip_prefix(info.get("exif"))
-        orientation = exif.orientation(block) if block else None
+        block = tiff.strip_prefix(info.get("exif"))
+        orientation = tiff.orientation(block) if block else None
         if orientation in (5, 6, 7, 8) and name != "HEIC":  # libheif turns the picture; EXIF only repeats it
             width, height = height, width
-        bits = {"PNG": lambda: png.read_header(data).bit_depth, "AVIF": lambda: _items(data).bits}
+        bits = png.read_header(data).bit_depth if name == "PNG" else int(info.get("bit_depth", 8))
         return Facts(
             format=name,
             width=width,
             height=height,
-            bit_depth=bits.get(name, lambda: int(info.get("bit_depth", 8)))(),
+            bit_depth=_items(data).bits if name == "AVIF" else bits,
             orientation=orientation,
             profile=profile_name(info.get("icc_profile")),
-            portrait_mode=exif.taken_in_portrait_mode(block),
+            portrait_mode=tiff.taken_in_portrait_mode(block),
         )

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import require
-from wideopen.files.containers.exif import orientation
-from wideopen.files.containers.tiff import exif_of_tiff, iptc_of_tiff
+from wideopen.files.containers.tiff import exif_of_tiff, iptc_of_tiff, orientation
 from wideopen.files.decode_pillow import opencv_codes, raster_of_image, strict_pillow
 from wideopen.files.formats import require_library
 from wideopen.files.optional import decode_raw

@@ -40,8 +40,14 @@ _EXTRAS = {
     "OpenEXR": (("OpenEXR",), "exr"),
     "camera raw": (("rawpy",), "raw"),
 }
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR")  # RAF, RW2, ORF; others are TIFF inside
+_STARTS = {  # RAF, RW2 and ORF; other camera raw files are TIFF inside
+    "JPEG": (b"\xff\xd8\xff",),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
+    "OpenEXR": (b"\x76\x2f\x31\x01",),
+    "camera raw": (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR"),
+}
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
@@ -63,31 +69,19 @@ def format_of_extension(path: Path) -> str:
 
 def sniff(head: bytes) -> str | None:
     """Return the format of a file that begins with `head` (64 bytes), or None."""
-    if head.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if head.startswith(_TIFF_MAGIC):
-        return "TIFF"
+    name = next((name for name, starts in _STARTS.items() if head.startswith(starts)), None)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
-    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")):
-        return "JPEG XL"
-    if head.startswith(b"\x76\x2f\x31\x01"):
-        return "OpenEXR"
-    if head.startswith(_RAW_MAGIC) or head[4:12] == b"ftypcrx ":
-        return "camera raw"
-    return _sniff_boxes(head) if head[4:8] == b"ftyp" else None
-
-
-def _sniff_boxes(head: bytes) -> str | None:
+    if name is not None or head[4:8] != b"ftyp":
+        return name
     if head[8:12] in (b"avif", b"avis"):
         return "AVIF"
+    if head[8:12] == b"crx ":  # CR3
+        return "camera raw"
     if head[8:12] not in _HEIF_BRANDS:
         return None
     brands = head[16 : min(int.from_bytes(head[:4], "big"), len(head))]
-    is_avif = b"avif" in brands and b"heic" not in brands
-    return "AVIF" if is_avif else "HEIC"
+    return "AVIF" if b"avif" in brands and b"heic" not in brands else "HEIC"
 
 
 def read_bytes(path: Path, *, expected: str) -> bytes:

@@ -92,10 +92,8 @@ def _read(file: Path, expected: str, size: tuple[int, int], max_megapixels: floa
             values: NDArray[Any] = _load_npy(file, expected)
         else:
             raster = load_raster(file, max_megapixels=max_megapixels, expected=expected)
-            see_through = raster.has_alpha and int(raster.codes[..., -1].min()) < raster.top
-            require(transparency or not see_through, "expected a grey disparity map, found transparency")
-            codes = raster.codes[..., -1] if see_through else grey(raster.codes, raster.top)
-            values = codes / np.float32(raster.top)
+            require(transparency or raster.alpha is None, "expected a grey disparity map, found transparency")
+            values = grey(raster.codes, raster.top) / np.float32(raster.top) if raster.alpha is None else raster.alpha
         return _fit(require_unit_map(str(file), np.asarray(values, np.float32)), size)
 
 

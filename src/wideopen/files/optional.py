@@ -129,7 +129,7 @@ def _opened(path: Path, check_size: SizeCheck) -> Any:
         found = _SIZE.search(error)
         if found is None:
             raise ValueError(error)
-        width, height = int(found[1]), int(found[2])
+        width, height = map(int, found.groups())
         check_size(width, height)
         OpenImageIO.attribute(_LIMIT, width * height * _LARGEST_PIXEL // 2**20 + 1)
         file = OpenImageIO.ImageInput.open(str(path), plain)

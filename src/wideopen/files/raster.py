@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.checks import require
+from wideopen.checks import F32, require
 from wideopen.color import Encoding
 from wideopen.errors import InvalidInput
-from wideopen.files.containers import exif as exif_tools
+from wideopen.files.containers import tiff
 from wideopen.photo import Metadata
 
 SizeCheck = Callable[[int, int], None]
@@ -30,7 +30,8 @@ _ASPECT_TOLERANCE, _GREY_TOLERANCE = 0.01, 0.02
 class Raster(Metadata):
     """The codes of one picture with its metadata as stored."""
 
-    codes: NDArray[Any]  # (H, W) grey or (H, W, 2, 3 or 4); the last of 2 and 4 is alpha
+    codes: NDArray[Any]  # (H, W) grey or (H, W, 2, 3 or 4); the last of 2 and 4 is alpha until it is upright
+    alpha: F32 | None = None  # (H, W) in [0, 1], of an upright picture that is not fully opaque
     orientation: int | None = None  # not yet applied; the file's number, valid or not
     cicp: tuple[int, int] | None = None  # ITU-T H.273 (primaries, transfer), if in the file
     encoding: Encoding | None = None  # if the format defines it: OpenEXR, JPEG XL, camera raw
@@ -41,26 +42,21 @@ class Raster(Metadata):
 
     def with_metadata(self, exif: bytes | None, xmp: bytes | str | None) -> "Raster":
         """Return the picture with the EXIF and XMP of its file, and the orientation in the EXIF."""
-        body = exif_tools.strip_prefix(exif)
+        body = tiff.strip_prefix(exif)
         notes: tuple[str, ...] = ("EXIF unreadable, dropped",) if exif and body is None else ()
-        if body is not None and exif_tools.is_damaged(body):
+        if body is not None and tiff.is_damaged(body):
             notes = ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
         return self.noted(
             *notes,
             exif=body,
             xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
-            orientation=exif_tools.orientation(body) if body else None,
+            orientation=tiff.orientation(body) if body else None,
         )
 
     @property
     def top(self) -> float:
         """The code for the value 1."""
         return 1.0 if self.bit_depth == 32 else 2.0**self.bit_depth - 1
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether the last channel is alpha."""
-        return self.codes.ndim == 3 and self.codes.shape[2] in (2, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

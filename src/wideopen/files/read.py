@@ -4,14 +4,12 @@ import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, SRGB_LINEAR, Encoding, for_display
-from wideopen.files.containers import exif, xmp
+from wideopen.files.containers import tiff, xmp
 from wideopen.files.containers.icc import BadProfileError, codes_to_srgb, parse_profile, profile_name
 from wideopen.files.formats import EXTENSIONS, NAMES, naming, read_bytes, readable_path, require_library, sniff
 from wideopen.files.raster import Facts, Raster, SizeCheck, guarded, turn
@@ -39,8 +37,11 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
     if EXTENSIONS.get(file.suffix.lower(), raster.format) != raster.format:
         raster = raster.noted(f"named {file.suffix}, but {raster.format} inside")
     with naming(file):
-        raster, decoding, encoding = _colour(raster)
-    rgb, notes = _light(raster, decoding)
+        raster = _with_encoding(raster)
+    encoding = raster.encoding or SRGB
+    rgb, notes = _light(raster, encoding)
+    if raster.icc is None:
+        encoding = SRGB if encoding.has_srgb_primaries else for_display(encoding)
     packet, dropped = raster.xmp, None
     if packet:
         packet, dropped = xmp.cleaned(xmp.resized(packet, (rgb.shape[0], rgb.shape[1])))
@@ -108,113 +109,89 @@ def _decoder(name: str) -> Callable[[bytes, SizeCheck], Raster]:
 
 
 def _upright(raster: Raster) -> Raster:
+    """Return the picture turned for display, its transparency apart from its codes."""
     number = 1 if raster.orientation is None else raster.orientation
     if not 1 <= number <= 8:
         raster = raster.noted(f"EXIF orientation {number} is not one of 1 to 8, ignored")
         number = 1
-    codes = np.ascontiguousarray(turn(raster.codes, number))
-    height, width = codes.shape[:2]
-    return replace(raster, codes=codes, orientation=1, exif=raster.exif and exif.upright(raster.exif, (height, width)))
+    codes, alpha = turn(raster.codes, number), None
+    size = codes.shape[0], codes.shape[1]
+    if codes.ndim == 3 and codes.shape[2] in (2, 4):
+        share = np.asarray(codes[..., -1] / np.float32(raster.top), np.float32)
+        alpha = None if share.min() == 1 else np.clip(share, 0, 1)
+        codes = codes[..., 0] if codes.shape[2] == 2 else codes[..., :3]
+    block = raster.exif and tiff.upright(raster.exif, size)
+    return replace(raster, codes=np.ascontiguousarray(codes), alpha=alpha, orientation=1, exif=block)
 
 
-def _colour(raster: Raster) -> tuple[Raster, Encoding, Encoding]:
-    """Return (raster, the encoding of its codes, the encoding for writing).
+def _with_encoding(raster: Raster) -> Raster:
+    """Return the picture with the encoding of its codes, and only with a profile that describes a result, too.
 
-    The raster loses its profile if the profile does not describe the second encoding. Its codes become sRGB if only a
-    colour management system can interpret the profile.
+    Its codes become sRGB if only a colour management system can interpret the profile.
     """
     if raster.encoding is not None:
-        return raster, raster.encoding, for_display(raster.encoding)
+        return raster
     if raster.icc is None:
-        encoding, notes = _encoding_without_profile(raster)
-        return raster.noted(*notes), encoding, for_display(encoding)
+        return _without_profile(raster)
     from wideopen.arrays.transfer.reference import is_invertible
 
     try:
         profile = parse_profile(raster.icc)
     except BadProfileError as error:
-        return _as_srgb(raster, f"{error}; treated as sRGB")
-    grey = raster.codes.ndim == 2 or raster.codes.shape[2] == 2
-    if profile.space not in (("RGB", "GRAY") if grey else ("RGB",)):
-        return _as_srgb(raster, f"ICC profile for {profile.space} does not fit; treated as sRGB")
-    if raster.bit_depth == 32:
-        return _floats(raster, profile.name, profile.encoding)
-    if profile.encoding is None or not is_invertible(profile.encoding):
-        return _converted(raster, profile.name)
-    if profile.space == "GRAY":  # a grey profile cannot describe a result in colour
-        note = f"grey profile ({profile.name}) converted to sRGB"
-        return raster.noted(note, icc=None), profile.encoding, SRGB
-    return raster, profile.encoding, profile.encoding
-
-
-def _floats(raster: Raster, name: str, encoding: Encoding | None) -> tuple[Raster, Encoding, Encoding]:
-    if encoding is None:
+        return raster.noted(f"{error}; treated as sRGB", icc=None, encoding=SRGB)
+    name, encoding = profile.name, profile.encoding
+    if profile.space not in (("RGB", "GRAY") if raster.codes.ndim == 2 else ("RGB",)):
+        note = f"ICC profile for {profile.space} does not fit; treated as sRGB"
+        return raster.noted(note, icc=None, encoding=SRGB)
+    if raster.bit_depth == 32 and encoding is None:
         note = f"ICC profile ({name}) is made of tables; floats taken as linear sRGB light"
-        return raster.noted(note, icc=None), SRGB_LINEAR, SRGB
-    shown = for_display(encoding)
-    return (raster if shown is encoding else replace(raster, icc=None)), encoding, shown
+        return raster.noted(note, icc=None, encoding=SRGB_LINEAR)
+    if raster.bit_depth == 32 and encoding is not None:
+        return replace(raster, icc=None if encoding.is_linear else raster.icc, encoding=encoding)
+    if encoding is None or not is_invertible(encoding):
+        return _converted(raster, name)
+    if profile.space == "GRAY":  # a grey profile cannot describe a result in colour
+        return raster.noted(f"grey profile ({name}) converted to sRGB", icc=None, encoding=encoding)
+    return replace(raster, encoding=encoding)
 
 
-def _as_srgb(raster: Raster, note: str) -> tuple[Raster, Encoding, Encoding]:
-    return raster.noted(note, icc=None), SRGB, SRGB
-
-
-def _converted(raster: Raster, name: str) -> tuple[Raster, Encoding, Encoding]:
-    colour, alpha = _split(raster)
-    srgb, bits = codes_to_srgb(colour, raster.bit_depth, raster.icc or b"")
+def _converted(raster: Raster, name: str) -> Raster:
+    srgb, bits = codes_to_srgb(raster.codes, raster.bit_depth, raster.icc or b"")
     if srgb is None:
-        return _as_srgb(raster, f"ICC profile ({name}) unusable; treated as sRGB")
-    if alpha is not None:
-        coverage = np.rint(alpha * np.float32((2**bits - 1) / raster.top)).astype(srgb.dtype)
-        srgb = np.concatenate([srgb, coverage[..., None]], axis=2)
+        return raster.noted(f"ICC profile ({name}) unusable; treated as sRGB", icc=None, encoding=SRGB)
     note = f"ICC profile ({name}) is made of tables; converted to sRGB at {bits} bits"
     if bits < raster.bit_depth:
         note += " (at 16 with pip install 'wideopen[jxl]')"
-    return _as_srgb(replace(raster, codes=srgb, bit_depth=bits), note)
+    return raster.noted(note, codes=srgb, bit_depth=bits, icc=None, encoding=SRGB)
 
 
-def _encoding_without_profile(raster: Raster) -> tuple[Encoding, tuple[str, ...]]:
+def _without_profile(raster: Raster) -> Raster:
     if raster.bit_depth == 32:
-        return SRGB_LINEAR, ("floats without a profile taken as linear sRGB light",)
-    if raster.cicp is not None:
-        primaries, transfer = raster.cicp
-        hdr = _HDR_TRANSFER.get(transfer)
-        require(hdr is None, f"expected a photo of standard range, found HDR ({hdr})")
-        if primaries in _PRIMARIES:
-            return _PRIMARIES[primaries], ()
-        return SRGB, (f"colour primaries {primaries} of ITU-T H.273 treated as sRGB",)
-    if raster.exif is not None and exif.adobe_rgb_hint(raster.exif):
-        return ADOBE_RGB, ()
-    return SRGB, ()
-
-
-def _split(raster: Raster) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Return (grey (H, W) or RGB (H, W, 3) codes, alpha codes (H, W) unless fully opaque)."""
-    codes = raster.codes
-    if not raster.has_alpha:
-        return codes, None
-    colour = codes[..., 0] if codes.shape[2] == 2 else codes[..., :3]
-    alpha = codes[..., -1]
-    opaque = float(alpha.min()) == raster.top
-    return np.ascontiguousarray(colour), None if opaque else alpha
+        return raster.noted("floats without a profile taken as linear sRGB light", encoding=SRGB_LINEAR)
+    if raster.cicp is None:
+        is_adobe = raster.exif is not None and tiff.adobe_rgb_hint(raster.exif)
+        return replace(raster, encoding=ADOBE_RGB if is_adobe else SRGB)
+    primaries, transfer = raster.cicp
+    hdr = _HDR_TRANSFER.get(transfer)
+    require(hdr is None, f"expected a photo of standard range, found HDR ({hdr})")
+    if primaries in _PRIMARIES:
+        return replace(raster, encoding=_PRIMARIES[primaries])
+    return raster.noted(f"colour primaries {primaries} of ITU-T H.273 treated as sRGB", encoding=SRGB)
 
 
 def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
     """Return (linear light (H, W, 3), notes); transparent parts are composited over white."""
     from wideopen.arrays import transfer
 
-    colour, alpha = _split(raster)
-    if colour.ndim == 2:
-        colour = np.repeat(colour[..., None], 3, axis=2)  # (H, W, 3)
+    colour = raster.codes if raster.codes.ndim == 3 else np.repeat(raster.codes[..., None], 3, axis=2)  # (H, W, 3)
     if raster.bit_depth == 32:
         rgb, notes = _light_of_floats(colour, encoding)
     else:
         rgb, notes = transfer.decode(colour, encoding, bit_depth=raster.bit_depth), ()
-    if alpha is None:
+    if raster.alpha is None:
         return rgb, notes
-    coverage = np.clip(alpha / np.float32(raster.top), 0, 1)[..., None].astype(np.float32)
     rgb -= 1
-    rgb *= coverage
+    rgb *= raster.alpha[..., None]
     rgb += 1
     return rgb, (*notes, "transparent parts laid over white")
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require, require_rgb, require_unit_map
-from wideopen.color import SRGB, SRGB_LINEAR, chromaticities, linear
+from wideopen.color import SRGB, SRGB_LINEAR, Encoding, chromaticities, linear
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import atomic_file, check_target
-from wideopen.files.containers import Pieces, exif, jpeg, png, tiff, xmp
+from wideopen.files.containers import Pieces, jpeg, png, tiff, xmp
 from wideopen.files.containers.icc import build_profile
 from wideopen.files.formats import BITS, format_of_extension, naming, readable_path, require_library
 from wideopen.files.optional import encode_exr, encode_jxl
@@ -97,14 +97,13 @@ def write(
     has another extension, or needs a missing library. A failure leaves the folder unchanged.
     """
     file = check_output(path, like=like, quality=quality, bits=bits, overwrite=overwrite, keep=keep is not None)
-    name = format_of_extension(file)
     with atomic_file(file, overwrite=overwrite) as out:
         digest = hashlib.sha256()
-        for piece in _encoded(file, name, rgb, like, quality, bits, keep):
+        for piece in _encoded(file, rgb, like, quality, bits, keep):
             out.write(piece)
             if keep is not None:
                 digest.update(piece)
-        if keep is not None and name != "JPEG":
+        if keep is not None and format_of_extension(file) != "JPEG":
             original = like.source if like is not None else None
             maps = sidecar_pieces(keep, original=original, result=file, digest=digest.hexdigest())
             with atomic_file(sidecar_of(file), overwrite=overwrite) as beside:
@@ -121,20 +120,23 @@ class Attached(Metadata):
 
 
 def _encoded(
-    file: Path, name: str, rgb: F32, like: Photo | None, quality: int | None, bits: int | None, keep: Keep | None
+    file: Path, rgb: F32, like: Photo | None, quality: int | None, bits: int | None, keep: Keep | None
 ) -> Pieces:
-    depth = bits or _depth(name, like.metadata.bit_depth if like is not None else 8)
-    codes = _codes(name, rgb, like, depth)
-    attached = _attached(name, codes, like, depth)
+    name = format_of_extension(file)
+    photo = like if like is not None else Photo(rgb=rgb)
+    depth = bits or _depth(name, photo.metadata.bit_depth)
+    codes = _codes(name, rgb, photo.encoding, depth)
+    attached = _attached(name, codes, photo, depth)
+    if like is None:
+        attached = replace(attached, exif=None)
     if keep is not None:
         require_unit_map("matte to keep", keep.matte, like=codes)
         require_unit_map("disparity to keep", keep.disparity, like=codes)
         if name == "JPEG":
-            original = like.source if like is not None else None
-            packet, segments = in_jpeg(attached.xmp, keep, original=original, result=file)
+            packet, segments = in_jpeg(attached.xmp, keep, original=photo.source, result=file)
             attached = replace(attached, xmp=packet, segments=segments)
     try:
-        if name == "JPEG" and like is not None and like.metadata.exif is not None and attached.exif:
+        if name == "JPEG" and photo.metadata.exif is not None and attached.exif:
             attached = replace(attached, exif=_with_thumbnail(attached.exif, codes))
         return ENCODERS[name](codes, attached, quality or _QUALITY.get(name))
     except (OSError, RuntimeError, ValueError) as error:
@@ -148,19 +150,19 @@ def _depth(name: str, photo_bits: int) -> int:
     return next((bits for bits in BITS[name] if bits >= photo_bits), BITS[name][-1])
 
 
-def _codes(name: str, rgb: F32, like: Photo | None, depth: int) -> NDArray[Any]:
+def _codes(name: str, rgb: F32, encoding: Encoding, depth: int) -> NDArray[Any]:
     """Return the codes to store, or the light for formats of floats; InvalidInput for invalid light."""
     from wideopen.arrays import transfer
 
     if name == "OpenEXR" or depth == 32:
         light = require_rgb("rgb", rgb)
         return light if depth == 32 else np.minimum(light, np.finfo(np.float16).max).astype(np.float16)
-    return transfer.encode(rgb, like.encoding if like is not None else SRGB, bit_depth=depth)
+    return transfer.encode(rgb, encoding, bit_depth=depth)
 
 
-def _attached(name: str, codes: NDArray[Any], like: Photo | None, depth: int) -> Attached:
+def _attached(name: str, codes: NDArray[Any], like: Photo, depth: int) -> Attached:
     """Return the metadata of the result, in colours that the format can describe."""
-    encoding, kept = (like.encoding, like.metadata) if like is not None else (SRGB, Metadata())
+    encoding, kept = like.encoding, like.metadata
     size = codes.shape[0], codes.shape[1]
     icc = kept.icc
     if depth == 32:
@@ -168,7 +170,7 @@ def _attached(name: str, codes: NDArray[Any], like: Photo | None, depth: int) ->
     elif icc is None and encoding != SRGB:
         icc = build_profile(encoding)
     return Attached(
-        exif=_exif(kept.exif, size, name) if like is not None else None,
+        exif=_exif(kept.exif, size, name),
         icc=icc,
         xmp=kept.xmp and xmp.resized(kept.xmp, size),
         iptc=kept.iptc,
@@ -180,8 +182,8 @@ def _attached(name: str, codes: NDArray[Any], like: Photo | None, depth: int) ->
 
 def _exif(block: bytes | None, size: tuple[int, int], name: str) -> bytes:
     """Return the photo's EXIF, or a new block, for a result: its size and the software."""
-    upright = block and exif.upright(block, size)
-    signed = exif.signed(upright, f"wideopen {version('wideopen')}")
+    upright = block and tiff.upright(block, size)
+    signed = tiff.signed(upright, f"wideopen {version('wideopen')}")
     too_long = name == "JPEG" and len(signed) > jpeg.EXIF_LIMIT
     return upright if upright and too_long else signed
 
@@ -195,7 +197,7 @@ def _with_thumbnail(block: bytes, codes: NDArray[Any]) -> bytes:
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     small = cv2.resize(codes, size, interpolation=cv2.INTER_AREA)
     (thumbnail,) = ENCODERS["JPEG"](small, Attached(), _THUMBNAIL_QUALITY)
-    longer = exif.with_thumbnail(block, bytes(thumbnail))
+    longer = tiff.with_thumbnail(block, bytes(thumbnail))
     return longer if len(longer) <= jpeg.EXIF_LIMIT else block
 
 
@@ -248,7 +250,7 @@ def _encode_avif(codes: NDArray[Any], attached: Attached, quality: int | None) -
     if codes.dtype != np.uint8:
         return _encode_deep_avif(codes, attached, quality)
     # Pillow rewrites EXIF that has an orientation, which breaks makers' notes; upright is the default.
-    block = tiff.with_tags(attached.exif, {}, without=[exif.ORIENTATION]) if attached.exif else b""
+    block = tiff.with_tags(attached.exif, {}, without=[tiff.ORIENTATION]) if attached.exif else b""
     blocks = {"exif": block, "icc_profile": attached.icc or b"", "xmp": attached.xmp or b""}
     return _by_pillow(codes, "AVIF", quality=quality, subsampling="4:4:4", speed=_AVIF_SPEED, **blocks)
 

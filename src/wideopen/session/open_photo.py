@@ -7,7 +7,7 @@ from wideopen.checks import F32, require
 from wideopen.disparity.depth_map import DepthMap
 from wideopen.errors import InvalidInput
 from wideopen.files import read_depth_m, read_disparity, read_matte
-from wideopen.files.containers.exif import taken_in_portrait_mode
+from wideopen.files.containers.tiff import taken_in_portrait_mode
 from wideopen.files.inside import Embedded, read_embedded
 from wideopen.files.maps import MAX_MAP_MEGAPIXELS
 from wideopen.matting.find_matte import emptiness, predict_matte

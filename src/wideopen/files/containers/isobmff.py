@@ -13,7 +13,6 @@ from wideopen.errors import InvalidInput
 
 _MOST_ITEMS = 20_000
 _MOST_EXTENTS = 64
-_TURNS = (b"irot", b"imir")
 
 
 @dataclass(slots=True)
@@ -21,7 +20,6 @@ class Items:
     """The items that the meta box describes, by the ids in the file."""
 
     primary: int = 0
-    kinds: dict[int, bytes] = field(default_factory=dict)  # b"hvc1", b"grid", b"mime", ...
     content_types: dict[int, bytes] = field(default_factory=dict)  # of mime items
     references: list[tuple[bytes, int, tuple[int, ...]]] = field(default_factory=list)  # (b"auxl", from, to)
     properties: dict[int, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)  # (b"auxC", payload), ...
@@ -31,11 +29,7 @@ class Items:
         """The type (a URN) of every auxiliary picture of the primary one, in the file's order."""
         own = [source for kind, source, to in self.references if kind == b"auxl" and self.primary in to]
         types = {item: self.property_of(item, b"auxC") for item in own}
-        return {
-            item: found[4:].split(b"\0", 1)[0].decode("ascii", "replace")
-            for item, found in types.items()
-            if found is not None
-        }
+        return {item: urn[4:].split(b"\0", 1)[0].decode("ascii", "replace") for item, urn in types.items() if urn}
 
     def xmp_of(self, item: int) -> bytes | None:
         """The XMP packet that describes `item`."""
@@ -63,7 +57,7 @@ class Items:
 
     def turns(self, item: int) -> tuple[tuple[bytes, bytes], ...]:
         """The rotation and mirroring of `item` for display."""
-        return tuple(found for found in self.properties.get(item, ()) if found[0] in _TURNS)
+        return tuple(found for found in self.properties.get(item, ()) if found[0] in (b"irot", b"imir"))
 
 
 def boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -90,7 +84,8 @@ def parse_items(data: bytes) -> Items:
     parts = dict(_contents(meta[4:]))
     items = Items()
     try:
-        _read_primary(parts.get(b"pitm", b""), items)
+        primary = parts.get(b"pitm", b"")
+        items.primary = _Reader(primary, 4).number(4 if primary[:1] != b"\0" else 2)
         _read_infos(parts.get(b"iinf", b""), items)
         _read_references(parts.get(b"iref", b""), items)
         _read_properties(parts.get(b"iprp", b""), items)
@@ -125,21 +120,17 @@ class _Reader:
         return range(count)
 
 
-def _read_primary(body: bytes, items: Items) -> None:
-    items.primary = _Reader(body, 4).number(4 if body[:1] != b"\0" else 2)
-
-
 def _read_infos(body: bytes, items: Items) -> None:
     reader = _Reader(body, 4)
     reader.number(4 if body[:1] != b"\0" else 2)  # their count; the boxes themselves end the list
     for kind, info in _contents(body[reader.at :]):
-        if kind != b"infe" or info[:1] not in (b"\2", b"\3"):
-            continue
-        fields = _Reader(info, 4)
-        item = fields.number(4 if info[0] == 3 else 2)
-        items.kinds[item] = info[fields.at + 2 : fields.at + 6]
-        if items.kinds[item] == b"mime":
-            items.content_types[item] = info[fields.at + 6 :].split(b"\0")[1] if b"\0" in info[fields.at + 6 :] else b""
+        if kind == b"infe" and info[:1] in (b"\2", b"\3"):
+            fields = _Reader(info, 4)
+            item = fields.number(4 if info[0] == 3 else 2)
+            fields.number(2)  # protection
+            if info[fields.at : fields.at + 4] == b"mime":
+                _, content_type, *_ = *info[fields.at + 4 :].split(b"\0"), b""  # behind the name
+                items.content_types[item] = content_type
 
 
 def _read_references(body: bytes, items: Items) -> None:
@@ -181,7 +172,7 @@ def _read_payloads(body: bytes, data: bytes, idat: bytes, items: Items) -> None:
             extents.append((base + reader.number(offset_width), reader.number(length_width)))
         source = {0: data, 1: idat}.get(method, b"")
         total = sum(length for _, length in extents)
-        if items.kinds.get(item) == b"mime" and total <= len(source) and len(extents) <= _MOST_EXTENTS:
+        if item in items.content_types and total <= len(source) and len(extents) <= _MOST_EXTENTS:
             payload = b"".join(source[start : start + length] for start, length in extents)
             if len(payload) == total:
                 items.payloads[item] = payload

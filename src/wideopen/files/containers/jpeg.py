@@ -10,12 +10,12 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.containers import exif, tiff
+from wideopen.files.containers import tiff
 from wideopen.files.containers.xmp import EXTENDED_XMP, as_text, parse_xmp
 from wideopen.photo import JpegCoding
 
@@ -106,8 +106,8 @@ def read_head(data: bytes, start: int = 0) -> JpegHead:
         if segment.marker in _FRAMES and len(body) >= 5:
             size = size or struct.unpack_from(">HH", body, 1)
         elif segment.marker == _APP1 and body.startswith(b"Exif\0\0"):
-            block = exif.strip_prefix(body)
-            number = exif.orientation(block) if block else None
+            block = tiff.strip_prefix(body)
+            number = tiff.orientation(block) if block else None
             orientation = number if number is not None and 1 <= number <= 8 else orientation
         elif segment.marker == _APP1 and body.startswith(_XMP):
             xmp = xmp or body[len(_XMP) :]
@@ -147,15 +147,9 @@ def appended_pictures(data: bytes, head: JpegHead) -> tuple[list[bytes], list[st
 def _listed_pictures(block: bytes) -> list[tuple[int, int]]:
     """The (offset, size) of every picture but the first; empty if the directory is unreadable."""
     entry = tiff.directory(block, tiff.first(block)).get(_MP_ENTRIES) if tiff.is_tiff(block) else None
-    if entry is None:
-        return []
-    order = tiff.byte_order(block)
-    (at,) = struct.unpack_from(order + "I", block, entry.at)
-    number = min(entry.length // 16, _MOST_PICTURES)
-    if at + 16 * number > len(block):
-        return []
-    rows = [struct.unpack_from(order + "III", block, at + 16 * i) for i in range(number)]
-    return [(offset, size) for _, size, offset in rows if offset]
+    stored = (entry and tiff.value_of(block, entry)) or b""
+    rows = struct.iter_unpack(tiff.byte_order(block) + "III4x", stored[: len(stored) // 16 * 16])
+    return [(offset, size) for _, size, offset in islice(rows, _MOST_PICTURES) if offset]
 
 
 def _walked_pictures(data: bytes) -> list[bytes]:
@@ -191,8 +185,8 @@ def extended_xmp(bodies: Sequence[bytes], guid: str) -> bytes:
     `bodies` are from `JpegHead.extended`: name (32 hexadecimal digits), full length, offset, piece. The pieces must
     cover the packet without gaps or overlaps. No more memory is allocated than they hold.
     """
-    own = [body for body in bodies if body[:_GUID].upper() == guid.upper().encode("ascii", "replace")]
-    own = [body for body in own if len(body) > _GUID + 8]
+    name = guid.upper().encode("ascii", "replace")
+    own = [body for body in bodies if body[:_GUID].upper() == name and len(body) > _GUID + 8]
     require(bool(own), "extended XMP: expected the packet that the photo's XMP names, found none of it")
     found = sorted((*struct.unpack_from(">II", body, _GUID), body[_GUID + 8 :]) for body in own)
     full = {length for length, _, _ in found}

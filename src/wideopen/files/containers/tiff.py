@@ -1,15 +1,15 @@
-"""TIFF directories, read and extended; the EXIF and IPTC in a file; and a writer for 8 and 16 bits and floats.
+"""TIFF directories, read and extended; EXIF blocks; and a writer of TIFF files of 8 and 16 bits and floats.
 
 An EXIF block is a TIFF file without pixels, and JPEG's multi-picture directory is one with a single directory: this
 module reads them all. It extends them and never rewrites them, because makers' notes hold absolute offsets that a
 rewrite breaks. Values that need more room go to the end, in a new first directory that still points at the old values.
 Pillow cannot write 16-bit colour, and tifffile cannot write the EXIF directories. So a written file begins with the
 unchanged EXIF block, followed by a directory that describes the pixels and by one strip of pixels. Reference: TIFF 6.0,
-sections 2, 4 and 6.
+sections 2, 4 and 6; CIPA DC-008-2023 (Exif 3.0), 4.5 and 4.6.
 """
 
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +20,13 @@ from wideopen.photo import Metadata
 
 Tag = tuple[int, int, bytes]  # type, count and value as bytes, in the byte order of the block
 EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"  # a block with no tags
-POINTERS = (0x8769, 0x8825, 0xA005)  # tags of the EXIF, GPS and interoperability directories
+ORIENTATION = 0x0112
+_EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
+_SOFTWARE, _ASCII = 0x0131, 2
+_COMPRESSION, _OLD_JPEG = 0x0103, 6
+_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_COLOR_SPACE, _WIDTH, _HEIGHT, _INTEROP_INDEX = 0xA001, 0xA002, 0xA003, 0x0001
+_CUSTOM_RENDERED, _APPLE_PORTRAIT = 0xA401, 8
 _BYTE, _SHORT, _LONG, _UNDEFINED = 1, 3, 4, 7
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _MOST_COPIED = 8 * 2**20
@@ -63,20 +69,15 @@ def first(block: bytes | bytearray) -> int:
     return int(struct.unpack_from(byte_order(block) + "I", block, 4)[0])
 
 
-def entries(block: bytes | bytearray, start: int) -> Iterator[Entry]:
-    """Yield the entries of the directory at `start`; stop at the end of the data."""
-    order = byte_order(block)
-    if start < 8 or start + 2 > len(block):
-        return
-    (count,) = struct.unpack_from(order + "H", block, start)
-    for at in range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12):
-        tag, kind, length = struct.unpack_from(order + "HHI", block, at)
-        yield Entry(tag, kind, length, at + 8)
-
-
 def directory(block: bytes | bytearray, start: int | None) -> dict[int, Entry]:
-    """Return the entries of the directory at `start` by tag; empty if `start` is None."""
-    return {} if start is None else {entry.tag: entry for entry in entries(block, start)}
+    """Return the entries of the directory at `start` by tag, as far as the data reach; empty if `start` is None."""
+    if start is None or start < 8 or start + 2 > len(block):
+        return {}
+    order = byte_order(block)
+    (count,) = struct.unpack_from(order + "H", block, start)
+    places = range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12)
+    rows = (struct.unpack_from(order + "HHI", block, at) for at in places)
+    return {tag: Entry(tag, kind, length, at + 8) for at, (tag, kind, length) in zip(places, rows, strict=True)}
 
 
 def number(block: bytes | bytearray, rows: Mapping[int, Entry], tag: int) -> int | None:
@@ -121,15 +122,16 @@ def with_tags(block: bytes | None, tags: Mapping[int, Tag], *, without: Collecti
     old = first(out)
     at = link(out, old)
     following = bytes(4) if at is None else bytes(out[at : at + 4])
-    rows = {entry.tag: bytes(out[entry.at - 8 : entry.at + 4]) for entry in entries(out, old)}
-    for tag in without:
-        rows.pop(tag, None)
-    start = _append(out, rows, tags, following)
+    kept = (entry for tag, entry in directory(out, old).items() if tag not in without)
+    rows = {entry.tag: bytes(out[entry.at - 8 : entry.at + 4]) for entry in kept}
+    start = append_directory(out, rows, tags, following)
     struct.pack_into(byte_order(out) + "I", out, 4, start)
     return bytes(out)
 
 
-def _append(block: bytearray, rows: dict[int, bytes], tags: Mapping[int, Tag], following: bytes = bytes(4)) -> int:
+def append_directory(
+    block: bytearray, rows: dict[int, bytes], tags: Mapping[int, Tag], following: bytes = bytes(4)
+) -> int:
     """Append a directory of finished `rows` and of `tags` to `block`; return its offset."""
     order = byte_order(block)
     block += bytes(len(block) % 2)
@@ -142,6 +144,110 @@ def _append(block: bytearray, rows: dict[int, bytes], tags: Mapping[int, Tag], f
     start = len(block)
     block += struct.pack(order + "H", len(rows)) + b"".join(rows[tag] for tag in sorted(rows)) + following
     return start
+
+
+def strip_prefix(exif: bytes | None) -> bytes | None:
+    """Return EXIF from its TIFF header on, or None if there is none."""
+    body = (exif or b"").removeprefix(b"Exif\0\0")
+    return body if is_tiff(body) else None
+
+
+def _main(exif: bytes | bytearray) -> dict[int, Entry]:
+    return directory(exif, first(exif))
+
+
+def _exif_ifd(exif: bytes | bytearray) -> dict[int, Entry]:
+    return directory(exif, number(exif, _main(exif), _EXIF_IFD))
+
+
+def orientation(exif: bytes) -> int | None:
+    """Return the number in the orientation tag (1 to 8 if valid), or None."""
+    return number(exif, _main(exif), ORIENTATION)
+
+
+def taken_in_portrait_mode(exif: bytes | None) -> bool:
+    """Whether CustomRendered has the value of iPhone portraits, whose background may already be blurred."""
+    body = strip_prefix(exif)
+    return body is not None and number(body, _exif_ifd(body), _CUSTOM_RENDERED) == _APPLE_PORTRAIT
+
+
+def adobe_rgb_hint(exif: bytes) -> bool:
+    """Whether a camera indicates Adobe RGB without a profile: uncalibrated and "R03" (DCF 2.0)."""
+    sub = _exif_ifd(exif)
+    index = directory(exif, number(exif, sub, _INTEROP_IFD)).get(_INTEROP_INDEX)
+    uncalibrated = number(exif, sub, _COLOR_SPACE) == 0xFFFF
+    return uncalibrated and index is not None and exif[index.at : index.at + 3] == b"R03"
+
+
+def is_damaged(exif: bytes) -> bool:
+    """Whether the first, EXIF or GPS directory, or a value in one, lies outside the block."""
+    starts = [first(exif), *(number(exif, _main(exif), tag) for tag in (_EXIF_IFD, _GPS_IFD))]
+    for start in starts:
+        if start is None:
+            continue
+        if link(exif + bytes(4), start) is None:  # some writers omit the link after the directory
+            return True
+        if any(value_of(exif, entry) is None for entry in directory(exif, start).values()):
+            return True
+    return False
+
+
+def upright(exif: bytes, size: tuple[int, int]) -> bytes:
+    """Return `exif` for a photo turned upright: orientation 1, `size` (H, W), no thumbnail.
+
+    The thumbnail would show the old photo; its bytes are set to zero, or cut off at the end.
+    """
+    out = bytearray(exif)
+    set_number(out, _main(out), ORIENTATION, 1)
+    sub = _exif_ifd(out)
+    set_number(out, sub, _HEIGHT, size[0])
+    set_number(out, sub, _WIDTH, size[1])
+    _drop_thumbnail(out)
+    return bytes(out)
+
+
+def _drop_thumbnail(exif: bytearray) -> None:
+    place = link(exif, first(exif))
+    if place is None:
+        return
+    (second,) = struct.unpack_from(byte_order(exif) + "I", exif, place)
+    rows = directory(exif, second)
+    struct.pack_into(byte_order(exif) + "I", exif, place, 0)
+    offset, length = (number(exif, rows, tag) for tag in (_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH))
+    if offset is None or length is None or offset < place + 4 or offset + length > len(exif):
+        return
+    if offset + length == len(exif):
+        alone = 8 <= second < offset and offset == second + 2 + 12 * len(rows) + 4
+        del exif[second if alone else offset :]
+    else:
+        exif[offset : offset + length] = bytes(length)
+
+
+def signed(exif: bytes | None, software: str) -> bytes:
+    """Return `exif`, or a new block, whose Software tag is `software` (ASCII)."""
+    text = software.encode("ascii") + b"\0"
+    block = exif or EMPTY
+    entry = _main(block).get(_SOFTWARE)
+    if entry is not None and value_of(block, entry) == text:
+        return block
+    return with_tags(block, {_SOFTWARE: (_ASCII, len(text), text)})
+
+
+def with_thumbnail(exif: bytes, jpeg: bytes) -> bytes:
+    """Return `exif` (upright, so without a thumbnail) with a second directory that holds `jpeg`."""
+    block = bytearray(exif + bytes(len(exif) % 2))
+    place = link(block, first(block))
+    if place is None:
+        return exif
+    order = byte_order(block)
+    behind = len(block) + 2 + 3 * 12 + 4
+    tags = {
+        _COMPRESSION: (_SHORT, 1, struct.pack(order + "H", _OLD_JPEG)),
+        _THUMBNAIL_OFFSET: (_LONG, 1, struct.pack(order + "I", behind)),
+        _THUMBNAIL_LENGTH: (_LONG, 1, struct.pack(order + "I", len(jpeg))),
+    }
+    struct.pack_into(order + "I", block, place, append_directory(block, {}, tags))
+    return bytes(block + jpeg)
 
 
 def exif_of_tiff(data: bytes) -> bytes | None:
@@ -160,16 +266,16 @@ def _copied(data: bytes, block: bytearray, start: int, depth: int = 0) -> dict[i
     """The directory at `start` of `data`; the directories it points at are appended to `block`."""
     order, taken = byte_order(data), 0
     tags: dict[int, Tag] = {}
-    for entry in entries(data, start):
+    for entry in directory(data, start).values():
         value = value_of(data, entry)
         taken += entry.size
         if not value or taken > _MOST_COPIED:
             continue
-        if entry.tag in POINTERS:
+        if entry.tag in (_EXIF_IFD, _GPS_IFD, _INTEROP_IFD):
             if depth > 1 or len(value) != 4:
                 continue
             inner = _copied(data, block, struct.unpack(order + "I", value)[0], depth + 1)
-            value = struct.pack(order + "I", _append(block, {}, inner))
+            value = struct.pack(order + "I", append_directory(block, {}, inner))
         tags[entry.tag] = (entry.kind, entry.length, value)
     return tags
 
@@ -189,18 +295,6 @@ def encode_tiff(codes: NDArray[Any], attached: Metadata) -> Pieces:
     pixels = np.ascontiguousarray(codes.astype(codes.dtype.newbyteorder(order), copy=False))
     if pixels.nbytes > _MOST_BYTES:
         raise ValueError(f"its offsets reach 4 GB, the pixels are {pixels.nbytes / 2**30:.1f}")
-    tags = _layout(pixels, order)
-    blocks = ((_XMP, _BYTE, attached.xmp), (_IPTC, _UNDEFINED, attached.iptc), (_ICC, _UNDEFINED, attached.icc))
-    tags |= {tag: (kind, len(block), block) for tag, kind, block in blocks if block is not None}
-    head = bytearray(with_tags(attached.exif, tags, without=_STRUCTURE))
-    head += bytes(-len(head) % 4)
-    set_number(head, directory(head, first(head)), _STRIP_OFFSETS, len(head))  # the pixels follow
-    return [bytes(head), pixels.data.cast("B")]
-
-
-def _layout(pixels: NDArray[Any], order: str) -> dict[int, Tag]:
-    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
-    height, width = pixels.shape[:2]
 
     def short(*values: int) -> Tag:
         return _SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values)
@@ -208,7 +302,9 @@ def _layout(pixels: NDArray[Any], order: str) -> dict[int, Tag]:
     def long(value: int) -> Tag:
         return _LONG, 1, struct.pack(order + "I", value)
 
-    return {
+    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
+    height, width = pixels.shape[:2]
+    tags = {
         256: long(width),
         257: long(height),
         258: short(*[pixels.itemsize * 8] * samples),
@@ -220,3 +316,9 @@ def _layout(pixels: NDArray[Any], order: str) -> dict[int, Tag]:
         279: long(pixels.nbytes),
         339: short(*[3 if pixels.dtype.kind == "f" else 1] * samples),
     }
+    blocks = ((_XMP, _BYTE, attached.xmp), (_IPTC, _UNDEFINED, attached.iptc), (_ICC, _UNDEFINED, attached.icc))
+    tags |= {tag: (kind, len(block), block) for tag, kind, block in blocks if block is not None}
+    head = bytearray(with_tags(attached.exif, tags, without=_STRUCTURE))
+    head += bytes(-len(head) % 4)
+    set_number(head, directory(head, first(head)), _STRIP_OFFSETS, len(head))  # the pixels follow
+    return [bytes(head), pixels.data.cast("B")]

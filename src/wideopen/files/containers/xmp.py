@@ -69,12 +69,12 @@ def cleaned(xmp: bytes) -> tuple[bytes | None, str | None]:
         document = _parse(xmp)
     except InvalidInput:
         return None, _DAMAGED
-    for element in list(_elements(document.childNodes)):
-        if element.parentNode is not None and _is_stale(element):
+    for element in document.getElementsByTagName("*"):
+        if _is_stale(element):
             element.parentNode.removeChild(element)
             continue
         for attribute in list(element.attributes.values()):
-            if _is_stale(attribute) or _declares_stale(attribute):
+            if _is_stale(attribute) or (attribute.prefix == "xmlns" and attribute.value.startswith(_STALE)):
                 element.removeAttributeNode(attribute)
     return "".join(node.toxml() for node in document.childNodes).encode(), _REMOVED
 
@@ -84,12 +84,13 @@ def parse_xmp(packet: bytes) -> dict[str, Any]:
 
     A value is a text, a structure (a dict) or an array (a list).
     """
-    root = _parse(packet).documentElement
+    document = _parse(packet)
+    root = document.documentElement
     top = root if _name(root) == _RDF + "RDF" else next(_children(root, "RDF"), None)
     if top is not None:
         descriptions = list(_children(top, "Description"))
     else:
-        descriptions = [node for node in _elements([root]) if _name(node) == _RDF + "Description"]
+        descriptions = document.getElementsByTagNameNS(_RDF_URI, "Description")
     merged: dict[str, Any] = {}
     for description in descriptions:
         merged = _structure(description) | merged
@@ -212,21 +213,7 @@ def _value(element: Element) -> Any:
     return _structure(first if _name(first) == _RDF + "Description" else element)  # the latter: without parseType
 
 
-def _elements(nodes: list[Element]) -> Iterator[Element]:
-    """Yield the elements among and in `nodes`, parents first."""
-    stack = list(reversed(nodes))
-    while stack:
-        node = stack.pop()
-        if node.nodeType == node.ELEMENT_NODE:
-            yield node
-            stack.extend(reversed(node.childNodes))
-
-
 def _is_stale(node: Element) -> bool:
     uri, name = node.namespaceURI or "", node.localName or ""
     video = uri == _CAMERA and name.startswith(("MotionPhoto", "MicroVideo"))
     return video or uri.startswith(_STALE) or (uri == NOTE and name == "HasExtendedXMP")
-
-
-def _declares_stale(attribute: Element) -> bool:
-    return attribute.name.startswith("xmlns:") and attribute.value.startswith(_STALE)

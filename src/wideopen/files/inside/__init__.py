@@ -76,9 +76,7 @@ def _assembled(found: Findings, size: tuple[int, int], orientation: int) -> Embe
             found.ignored.append(f"{part.name}: {error}")
     depth, portrait = kept.pop("depth", None), kept.pop("portrait", None)
     return Embedded(
-        depth=None
-        if depth is None
-        else DepthMap(values=depth.values, kind=depth.kind, name=depth.name, accuracy=depth.accuracy),
+        depth=depth,
         portrait_matte=None if portrait is None else portrait.values,
         semantic={role: part.values for role, part in kept.items()},
         ignored=tuple(found.ignored),

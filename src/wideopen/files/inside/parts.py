@@ -39,14 +39,11 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
-    """One decoded part, not yet rotated or compared with the photo."""
+class Part(DepthMap):
+    """One decoded part, depth or a matte, not yet rotated or compared with the photo."""
 
     role: str  # "depth", "portrait", or a key of `Embedded.semantic`
-    name: str
-    values: F32  # (h, w)
     kind: Kind = "relative_disparity"  # of a depth
-    accuracy: str | None = None
 
 
 @dataclass(slots=True)
