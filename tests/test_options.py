@@ -58,21 +58,20 @@ for wrong in ({"made_up": 5}, {"made_upp": 1}):
     else:
         raise AssertionError(wrong)
 
-from wideopen.service.schemas import Lens
-field = Lens.model_json_schema()["properties"]["made_up"]
+from wideopen.service.schemas import LensModel
+field = LensModel.model_json_schema()["properties"]["made_up"]
 assert (field["default"], field["minimum"], field["maximum"]) == (0.5, 0, 4), field
 assert field["description"] == "Strength of the made-up effect."
-assert Lens(made_up=3.0).settings().made_up == 3.0
+assert LensModel(made_up=3.0).settings().made_up == 3.0
 
 import gradio as gr
 from wideopen.studio import page
-from wideopen.studio.settings_form import Form, settings_of
+from wideopen.studio.settings_form import FIRST, command_line, settings_of
 with gr.Blocks():
     controls = {one.label: one for one in page.build().form}
 assert (controls["Made up"].minimum, controls["Made up"].maximum, controls["Made up"].value) == (0, 4, 0.5)
-assert settings_of(Form(made_up=3.5), LensSettings(), "subject").made_up == 3.5
+assert settings_of(FIRST | {"made_up": 3.5}, LensSettings(), "subject").made_up == 3.5
 
-from wideopen.studio.equivalent import command_line
 others = settings.OutputSettings(), settings.MapSettings()
 text = command_line("a.jpg", LensSettings(made_up=2.5), *others, out="b.jpg", edited=False)
 assert "--made-up 2.5" in text, text

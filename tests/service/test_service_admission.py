@@ -6,7 +6,8 @@ import contextlib
 import pytest
 
 from wideopen.errors import InvalidInput
-from wideopen.service.admission import Admission, QueueFull
+from wideopen.service.problems import QueueFull
+from wideopen.service.service import Admission
 
 
 def test_turns_are_first_come_first_served():

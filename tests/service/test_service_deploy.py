@@ -15,7 +15,7 @@ import pytest
 import yaml
 from service_process import matte_bytes, photo_bytes
 
-from wideopen.service.config import MEGABYTE, RequestLimits, ServeConfig
+from wideopen.service import ServeSettings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -91,8 +91,8 @@ def test_compose_keeps_the_service_inside_and_read_only():
 def test_what_may_lie_in_tmp_fits_into_it():
     service = COMPOSE["services"]["wideopen"]
     size = int(re.search(r":size=(\d+)g", service["tmpfs"][0])[1]) * GIB
-    scenes = float(service["command"][service["command"].index("--scenes-mb") + 1]) * MEGABYTE
-    assert ServeConfig().uploads * RequestLimits().body_bytes + scenes < size
+    scenes = float(service["command"][service["command"].index("--scenes-mb") + 1]) * 1e6
+    assert ServeSettings().uploads * ServeSettings().body_bytes + scenes < size
 
 
 def seconds(directive):
@@ -100,8 +100,8 @@ def seconds(directive):
 
 
 def test_nginx_waits_longer_and_takes_more_than_the_service():
-    assert seconds("proxy_read_timeout") > RequestLimits().request_s
-    assert int(re.search(r"client_max_body_size (\d+)m;", NGINX)[1]) * 2**20 >= RequestLimits().body_bytes
+    assert seconds("proxy_read_timeout") > ServeSettings().request_timeout
+    assert int(re.search(r"client_max_body_size (\d+)m;", NGINX)[1]) * 2**20 >= ServeSettings().body_bytes
 
 
 @contextmanager

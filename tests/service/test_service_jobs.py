@@ -12,9 +12,9 @@ from fastapi import FastAPI, Request
 from service_process import photo_bytes
 
 from wideopen.errors import InvalidInput, WorkerDied
+from wideopen.service import ServeSettings, service
 from wideopen.service.app import make_app
-from wideopen.service.config import RequestLimits, ServeConfig
-from wideopen.service.results import Accepted, accepted_by
+from wideopen.service.photo_files import Accepted, accepted_by
 
 TOKEN = "a-token-of-some-length"  # noqa: S105
 REPORT = {"seconds": {"render": 0.1}, "size": [48, 36]}
@@ -29,7 +29,7 @@ class Puppet:
         self.started, self.stopped = 0, 0
         self.raises = None
 
-    async def __call__(self, _function, _photo, out, _job):
+    async def __call__(self, _function, out, *_):
         self.started += 1
         self.running.release()
         try:
@@ -46,7 +46,7 @@ class Puppet:
 @contextlib.asynccontextmanager
 async def serving(tmp_path, **config):
     """Yield (http client, puppet, service) of an app without worker processes."""
-    app = make_app(ServeConfig(folder=tmp_path, **config))
+    app = make_app(ServeSettings(folder=tmp_path, **{"workers": 1} | config))
     service = app.state.service
     service.use(tmp_path)
     service.ready = True
@@ -111,11 +111,11 @@ def test_bodies_beyond_the_bound_on_uploads_are_not_kept(tmp_path):
     asyncio.run(story())
 
 
-def test_work_that_takes_too_long_is_504_and_stopped(tmp_path):
-    limits = RequestLimits(request_s=0.05, grace_s=0.05)
+def test_work_that_takes_too_long_is_504_and_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "GRACE_S", 0.05)
 
     async def story():
-        async with serving(tmp_path, limits=limits) as (http, puppet, service):
+        async with serving(tmp_path, request_timeout=0.05) as (http, puppet, service):
             answer = await post(http)
             assert (answer.status_code, answer.json()["type"]) == (504, "/problems/timed-out")
             await asyncio.gather(*service._afterwards)
@@ -129,7 +129,7 @@ def test_work_that_takes_too_long_is_504_and_stopped(tmp_path):
     ("raised", "status", "detail"),
     [
         (InvalidInput("photo.jpg: expected, found"), 422, "photo.jpg: expected, found"),
-        (WorkerDied("SIGSEGV"), 500, "work: the process that did it died; the service goes on"),
+        (WorkerDied("SIGSEGV"), 500, "work: its worker process died; the service goes on"),
         (RuntimeError("secret of /home"), 500, "The service's log says more."),
     ],
 )
@@ -207,8 +207,8 @@ def test_the_studio_is_behind_a_login_when_there_is_a_token(tmp_path, monkeypatc
 @pytest.mark.parametrize("token", ["short", "with spaces in it here", "café-with-sixteen"])
 def test_a_token_that_no_header_can_hold_or_anybody_guess_is_refused(token):
     with pytest.raises(InvalidInput, match="token"):
-        ServeConfig(token=token)
-    assert TOKEN not in repr(ServeConfig(token=TOKEN))
+        ServeSettings(token=token)
+    assert TOKEN not in repr(ServeSettings(token=TOKEN))
 
 
 def accepted(header):
@@ -217,7 +217,7 @@ def accepted(header):
 
 
 def test_accept_headers():
-    assert accepted(None) == accepted("*/*") == accepted("image/*") == Accepted(parts=False, format=None)
+    assert accepted(None) == accepted("*/*") == accepted("image/*") == Accepted(parts=False)
     assert accepted("image/jpeg;q=0.1, image/png;q=0.2").format == "png"
     assert accepted("image/png, multipart/form-data").parts is False
     assert accepted("image/png;q=0.5, multipart/form-data").parts is True

@@ -80,7 +80,7 @@ def test_a_worker_that_dies_costs_its_request_only(server, http, long_form):
         "type": "/problems/worker-died",
         "title": "The work ended unexpectedly",
         "status": 500,
-        "detail": "work: the process that did it died; the service goes on",
+        "detail": "work: its worker process died; the service goes on",
     }
     assert quick(http) == 200
     assert metric(http, 'wideopen_worker_deaths_total{why="died"} 1.0')

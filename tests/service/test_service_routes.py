@@ -57,12 +57,12 @@ def test_render_makes_the_picture_that_the_library_makes(http, photo, tmp_path):
 
 
 def test_an_analysed_scene_renders_the_same_bytes_cold_and_warm(client, photo):
-    at_once = client.render(photo, matte=matte_bytes(), lens=LENS)
+    at_once = client.render(photo, matte=matte_bytes(), lens=LENS).image
     with client.analyze(photo, matte=matte_bytes()) as scene:
         assert scene.found["matte"] == "given"
         assert scene.found["size"] == [*SMALL[::-1]]
-        cold, warm = scene.render(LENS), scene.render(LENS)
-        assert scene.render({**LENS, "blur": "2%"}) != cold
+        cold, warm = scene.render(LENS).image, scene.render(LENS).image
+        assert scene.render({**LENS, "blur": "2%"}).image != cold
     assert at_once == cold == warm
 
 
@@ -76,8 +76,8 @@ def test_a_removed_scene_is_gone_and_removing_it_again_is_no_error(client, photo
 
 
 def test_parts_hold_report_image_and_both_maps(client, photo):
-    parts = client.render_parts(photo, lens=LENS, matte=matte_bytes())
-    assert parts.image == client.render(photo, lens=LENS, matte=matte_bytes())
+    parts = client.render(photo, lens=LENS, matte=matte_bytes(), parts=True)
+    assert parts.image == client.render(photo, lens=LENS, matte=matte_bytes()).image
     assert parts.report["matte"] == "given"
     assert parts.report["disparity"] == "planar"
     assert not any("wideopen-serve" in note for note in parts.report["notes"])
@@ -88,7 +88,7 @@ def test_parts_hold_report_image_and_both_maps(client, photo):
 
 def test_the_network_predicts_a_matte_when_none_is_given(client):
     portrait = encoded(np.asarray(Image.fromarray(small_rgb()).resize((192, 144))), "JPEG")
-    parts = client.render_parts(portrait)
+    parts = client.render(portrait, parts=True)
     assert parts.report["matte"] == "predicted by mobile"
     assert parts.report["size"] == [192, 144]
 
@@ -169,7 +169,7 @@ def test_settings_may_come_as_files_the_way_browsers_send_them(http):
 def test_state_and_metrics(http, client):
     assert http.get("/healthz").json() == {"healthy": True}
     assert http.get("/readyz").json() == {"ready": True}
-    assert client.info()["most_megapixels"] == 2
+    assert client.info()["max_megapixels"] == 2
     page = http.get("/metrics").text
     assert 'wideopen_requests_total{route="/healthz",status="200"}' in page
     assert "wideopen_workers_memory_bytes" in page

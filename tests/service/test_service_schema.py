@@ -13,8 +13,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.generation import GenerationMode
 from service_process import SMALL, encoded, matte_bytes, photo_bytes, small_rgb
 
+from wideopen.service import ServeSettings
 from wideopen.service.app import make_app
-from wideopen.service.config import ServeConfig
 
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "12"))
 PHOTOS = [
@@ -33,7 +33,7 @@ CONFIG = SchemathesisConfig.from_dict(
 )
 
 
-SCHEMA = schemathesis.openapi.from_dict(make_app(ServeConfig()).openapi(), config=CONFIG)
+SCHEMA = schemathesis.openapi.from_dict(make_app(ServeSettings()).openapi(), config=CONFIG)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 
 

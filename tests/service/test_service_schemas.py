@@ -7,20 +7,20 @@ from pydantic import ValidationError
 
 from wideopen import PaperLook
 from wideopen.service.problems import refusal
-from wideopen.service.schemas import Lens, Paper
+from wideopen.service.schemas import LensModel, PaperModel
 from wideopen.session.presets import read_preset, shipped
 from wideopen.settings import LensSettings
 
 
 def test_the_lens_has_the_fields_and_defaults_of_the_jobs():
-    assert Lens().model_dump() == LensSettings().to_dict()
-    assert Paper().model_dump() == asdict(PaperLook())
+    assert LensModel().model_dump() == LensSettings().to_dict()
+    assert PaperModel().model_dump() == asdict(PaperLook())
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_preset_can_be_sent(name):
     settings = read_preset(name).settings()
-    assert Lens.model_validate(settings.to_dict()).settings() == settings
+    assert LensModel.model_validate(settings.to_dict()).settings() == settings
 
 
 @pytest.mark.parametrize(
@@ -33,5 +33,5 @@ def test_a_shipped_preset_can_be_sent(name):
 )
 def test_refusals_say_what_was_expected_and_found(sent, detail):
     with pytest.raises(ValidationError) as refused:
-        Lens.model_validate(sent)
+        LensModel.model_validate(sent)
     assert refusal(refused.value.errors()).detail == detail

@@ -45,17 +45,17 @@ def by_python(photo, out):
 
 
 def by_page(photo, out):
+    from wideopen.studio import StudioSettings
     from wideopen.studio.actions import Studio
-    from wideopen.studio.settings_form import Form
-    from wideopen.studio.tabs import StudioConfig
+    from wideopen.studio.settings_form import FIRST
 
     async def download():
         upload = shutil.copyfile(photo, out.parent / "upload")
         studio.receive("tab", upload, photo.name)
-        await studio.open_received("tab", Form())
-        return await studio.download("tab", Form(), "PNG", None)
+        await studio.open_received("tab", FIRST)
+        return await studio.download("tab", FIRST, "PNG", None)
 
-    studio = Studio(out.parent / "root", StudioConfig(), here, lambda *_: None)
+    studio = Studio(out.parent / "root", StudioSettings(), here, lambda *_: None)
     try:
         return decoded(asyncio.run(download())["download"]["path"])
     finally:
@@ -63,11 +63,11 @@ def by_page(photo, out):
 
 
 def by_service(photo, out):
+    from wideopen.service import ServeSettings
     from wideopen.service.app import make_app
-    from wideopen.service.config import ServeConfig
 
     async def ask():
-        app = make_app(ServeConfig(folder=out.parent))
+        app = make_app(ServeSettings(folder=out.parent))
         service = app.state.service
         service.use(out.parent)
         service.ready, service.call = True, here  # in this process: quicker than a worker

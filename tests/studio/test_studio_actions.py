@@ -17,13 +17,13 @@ from wideopen import cli
 from wideopen.errors import InvalidInput
 from wideopen.photo import Photo
 from wideopen.settings import LensSettings, MapSettings
+from wideopen.studio import StudioSettings
 from wideopen.studio.actions import Studio
 from wideopen.studio.brush import Stroke
 from wideopen.studio.preview import colour_map, data_url, lens_of, prepare, preview_size, render_u8, shrink
-from wideopen.studio.settings_form import Form
-from wideopen.studio.tabs import StudioConfig
+from wideopen.studio.settings_form import FIRST
 
-FORM = Form(blur=3.0, highlights=0.5)
+FORM = FIRST | {"blur": 3.0, "highlights": 0.5}
 ADD = Stroke(kind="add", points=((0.75, 0.2), (0.85, 0.4)), radius=0.06)
 
 
@@ -51,7 +51,7 @@ def open_upload(studio, upload, name):
 
 @pytest.fixture
 def studio(tmp_path):
-    made = Studio(tmp_path / "root", StudioConfig(), here, quietly)
+    made = Studio(tmp_path / "root", StudioSettings(), here, quietly)
     yield made
     made.close()
 
@@ -179,15 +179,15 @@ def test_the_full_size_is_shown_in_part_and_rendered_once(studio, tmp_path):
     shown = done(studio.open_file("a", FORM, tmp_path / "photo.jpg"))
     assert shown["photo"]["preview_width"] == 115
     assert picture(shown["pictures"]["result"]).shape == (86, 115, 3)
-    part = done(studio.detail("a", FORM, (0.25, 0.5, 0.5, 0.25)))["detail"]
+    part = done(studio.detail("a", FORM, 0.25, 0.5, 0.5, 0.25))["detail"]
     assert_allclose(part["box"], (0.25, 0.5, 0.5, 0.25), rtol=0, atol=1e-9)
     full = cv2.imread(done(studio.download("a", FORM, "PNG", None))["download"]["path"])[..., ::-1]
     expected = full[90:135, 60:180].astype(int)
     assert abs(picture(part["picture"]).astype(int) - expected).mean() < 4  # JPEG
     rendered = studio.tab("a").detail
-    again = done(studio.detail("a", FORM, (0, 0, 0.5, 0.5)))
+    again = done(studio.detail("a", FORM, 0, 0, 0.5, 0.5))
     assert studio.tab("a").detail is rendered
-    moved = done(studio.detail("a", replace(FORM, blur=1.0), (0, 0, 0.5, 0.5)))
+    moved = done(studio.detail("a", FORM | {"blur": 1.0}, 0, 0, 0.5, 0.5))
     before, after = (picture(shown["detail"]["picture"]).astype(int) for shown in (again, moved))
     assert abs(after - before).max() > 20
 
@@ -248,7 +248,7 @@ def test_an_upload_that_waits_to_be_opened_ends_with_its_tab(studio, tmp_path):
 
 
 def test_every_photo_is_opened_with_the_settings_of_the_server(tmp_path):
-    config = StudioConfig(maps=MapSettings(depth="embedded", offline=True), backend="reference", max_megapixels=1)
+    config = StudioSettings(maps=MapSettings(depth="embedded", offline=True), backend="reference", max_megapixels=1)
     studio = Studio(tmp_path / "root", config, here, quietly)
     cv2.imwrite(str(tmp_path / "plain.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(InvalidInput, match=r"plain.png: expected depth inside the photo's file"):
@@ -260,7 +260,7 @@ def test_every_photo_is_opened_with_the_settings_of_the_server(tmp_path):
 
 
 def test_the_command_names_the_depth_that_the_server_uses(tmp_path):
-    studio = Studio(tmp_path / "root", StudioConfig(maps=MapSettings(depth="planar", offline=True)), here, quietly)
+    studio = Studio(tmp_path / "root", StudioSettings(maps=MapSettings(depth="planar", offline=True)), here, quietly)
     done(studio.open_file("a", FORM, kept_photo(tmp_path / "photo.jpg")))
     assert " --depth planar --offline " in studio.command("a", FORM, "As photo", None)
     studio.close()
@@ -280,7 +280,7 @@ def test_the_next_photo_and_the_end_of_a_tab_delete_files(opened, tmp_path):
 
 def test_people_do_not_see_each_other(opened, tmp_path):
     studio, _, first = opened
-    done(studio.open_file("b", replace(FORM, blur=0.5), kept_photo(tmp_path / "next.jpg", seed=8)))
+    done(studio.open_file("b", FORM | {"blur": 0.5}, kept_photo(tmp_path / "next.jpg", seed=8)))
     studio.focus_at("b", FORM, 0.9, 0.9)
     again = studio.render("a", FORM)
     assert again["pictures"]["result"] == first["pictures"]["result"]

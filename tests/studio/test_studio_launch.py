@@ -15,8 +15,8 @@ import sys
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from wideopen.studio.launch import mount
-from wideopen.studio.tabs import StudioConfig
-app = mount(FastAPI(), "/studio", StudioConfig(max_megabytes=0.001))
+from wideopen.studio import StudioSettings
+app = mount(FastAPI(), "/studio", StudioSettings(max_megabytes=0.001))
 with TestClient(app) as client:
     page = client.get("/studio/")
     print(page.status_code, "wideopen studio" in page.text)
@@ -78,18 +78,17 @@ def test_the_studio_has_the_flags_of_the_maps(monkeypatch):
 
 
 def test_the_service_lends_the_studio_its_settings_limits_and_workers(monkeypatch):
+    from wideopen.service import ServeSettings
     from wideopen.service.app import make_app
-    from wideopen.service.config import RequestLimits, ServeConfig
     from wideopen.settings import MapSettings
     from wideopen.studio import launch
 
     mounted = []
     monkeypatch.setattr(launch, "mount", lambda *arguments, **options: mounted.append((*arguments, options)))
     maps = MapSettings(depth="planar", offline=True)
-    limits = RequestLimits(megapixels=3, body_mb=7, request_s=11)
-    app = make_app(ServeConfig(studio=True, workers=2, maps=maps, backend="reference", limits=limits))
-    _, path, options = mounted[0]
-    config = options.pop("config")
+    limits = {"max_megapixels": 3, "max_mb": 7, "request_timeout": 11}
+    app = make_app(ServeSettings(studio=True, workers=2, maps=maps, backend="reference", **limits))
+    _, path, config, options = mounted[0]
     assert (path, config.maps, config.backend) == ("/studio", maps, "reference")
     assert (config.max_megapixels, config.max_megabytes, config.photo_s) == (3, 7, 11)
     assert options == {"run": app.state.service.run, "jobs": 2}

@@ -3,7 +3,7 @@
 import json
 import math
 import shlex
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,10 +14,11 @@ from wideopen.errors import InvalidInput
 from wideopen.session import render_file
 from wideopen.session.results import map_names
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
-from wideopen.studio.equivalent import command_line, f_number
+from wideopen.studio.page import f_number
 from wideopen.studio.settings_form import (
-    PARTS,
-    Form,
+    CONTROLS,
+    FIRST,
+    command_line,
     form_from,
     form_of,
     preset_of,
@@ -32,13 +33,13 @@ def _values(part):
         return st.booleans()
     if part.words:
         return st.sampled_from(part.words)
-    least, most = (part.control.least or 0, part.control.most or part.option.most)
-    steps = round((most - least) / part.control.step)
-    first = 1 if part.control.instead and "Off" in part.control.instead.values else 0  # 0 is what Off is
-    return st.integers(first, steps).map(lambda n: round(least + n * part.control.step, 6))
+    least, most = (part.shape.least or 0, part.shape.most or part.option.most)
+    steps = round((most - least) / part.shape.step)
+    first = 1 if part.shape.instead and "Off" in part.shape.instead.values else 0  # 0 is what Off is
+    return st.integers(first, steps).map(lambda n: round(least + n * part.shape.step, 6))
 
 
-FORMS = st.builds(Form, **{part.name: _values(part) for part in PARTS})
+FORMS = st.fixed_dictionaries({control.name: _values(control) for control in CONTROLS})
 FOCUS = st.sampled_from(["subject", "12,34"])
 
 
@@ -95,12 +96,12 @@ def test_what_a_preset_says_that_no_control_shows_is_kept():
     base = read_preset(text, "look.json")
     settings = settings_of(form_of(base, 3000), base, "subject")
     assert (settings.planes, settings.paper.alpha1, settings.look) == (64, 2.5, "paper")
-    moved = settings_of(replace(form_of(base, 3000), highlights=2.0), base, "subject")
+    moved = settings_of(form_of(base, 3000) | {"highlights": 2.0}, base, "subject")
     assert (moved.planes, moved.paper) == (64, None)  # else the slider would do nothing
 
 
 def test_a_blur_in_pixels_is_a_share_of_the_photo():
-    assert form_of(LensSettings(blur="60px"), 3000).blur == 2.0
+    assert form_of(LensSettings(blur="60px"), 3000)["blur"] == 2.0
 
 
 @pytest.mark.parametrize(
@@ -125,13 +126,13 @@ def test_what_is_no_preset_is_refused_in_one_line(text, said):
 
 
 def test_controls_that_are_empty_or_unknown_are_refused():
-    values = [getattr(Form(), field.name) for field in fields(Form)]
-    assert form_from(tuple(values)) == Form()
+    values = [FIRST[control.name] for control in CONTROLS]
+    assert form_from(tuple(values)) == FIRST
     with pytest.raises(InvalidInput, match="blur"):
         form_from((None, *values[1:]))
     for wrong in ({"look": "Film"}, {"blades": "Star"}, {"grain_mode": "More"}, {"blur": 99.0}, {"cat_eye": 2.0}):
         with pytest.raises(InvalidInput):
-            settings_of(replace(Form(), **wrong), LensSettings(), "subject")
+            settings_of(FIRST | wrong, LensSettings(), "subject")
 
 
 def test_f_numbers_are_those_of_a_thin_lens():

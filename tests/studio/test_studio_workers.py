@@ -10,10 +10,10 @@ import pytest
 from studio_photos import decode_with_traps, kept_photo, quietly
 
 from wideopen.errors import InvalidInput
+from wideopen.studio import StudioSettings
 from wideopen.studio.actions import Studio
 from wideopen.studio.launch import OwnWorkers
-from wideopen.studio.settings_form import Form
-from wideopen.studio.tabs import StudioConfig
+from wideopen.studio.settings_form import FIRST
 from wideopen.workers import PoolSize
 
 PATIENCE_S = 60
@@ -30,13 +30,13 @@ def workers():
 
 @pytest.fixture
 def studio(workers, tmp_path):
-    made = Studio(tmp_path / "root", StudioConfig(), workers.run, quietly)
+    made = Studio(tmp_path / "root", StudioSettings(), workers.run, quietly)
     yield made
     made.close()
 
 
 def opened(studio, file):
-    return asyncio.run(studio.open_file("a", Form(), file))
+    return asyncio.run(studio.open_file("a", FIRST, file))
 
 
 def pids(studio):
@@ -51,8 +51,8 @@ def test_photos_are_decoded_in_a_worker(studio, tmp_path, monkeypatch):
     for module, name in (("read", "_decoder"), ("decode_pillow", "facts_in")):
         monkeypatch.setattr(importlib.import_module(f"wideopen.files.{module}"), name, refuse)
     assert opened(studio, kept_photo(tmp_path / "photo.jpg"))["photo"]["matte"] == "kept with the photo"
-    asyncio.run(studio.detail("a", Form(), (0, 0, 1, 1)))
-    result = asyncio.run(studio.download("a", Form(), "PNG", None))
+    asyncio.run(studio.detail("a", FIRST, 0, 0, 1, 1))
+    result = asyncio.run(studio.download("a", FIRST, "PNG", None))
     assert Path(result["download"]["path"]).is_file()
     assert len(pids(studio)) == 1
     assert os.getpid() not in pids(studio)

@@ -1,49 +1,26 @@
 """`wideopen serve` and `wideopen studio`: the HTTP service and the page in the browser."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from wideopen.cli import options
 from wideopen.cli.options import made, takes
+from wideopen.cli.terminal import steps, warn
 from wideopen.errors import InvalidInput, require
+from wideopen.service import ServeSettings
 from wideopen.settings import MapSettings
-
-if TYPE_CHECKING:
-    from wideopen.service.config import ServeConfig
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEEDS = {"fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve", "prometheus_client": "serve"}
 _STUDIO_NEEDS = {"gradio": "web", "pebble": "web"}
-_LEVELS = ("debug", "info", "warning", "error")
 
 
-@takes(MapSettings, after="studio")
+@takes(ServeSettings, MapSettings)
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free port.")] = 8000,
-    workers: Annotated[
-        int | None, typer.Option(help="Number of worker processes. Default: as cores and memory allow.")
-    ] = None,
-    waiting: Annotated[
-        int | None, typer.Option(help="Number of requests that may wait for a worker. Default: 4 per worker.")
-    ] = None,
-    uploads: Annotated[int, typer.Option(help="Number of request bodies read at a time.")] = 16,
-    connections: Annotated[int, typer.Option(help="Number of open connections; further ones get 503.")] = 1000,
-    max_mb: Annotated[float, typer.Option(help="Largest request body, in megabytes.")] = 64.0,
-    max_megapixels: Annotated[float, typer.Option(help="Largest photo or map, in megapixels.")] = 50.0,
-    body_timeout: Annotated[float, typer.Option(help="Time limit for receiving a request, in seconds.")] = 60.0,
-    request_timeout: Annotated[
-        float, typer.Option(help="Time limit for answering a request, waiting included, in seconds.")
-    ] = 60.0,
-    stop_timeout: Annotated[
-        float, typer.Option(help="Time limit for requests in progress when the service is stopped, in seconds.")
-    ] = 75.0,
-    scenes: Annotated[int, typer.Option(help="Number of analysed scenes that are kept.")] = 64,
-    scenes_mb: Annotated[float, typer.Option(help="Disk space for analysed scenes, in megabytes.")] = 4000.0,
-    scene_minutes: Annotated[float, typer.Option(help="Minutes after which an unused scene is removed.")] = 15.0,
     folder: Annotated[
         Path | None, typer.Option(help="Folder for uploads and scenes. Default: the system's temporary folder.")
     ] = None,
@@ -54,43 +31,39 @@ def serve(
         list[str] | None,
         typer.Option(help="Host name that requests may address; may be repeated. Default on loopback: its own names."),
     ] = None,
-    studio: Annotated[bool, typer.Option("--studio", help="Also serve the studio, at /studio.")] = False,
     backend: options.Backend = "auto",
-    log_level: Annotated[str, typer.Option(help="Log level: debug, info, warning or error.")] = "info",
     **chosen: Any,
 ) -> None:
     """Serve rendering over HTTP."""
-    _require_extras("serve", _NEEDS | (_STUDIO_NEEDS if studio else {}))
-    from wideopen.service.config import RequestLimits, SceneLimits, ServeConfig
-    from wideopen.workers import pool_size
-
-    require(log_level in _LEVELS, f"--log-level: expected {', '.join(_LEVELS)}, found {log_level!r}")
-    require(0 <= port <= 65535, f"--port: expected 0 to 65535, found {port}")
-    require(connections >= 1, f"--connections: expected at least 1, found {connections}")
-    require(stop_timeout >= 0, f"--stop-timeout: expected 0 or more, found {stop_timeout:g}")
+    settings = made(ServeSettings, chosen)
     require(folder is None or folder.is_dir(), f"--folder: expected a folder, found {folder}")
-    size = pool_size(workers)
-    names = tuple(allowed_host or ()) or ((*_LOOPBACK, "[::1]") if host in _LOOPBACK else ())
-    config = ServeConfig(
-        workers=size.workers,
-        threads=size.threads,
-        waiting=4 * size.workers if waiting is None else waiting,
-        uploads=uploads,
-        limits=RequestLimits(
-            body_mb=max_mb,
-            megapixels=max_megapixels,
-            body_s=body_timeout,
-            request_s=request_timeout,
-        ),
-        scenes=SceneLimits(most=scenes, most_mb=scenes_mb, idle_s=60 * scene_minutes),
+    local = settings.host in _LOOPBACK
+    settings = replace(
+        settings,
         maps=made(MapSettings, chosen),
         backend=backend,
         token=_token(token_file),
-        hosts=names,
+        hosts=tuple(allowed_host or ()) or ((*_LOOPBACK, "[::1]") if local else ()),
         folder=folder,
-        studio=studio,
     )
-    _run(config, host=host, port=port, stop_s=stop_timeout, connections=connections, log_level=log_level)
+    _require_extras("serve", _NEEDS | (_STUDIO_NEEDS if settings.studio else {}))
+    from wideopen.service import app
+    from wideopen.service.observe import to_stderr
+    from wideopen.session.sources import fetch_named_model
+
+    if not local and settings.token is None:
+        warn(
+            f"note: {settings.host} may be reached by others, and no --token-file is given: "
+            "everybody may use the service"
+        )
+    with steps(settings.maps.depth) as step:
+        fetch_named_model(settings.maps, step)
+    to_stderr(settings.log_level)
+    try:
+        app.serve(settings)
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise InvalidInput(f"--host, --port: cannot listen on {place} ({error.strerror or error})") from error
 
 
 @takes(MapSettings, after="port")
@@ -105,27 +78,10 @@ def studio(
 ) -> None:
     """Open a page in the browser to adjust focus, blur and light. Photos stay on this machine."""
     _require_extras("studio", _STUDIO_NEEDS)
+    from wideopen.studio import StudioSettings
     from wideopen.studio.launch import serve
-    from wideopen.studio.tabs import StudioConfig
 
-    serve(host, port, photo, StudioConfig(maps=made(MapSettings, chosen), backend=backend))
-
-
-def _run(config: "ServeConfig", *, host: str, port: int, stop_s: float, connections: int, log_level: str) -> None:
-    from wideopen.cli.terminal import steps, warn
-    from wideopen.service import server
-    from wideopen.service.observe import to_stderr
-    from wideopen.session.sources import fetch_named_model
-
-    if host not in _LOOPBACK and config.token is None:
-        warn(f"note: {host} may be reached by others, and no --token-file is given: everybody may use the service")
-    with steps(config.maps.depth) as step:
-        fetch_named_model(config.maps, step)
-    to_stderr(log_level)
-    try:
-        server.serve(config, host=host, port=port, stop_s=stop_s, connections=connections)
-    except OSError as error:
-        raise InvalidInput(f"--host, --port: cannot listen on {host}:{port} ({error.strerror or error})") from error
+    serve(host, port, photo, StudioSettings(maps=made(MapSettings, chosen), backend=backend))
 
 
 def _require_extras(command: str, needs: dict[str, str]) -> None:

@@ -1,12 +1,17 @@
-"""`make_app(config)` builds the app from its routes, error handlers, limits and the studio."""
+"""`serve` runs the service in uvicorn; `make_app` builds it from its routes, error handlers, limits and the studio."""
 
 import base64
 import logging
+import os
 import secrets
+import signal
+import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
+import uvicorn
 from fastapi import Depends, FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -14,23 +19,60 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wideopen import __version__
-from wideopen.service import routes
-from wideopen.service.config import ServeConfig
+from wideopen.service import ServeSettings, routes
 from wideopen.service.observe import LOG, Metrics, event
 from wideopen.service.problems import GONE, add_handlers, documented, problem_response
 from wideopen.service.service import Service
 
 STUDIO = "/studio"
-_ABOUT = """A sharp portrait in, a photo as from a fast lens wide open out.
+_QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds: logged as debug
+_KEEP_ALIVE_S = 5
+_MOST_HEADERS = 32_768  # bytes
+_ABOUT = """Takes a sharp portrait and returns it as if photographed with a fast lens wide open.
 
-`POST /v1/render` does all at once. `POST /v1/analyze` understands a photo once, `POST /v1/scenes/{id}/render` renders
-it again and again. Errors are problem+json. Beyond its queue the service answers 503 with Retry-After.
+`POST /v1/render` renders a photo in one call. `POST /v1/analyze` analyses a photo once, and
+`POST /v1/scenes/{id}/render` renders it with as many lenses as you like. Errors are problem+json. When the queue is
+full, the service answers 503 with Retry-After.
 """
 
 
-def make_app(config: ServeConfig) -> FastAPI:
+def serve(settings: ServeSettings) -> None:
+    """Serve until SIGINT or SIGTERM; then refuse new connections, finish running requests and return.
+
+    A second SIGINT ends the service at once. Raises OSError if the address is not available.
+    """
+    # uvicorn raises the signal again after it has stopped, when there is nothing left to interrupt.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    address, most = (settings.host, settings.port), settings.connections
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(address, family=family, backlog=min(most, 2048)))
+        if settings.studio:  # uploads are removed when the server stops
+            folder = tempfile.TemporaryDirectory(prefix="wideopen-studio-", dir=settings.folder)
+            os.environ["GRADIO_TEMP_DIR"] = stack.enter_context(folder)
+        config = uvicorn.Config(
+            make_app(settings),
+            http="h11",
+            loop="asyncio",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=most + 1,  # uvicorn also counts the new connection
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=round(settings.stop_timeout),
+            h11_max_incomplete_event_size=_MOST_HEADERS,
+        )
+        event("listening", host=settings.host, port=listening.getsockname()[1])
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def make_app(settings: ServeSettings) -> FastAPI:
     """Return the service as an ASGI app; its workers start and end with the app's lifespan."""
-    service = Service(config)
+    service = Service(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,27 +92,27 @@ def make_app(config: ServeConfig) -> FastAPI:
     app.state.service = service
     add_handlers(app)
     for protected in (routes.work_routes, routes.info_routes):
-        if config.token is None:
+        if settings.token is None:
             app.include_router(protected)
         else:
             token = Depends(routes.require_token)
             app.include_router(protected, dependencies=[token], responses=documented("unauthorized"))
     app.include_router(routes.state_routes)
-    if config.hosts:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(config.hosts), www_redirect=False)
-    app.add_middleware(Outermost, token=config.token, metrics=service.metrics)
-    if config.studio:
+    if settings.hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)
+    app.add_middleware(Outermost, token=settings.token, metrics=service.metrics)
+    if settings.studio:
+        from wideopen.studio import StudioSettings
         from wideopen.studio.launch import mount
-        from wideopen.studio.tabs import StudioConfig
 
-        settings = StudioConfig(
-            maps=config.maps,
-            backend=config.backend,
-            photo_s=config.limits.request_s,
-            max_megabytes=config.limits.body_mb,
-            max_megapixels=config.limits.megapixels,
+        studio = StudioSettings(
+            maps=settings.maps,
+            backend=settings.backend,
+            photo_s=settings.request_timeout,
+            max_megabytes=settings.max_mb,
+            max_megapixels=settings.max_megapixels,
         )
-        mount(app, STUDIO, config=settings, run=service.run, jobs=config.workers)
+        mount(app, STUDIO, studio, run=service.run, jobs=service.size.workers)
     return app
 
 
@@ -87,22 +129,33 @@ class Outermost:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Request(self._metrics, scope, receive, send)
+        request, status, begin = secrets.token_hex(8), 0, time.perf_counter()
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
         try:
             if self._may_enter(scope):
-                await self._app(scope, request.receive, request.send)
+                await self._app(scope, receive, send_with_headers)
             else:
                 login = {"WWW-Authenticate": 'Basic realm="wideopen", charset="UTF-8"'}
-                answer = problem_response("unauthorized", "the password is the token", login)
-                await answer(scope, receive, request.send)
+                refusal = problem_response("unauthorized", "the password is the token", login)
+                await refusal(scope, receive, send_with_headers)
         except ClientDisconnect:
-            request.status = GONE
+            status = GONE
         except Exception:  # noqa: BLE001  the last line of defence: bugs
-            LOG.exception("bug", extra={"fields": {"request": request.id}})
-            if request.status == 0:
-                await problem_response("bug", "The service's log says more.")(scope, receive, request.send)
+            LOG.exception("bug", extra={"fields": {"request": request}})
+            if status == 0:
+                await problem_response("bug", "The service's log says more.")(scope, receive, send_with_headers)
         finally:
-            request.end()
+            self._log(scope, request, status, time.perf_counter() - begin)
 
     def _may_enter(self, scope: Scope) -> bool:
         """Whether the request may pass: the studio needs the token, as a bearer token or as a login's password."""
@@ -116,52 +169,18 @@ class Outermost:
                 return False
         return scheme.lower() in ("basic", "bearer") and routes.same_token(value, self._token)
 
-
-class _Request:
-    """A request in progress: counts its bytes, records its status and adds its id to the response headers."""
-
-    def __init__(self, metrics: Metrics, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics, self._scope, self._receive, self._send = metrics, scope, receive, send
-        self.id = secrets.token_hex(8)
-        self.status = 0
-        self._began = time.perf_counter()
-        self._bytes_in = 0
-        self._bytes_out = 0
-
-    async def receive(self) -> Message:
-        """Receive a message and count its bytes."""
-        message = await self._receive()
-        self._bytes_in += len(message.get("body", b""))
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Add headers, count the bytes and send a message."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self.id
-            headers["X-Content-Type-Options"] = "nosniff"
-            headers.setdefault("Cache-Control", "no-store")
-        self._bytes_out += len(message.get("body", b""))
-        await self._send(message)
-
-    def end(self) -> None:
-        """Log and count the request. The client chose the path, so only the route's pattern is logged."""
-        route = getattr(self._scope.get("route"), "path", "other")
-        seconds = time.perf_counter() - self._began
-        self._metrics.requests.labels(route, str(self.status)).inc()
+    def _log(self, scope: Scope, request: str, status: int, seconds: float) -> None:
+        """Log and count a request. The client chose the path, so only the route's pattern is logged."""
+        route = getattr(scope.get("route"), "path", "other")
+        self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        self._metrics.bytes_in.inc(self._bytes_in)
-        self._metrics.bytes_out.inc(self._bytes_out)
         event(
             "request",
-            level=logging.DEBUG if route in ("/healthz", "/readyz", "/metrics") else logging.INFO,
-            request=self.id,
-            method=self._scope["method"],
+            level=logging.DEBUG if route in _QUIET else logging.INFO,
+            request=request,
+            method=scope["method"],
             route=route,
-            status=self.status,
+            status=status,
             seconds=round(seconds, 4),
-            bytes_in=self._bytes_in,
-            bytes_out=self._bytes_out,
-            **self._scope.get("wideopen.fields", {}),
+            **scope.get("wideopen.fields", {}),
         )

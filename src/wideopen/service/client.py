@@ -1,7 +1,7 @@
 """Python client for the service: `Client` sends photos and returns results (docs/service.md); needs wideopen[client].
 
 >>> with Client("http://127.0.0.1:8000") as client:                                     # doctest: +SKIP
-...     Path("out.jpg").write_bytes(client.render(Path("portrait.jpg"), lens={"blur": "3%"}))
+...     Path("out.jpg").write_bytes(client.render(Path("portrait.jpg"), lens={"blur": "3%"}).image)
 """
 
 import json
@@ -36,13 +36,13 @@ class ServiceError(WideopenError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Parts:
-    """A rendered image with its report and maps."""
+class Rendered:
+    """A rendered image as a file; its report and maps are None unless they were requested (`parts`)."""
 
-    report: dict[str, Any]
     image: bytes
-    matte: bytes  # 16-bit PNG
-    disparity: bytes  # 16-bit PNG
+    report: dict[str, Any] | None = None
+    matte: bytes | None = None  # 16-bit PNG
+    disparity: bytes | None = None  # 16-bit PNG
 
 
 class Client:
@@ -97,24 +97,11 @@ class Client:
         disparity: File | None = None,
         maps: Settings | None = None,
         output: Settings | None = None,
-    ) -> bytes:
-        """Render a photo; return the image file."""
+        parts: bool = False,
+    ) -> Rendered:
+        """Render a photo; with `parts`, return also the report and both maps."""
         form = _form(photo, matte, disparity, lens=lens, maps=maps, output=output)
-        return self._send("POST", "/v1/render", files=form, accept="image/*").content
-
-    def render_parts(
-        self,
-        photo: File,
-        *,
-        lens: Settings | None = None,
-        matte: File | None = None,
-        disparity: File | None = None,
-        maps: Settings | None = None,
-        output: Settings | None = None,
-    ) -> Parts:
-        """Render a photo; return the image with its report and both maps."""
-        form = _form(photo, matte, disparity, lens=lens, maps=maps, output=output)
-        return _parts(self._send("POST", "/v1/render", files=form, accept=_PARTS))
+        return self._render("/v1/render", parts=parts, files=form)
 
     def analyze(
         self, photo: File, *, matte: File | None = None, disparity: File | None = None, maps: Settings | None = None
@@ -123,13 +110,16 @@ class Client:
         found = self._send("POST", "/v1/analyze", files=_form(photo, matte, disparity, maps=maps)).json()
         return RemoteScene(self, found)
 
-    def _send(self, method: str, path: str, *, accept: str | None = None, **body: Any) -> "httpx.Response":
+    def _render(self, path: str, *, parts: bool, **body: Any) -> Rendered:
+        response = self._send("POST", path, headers={"Accept": _PARTS if parts else "image/*"}, **body)
+        return _rendered(response) if parts else Rendered(image=response.content)
+
+    def _send(self, method: str, path: str, **request: Any) -> "httpx.Response":
         import httpx
 
-        headers = {} if accept is None else {"Accept": accept}
         for left in reversed(range(self._retries + 1)):
             try:
-                response = self._http.request(method, path, headers=headers, **body)
+                response = self._http.request(method, path, **request)
             except httpx.HTTPError as error:
                 raise ServiceError(f"{self._http.base_url}: {error or type(error).__name__}") from error
             if response.status_code != 503 or not left:
@@ -155,13 +145,10 @@ class RemoteScene:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def render(self, lens: Settings | None = None, *, output: Settings | None = None) -> bytes:
-        """Render the scene with `lens`; return the image file."""
-        return self._render(lens, output, "image/*").content
-
-    def render_parts(self, lens: Settings | None = None, *, output: Settings | None = None) -> Parts:
-        """Render the scene with `lens`; return the image with its report and both maps."""
-        return _parts(self._render(lens, output, _PARTS))
+    def render(self, lens: Settings | None = None, *, output: Settings | None = None, parts: bool = False) -> Rendered:
+        """Render the scene with `lens`; with `parts`, return also the report and both maps."""
+        settings = {"lens": dict(lens or {}), "output": dict(output or {})}
+        return self._client._render(f"/v1/scenes/{self.id}/render", parts=parts, json=settings)
 
     def remove(self) -> None:
         """Remove the scene from the service; a scene that has already gone is not an error."""
@@ -170,10 +157,6 @@ class RemoteScene:
         except ServiceError as error:
             if error.status != 404:
                 raise
-
-    def _render(self, lens: Settings | None, output: Settings | None, accept: str) -> "httpx.Response":
-        asked = {"lens": dict(lens or {}), "output": dict(output or {})}
-        return self._client._send("POST", f"/v1/scenes/{self.id}/render", json=asked, accept=accept)
 
 
 def _form(
@@ -213,7 +196,7 @@ def _error(response: "httpx.Response") -> ServiceError:
     return ServiceError(f"{response.status_code} {detail}", status=response.status_code, kind=kind)
 
 
-def _parts(response: "httpx.Response") -> Parts:
+def _rendered(response: "httpx.Response") -> Rendered:
     """Split a multipart response into its parts, byte for byte; the boundary occurs in none of them."""
     boundary = response.headers["content-type"].partition("boundary=")[2].encode()
     found: dict[str, bytes] = {}
@@ -221,6 +204,6 @@ def _parts(response: "httpx.Response") -> Parts:
         head, _, content = part.partition(b"\r\n\r\n")
         found[head.partition(b'name="')[2].partition(b'"')[0].decode()] = content
     try:
-        return Parts(report=json.loads(found.pop("report")), **found)
+        return Rendered(report=json.loads(found.pop("report")), **found)
     except (KeyError, TypeError, ValueError) as error:
-        raise ServiceError("expected report, image, matte and disparity, found another answer") from error
+        raise ServiceError("expected report, image, matte and disparity, found something else") from error

@@ -60,31 +60,16 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self.requests = Counter(
-            "wideopen_requests", "Requests by route and status.", ["route", "status"], registry=self._registry
-        )
-        self.request_seconds = Histogram(
-            "wideopen_request_seconds",
-            "From a request's headers to the end of its answer.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self.step_seconds = Histogram(
-            "wideopen_step_seconds",
-            "Of one step of the work, in the worker.",
-            ["step"],
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self.bytes_in = Counter("wideopen_received_bytes", "Of bodies.", registry=self._registry)
-        self.bytes_out = Counter("wideopen_sent_bytes", "Of results.", registry=self._registry)
+        kept: Any = {"registry": self._registry}
+        self.requests = Counter("wideopen_requests", "Requests by route and status.", ["route", "status"], **kept)
         self.worker_deaths = Counter(
-            "wideopen_worker_deaths",
-            "Workers that died at work, or had to be killed.",
-            ["why"],
-            registry=self._registry,
+            "wideopen_worker_deaths", "Workers that died at work, or had to be killed.", ["why"], **kept
         )
+        kept["buckets"] = _SECONDS
+        self.request_seconds = Histogram(
+            "wideopen_request_seconds", "From a request's headers to the end of its response.", ["route"], **kept
+        )
+        self.step_seconds = Histogram("wideopen_step_seconds", "Of one step of a job, in a worker.", ["step"], **kept)
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Add a gauge `wideopen_NAME`; each scrape calls `value`."""

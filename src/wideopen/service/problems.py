@@ -9,12 +9,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
-from wideopen.service.admission import QueueFull
+from wideopen.errors import InvalidInput, WideopenError, WorkerDied, WorkerTimeout
 from wideopen.service.observe import add_to_log_line, event
-from wideopen.service.schemas import ProblemBody
 
 MEDIA_TYPE = "application/problem+json"
 GONE = 499
@@ -24,10 +23,10 @@ KINDS = {  # the `type` of a problem: (status, title)
     "bad-request": (400, "The request cannot be read"),
     "unauthorized": (401, "A bearer token is needed"),
     "no-such-scene": (404, "There is no such scene"),
-    "not-acceptable": (406, "No such kind of result"),
+    "not-acceptable": (406, "The Accept header names no available format"),
     "slow-body": (408, "The request's body did not arrive in time"),
     "too-large": (413, "The request is too large"),
-    "not-a-photo": (415, "Not a kind of file that is known"),
+    "not-a-photo": (415, "The file is not of a known kind"),
     "refused": (422, "The request cannot be done"),
     "worker-died": (500, "The work ended unexpectedly"),
     "bug": (500, "A bug in the service"),
@@ -37,12 +36,29 @@ KINDS = {  # the `type` of a problem: (status, title)
 }
 
 
+class ProblemBody(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
 class Problem(HTTPException):
     """An error response; `slug` is a key of KINDS, `detail` is one line for the client."""
 
     def __init__(self, slug: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
         self.slug = slug
         super().__init__(KINDS[slug][0], detail, headers)
+
+
+class QueueFull(WideopenError):
+    """The queue is full; try again after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 def come_again(slug: str, why: str, seconds: int) -> Problem:
@@ -86,23 +102,24 @@ def _problem_of(error: Exception) -> Problem:
         case RequestValidationError():
             return refusal(error.errors())
         case QueueFull():
-            return come_again("busy", "all places in the queue are taken", error.retry_after_s)
+            return come_again("busy", "the queue is full", error.retry_after_s)
         case WorkerTimeout():
-            return Problem("timed-out", "work: it did not end in time")
+            return Problem("timed-out", "work: its worker was ended at the time limit")
         case WorkerDied():
             event("worker died", level=logging.ERROR, reason=str(error))
-            return Problem("worker-died", "work: the process that did it died; the service goes on")
+            return Problem("worker-died", "work: its worker process died; the service goes on")
         case _:
             return Problem("refused", str(error))
 
 
 def refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """Return the problem for an invalid request: one line that says, for each field, what was expected and found."""
-    places = [".".join(str(part) for part in item["loc"] if part != "body") or "body" for item in errors]
-    for place, item in zip(places, errors, strict=True):
+    lines = []
+    for item in errors:
+        place = ".".join(str(part) for part in item["loc"] if part != "body") or "body"
         if item["type"] == "json_invalid":
             return Problem("bad-request", f"{place}: expected JSON, found something else")
-    lines = [f"{place}: {_expected(item)}" for place, item in zip(places, errors, strict=True)]
+        lines.append(f"{place}: {_expected(item)}")
     return Problem("refused", "; ".join(lines[:3])[:500])
 
 

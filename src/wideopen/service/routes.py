@@ -18,18 +18,39 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import Message, Receive
 
 from wideopen import __version__
-from wideopen.service import results, uploads, work
+from wideopen.service import work
+from wideopen.service.photo_files import (
+    DOCUMENTED,
+    FORMATS,
+    PARTS,
+    Accepted,
+    Uploaded,
+    accepted_by,
+    format_of,
+    formats_in,
+    formats_out,
+    save,
+    to_response,
+)
 from wideopen.service.problems import Problem, documented
-from wideopen.service.results import Accepted, accepted_by, format_of
-from wideopen.service.schemas import SETTINGS_BYTES, Analysis, Info, Maps, SceneRender
-from wideopen.service.service import Job, Service
-from wideopen.service.uploads import FORM_LIMITS, AnalyzeForm, RenderForm, openapi_of
+from wideopen.service.schemas import (
+    FORM_LIMITS,
+    LIMITS,
+    SETTINGS_BYTES,
+    Analysis,
+    AnalyzeForm,
+    Info,
+    MapsModel,
+    RenderForm,
+    SceneRender,
+    openapi_of,
+)
+from wideopen.service.service import RequestJob, Service
 from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job as RenderJob
+from wideopen.session.render_file import Job
 from wideopen.settings import MapSettings
 
-_BEARER = HTTPBearer(auto_error=False, description="Only where the service was started with a token.")
-_FORM = "multipart/form-data"
+_BEARER = HTTPBearer(auto_error=False, description="Required if the service was started with a token.")
 _JSON_BYTES = 2 * SETTINGS_BYTES
 
 
@@ -49,7 +70,7 @@ def require_token(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 ) -> None:
     """Raise Problem (401) if the service has a token and the request does not bring it."""
-    token = service_of(request).config.token
+    token = service_of(request).settings.token
     if token is not None and (credentials is None or not same_token(credentials.credentials, token)):
         raise Problem("unauthorized", "Authorization: expected Bearer TOKEN", headers={"WWW-Authenticate": "Bearer"})
 
@@ -58,7 +79,7 @@ class WorkRoute(APIRoute):
     """A route that needs a worker; requests are refused before their body is read where possible."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the framework's handler in a `Job` and limit the body."""
+        """Wrap the framework's handler in a `RequestJob` and limit the body."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
@@ -67,12 +88,13 @@ class WorkRoute(APIRoute):
             if self.body_field is None:
                 return await handle(request)
             is_form = isinstance(self.body_field.field_info, params.Form)
-            _require_content_type(request, _FORM if is_form else "application/json")
+            _require_content_type(request, PARTS if is_form else "application/json")
             async with service.job() as job:
                 request.state.job = job
-                most = service.config.limits.body_bytes if is_form else _JSON_BYTES
-                _require_length(request, most)
-                receive = _limited(request.receive, job, most_bytes=most, body_s=service.config.limits.body_s)
+                most = service.settings.body_bytes if is_form else _JSON_BYTES
+                if int(request.headers.get("content-length", "0")) > most:  # the HTTP parser accepts only digits there
+                    raise _too_large(most)
+                receive = _limited(request.receive, job, most_bytes=most, body_s=service.settings.body_timeout)
                 return await handle(Request(request.scope, receive))
 
         return guarded
@@ -84,17 +106,11 @@ def _require_content_type(request: Request, expected: str) -> None:
         raise Problem("not-a-photo", f"Content-Type: expected {expected}, found {found[:80] or 'none'}")
 
 
-def _require_length(request: Request, most_bytes: int) -> None:
-    """Refuse a body whose Content-Length is too large; the HTTP parser accepts only digits there."""
-    if int(request.headers.get("content-length", "0")) > most_bytes:
-        raise _too_large(most_bytes)
-
-
 def _too_large(most_bytes: int) -> Problem:
     return Problem("too-large", f"body: expected at most {most_bytes / 1e6:g} MB, found more")
 
 
-def _limited(receive: Receive, job: Job, *, most_bytes: int, body_s: float) -> Receive:
+def _limited(receive: Receive, job: RequestJob, *, most_bytes: int, body_s: float) -> Receive:
     """Return `receive` with limits on the size of the body and the time to read it. Raises Problem (413, 408)."""
     found, end = 0, asyncio.get_running_loop().time() + body_s
 
@@ -116,8 +132,9 @@ def _limited(receive: Receive, job: Job, *, most_bytes: int, body_s: float) -> R
     return limited
 
 
-def _job_of(request: Request) -> Job:
-    found: Job = request.state.job
+def job_of(request: Request) -> RequestJob:
+    """Return the job that `WorkRoute` began for a request."""
+    found: RequestJob = request.state.job
     return found
 
 
@@ -128,7 +145,6 @@ async def _require_single_fields(request: Request) -> None:
             raise Problem("refused", f"form: expected one field {name[:80]!r}, found {count}")
 
 
-CurrentJob = Annotated[Job, Depends(_job_of)]
 Accept = Annotated[Accepted, Depends(accepted_by)]
 _EXAMPLES: Any = {
     "wide open": {"value": {"lens": {"blur": "4%"}}},
@@ -147,25 +163,20 @@ state_routes = APIRouter(tags=["state"])
     "/render",
     tags=["render"],
     response_class=Response,
-    responses={200: results.DOCUMENTED, **documented(*_OF_WORK, "not-acceptable")},
+    responses={200: DOCUMENTED, **documented(*_OF_WORK, "not-acceptable")},
     dependencies=[Depends(_require_single_fields)],
     openapi_extra=openapi_of(RenderForm),
     form_limits=FORM_LIMITS,
     operation_id="render",
 )
-async def render(
-    request: Request, job: CurrentJob, accepted: Accept, form: Annotated[RenderForm, Form(media_type=_FORM)]
-) -> Response:
-    """Render a photo as a fast lens would have taken it.
+async def render(request: Request, accepted: Accept, form: Annotated[RenderForm, Form(media_type=PARTS)]) -> Response:
+    """Render a photo as if taken with a fast lens wide open.
 
-    The answer is the image; with `Accept: multipart/form-data` it is a report (JSON), the image, matte and disparity.
+    Returns the image; with `Accept: multipart/form-data`, a report (JSON), the image, the matte and the disparity.
     """
-    uploaded = uploads.save(form, job.folder)
-    word = format_of(form.output.format, accepted, uploaded.photo_format)
-    todo = _with_result(_photo_job(request, form.maps, uploaded), form, job.folder, accepted)
-    out = job.folder / f"result{results.FORMATS[word][1]}"
-    report = await job.run(request, work.render_photo, uploaded.photo, out, todo)
-    return results.response(out, word, report, parts=accepted.parts)
+    uploaded = save(form, job_of(request).folder)
+    job = _photo_job(request, form.maps, uploaded)
+    return await _render(request, accepted, form, uploaded.photo_format, job, work.render_photo, uploaded.photo)
 
 
 @work_routes.post(
@@ -173,7 +184,7 @@ async def render(
     tags=["scenes"],
     status_code=201,
     responses={
-        201: {"headers": {"Location": {"description": "Where to render it.", "schema": {"type": "string"}}}},
+        201: {"headers": {"Location": {"description": "Route that renders the scene.", "schema": {"type": "string"}}}},
         **documented(*_OF_WORK),
     },
     dependencies=[Depends(_require_single_fields)],
@@ -182,35 +193,33 @@ async def render(
     operation_id="analyze",
 )
 async def analyze(
-    request: Request, response: Response, job: CurrentJob, form: Annotated[AnalyzeForm, Form(media_type=_FORM)]
+    request: Request, response: Response, form: Annotated[AnalyzeForm, Form(media_type=PARTS)]
 ) -> Analysis:
-    """Understand a photo once: matte and disparity. The scene is kept until it was not used for a while."""
-    service, uploaded = service_of(request), uploads.save(form, job.folder)
+    """Find a photo's matte and disparity. The scene is kept until it has been unused for `scene_minutes`."""
+    service, job = service_of(request), job_of(request)
+    uploaded = save(form, job.folder)
     facts = await job.run(request, work.analyze_photo, uploaded.photo, _photo_job(request, form.maps, uploaded))
     kept = {**facts, "photo": uploaded.photo.name, "format": uploaded.photo_format}
     scene = service.scenes.add(kept, folder=job.folder)
     response.headers["Location"] = f"/v1/scenes/{scene.key}/render"
-    return Analysis(id=scene.key, expires_in_s=service.config.scenes.idle_s, **facts)
+    return Analysis(id=scene.key, expires_in_s=60 * service.settings.scene_minutes, **facts)
 
 
 @work_routes.post(
     "/scenes/{id}/render",
     tags=["scenes"],
     response_class=Response,
-    responses={200: results.DOCUMENTED, **documented(*_OF_WORK, "not-acceptable", "no-such-scene")},
+    responses={200: DOCUMENTED, **documented(*_OF_WORK, "not-acceptable", "no-such-scene")},
     operation_id="render_scene",
 )
-async def render_scene(
-    request: Request, job: CurrentJob, accepted: Accept, scene_id: SceneId, settings: RenderSettings
-) -> Response:
-    """Render an analysed scene with a lens. Every field may differ from one time to the next."""
-    service = service_of(request)
-    with service.scene(scene_id) as scene:
-        word = format_of(settings.output.format, accepted, scene.value["format"])
-        todo = _with_result(_scene_job(request, scene.folder), settings, job.folder, accepted)
-        photo, out = scene.folder / scene.value["photo"], job.folder / f"result{results.FORMATS[word][1]}"
-        report = await job.run(request, work.render_scene, scene.key, photo, out, todo, scene.value)
-    return results.response(out, word, report, parts=accepted.parts)
+async def render_scene(request: Request, accepted: Accept, scene_id: SceneId, settings: RenderSettings) -> Response:
+    """Render an analysed scene with a lens. Every setting may differ between calls."""
+    with service_of(request).scene(scene_id) as scene:
+        facts, job = scene.value, _scene_job(request, scene.folder)
+        photo = scene.folder / facts["photo"]
+        return await _render(
+            request, accepted, settings, facts["format"], job, work.render_scene, photo, scene.key, facts
+        )
 
 
 @work_routes.delete(
@@ -221,46 +230,60 @@ async def render_scene(
     operation_id="remove_scene",
 )
 async def remove_scene(request: Request, scene_id: SceneId) -> Response:
-    """Forget a scene now."""
+    """Delete a scene."""
     service = service_of(request)
     with service.scene(scene_id):
         service.scenes.remove(scene_id)
     return Response(status_code=204)
 
 
-def _photo_job(request: Request, maps: Maps, uploaded: uploads.Uploaded) -> RenderJob:
+def _photo_job(request: Request, maps: MapsModel, uploaded: Uploaded) -> Job:
     """Return the job for an uploaded photo, without a lens."""
-    chosen = maps.settings(service_of(request).config.maps)
-    return _render_job(request, chosen, Given(matte=uploaded.matte, disparity=uploaded.disparity))
+    chosen = maps.settings(service_of(request).settings.maps)
+    return _job(request, chosen, Given(matte=uploaded.matte, disparity=uploaded.disparity))
 
 
-def _scene_job(request: Request, folder: Path) -> RenderJob:
+def _scene_job(request: Request, folder: Path) -> Job:
     """Return the job for an analysed scene, without a lens. Its disparity was filtered before it was stored."""
-    maps = replace(service_of(request).config.maps, depth="auto", matting="auto", filter_disparity=False)
+    maps = replace(service_of(request).settings.maps, depth="auto", matting="auto", filter_disparity=False)
     given = Given(matte=folder / f"{work.MATTE}.npy", disparity=folder / f"{work.DISPARITY}.npy")
-    return _render_job(request, maps, given)
+    return _job(request, maps, given)
 
 
-def _render_job(request: Request, maps: MapSettings, given: Given) -> RenderJob:
-    config = service_of(request).config
-    return RenderJob(
+def _job(request: Request, maps: MapSettings, given: Given) -> Job:
+    settings = service_of(request).settings
+    return Job(
         maps=maps,
-        given=replace(given, max_megapixels=config.limits.megapixels),
-        backend=config.backend,
-        max_megapixels=config.limits.megapixels,
+        given=replace(given, max_megapixels=settings.max_megapixels),
+        backend=settings.backend,
+        max_megapixels=settings.max_megapixels,
         originals=False,  # a result names its original by path, which only the client knows
         overwrite=True,  # an uploaded map may have the same name as the returned one
     )
 
 
-def _with_result(job: RenderJob, form: RenderForm | SceneRender, folder: Path, accepted: Accepted) -> RenderJob:
-    return replace(
+async def _render(
+    request: Request,
+    accepted: Accepted,
+    settings: RenderForm | SceneRender,
+    photo_format: str,
+    job: Job,
+    function: Callable[..., dict[str, Any]],
+    *arguments: Any,
+) -> Response:
+    """Run `function(out, job, *arguments)` in a worker, with lens and output in the job; return the result."""
+    running = job_of(request)
+    word = format_of(settings.output.format, accepted, photo_format)
+    out = running.folder / f"result{FORMATS[word][1]}"
+    job = replace(
         job,
-        lens=form.lens.settings(),
-        output=form.output.settings(),
-        save_matte=folder / f"{work.MATTE}.png" if accepted.parts else None,
-        save_disparity=folder / f"{work.DISPARITY}.png" if accepted.parts else None,
+        lens=settings.lens.settings(),
+        output=settings.output.settings(),
+        save_matte=running.folder / f"{work.MATTE}.png" if accepted.parts else None,
+        save_disparity=running.folder / f"{work.DISPARITY}.png" if accepted.parts else None,
     )
+    report = await running.run(request, function, out, job, *arguments)
+    return to_response(out, word, report, parts=accepted.parts)
 
 
 def _state(name: str) -> dict[int | str, dict[str, Any]]:
@@ -272,14 +295,14 @@ def _state(name: str) -> dict[int | str, dict[str, Any]]:
 
 @state_routes.get("/healthz", responses=_state("healthy"), response_class=Response, operation_id="health")
 async def health(request: Request) -> Response:
-    """Whether the process is alive; restart it when it is not."""
+    """Whether the process works; if not, restart it."""
     good = not service_of(request).broken
     return JSONResponse({"healthy": good}, 200 if good else 503)
 
 
 @state_routes.get("/readyz", responses=_state("ready"), response_class=Response, operation_id="ready")
 async def ready(request: Request) -> Response:
-    """Whether photos may be sent here: a worker has loaded its models, and all kernels are compiled."""
+    """Whether photos are accepted: a worker has loaded its models, and all kernels are compiled."""
     good = service_of(request).ready
     return JSONResponse({"ready": good}, 200 if good else 503)
 
@@ -291,24 +314,20 @@ async def ready(request: Request) -> Response:
     operation_id="metrics",
 )
 async def metrics(request: Request) -> Response:
-    """For Prometheus."""
+    """Metrics for Prometheus."""
     return Response(service_of(request).metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @info_routes.get("/v1/info", operation_id="info")
 async def info(request: Request) -> Info:
-    """What the service is and allows."""
-    config = service_of(request).config
+    """Version, formats and limits of the service."""
+    service = service_of(request)
     return Info(
         version=__version__,
-        formats_in=results.formats_in(),
-        formats_out=results.formats_out(),
-        most_mb=config.limits.body_mb,
-        most_megapixels=config.limits.megapixels,
-        request_s=config.limits.request_s,
-        workers=config.workers,
-        waiting=config.waiting,
-        scenes=config.scenes.most,
-        scene_idle_s=config.scenes.idle_s,
-        maps={name: getattr(config.maps, name) for name in Maps.model_fields},
+        formats_in=formats_in(),
+        formats_out=formats_out(),
+        workers=service.size.workers,
+        waiting=service.waiting,
+        maps={name: getattr(service.settings.maps, name) for name in MapsModel.model_fields},
+        **{name: getattr(service.settings, name) for name in LIMITS},
     )

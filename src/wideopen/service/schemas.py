@@ -1,6 +1,7 @@
-"""What the service takes and gives as JSON. The schemas are published; `wideopen.settings` has the last word on values.
+"""What the service takes and returns as JSON and as forms, for its published schema.
 
-Every unknown key is refused. Lens, maps and output are made from the options there.
+Lens, maps and output are made from the options in `wideopen.settings`, which has the last word on their values. Unknown
+keys are refused.
 """
 
 from dataclasses import replace
@@ -13,10 +14,11 @@ from pydantic_core import PydanticCustomError, from_json
 from wideopen.lens import PaperLook
 from wideopen.matting.inference import INSIDE, NETWORK
 from wideopen.options import Option, Settings, options_of
+from wideopen.service import ServeSettings
 from wideopen.settings import DEPTHS, LensSettings, MapSettings, OutputSettings
 
 SETTINGS_BYTES = 16_384
-"""Of the JSON of one group of settings in a form."""
+"""Largest size of the JSON of one group of settings in a form."""
 Size = Annotated[list[int], Field(min_length=2, max_length=2, description="Width and height, as displayed.")]
 
 
@@ -26,7 +28,7 @@ class _Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_form(cls, value: Any) -> Any:
-        """The value of a form's field: JSON, as text or, as browsers send a Blob, as a file."""
+        """Parse the JSON in a form's field: text or, as browsers send a Blob, a file."""
         if isinstance(value, UploadFile):
             value = value.file.read(SETTINGS_BYTES + 1)
         if not isinstance(value, str | bytes):
@@ -41,9 +43,9 @@ class _Strict(BaseModel):
 
 
 def _model(settings: type[Settings], **changed: dict[str, Any]) -> Any:
-    """A model with the options of `settings`: their types, defaults, ranges and help.
+    """Return a model with the options of `settings`: their types, defaults, ranges and help.
 
-    changed: where any are given, only these options, each with what changes of it.
+    changed: if any are given, only these options, each with the properties that differ.
     """
     chosen = [one for one in options_of(settings) if not changed or one.name in changed]
     fields = (_field(replace(one, **changed.get(one.name, {}))) for one in chosen)
@@ -51,83 +53,125 @@ def _model(settings: type[Settings], **changed: dict[str, Any]) -> Any:
 
 
 def _field(one: Option) -> tuple[str, Any]:
-    """(name, what `create_model` takes)."""
+    """Return (name, definition) for `create_model`."""
     is_number = one.kind in (int, float) and one.text is None
-    about: dict[str, Any] = (
-        {"ge": one.least, "gt": one.above, "le": one.most} if is_number else {"pattern": one.pattern}
-    )
-    about = {key: value for key, value in about.items() if value is not None}
+    limits = {"ge": one.least, "gt": one.above, "le": one.most} if is_number else {"pattern": one.pattern}
+    about: dict[str, Any] = {key: value for key, value in limits.items() if value is not None}
+    about["description"] = one.help
     if one.text is not None:
-        return one.name, (str, Field(default=one.text.write(one.default), description=one.help, **about))
-    hint: Any = Literal[one.words] if one.words else Paper if issubclass(one.kind, Settings) else one.kind
-    return one.name, (hint | None if one.optional else hint, Field(default=one.default, description=one.help, **about))
+        return one.name, (str, Field(default=one.text.write(one.default), **about))
+    hint: Any = Literal[one.words] if one.words else PaperModel if issubclass(one.kind, Settings) else one.kind
+    return one.name, (hint | None if one.optional else hint, Field(default=one.default, **about))
 
 
-class Paper(_model(PaperLook)):  # type: ignore[misc]  # made from options
-    """Constants of the paper's look, Eqs. (3) and (4)."""
+class PaperModel(_model(PaperLook)):  # type: ignore[misc]  # made from options
+    """Constants of the paper look, Eqs. (3) and (4)."""
 
 
-class Lens(_model(LensSettings)):  # type: ignore[misc]
-    """The lens: the words and defaults of `wideopen render`."""
+class LensModel(_model(LensSettings)):  # type: ignore[misc]
+    """The lens, with the names and defaults of `wideopen render`."""
 
     def settings(self) -> LensSettings:
-        """As the jobs take it. Raises InvalidInput for what fits the schema and still cannot be."""
+        """Return the settings. Raises InvalidInput for values that fit the schema but not each other."""
         return LensSettings.from_dict(self.model_dump(), where="lens")
 
 
-_AS_SET = {"default": None, "optional": True}
-_DEPTH = _AS_SET | {"words": DEPTHS, "help": "Source of the disparity. Default: as the service is set."}
-_MATTING = _AS_SET | {"words": (*INSIDE, NETWORK), "help": "Source of the matte. Default: as the service is set."}
-_KEEP = {"help": "Keep the maps inside the result; JPEG only."}
+_OPTIONAL = {"default": None, "optional": True}
+_DEPTH = _OPTIONAL | {"words": DEPTHS, "help": "Source of the disparity. Default: the service's."}
+_MATTING = _OPTIONAL | {"words": (*INSIDE, NETWORK), "help": "Source of the matte. Default: the service's."}
+_KEEP = {"help": "Store matte and disparity inside the result; JPEG only."}
 
 
-class Maps(_model(MapSettings, depth=_DEPTH, matting=_MATTING, filter_disparity={})):  # type: ignore[misc]
-    """Where matte and disparity come from. Networks are the operator's choice: no name, path or URL is taken."""
+class MapsModel(_model(MapSettings, depth=_DEPTH, matting=_MATTING, filter_disparity={})):  # type: ignore[misc]
+    """Sources of matte and disparity. The operator chooses networks: names, paths and URLs of others are refused."""
 
     def settings(self, default: MapSettings) -> MapSettings:
-        """`default` with what the request chose."""
+        """Return `default` with the values that the request has."""
         chosen = {name: value for name, value in self.model_dump().items() if value is not None}
         return MapSettings.from_dict(default.to_dict() | chosen, where="maps")
 
 
-class Output(
+class OutputModel(
     _model(  # type: ignore[misc]
         OutputSettings, output_quality={"name": "quality"}, output_bits={"name": "bits"}, keep_depth=_KEEP
     )
 ):
-    """How the result is coded."""
+    """Format and encoding of the result."""
 
     format: Literal["jpeg", "png", "tiff", "webp", "heic", "avif", "jxl", "exr"] | None = Field(
-        default=None, description="Default: what Accept names, else as the photo."
+        default=None, description="Default: the format that Accept names, else the photo's."
     )
 
     def settings(self) -> OutputSettings:
-        """As the jobs take it."""
+        """Return the settings."""
         return OutputSettings(output_quality=self.quality, output_bits=self.bits, keep_depth=self.keep_depth)
 
 
 class SceneRender(_Strict):
-    """One rendering of an analysed scene."""
+    """Lens and output for one rendering of an analysed scene."""
 
-    lens: Lens = Field(default_factory=Lens)
-    output: Output = Field(default_factory=Output)
+    lens: LensModel = Field(default_factory=LensModel)
+    output: OutputModel = Field(default_factory=OutputModel)
+
+
+class AnalyzeForm(BaseModel):
+    """A photo with optional maps, and the sources of missing maps; `maps` is JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photo: UploadFile = Field(description="JPEG, PNG, TIFF, WebP, HEIC or AVIF; the file's name is ignored.")
+    matte: UploadFile | None = Field(default=None, description="The subject's matte, a grey picture.")
+    disparity: UploadFile | None = Field(default=None, description="A grey picture; the largest value is nearest.")
+    maps: MapsModel = Field(default_factory=MapsModel)
+
+
+class RenderForm(AnalyzeForm):
+    """A photo with optional maps, and settings for rendering it; `lens`, `maps` and `output` are JSON."""
+
+    lens: LensModel = Field(default_factory=LensModel)
+    output: OutputModel = Field(default_factory=OutputModel)
+
+
+FORM_LIMITS: Any = {
+    "max_files": len(RenderForm.model_fields),
+    "max_fields": len(RenderForm.model_fields),
+    "max_part_size": SETTINGS_BYTES,
+}
+"""Passed to the framework's form parser."""
+_IMAGES = "image/jpeg, image/png, image/tiff, image/webp, image/heic, image/avif"
+_EXAMPLES = {
+    "lens": {"blur": "3%", "aperture": "polygon:7~0.4", "cat_eye": 0.5},
+    "maps": {"depth": "planar"},
+    "output": {"format": "jpeg", "quality": 92},
+}
+
+
+def openapi_of(form: type[AnalyzeForm]) -> dict[str, Any]:
+    """Return what OpenAPI needs for a form beyond its schema: the media types of its parts, and example settings."""
+    examples = {name: _EXAMPLES[name] for name in form.model_fields if name in _EXAMPLES}
+    kinds = {name: "application/json" if name in examples else _IMAGES for name in form.model_fields}
+    content = {
+        "encoding": {name: {"contentType": kind} for name, kind in kinds.items()},
+        "examples": {"settings": {"value": examples}},
+    }
+    return {"requestBody": {"content": {"multipart/form-data": content}}}
 
 
 class Analysis(BaseModel):
     """An analysed scene."""
 
-    id: str = Field(description="Whoever knows it may render the scene, or remove it.")
-    expires_in_s: float = Field(description="Without use.")
+    id: str = Field(description="Names the scene; whoever knows it can render or delete the scene.")
+    expires_in_s: float = Field(description="Seconds without use after which the scene is deleted.")
     size: Size
-    matte: str = Field(description="Where the matte came from.")
-    disparity: str = Field(description="Where the disparity came from.")
-    filtered: bool
+    matte: str = Field(description="Source of the matte.")
+    disparity: str = Field(description="Source of the disparity.")
+    filtered: bool = Field(description="Whether the disparity was cleaned along the matte's outline.")
     notes: list[str]
-    seconds: dict[str, float]
+    seconds: dict[str, float] = Field(description="Time of each step.")
 
 
 class Report(BaseModel):
-    """What was done with a photo: what `wideopen render --json` prints, without paths."""
+    """The report that `wideopen render --json` prints, without paths."""
 
     size: Size
     look: str
@@ -143,26 +187,15 @@ class Report(BaseModel):
     seconds: dict[str, float]
 
 
-class Info(BaseModel):
-    """What the service is and allows."""
+LIMITS = ("max_mb", "max_megapixels", "request_timeout", "scenes", "scene_minutes")
+
+
+class Info(_model(ServeSettings, **{name: {} for name in LIMITS})):  # type: ignore[misc]
+    """Version, formats and limits of the service; limits are named like the flags of `wideopen serve`."""
 
     version: str
     formats_in: list[str]
     formats_out: list[str]
-    most_mb: float
-    most_megapixels: float
-    request_s: float
     workers: int
     waiting: int
-    scenes: int
-    scene_idle_s: float
     maps: dict[str, Any]
-
-
-class ProblemBody(BaseModel):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -13,26 +14,78 @@ from typing import Any, Self
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from wideopen.checks import require
 from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout
-from wideopen.service.admission import Admission
-from wideopen.service.config import MEGABYTE, ServeConfig
+from wideopen.lens import LOOKS
+from wideopen.service import ServeSettings
 from wideopen.service.observe import Metrics, add_to_log_line, event
-from wideopen.service.problems import Problem, come_again
-from wideopen.workers import Entry, ExpiringStore, PoolSize, WarmUp, Workers, ask_to_stop
+from wideopen.service.problems import Problem, QueueFull, come_again
+from wideopen.workers import ExpiringStore, StoreEntry, WarmUp, Workers, ask_to_stop, pool_size
 
+GRACE_S = 5.0
+"""Seconds for a worker to notice that its request was cancelled; then it is killed."""
 _EXPIRE_EVERY_S = 5.0
 _START_S = 10
 """Retry-After in seconds while the service starts; compiling all kernels takes longer, but only once per machine."""
+_NEWEST_WEIGHT = 0.1  # in the running mean of the duration of a turn
 Facts = dict[str, Any]
+
+
+class Admission:
+    """First come, first served: `slots` run at a time and `waiting` more may wait (None = any number)."""
+
+    def __init__(self, slots: int, waiting: int | None = None) -> None:
+        require(slots >= 1, f"slots: expected at least 1, found {slots}")
+        self.slots = slots
+        self.running = 0
+        self._most = math.inf if waiting is None else slots + waiting
+        self._inside = 0
+        self._turns = asyncio.Semaphore(slots)
+        self._mean_s = 1.0
+
+    @property
+    def waiting(self) -> int:
+        """The number of waiting requests."""
+        return self._inside - self.running
+
+    def retry_after_s(self) -> int:
+        """Estimated whole seconds until a request finishes."""
+        return max(1, math.ceil(self._mean_s * (self.waiting + 1) / self.slots))
+
+    def require_room(self) -> None:
+        """Raise QueueFull if the queue is full."""
+        if self._inside >= self._most:
+            seconds = self.retry_after_s()
+            raise QueueFull(f"all places in the queue are taken; try again in {seconds} s", seconds)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn and hold it. Raises QueueFull."""
+        self.require_room()
+        self._inside += 1
+        try:
+            async with self._turns:
+                self.running += 1
+                begin = asyncio.get_running_loop().time()
+                try:
+                    yield
+                finally:
+                    self.running -= 1
+                    took = asyncio.get_running_loop().time() - begin
+                    self._mean_s += _NEWEST_WEIGHT * (took - self._mean_s)
+        finally:
+            self._inside -= 1
 
 
 class Service:
     """The state of one app; an asynchronous context manager that is open as long as the app runs."""
 
-    def __init__(self, config: ServeConfig) -> None:
-        self.config = config
+    def __init__(self, settings: ServeSettings) -> None:
+        self.settings = settings
+        self.size = pool_size(settings.workers)
+        self.waiting = 4 * self.size.workers if settings.waiting is None else settings.waiting
+        self.queue = Admission(self.size.workers, self.waiting)
         self.metrics = Metrics()
-        self.queue = Admission(config.workers, config.waiting)
         self.ready = False
         self.broken = False
         """True if workers can no longer be started; the process manager should then restart the service."""
@@ -42,10 +95,9 @@ class Service:
 
     async def __aenter__(self) -> Self:
         """Create the folders and start the workers; `ready` is set once the first has loaded models and kernels."""
-        self.use(Path(tempfile.mkdtemp(prefix="wideopen-serve-", dir=self.config.folder)))
-        warm_up = WarmUp(maps=self.config.maps, looks=("thin-lens", "paper"), backend=self.config.backend)
-        size = PoolSize(workers=self.config.workers, threads=self.config.threads)
-        self._workers = await asyncio.to_thread(Workers, size, warm_up)
+        self.use(Path(tempfile.mkdtemp(prefix="wideopen-serve-", dir=self.settings.folder)))
+        warm_up = WarmUp(maps=self.settings.maps, looks=LOOKS, backend=self.settings.backend)
+        self._workers = await asyncio.to_thread(Workers, self.size, warm_up)
         self._measure()
         self._later(self._become_ready())
         self._expiring = asyncio.create_task(self._expire())
@@ -57,9 +109,12 @@ class Service:
         # The store holds the results of `analyze`, for reports. They are on disk, not in a worker's memory: any free
         # worker may take the next request, a worker may be killed, and a prepared scene of 12 megapixels takes 600 MB.
         # Any worker can prepare the same scene again from photo, matte and disparity, bit for bit.
-        limits = self.config.scenes
+        limits = self.settings
         self.scenes: ExpiringStore[Facts] = ExpiringStore(
-            folder / "scenes", most=limits.most, most_bytes=limits.most_mb * MEGABYTE, idle_s=limits.idle_s
+            folder / "scenes",
+            most=limits.scenes,
+            most_bytes=1e6 * limits.scenes_mb,
+            idle_s=60 * limits.scene_minutes,
         )
 
     async def __aexit__(self, *_: object) -> None:
@@ -73,17 +128,17 @@ class Service:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @asynccontextmanager
-    async def job(self) -> AsyncIterator["Job"]:
+    async def job(self) -> AsyncIterator["RequestJob"]:
         """Yield the job of one request; its folder is removed afterwards.
 
         Raises Problem (503) while the service starts or too many bodies are being read, QueueFull if the queue is full.
         """
         if not self.ready:
             raise come_again("starting", "models and kernels are being loaded", _START_S)
-        if self._uploads >= self.config.uploads:
+        if self._uploads >= self.settings.uploads:
             raise come_again("busy", "as many bodies as allowed are being read", self.queue.retry_after_s())
         self.queue.require_room()
-        job = Job(self, Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
+        job = RequestJob(self, Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
         self._uploads += 1
         try:
             yield job
@@ -92,12 +147,14 @@ class Service:
             self._later(job.close())
 
     @contextmanager
-    def scene(self, key: str) -> Iterator[Entry[Facts]]:
+    def scene(self, key: str) -> Iterator[StoreEntry[Facts]]:
         """Yield an analysed scene and keep it on disk meanwhile. Raises Problem (404) if it does not exist."""
         if key not in self.scenes:
-            raise Problem("no-such-scene", "scene: expected the id of one that has not expired, found none of it")
-        with self.scenes.using(key) as entry:
-            yield entry
+            raise Problem(
+                "no-such-scene", "scene: expected the id of a scene that has not expired, found no such scene"
+            )
+        with self.scenes.using(key) as scene:
+            yield scene
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Wait for a worker and run `function` there. Raises what `call` raises, and QueueFull."""
@@ -106,7 +163,7 @@ class Service:
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run `function` in a worker; cancelling stops it. Raises its exceptions, WorkerDied or WorkerTimeout."""
-        limit_s = self.config.limits.request_s + self.config.limits.grace_s
+        limit_s = self.settings.request_timeout + GRACE_S
         # In a thread: if all workers have died, `submit` starts new ones and waits for them.
         future = await asyncio.to_thread(self._workers.submit, function, *arguments, timeout_s=limit_s)
         try:
@@ -133,7 +190,7 @@ class Service:
             event("workers cannot start", level=logging.ERROR, reason=str(error))
             return
         self.ready = True
-        event("ready", workers=self.config.workers)
+        event("ready", workers=self.size.workers)
 
     async def _expire(self) -> None:
         while True:
@@ -146,7 +203,7 @@ class Service:
     def _measure(self) -> None:
         gauge = self.metrics.gauge
         gauge("queue_waiting", "Requests that wait for a worker.", lambda: self.queue.waiting)
-        gauge("queue_running", "Requests that a worker works on.", lambda: self.queue.running)
+        gauge("queue_running", "Requests that are in a worker.", lambda: self.queue.running)
         gauge("uploads", "Bodies that are being read.", lambda: self._uploads)
         gauge("scenes", "Analysed scenes that are kept.", lambda: len(self.scenes))
         gauge("scenes_bytes", "Bytes of analysed scenes on disk.", lambda: self.scenes.size)
@@ -162,7 +219,7 @@ class Service:
         return sum(self._memory_mb.values()) * 2**20
 
 
-class Job:
+class RequestJob:
     """The folder of one request, and the work done in it."""
 
     def __init__(self, service: Service, folder: Path) -> None:
@@ -181,29 +238,27 @@ class Job:
     async def run(self, request: Request, function: Callable[..., Facts], *arguments: Any) -> Facts:
         """Wait for a worker and run `function` there.
 
-        Raises what `Service.run` raises, Problem (504) after the time limit, and ClientDisconnect; the last two stop
-        the work.
+        Raises what `Service.run` raises, Problem (504) after the time limit, and ClientDisconnect.
         """
         self._work = asyncio.create_task(self._turn(request, function, arguments))
         gone = asyncio.create_task(_until_gone(request))
-        limit_s = self._service.config.limits.request_s
+        limit_s = self._service.settings.request_timeout
         try:
-            await asyncio.wait({self._work, gone}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({self._work, gone}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            left = gone.done()
             gone.cancel()
-        if self._work.done():
+        if self._work in done:
             return self._work.result()
-        if left:
+        if gone in done:
             raise ClientDisconnect
-        raise Problem("timed-out", f"work: expected it done within {limit_s:g} s, waiting included")
+        raise Problem("timed-out", f"work: expected a result within {limit_s:g} s, waiting included, found none")
 
     async def close(self) -> None:
         """Stop the work if it is still running, wait for its end and remove the folder."""
         if self._work is not None and not self._work.done():
             if self._running:
                 ask_to_stop(self.folder)
-                await asyncio.wait({self._work}, timeout=self._service.config.limits.grace_s)
+                await asyncio.wait({self._work}, timeout=GRACE_S)
             self._work.cancel()
             await asyncio.wait({self._work})
             if not self._work.cancelled():

@@ -14,8 +14,7 @@ import numpy as np
 from wideopen.errors import InvalidInput
 from wideopen.files import check_output
 from wideopen.session.open_photo import Opened, open_photo
-from wideopen.session.render_file import Job as RenderJob
-from wideopen.session.render_file import render_file, render_opened
+from wideopen.session.render_file import Job, render_file, render_opened
 from wideopen.settings import OutputSettings
 from wideopen.workers import FolderSteps
 
@@ -23,7 +22,7 @@ MATTE, DISPARITY = "matte", "disparity"
 _WARM_MEGAPIXELS = 16.0  # a prepared scene takes about 50 bytes per pixel
 
 
-def render_photo(photo: Path, out: Path, job: RenderJob) -> dict[str, Any]:
+def render_photo(out: Path, job: Job, photo: Path) -> dict[str, Any]:
     """Open and render a photo and write the result to `out`; return the report. Raises InvalidInput, Unwanted."""
     with _names_only(photo.parent):
         _check(out, job.output)
@@ -31,7 +30,7 @@ def render_photo(photo: Path, out: Path, job: RenderJob) -> dict[str, Any]:
         return _public(report, photo.parent)
 
 
-def analyze_photo(photo: Path, job: RenderJob) -> dict[str, Any]:
+def analyze_photo(photo: Path, job: Job) -> dict[str, Any]:
     """Open a photo and write its maps beside it as float32 .npy; return the facts. Raises as `render_photo`."""
     with _names_only(photo.parent):
         opened = _open(photo, job, stop_in=photo.parent)
@@ -52,7 +51,7 @@ def analyze_photo(photo: Path, job: RenderJob) -> dict[str, Any]:
         return _public(found, photo.parent)
 
 
-def render_scene(scene: str, photo: Path, out: Path, job: RenderJob, found: Mapping[str, Any]) -> dict[str, Any]:
+def render_scene(out: Path, job: Job, photo: Path, scene: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """Render the analysed scene of a photo; `found` is the result of its analysis. Return the report.
 
     The worker keeps its last scene prepared. Raises what `render_photo` raises.
@@ -69,7 +68,7 @@ def render_scene(scene: str, photo: Path, out: Path, job: RenderJob, found: Mapp
 _warm: tuple[str, Opened] | None = None
 
 
-def _prepared(scene: str, photo: Path, job: RenderJob, *, stop_in: Path) -> tuple[Opened, dict[str, float]]:
+def _prepared(scene: str, photo: Path, job: Job, *, stop_in: Path) -> tuple[Opened, dict[str, float]]:
     """Return the scene and the seconds of each step of its preparation, which are empty if it was still prepared."""
     global _warm
     if _warm is not None and _warm[0] == scene:
@@ -81,7 +80,7 @@ def _prepared(scene: str, photo: Path, job: RenderJob, *, stop_in: Path) -> tupl
     return opened, opened.scene.maps.seconds
 
 
-def _open(photo: Path, job: RenderJob, *, stop_in: Path) -> Opened:
+def _open(photo: Path, job: Job, *, stop_in: Path) -> Opened:
     return open_photo(
         photo,
         job.maps,

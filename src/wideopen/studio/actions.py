@@ -26,12 +26,11 @@ from wideopen.lens import LOOKS
 from wideopen.photo import Photo
 from wideopen.session.results import has_quality, result_name
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
-from wideopen.studio import work
+from wideopen.studio import StudioSettings, work
 from wideopen.studio.brush import History, MapPair, Stroke
-from wideopen.studio.equivalent import command_line
 from wideopen.studio.preview import crop, data_url, lens_of, render_u8
-from wideopen.studio.settings_form import Form, form_of, preset_of, read_preset, settings_of
-from wideopen.studio.tabs import Detail, StudioConfig, Tab, TabPhoto
+from wideopen.studio.settings_form import Form, command_line, form_of, preset_of, read_preset, settings_of
+from wideopen.studio.tabs import Detail, Tab, TabPhoto
 from wideopen.studio.work import PhotoFile
 from wideopen.workers import (
     ExpiringStore,
@@ -75,7 +74,7 @@ def message(**content: Any) -> Message:
 class Studio:
     """All tabs of one server."""
 
-    def __init__(self, root: Path, config: StudioConfig, run: Run, tell: Tell) -> None:
+    def __init__(self, root: Path, config: StudioSettings, run: Run, tell: Tell) -> None:
         """`root` is a folder that does not exist yet; `close` removes it. `run` runs what touches photos' files."""
         self.config = config
         self.tabs: ExpiringStore[Tab] = ExpiringStore(
@@ -212,27 +211,16 @@ class Studio:
 
     def render(self, key: str, form: Form) -> Message | None:
         """The preview with these settings; None if no photo is open, or if a newer one has been requested."""
-        return self._act(key, form, lambda _: {}) if self.new_tab(key).loaded else None
+        return self._act(key, form, lambda _: None) if self.new_tab(key).loaded else None
 
     def focus_at(self, key: str, form: Form, x: float, y: float) -> Message | None:
         """Focus on a point, in fractions of the photo."""
         require(0 <= x <= 1 and 0 <= y <= 1, f"focus: expected a point in the photo, found {x:g}, {y:g}")
-
-        def act(photo: TabPhoto) -> Message:
-            height, width = photo.size
-            photo.focus = f"{min(int(x * width), width - 1)},{min(int(y * height), height - 1)}"
-            return {}
-
-        return self._act(key, form, act)
+        return self._act(key, form, lambda photo: photo.focus_at(x, y))
 
     def focus_on_subject(self, key: str, form: Form) -> Message | None:
         """Focus on the subject again."""
-
-        def act(photo: TabPhoto) -> Message:
-            photo.focus = "subject"
-            return {}
-
-        return self._act(key, form, act)
+        return self._act(key, form, lambda photo: setattr(photo, "focus", "subject"))
 
     def stroke(self, key: str, form: Form, stroke: Stroke) -> Message | None:
         """Paint one stroke."""
@@ -249,15 +237,15 @@ class Studio:
 
         return self._act(key, form, act)
 
-    def _act(self, key: str, form: Form, act: Callable[[TabPhoto], Message]) -> Message | None:
-        """Apply `act`, then render; its change is shown even if a newer action renders."""
+    def _act(self, key: str, form: Form, act: Callable[[TabPhoto], Message | None]) -> Message | None:
+        """Apply `act`, then render; what `act` returns is shown even if a newer action renders."""
         tab = self.tab(key)
         turn = tab.next_turn()
         with tab.lock:
             changed = act(tab.photo)
             if tab.is_stale(turn) and not changed:
                 return None
-            return message(**_merged(changed, self._rendered(tab, form, turn)))
+            return message(**_merged(changed or {}, self._rendered(tab, form, turn)))
 
     def _rendered(self, tab: Tab, form: Form, turn: int) -> Message:
         """The content of a message with the preview. The caller holds the tab's lock."""
@@ -275,8 +263,8 @@ class Studio:
 
     # Full size
 
-    async def detail(self, key: str, form: Form, box: tuple[float, float, float, float]) -> Message:
-        """A part of the full-size result: `box` is (x, y, width, height) in fractions. Rendered once per setting."""
+    async def detail(self, key: str, form: Form, x: float, y: float, width: float, height: float) -> Message:
+        """A part of the full-size result, in fractions of the photo. Rendered once per setting."""
         tab = self.tab(key)
         photo, settings = tab.photo.file, self._settings(tab, form)
         found = tab.detail
@@ -284,7 +272,7 @@ class Studio:
             pixels = photo.folder / "detail.npy"
             await self._in_worker(key, work.render_pixels, photo, settings, pixels)
             found = tab.detail = Detail(settings=settings, photo=photo, pixels=pixels)
-        return await asyncio.to_thread(_part, found, box)
+        return await asyncio.to_thread(_part, found, (x, y, width, height))
 
     async def download(self, key: str, form: Form, kind: str, quality: int | None) -> Message:
         """The result at full size as a file."""

@@ -17,8 +17,6 @@ from wideopen.arrays.maps import guided_filter, nearest_value
 from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 
-__all__ = ["KINDS", "History", "MapPair", "Stroke", "paint"]
-
 KINDS = ("add", "take", "nearer", "farther")
 MAX_POINTS = 4000
 _SURE = 0.5  # of the radius: pixels nearer than this are covered

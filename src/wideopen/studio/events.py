@@ -20,7 +20,7 @@ from wideopen.errors import InvalidInput, WideopenError
 from wideopen.studio.actions import Message, Studio, message
 from wideopen.studio.brush import Stroke
 from wideopen.studio.page import Widgets, readout_html
-from wideopen.studio.settings_form import Form, form_from
+from wideopen.studio.settings_form import CONTROLS, Form, form_from
 
 LOG = logging.getLogger(__name__)
 BUG = "Something went wrong here; this is a bug in wideopen. The photo is untouched: try again, or open it anew."
@@ -83,12 +83,17 @@ class Events:
         received = tie(viewer.wo_upload, self._receive)
         tie(received.then, lambda key, now, _: studio.open_received(key, now.form), heavy)
         tie(viewer.wo_sample, lambda key, now, data: studio.open_sample(key, now.form, text_of(data, "name")), heavy)
-        tie(viewer.wo_detail, lambda key, now, data: studio.detail(key, now.form, box_of(data)), heavy)
+        tie(
+            viewer.wo_detail,
+            lambda key, now, data: studio.detail(key, now.form, *numbers(data, "x", "y", "width", "height")),
+            heavy,
+        )
         tie(page.download.click, lambda key, now, _: studio.download(key, *now), heavy)
         for kind, button in page.maps_down.items():
-            tie(button.click, partial(self._give_map, kind), heavy)
-        for kind, button in page.maps_up.items():
-            tie(button.upload, partial(self._take_map, kind), heavy, [button])
+            tie(button.click, partial(lambda kind, key, *_: studio.download_map(key, kind), kind), heavy)
+        for kind, upload in page.maps_up.items():
+            give = partial(lambda kind, key, now, _, file: studio.give_map(key, now.form, kind, Path(file)), kind)
+            tie(upload.upload, give, heavy, [upload])
         if photo is not None:
             tie(blocks.load, lambda key, now, _: studio.open_file(key, now.form, photo), heavy)
 
@@ -119,7 +124,8 @@ class Events:
 
         async def handler(request: gr.Request, event: gr.EventData, *values: Any) -> Any:
             try:
-                key, now = key_of(request), choices_of(values[len(first) :])
+                *form, kind, quality = values[len(first) :]
+                key, now = key_of(request), Choices(form_from(tuple(form)), kind, quality)
                 answer = await anyio.to_thread.run_sync(act, key, now, event._data, *values[: len(first)])
                 return self._showing(key, now, await answer if inspect.isawaitable(answer) else answer)
             except Exception as error:  # noqa: BLE001  shown to the photographer, and logged if it is a bug
@@ -141,24 +147,12 @@ class Events:
         require(inside and not own, "Upload the photo again: the server no longer has it.")
         self._studio.receive(key, file, Path(text_of(data, "name")).name or "photo")
 
-    async def _give_map(self, kind: str, key: str, _now: Choices, _data: Any) -> Message:
-        return await self._studio.download_map(key, kind)
-
-    async def _take_map(self, kind: str, key: str, now: Choices, _data: Any, file: str) -> Message:
-        return await self._studio.give_map(key, now.form, kind, Path(file))
-
     def _load_look(self, request: gr.Request, file: str) -> Any:
         try:
             form = self._studio.take_preset(key_of(request), Path(file))
         except Exception as error:  # noqa: BLE001
             return [in_words(error), *[gr.skip()] * len(self._page.form)]
-        return [gr.skip(), *(getattr(form, name) for name in Form.__slots__)]
-
-
-def choices_of(values: tuple[Any, ...]) -> Choices:
-    """The choices in the page's values. Raises InvalidInput."""
-    *form, kind, quality = values
-    return Choices(form_from(tuple(form)), kind, quality)
+        return [gr.skip(), *(form[one.name] for one in CONTROLS)]
 
 
 def key_of(request: gr.Request) -> str:
@@ -175,12 +169,6 @@ def numbers(data: Any, *names: str) -> tuple[float, ...]:
         return tuple(float(data[name]) for name in names)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInput(f"page: expected numbers {', '.join(names)}, found {data!r}") from error
-
-
-def box_of(data: Any) -> tuple[float, float, float, float]:
-    """The part of the photo in an event's data: (x, y, width, height) in fractions. Raises InvalidInput."""
-    x, y, width, height = numbers(data, "x", "y", "width", "height")
-    return x, y, width, height
 
 
 def text_of(data: Any, name: str) -> str:

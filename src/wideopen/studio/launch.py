@@ -18,8 +18,8 @@ from typing import Any
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.lens import LOOKS
+from wideopen.studio import StudioSettings
 from wideopen.studio.actions import Run, Studio
-from wideopen.studio.tabs import StudioConfig
 from wideopen.workers import PoolSize, WarmUp, Workers, pool_size
 
 _EXPIRE_EVERY_S = 60.0
@@ -58,7 +58,7 @@ class OwnWorkers:
 
 
 def make_app(
-    config: StudioConfig,
+    config: StudioSettings,
     run: Run,
     *,
     jobs: int,
@@ -102,7 +102,9 @@ def make_app(
     return app
 
 
-def mount(server: Any, path: str, config: StudioConfig | None = None, *, run: Run | None = None, jobs: int = 1) -> Any:
+def mount(
+    server: Any, path: str, config: StudioSettings | None = None, *, run: Run | None = None, jobs: int = 1
+) -> Any:
     """Mount the studio at `path` of a FastAPI app and return that app.
 
     `run` runs functions in worker processes of the app, `jobs` at a time; without it the studio starts its own.
@@ -111,7 +113,7 @@ def mount(server: Any, path: str, config: StudioConfig | None = None, *, run: Ru
 
     from wideopen.studio.page import style
 
-    config = config or StudioConfig()
+    config = config or StudioSettings()
     if run is not None:
         app = make_app(config, run, jobs=jobs)
     else:
@@ -121,11 +123,11 @@ def mount(server: Any, path: str, config: StudioConfig | None = None, *, run: Ru
     return gr.mount_gradio_app(server, app, path, **style(), **_served(config))
 
 
-def serve(host: str, port: int, photo: Path | None, config: StudioConfig | None = None) -> None:
+def serve(host: str, port: int, photo: Path | None, config: StudioSettings | None = None) -> None:
     """Serve the studio until interrupted. Raises InvalidInput for a missing photo or a port in use."""
     require(photo is None or photo.is_file(), f"{photo}: expected a photo, found no such file")
     require(1 <= port <= 65535, f"--port: expected 1 to 65535, found {port}")
-    config = config or StudioConfig()
+    config = config or StudioSettings()
     workers = _own_workers(config)
     folder = Path(tempfile.mkdtemp(prefix="wideopen-studio-"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # photos are deleted then, too
@@ -159,7 +161,7 @@ def serve(host: str, port: int, photo: Path | None, config: StudioConfig | None 
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _own_workers(config: StudioConfig) -> OwnWorkers:
+def _own_workers(config: StudioSettings) -> OwnWorkers:
     warm_up = WarmUp(maps=config.maps, looks=LOOKS, backend=config.backend)
     return OwnWorkers(pool_size(), warm_up, timeout_s=config.photo_s)
 
@@ -170,7 +172,7 @@ def _expire(studio: Studio) -> None:
         studio.tabs.expire()
 
 
-def _served(config: StudioConfig) -> dict[str, Any]:
+def _served(config: StudioSettings) -> dict[str, Any]:
     """Server settings for both `launch` and `mount_gradio_app`."""
     return {
         "max_file_size": int(config.max_megabytes * 1e6),

@@ -1,6 +1,5 @@
 """The page: its layout and texts. `events` has its behaviour, static/studio.css its looks."""
 
-import base64
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,22 +10,25 @@ from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
+import cv2
 import gradio as gr
 
 from wideopen.options import Slider
 from wideopen.studio.actions import FORMATS, SAMPLES, message
-from wideopen.studio.equivalent import f_number_text
-from wideopen.studio.settings_form import PARTS, Form, Part
+from wideopen.studio.preview import data_url
+from wideopen.studio.settings_form import CONTROLS, FIRST, Control
 
 STATIC = Path(__file__).parent / "static"
 SAMPLE_FILES = Path(__file__).parent / "samples"
 TITLE = "wideopen studio"
+FOCAL_MM, SUBJECT_M, SENSOR_MM = 85.0, 2.0, 36.0
+"""The lens for f-numbers: a typical portrait lens and distance, and the long side of a full-frame sensor."""
 _MAP_TYPES = [".png", ".tif", ".tiff", ".npy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Widgets:
-    """The components that events use; `form` is in the order of `PARTS`."""
+    """The components that events use; `form` is in the order of `CONTROLS`."""
 
     viewer: gr.HTML
     form: list[gr.components.Component]
@@ -69,35 +71,35 @@ def _slider(
     return gr.Slider(least, most, value, step=step, label=label, info=info, elem_id=elem_id, buttons=[])
 
 
-def _control(part: Part, value: Any) -> Any:
+def _component(one: Control, value: Any) -> Any:
     """The control for one option of the lens."""
-    control = part.control
-    about: dict[str, Any] = {"label": control.label, "info": control.info, "elem_id": f"wo-{part.name}"}
-    if isinstance(control, Slider):
-        least = part.option.least if control.least is None else control.least
-        most = part.option.most if control.most is None else control.most
-        return _slider(least or 0, most or 1, value, step=control.step, **about)
-    return gr.Checkbox(value, **about) if part.is_box else gr.Radio(list(part.words), value=value, **about)
+    shape = one.shape
+    about: dict[str, Any] = {"label": shape.label, "info": shape.info, "elem_id": f"wo-{one.name}"}
+    if isinstance(shape, Slider):
+        least = one.option.least if shape.least is None else shape.least
+        most = one.option.most if shape.most is None else shape.most
+        return _slider(least or 0, most or 1, value, step=shape.step, **about)
+    return gr.Checkbox(value, **about) if one.is_box else gr.Radio(list(one.words), value=value, **about)
 
 
 def _lens_tab() -> dict[str, Any]:
     made: dict[str, Any] = {"readout": gr.HTML(readout_html(None), elem_id="wo-readout", apply_default_css=False)}
-    first, form = Form(), {}
-    for heading, parts in groupby(PARTS, lambda part: part.control.group):
+    form = {}
+    for heading, controls in groupby(CONTROLS, lambda one: one.shape.group):
         with gr.Group(elem_classes="wo-group") if heading else nullcontext():
             if heading:
                 _heading(heading)
             if heading == "Focus":
                 made["subject"] = gr.Button("Focus on subject", elem_id="wo-subject", size="md")
-            for part in parts:
-                form[part.name] = _control(part, getattr(first, part.name))
+            for one in controls:
+                form[one.name] = _component(one, FIRST[one.name])
             if heading == "Look":
                 with gr.Row(elem_classes="wo-pair"):
                     made["save_look"] = gr.Button("Save look", size="sm", elem_id="wo-save-look", min_width=100)
                     made["load_look"] = gr.UploadButton(
                         "Load look", size="sm", file_types=[".json"], elem_id="wo-load-look", min_width=100
                     )
-    boxes = [(form[part.option.name], form[part.name]) for part in PARTS if part.is_box]
+    boxes = [(form[one.option.name], form[one.name]) for one in CONTROLS if one.is_box]
     return {**made, "form": list(form.values()), "boxes": boxes}
 
 
@@ -164,6 +166,29 @@ def readout_html(blur: tuple[str, int] | None) -> str:
     )
 
 
+def f_number(radius: float) -> float:
+    """The f-number whose blur of a far background has this radius, a fraction of the long side; inf for no blur.
+
+    Thin lens of focal length f focused at s: a point at infinity becomes a disk of diameter f^2 / (N (s - f)).
+    """
+    if radius <= 0:
+        return float("inf")
+    subject_mm = 1000 * SUBJECT_M
+    return FOCAL_MM**2 / ((subject_mm - FOCAL_MM) * 2 * radius * SENSOR_MM)
+
+
+def f_number_text(radius: float) -> str:
+    """The f-number as photographers write it.
+
+    >>> f_number_text(0.024), f_number_text(0.004), f_number_text(0)
+    ('f/2.2', 'f/13', 'no blur')
+    """
+    number = f_number(radius)
+    if number == float("inf"):
+        return "no blur"
+    return f"f/{number:.0f}" if number >= 9.95 else f"f/{number:.1f}"
+
+
 @cache
 def _viewer_html() -> str:
     """The viewer's HTML with thumbnails of the samples."""
@@ -174,13 +199,9 @@ def _viewer_html() -> str:
 
 
 def _thumbnail(path: Path, height: int = 160) -> str:
-    import cv2
-
     picture: Any = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
     width = round(picture.shape[1] * height / picture.shape[0])
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])
-    return "data:image/jpeg;base64," + base64.b64encode(bytes(data)).decode("ascii")
+    return data_url(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)[..., ::-1])
 
 
 def theme() -> Any:

@@ -17,8 +17,6 @@ from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Scene, analyze, render
 from wideopen.settings import LensSettings, MapSettings
 
-__all__ = ["colour_map", "crop", "data_url", "lens_of", "matte_u8", "prepare", "preview_size", "render_u8", "shrink"]
-
 QUALITY, CLOSE_QUALITY = 88, 94
 
 

@@ -1,68 +1,66 @@
-"""The lens as the page's controls show it, converted from and to `LensSettings`.
+"""The lens as the page's controls show it: converted from and to `LensSettings`, to presets and to a command line.
 
 The controls come from the options in `wideopen.settings`; only options that need special treatment are named here.
 """
 
+import shlex
 from collections.abc import Iterator
-from dataclasses import make_dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any, NamedTuple
 
 from wideopen.checks import require
 from wideopen.options import Choice, Option, Settings, Slider, options_of
 from wideopen.session.presets import Preset, parse_preset, preset_text
-from wideopen.settings import LensSettings
+from wideopen.session.results import map_names
+from wideopen.settings import LensSettings, MapSettings, OutputSettings
 
-__all__ = ["PARTS", "SET", "Form", "Part", "form_from", "form_of", "preset_of", "read_preset", "settings_of"]
-
+Form = dict[str, Any]
+"""The values of the controls by their names, those of `CONTROLS`."""
 SET = "Set"
 """The choice that leaves the value to the slider beside it."""
 _OF_A_PHOTO = ("focus",)  # belongs to a photo, not to a look
 _GROUPS = ("", "Focus", "Aperture", "Light", "Look")
 
 
-class Part(NamedTuple):
+class Control(NamedTuple):
     """One control of the page. An option can have two: a choice, and a slider for its custom value."""
 
     name: str
-    control: Choice | Slider
+    shape: Choice | Slider
     option: Option
     leads: bool = False  # a choice before a slider
 
     @property
     def words(self) -> tuple[str, ...]:
         """The words of a choice; empty for a slider or a checkbox."""
-        if isinstance(self.control, Slider) or self.is_box:
+        if isinstance(self.shape, Slider) or self.is_box:
             return ()
-        return (*self.control.values, SET) if self.leads else tuple(self.control.values)
+        return (*self.shape.values, SET) if self.leads else tuple(self.shape.values)
 
     @property
     def is_box(self) -> bool:
         """Whether it is a checkbox."""
-        return self.leads and isinstance(self.control, Choice) and len(self.control.values) == 1
+        return self.leads and isinstance(self.shape, Choice) and len(self.shape.values) == 1
 
 
-def _parts(settings: type[Settings]) -> Iterator[Part]:
+def _controls(settings: type[Settings]) -> Iterator[Control]:
     for one in options_of(settings):
         if isinstance(one.control, Slider) and one.control.instead is not None:
-            yield Part(f"{one.name}_mode", replace(one.control.instead, group=one.control.group), one, leads=True)
+            yield Control(f"{one.name}_mode", replace(one.control.instead, group=one.control.group), one, leads=True)
         if one.control is not None:
-            yield Part(one.name, one.control, one)
+            yield Control(one.name, one.control, one)
         elif issubclass(one.kind, Settings) and one.flag:
-            yield from _parts(one.kind)
+            yield from _controls(one.kind)
 
 
-PARTS = tuple(
-    sorted(
-        _parts(LensSettings),
-        key=lambda part: _GROUPS.index(part.control.group) if part.control.group in _GROUPS else len(_GROUPS),
-    )
-)
+CONTROLS = tuple(sorted(_controls(LensSettings), key=lambda one: _GROUPS.index(one.shape.group)))
 """The page's controls, in order."""
 
 
-def _shown(settings: Settings, long_side_px: int) -> dict[str, Any]:
-    """The values that the controls show, by the names of `PARTS`."""
-    shown: dict[str, Any] = {}
+def form_of(settings: Settings, long_side_px: int = 1) -> Form:
+    """The controls for these settings; another number of blades shows as the nearest choice."""
+    shown: Form = {}
     for one in options_of(type(settings)):
         value = getattr(settings, one.name)
         if isinstance(one.control, Choice):
@@ -75,33 +73,19 @@ def _shown(settings: Settings, long_side_px: int) -> dict[str, Any]:
             number = one.control.start if word is not None else value
             shown[one.name] = one.control.read(number, long_side_px) if one.control.read else number
         elif isinstance(value, Settings) and one.flag:
-            shown |= _shown(value, long_side_px)
+            shown |= form_of(value, long_side_px)
     return shown
 
 
 def _nearest(choice: Choice, value: Any) -> str:
     """The word for a value; for a number, the word for the nearest number of the choice."""
-    near = {word: 0 if held == value else 1 for word, held in choice.values.items()}
-    if not isinstance(value, str) and 0 not in near.values():
-        near = {word: abs(held - value) for word, held in choice.values.items()}
-    return min(near, key=near.__getitem__)
+    if isinstance(value, str):
+        return next(word for word, held in choice.values.items() if held == value)
+    return min(choice.values, key=lambda word: abs(choice.values[word] - value))
 
 
-_FIRST = _shown(LensSettings(), 1)
-if TYPE_CHECKING:
-
-    class Form:
-        """The values of the controls, in the order of the page; the defaults are the page's first values."""
-
-        __slots__: tuple[str, ...] = ()
-
-        def __init__(self, **values: Any) -> None: ...
-        def __getattr__(self, name: str) -> Any: ...
-
-else:
-    _CONTROLS = [(part.name, Any, _FIRST[part.name]) for part in PARTS]
-    Form = make_dataclass("Form", _CONTROLS, frozen=True, slots=True, kw_only=True)
-    Form.__module__ = __name__
+FIRST: Form = form_of(LensSettings())
+"""The page's first values."""
 
 
 def settings_of(form: Form, base: LensSettings, focus: str) -> LensSettings:
@@ -122,7 +106,7 @@ def _values(settings: type[Settings], form: Form) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for one in options_of(settings):
         if isinstance(one.control, Choice):
-            values[one.name] = _held(one.name, one.control, getattr(form, one.name))
+            values[one.name] = _held(one.name, one.control, form[one.name])
         elif isinstance(one.control, Slider):
             values[one.name] = _slid(one, one.control, form)
         elif issubclass(one.kind, Settings) and one.flag:
@@ -136,19 +120,14 @@ def _held(name: str, choice: Choice, word: Any) -> Any:
 
 
 def _slid(one: Option, slider: Slider, form: Form) -> Any:
-    number = float(getattr(form, one.name))
+    number = float(form[one.name])
     if slider.instead is not None:
-        mode, values = getattr(form, f"{one.name}_mode"), slider.instead.values
+        mode, values = form[f"{one.name}_mode"], slider.instead.values
         if mode is True:
             return next(iter(values.values()))
         if mode is not False and mode != SET:
             return _held(f"{one.name}_mode", slider.instead, mode)
     return slider.write(number) if slider.write else number
-
-
-def form_of(settings: LensSettings, long_side_px: int) -> Form:
-    """The controls for these settings; another number of blades shows as the nearest choice."""
-    return Form(**_shown(settings, long_side_px))
 
 
 def preset_of(settings: LensSettings) -> str:
@@ -163,8 +142,39 @@ def read_preset(text: str, where: str) -> LensSettings:
 
 
 def form_from(values: tuple[Any, ...]) -> Form:
-    """The form with the page's values, which are in its order. Raises InvalidInput for a cleared number."""
-    named = dict(zip((part.name for part in PARTS), values, strict=True))
-    for name, value in named.items():
+    """The form with the page's values, in the order of `CONTROLS`. Raises InvalidInput for an empty number."""
+    form = dict(zip((one.name for one in CONTROLS), values, strict=True))
+    for name, value in form.items():
         require(value is not None, f"{name}: expected a value, found none")
-    return Form(**named)
+    return form
+
+
+def command_line(
+    photo: str, lens: LensSettings, output: OutputSettings, maps: MapSettings, *, out: str, edited: bool
+) -> str:
+    """The `wideopen render` that makes the page's download of `photo`; defaults are left out.
+
+    `edited`: maps were painted or uploaded, so the command names the downloaded ones. It is for a POSIX shell.
+    """
+    words = ["wideopen", "render", photo, *_options(lens)]
+    if edited:
+        matte, disparity = map_names(PurePath(photo))
+        words += ["--matte", matte, "--disparity", disparity, "--no-filter-disparity"]
+    else:
+        words += _options(maps)
+    return shlex.join([*words, *_options(output), "-o", out])
+
+
+def _options(settings: Settings) -> list[str]:
+    """The command-line options for settings that differ from their defaults."""
+    words = []
+    texts, defaults = settings.to_dict(), type(settings)().to_dict()
+    for one in options_of(type(settings)):
+        value, name = texts[one.name], one.name.replace("_", "-")
+        if not one.flag or value == defaults[one.name]:
+            continue
+        if isinstance(value, bool):
+            words += [f"--{name}" if value else f"--no-{name}"]
+        else:
+            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return words

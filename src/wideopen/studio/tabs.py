@@ -13,42 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from wideopen.checks import F32, require
+from wideopen.checks import F32
 from wideopen.errors import InvalidInput
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene
-from wideopen.settings import LensSettings, MapSettings
+from wideopen.settings import LensSettings
 from wideopen.studio.brush import History, MapPair
 from wideopen.studio.preview import colour_map, data_url, matte_u8, prepare
 from wideopen.studio.work import PhotoFile
 
-__all__ = ["Detail", "StudioConfig", "Tab", "TabPhoto"]
-
 NO_PHOTO = "Open a photo first."
 _TURNS = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudioConfig:
-    """Limits on tabs, photos and strokes, and how photos are analysed and rendered."""
-
-    maps: MapSettings = field(default_factory=MapSettings)
-    backend: str = "auto"
-    tabs: int = 16
-    idle_s: float = 30 * 60
-    photo_s: float = 300.0
-    """Time limit for one photo in a worker, in seconds; the worker is ended after it."""
-    max_megabytes: float = 100.0
-    """Largest size of an upload."""
-    max_megapixels: float = 60.0
-    preview_megapixels: float = 1.5
-    strokes: int = 60
-    """Largest number of strokes; all of them can be undone, and are repeated on the full-size maps."""
-
-    def __post_init__(self) -> None:
-        for name in ("tabs", "idle_s", "photo_s", "max_megabytes", "max_megapixels", "preview_megapixels", "strokes"):
-            value = getattr(self, name)
-            require(value > 0, f"{name}: expected more than 0, found {value}")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -80,12 +55,25 @@ class TabPhoto:
             self.scene = prepare(self.small, *self.maps, backend=self.opened.backend)
         return self.scene
 
+    def focus_at(self, x: float, y: float) -> None:
+        """Focus on a point, in fractions of the photo."""
+        height, width = self.size
+        self.focus = f"{min(int(x * width), width - 1)},{min(int(y * height), height - 1)}"
+
+    @property
+    def _point(self) -> tuple[int, int] | None:
+        """The point in focus, (x, y) in pixels of the full size; None = the subject."""
+        if self.focus == "subject":
+            return None
+        x, y = self.focus.split(",")
+        return int(x), int(y)
+
     @property
     def focus_disparity(self) -> float | None:
         """The full-size map's disparity at the point in focus; None = the subject."""
-        if "," not in self.focus:
+        if self._point is None:
             return None
-        x, y = (int(part) for part in self.focus.split(","))
+        x, y = self._point
         if not self.history.strokes:
             disparity: F32 = np.load(self.opened.found[1], mmap_mode="r")
             return float(disparity[y, x])
@@ -98,10 +86,7 @@ class TabPhoto:
 
     def shown_focus(self) -> dict[str, float] | None:
         """The point in focus, in fractions of the photo, or None for the subject."""
-        if "," not in self.focus:
-            return None
-        x, y = (float(part) for part in self.focus.split(","))
-        return {"x": x / self.size[1], "y": y / self.size[0]}
+        return None if self._point is None else {"x": self._point[0] / self.size[1], "y": self._point[1] / self.size[0]}
 
     def shown(self) -> dict[str, Any]:
         """The content of a message that shows a newly opened photo."""
@@ -132,7 +117,7 @@ class Detail:
 
 @dataclass(slots=True, eq=False)
 class Tab:
-    """One browser tab. `lock` guards its photo; `latest` is the number of its newest render request."""
+    """One browser tab. `lock` guards its photo; `latest` numbers its newest render request."""
 
     folder: Path
     received: PhotoFile | None = None  # uploaded, not yet opened

@@ -23,8 +23,6 @@ from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.brush import MapPair, Stroke, paint
 from wideopen.studio.preview import render_u8, shrink
 
-__all__ = ["PhotoFile", "open_for_page", "render_pixels", "render_result", "take_preview", "write_maps"]
-
 _PREVIEW = "preview.pickle"
 
 

@@ -6,15 +6,15 @@
 
 from wideopen.workers.pool import Finished, TaskFuture, Workers, return_freed_memory
 from wideopen.workers.size import PoolSize, pool_size
-from wideopen.workers.store import Entry, ExpiringStore, FolderSteps, Unwanted, ask_to_stop, current_step
+from wideopen.workers.store import ExpiringStore, FolderSteps, StoreEntry, Unwanted, ask_to_stop, current_step
 from wideopen.workers.warm_up import WarmUp
 
 __all__ = [
-    "Entry",
     "ExpiringStore",
     "Finished",
     "FolderSteps",
     "PoolSize",
+    "StoreEntry",
     "TaskFuture",
     "Unwanted",
     "WarmUp",

@@ -25,7 +25,7 @@ STOP, STEP = "stop", "step"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Entry(Generic[V]):
+class StoreEntry(Generic[V]):
     """One value of a store."""
 
     key: str
@@ -55,7 +55,7 @@ class ExpiringStore(Generic[V]):
         self._most, self._idle_s, self._most_bytes = most, idle_s, most_bytes
         self._on_drop, self._clock = on_drop, clock
         self._lock = threading.RLock()
-        self._entries: OrderedDict[str, Entry[V]] = OrderedDict()  # least recently used first
+        self._entries: OrderedDict[str, StoreEntry[V]] = OrderedDict()  # least recently used first
         root.mkdir(mode=0o700, parents=True)
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ class ExpiringStore(Generic[V]):
         """Bytes of all entries on disk."""
         return sum(entry.size for entry in list(self._entries.values()))
 
-    def add(self, value: V, *, folder: Path) -> Entry[V]:
+    def add(self, value: V, *, folder: Path) -> StoreEntry[V]:
         """Take over `folder` (files only) under a new key. Raises InvalidInput if it exceeds the store's limit."""
         size = sum(file.stat().st_size for file in folder.iterdir())
         if size > self._most_bytes:
@@ -74,7 +74,7 @@ class ExpiringStore(Generic[V]):
         key = secrets.token_urlsafe(_KEY_BYTES)
         return self._insert(key, folder.rename(self.root / key), lambda _: value, size)
 
-    def open(self, key: str, make: Callable[[Path], V]) -> Entry[V]:
+    def open(self, key: str, make: Callable[[Path], V]) -> StoreEntry[V]:
         """Return the entry `key`, or a new one with the value that `make` returns for its empty folder."""
         with self._lock:
             if key in self:
@@ -88,7 +88,7 @@ class ExpiringStore(Generic[V]):
         self.expire()
         return key in self._entries
 
-    def get(self, key: str) -> Entry[V]:
+    def get(self, key: str) -> StoreEntry[V]:
         """The entry `key`, used now. Raises KeyError if it is missing or has expired."""
         self.expire()
         with self._lock:
@@ -98,7 +98,7 @@ class ExpiringStore(Generic[V]):
             return entry
 
     @contextmanager
-    def using(self, key: str) -> Iterator[Entry[V]]:
+    def using(self, key: str) -> Iterator[StoreEntry[V]]:
         """Yield the entry `key`; its folder stays on disk in the block, even if removed. Raises KeyError as `get`."""
         with self._lock:
             entry = self.get(key)
@@ -130,17 +130,17 @@ class ExpiringStore(Generic[V]):
                 self._drop(entry)
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _insert(self, key: str, folder: Path, make: Callable[[Path], V], size: int) -> Entry[V]:
+    def _insert(self, key: str, folder: Path, make: Callable[[Path], V], size: int) -> StoreEntry[V]:
         with self._lock:
             self.expire()
             while self._entries and (len(self) >= self._most or self.size + size > self._most_bytes):
                 self._drop(next(iter(self._entries.values())))
             expires = self._clock() + self._idle_s
-            entry = Entry(key=key, folder=folder, value=make(folder), size=size, expires=expires)
+            entry = StoreEntry(key=key, folder=folder, value=make(folder), size=size, expires=expires)
             self._entries[key] = entry
             return entry
 
-    def _drop(self, entry: Entry[V]) -> None:
+    def _drop(self, entry: StoreEntry[V]) -> None:
         with self._lock:
             if self._entries.pop(entry.key, None) is None:
                 return

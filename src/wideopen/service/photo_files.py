@@ -1,0 +1,184 @@
+"""Photo files over HTTP: uploads saved under names that the service chooses, and results as responses.
+
+By the Accept header, a response is either an image or a form of report, image and maps.
+"""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fastapi import Request, UploadFile
+from fastapi.responses import StreamingResponse
+
+from wideopen.errors import InvalidInput
+from wideopen.files.formats import BITS, RAW_EXTENSIONS, require_library, sniff
+from wideopen.service.problems import Problem
+from wideopen.service.schemas import AnalyzeForm, Report
+from wideopen.service.work import DISPARITY, MATTE
+
+FORMATS = {  # value of `output.format`: (name in files.formats, file extension, media type)
+    "jpeg": ("JPEG", ".jpg", "image/jpeg"),
+    "png": ("PNG", ".png", "image/png"),
+    "tiff": ("TIFF", ".tif", "image/tiff"),
+    "webp": ("WebP", ".webp", "image/webp"),
+    "heic": ("HEIC", ".heic", "image/heic"),
+    "avif": ("AVIF", ".avif", "image/avif"),
+    "jxl": ("JPEG XL", ".jxl", "image/jxl"),
+    "exr": ("OpenEXR", ".exr", "image/x-exr"),
+}
+PARTS = "multipart/form-data"
+"""This type, not multipart/mixed, because a browser's `Response.formData()` can read it."""
+_BY_TYPE = {media: word for word, (_, _, media) in FORMATS.items()}
+_WORDS = {name: word for word, (name, _, _) in FORMATS.items()} | {"camera raw": "tiff"}
+_EXTENSIONS = {name: extension for name, extension, _ in FORMATS.values()} | {"camera raw": RAW_EXTENSIONS[0]}
+_MAPS = ("PNG", "TIFF", "WebP", "JPEG", "HEIC", "AVIF")
+_CHUNK = 1 << 18
+
+_BINARY = {"type": "string", "format": "binary"}
+_PARTS_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "report": Report.model_json_schema(),
+        "image": _BINARY,
+        "matte": {**_BINARY, "description": "16-bit PNG."},
+        "disparity": {**_BINARY, "description": "16-bit PNG."},
+    },
+}
+DOCUMENTED: dict[str, Any] = {
+    "description": "The image, or with `Accept: multipart/form-data` report, image, matte and disparity.",
+    "content": {**{media: {"schema": _BINARY} for media in _BY_TYPE}, PARTS: {"schema": _PARTS_SCHEMA}},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A photo and its maps, saved under names that the service chooses."""
+
+    photo: Path
+    photo_format: str  # a name of files.formats
+    matte: Path | None
+    disparity: Path | None
+
+
+def save(form: AnalyzeForm, folder: Path) -> Uploaded:
+    """Save the files of a form in `folder` after checking their first bytes. Raises Problem (415)."""
+    photo, photo_format = _save("photo", form.photo, folder, tuple(_EXTENSIONS))
+    matte, disparity = (
+        None if file is None else _save(name, file, folder, _MAPS)[0]
+        for name, file in ((MATTE, form.matte), (DISPARITY, form.disparity))
+    )
+    return Uploaded(photo=photo, photo_format=photo_format, matte=matte, disparity=disparity)
+
+
+def _save(name: str, file: UploadFile, folder: Path, known: tuple[str, ...]) -> tuple[Path, str]:
+    file.file.seek(0)
+    found = sniff(file.file.read(64))
+    if found is None or found not in known:
+        raise Problem("not-a-photo", f"{name}: expected one of {', '.join(known)}, found {found or 'none of them'}")
+    file.file.seek(0)
+    path = folder / f"{name}{_EXTENSIONS[found]}"
+    with path.open("xb") as out:
+        shutil.copyfileobj(file.file, out)
+    return path, found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What an Accept header requests."""
+
+    parts: bool  # report, image and maps together
+    format: str | None = None  # a key of FORMATS if the header names one image type
+
+
+def accepted_by(request: Request) -> Accepted:
+    """Read the Accept header; the first supported type with the highest q wins. Raises Problem (406)."""
+    ranked = sorted(_kinds(request.headers.get("accept", "*/*")), key=lambda item: -item[1])
+    for kind, weight in ranked:
+        if weight > 0 and kind in (PARTS, "multipart/*"):
+            return Accepted(parts=True)
+        if weight > 0 and (kind in ("*/*", "image/*") or kind in _BY_TYPE):
+            return Accepted(parts=False, format=_BY_TYPE.get(kind))
+    raise Problem("not-acceptable", f"Accept: expected image/*, {', '.join(_BY_TYPE)} or {PARTS}")
+
+
+def _kinds(accept: str) -> Iterator[tuple[str, float]]:
+    """Yield (media type, q) of each part of an Accept header; q is 0 where it is not a number."""
+    for item in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in item.split(";"))
+        weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+        try:
+            yield kind, float(weight)
+        except ValueError:
+            yield kind, 0.0
+
+
+def format_of(asked: str | None, accepted: Accepted, photo: str) -> str:
+    """Choose the key of FORMATS for a result by `output.format`, Accept, and `photo`, a name of files.formats.
+
+    Raises Problem (406) if the first two contradict each other, Problem (422) if the format's library is not installed.
+    """
+    if asked and accepted.format and asked != accepted.format:
+        raise Problem("not-acceptable", f"Accept and output.format: expected the same, found {asked} in the latter")
+    word = asked or accepted.format or _WORDS[photo]
+    if not _has_library(FORMATS[word][0]):
+        raise Problem("refused", f"output.format: {FORMATS[word][0]} is not available here")
+    return word
+
+
+def formats_out() -> list[str]:
+    """Return the keys of the formats that this service can write."""
+    return [word for word, (name, _, _) in FORMATS.items() if name in BITS and _has_library(name)]
+
+
+def formats_in() -> list[str]:
+    """Return the names of the formats that this service can read."""
+    return [name for name in _WORDS if _has_library(name)]
+
+
+def _has_library(name: str) -> bool:
+    try:
+        require_library(name)
+    except InvalidInput:
+        return False
+    return True
+
+
+def to_response(file: Path, word: str, report: dict[str, Any], *, parts: bool) -> StreamingResponse:
+    """Return the image in `file`, in the format `word`; with `parts`, also the report and the maps stored beside it.
+
+    The files may be removed as soon as this returns: the body is already open.
+    """
+    media = FORMATS[word][2]
+    if parts:
+        file, media = _form(file, media, report)
+    timing = ", ".join(f"{name};dur={value * 1000:.1f}" for name, value in report["seconds"].items())
+    headers = {"Content-Length": str(file.stat().st_size), "Server-Timing": timing, "Vary": "Accept"}
+    return StreamingResponse(_chunks(file.open("rb")), media_type=media, headers=headers)
+
+
+def _form(image: Path, media: str, report: dict[str, Any]) -> tuple[Path, str]:
+    """Write report, image and maps as one multipart body beside the image; return (its file, its media type)."""
+    boundary = secrets.token_hex(16)  # long enough not to occur in any file
+    maps = ((name, image.parent / f"{name}.png", "image/png") for name in (MATTE, DISPARITY))
+    body = image.parent / "parts"
+    with body.open("wb") as out:
+        out.write(_head(boundary, 'name="report"', "application/json") + json.dumps(report).encode())
+        for name, path, kind in (("image", image, media), *maps):
+            out.write(_head(boundary, f'name="{name}"; filename="{name}{path.suffix}"', kind))
+            with path.open("rb") as part:
+                shutil.copyfileobj(part, out)
+        out.write(f"\r\n--{boundary}--\r\n".encode())
+    return body, f"{PARTS}; boundary={boundary}"
+
+
+def _head(boundary: str, name: str, kind: str) -> bytes:
+    return f"\r\n--{boundary}\r\nContent-Disposition: form-data; {name}\r\nContent-Type: {kind}\r\n\r\n".encode()
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(_CHUNK), b"")
