@@ -43,7 +43,7 @@ def fetched(monkeypatch):
             on_start()
         raise WeightsError(f"depth model {model}: cannot be downloaded (no network)")
 
-    monkeypatch.setattr("wideopen.session.sources._tried", set())
+    monkeypatch.setattr("wideopen.session.open_photo._tried", set())
     monkeypatch.setattr(hub, "fetch", fetch)
     monkeypatch.setattr(hub, "is_offline", lambda asked=False: asked)
     return asked

@@ -13,7 +13,7 @@ from small_portrait import HEIGHT, WIDTH, load, nearness, save_grey
 from wideopen.errors import InvalidInput
 from wideopen.files import Keep, read, read_kept, srgb_u8, write
 from wideopen.files.containers import jpeg, xmp
-from wideopen.session.sources import read_with_kept
+from wideopen.session.open_photo import read_with_kept
 
 AGAIN = ("--focus", "d=0.3", "--blur", "5px", "--grain", "off")
 SOURCE = "kept with the photo"

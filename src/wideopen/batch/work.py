@@ -13,8 +13,8 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput, WideopenError
 from wideopen.files.refocusable import sidecar_of
 from wideopen.session.open_photo import Given
-from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file
+from wideopen.timing import Steps
 
 
 class Task(NamedTuple):

@@ -50,9 +50,8 @@ def depth(
 ) -> None:
     """Write the disparity map that render uses: white = nearest."""
     from wideopen.files import write_map
-    from wideopen.session.open_photo import Given, find_maps
+    from wideopen.session.open_photo import Given, fetch_named_model, find_maps
     from wideopen.session.results import check_map
-    from wideopen.session.sources import fetch_named_model
 
     settings, given = made(MapSettings, chosen), Given(matte=matte)
     check_map(out, inputs=[photo, *given.files], overwrite=overwrite)

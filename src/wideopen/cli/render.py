@@ -34,10 +34,9 @@ def render(
     **chosen: Any,
 ) -> int:
     """Render photos as if taken with a fast lens wide open."""
-    from wideopen.session.open_photo import Given
+    from wideopen.session.open_photo import Given, fetch_named_model
     from wideopen.session.render_file import Job, render_file
     from wideopen.session.results import result_paths
-    from wideopen.session.sources import fetch_named_model
 
     single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}

@@ -49,7 +49,7 @@ def serve(
     _require_extras("serve", _NEEDS | (_STUDIO_NEEDS if settings.studio else {}))
     from wideopen.service import app
     from wideopen.service.observe import to_stderr
-    from wideopen.session.sources import fetch_named_model
+    from wideopen.session.open_photo import fetch_named_model
 
     if not local and settings.token is None:
         warn(

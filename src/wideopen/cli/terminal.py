@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from wideopen.session.progress import Steps
+from wideopen.timing import Steps
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task

@@ -14,10 +14,9 @@ from wideopen.evals.pairs import PICTURES, Pair, Problem
 from wideopen.files import read, read_matte
 from wideopen.lens import Lens
 from wideopen.pipeline import render
-from wideopen.session.open_photo import Given, Opened, open_photo
-from wideopen.session.progress import SILENT, Steps
-from wideopen.session.sources import fetch_named_model
+from wideopen.session.open_photo import Given, Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
+from wideopen.timing import SILENT, Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 
 from wideopen.errors import InvalidInput
 from wideopen.files import check_output
-from wideopen.session.open_photo import Opened, open_photo
+from wideopen.session.open_photo import Opened
 from wideopen.session.render_file import Job, render_file, render_opened
 from wideopen.settings import OutputSettings
 from wideopen.workers import FolderSteps
@@ -33,7 +33,7 @@ def render_photo(out: Path, job: Job, photo: Path) -> dict[str, Any]:
 def analyze_photo(photo: Path, job: Job) -> dict[str, Any]:
     """Open a photo and write its maps beside it as float32 .npy; return the facts. Raises as `render_photo`."""
     with _names_only(photo.parent):
-        opened = _open(photo, job, stop_in=photo.parent)
+        opened = job.open(photo, FolderSteps(photo.parent))
         FolderSteps(photo.parent)("writing")
         np.save(photo.parent / f"{MATTE}.npy", opened.scene.matte)
         np.save(photo.parent / f"{DISPARITY}.npy", opened.scene.disparity)
@@ -74,22 +74,10 @@ def _prepared(scene: str, photo: Path, job: Job, *, stop_in: Path) -> tuple[Open
     if _warm is not None and _warm[0] == scene:
         return _warm[1], {}
     _warm = None  # free its memory before the next scene is prepared
-    opened = _open(photo, job, stop_in=stop_in)
+    opened = job.open(photo, FolderSteps(stop_in))
     if opened.photo.rgb.size / 3e6 <= _WARM_MEGAPIXELS:
         _warm = (scene, opened)
     return opened, opened.scene.maps.seconds
-
-
-def _open(photo: Path, job: Job, *, stop_in: Path) -> Opened:
-    return open_photo(
-        photo,
-        job.maps,
-        given=job.given,
-        backend=job.backend,
-        max_megapixels=job.max_megapixels,
-        originals=job.originals,
-        step=FolderSteps(stop_in),
-    )
 
 
 def _check(out: Path, output: OutputSettings) -> None:

@@ -1,36 +1,39 @@
-"""From a photo's file to its maps or its scene; only this module decides which matte and disparity are used."""
+"""From a photo's file to its maps or its scene; only this module decides which matte and disparity are used.
+
+`auto` uses the portrait matte inside the photo if there is one: phones make it from more data than the finished photo
+(depth, several exposures), and it needs no computing. A network asked for by name is always used.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, require
 from wideopen.disparity.depth_map import DepthMap
-from wideopen.errors import InvalidInput
-from wideopen.files import read_depth_m, read_disparity, read_matte
+from wideopen.disparity.find_disparity import WORDS
+from wideopen.errors import InvalidInput, WeightsError
+from wideopen.files import Keep, read, read_depth_m, read_disparity, read_matte
 from wideopen.files.containers.tiff import taken_in_portrait_mode
 from wideopen.files.inside import Embedded, read_embedded
 from wideopen.files.maps import MAX_MAP_MEGAPIXELS
+from wideopen.files.refocusable import read_kept
 from wideopen.matting.find_matte import emptiness, predict_matte
-from wideopen.matting.inference import INSIDE
+from wideopen.matting.inference import INSIDE, NETWORK
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene, take_apart, understand
-from wideopen.session.progress import SILENT, Steps
 from wideopen.session.results import MAP_EXTENSIONS
-from wideopen.session.sources import (
-    EMBEDDED_MATTE,
-    KEPT,
-    depth_inside,
-    fetch_default_model,
-    matte_inside,
-    read_with_kept,
-)
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
-from wideopen.timing import timed
+from wideopen.timing import SILENT, Steps, timed
 
+KEPT = "kept with the photo"
+EMBEDDED_MATTE = "embedded portrait matte"
 BLURRED_TWICE = (
     "taken in portrait mode: where the phone has blurred the background already it is blurred again;"
     " the same photo without the phone's effect gives a better picture"
 )
+_NEARLY_EMPTY = 0.5
+_tried: set[str] = set()
+"""Models that this process tried to download; without a network connection, every photo would try again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,9 @@ class Given:
         if self.disparity is not None:
             disparity = read_disparity(self.disparity, size=size, max_megapixels=self.max_megapixels)
             return disparity, str(self.disparity)
-        return (None, None) if self.depth_m is None else (read_depth_m(self.depth_m, size=size), str(self.depth_m))
+        if self.depth_m is not None:
+            return read_depth_m(self.depth_m, size=size), str(self.depth_m)
+        return None, None
 
 
 NOTHING_GIVEN = Given()
@@ -93,29 +98,6 @@ class Opened:
     path: Path
     photo: Photo
     scene: Scene
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sources:
-    """A photo and its existing maps; a map that is None is predicted, or made from the matte."""
-
-    photo: Photo
-    settings: MapSettings  # for the maps that are None
-    matte: F32 | None  # (H, W) in [0, 1]
-    matte_source: str | None
-    disparity: F32 | None  # (H, W) in [0, 1], 1 = nearest
-    disparity_source: str | None
-    embedded: DepthMap | None  # from the photo's file
-    notes: tuple[str, ...]
-
-    def named_in(self, maps: Maps) -> Maps:
-        """`maps` with the names and notes of these sources, which they were found with."""
-        return replace(
-            maps,
-            matte_source=self.matte_source or maps.matte_source,
-            disparity_source=self.disparity_source or maps.disparity_source,
-            notes=(*self.notes, *maps.notes),
-        )
 
 
 def open_photo(
@@ -135,16 +117,9 @@ def open_photo(
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
-        sources = find_sources(path, settings, given, max_megapixels=max_megapixels, originals=originals, step=step)
-    found = understand(
-        sources.photo,
-        sources.settings,
-        matte=sources.matte,
-        disparity=sources.disparity,
-        embedded=sources.embedded,
-        on_step=step,
-    )
-    maps = replace(sources.named_in(found), seconds=seconds | found.seconds)
+        sources = _find_sources(path, settings, given, max_megapixels=max_megapixels, originals=originals, step=step)
+    maps = sources.find_maps(step)
+    maps = replace(maps, seconds=seconds | maps.seconds)
     if taken_in_portrait_mode(sources.photo.metadata.exif):
         maps = replace(maps, notes=(BLURRED_TWICE, *maps.notes))
     exact = given.exact_matte and sources.matte is not None
@@ -161,16 +136,7 @@ def find_maps(
     step: Steps = SILENT,
 ) -> Maps:
     """The matte and the disparity that `open_photo` finds, without making a scene. Raises the same errors."""
-    sources = find_sources(path, settings, given, max_megapixels=max_megapixels, step=step)
-    found = understand(
-        sources.photo,
-        sources.settings,
-        matte=sources.matte,
-        disparity=sources.disparity,
-        embedded=sources.embedded,
-        on_step=step,
-    )
-    return sources.named_in(found)
+    return _find_sources(path, settings, given, max_megapixels=max_megapixels, step=step).find_maps(step)
 
 
 def find_matte(
@@ -178,7 +144,7 @@ def find_matte(
 ) -> tuple[F32, tuple[str, ...]]:
     """Return (the matte (H, W) that `open_photo` finds, notes), without the disparity. Raises the same errors."""
     no_depth = replace(settings, depth="planar")
-    sources = find_sources(path, no_depth, NOTHING_GIVEN, max_megapixels=max_megapixels, step=step)
+    sources = _find_sources(path, no_depth, NOTHING_GIVEN, max_megapixels=max_megapixels, step=step)
     matte = sources.matte
     if matte is None:
         step("matte")
@@ -187,7 +153,38 @@ def find_matte(
     return matte, (*sources.notes, *([empty] if empty else []))
 
 
-def find_sources(
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sources:
+    """A photo and its existing maps; a map that is None is predicted, or made from the matte."""
+
+    photo: Photo
+    settings: MapSettings  # for the maps that are None
+    matte: F32 | None  # (H, W) in [0, 1]
+    matte_source: str | None
+    disparity: F32 | None  # (H, W) in [0, 1], 1 = nearest
+    disparity_source: str | None
+    embedded: DepthMap | None  # from the photo's file
+    notes: tuple[str, ...]
+
+    def find_maps(self, step: Steps) -> Maps:
+        """Both maps, those that are None from their networks."""
+        maps = understand(
+            self.photo,
+            self.settings,
+            matte=self.matte,
+            disparity=self.disparity,
+            embedded=self.embedded,
+            on_step=step,
+        )
+        return replace(
+            maps,
+            matte_source=self.matte_source or maps.matte_source,
+            disparity_source=self.disparity_source or maps.disparity_source,
+            notes=(*self.notes, *maps.notes),
+        )
+
+
+def _find_sources(
     path: Path,
     settings: MapSettings,
     given: Given,
@@ -195,7 +192,7 @@ def find_sources(
     max_megapixels: float,
     originals: bool = True,
     step: Steps = SILENT,
-) -> Sources:
+) -> _Sources:
     """Read a photo and choose the sources of its maps: given > kept > inside the photo > network > planar.
 
     For depth "auto", the default network is downloaded if it is needed. Raises InvalidInput.
@@ -218,13 +215,13 @@ def find_sources(
     if (matte is None and settings.matting in INSIDE) or (disparity is None and settings.depth in INSIDE):
         inside = read_embedded(source)
     if matte is None:
-        matte, notes = matte_inside(settings.matting, inside, photo)
+        matte, notes = _matte_inside(settings.matting, inside, photo)
         matte_source = None if matte is None else EMBEDDED_MATTE
     if disparity is None:
-        embedded = depth_inside(settings.depth, inside, source)
+        embedded = _depth_inside(settings.depth, inside, source)
         if embedded is None and settings.depth == "auto":
             fetch_default_model(step, offline=settings.offline)
-    return Sources(
+    return _Sources(
         photo=photo,
         settings=settings,
         matte=matte,
@@ -234,3 +231,93 @@ def find_sources(
         embedded=embedded,
         notes=(*photo.metadata.notes, *(f"ignored inside the photo: {line}" for line in inside.ignored), *notes),
     )
+
+
+def read_with_kept(path: Path, *, max_megapixels: float, originals: bool = True) -> tuple[Photo, Keep | None]:
+    """Return (the photo to render, the maps kept with it or None); its notes name the source of both.
+
+    The photo is the one at `path`, or, if `originals` is on, the original of a result that keeps its maps. Raises
+    InvalidInput as `files.read` does.
+    """
+    kept = read_kept(path, max_megapixels=max_megapixels, originals=originals)
+    photo = read(path if kept is None else kept.photo, max_megapixels=max_megapixels)
+    if kept is None:
+        return photo, None
+    height, width = photo.rgb.shape[:2]
+    notes = [*photo.metadata.notes, *kept.notes]
+    if kept.photo != path:
+        notes.append(f"rendered from the original, {kept.photo}")
+    maps = kept.maps if kept.fits((height, width)) else None
+    if kept.maps is not None and maps is None:
+        rows, columns = kept.maps.matte.shape
+        notes.append(f"the maps kept with the photo are {columns} x {rows}, not {width} x {height}: not used")
+    return replace(photo, metadata=replace(photo.metadata, notes=tuple(notes))), maps
+
+
+def _matte_inside(matting: str, parts: Embedded, photo: Photo) -> tuple[F32 | None, tuple[str, ...]]:
+    """Return (the portrait matte inside the photo, (H, W) in [0, 1], or None if a network is needed; notes).
+
+    It is resized linearly, not along the photo's edges as disparity is, which would assign soft hair to one side or the
+    other. Raises InvalidInput for matting "embedded" if there is none.
+    """
+    if matting not in INSIDE:
+        return None, ()
+    matte = parts.portrait_matte
+    if matte is None and matting == "embedded":
+        raise InvalidInput(
+            f"{photo.source}: expected a portrait matte inside the photo's file (--matting embedded), found none"
+            f"{_reasons(parts)}"
+        )
+    if matte is None:
+        return None, ()
+    if matting == "auto" and matte.max() < _NEARLY_EMPTY:
+        return None, (f"the {EMBEDDED_MATTE} is empty; {NETWORK} predicts one",)
+    return resize_map(matte, photo.rgb.shape[:2]), ()
+
+
+def _depth_inside(depth: str, parts: Embedded, path: Path) -> DepthMap | None:
+    """The depth inside the photo at `path`. Raises InvalidInput for depth "embedded" if there is none."""
+    if parts.depth is None and depth == "embedded":
+        raise InvalidInput(
+            f"{path}: expected depth inside the photo's file (--depth embedded), found none{_reasons(parts)}"
+        )
+    return parts.depth if depth in INSIDE else None
+
+
+def _reasons(parts: Embedded) -> str:
+    return f" ({'; '.join(parts.ignored)})" if parts.ignored else ""
+
+
+def fetch_named_model(maps: MapSettings, step: Steps) -> None:
+    """Download the weights of a depth model asked for by name, if they are not on disk. Raises WeightsError."""
+    if maps.depth not in WORDS:
+        _fetch(maps.depth, step, offline=maps.offline)
+
+
+def fetch_default_model(step: Steps, *, offline: bool) -> None:
+    """Download the default depth model if it is not on disk; if that fails, say why, once per process."""
+    from wideopen.disparity.nets.hub import is_offline
+    from wideopen.disparity.nets.models import DEFAULT
+
+    if is_offline(offline) or DEFAULT in _tried:
+        return
+    _tried.add(DEFAULT)
+    try:
+        _fetch(DEFAULT, step, offline=False)
+    except WeightsError as error:
+        step.note(f"note: {error}")
+
+
+def _fetch(model: str, step: Steps, *, offline: bool) -> None:
+    from wideopen.disparity.nets.hub import cache_folder, fetch, is_offline, on_disk, resolve
+
+    if on_disk(model):
+        return
+    if not is_offline(offline):
+        step("asking the hub")
+
+    def on_start() -> None:
+        step.note(f"note: downloading depth model {resolve(model).describe()}, once, into {cache_folder()}")
+        step("downloading")
+
+    fetch(model, offline=offline, on_start=on_start, on_bytes=step.download)

@@ -10,10 +10,9 @@ from wideopen.lens import Lens
 from wideopen.pipeline import render
 from wideopen.rendering import BACKENDS, first_use_compiles
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
-from wideopen.session.progress import SILENT, Steps
 from wideopen.session.results import check_result, make_folder
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
-from wideopen.timing import timed
+from wideopen.timing import SILENT, Steps, timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,18 @@ class Job:
     def __post_init__(self) -> None:
         require_known(BACKENDS, self.backend)
 
+    def open(self, photo: Path, step: Steps = SILENT) -> Opened:
+        """`open_photo` with these settings."""
+        return open_photo(
+            photo,
+            self.maps,
+            given=self.given,
+            backend=self.backend,
+            max_megapixels=self.max_megapixels,
+            originals=self.originals,
+            step=step,
+        )
+
 
 def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:
     """Read, analyse, render and write a photo; returns the report that `wideopen render --json` prints.
@@ -48,15 +59,7 @@ def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> di
         check_result(out, job.output, inputs=inputs, overwrite=job.overwrite, new_folder=new_folder)
         if first_use_compiles(job.backend, job.lens.look):
             step.note("first run: compiling kernels, about 20 seconds, once")
-        opened = open_photo(
-            photo,
-            job.maps,
-            given=job.given,
-            backend=job.backend,
-            max_megapixels=job.max_megapixels,
-            originals=job.originals,
-            step=step,
-        )
+        opened = job.open(photo, step)
         report = render_opened(opened, out, job, step=step)
     report["seconds"] = opened.scene.maps.seconds | report["seconds"] | seconds
     return report

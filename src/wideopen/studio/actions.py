@@ -24,6 +24,8 @@ from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.lens import LOOKS
 from wideopen.photo import Photo
+from wideopen.session.open_photo import Given
+from wideopen.session.render_file import Job
 from wideopen.session.results import has_quality, result_name
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio import StudioSettings, work
@@ -152,18 +154,24 @@ class Studio:
         photo = self.tab(key).photo
         file = photo.opened.folder / f"given-{kind}{upload.suffix.lower()}"
         await asyncio.to_thread(shutil.move, upload, file)
-        given = photo.opened.given
-        given = replace(given, matte=file) if kind == "matte" else replace(given, disparity=file)
+        job = photo.opened.job
+        given = replace(job.given, matte=file) if kind == "matte" else replace(job.given, disparity=file)
         try:
-            return await self._open(key, form, replace(photo.opened, given=given), before=photo)
+            return await self._open(key, form, replace(photo.opened, job=replace(job, given=given)), before=photo)
         except InvalidInput as error:
             raise InvalidInput(str(error).replace(file.name, upload.name)) from error
 
     def _photo_file(self, path: Path, name: str) -> PhotoFile:
         config = self.config
-        return PhotoFile(
-            path=path, name=name, maps=config.maps, backend=config.backend, max_megapixels=config.max_megapixels
+        job = Job(
+            maps=config.maps,
+            given=Given(max_megapixels=config.max_megapixels),
+            backend=config.backend,
+            max_megapixels=config.max_megapixels,
+            originals=False,  # an upload must not name files of this machine
+            overwrite=True,
         )
+        return PhotoFile(path=path, name=name, job=job)
 
     async def _open(
         self,
@@ -328,7 +336,7 @@ class Studio:
         photo = tab.loaded.file
         name, output = _result(photo.name, kind, quality)
         lens = self._settings(tab, form)
-        return command_line(photo.name, lens, output, photo.maps, out=name, edited=photo.edited)
+        return command_line(photo.name, lens, output, photo.job.maps, out=name, edited=photo.edited)
 
     # Settings and looks
 

@@ -15,27 +15,23 @@ import numpy as np
 from wideopen.errors import InvalidInput
 from wideopen.files import read, write_map
 from wideopen.pipeline import Scene
-from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
-from wideopen.session.progress import Steps
 from wideopen.session.render_file import Job, render_file
 from wideopen.session.results import map_names
-from wideopen.settings import LensSettings, MapSettings, OutputSettings
+from wideopen.settings import LensSettings, OutputSettings
 from wideopen.studio.brush import MapPair, Stroke, paint
 from wideopen.studio.preview import render_u8, shrink
+from wideopen.timing import Steps
 
 _PREVIEW = "preview.pickle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoFile:
-    """A photo in a folder of its own, with settings for its maps and the strokes on them."""
+    """A photo in a folder of its own, how it is opened, and the strokes on its maps."""
 
     path: Path
     name: str  # of the user's file
-    maps: MapSettings
-    backend: str
-    max_megapixels: float
-    given: Given = NOTHING_GIVEN  # the user's own maps
+    job: Job  # without a lens; its maps are the user's own
     strokes: tuple[Stroke, ...] = ()
     edit: int = 0  # incremented with every change of the maps
 
@@ -52,7 +48,7 @@ class PhotoFile:
     @property
     def edited(self) -> bool:
         """Whether the maps differ from those that `wideopen render` would find."""
-        return bool(self.strokes) or self.given != NOTHING_GIVEN
+        return bool(self.strokes or self.job.given.files)
 
 
 def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> tuple[int, ...]:
@@ -61,16 +57,15 @@ def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> t
     Raises InvalidInput, WeightsError, BackendUnavailable; their messages name the user's file.
     """
     with _their_names(photo):
-        opened = _open(photo, photo.maps, photo.given, step)
+        scene = photo.job.open(photo.path, step).scene
     step("preview")
-    scene = opened.scene
     for path, values in zip(photo.found, (scene.matte, scene.disparity), strict=True):
         write_map(path, values, overwrite=True)
-    small = shrink(scene, preview_megapixels, backend=photo.backend)
+    small = shrink(scene, preview_megapixels, backend=photo.job.backend)
     known = replace(
         small.maps,
-        matte_source=scene.maps.matte_source if photo.given.matte is None else "uploaded",
-        disparity_source=scene.maps.disparity_source if photo.given.disparity is None else "uploaded",
+        matte_source=scene.maps.matte_source if photo.job.given.matte is None else "uploaded",
+        disparity_source=scene.maps.disparity_source if photo.job.given.disparity is None else "uploaded",
         notes=tuple(note.replace(f"{photo.folder}/", "") for note in scene.maps.notes),
     )
     # In a file: killing a worker while it sends 80 MB would break the pipe that all workers share.
@@ -103,7 +98,7 @@ def write_maps(photo: PhotoFile, step: Steps) -> tuple[Path, Path]:
         maps = MapPair(*(np.load(file) for file in photo.found))
         if photo.strokes:
             step("reading")
-            light = read(photo.path, max_megapixels=photo.max_megapixels).rgb
+            light = read(photo.path, max_megapixels=photo.job.max_megapixels).rgb
             for stroke in photo.strokes:
                 maps, _ = paint(light, maps, stroke)
         step("writing")
@@ -117,49 +112,23 @@ def render_result(photo: PhotoFile, lens: LensSettings, output: OutputSettings, 
 
     Raises InvalidInput.
     """
-    job = Job(
-        lens=lens,
-        maps=_as_found(photo),
-        output=output,
-        given=_maps_to_render(photo, step),
-        backend=photo.backend,
-        max_megapixels=photo.max_megapixels,
-        originals=False,
-        overwrite=True,
-    )
-    render_file(photo.path, out, job, step=step)
+    render_file(photo.path, out, replace(_as_found(photo, step), lens=lens, output=output), step=step)
     return out
 
 
 def render_pixels(photo: PhotoFile, lens: LensSettings, out: Path, step: Steps) -> Path:
     """Write the result at full size for display: sRGB pixels (H, W, 3) uint8, .npy. Raises InvalidInput."""
-    scene = _open(photo, _as_found(photo), _maps_to_render(photo, step), step).scene
+    scene = _as_found(photo, step).open(photo.path, step).scene
     step("rendering")
-    np.save(out, render_u8(scene, lens.lens(scene), backend=photo.backend))
+    np.save(out, render_u8(scene, lens.lens(scene), backend=photo.job.backend))
     return out
 
 
-def _open(photo: PhotoFile, maps: MapSettings, given: Given, step: Steps) -> Opened:
-    return open_photo(
-        photo.path,
-        maps,
-        given=replace(given, max_megapixels=photo.max_megapixels),
-        backend=photo.backend,
-        max_megapixels=photo.max_megapixels,
-        originals=False,  # an upload must not name files of this machine
-        step=step,
-    )
-
-
-def _as_found(photo: PhotoFile) -> MapSettings:
-    """Settings for maps that are already found, filtered and perhaps painted: nothing is predicted again."""
-    return replace(photo.maps, depth="planar", filter_disparity=False)
-
-
-def _maps_to_render(photo: PhotoFile, step: Steps) -> Given:
-    """The maps as files for opening the photo again: exactly those found, or the downloads if they were edited."""
+def _as_found(photo: PhotoFile, step: Steps) -> Job:
+    """The job with exactly the maps that were found, or with the downloads if they were edited; predicts nothing."""
     matte, disparity = write_maps(photo, step) if photo.edited else photo.found
-    return Given(matte=matte, disparity=disparity, max_megapixels=photo.max_megapixels)
+    maps = replace(photo.job.maps, depth="planar", filter_disparity=False)
+    return replace(photo.job, maps=maps, given=replace(photo.job.given, matte=matte, disparity=disparity))
 
 
 @contextmanager
@@ -169,4 +138,4 @@ def _their_names(photo: PhotoFile) -> Iterator[None]:
         yield
     except InvalidInput as error:
         text = str(error).replace(str(photo.path), photo.name).replace(f"{photo.folder}/", "")
-        raise InvalidInput(text if photo.name in text or photo.given.files else f"{photo.name}: {text}") from None
+        raise InvalidInput(text if photo.name in text or photo.job.given.files else f"{photo.name}: {text}") from None

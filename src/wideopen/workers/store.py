@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from wideopen.errors import InvalidInput
-from wideopen.session.progress import Steps
+from wideopen.timing import Steps
 
 V = TypeVar("V")
 _KEY_BYTES = 16
