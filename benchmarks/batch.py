@@ -24,7 +24,8 @@ from typing import Any
 
 from end_to_end import COMMAND, make_scene
 from provenance import ROOT, provenance
-from wideopen.batch.local import Engine, LocalEngine, Stop, warm_up_of
+from wideopen.batch import BatchSettings
+from wideopen.batch.local import BatchEngine, LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
@@ -89,12 +90,12 @@ class Watcher:
         """Nothing is shown."""
 
 
-def engine_of(name: str, workers: int) -> Engine:
+def engine_of(name: str, workers: int) -> BatchEngine:
     """An engine with so many workers of one thread each."""
     if name == "ray":
         from wideopen.batch.ray_engine import RayEngine
 
-        return RayEngine(JOB, workers=workers, timeout_s=300)
+        return RayEngine(JOB, BatchSettings(engine="ray", workers=workers))
     return LocalEngine(Workers(PoolSize(workers=workers, threads=1), warm_up_of(JOB)), timeout_s=300)
 
 

@@ -151,9 +151,9 @@ class Slow:
 
 
 def digest(task):
-    from wideopen.batch.work import inputs_of
+    from wideopen.batch.work import digest_of_all, inputs_of
 
-    return inputs_of(task.photo, task.job).digest()
+    return digest_of_all(inputs_of(task.photo, task.job))
 
 
 NAMES = st.sampled_from("abc")
@@ -322,7 +322,7 @@ def test_one_batch_at_a_time_writes_a_manifest(tmp_path):
     path = tmp_path / "m.jsonl"
     with Manifest(path):
         done = subprocess.run([sys.executable, "-c", LOCKED, path], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{path}: another batch writes there now"
+    assert done.stdout.strip() == f"{path}: another batch is writing it"
 
 
 def test_another_file_is_refused_as_a_manifest(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wideopen.batch import BatchSettings
 from wideopen.batch.local import LocalEngine, Stop
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.ray_engine import RayEngine
@@ -90,7 +91,7 @@ def test_a_node_is_lost_and_every_photo_is_done_once_as_the_local_engine_does_it
         return listener
 
     def engine():
-        return RayEngine(job, address=cluster.address, timeout_s=60)
+        return RayEngine(job, BatchSettings(engine="ray", address=cluster.address, timeout=60))
 
     on_cluster = engine()
     heard = run(bucket, on_cluster, Lose(cluster, after=3))

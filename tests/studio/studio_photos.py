@@ -66,6 +66,7 @@ def quietly(share, what):
 
 def decode_with_traps():
     """In a worker: have its decoder write the process's id beside the photo, and fall into the photo's trap."""
+    importlib.import_module("wideopen.studio.work")  # as a real warm-up does: it takes seconds
     read = importlib.import_module("wideopen.files.read")
     raster_in = read.raster_in
 

@@ -22,7 +22,7 @@ PATIENCE_S = 60
 @pytest.fixture(scope="module")
 def workers():
     """One worker, whose decoder notes where it runs, and obeys the file names "kill", "hang" and "wait"."""
-    made = OwnWorkers(PoolSize(workers=1, threads=1), decode_with_traps, timeout_s=5)
+    made = OwnWorkers(PoolSize(workers=1, threads=1), decode_with_traps, timeout_s=15)
     made.start()
     yield made
     made.stop()
@@ -58,7 +58,7 @@ def test_photos_are_decoded_in_a_worker(studio, tmp_path, monkeypatch):
     assert os.getpid() not in pids(studio)
 
 
-@pytest.mark.parametrize(("trap", "cause"), [("kill", "SIGKILL"), ("hang", "longer than 5 s")])
+@pytest.mark.parametrize(("trap", "cause"), [("kill", "SIGKILL"), ("hang", "longer than 15 s")])
 def test_a_worker_that_ends_costs_one_photo_and_is_reported_in_one_line(studio, tmp_path, trap, cause):
     opened(studio, kept_photo(tmp_path / "photo.jpg"))
     with pytest.raises(InvalidInput) as caught:
@@ -73,7 +73,7 @@ def test_a_worker_that_ends_costs_one_photo_and_is_reported_in_one_line(studio, 
 
 def test_the_steps_of_a_worker_are_shown(studio, tmp_path):
     shown = []
-    studio.tell = lambda share, what: shown.append((share, what))
+    studio.show_progress = lambda share, what: shown.append((share, what))
     opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"))
     assert "Opening photo.jpg: reading" in [what for _, what in shown]
     assert all(0 <= share < 1 for share, _ in shown)
@@ -84,7 +84,7 @@ def test_work_for_a_closed_tab_is_stopped(studio, tmp_path):
         if "reading" in what and "a" in studio.tabs:
             studio.end("a")
 
-    studio.tell = leave
+    studio.show_progress = leave
     with pytest.raises(InvalidInput, match="session has ended"):
         opened(studio, kept_photo(tmp_path / "photo.jpg", trap="wait"))
     latest = time.monotonic() + PATIENCE_S

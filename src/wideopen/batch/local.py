@@ -48,7 +48,7 @@ class Stop:
         (self.now if self.soon.is_set() else self.soon).set()
 
 
-class Engine(Protocol):
+class BatchEngine(Protocol):
     """Runs tasks, in an order of its choice."""
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
@@ -71,7 +71,7 @@ class LocalEngine:
         self._work = work
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
-        """As `Engine`. One more task than there are workers is submitted, so that no worker is idle."""
+        """As `BatchEngine`. One more task than there are workers is submitted, so that no worker is idle."""
         running: dict[Future[Finished[dict[str, Any]]], Task] = {}
         more = True
         while True:
@@ -98,7 +98,7 @@ class LocalEngine:
             yield None
 
     def end(self) -> None:
-        """As `Engine`."""
+        """As `BatchEngine`."""
         self._workers.stop()
 
 

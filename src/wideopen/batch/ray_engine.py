@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
+from wideopen.batch import BatchSettings
 from wideopen.batch.local import Outcome, Stop, outcome_of, warm_up_of
 from wideopen.batch.work import Task, render_task
 from wideopen.checks import require
@@ -30,35 +31,23 @@ _MOST_FRUITLESS = 3  # consecutive rounds without an outcome
 class RayEngine:
     """Runs tasks on a Ray cluster, or on this machine as a cluster of one."""
 
-    def __init__(
-        self,
-        job: Job,
-        *,
-        address: str | None = None,
-        workers: int | None = None,
-        cpus_per_worker: float = 1.0,
-        gpus_per_worker: float = 0.0,
-        timeout_s: float | None = None,
-    ) -> None:
-        """Connect to the cluster at `address`; None starts a local one that uses this machine's cores.
+    def __init__(self, job: Job, settings: BatchSettings) -> None:
+        """Connect to the cluster at `settings.address`; None starts a local one that uses this machine's cores.
 
-        workers: number of actors, by default as many as the cluster has room for. Raises InvalidInput if Ray is not
-        installed, cannot be reached, or has no room for an actor.
+        settings.workers: number of actors, by default as many as the cluster has room for. Raises InvalidInput if Ray
+        is not installed, cannot be reached, or has no room for an actor.
         """
         require(find_spec("ray") is not None, "--engine ray needs Ray; pip install 'wideopen[cluster]'")
-        require(workers is None or workers >= 1, f"--workers: expected at least 1, found {workers}")
-        require(cpus_per_worker > 0, f"--cpus-per-worker: expected more than 0, found {cpus_per_worker:g}")
-        require(gpus_per_worker >= 0, f"--gpus-per-worker: expected 0 or more, found {gpus_per_worker:g}")
         self._warm_up = warm_up_of(job)
-        self._asked = workers
-        self._needs = {"CPU": cpus_per_worker, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
-        self._timeout_s = timeout_s
+        self._settings = settings
+        gpus = {"GPU": settings.gpus_per_worker} if settings.gpus_per_worker else {}
+        self._needs = {"CPU": settings.cpus_per_worker, **gpus}
         self._trouble = "photos without an outcome"
-        _connect(address)
+        _connect(settings.address)
         self._room()  # refuses a cluster without room
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
-        """As `Engine.outcomes`. A lost node's photos are repeated; a stop cancels the running ones."""
+        """As `BatchEngine.outcomes`. A lost node's photos are repeated; a stop cancels the running ones."""
         left: list[Task] = []
         fruitless = 0
         while not stop.soon.is_set():
@@ -91,9 +80,9 @@ class RayEngine:
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         fit = sum(int(min(node.get(name, 0.0) / need for name, need in self._needs.items())) for node in nodes)
-        wanted = ", ".join(f"{need:g} {name}" for name, need in self._needs.items())
-        require(fit >= 1, f"--engine ray: expected a node with {wanted} for a worker, found none among {len(nodes)}")
-        return fit if self._asked is None else min(fit, self._asked)
+        needed = ", ".join(f"{need:g} {name}" for name, need in self._needs.items())
+        require(fit >= 1, f"--engine ray: expected a node with {needed} for a worker, found none among {len(nodes)}")
+        return min(fit, self._settings.workers or fit)
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
         """Yield the outcomes of one Ray dataset; tasks that were lost with a node have none."""
@@ -106,7 +95,11 @@ class RayEngine:
             warnings.simplefilter("ignore")  # Ray warns about the only way to set max_restarts
             dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
                 _Actor,
-                fn_constructor_args=(max(1, int(self._needs["CPU"])), pickle.dumps(self._warm_up), self._timeout_s),
+                fn_constructor_args=(
+                    max(1, int(self._needs["CPU"])),
+                    pickle.dumps(self._warm_up),
+                    self._settings.timeout_s,
+                ),
                 compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
                 num_cpus=self._needs["CPU"],
                 num_gpus=self._needs.get("GPU", 0.0),

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from wideopen.batch.local import Engine, Outcome, Stop
+from wideopen.batch.local import BatchEngine, Outcome, Stop
 from wideopen.batch.manifest import Manifest, Step, plan
 from wideopen.batch.places import is_url, join, status_of
 from wideopen.batch.walk import BatchPhoto, Unusable
-from wideopen.batch.work import Task, finished_report, inputs_of, settings_hash, with_matte_folder
+from wideopen.batch.work import Task, digest_of_all, finished_report, inputs_of, settings_hash, with_matte_folder
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import remove_leftovers
@@ -50,7 +50,7 @@ class Batch:
             begun = [target for target, record in manifest.records.items() if record.state == "begun"]
             remove_leftovers(file for target in begun for file in _files_of(Path(join(destination, target))))
 
-    def run(self, found: Iterator[BatchPhoto | Unusable | None], engine: Engine, stop: Stop) -> None:
+    def run(self, found: Iterator[BatchPhoto | Unusable | None], engine: BatchEngine, stop: Stop) -> None:
         """Process all photos found, until a stop. Raises ManifestError if the manifest cannot be written."""
         for outcome in engine.outcomes(self._tasks(found, stop), stop):
             if outcome is not None:
@@ -86,18 +86,18 @@ class Batch:
         self._require_inside(out)
         job = with_matte_folder(self._job, target)
         inputs = inputs_of(photo, job)
-        now, present = inputs.statuses(), status_of(out)
+        now, present = tuple(map(status_of, inputs)), status_of(out)
         step = plan(
             self._manifest.records.get(target),
             settings=self._settings,
             inputs=now,
             found=present,
             overwrite=job.overwrite,
-            digest=inputs.digest,
+            digest=lambda: digest_of_all(inputs),
         )
         require(step is not Step.REFUSE, f"{photo}: its result {out} exists already; --overwrite replaces it")
         if step is Step.ADOPT:
-            self._manifest.done(target, digest=inputs.digest(), result=present)
+            self._manifest.done(target, digest=digest_of_all(inputs), result=present)
         if step in (Step.ADOPT, Step.SKIP):
             self._listener.skipped(photo, out)
             return None

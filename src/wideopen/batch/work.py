@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,20 +27,10 @@ class Task(NamedTuple):
     before: Status | None = None  # the file at the result's path when the task was created
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """The files that a result depends on, the photo first."""
-
-    places: tuple[str, ...]
-
-    def statuses(self) -> tuple[Status | None, ...]:
-        """Return their current statuses; None for a missing file. Raises InvalidInput."""
-        return tuple(status_of(place) for place in self.places)
-
-    def digest(self) -> str:
-        """Return a hash of the files' contents. Raises InvalidInput if one cannot be read."""
-        digests = [digest_of(place) for place in self.places]
-        return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
+def digest_of_all(places: Sequence[str]) -> str:
+    """Return a hash of the contents of files. Raises InvalidInput if one cannot be read."""
+    digests = [digest_of(place) for place in places]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def settings_hash(job: Job) -> str:
@@ -61,8 +51,8 @@ def with_matte_folder(job: Job, target: str) -> Job:
     return replace(job, given=Given(mattes=below))
 
 
-def inputs_of(photo: str, job: Job) -> Inputs:
-    """Return the photo, its matte if mattes are given, and the maps stored beside it if it is an earlier result."""
+def inputs_of(photo: str, job: Job) -> tuple[str, ...]:
+    """Return the files that a result depends on: the photo, its matte if mattes are given, and the maps stored beside it if it is an earlier result."""
     file = Path(photo.rpartition("/")[2] if is_url(photo) else photo)
     try:
         matte = job.given.matte_of(file)
@@ -70,7 +60,7 @@ def inputs_of(photo: str, job: Job) -> Inputs:
         matte = None  # rendering the photo reports the error
     beside = str(sidecar_of(file))
     kept = not is_url(photo) and os.path.isfile(beside)  # noqa: PTH113  False also for a name that is too long
-    return Inputs((photo, *([str(matte)] if matte else []), *([beside] if kept else [])))
+    return (photo, *([str(matte)] if matte else []), *([beside] if kept else []))
 
 
 def require_local_originals(job: Job, places: Sequence[str]) -> None:
@@ -89,7 +79,7 @@ def render_task(task: Task) -> dict[str, Any]:
     """
     if (report := finished_report(task)) is not None:
         return report
-    digest = inputs_of(task.photo, task.job).digest()
+    digest = digest_of_all(inputs_of(task.photo, task.job))
     notes = _Notes()
     with local_copy(task.photo) as photo, local_result(task.out) as out:
         try:
@@ -110,7 +100,7 @@ def finished_report(task: Task) -> dict[str, Any] | None:
     found = status_of(task.out)
     if found is None or found == task.before or found.size == 0:
         return None
-    digest = inputs_of(task.photo, task.job).digest()
+    digest = digest_of_all(inputs_of(task.photo, task.job))
     return {"photo": task.photo, "out": task.out, "digest": digest, "result": found, "adopted": True}
 
 

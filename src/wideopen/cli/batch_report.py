@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -105,7 +106,8 @@ class BatchReport:
         if self.rate is not None:
             words.append(f"{self.rate:.2f} a second")
             if self._total is not None:
-                words.append(f"{_clock(max(0, self._total - seen - self.failed_count) / self.rate)} left")
+                left = max(0, self._total - seen - self.failed_count)
+                words.append(f"{timedelta(seconds=round(left / self.rate))} left")
         return ", ".join(words)
 
     def _write(self, values: dict[str, Any]) -> None:
@@ -159,9 +161,3 @@ def stop_on_signals() -> Iterator[tuple[Stop, list[int]]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -24,7 +24,6 @@ from wideopen.workers import ExpiringStore, StoreEntry, WarmUp, Workers, ask_to_
 
 GRACE_S = 5.0
 """Seconds for a worker to notice that its request was cancelled; then it is killed."""
-_EXPIRE_EVERY_S = 5.0
 _START_S = 10
 """Retry-After in seconds while the service starts; compiling all kernels takes longer, but only once per machine."""
 _NEWEST_WEIGHT = 0.1  # in the running mean of the duration of a turn
@@ -100,7 +99,6 @@ class Service:
         self._workers = await asyncio.to_thread(Workers, self.size, warm_up)
         self._measure()
         self._later(self._become_ready())
-        self._expiring = asyncio.create_task(self._expire())
         return self
 
     def use(self, folder: Path) -> None:
@@ -120,11 +118,11 @@ class Service:
     async def __aexit__(self, *_: object) -> None:
         """End the workers and remove all files; uvicorn has finished the running requests before."""
         self.ready = False
-        self._expiring.cancel()
         await asyncio.to_thread(self._workers.stop)
         for task in list(self._afterwards):
             task.cancel()
         await asyncio.gather(*self._afterwards, return_exceptions=True)
+        self.scenes.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @asynccontextmanager
@@ -191,11 +189,6 @@ class Service:
             return
         self.ready = True
         event("ready", workers=self.size.workers)
-
-    async def _expire(self) -> None:
-        while True:
-            await asyncio.sleep(_EXPIRE_EVERY_S)
-            self.scenes.expire()
 
     def _upload_done(self) -> None:
         self._uploads -= 1

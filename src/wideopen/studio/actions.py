@@ -47,7 +47,7 @@ from wideopen.workers import (
 Message = dict[str, Any]
 Run = Callable[..., Awaitable[Any]]
 """Runs a function in a worker process: `await run(function, *arguments)`."""
-Tell = Callable[[float, str], object]
+ShowProgress = Callable[[float, str], object]
 """Shows a job's progress: the finished share in [0, 1], and the current step."""
 
 ENDED = "This session has ended and its photo was deleted. Open the photo again."
@@ -76,13 +76,13 @@ def message(**content: Any) -> Message:
 class Studio:
     """All tabs of one server."""
 
-    def __init__(self, root: Path, config: StudioSettings, run: Run, tell: Tell) -> None:
+    def __init__(self, root: Path, config: StudioSettings, run: Run, show_progress: ShowProgress) -> None:
         """`root` is a folder that does not exist yet; `close` removes it. `run` runs what touches photos' files."""
         self.config = config
         self.tabs: ExpiringStore[Tab] = ExpiringStore(
             root, most=config.tabs, idle_s=config.idle_s, on_drop=lambda tab: tab.end()
         )
-        self._run, self.tell = run, tell
+        self._run, self.show_progress = run, show_progress
         self._renders = threading.Semaphore(os.cpu_count() or 1)
         self._loading = threading.Lock()
 
@@ -312,7 +312,7 @@ class Studio:
                 try:
                     while not (await asyncio.wait({running}, timeout=_LOOK_EVERY_S))[0]:
                         step = current_step(folder)
-                        self.tell(_SHARES.get(step, 0.02), f"{doing}: {step}" if step else doing)
+                        self.show_progress(_SHARES.get(step, 0.02), f"{doing}: {step}" if step else doing)
                         if entry.dropped:
                             ask_to_stop(folder)
                     return running.result()

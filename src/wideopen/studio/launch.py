@@ -9,7 +9,6 @@ import shutil
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,6 @@ from wideopen.studio import StudioSettings
 from wideopen.studio.actions import Run, Studio
 from wideopen.workers import PoolSize, WarmUp, Workers, pool_size
 
-_EXPIRE_EVERY_S = 60.0
 _CACHE_S = (300, 1800)  # for Gradio's own uploads: seconds between checks, and the age at which they are deleted
 
 
@@ -62,7 +60,7 @@ def make_app(
     run: Run,
     *,
     jobs: int,
-    start: Callable[[], object] = lambda: None,
+    start: Callable[[], object] | None = None,
     photo: Path | None = None,
 ) -> Any:
     """The page as a `gradio.Blocks`; `photo` is opened in every new tab.
@@ -86,7 +84,8 @@ def make_app(
     atexit.register(studio.close)
 
     def load() -> None:
-        start()
+        if start is not None:
+            start()
         studio.warm_up()
 
     @cache
@@ -98,7 +97,6 @@ def make_app(
         Events(studio, build(), uploads=uploads, jobs=jobs).wire(app, photo=photo, on_ready=warm_up)
     app.studio = studio
     app.state_session_capacity = config.tabs  # limits the tabs whose values and last pictures Gradio keeps
-    threading.Thread(target=_expire, args=(studio,), name="studio expiry", daemon=True).start()
     return app
 
 
@@ -113,13 +111,12 @@ def mount(
 
     from wideopen.studio.page import style
 
-    config = config or StudioSettings()
-    if run is not None:
-        app = make_app(config, run, jobs=jobs)
-    else:
+    config, start = config or StudioSettings(), None
+    if run is None:
         workers = _own_workers(config)
         atexit.register(workers.stop)
-        app = make_app(config, workers.run, jobs=workers.size.workers, start=workers.start)
+        run, jobs, start = workers.run, workers.size.workers, workers.start
+    app = make_app(config, run, jobs=jobs, start=start)
     return gr.mount_gradio_app(server, app, path, **style(), **_served(config))
 
 
@@ -164,12 +161,6 @@ def serve(host: str, port: int, photo: Path | None, config: StudioSettings | Non
 def _own_workers(config: StudioSettings) -> OwnWorkers:
     warm_up = WarmUp(maps=config.maps, looks=LOOKS, backend=config.backend)
     return OwnWorkers(pool_size(), warm_up, timeout_s=config.photo_s)
-
-
-def _expire(studio: Studio) -> None:
-    while studio.tabs.root.exists():
-        time.sleep(_EXPIRE_EVERY_S)
-        studio.tabs.expire()
 
 
 def _served(config: StudioSettings) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from wideopen.timing import Steps
 
 V = TypeVar("V")
 _KEY_BYTES = 16
+_EXPIRE_EVERY_S = 5.0
 STOP, STEP = "stop", "step"
 
 
@@ -57,6 +58,8 @@ class ExpiringStore(Generic[V]):
         self._lock = threading.RLock()
         self._entries: OrderedDict[str, StoreEntry[V]] = OrderedDict()  # least recently used first
         root.mkdir(mode=0o700, parents=True)
+        self._closed = threading.Event()
+        threading.Thread(target=self._expire_regularly, name="expiry", daemon=True).start()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -123,8 +126,13 @@ class ExpiringStore(Generic[V]):
             for entry in [entry for entry in self._entries.values() if entry.expires <= now and not entry.users]:
                 self._drop(entry)
 
+    def _expire_regularly(self) -> None:
+        while not self._closed.wait(_EXPIRE_EVERY_S):
+            self.expire()
+
     def close(self) -> None:
         """Forget all entries and remove the root folder."""
+        self._closed.set()
         with self._lock:
             for entry in list(self._entries.values()):
                 self._drop(entry)
