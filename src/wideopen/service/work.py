@@ -39,16 +39,7 @@ def analyze_photo(photo: Path, job: Job) -> dict[str, Any]:
         np.save(photo.parent / f"{DISPARITY}.npy", opened.scene.disparity)
         for given in job.given.files:
             given.unlink()
-        height, width = opened.photo.rgb.shape[:2]
-        found = {
-            "size": [width, height],
-            "filtered": opened.scene.maps.disparity_filtered,
-            MATTE: opened.scene.maps.matte_source,
-            DISPARITY: opened.scene.maps.disparity_source,
-            "notes": opened.scene.maps.notes,
-            "seconds": opened.scene.maps.seconds,
-        }
-        return _public(found, photo.parent)
+        return _public(opened.facts | {"seconds": opened.scene.maps.seconds}, photo.parent)
 
 
 def render_scene(out: Path, job: Job, photo: Path, scene: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, require
@@ -98,6 +99,18 @@ class Opened:
     path: Path
     photo: Photo
     scene: Scene
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The result of the analysis as JSON values, for reports."""
+        maps, (height, width) = self.scene.maps, self.scene.rgb.shape[:2]
+        return {
+            "size": [width, height],
+            "matte": maps.matte_source,
+            "disparity": maps.disparity_source,
+            "filtered": maps.disparity_filtered,
+            "notes": list(maps.notes),
+        }
 
 
 def open_photo(

@@ -93,20 +93,15 @@ def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) 
 
 def _report(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, Any]:
     """The report on a photo as JSON values, without the times."""
-    scene, maps = opened.scene, opened.scene.maps
-    height, width = scene.rgb.shape[:2]
+    scene = opened.scene
     return {
         "photo": str(opened.path),
         "out": str(out),
-        "size": [width, height],
+        **opened.facts,
         "look": lens.look,
-        "matte": maps.matte_source,
-        "disparity": maps.disparity_source,
-        "filtered": maps.disparity_filtered,
         "focus_disparity": round(lens.focus_disparity, 4),
         "focus_range": round(lens.focus_range, 4) if lens.look == "thin-lens" else 0.0,
-        "radius_px": round(lens.max_radius * max(width, height), 2),
+        "radius_px": round(lens.max_radius * scene.long_side_px, 2),
         "grain": round(scene.grain.codes if lens.grain is None else lens.grain, 2),
         "backend": pick(BACKENDS, backend)[0],
-        "notes": list(maps.notes),
     }
