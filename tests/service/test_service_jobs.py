@@ -192,7 +192,7 @@ def test_the_studio_is_behind_a_login_when_there_is_a_token(tmp_path, monkeypatc
     page = FastAPI()
     page.get("/")(lambda: "the studio")
     launch = types.ModuleType("wideopen.studio.launch")
-    launch.mount = lambda app, path, **_: app.mount(path, page)
+    launch.mount = lambda app, path, *_, **__: app.mount(path, page)
     monkeypatch.setitem(sys.modules, "wideopen.studio.launch", launch)
 
     async def story():

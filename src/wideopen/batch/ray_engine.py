@@ -90,16 +90,13 @@ class RayEngine:
         from ray.exceptions import RayError
 
         actors = min(self._room(), len(tasks))
+        threads, timeout_s = max(1, int(self._needs["CPU"])), self._settings.timeout_s
         rows = [{"task": pickle.dumps(task)} for task in tasks]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray warns about the only way to set max_restarts
             dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
                 _Actor,
-                fn_constructor_args=(
-                    max(1, int(self._needs["CPU"])),
-                    pickle.dumps(self._warm_up),
-                    self._settings.timeout_s,
-                ),
+                fn_constructor_args=(threads, pickle.dumps(self._warm_up), timeout_s),
                 compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
                 num_cpus=self._needs["CPU"],
                 num_gpus=self._needs.get("GPU", 0.0),

@@ -52,7 +52,7 @@ def with_matte_folder(job: Job, target: str) -> Job:
 
 
 def inputs_of(photo: str, job: Job) -> tuple[str, ...]:
-    """Return the files that a result depends on: the photo, its matte if mattes are given, and the maps stored beside it if it is an earlier result."""
+    """Return the files that a result depends on: the photo, its matte if mattes are given, and the maps beside it."""
     file = Path(photo.rpartition("/")[2] if is_url(photo) else photo)
     try:
         matte = job.given.matte_of(file)

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from wideopen.cli import batch, evaluate, export, extract, info, maps, render, serve, train, tune
+from wideopen.cli import batch, evaluate, export, info, maps, render, serve, train, tune
 from wideopen.cli.terminal import warn
 from wideopen.errors import WideopenError
 
@@ -27,7 +27,7 @@ app.command("matte")(maps.matte)
 app.command("depth")(maps.depth)
 app.command("serve")(serve.serve)
 app.command("info")(info.info)
-app.command("extract")(extract.extract)
+app.command("extract")(maps.extract)
 app.command("tune")(tune.tune)
 app.command("reproduce")(evaluate.reproduce)
 app.command("studio")(serve.studio)

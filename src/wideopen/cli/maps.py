@@ -1,7 +1,7 @@
-"""`wideopen matte` and `wideopen depth`: write one map as 16-bit grey PNG (or .npy, .tif)."""
+"""`wideopen matte`, `depth` and `extract`: write maps as files that other commands read."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,10 @@ from wideopen.cli.options import made, takes
 from wideopen.cli.terminal import steps, warn
 from wideopen.matting.inference import MattingSettings
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
+
+if TYPE_CHECKING:
+    from wideopen.checks import F32
+    from wideopen.files.inside import DepthMap, Embedded
 
 Out = Annotated[
     Path, typer.Option("-o", "--out", help="Map to write: .png (16 bits), .tif or .npy.", show_default=False)
@@ -63,3 +67,77 @@ def depth(
     for note in maps.notes:
         warn(f"note: {note}")
     typer.echo(out)
+
+
+def extract(
+    photo: options.OnePhoto,
+    folder: Annotated[
+        Path,
+        typer.Option("-d", "--dir", help="Folder for the parts; created if it does not exist.", show_default=False),
+    ],
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Extract the depth and the mattes stored inside a photo.
+
+    NAME.disparity.png (16 bits, 1 = nearest, for --disparity), NAME.depth_m.npy (metres as stored, NaN where unknown;
+    not where the file has no unit), NAME.matte.png (for --matte), NAME.hair.png and the like.
+    """
+    import numpy as np
+
+    from wideopen.checks import require
+    from wideopen.files import write_map
+    from wideopen.files.atomic import atomic_file
+    from wideopen.files.inside import read_embedded
+    from wideopen.session.results import check_map, make_folder
+
+    parts = read_embedded(photo)
+    maps, metres = _maps(parts), _metres(parts.depth)
+    reasons = f" ({'; '.join(parts.ignored)})" if parts.ignored else ""
+    require(bool(maps), f"{photo}: expected depth or mattes inside, found none{reasons}")
+    paths = {name: folder / f"{photo.stem}.{name}.png" for name in maps}
+    depth_path = folder / f"{photo.stem}.depth_m.npy"
+    if folder.exists():
+        for path in [*paths.values(), *([] if metres is None else [depth_path])]:
+            check_map(path, inputs=[photo], overwrite=overwrite)
+    make_folder(folder, "-d")
+    for name, values in maps.items():
+        typer.echo(write_map(paths[name], values, overwrite=overwrite))
+    if metres is not None:
+        with atomic_file(depth_path, overwrite=overwrite) as out:
+            np.save(out, metres, allow_pickle=False)
+        typer.echo(depth_path)
+    _print_notes(parts)
+
+
+def _maps(parts: "Embedded") -> "dict[str, F32]":
+    """The maps that are written as 16-bit grey, by file name."""
+    from wideopen.disparity.depth_map import to_disparity
+
+    maps = {} if parts.depth is None else {"disparity": to_disparity(parts.depth)}
+    if parts.portrait_matte is not None:
+        maps["matte"] = parts.portrait_matte
+    return maps | dict(parts.semantic)
+
+
+def _metres(depth: "DepthMap | None") -> "F32 | None":
+    """Depth in metres: NaN if unknown, infinite if disparity is not above 0; None if the depth has no unit."""
+    import numpy as np
+
+    if depth is None or depth.kind == "relative_disparity":
+        return None
+    if depth.kind == "depth_m":
+        return depth.values
+    far = depth.values <= 0
+    metres = np.divide(1, depth.values, out=np.full_like(depth.values, np.inf), where=~far)
+    return np.asarray(metres, np.float32)
+
+
+def _print_notes(parts: "Embedded") -> None:
+    for line in parts.ignored:
+        warn(f"note: ignored: {line}")
+    if parts.depth is None:
+        return
+    if parts.depth.kind == "relative_disparity":
+        warn(f"note: {parts.depth.name} has no unit: no depth in metres")
+    elif parts.depth.accuracy == "relative":
+        warn(f"note: {parts.depth.name}: the phone calls its metres relative, not exact")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from wideopen.options import Option, Settings, options_of
-from wideopen.settings import MAX_MEGAPIXELS, LensSettings
+from wideopen.settings import LensSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Made = TypeVar("Made", bound=Settings)
@@ -37,7 +37,6 @@ Preset = Annotated[
     typer.Option("--preset", help="Preset of lens settings: a shipped one (paper, thin-lens) or a .json file."),
 ]
 DEFAULT_LENS = LensSettings()
-__all__ = ["MAX_MEGAPIXELS"]
 
 
 def takes(
