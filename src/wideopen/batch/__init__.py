@@ -7,7 +7,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from wideopen.checks import require
+from wideopen.errors import require
 from wideopen.options import Settings, option
 
 

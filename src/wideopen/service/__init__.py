@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from wideopen.checks import require
+from wideopen.errors import require
 from wideopen.options import Settings, option
 from wideopen.settings import MapSettings
 
