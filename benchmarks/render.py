@@ -28,7 +28,7 @@ from wideopen import Lens, Scene, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_encode
 from wideopen.files import read, read_disparity, read_matte
-from wideopen.optics import signed_radius
+from wideopen.optics import Optics
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import plane_position, plane_weight, thin_lens_planes
 from wideopen.settings import MapSettings
@@ -123,8 +123,8 @@ def planes_of(scene: Scene, lens_: Lens) -> list[tuple[np.ndarray, F32]]:
     """Every plane of the thin lens as other tools would blur it: (kernel, weighted [r, g, b, coverage, weight])."""
     planes = []
     for sheet in scene.sheets:
-        optics = {"focus_disparity": lens_.focus_disparity, "focus_range": 0.0}
-        radius = signed_radius(sheet.disparity, **optics, radius_px=lens_.max_radius * max(sheet.disparity.shape))
+        radius_px = lens_.max_radius * max(sheet.disparity.shape)
+        radius = Optics(focus_disparity=lens_.focus_disparity, radius_px=radius_px).signed_radius(sheet.disparity)
         radii = thin_lens_planes(float(radius.min()), float(radius.max()), lens_.planes)
         position = plane_position(radius, radii)
         alpha = np.ones_like(radius) if sheet.alpha is None else sheet.alpha

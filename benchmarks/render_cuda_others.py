@@ -29,7 +29,7 @@ from provenance import ROOT, provenance
 from wideopen.lens import Aperture
 from wideopen.rendering import Optics, Sheet, torch_fft, triton_gpu
 from wideopen.rendering.aperture import antialiased_spans, kernel
-from wideopen.rendering.planes import plane_position, signed_radius, thin_lens_planes
+from wideopen.rendering.planes import plane_position, thin_lens_planes
 
 BAND = 64  # rows of conv2d that are computed
 RADII = {"1.5%": SHARE, "0.25%": 0.0025}
@@ -103,7 +103,7 @@ class Planes:
 
 def planes_of(sheet: Sheet, radius_px: float) -> Planes:
     """Return a sheet's planes as thin-lens defines them."""
-    radius = signed_radius(sheet.disparity, focus_disparity=FOCUS, focus_range=0.0, radius_px=radius_px)
+    radius = Optics(focus_disparity=FOCUS, radius_px=radius_px).signed_radius(sheet.disparity)
     radii = thin_lens_planes(float(radius.min()), float(radius.max()), PLANES)
     position = torch.from_numpy(plane_position(radius, radii)).to(DEVICE)
     fields = [sheet.rgb, *([] if sheet.alpha is None else [sheet.alpha[..., None]]), np.ones_like(radius)[..., None]]

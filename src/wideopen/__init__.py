@@ -49,22 +49,7 @@ _HOME = {
     "render": "pipeline",
     "write": "files",
 }
-__all__ = [
-    "Aperture",
-    "BackendUnavailable",
-    "InvalidInput",
-    "Lens",
-    "PaperLook",
-    "Photo",
-    "Scene",
-    "WeightsError",
-    "WideopenError",
-    "analyze",
-    "read",
-    "read_embedded",
-    "render",
-    "write",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,12 @@ class Optics(LensOptions):
     focus_range: float = option(0.0, help="Half-width in disparity that stays sharp.", least=0, most=1)
     radius_px: float = option(help="Blur radius at a disparity difference of 1, in pixels.", least=0)
 
+    def signed_radius(self, disparity: F32) -> F32:
+        """Circle-of-confusion radius in pixels, + behind the focus: R * max(|d - focus| - range, 0), signed."""
+        offset = np.float32(self.focus_disparity) - disparity
+        beyond = np.maximum(np.abs(offset) - np.float32(self.focus_range), 0)
+        return np.sign(offset) * beyond * np.float32(self.radius_px)
+
 
 def optics_of(lens: Lens, long_side_px: int) -> Optics:
     """`lens` for a photo whose long side is `long_side_px`; the paper look scales the radius by its own constant."""
@@ -27,9 +33,3 @@ def optics_of(lens: Lens, long_side_px: int) -> Optics:
         radius_px=lens.max_radius * long_side_px * scale,
         **{one.name: getattr(lens, one.name) for one in options_of(LensOptions)},
     )
-
-
-def signed_radius(disparity: F32, *, focus_disparity: float, focus_range: float, radius_px: float) -> F32:
-    """Circle-of-confusion radius in pixels, + behind the focus: R * max(|d - focus| - range, 0), signed."""
-    offset = np.float32(focus_disparity) - disparity
-    return np.sign(offset) * np.maximum(np.abs(offset) - np.float32(focus_range), 0) * np.float32(radius_px)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.optics import signed_radius
+from wideopen.optics import Optics
 from wideopen.rendering.planes import (
     Mpi,
     composite,
@@ -93,5 +93,5 @@ def test_weights_of_a_pixel_sum_to_one_and_average_to_its_radius():
 
 def test_signed_radius_is_zero_within_the_focus_range_and_grows_from_its_edge():
     d = np.array([[0.5, 0.58, 0.62, 0.3]], np.float32)
-    r = signed_radius(d, focus_disparity=0.5, focus_range=0.1, radius_px=100)
+    r = Optics(focus_disparity=0.5, focus_range=0.1, radius_px=100).signed_radius(d)
     assert_allclose(r, [[0, 0, -2, 10]], rtol=0, atol=1e-4)

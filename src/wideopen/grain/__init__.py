@@ -4,38 +4,9 @@
 `numba_cpu` computes the same on all cores.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from wideopen.backends import Backend, missing
+from wideopen.backends import numba_or_reference
 from wideopen.grain.estimate import NO_GRAIN, Grain
 
-__all__ = ["BACKENDS", "NO_GRAIN", "Grain", "Grainer"]
+__all__ = ["BACKENDS", "NO_GRAIN", "Grain"]
 
-
-@dataclass(frozen=True, slots=True)
-class Grainer:
-    """The operator of one backend, with the signature of `reference`."""
-
-    add_grain: Any  # (image, layers, grain, encoding) -> image
-
-
-def _load_numba() -> Grainer:
-    from wideopen.arrays.jit import forget_stale_kernels
-    from wideopen.grain import estimate, numba_cpu, reference
-
-    forget_stale_kernels(numba_cpu, estimate, reference)
-    return Grainer(numba_cpu.add_grain)
-
-
-def _load_reference() -> Grainer:
-    from wideopen.grain import reference
-
-    return Grainer(reference.add_grain)
-
-
-BACKENDS: Mapping[str, Backend[Grainer]] = {
-    "numba": Backend(missing("numba"), _load_numba),
-    "reference": Backend(lambda: None, _load_reference),
-}
+BACKENDS = numba_or_reference(__name__)

@@ -18,7 +18,7 @@ from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.grain.estimate import taps
 from wideopen.lens import Aperture, PaperLook
-from wideopen.optics import Optics, signed_radius
+from wideopen.optics import Optics
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import paper_alpha, paper_planes
 from wideopen.rendering.reference import paper_radii
@@ -55,12 +55,7 @@ def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
 
 def kept_by_thin_lens(optics: Optics, size_px: float) -> F32:
     """Table over disparity, 0 to 1 in `ENTRIES` steps: the factor for a surface at that disparity."""
-    radius = signed_radius(
-        np.linspace(0, 1, ENTRIES + 1, dtype=np.float32),
-        focus_disparity=optics.focus_disparity,
-        focus_range=optics.focus_range,
-        radius_px=optics.radius_px,
-    )
+    radius = optics.signed_radius(np.linspace(0, 1, ENTRIES + 1, dtype=np.float32))
     return kept_by_blur(np.abs(radius), optics.aperture, size_px)
 
 
@@ -95,14 +90,9 @@ def thin_lens_layers(sheets: Sequence[Sheet], optics: Optics, size_px: float) ->
         alpha, disparity = resize_map(sheet.alpha, small), resize_map(sheet.disparity, small)
         solid = disparity[alpha > 0.5]
         typical = np.float32(np.median(solid)) if solid.size else np.float32(optics.focus_disparity)
-        radius = signed_radius(
-            np.array([typical]),
-            focus_disparity=optics.focus_disparity,
-            focus_range=optics.focus_range,
-            radius_px=optics.radius_px,
-        )
-        spread = abs(float(radius[0])) / 2 * small[1] / sheet.alpha.shape[1]  # a disk's, along one axis
-        if abs(float(radius[0])) < 1:
+        radius = abs(float(optics.signed_radius(np.array([typical]))[0]))
+        spread = radius / 2 * small[1] / sheet.alpha.shape[1]  # a disk's, along one axis
+        if radius < 1:
             layers.append(Layer(sheet.alpha, sheet.disparity, kept))
         else:
             soft = cv2.GaussianBlur(alpha, (0, 0), max(spread, 0.3), borderType=cv2.BORDER_REPLICATE)

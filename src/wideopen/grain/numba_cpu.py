@@ -3,14 +3,16 @@
 No plane of noise is kept. Tiles in which a look left everything as it was are skipped before any noise is made.
 """
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numba import njit, prange
 
-from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.arrays.jit import forget_stale_kernels
 from wideopen.checks import F32
 from wideopen.color import Encoding
+from wideopen.grain import estimate, reference
 from wideopen.grain.estimate import CURVE, Grain, curve_tables, taps
 from wideopen.grain.left_by_blur import Layer
 from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, normal_table
@@ -170,3 +172,6 @@ def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encod
     strength, shares = _closed(grain.strength), kept_amplitude(layers)
     _add(image, shares, strength, seeds, mixture, weights, normal_table(), encode, decode)
     return image
+
+
+forget_stale_kernels(sys.modules[__name__], estimate, reference)

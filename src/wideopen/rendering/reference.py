@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from wideopen.checks import F32
-from wideopen.optics import Optics, signed_radius
+from wideopen.optics import Optics
 from wideopen.rendering.aperture import FieldNodes, Spans, antialiased_spans, binary_spans, field_nodes, kernel
 from wideopen.rendering.planes import (
     Mpi,
@@ -104,12 +104,7 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
     planes, weights, numbers = [], [], []
     nodes = field_nodes(sheets[0].disparity.shape, optics.cat_eye)
     for number, sheet in enumerate(sheets):
-        radius = signed_radius(
-            sheet.disparity,
-            focus_disparity=optics.focus_disparity,
-            focus_range=optics.focus_range,
-            radius_px=optics.radius_px,
-        )
+        radius = optics.signed_radius(sheet.disparity)
         radii = thin_lens_planes(float(radius.min()), float(radius.max()), optics.planes)
         position = plane_position(radius, radii)
         alpha = np.ones_like(radius) if sheet.alpha is None else sheet.alpha

@@ -18,7 +18,7 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
-from wideopen.optics import Optics, signed_radius
+from wideopen.optics import Optics
 from wideopen.sheets import Separator, Sheet
 
 RIM = 0.005
@@ -73,14 +73,7 @@ class Rims:
 
 def _blur_px(disparity: F32, optics: Optics) -> F32:
     """(h, w) radius of the circle of confusion, in the photo's pixels."""
-    return np.abs(
-        signed_radius(
-            disparity,
-            focus_disparity=optics.focus_disparity,
-            focus_range=optics.focus_range,
-            radius_px=optics.radius_px,
-        )
-    )
+    return np.abs(optics.signed_radius(disparity))
 
 
 def _around(coverage: F32, reach: float) -> F32:
