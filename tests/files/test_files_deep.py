@@ -300,7 +300,7 @@ def test_a_raw_file_becomes_linear_light_at_16_bits_upright(tmp_path):
     ("name", "content", "extra"),
     [
         ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL files need OpenImageIO, .* 'wideopen\\[jxl\\]'"),
-        ("a.exr", b"\x76\x2f\x31\x01" + bytes(20), "OpenEXR files need OpenEXR, .* 'wideopen\\[exr\\]'"),
+        ("a.exr", b"\x76\x2f\x31\x01" + bytes(20), "OpenEXR files need OpenImageIO, .* 'wideopen\\[exr\\]'"),
         ("a.raf", b"FUJIFILMCCD-RAW " + bytes(20), "camera raw files need rawpy, .* 'wideopen\\[raw\\]'"),
         ("a.dng", dng(np.zeros((32, 32), np.uint16)), "camera raw files need rawpy, .* 'wideopen\\[raw\\]'"),
     ],

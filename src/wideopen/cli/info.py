@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wideopen.files.inside import DepthMap
 
 LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "pillow-heif", "torch", "transformers")
-FORMATS = {"OpenImageIO": "JPEG XL", "OpenEXR": "OpenEXR", "rawpy": "camera raw"}  # formats of optional libraries
+FORMATS = {"OpenImageIO": "JPEG XL and OpenEXR", "rawpy": "camera raw"}  # formats of optional libraries
 UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a unit"}
 
 

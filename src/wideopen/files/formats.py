@@ -37,7 +37,7 @@ BITS = {  # bits per channel when writing; 32 are floats, as are OpenEXR's 16
 # Formats with optional libraries: the libraries and the extra that installs them.
 _EXTRAS = {
     "JPEG XL": (("OpenImageIO", "imagecodecs"), "jxl"),
-    "OpenEXR": (("OpenEXR",), "exr"),
+    "OpenEXR": (("OpenImageIO",), "exr"),
     "camera raw": (("rawpy",), "raw"),
 }
 _STARTS = {  # RAF, RW2 and ORF; other camera raw files are TIFF inside

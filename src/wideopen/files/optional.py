@@ -1,25 +1,24 @@
 """Formats whose libraries are optional: JPEG XL, OpenEXR and camera raw.
 
-JPEG XL (the extra jxl) is decoded and encoded by OpenImageIO, with EXIF and XMP in boxes. OpenImageIO decodes a picture
-when it opens it, and opens only named files. So its limit is first one megabyte: it refuses a larger picture with its
-size, which is checked before decoding is allowed. Colours follow libjxl: sRGB and Display P3, with their curve or
-linear, by number; all others by their ICC profile. The decoder applies the codestream's orientation; EXIF only repeats
-it (ISO/IEC 18181-2, 9.5).
+OpenImageIO (the extras jxl and exr) decodes a picture when it opens it, and opens only named files. So its limit is
+first one megabyte: it refuses a larger picture with its size, which is checked before decoding is allowed.
 
-OpenEXR (the extra exr) holds linear light as floats, with its primaries, but no EXIF, XMP or IPTC. The channels R, G, B
-(and A, which premultiplies them), or Y, are read; R, G, B are written. Reference: OpenEXR's "Standard Attributes"
-(chromaticities), and "Technical Introduction", alpha.
+JPEG XL holds EXIF and XMP in boxes. Colours follow libjxl: sRGB and Display P3, with their curve or linear, by number;
+all others by their ICC profile. The decoder applies the codestream's orientation; EXIF only repeats it (ISO/IEC
+18181-2, 9.5).
 
-Camera raw files (the extra raw) are developed by LibRaw.
+OpenEXR holds linear light as floats, with its primaries, but no EXIF, XMP or IPTC. The channels R, G, B (and A, which
+premultiplies them), or Y, are read; R, G, B are written. Reference: OpenEXR's "Standard Attributes" (chromaticities),
+and "Technical Introduction", alpha.
+
+LibRaw (the extra raw) develops camera raw files.
 """
 
 import re
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.checks import F32, require
+from wideopen.checks import require
 from wideopen.color import DISPLAY_P3, SRGB, SRGB_LINEAR, Encoding, linear, primaries_to_xyz_d50, to_srgb_matrix
 from wideopen.files.containers import Pieces
 from wideopen.files.containers.isobmff import boxes
@@ -37,9 +36,10 @@ from wideopen.photo import Metadata
 
 _LOCK = threading.Lock()  # OpenImageIO's limit is a global setting
 _LIMIT = "limits:imagesize_MB"
-_LARGEST_PIXEL = 16  # bytes: RGBA floats
-_SIZE = re.compile(r"\b(\d+)x(\d+)\b")  # in the message that refuses a large picture
+_LARGEST_CHANNEL = 4  # bytes
+_SIZE = re.compile(r"\b(\d+)x(\d+), (\d+)-channel")  # in the message that refuses a large picture
 _SHORTEST = 128  # bytes in the shortest file that OpenImageIO accepts
+_MOST_CHANNELS = 4  # that are read; OpenImageIO puts R, G, B and A first
 _LARGEST_BOX = 16 * 2**20  # of unpacked metadata
 _SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _CONTAINER = _SIGNATURE + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
@@ -50,22 +50,68 @@ _EFFORT = 4  # of 9
 _CLIPPED = 0.001  # of a raw file's pixels
 
 
-def decode_jxl(data: bytes, check_size: SizeCheck) -> Raster:
-    """Return the picture of a JPEG XL file; the last one of an animation."""
-    with TemporaryDirectory() as folder, _LOCK, _own_limit():
-        path = Path(folder) / "photo.jxl"
+def _decoded(data: bytes, name: str, check_size: SizeCheck) -> tuple[Any, NDArray[Any]]:
+    """Return OpenImageIO's (spec, codes (H, W, C)) of a file, whose extension is that of `name`."""
+    import OpenImageIO
+
+    with TemporaryDirectory() as folder, _LOCK:
+        path = Path(folder) / name
         path.write_bytes(data.ljust(_SHORTEST, b"\0"))
-        file = _opened(path, check_size)
-        spec = file.spec()
-        codes = file.read_image(spec.format)
-        file.close()
+        before = OpenImageIO.get_int_attribute(_LIMIT)
+        OpenImageIO.attribute(_LIMIT, 1)
+        try:
+            file = _opened(path)
+            if isinstance(file, str):
+                found = _SIZE.search(file)
+                if found is None:
+                    raise ValueError(file)
+                width, height, channels = map(int, found.groups())
+                check_size(width, height)
+                OpenImageIO.attribute(_LIMIT, width * height * channels * _LARGEST_CHANNEL // 2**20 + 1)
+                file = _opened(path)
+            if isinstance(file, str):
+                raise ValueError(file)
+            spec = file.spec()
+            check_size(spec.width, spec.height)
+            codes = file.read_image(0, 0, 0, min(spec.nchannels, _MOST_CHANNELS), spec.format)
+            file.close()
+        finally:
+            OpenImageIO.attribute(_LIMIT, before)
     if codes is None:
         raise ValueError("its pixels cannot be decoded")
+    return spec, codes.astype(np.float32) if codes.dtype == np.float16 else codes
+
+
+def _opened(path: Path) -> Any:
+    """Return OpenImageIO's file at `path`, or the reason why it cannot be opened."""
+    import OpenImageIO
+
+    plain = OpenImageIO.ImageSpec()
+    plain.attribute("oiio:UnassociatedAlpha", 1)
+    return OpenImageIO.ImageInput.open(str(path), plain) or OpenImageIO.geterror().replace(f"{path.parent}/", "")
+
+
+def _encoded(codes: NDArray[Any], spec: Any, name: str) -> bytes:
+    """Return the bytes of OpenImageIO's file of `codes` (H, W, 3), in the format of the extension of `name`."""
+    import OpenImageIO
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        file = OpenImageIO.ImageOutput.create(str(path))
+        done = file is not None and file.open(str(path), spec) and file.write_image(codes) and file.close()
+        if not done:
+            raise ValueError(OpenImageIO.geterror() or "no file could be made")
+        return path.read_bytes()
+
+
+def decode_jxl(data: bytes, check_size: SizeCheck) -> Raster:
+    """Return the picture of a JPEG XL file; the last one of an animation."""
+    spec, codes = _decoded(data, "photo.jxl", check_size)
     encoding, icc = _jxl_colours(spec)
-    codes = codes.astype(np.float32) if codes.dtype == np.float16 else codes
     depth = _DEPTHS.get(codes.dtype)
-    if depth is None or codes.ndim != 3 or codes.shape[2] > 4:
-        raise ValueError(f"expected grey or RGB of 8 or 16 bits or floats, found {codes.dtype} {codes.shape}")
+    if depth is None or spec.nchannels > 4:
+        found = f"{spec.nchannels} channels of {codes.dtype}"
+        raise ValueError(f"expected grey or RGB of 8 or 16 bits or floats, found {found}")
     codes = codes[..., 0] if codes.shape[2] == 1 else codes
     damaged = data.startswith(_SIGNATURE) and max(end for _, _, end in boxes(data)) != len(data)
     notes = ("the end of the file is damaged, what stood there is ignored",) if damaged else ()
@@ -88,13 +134,7 @@ def encode_jxl(codes: NDArray[Any], attached: Metadata, *, quality: int | None) 
     if attached.icc is not None:
         kind = OpenImageIO.TypeDesc(f"uint8[{len(attached.icc)}]")
         spec.attribute("ICCProfile", kind, np.frombuffer(attached.icc, np.uint8))
-    with TemporaryDirectory() as folder:  # the library writes only to named files
-        path = Path(folder) / "result.jxl"
-        file = OpenImageIO.ImageOutput.create(str(path))
-        done = file is not None and file.open(str(path), spec) and file.write_image(codes) and file.close()
-        stream = path.read_bytes() if done else b""
-    if not stream:
-        raise ValueError("no JPEG XL could be made")
+    stream = _encoded(codes, spec, "result.jxl")
     pieces: Pieces = [stream]
     if not stream.startswith(_SIGNATURE):
         pieces = [_CONTAINER, struct.pack(">I4sQ", 1, b"jxlc", len(stream) + 16), stream]
@@ -103,40 +143,6 @@ def encode_jxl(codes: NDArray[Any], attached: Metadata, *, quality: int | None) 
     if attached.xmp is not None:
         pieces += [struct.pack(">I4s", len(attached.xmp) + 8, b"xml "), attached.xmp]
     return pieces
-
-
-@contextmanager
-def _own_limit() -> Iterator[None]:
-    import OpenImageIO
-
-    before = OpenImageIO.get_int_attribute(_LIMIT)
-    try:
-        yield
-    finally:
-        OpenImageIO.attribute(_LIMIT, before)
-
-
-def _opened(path: Path, check_size: SizeCheck) -> Any:
-    """Open and decode the file after checking its size."""
-    import OpenImageIO
-
-    plain = OpenImageIO.ImageSpec()
-    plain.attribute("oiio:UnassociatedAlpha", 1)
-    OpenImageIO.attribute(_LIMIT, 1)
-    file = OpenImageIO.ImageInput.open(str(path), plain)
-    if file is None:
-        error = OpenImageIO.geterror()
-        found = _SIZE.search(error)
-        if found is None:
-            raise ValueError(error)
-        width, height = map(int, found.groups())
-        check_size(width, height)
-        OpenImageIO.attribute(_LIMIT, width * height * _LARGEST_PIXEL // 2**20 + 1)
-        file = OpenImageIO.ImageInput.open(str(path), plain)
-    if file is None:
-        raise ValueError(OpenImageIO.geterror())
-    check_size(file.spec().width, file.spec().height)
-    return file
 
 
 def _jxl_colours(spec: Any) -> tuple[Encoding | None, bytes | None]:
@@ -172,29 +178,18 @@ def _brotli(packed: bytes) -> bytes:
 
 def decode_exr(data: bytes, check_size: SizeCheck) -> Raster:
     """Return the first part of an OpenEXR file."""
-    import OpenEXR
-
-    with OpenEXR.File(BytesIO(data), header_only=True) as file:
-        low, high = file.header()["dataWindow"]
-        check_size(int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1)
-        count = len(file.parts)
-    # The library prints errors to stdout, which may carry JSON output, and continues without pixels.
-    with redirect_stdout(StringIO()), OpenEXR.File(BytesIO(data), separate_channels=True) as file:
-        codes = _exr_codes({name: channel.pixels for name, channel in file.channels().items()})
-        encoding, notes = _exr_encoding(file.header().get("chromaticities"))  # no header once the file is closed
-    return Raster(codes=codes, bit_depth=32, format="OpenEXR", encoding=encoding, notes=notes + several(count))
-
-
-def _exr_codes(channels: dict[str, NDArray[Any]]) -> F32:
+    spec, codes = _decoded(data, "photo.exr", check_size)
+    channels = dict(zip(spec.channelnames, np.moveaxis(codes, 2, 0), strict=False))
     colour = ("R", "G", "B") if all(name in channels for name in "RGB") else ("Y",)
-    require(colour[0] in channels, f"expected channels R, G, B or Y, found {', '.join(sorted(channels)) or 'none'}")
-    shapes = {channels[name].shape for name in colour}
-    require(len(shapes) == 1, "expected channels of one size, found some at a lower resolution")
-    names = (*colour, "A") if "A" in channels and channels["A"].shape in shapes else colour
-    codes = np.stack([channels[name].astype(np.float32) for name in names], axis=-1)
-    if names[-1] == "A":
-        codes[..., :-1] /= np.maximum(codes[..., -1:], np.float32(1e-6))
-    return codes if len(names) > 1 else codes[..., 0]
+    listed = ", ".join(sorted(spec.channelnames))
+    require(colour[0] in channels, f"expected channels R, G, B or Y, found {listed}")
+    light = np.stack([channels[name] for name in (*colour, "A") if name in channels], axis=-1).astype(np.float32)
+    if "A" in channels:
+        light[..., :-1] /= np.maximum(light[..., -1:], np.float32(1e-6))
+    light = light[..., 0] if light.shape[2] == 1 else light
+    encoding, notes = _exr_encoding(spec.getattribute("chromaticities"))
+    notes += several(spec.getattribute("oiio:subimages") or 1)
+    return Raster(codes=light, bit_depth=32, format="OpenEXR", encoding=encoding, notes=notes)
 
 
 def _exr_encoding(chromaticities: Any) -> tuple[Encoding, tuple[str, ...]]:
@@ -216,18 +211,14 @@ def encode_exr(light: NDArray[Any], primaries: tuple[float, ...]) -> Pieces:
 
     `primaries` are the CIE xy of R, G, B and white: 8 numbers.
     """
-    import OpenEXR
+    import OpenImageIO
 
-    header = {
-        "compression": OpenEXR.ZIP_COMPRESSION,
-        "type": OpenEXR.scanlineimage,
-        "chromaticities": primaries,
-    }
-    with TemporaryDirectory() as folder:  # the library writes only to named files
-        path = Path(folder) / "result.exr"
-        with OpenEXR.File(header, {"RGB": np.ascontiguousarray(light)}) as file:
-            file.write(str(path))
-        return [path.read_bytes()]
+    height, width, channels = light.shape
+    spec = OpenImageIO.ImageSpec(width, height, channels, "half" if light.dtype == np.float16 else "float")
+    spec.attribute("compression", "zip")
+    spec.attribute("chromaticities", OpenImageIO.TypeDesc("float[8]"), primaries)
+    spec.attribute("DateTime", "")  # the same light makes the same file
+    return [_encoded(np.ascontiguousarray(light), spec, "result.exr")]
 
 
 def decode_raw(data: bytes, check_size: SizeCheck) -> Raster:
