@@ -12,7 +12,6 @@ Importing this package is cheap: the names below are loaded on first use.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from wideopen.pipeline import analyze as analyze
     from wideopen.pipeline import render as render
 
-__version__ = version("wideopen")
+    __version__: str
 
 _HOME = {
     "Aperture": "lens",
@@ -53,6 +52,10 @@ __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # slower to import than all of this package's names
+
+        return version("wideopen")
     if name not in _HOME:
         raise AttributeError(f"module 'wideopen' has no attribute {name!r}")
     return getattr(import_module(f"wideopen.{_HOME[name]}"), name)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.grain.estimate import taps
 from wideopen.lens import Aperture, PaperLook
@@ -26,8 +25,6 @@ from wideopen.sheets import Sheet
 
 ENTRIES = 4096
 RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
-SOFT_PX = 512
-"""Long side of the small mattes on which the edges of an out-of-focus subject are softened."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,12 +83,11 @@ def thin_lens_layers(sheets: Sequence[Sheet], optics: Optics, size_px: float) ->
         if sheet.alpha is None:
             layers.append(Layer(np.ones((1, 1), np.float32), sheet.disparity, kept))
             continue
-        small = work_size(sheet.alpha.shape, SOFT_PX)
-        alpha, disparity = resize_map(sheet.alpha, small), resize_map(sheet.disparity, small)
+        alpha, disparity = sheet.small
         solid = disparity[alpha > 0.5]
         typical = np.float32(np.median(solid)) if solid.size else np.float32(optics.focus_disparity)
         radius = abs(float(optics.signed_radius(np.array([typical]))[0]))
-        spread = radius / 2 * small[1] / sheet.alpha.shape[1]  # a disk's, along one axis
+        spread = radius / 2 * alpha.shape[1] / sheet.alpha.shape[1]  # a disk's, along one axis
         if radius < 1:
             layers.append(Layer(sheet.alpha, sheet.disparity, kept))
         else:

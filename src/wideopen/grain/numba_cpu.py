@@ -21,45 +21,47 @@ TILE_H, TILE_W = 64, 512
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True)
 def _look_up(table, position):
     """`reference.look_up`; unsigned, so that nothing looks for negative indices. `table` repeats its last value."""
     index = np.uintp(np.int32(position))
     return table[index] + (position - np.float32(np.int32(position))) * (table[index + np.uintp(1)] - table[index])
 
 
-@njit(cache=True, inline="always")
-def _sampled(x, y, x_at, height, width):
-    """Bilinear sample of x (h, w) at the centre of pixel (y, x_at) of (height, width)."""
-    half = np.float32(0.5)
-    v = (np.float32(y) + half) * np.float32(x.shape[0] / height) - half
-    u = (np.float32(x_at) + half) * np.float32(x.shape[1] / width) - half
-    v = min(max(v, np.float32(0)), np.float32(x.shape[0] - 1))
-    u = min(max(u, np.float32(0)), np.float32(x.shape[1] - 1))
-    y0, x0 = int(v), int(u)
-    y1, x1 = min(y0 + 1, x.shape[0] - 1), min(x0 + 1, x.shape[1] - 1)
-    fy, fx = v - np.float32(y0), u - np.float32(x0)
-    low = x[y0, x0] + fy * (x[y1, x0] - x[y0, x0])
-    high = x[y0, x1] + fy * (x[y1, x1] - x[y0, x1])
-    return low + fx * (high - low)
+@njit(cache=True)
+def _places(count, size):
+    """Where the centres of `size` pixels lie among `count` samples: the sample before, and the share of the next."""
+    low, share = np.empty(size, np.int32), np.empty(size, np.float32)
+    for x in range(size):
+        at = (np.float32(x) + np.float32(0.5)) * np.float32(count / size) - np.float32(0.5)
+        at = min(max(at, np.float32(0)), np.float32(count - 1))
+        low[x] = int(at)
+        share[x] = at - np.float32(low[x])
+    return low, share
+
+
+@njit(cache=True)
+def _cover_row(out, top, bottom, down, columns, right, disparity, kept):
+    """A row of `_cover`, out (W,): the coverage lies `down` between the samples top and bottom, (w,)."""
+    steps, last = np.float32(kept.size - 2), top.size - 1
+    for x in range(out.size):
+        i, next_one = columns[x], min(columns[x] + 1, last)
+        left = top[i] + down * (bottom[i] - top[i])
+        share = left + right[x] * (top[next_one] + down * (bottom[next_one] - top[next_one]) - left)
+        if share > 0:
+            d = min(max(disparity[x], np.float32(0)), np.float32(1))
+            out[x] += share * (_look_up(kept, d * steps) - out[x])
 
 
 @njit(cache=True, parallel=True)
 def _cover(out, coverage, disparity, kept):
     """One layer of `reference.kept_amplitude`: out (H, W) += coverage * (kept(disparity) - out)."""
     height, width = out.shape
-    steps = np.float32(kept.size - 2)
+    rows, down = _places(coverage.shape[0], height)
+    columns, right = _places(coverage.shape[1], width)
     for y in prange(height):
-        for x in range(width):
-            if coverage.size == 1:
-                share = coverage[0, 0]
-            elif coverage.shape == out.shape:
-                share = coverage[y, x]
-            else:
-                share = _sampled(coverage, y, x, height, width)
-            if share > 0:
-                d = min(max(disparity[y, x], np.float32(0)), np.float32(1))
-                out[y, x] += share * (_look_up(kept, d * steps) - out[y, x])
+        top, bottom = coverage[rows[y]], coverage[min(rows[y] + 1, coverage.shape[0] - 1)]
+        _cover_row(out[y], top, bottom, down[y], columns, right, disparity[y], kept)
 
 
 @njit(cache=True)

@@ -25,7 +25,6 @@ from wideopen.rendering.numba.spans import (
     mix,
     radius_at,
     reach_of_node,
-    running_sum,
     spread_row,
 )
 from wideopen.rendering.planes import paper_planes
@@ -105,21 +104,17 @@ def _blur(cells, size, rows, g, kernel, y0, x0, acc):
     """
     height, width = cells.shape[:2]
     reach = rows.reaches[g]
-    shift = reach + 1
-    n = acc.shape[1] // 4 + 2 * shift
-    line, total = np.zeros(n * 4, acc.dtype), np.empty((n + 2) * 4, acc.dtype)
+    start, stop = max(0, x0 - reach), min(width, x0 + acc.shape[1] // 4 + reach)
+    line, total = np.empty((stop - start) * 4, acc.dtype), np.empty((4 * reach + stop - start + 5) * 4, acc.dtype)
     scale = acc.dtype.type(rows.scales[kernel])
-    start, stop = max(0, x0 - shift), min(width, x0 - shift + n)
     for y in range(max(0, y0 - reach), min(height, y0 + acc.shape[0] + reach)):
         row, tall = cells[y], min(size, rows.hats_y.shape[1] - y * size)
         for x in range(start, stop):
-            i = (x - x0 + shift) * 4
+            i = (x - start) * 4
             for c in range(3):
                 line[i + c] = row[x, c] * scale
             line[i + 3] = scale * tall * min(size, rows.hats_x.shape[1] - x * size)
-        if reach > DIRECT // 2:
-            running_sum(line, 4, total)
-        spread_row(line, total, rows, kernel, DIRECT, y - y0, acc, shift, 4)
+        spread_row(line, start - x0, total, reach, rows, kernel, DIRECT, y - y0, acc, 4)
 
 
 @njit(cache=True)

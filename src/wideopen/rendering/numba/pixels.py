@@ -1,9 +1,11 @@
 """A sheet's pixels, for the thin lens: on which planes they lie, and what they put there.
 
-Everything is worked out from disparity where it is needed; nothing is kept for every pixel.
+Everything is worked out from disparity where it is needed; nothing is kept for every pixel, and of blocks only what
+no lens changes.
 """
 
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import njit, prange
@@ -37,13 +39,39 @@ class Blocks(NamedTuple):
     """What each block of a sheet holds."""
 
     used: np.ndarray  # (Y, X, N) bool: pixels on a plane
-    covered: np.ndarray  # (Y, X) bool: pixels with any coverage
+    levels: np.ndarray  # (Y, X) uint8: bit L is set if a plane of level L is used
+    shows: np.ndarray  # (Y, X) int64: how far from the block its pixels show, in pixels; -1 without any coverage
     clear: np.ndarray  # (Y, X) bool: pixels that are not quite covered
+
+
+class Extremes(NamedTuple):
+    """Least and most in each block, (Y, X): what of a sheet's blocks no lens changes."""
+
+    far: np.ndarray  # disparity
+    near: np.ndarray
+    least: np.ndarray  # coverage
+    most: np.ndarray
+
+
+_extremes_of: WeakKeyDictionary[Sheet, Extremes] = WeakKeyDictionary()  # for the next lens
+
+
+def extremes_of(sheet: Sheet) -> Extremes:
+    """Disparity and coverage of a sheet's blocks."""
+    found = _extremes_of.get(sheet)
+    if found is None:
+        far, near = _extremes(frozen(sheet.disparity))
+        least = most = np.ones_like(far)
+        if sheet.alpha is not None:
+            least, most = _extremes(frozen(sheet.alpha))
+        found = _extremes_of[sheet] = Extremes(far, near, least, most)
+    return found
 
 
 def surface_of(sheet: Sheet, optics: Optics) -> Surface:
     """A sheet as this lens sees it."""
-    ends = np.array([sheet.disparity.min(), sheet.disparity.max()])
+    extremes = extremes_of(sheet)
+    ends = np.array([extremes.far.min(), extremes.near.max()])
     offset = np.float32(optics.focus_disparity) - ends
     far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
     radii = thin_lens_planes(float(near), float(far), optics.planes)
@@ -64,7 +92,7 @@ def surface_of(sheet: Sheet, optics: Optics) -> Surface:
     )
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True)
 def radius_of(surface, disparity):
     """`planes.signed_radius` of a pixel."""
     offset = surface.focus - disparity
@@ -83,43 +111,57 @@ def position_of(surface, disparity, k):
     return np.float32(k) + min(max((surface.radii[k] - r) * surface.gaps[k], np.float32(0)), np.float32(1))
 
 
-@njit(cache=True, parallel=True, fastmath=MATHS)
+@njit(cache=True, fastmath=MATHS)
+def _extremes_of_rows(values, found):
+    """found (2, X) <- least and greatest value of each `BLOCK` columns; down the columns first: that is vector code."""
+    width = values.shape[1]
+    low, high = np.empty(width, np.float32), np.empty(width, np.float32)
+    for x in range(width):
+        low[x] = high[x] = values[0, x]
+    for y in range(1, values.shape[0]):
+        row = values[y]
+        for x in range(width):
+            low[x] = row[x] if row[x] < low[x] else low[x]
+            high[x] = row[x] if row[x] > high[x] else high[x]
+    for x in range(0, width, BLOCK):
+        least, most = low[x], high[x]
+        for i in range(x + 1, min(width, x + BLOCK)):
+            least, most = min(least, low[i]), max(most, high[i])
+        found[0, x // BLOCK], found[1, x // BLOCK] = least, most
+
+
+@njit(cache=True, parallel=True)
 def _extremes(values):
-    """Least and greatest value in each block, (2, Y, X); column by column first, which is vector code."""
+    """Least and greatest value in each block, (2, Y, X)."""
     height, width = values.shape
     found = np.empty((2, (height + BLOCK - 1) // BLOCK, (width + BLOCK - 1) // BLOCK), np.float32)
     for band in prange(found.shape[1]):
-        low, high = values[band * BLOCK].copy(), values[band * BLOCK].copy()
-        for y in range(band * BLOCK + 1, min(height, (band + 1) * BLOCK)):
-            row = values[y]
-            for x in range(width):
-                low[x] = row[x] if row[x] < low[x] else low[x]
-                high[x] = row[x] if row[x] > high[x] else high[x]
-        for x in range(found.shape[2]):
-            found[0, band, x] = low[x * BLOCK : (x + 1) * BLOCK].min()
-            found[1, band, x] = high[x * BLOCK : (x + 1) * BLOCK].max()
+        _extremes_of_rows(values[band * BLOCK : min(height, (band + 1) * BLOCK)], found[:, band])
     return found
 
 
 @njit(cache=True)
-def _planes_used(surface, low, high):
-    """(Y, X, N) bool: the planes from a block's farthest pixel to its nearest, whether or not all hold something."""
-    used = np.zeros((*low.shape, surface.radii.size), np.bool_)
-    for y in range(low.shape[0]):
-        for x in range(low.shape[1]):
-            far = position_of(surface, low[y, x], 0)
-            near = position_of(surface, high[y, x], int(far))
-            used[y, x, int(far) : int(np.ceil(near)) + 1] = True
-    return used
+def _fill_blocks(surface, far, near, most, spreads, levels):
+    height, width = far.shape
+    used = np.zeros((height, width, surface.radii.size), np.bool_)
+    on_levels, shows = np.zeros((height, width), np.uint8), np.empty((height, width), np.int64)
+    for y in range(height):
+        for x in range(width):
+            shows[y, x] = -1
+            first = int(position_of(surface, far[y, x], 0))
+            last = int(np.ceil(position_of(surface, near[y, x], first)))
+            for k in range(first, last + 1):
+                used[y, x, k] = True
+                on_levels[y, x] |= np.uint8(1 << levels[k])
+                if most[y, x] > 0:
+                    shows[y, x] = max(shows[y, x], spreads[k])
+    return used, on_levels, shows
 
 
-def find_blocks(surface: Surface) -> Blocks:
-    """What each block of a surface holds."""
-    used = _planes_used(surface, *_extremes(surface.disparity))
-    if surface.opaque:
-        return Blocks(used, np.ones(used.shape[:2], np.bool_), np.zeros(used.shape[:2], np.bool_))
-    least, most = _extremes(surface.alpha)
-    return Blocks(used, most > 0, least < 1)
+def find_blocks(surface: Surface, extremes: Extremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
+    """What each block of a surface holds; spreads (N,): how far a plane's pixels show, levels (N,): its level."""
+    used, on_levels, shows = _fill_blocks(surface, extremes.far, extremes.near, extremes.most, spreads, levels)
+    return Blocks(used, on_levels, shows, extremes.least < 1)
 
 
 @njit(cache=True)
@@ -132,7 +174,27 @@ def any_within(flags, y0, y1, x0, x1):
     return False
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
+def shown_part(shows, spreads, y0, y1, x0, x1):
+    """(top, bottom, left, right): the part of [y0, y1) x [x0, x1) in which a sheet shows; empty if bottom <= top.
+
+    spreads (N,): those of all planes, of which `shows` has the largest in each block.
+    """
+    widest = 0
+    for spread in spreads:
+        widest = max(widest, spread)
+    top, bottom, left, right = y1, y0, x1, x0
+    for y in range(max(0, y0 - widest) // BLOCK, min(shows.shape[0], (y1 + widest + BLOCK - 1) // BLOCK)):
+        for x in range(max(0, x0 - widest) // BLOCK, min(shows.shape[1], (x1 + widest + BLOCK - 1) // BLOCK)):
+            reach = shows[y, x]
+            a, b = max(y0, y * BLOCK - reach), min(y1, (y + 1) * BLOCK + reach)
+            c, d = max(x0, x * BLOCK - reach), min(x1, (x + 1) * BLOCK + reach)
+            if reach >= 0 and a < b and c < d:
+                top, bottom, left, right = min(top, a), max(bottom, b), min(left, c), max(right, d)
+    return top, bottom, left, right
+
+
+@njit(cache=True, forceinline=True)
 def gain_of(rgb, x, a, s):
     """`highlights.highlight_gain` of pixel x of a row."""
     level = max(rgb[x, 0], rgb[x, 1], rgb[x, 2])
@@ -143,9 +205,15 @@ def gain_of(rgb, x, a, s):
 
 
 @njit(cache=True, fastmath=MATHS)
-def add_sharp(surface, sharp, y0, x0, channels, acc):
-    """acc (h, w * C), whose first pixel is (y0, x0), += the planes k with sharp[k], as they are."""
-    height, last, k = surface.rgb.shape[0], sharp.size - 1, 0
+def add_sharp(surface, near, reaches, y0, x0, channels, acc):
+    """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) that reach 0 cells, as they are."""
+    height, last, k, any_sharp = surface.rgb.shape[0], near.size - 1, 0, False
+    sharp = np.empty(near.size, np.bool_)
+    for i in range(near.size):
+        sharp[i] = near[i] and reaches[i] == 0
+        any_sharp |= sharp[i]
+    if not any_sharp:
+        return
     for y in range(acc.shape[0]):
         rgb, disparity, row = surface.rgb[y0 + y], surface.disparity[y0 + y], acc[y]
         s = surface.stretch[(y0 + y) * surface.stretch.shape[0] // height]
@@ -164,26 +232,30 @@ def add_sharp(surface, sharp, y0, x0, channels, acc):
 
 
 @njit(cache=True, fastmath=MATHS)
-def gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
-    """cells (P, m, n * C), whose first cell is (y0, x0), <- sums of the weighted pixels of plane k in cells[slots[k]].
+def gather_row(surface, on_levels, level, slots, cell_y, x0, channels, cells, ends):
+    """cells (P, n * C) += sums of the weighted pixels of plane k in row cell_y of cells, from cell x0 on, by slots[k].
 
-    filled (P, m): whether a row of cells holds anything. Runs of pixels of one cell between the same two planes are
-    summed first: disparity is smooth, so that is most of a cell.
+    ends (P, 2): the first cell that holds anything, and the one after the last. Runs of pixels of one cell between the
+    same two planes are summed first: disparity is smooth, so that is most of a cell.
     """
     size, one = 1 << level, np.float32(1)
     height, width = surface.rgb.shape[:2]
-    stop = min(width, (x0 + cells.shape[2] // channels) * size)
+    stop = min(width, (x0 + cells.shape[1] // channels) * size)
+    for p in range(ends.shape[0]):
+        ends[p, 0], ends[p, 1] = cells.shape[1], 0
     k = 0
-    for y in range(max(0, y0 * size), min(height, (y0 + cells.shape[1]) * size)):
-        rgb, disparity = surface.rgb[y], surface.disparity[y]
+    for y in range(cell_y * size, min(height, (cell_y + 1) * size)):
+        rgb, disparity, on_level = surface.rgb[y], surface.disparity[y], on_levels[y // BLOCK]
         s = surface.stretch[y * surface.stretch.shape[0] // height]
-        row = (y >> level) - y0
         x = max(0, x0 * size)
         while x < stop:
-            p = position_of(surface, disparity[x], k)
-            k, i = int(p), ((x >> level) - x0) * channels
+            if not (on_level[x // BLOCK] >> level) & 1:
+                x = (x // BLOCK + 1) * BLOCK
+                continue
+            at = position_of(surface, disparity[x], k)
+            k, cell = int(at), (x >> level) - x0
             near, far = slots[k], slots[min(k + 1, slots.size - 1)]
-            end, f = min(stop, ((x >> level) + 1) << level), p - np.float32(k)
+            end, f = min(stop, ((x >> level) + 1) << level), at - np.float32(k)
             radius, gap = surface.radii[k], surface.gaps[k]
             if near < 0 and far < 0:
                 x += 1
@@ -198,12 +270,11 @@ def gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
                 b1 += b * f
                 a1 += a * f
                 w1 += f
-                f = one - f
-                r0 += r * f
-                g0 += g * f
-                b0 += b * f
-                a0 += a * f
-                w0 += f
+                r0 += r
+                g0 += g
+                b0 += b
+                a0 += a
+                w0 += one
                 x += 1
                 if x == end:
                     break
@@ -211,14 +282,14 @@ def gather_cells(surface, level, slots, y0, x0, channels, cells, filled):
                 if f < 0 or f >= 1:
                     break
             if near >= 0:
-                _add_cell(cells[near, row], i, channels, r0, g0, b0, w0, a0)
-                filled[near, row] = True
+                _add_cell(cells[near], cell * channels, channels, r0 - r1, g0 - g1, b0 - b1, w0 - w1, a0 - a1)
+                ends[near, 0], ends[near, 1] = min(ends[near, 0], cell), max(ends[near, 1], cell + 1)
             if far >= 0 and w1 > 0:
-                _add_cell(cells[far, row], i, channels, r1, g1, b1, w1, a1)
-                filled[far, row] = True
+                _add_cell(cells[far], cell * channels, channels, r1, g1, b1, w1, a1)
+                ends[far, 0], ends[far, 1] = min(ends[far, 0], cell), max(ends[far, 1], cell + 1)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True)
 def _add_cell(cells, i, channels, r, g, b, w, a):
     cells[i] += r
     cells[i + 1] += g

@@ -23,7 +23,7 @@ from numba import njit
 from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
 from wideopen.rendering.aperture import FieldNodes, Spans
 
-COARSE_RADIUS = 16.0
+COARSE_RADIUS = 8.0
 MAX_LEVEL = 6
 CELLS = 64
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
@@ -122,65 +122,84 @@ def tiling(height: int, width: int) -> Tiling:
 
 
 @njit(cache=True, fastmath=MATHS)
-def running_sum(line, channels, total):
-    """total (n + 2, C) flat: the sum of all cells before; the last is repeated for spans that end on the edge.
+def running_sum(line, pad, channels, total):
+    """total (2 * pad + m + 1 cells, flat): the sums up to each edge of a line of m cells, and to `pad` edges beyond.
 
     For 4 or 5 channels; the sums of a cell stay in registers.
     """
     zero = line.dtype.type(0)
     r = g = b = w = a = zero
+    at = pad * channels
+    for i in range(at):
+        total[i] = zero
     for i in range(0, line.size, channels):
-        total[i], total[i + 1], total[i + 2], total[i + 3] = r, g, b, w
+        total[at], total[at + 1], total[at + 2], total[at + 3] = r, g, b, w
         r, g, b, w = r + line[i], g + line[i + 1], b + line[i + 2], w + line[i + 3]
         if channels == 5:
-            total[i + 4] = a
+            total[at + 4] = a
             a += line[i + 4]
-    for i in (line.size, line.size + channels):
-        total[i], total[i + 1], total[i + 2], total[i + 3] = r, g, b, w
+        at += channels
+    for _ in range(pad + 1):
+        total[at], total[at + 1], total[at + 2], total[at + 3] = r, g, b, w
         if channels == 5:
-            total[i + 4] = a
+            total[at + 4] = a
+        at += channels
 
 
 @njit(cache=True, fastmath=MATHS)
-def _add_span(line, total, first, last, direct, shift, channels, acc, twin):
+def _add_span(line, start, total, pad, first, last, direct, channels, acc, twin):
     """acc[x] += sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
 
-    Cell 0 of acc is cell `shift` of line. All are flat, channels interleaved: one long loop a span, which the compiler
-    turns into vector code.
+    The line's first cell is cell `start` of acc. All are flat, channels interleaved: one long loop a span, which the
+    compiler turns into vector code. Cells that the span brings nothing to are left out.
     """
-    width = acc.size
     low, high = int(np.floor(first)), int(np.floor(last))
-    f, g = line.dtype.type(first - low), line.dtype.type(last - high)
+    cells, stop = acc.size // channels, start + line.size // channels
     if high - low <= direct:
         for i in range(low, high + 1):
             share = line.dtype.type(min(i + 1.0, last) - max(float(i), first))
-            if share > 0:
-                source = line[(shift + i) * channels : (shift + i) * channels + width]
-                for x in range(width):
-                    acc[x] += share * source[x]
-                for x in range(twin.size):
-                    twin[x] += share * source[x]
+            left, right = max(0, start - i), min(cells, stop - i)
+            if share > 0 and left < right:
+                source = line[(left + i - start) * channels : (right + i - start) * channels]
+                to = acc[left * channels : right * channels]
+                for x in range(to.size):
+                    to[x] += share * source[x]
+                if twin.size > 0:
+                    to = twin[left * channels : right * channels]
+                    for x in range(to.size):
+                        to[x] += share * source[x]
         return
-    a0 = total[(shift + low) * channels : (shift + low) * channels + width]
-    a1 = total[(shift + low + 1) * channels : (shift + low + 1) * channels + width]
-    b0 = total[(shift + high) * channels : (shift + high) * channels + width]
-    b1 = total[(shift + high + 1) * channels : (shift + high + 1) * channels + width]
+    left, right = max(0, start - high), min(cells, stop - low)
+    if left >= right:
+        return
+    f, g = line.dtype.type(first - low), line.dtype.type(last - high)
+    width = (right - left) * channels
+    at, to = (left - start + pad) * channels, acc[left * channels : right * channels]
+    a0 = total[at + low * channels : at + low * channels + width]
+    a1 = total[at + (low + 1) * channels : at + (low + 1) * channels + width]
+    b0 = total[at + high * channels : at + high * channels + width]
+    b1 = total[at + (high + 1) * channels : at + (high + 1) * channels + width]
     if twin.size == 0:
         for x in range(width):
-            acc[x] += (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+            to[x] += (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
         return
+    other = twin[left * channels : right * channels]
     for x in range(width):
         span = (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
-        acc[x] += span
-        twin[x] += span
+        to[x] += span
+        other[x] += span
 
 
 @njit(cache=True, fastmath=MATHS)
-def spread_row(line, total, rows, kernel, direct, y, acc, shift, channels):
-    """Add row y of the source to all rows of acc (h, w * C) that the kernel takes it to.
+def spread_row(line, start, total, reach, rows, kernel, direct, y, acc, channels):
+    """Add row y of the source to all rows of acc (h, w * C) that the kernel, of this reach, takes it to.
 
-    Spans longer than `direct` take the line's running sums.
+    line (m * C): the row's cells from cell `start` of acc on. total: room for 4 * reach + m + 5 cells. Spans longer
+    than `direct` take the line's running sums.
     """
+    pad = 2 * reach + 2  # as long as any span
+    if 2 * reach + 1 > direct:
+        running_sum(line, pad, channels, total)
     none = acc[0, :0]
     for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
         to, twin = y + rows.dys[s], y - rows.dys[s]
@@ -188,7 +207,7 @@ def spread_row(line, total, rows, kernel, direct, y, acc, shift, channels):
         twin_inside = rows.mirrored[kernel] and twin != to and 0 <= twin < acc.shape[0]
         if inside or twin_inside:
             a, b = (acc[to], acc[twin] if twin_inside else none) if inside else (acc[twin], none)
-            _add_span(line, total, rows.firsts[s], rows.lasts[s], direct, shift, channels, a, b)
+            _add_span(line, start, total, pad, rows.firsts[s], rows.lasts[s], direct, channels, a, b)
 
 
 @njit(cache=True)
@@ -226,7 +245,7 @@ def mix(source, rows, n, size, y0, x0, channels, acc):
                 acc[y, i] += hat * source[y, i]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True)
 def between(pixel, level, first_cell, cells):
     """The two cells, of `cells` from `first_cell` on, around a pixel's centre, and the share of the second."""
     at = (np.float32(pixel) + np.float32(0.5)) / np.float32(1 << level) - np.float32(0.5) - np.float32(first_cell)
@@ -239,12 +258,14 @@ def enlarge_x(cells, level, cell_x0, x0, width, channels):
     """Return (m, width * C) of cells (m, n * C), whose first column is cell_x0: linear between them, from pixel x0."""
     m, n = cells.shape[0], cells.shape[1] // channels
     wide = np.empty((m, width * channels), np.float32)
-    for x in range(width):
-        left, right, f = between(x0 + x, level, cell_x0, n)
-        for y in range(m):
+    for y in range(m):
+        line, to, i = cells[y], wide[y], 0
+        for x in range(x0, x0 + width):
+            left, right, f = between(x, level, cell_x0, n)
+            left, right = left * channels, right * channels
             for c in range(channels):
-                a, b = cells[y, left * channels + c], cells[y, right * channels + c]
-                wide[y, x * channels + c] = a + f * (b - a)
+                to[i + c] = line[left + c] + f * (line[right + c] - line[left + c])
+            i += channels
     return wide
 
 

@@ -1,8 +1,9 @@
 """The thin-lens look on all cores: tiles of the output, sheet by sheet, farthest first.
 
-What bounds the work: a tile looks only at planes that some pixel within reach uses, skips rows that hold none of them,
-and skips sheets that nearer ones hide. Running sums live for one row of one tile, so float32 keeps 1e-6 whatever the
-photo's width. With `quality="fast"` large radii are blurred on coarse levels: see `spans`.
+What bounds the work: only the part of a tile in which a sheet shows is rendered, of planes that some pixel within reach
+uses; a plane's row is spread from its first pixel to its last; a sheet in focus is laid as it is; sheets that nearer
+ones hide are skipped. Running sums live for one row of one tile, so float32 keeps 1e-6 whatever the photo's width.
+With `quality="fast"` large radii are blurred on coarse levels: see `spans`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,15 @@ from numba import njit, prange
 from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, field_nodes
-from wideopen.rendering.numba.pixels import add_sharp, any_within, find_blocks, gather_cells, surface_of
+from wideopen.rendering.numba.pixels import (
+    add_sharp,
+    any_within,
+    extremes_of,
+    find_blocks,
+    gather_row,
+    shown_part,
+    surface_of,
+)
 from wideopen.rendering.numba.spans import (
     MATHS,
     Rows,
@@ -23,7 +32,6 @@ from wideopen.rendering.numba.spans import (
     mix,
     radius_at,
     reach_of_node,
-    running_sum,
     spread_row,
     tiling,
 )
@@ -32,87 +40,81 @@ from wideopen.sheets.highlights import KNEE, NEWTON_STEPS
 
 DIRECT = 4
 """Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""
-STRIP = 8
-"""Rows of cells that are taken apart into planes at a time: what they take stays in the cache, whatever the radius."""
 
 
 @njit(cache=True, fastmath=MATHS)
-def _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, acc):
+def _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc):
     """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred as at a node."""
     last = (surface.rgb.shape[0] - 1) >> level
     reach = 0
     for k in range(slots.size):
         if slots[k] >= 0:
             reach = max(reach, rows.reaches[k])
-    shift = reach + 1
-    n = (acc.shape[1] // channels + 2 * shift) * channels
-    cells, filled = np.empty((planes, STRIP, n), np.float32), np.empty((planes, STRIP), np.bool_)
-    line, total = np.empty(n, np.float32), np.empty(n + 2 * channels, np.float32)
-    for top in range(max(0, y0 - reach), min(last + 1, y0 + acc.shape[0] + reach), STRIP):
-        cells[:] = 0
-        filled[:] = False
-        gather_cells(surface, level, slots, top, x0 - shift, channels, cells, filled)
+    m, n = acc.shape[0], acc.shape[1] // channels
+    cells, ends = np.zeros((planes, (n + 2 * reach) * channels), np.float32), np.empty((planes, 2), np.int64)
+    total = np.empty((n + 6 * reach + 5) * channels, np.float32)
+    for y in range(max(0, y0 - reach), min(last + 1, y0 + m + reach)):
+        gather_row(surface, on_levels, level, slots, y, x0 - reach, channels, cells, ends)
         for k in range(slots.size):
-            kernel = node * slots.size + k
-            for y in range(STRIP):
-                if slots[k] >= 0 and filled[slots[k], y]:
-                    source, scale = cells[slots[k], y], rows.scales[kernel]
-                    for i in range(n):
-                        line[i] = source[i] * scale
-                    if rows.reaches[k] > DIRECT // 2:
-                        running_sum(line, channels, total)
-                    spread_row(line, total, rows, kernel, DIRECT, top + y - y0, acc, shift, channels)
+            if slots[k] < 0 or ends[slots[k], 0] >= ends[slots[k], 1]:
+                continue
+            kernel, own = node * slots.size + k, rows.reaches[k]
+            first, stop = ends[slots[k], 0], ends[slots[k], 1]
+            whole = first * channels, stop * channels
+            first, stop = max(first, reach - own), min(stop, n + reach + own)  # others are out of reach
+            if first < stop and y0 - own <= y < y0 + m + own:
+                line, scale = cells[slots[k], first * channels : stop * channels], rows.scales[kernel]
+                for i in range(line.size):
+                    line[i] *= scale
+                spread_row(line, first - reach, total, own, rows, kernel, DIRECT, y - y0, acc, channels)
+            for i in range(*whole):
+                cells[slots[k], i] = 0
 
 
 @njit(cache=True, fastmath=MATHS)
-def _blur_field(surface, rows, level, slots, planes, y0, x0, channels, acc):
+def _blur_field(surface, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
     """`_blur_planes` with the kernels of all field nodes nearby, mixed."""
     nodes, size = rows.hats_y.shape[0] * rows.hats_x.shape[0], 1 << level
     for node in range(nodes):
         if nodes == 1:
-            _blur_planes(surface, rows, level, node, slots, planes, y0, x0, channels, acc)
+            _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc)
             continue
         top, bottom, left, right = reach_of_node(rows, node, size, y0, x0, acc.shape[0], acc.shape[1] // channels)
         if top < bottom and left < right:
             part = acc[top:bottom, left * channels : right * channels]
             at_node = np.zeros(part.shape, acc.dtype)
-            _blur_planes(surface, rows, level, node, slots, planes, y0 + top, x0 + left, channels, at_node)
+            _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0 + top, x0 + left, channels, at_node)
             mix(at_node, rows, node, size, y0 + top, x0 + left, channels, part)
 
 
 @njit(cache=True)
-def _blur_tile(surface, used, rows, y0, x0, channels, acc):
-    """acc (h, w * C) += sum over planes of the blurred, weighted sheet."""
+def _blur_tile(surface, on_levels, rows, near, y0, x0, channels, acc):
+    """acc (h, w * C) += sum over the planes near the tile of the blurred, weighted sheet."""
     height, width = surface.rgb.shape[:2]
     y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
+    add_sharp(surface, near, rows.reaches, y0, x0, channels, acc)
     for level in range(rows.levels.max() + 1):
-        slots, sharp = np.full(rows.levels.size, -1), np.zeros(rows.levels.size, np.bool_)
+        slots = np.empty(rows.levels.size, np.int64)
         planes = np.int64(0)  # a literal 0 would have numba compile all that it is passed to once more
         for k in range(slots.size):
-            reach = (rows.reaches[k] + 2) << level
-            if rows.levels[k] != level or not any_within(used[:, :, k], y0 - reach, y1 + reach, x0 - reach, x1 + reach):
-                continue
-            if rows.reaches[k] == 0:
-                sharp[k] = True
-            else:
+            slots[k] = -1
+            if near[k] and rows.levels[k] == level and rows.reaches[k] > 0:
                 slots[k] = planes
                 planes += 1
-        if sharp.any():
-            add_sharp(surface, sharp, y0, x0, channels, acc)
         if planes == 0:
             continue
         if level == 0:
-            _blur_field(surface, rows, level, slots, planes, y0, x0, channels, acc)
+            _blur_field(surface, on_levels, rows, level, slots, planes, y0, x0, channels, acc)
             continue
         top, left = max(0, (y0 >> level) - 1), max(0, (x0 >> level) - 1)
         bottom = min((height - 1) >> level, ((y1 - 1) >> level) + 1) + 1
         right = min((width - 1) >> level, ((x1 - 1) >> level) + 1) + 1
         blurred = np.zeros((bottom - top, (right - left) * channels), np.float32)
-        _blur_field(surface, rows, level, slots, planes, top, left, channels, blurred)
+        _blur_field(surface, on_levels, rows, level, slots, planes, top, left, channels, blurred)
         add_enlarged(blurred, level, top, left, y0, x0, channels, acc)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, forceinline=True)
 def _compression(level, s):
     """Factor of `highlights.compress_highlights` for a brightest channel `level`."""
     if level <= KNEE:
@@ -150,51 +152,91 @@ def _lay_over(acc, surface, y0, x0, channels, out):
                 out[y, x, c] = acc[y, i + c] * scale + behind * out[y, x, c]
 
 
+@njit(cache=True, fastmath=MATHS)
+def _lay_sharp(surface, y0, x0, out):
+    """out (h, w, 3) <- the sheet as it is, over what was there."""
+    for y in range(out.shape[0]):
+        rgb, to = surface.rgb[y0 + y, x0 : x0 + out.shape[1]], out[y]
+        for x in range(to.shape[0]):
+            behind = np.float32(0) if surface.opaque else np.float32(1) - surface.alpha[y0 + y, x0 + x]
+            for c in range(3):
+                to[x, c] = rgb[x, c] + behind * to[x, c]
+
+
 @njit(cache=True)
-def _hide(used, clear, rows, width, tile_h, tile_w, order, hidden):
+def _planes_near(used, spreads, y0, y1, x0, x1):
+    """(N,) bool: the planes that show in [y0, y1) x [x0, x1)."""
+    near = np.zeros(spreads.size, np.bool_)
+    for k in range(spreads.size):
+        near[k] = any_within(used[:, :, k], y0 - spreads[k], y1 + spreads[k], x0 - spreads[k], x1 + spreads[k])
+    return near
+
+
+@njit(cache=True)
+def _widest(near, spreads):
+    """The largest of spreads (N,) among the planes near (N,)."""
+    widest = 0
+    for k in range(spreads.size):
+        if near[k]:
+            widest = max(widest, spreads[k])
+    return widest
+
+
+@njit(cache=True)
+def _hide(blocks, spreads, width, tile_h, tile_w, order, hidden):
     """Set hidden (T,) for the tiles that a sheet covers so well that nothing behind it shows."""
     tiles_x = (width + tile_w - 1) // tile_w
     for n in range(order.size):
         y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
         y1, x1 = y0 + tile_h, x0 + tile_w
-        widest = 0
-        for k in range(rows.levels.size):
-            reach = (rows.reaches[k] + 2) << rows.levels[k] if rows.reaches[k] > 0 else 0
-            if reach > widest and any_within(used[:, :, k], y0 - reach, y1 + reach, x0 - reach, x1 + reach):
-                widest = reach
-        hidden[n] |= not any_within(clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
+        near = _planes_near(blocks.used, spreads, y0, y1, x0, x1)
+        widest = _widest(near, spreads)
+        hidden[n] |= not any_within(blocks.clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
 
 
 @njit(cache=True, fastmath=MATHS)
-def _tile(surface, used, covered, rows, y0, x0, first, last, hidden, out):
-    """One tile of `_sheet_over`, out (h, w, 3) from pixel (y0, x0) on."""
+def _lay_tile(surface, blocks, rows, spreads, y0, x0, out):
+    """Lay one sheet over a tile, out (h, w, 3) from pixel (y0, x0) on."""
     channels = 4 if surface.opaque else 5
-    height, width = out.shape[:2]
-    reach = 0
-    for k in range(rows.levels.size):
-        reach = max(reach, (rows.reaches[k] + 2) << rows.levels[k])
+    y1, x1 = y0 + out.shape[0], x0 + out.shape[1]
+    top, bottom, left, right = shown_part(blocks.shows, spreads, y0, y1, x0, x1)
+    if bottom <= top or right <= left:
+        return
+    near = _planes_near(blocks.used, spreads, top, bottom, left, right)
+    part = out[top - y0 : bottom - y0, left - x0 : right - x0]
+    if _widest(near, spreads) == 0:
+        _lay_sharp(surface, top, left, part)
+        return
+    acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
+    _blur_tile(surface, blocks.levels, rows, near, top, left, channels, acc)
+    _lay_over(acc, surface, top, left, channels, part)
+
+
+@njit(cache=True)
+def _tile(surface, blocks, rows, spreads, y0, x0, first, last, hidden, out):
+    """One tile of `_sheet_over`, out (h, w, 3) from pixel (y0, x0) on."""
     if first:
-        out[:] = 0
-    if not hidden and any_within(covered, y0 - reach, y0 + height + reach, x0 - reach, x0 + width + reach):
-        acc = np.zeros((height, width * channels), np.float32)
-        _blur_tile(surface, used, rows, y0, x0, channels, acc)
-        _lay_over(acc, surface, y0, x0, channels, out)
+        for y in range(out.shape[0]):
+            for x in range(out.shape[1]):
+                out[y, x, 0] = out[y, x, 1] = out[y, x, 2] = 0
+    if not hidden:
+        _lay_tile(surface, blocks, rows, spreads, y0, x0, out)
     if last:
-        for y in range(height):
-            for x in range(width):
+        for y in range(out.shape[0]):
+            for x in range(out.shape[1]):
                 for c in range(3):
                     out[y, x, c] = max(out[y, x, c], np.float32(0))
 
 
 @njit(cache=True, parallel=True)
-def _sheet_over(surface, used, covered, rows, tile_h, tile_w, order, first, last, hidden, out):
+def _sheet_over(surface, blocks, rows, spreads, tile_h, tile_w, order, first, last, hidden, out):
     """out (H, W, 3) <- the blurred sheet over out, tile by tile; those that are hidden are left out."""
     height, width = out.shape[:2]
     tiles_x = (width + tile_w - 1) // tile_w
     for n in prange(order.size):
         y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
         y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
-        _tile(surface, used, covered, rows, y0, x0, first, last, hidden[n], out[y0:y1, x0:x1])
+        _tile(surface, blocks, rows, spreads, y0, x0, first, last, hidden[n], out[y0:y1, x0:x1])
 
 
 def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> Rows:
@@ -213,11 +255,13 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     parts, hidden = [], np.zeros(tiles.order.size, np.bool_)
     for sheet in reversed(sheets):
         surface = surface_of(sheet, optics)
-        rows, blocks = _rows(surface.radii, shape, optics), find_blocks(surface)
-        parts.append((surface, blocks, rows, hidden.copy()))
-        _hide(blocks.used, blocks.clear, rows, width, *tiles, hidden)
+        rows = _rows(surface.radii, shape, optics)
+        spreads = np.where(rows.reaches > 0, (rows.reaches + 2) << rows.levels, 0)  # of each plane, in pixels
+        blocks = find_blocks(surface, extremes_of(sheet), spreads, rows.levels)
+        parts.append((surface, blocks, rows, spreads, hidden.copy()))
+        _hide(blocks, spreads, width, *tiles, hidden)
     out = np.empty((height, width, 3), np.float32)
-    for number, (surface, blocks, rows, behind) in enumerate(reversed(parts)):
+    for number, (surface, blocks, rows, spreads, behind) in enumerate(reversed(parts)):
         first, last = number == 0, number == len(sheets) - 1
-        _sheet_over(surface, blocks.used, blocks.covered, rows, *tiles, first, last, behind, out)
+        _sheet_over(surface, blocks, rows, spreads, *tiles, first, last, behind, out)
     return out
