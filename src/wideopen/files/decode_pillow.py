@@ -129,13 +129,18 @@ def _array(image: Image.Image) -> NDArray[Any]:
     return codes
 
 
-def _decode(image: ImageFile.ImageFile, name: str, check_size: SizeCheck) -> Raster:
+def _decode(
+    image: ImageFile.ImageFile, name: str, check_size: SizeCheck, *, deep: bytes = b"", bits: int = 8
+) -> Raster:
+    """Decode an opened file; the bytes of a `deep` one by OpenCV, which keeps `bits` and does not turn the picture."""
     check_size(*image.size)
-    image.load()
-    return _finished(raster_of_image(image, name), image)
-
-
-def _finished(raster: Raster, image: Image.Image) -> Raster:
+    if deep:
+        codes = opencv_codes(deep)
+        bits = bits if codes.dtype == np.uint16 else 8
+        raster = Raster(codes=codes, bit_depth=bits, format=name, icc=image.info.get("icc_profile") or None)
+    else:
+        image.load()
+        raster = raster_of_image(image, name)
     raster = replace(raster, notes=several(getattr(image, "n_frames", 1)) + raster.notes)
     return raster.with_metadata(image.info.get("exif"), image.info.get("xmp"))
 
@@ -179,11 +184,9 @@ def _decode_png(data: bytes, check_size: SizeCheck) -> Raster:
     header = _check_png(data, check_size)
     with strict_pillow():
         image = opened("PNG", data)
-        if header.bit_depth < 16:
-            raster = _decode(image, "PNG", check_size)
-        else:
+        if header.bit_depth == 16:
             image.info.setdefault("exif", png.find_chunk(data, b"eXIf"))  # Pillow has not read chunks after the pixels
-            raster = _deep(data, image, "PNG", 16)
+        raster = _decode(image, "PNG", check_size, deep=data if header.bit_depth == 16 else b"", bits=16)
     return replace(raster, cicp=png.cicp(data))
 
 
@@ -198,21 +201,9 @@ def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
 def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
     items = _items(data)
     with strict_pillow():
-        image = opened("AVIF", data)
-        if items.bits > 8:
-            check_size(*image.size)
-            raster = _deep(data, image, "AVIF", items.bits)
-        else:
-            raster = _decode(image, "AVIF", check_size)
+        deep = data if items.bits > 8 else b""
+        raster = _decode(opened("AVIF", data), "AVIF", check_size, deep=deep, bits=items.bits)
     return replace(raster, cicp=items.nclx)
-
-
-def _deep(data: bytes, image: ImageFile.ImageFile, name: str, bits: int) -> Raster:
-    """Decode more than 8 bits by OpenCV, which does not rotate the picture; Pillow reads the metadata."""
-    codes = opencv_codes(data)
-    depth = bits if codes.dtype == np.uint16 else 8
-    icc = image.info.get("icc_profile") or None
-    return _finished(Raster(codes=codes, bit_depth=depth, format=name, icc=icc), image)
 
 
 def _items(data: bytes) -> Items:

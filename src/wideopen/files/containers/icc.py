@@ -56,8 +56,7 @@ class Profile:
 
 def parse_profile(data: bytes) -> Profile:
     """Return the profile in `data`. Raises BadProfileError for damaged data."""
-    if len(data) < _HEADER + 4 or data[36:40] != b"acsp":
-        raise BadProfileError("no ICC profile")
+    _need(len(data) >= _HEADER + 4 and data[36:40] == b"acsp", "no ICC profile")
     try:
         tags = _tags(data)
         space = data[16:20].decode("ascii").strip()
@@ -65,6 +64,11 @@ def parse_profile(data: bytes) -> Profile:
         return Profile(space, name, _encoding(space, name, tags))
     except (struct.error, UnicodeDecodeError, OverflowError, IndexError) as error:
         raise BadProfileError(f"damaged ICC profile ({error})") from error
+
+
+def _need(ok: bool, otherwise: str) -> None:
+    if not ok:
+        raise BadProfileError(otherwise)
 
 
 def profile_name(icc: bytes | None) -> str | None:
@@ -77,13 +81,11 @@ def profile_name(icc: bytes | None) -> str | None:
 
 def _tags(data: bytes) -> dict[bytes, bytes]:
     (count,) = struct.unpack_from(">I", data, _HEADER)
-    if count > _MAX_TAGS:
-        raise BadProfileError(f"ICC profile with {count} tags")
+    _need(count <= _MAX_TAGS, f"ICC profile with {count} tags")
     tags = {}
     for i in range(count):
         key, offset, size = struct.unpack_from(">4sII", data, _HEADER + 4 + 12 * i)
-        if offset + size > len(data):
-            raise BadProfileError("ICC profile cut short")
+        _need(offset + size <= len(data), "ICC profile cut short")
         tags[key] = data[offset : offset + size]
     return tags
 
@@ -108,15 +110,14 @@ def _encoding(space: str, name: str, tags: dict[bytes, bytes]) -> Encoding | Non
         return None
     red, green, blue = (_curve(tags[key]) for key in curves)
     matrix = np.array([_xyz(tags[key]) for key in primaries]).T
-    if abs(np.linalg.det(matrix)) < 1e-3 or np.abs(matrix.sum(axis=1) - D50_XYZ).max() > 0.05:
-        raise BadProfileError("ICC profile whose primaries do not add up to white")
+    white = abs(np.linalg.det(matrix)) >= 1e-3 and np.abs(matrix.sum(axis=1) - D50_XYZ).max() <= 0.05
+    _need(white, "ICC profile whose primaries do not add up to white")
     known = next((known for known in ("sRGB", "Display P3", "Adobe RGB") if name.startswith(known)), name)
     return Encoding(known, (red, green, blue), to_srgb_matrix(matrix))
 
 
 def _xyz(tag: bytes) -> list[float]:
-    if tag[:4] != b"XYZ ":
-        raise BadProfileError("ICC profile with an unreadable primary")
+    _need(tag[:4] == b"XYZ ", "ICC profile with an unreadable primary")
     return [v / 65536 for v in struct.unpack_from(">3i", tag, 8)]
 
 
@@ -124,16 +125,13 @@ def _curve(tag: bytes) -> Curve:
     if tag[:4] == b"curv":
         return _sampled(tag)
     (kind,) = struct.unpack_from(">H", tag, 8) if tag[:4] == b"para" else (len(_PARAMETRIC),)
-    if kind >= len(_PARAMETRIC):
-        raise BadProfileError("ICC profile with an unknown kind of curve")
+    _need(kind < len(_PARAMETRIC), "ICC profile with an unknown kind of curve")
     names = _PARAMETRIC[kind]
     values = [v / 65536 for v in struct.unpack_from(f">{len(names)}i", tag, 12)]
     p = dict(zip(names, values, strict=True))
-    if not 0 < p["g"] <= 10:
-        raise BadProfileError(f"ICC profile with gamma {p['g']:g}")
+    _need(0 < p["g"] <= 10, f"ICC profile with gamma {p['g']:g}")
     if kind in (1, 2):  # the power starts where its base is 0; below it the curve is the constant c
-        if p["a"] == 0:
-            raise BadProfileError("ICC profile with a flat curve")
+        _need(p["a"] != 0, "ICC profile with a flat curve")
         offset = p.pop("c", 0.0)
         p |= {"d": -p["b"] / p["a"], "e": offset, "f": offset}
     return ParametricCurve(**p)
@@ -141,14 +139,12 @@ def _curve(tag: bytes) -> Curve:
 
 def _sampled(tag: bytes) -> Curve:
     (count,) = struct.unpack_from(">I", tag, 8)
-    if count > _MAX_SAMPLES:
-        raise BadProfileError(f"ICC profile with a curve of {count} samples")
+    _need(count <= _MAX_SAMPLES, f"ICC profile with a curve of {count} samples")
     values = struct.unpack_from(f">{count}H", tag, 12)
     if count == 0:
         return ParametricCurve(1.0)
     if count == 1:
-        if values[0] == 0:
-            raise BadProfileError("ICC profile with gamma 0")
+        _need(values[0] > 0, "ICC profile with gamma 0")
         return ParametricCurve(values[0] / 256)
     return SampledCurve(tuple(v / 65535 for v in values))
 
@@ -200,13 +196,12 @@ def _curve_tag(curve: Curve) -> bytes:
 
 def image_to_srgb(image: "Image", icc: bytes | None) -> tuple["Image", str]:
     """Return (`image` as sRGB, a note on the conversion), by its profile or by a plain rule."""
+    converted = _by_profile(image, icc) if icc is not None else None
+    if converted is not None:
+        return converted, f"{image.mode} converted to sRGB with its own profile"
+    note = f"{image.mode} without a profile converted to sRGB by a plain rule"
     if icc is not None:
-        converted = _by_profile(image, icc)
-        if converted is not None:
-            return converted, f"{image.mode} converted to sRGB with its own profile"
         note = f"{image.mode} converted to sRGB without its profile, which is unreadable"
-    else:
-        note = f"{image.mode} without a profile converted to sRGB by a plain rule"
     plain = _by_profile(image, None) if image.mode == "LAB" else None
     return plain or image.convert("RGB"), note
 
