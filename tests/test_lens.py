@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wideopen.errors import InvalidInput
-from wideopen.lens import Aperture, Focus, Lens, PaperLook, parse_blur, parse_grain
+from wideopen.lens import Aperture, Lens, PaperLook, parse_blur, parse_focus, parse_grain
+from wideopen.settings import LensSettings
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,8 @@ def test_grain_that_is_none_is_refused(text):
 
 
 class Scene:
+    long_side_px = 100
+
     def focus_on_subject(self):
         return 0.7, 0.05
 
@@ -111,16 +114,18 @@ class Scene:
         return x + y
 
 
-def test_focus_words():
-    assert Focus.parse("subject").resolve(Scene()) == (0.7, 0.05)
-    assert Focus.parse("d=0.25").resolve(Scene()) == (0.25, 0.0)
-    assert Focus.parse("0.5, .25").resolve(Scene()) == (0.75, 0.0)
+@pytest.mark.parametrize(
+    ("text", "disparity", "focus_range"), [("subject", 0.7, 0.05), ("d=0.25", 0.25, 0.0), ("0.5, .25", 0.75, 0.0)]
+)
+def test_focus_words(text, disparity, focus_range):
+    lens = LensSettings(focus=text).lens(Scene())
+    assert (lens.focus_disparity, lens.focus_range) == (disparity, focus_range)
 
 
 @pytest.mark.parametrize("text", ["d=1.5", "d=-1", "d=", "1", "1;2", "subjects", "a,b", "nan,1"])
 def test_focus_that_is_none_is_refused(text):
     with pytest.raises(InvalidInput, match="focus: expected"):
-        Focus.parse(text)
+        parse_focus(text)
 
 
 @pytest.mark.parametrize("change", [{"a2": 0}, {"alpha1": 0}, {"alpha2": 33}, {"delta": float("nan")}])

@@ -5,7 +5,7 @@ The command, page, service and presets read their words, ranges and defaults fro
 
 import re
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 from wideopen.errors import InvalidInput, require
 from wideopen.options import Choice, Settings, Slider, Text, option
@@ -166,6 +166,23 @@ def parse_grain(text: str) -> float | None:
     return float(text)
 
 
+def parse_focus(text: str) -> tuple[float, float] | float | None:
+    """Parse `focus`: a point (x, y) from `X,Y`, pixels as displayed, a disparity from `d=0.8`, or None from `subject`.
+
+    >>> parse_focus("120,80"), parse_focus("d=0.8"), parse_focus("subject")
+    ((120.0, 80.0), 0.8, None)
+    """
+    number = r"(-?\d+(?:\.\d*)?|-?\.\d+)"
+    if text == "subject":
+        return None
+    if match := re.fullmatch(rf"d={number}", text):
+        require(0 <= float(match[1]) <= 1, f"focus: expected a disparity in [0, 1], found {text!r}")
+        return float(match[1])
+    if match := re.fullmatch(rf"{number}\s*,\s*{number}", text):
+        return float(match[1]), float(match[2])
+    raise InvalidInput(f"focus: expected subject, X,Y or d=DISPARITY, found {text!r}")
+
+
 def grain_text(grain: float | None) -> str:
     """The text form that `parse_grain` reads.
 
@@ -269,52 +286,3 @@ class Lens(LensOptions):
         least=0,
         most=1,
     )
-
-
-class Focusable(Protocol):
-    """Something to focus on: a scene."""
-
-    @property
-    def long_side_px(self) -> int:
-        """The photo's long side in pixels."""
-
-    def focus_on_subject(self) -> tuple[float, float]:
-        """(focus_disparity, focus_range) of the subject."""
-
-    def disparity_at(self, x: float, y: float) -> float:
-        """Disparity at a point, pixels as displayed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Focus:
-    """Where to focus: on the subject (neither field set), on a point, or at a disparity."""
-
-    point: tuple[float, float] | None = None
-    """(x, y) in pixels of the photo as displayed."""
-    disparity: float | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "Focus":
-        """`subject`, `X,Y` or `d=0.8`.
-
-        >>> Focus.parse("120,80").point
-        (120.0, 80.0)
-        """
-        number = r"(-?\d+(?:\.\d*)?|-?\.\d+)"
-        if text == "subject":
-            return cls()
-        if match := re.fullmatch(rf"d={number}", text):
-            value = float(match[1])
-            require(0 <= value <= 1, f"focus: expected a disparity in [0, 1], found {text!r}")
-            return cls(disparity=value)
-        if match := re.fullmatch(rf"{number}\s*,\s*{number}", text):
-            return cls(point=(float(match[1]), float(match[2])))
-        raise InvalidInput(f"focus: expected subject, X,Y or d=DISPARITY, found {text!r}")
-
-    def resolve(self, scene: Focusable) -> tuple[float, float]:
-        """(focus_disparity, focus_range) in a scene. Raises InvalidInput for a point outside the photo."""
-        if self.disparity is not None:
-            return self.disparity, 0.0
-        if self.point is not None:
-            return scene.disparity_at(*self.point), 0.0
-        return scene.focus_on_subject()

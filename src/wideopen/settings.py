@@ -5,15 +5,30 @@ on this module (`analyze` takes `MapSettings`), so it imports nothing heavy.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from wideopen.errors import require
-from wideopen.lens import BLUR_PATTERN, FOCUS_PATTERN, Focus, Focusable, Lens, LensOptions, parse_blur, plain
+from wideopen.lens import BLUR_PATTERN, FOCUS_PATTERN, Lens, LensOptions, parse_blur, parse_focus, plain
 from wideopen.matting.inference import MattingSettings
 from wideopen.options import Choice, Settings, Slider, option, options_of
 
 MAX_MEGAPIXELS = 150.0
 DEPTHS = ("auto", "embedded", "planar")
 """Sources of disparity other than a model."""
+
+
+class Focusable(Protocol):
+    """Something to focus on: a scene."""
+
+    @property
+    def long_side_px(self) -> int:
+        """The photo's long side in pixels."""
+
+    def focus_on_subject(self) -> tuple[float, float]:
+        """(focus_disparity, focus_range) of the subject."""
+
+    def disparity_at(self, x: float, y: float) -> float:
+        """Disparity at a point, pixels as displayed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +53,7 @@ class LensSettings(LensOptions):
     focus: str = option(
         "subject",
         help="Focus: subject, a point X,Y (pixels, as displayed) or a disparity d=0.8.",
-        check=Focus.parse,
+        check=parse_focus,
         pattern=FOCUS_PATTERN,
     )
     focus_range: float | None = option(
@@ -70,10 +85,14 @@ class LensSettings(LensOptions):
 
     def lens(self, scene: Focusable) -> Lens:
         """The lens for a scene. Raises InvalidInput for a focus outside the photo, or a blur too large for it."""
-        focus, focus_range = Focus.parse(self.focus).resolve(scene)
+        focus = parse_focus(self.focus)
+        if focus is None:
+            disparity, own_range = scene.focus_on_subject()
+        else:
+            disparity, own_range = focus if isinstance(focus, float) else scene.disparity_at(*focus), 0.0
         return Lens(
-            focus_disparity=focus,
-            focus_range=focus_range if self.focus_range is None else self.focus_range,
+            focus_disparity=disparity,
+            focus_range=own_range if self.focus_range is None else self.focus_range,
             max_radius=parse_blur(self.blur, scene.long_side_px),
             **{one.name: getattr(self, one.name) for one in options_of(LensOptions)},
         )

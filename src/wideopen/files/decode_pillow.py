@@ -184,9 +184,10 @@ def _decode_png(data: bytes, check_size: SizeCheck) -> Raster:
     header = _check_png(data, check_size)
     with strict_pillow():
         image = opened("PNG", data)
-        if header.bit_depth == 16:
+        deep = data if header.bit_depth == 16 else b""
+        if deep:
             image.info.setdefault("exif", png.find_chunk(data, b"eXIf"))  # Pillow has not read chunks after the pixels
-        raster = _decode(image, "PNG", check_size, deep=data if header.bit_depth == 16 else b"", bits=16)
+        raster = _decode(image, "PNG", check_size, deep=deep, bits=16)
     return replace(raster, cicp=png.cicp(data))
 
 
