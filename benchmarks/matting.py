@@ -18,8 +18,7 @@ import time
 from pathlib import Path
 
 from provenance import ROOT, provenance
-from wideopen.matting.inference import MattingSettings
-from wideopen.matting.net.variants import SHIPPED
+from wideopen.matting.inference import SHIPPED, MattingSettings
 
 FIRST = """import sys, time; start = time.perf_counter()
 import numpy as np
@@ -126,7 +125,7 @@ def main() -> None:
     import numpy as np
     from skimage import data
 
-    from wideopen.matting.engine import to_onnx
+    from wideopen.matting.net.export import to_onnx
 
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder) / "mobile.onnx"

@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--matting", nargs="+", default=["mobile"], help="shipped names or .safetensors files")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "nobody.json")
     asked = parser.parse_args()
-    from wideopen.matting.predict import matte_with
-    from wideopen.matting.weights import load_net
+    from wideopen.matting.net.state import load_net
+    from wideopen.matting.net.torch_engine import matte_with
 
     nets = {name: load_net(name) for name in asked.matting}
     rows = []

@@ -17,9 +17,9 @@ from wideopen import Lens, analyze, render
 from wideopen.arrays.transfer import decode, encode
 from wideopen.color import SRGB
 from wideopen.matting.edges import follow_edges
-from wideopen.matting.engine import TorchEngine, pick_engine
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.net.model import StageOutput
+from wideopen.matting.net.state import load_net
 from wideopen.optics import Optics
 from wideopen.pipeline import Scene
 from wideopen.rendering.reference import thin_lens_mpi
@@ -52,13 +52,10 @@ def save(folder: Path, name: str, *pictures: np.ndarray) -> None:
 
 def network(photo: np.ndarray, size: int) -> tuple[torch.Tensor, StageOutput]:
     """The photo at `size` pixels and what the last of three stages says of it."""
-    engine = pick_engine("mobile", "torch", "cpu")
-    if not isinstance(engine, TorchEngine):
-        raise SystemExit("stage_pictures: expected torch to run the network")
     small = cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA)
     image = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
-        return image, engine.net(image, 3, None)[-1]
+        return image, load_net("mobile")(image, 3, None)[-1]
 
 
 def matting(photo: np.ndarray, folder: Path) -> np.ndarray:

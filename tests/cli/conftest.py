@@ -77,9 +77,9 @@ def untrained(tmp_path_factory):
     """A weights file of the mobile network with random numbers: its mattes mean nothing, but they are mattes."""
     import torch
 
+    from wideopen.matting.inference import PRESETS
     from wideopen.matting.net.model import MattingNet
-    from wideopen.matting.net.variants import PRESETS
-    from wideopen.matting.weights import save_weights
+    from wideopen.matting.net.state import save_weights
 
     torch.manual_seed(3)
     path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"

@@ -16,9 +16,8 @@ from torch.nn import functional
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.matting import weights as weights_module
 from wideopen.matting.clean import clean_up
-from wideopen.matting.engine import pick_device
 from wideopen.matting.find_matte import emptiness, predict_matte
-from wideopen.matting.inference import MattingSettings
+from wideopen.matting.inference import FEATURE_CHANNELS, PRESETS, SHIPPED, MattingSettings
 from wideopen.matting.net.blocks import AttentionGuidance, EfficientPyramid, GatedConv
 from wideopen.matting.net.encoders import MobileNetFeatures, build_encoder
 from wideopen.matting.net.losses import (
@@ -29,9 +28,10 @@ from wideopen.matting.net.losses import (
     trimap,
 )
 from wideopen.matting.net.model import MattingNet, StageOutput, fuse
-from wideopen.matting.net.variants import FEATURE_CHANNELS, PRESETS, SHIPPED
+from wideopen.matting.net.state import load_net, save_weights
+from wideopen.matting.net.torch_engine import fold_batch_norms
 from wideopen.matting.predict import network_size, stage_sizes
-from wideopen.matting.weights import ROWS, WeightsRow, fold_batch_norms, load_net, save_weights
+from wideopen.networks import pick_device
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -299,13 +299,13 @@ def fails(weights, match):
     assert "\n" not in str(caught.value)
 
 
-def test_unusable_weights_are_refused_in_one_line(tmp_path, monkeypatch):
+def test_unusable_weights_are_refused_in_one_line(tmp_path):
     torch.manual_seed(0)
     state = MattingNet(PRESETS["mobile"]).state_dict()
     good = tmp_path / "good.safetensors"
-    sha256 = save_weights(good, state, "mobile", {})
+    save_weights(good, state, "mobile", {})
     fails(tmp_path / "none.safetensors", "found none")
-    fails("other", "expected mobile, paper or")
+    fails("other", "expected mobile, paper, a .onnx or a .safetensors file")
 
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(good.read_bytes()[:-1000])
@@ -330,26 +330,13 @@ def test_unusable_weights_are_refused_in_one_line(tmp_path, monkeypatch):
     save_file({"x": torch.zeros(1)}, other, metadata=unknown)
     fails(other, "configuration unknown")
 
-    monkeypatch.setattr(weights_module, "FOLDER", tmp_path)
-    rows = {
-        "hash": WeightsRow("hash", "good.safetensors", "0" * 64, "mobile", ""),
-        "gone": WeightsRow("gone", "gone.safetensors", "0" * 64, "mobile", ""),
-        "preset": WeightsRow("preset", "good.safetensors", sha256, "paper", ""),
-    }
-    for name, row in rows.items():
-        monkeypatch.setitem(ROWS, name, row)
-    fails("hash", "expected SHA-256 0000")
-    fails("gone", "found none")
-    fails("preset", "expected preset paper")
-
 
 def test_weights_are_listed_with_what_is_missing(monkeypatch, tmp_path):
     lines = weights_module.describe()
-    assert [line.split()[0] for line in lines] == list(ROWS)
-    assert tuple(ROWS) == SHIPPED
+    assert [line.split()[0] for line in lines] == list(SHIPPED)
     assert all("MB, Apache-2.0" in line for line in lines)
     monkeypatch.setattr(weights_module, "FOLDER", tmp_path)
-    assert weights_module.describe()[0].endswith("mobile.safetensors is missing")
+    assert weights_module.describe()[0].endswith("mobile.onnx is missing")
 
 
 def test_configuration_refuses_nonsense():
@@ -367,7 +354,7 @@ def test_configuration_refuses_nonsense():
 
 
 def test_listing_presets_needs_no_torch():
-    code = "import sys, wideopen.matting.net.variants; print('torch' in sys.modules)"
+    code = "import sys, wideopen.matting.inference; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

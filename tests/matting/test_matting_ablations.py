@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from wideopen.errors import InvalidInput
+from wideopen.matting.inference import ABLATIONS, PRESETS, ablated
 from wideopen.matting.net.losses import matting_loss
 from wideopen.matting.net.model import MattingNet
-from wideopen.matting.net.variants import ABLATIONS, PRESETS, ablated
-from wideopen.matting.weights import load_net, save_weights
+from wideopen.matting.net.state import load_net, save_weights
 
 
 @pytest.fixture(params=ABLATIONS, scope="module")

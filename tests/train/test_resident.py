@@ -11,7 +11,7 @@ import torch
 from wideopen.errors import InvalidInput
 from wideopen.matting.net.losses import stage_loss, trimap
 from wideopen.matting.net.model import StageOutput
-from wideopen.matting.weights import load_net
+from wideopen.matting.net.state import load_net
 from wideopen.train.pack import confidence, pack, read_pack
 from wideopen.train.resident import parse_weights, train_resident
 from wideopen.train.resident_samples import Photos, batch_of, own_colour, spoiled

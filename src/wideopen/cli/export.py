@@ -18,20 +18,25 @@ def _group() -> None:
 @app.command()
 def matting(
     out: Annotated[Path, typer.Option("-o", "--out", help=".onnx file to write.", show_default=False)],
-    matting: Annotated[str, typer.Option(help="Network to export: shipped weights or a .safetensors file.")] = "mobile",
+    matting: Annotated[str, typer.Option(help="Network to export: shipped weights or a file of yours.")] = "mobile",
     stages: Annotated[
         int | None, typer.Option(help="Number of stages, each with a matte as output. Default: the network's T.")
     ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store convolutions in float16: half the size, slower to load.")
+    ] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Export the matting network to ONNX. It takes any photo size, and the previous matte as an input."""
+    import hashlib
+
     from wideopen.checks import require
     from wideopen.files.atomic import atomic_file, check_target
-    from wideopen.matting.engine import to_onnx
+    from wideopen.matting.net.export import to_onnx
 
     require(out.suffix == ".onnx", f"{out}: expected a name that ends in .onnx, found {out.suffix or 'no extension'}")
     check_target(out, source=Path(matting), overwrite=overwrite)
-    model = to_onnx(matting, stages)
+    model = to_onnx(matting, stages, half=half)
     with atomic_file(out, overwrite=overwrite) as file:
         file.write(model)
-    typer.echo(f"{out}  {len(model) / 1e6:.1f} MB")
+    typer.echo(f"{out}  {len(model) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(model).hexdigest()}")

@@ -43,7 +43,7 @@ def matting(
     keep_large_allocations()
     import logging
 
-    from wideopen.matting.net.variants import ablated
+    from wideopen.matting.inference import ablated
     from wideopen.train.matting import run_training
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -138,7 +138,7 @@ def evaluate(
     """Print MAD, MSE and the transition's MAD for the validation photos of each set."""
     from wideopen.evals.matte_pairs import find_pairs
     from wideopen.evals.mattes import evaluate_net
-    from wideopen.matting.weights import load_net
+    from wideopen.matting.net.state import load_net
 
     val = [pair for pair in find_pairs(data) if pair.part == "val"]
     typer.echo("set photos MAD MSE transition-MAD")

@@ -27,7 +27,7 @@ from wideopen.evals.matte_pairs import Pair, read_alpha, read_rgb
 from wideopen.evals.report import labelled, stacked
 from wideopen.matting.clean import Mask, transition
 from wideopen.matting.net.model import MattingNet
-from wideopen.matting.predict import matte_with
+from wideopen.matting.net.torch_engine import matte_with
 
 SIGMA = 1.4  # of the derivative of Gaussian filter, in pixels
 THETA = 0.15  # smaller differences in connectivity are ignored

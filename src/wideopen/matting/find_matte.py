@@ -18,6 +18,7 @@ from wideopen.checks import F32, U8, require, require_unit_map
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.matting.clean import transition
 from wideopen.matting.inference import MattingSettings
+from wideopen.networks import require_torch
 
 REMBG = "rembg:"  # prefix of a session name, as in rembg:birefnet-portrait
 VITMATTE_SIZE = 1024  # its attention grows with the square of the number of pixels
@@ -39,7 +40,6 @@ def matte_by_rembg(name: str, srgb_u8: U8) -> F32:
 @lru_cache(maxsize=1)
 def _rembg_session(name: str) -> Any:
     try:
-        import onnxruntime  # noqa: F401  # without it, importing rembg ends the program
         from rembg.session_factory import new_session
         from rembg.sessions import sessions_class
     except ImportError as error:
@@ -70,6 +70,7 @@ def refine_by_vitmatte(model: str | Path, srgb_u8: U8, alpha: F32, *, size: int 
     changes. The network sees at most `size` pixels along the long side. Raises WeightsError for a model that is not on
     disk or is not a VitMatte.
     """
+    require_torch(f"VitMatte {model}")
     import torch
 
     height, width = work_size(alpha.shape, size)

@@ -1,12 +1,17 @@
-"""The options of the matting stage. Plain data, so that a command line can read them without loading NumPy or torch."""
+"""Options of the matting stage, and the configurations of its networks.
 
-from dataclasses import dataclass
+Plain data, so that a command line can list them without loading NumPy or a network.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from wideopen.errors import require
-from wideopen.matting.net.variants import BACKENDS, SHIPPED
 from wideopen.options import Settings, option
 
+BACKENDS = ("auto", "torch", "onnx")  # inference runtimes
 DEVICES = ("auto", "cpu", "cuda")
+SHIPPED = ("mobile", "paper")  # names of the weights inside the package
 NETWORK = "mobile"
 """The network that `auto` uses if the photo contains no matte."""
 INSIDE = ("auto", "embedded")
@@ -53,3 +58,99 @@ class MattingSettings(Settings):
     def network(self) -> str:
         """The network that predicts a matte when none is given."""
         return NETWORK if self.matting in INSIDE else self.matting
+
+
+Encoder = Literal["resnet50", "mobilenet_v2"]
+STRIDE = 32  # of F5; both sides of the network's input are multiples of it
+FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at strides 2, 4, 8, 16, 32
+    "resnet50": (64, 256, 512, 1024, 2048),
+    "mobilenet_v2": (16, 24, 32, 96, 1280),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MattingConfig:
+    """One matting network. Where the paper is silent, the default is ours."""
+
+    encoder: Encoder
+    pyramid_channels: int  # C of F_A, the output of the e-ASPP
+    pyramid_rates: tuple[int, ...] = (1, 2, 4, 8)  # dilations of the e-ASPP, in pixels of F5
+    decoder_channels: tuple[int, ...]  # one per upsampling block; k blocks end at stride 32 / 2^k
+    decoder_skips: bool  # F4, F3, F2 enter the decoder; not in the paper
+    detail_channels: int  # C1 of the high-resolution branch
+    detail_stride: int  # 1: the branch runs at full resolution; 2: at half, unfolded by its head
+    detail_image: bool  # the photo itself enters the branch beside F1, F2; not in the paper
+    gates: int  # number of gated convolution layers, each gated by one of the last decoder features
+    head_channels: int  # C' of f_H
+    stages: int = 3  # T
+    size: int = 1024  # long side at inference, in pixels
+    first_size: int | None = None  # long side in stage 1, if smaller: enough to find the subject
+    guidance: bool = True  # the AGMs; these three are switched off for Table 2 only
+    low_resolution: bool = True  # if off: no m_s; the detail branch gates itself and its output is the matte
+    high_resolution: bool = True  # if off: m_d comes from the decoder's last feature
+
+    def __post_init__(self) -> None:
+        require(
+            self.encoder in FEATURE_CHANNELS,
+            f"encoder: expected one of {', '.join(FEATURE_CHANNELS)}, found {self.encoder!r}",
+        )
+        blocks = len(self.decoder_channels)
+        require(1 <= blocks <= 5, f"decoder_channels: expected 1 to 5 widths, found {blocks}")
+        require(1 <= self.gates <= blocks, f"gates: expected 1 to {blocks} (blocks), found {self.gates}")
+        require(
+            self.detail_stride in (1, 2),
+            f"detail_stride: expected 1 or 2, found {self.detail_stride}",
+        )
+        require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
+        require(
+            self.first_size is None or self.first_size >= 32,
+            f"first_size: expected at least 32 pixels, found {self.first_size}",
+        )
+        require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
+        require(self.low_resolution or self.high_resolution, "branches: expected at least one, found none")
+
+
+PRESETS: dict[str, MattingConfig] = {
+    "paper": MattingConfig(
+        encoder="resnet50",
+        pyramid_channels=256,
+        decoder_channels=(256, 128, 64, 32, 16),
+        decoder_skips=False,
+        detail_channels=32,
+        detail_stride=1,
+        detail_image=False,
+        gates=3,
+        head_channels=16,
+    ),
+    "mobile": MattingConfig(
+        encoder="mobilenet_v2",
+        pyramid_channels=128,
+        decoder_channels=(96, 48, 32),
+        decoder_skips=True,
+        detail_channels=16,
+        detail_stride=2,
+        detail_image=True,
+        gates=2,
+        head_channels=16,
+        size=512,  # the training size; larger sizes fail on portraits (docs/model-card-mobile.md)
+        first_size=512,
+    ),
+}
+
+
+ABLATIONS = {"agm": "guidance", "low-resolution": "low_resolution", "high-resolution": "high_resolution"}
+
+
+def ablated(preset: str, without: str) -> str:
+    """Name of the preset without one part of the network (Table 2 of the paper): `mobile-no-agm`, ..."""
+    require(without in ABLATIONS, f"ablate: expected one of {', '.join(ABLATIONS)}, found {without!r}")
+    name = f"{preset}-no-{without}"
+    require(name in PRESETS, f"preset: expected paper or mobile to ablate, found {preset!r}")
+    return name
+
+
+PRESETS |= {
+    f"{name}-no-{without}": replace(config, **{field: False})  # type: ignore[arg-type]  # the three fields are bool
+    for name, config in PRESETS.items()
+    for without, field in ABLATIONS.items()
+}

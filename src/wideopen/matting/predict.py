@@ -14,7 +14,7 @@ shoulder. docs/mattes.md has the figures of the shipped weights, for which tiles
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -24,18 +24,26 @@ from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
 from wideopen.matting.clean import clean_up
 from wideopen.matting.edges import follow_edges
-from wideopen.matting.engine import Engine, TorchEngine
-from wideopen.matting.inference import MattingSettings
-from wideopen.matting.net.model import STRIDE, MattingNet
-from wideopen.matting.net.variants import MattingConfig
+from wideopen.matting.inference import STRIDE, MattingConfig, MattingSettings
 
 TILE_PX, OVERLAP_PX = 512, 96
 SOFT_PX = 8  # width of the fade between the refined and the unrefined matte
 SURE = 0.02  # values this close to 0 or 1 are outside the transition
 REACH = 1.5  # the transition is widened by this many matte pixels, the accuracy of its outline
 
-Stage = Callable[[U8, int, F32 | None], F32]  # an `Engine`
+Stage = Callable[[U8, int, F32 | None], F32]  # as an `Engine` is called
 Box = tuple[int, int, int, int]  # top, bottom, left, right
+
+
+class Engine(Protocol):
+    """A network ready to run, and its configuration."""
+
+    @property
+    def config(self) -> MattingConfig:
+        """The network's configuration."""
+
+    def __call__(self, srgb_u8: U8, stages: int, previous: F32 | None) -> F32:
+        """Matte (h, w) of `srgb_u8` (h, w, 3) after `stages` stages, starting from `previous` (h, w)."""
 
 
 def transition_of(alpha: F32, reach_px: int) -> NDArray[np.bool_]:
@@ -153,11 +161,6 @@ def matte_by(engine: Engine, settings: MattingSettings, photo_u8: U8) -> F32:
     alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, (height, width))
     scale = max(height, width) / max(small.shape)
     return refine_on_tiles(engine, photo_u8, alpha, scale=scale) if settings.matting_tiles and scale > 1 else alpha
-
-
-def matte_with(net: MattingNet, photo_u8: U8, *, size: int | None = None, stages: int | None = None) -> F32:
-    """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3) by `net`, on the network's device."""
-    return matte_by(TorchEngine(net), MattingSettings(matting_size=size, matting_stages=stages), photo_u8)
 
 
 def _require_photo(photo_u8: Any) -> None:

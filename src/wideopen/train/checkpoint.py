@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.matting.weights import save_weights
+from wideopen.matting.net.state import save_weights
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

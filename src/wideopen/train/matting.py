@@ -26,9 +26,9 @@ from torch import Tensor
 
 from wideopen.evals.matte_pairs import Pair, find_pairs
 from wideopen.evals.mattes import evaluate_net
+from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import MattingNet, StageOutput
-from wideopen.matting.net.variants import PRESETS
 from wideopen.train.augment import Stock
 from wideopen.train.checkpoint import current_commit, save_checkpoint
 from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wideopen.checks import require
+from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.losses import band_px, stage_loss, trimap
 from wideopen.matting.net.model import TRANSITION, MattingNet, StageOutput
-from wideopen.matting.net.variants import PRESETS
-from wideopen.matting.weights import load_net, save_weights
+from wideopen.matting.net.state import load_net, save_weights
 from wideopen.train.checkpoint import Average, current_commit
 from wideopen.train.pack import SCENES
 from wideopen.train.resident_samples import Photos, batch_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from wideopen.errors import require
-from wideopen.matting.net.variants import PRESETS
+from wideopen.matting.inference import PRESETS
 from wideopen.options import Settings, option
 
 SIDE = 512  # long side of whole photos in resident training, in pixels

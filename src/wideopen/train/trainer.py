@@ -24,12 +24,12 @@ from torch.nn import functional
 
 from wideopen.checks import require
 from wideopen.errors import BackendUnavailable
+from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.encoders import load_encoder_weights
 from wideopen.matting.net.losses import MattingLoss, matting_loss
 from wideopen.matting.net.model import MattingNet, StageOutput
-from wideopen.matting.net.variants import PRESETS
-from wideopen.matting.weights import load_net
+from wideopen.matting.net.state import load_net
 from wideopen.train.checkpoint import Average, load_checkpoint
 from wideopen.train.run import Schedule, TrainRun
 

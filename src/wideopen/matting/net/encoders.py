@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wideopen.errors import WeightsError
-from wideopen.matting.net.variants import Encoder
+from wideopen.matting.inference import Encoder
 
 
 class ResNetFeatures(nn.Module):

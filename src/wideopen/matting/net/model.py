@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wideopen.checks import require
+from wideopen.matting.inference import FEATURE_CHANNELS, STRIDE, MattingConfig
 from wideopen.matting.net.blocks import (
     AttentionGuidance,
     DecoderBlock,
@@ -32,10 +33,8 @@ from wideopen.matting.net.blocks import (
     resize,
 )
 from wideopen.matting.net.encoders import build_encoder
-from wideopen.matting.net.variants import FEATURE_CHANNELS, MattingConfig
 
 FOREGROUND, TRANSITION, BACKGROUND = 0, 1, 2  # channels of m_s
-STRIDE = 32  # of F5; sides are padded to multiples of it
 
 
 class Shared(NamedTuple):

@@ -1,0 +1,77 @@
+"""Running networks: ONNX Runtime, which everything that renders uses, and one-line refusals of what needs torch."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from wideopen.checks import F32, require
+from wideopen.errors import BackendUnavailable, WeightsError
+
+
+def why_no_torch(*packages: str) -> str | None:
+    """Which of `packages` of the extra [torch] (default: all that networks need) is not installed, or None."""
+    needed = packages or ("torch", "transformers", "safetensors")
+    lacking = next((package for package in needed if find_spec(package) is None), None)
+    return f"{lacking} is not installed (pip install 'wideopen[torch]')" if lacking else None
+
+
+def require_torch(what: str) -> None:
+    """Raise BackendUnavailable unless torch and what comes with it are installed; `what` needs them."""
+    reason = why_no_torch()
+    if reason is not None:
+        raise BackendUnavailable(f"{what}: {reason}")
+
+
+def pick_device(device: str) -> str:
+    """The device for torch: "auto" is the GPU if there is one; a named one is used, or refused if it is missing."""
+    require(device in ("auto", "cpu", "cuda"), f"device: expected auto, cpu or cuda, found {device!r}")
+    require_torch(f"device {device}")
+    import torch
+
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise BackendUnavailable("device cuda: no CUDA device here")
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+class Session:
+    """An ONNX file in ONNX Runtime, on the CPU, with as many threads as OpenCV has, which workers limit."""
+
+    def __init__(self, file: Path | bytes, name: str) -> None:
+        """Load a file, given by path or as bytes; errors call it `name`. Raises WeightsError if it cannot be loaded."""
+        import cv2
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # exceptions carry the errors
+        options.intra_op_num_threads = cv2.getNumThreads()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # like our kernels: wait, do not spin
+        self.name = name
+        try:
+            self._session = onnxruntime.InferenceSession(
+                file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]
+            )
+        except _failures() as error:
+            raise WeightsError(f"{name}: damaged, cut short or no ONNX file ({_first(error)})") from error
+        self.inputs = self._session.get_inputs()  # each has name, shape and type
+        self.outputs = self._session.get_outputs()
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    def run(self, output: str, inputs: Mapping[str, F32]) -> F32:
+        """One output for the given inputs. Raises WeightsError if the network cannot be run on them."""
+        try:
+            return self._session.run([output], dict(inputs))[0]
+        except _failures() as error:
+            raise WeightsError(f"{self.name}: cannot be run ({_first(error)})") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+    # ValueError: inputs of other names
+    return (ValueError, *(getattr(states, name) for name in (*names, "RuntimeException")))
+
+
+def _first(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
