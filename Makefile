@@ -48,7 +48,7 @@ $(VENV)/installed-test: EXTRAS := dev,train
 $(VENV)/installed-demo $(VENV)/installed-docs $(VENV)/installed-test: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
 	    "$(PYTHON): expected Python 3.11 or later (make PYTHON=...), found %d.%d" % v[:2])'
-	@echo "== installing .[$(EXTRAS)] into $(VENV) (the first time some minutes, mostly torch)"
+	@echo "== installing .[$(EXTRAS)] into $(VENV) (the first time some minutes)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null || { \
 	    echo "venv brings no pip here; the system's pip installs one"; \
 	    $(PYTHON) -m venv --clear --without-pip $(VENV) && \

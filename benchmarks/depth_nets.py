@@ -83,7 +83,7 @@ def measure(name: str, folder: Path, runs: int) -> dict:
     """Run in a process of its own: seconds of a prediction after the first, and peak memory."""
     import numpy as np
 
-    from wideopen.disparity.nets.predict import predict_depth
+    from wideopen.disparity.predict import predict_depth
 
     photo = np.random.default_rng(3).integers(0, 256, (3000, 4000, 3), np.uint8)
     seconds = []

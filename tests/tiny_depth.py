@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import onnx
 import torch
 import transformers
 
@@ -93,5 +95,35 @@ def save_tiny(folder, architecture, **preprocessor):
     net.save_pretrained(folder)
     size = _SIZE[architecture]
     wanted = {"size": {"height": size, "width": size}, **preprocessor}
+    (folder / "preprocessor_config.json").write_text(json.dumps(wanted), encoding="utf-8")
+    return folder
+
+
+def tiny_onnx(sides=("height", "width"), *, channels="num_channels", output=("batch", "height", "width"), **metadata):
+    """A network with the signature of the public exports: pixel_values in, the mean of red and green out."""
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    weights = onnx.numpy_helper.from_array(np.array([0.5, 0.5, 0], np.float32).reshape(1, 3, 1, 1), "weights")
+    axes = onnx.numpy_helper.from_array(np.array([1]), "axes")
+    flat = len(output) == 3
+    nodes = [helper.make_node("Conv", ["pixel_values", "weights"], ["map" if flat else "predicted_depth"])]
+    nodes += [helper.make_node("Squeeze", ["map", "axes"], ["predicted_depth"])] if flat else []
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("pixel_values", number, ["batch", channels, *sides])],
+        [helper.make_tensor_value_info("predicted_depth", number, output)],
+        [weights, axes],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    helper.set_model_props(model, metadata)
+    return model.SerializeToString()
+
+
+def save_tiny_onnx(folder, model_type="depth_anything", **preprocessor):
+    """Write the files of an ONNX repository on the hub into `folder`."""
+    (folder / "onnx").mkdir(parents=True)
+    (folder / "onnx" / "model.onnx").write_bytes(tiny_onnx())
+    (folder / "config.json").write_text(json.dumps({"model_type": model_type}), encoding="utf-8")
+    wanted = {"size": {"height": 56, "width": 56}, "keep_aspect_ratio": True, "ensure_multiple_of": 14, **preprocessor}
     (folder / "preprocessor_config.json").write_text(json.dumps(wanted), encoding="utf-8")
     return folder

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from small_portrait import HEIGHT, WIDTH, nearness
 
-from tiny_depth import save_tiny
+from tiny_depth import save_tiny_onnx
 from wideopen.cli.terminal import steps
-from wideopen.disparity.nets import hub
+from wideopen.disparity import hub
 from wideopen.errors import WeightsError
 from wideopen.files.inside import Embedded
 
@@ -29,7 +29,7 @@ class Phone:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return save_tiny(tmp_path_factory.mktemp("weights"), "dpt")
+    return save_tiny_onnx(tmp_path_factory.mktemp("weights"), "dpt")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def fetched(monkeypatch):
     """Downloads that would be made, none of which succeeds; that of zoedepth breaks off."""
     asked = []
 
-    def fetch(model, *, offline=False, on_start=None, on_bytes=None):
+    def fetch(model, *, device, offline=False, on_start=None, on_bytes=None):
         asked.append(model)
         if model == "zoedepth":
             on_start()
@@ -107,7 +107,7 @@ def test_a_model_named_is_downloaded_or_refused(refused, fetched, wideopen):
 def test_a_model_named_is_refused_offline(refused):
     for command in (("render", "photo.png"), ("depth", "photo.png", "-o", "d.png")):
         line = refused(*command, *MATTE, "--depth", "depth-anything-v2-large", "--offline")
-        assert line.startswith("depth model depth-anything-v2-large (1341 MB, licence CC-BY-NC-4.0): not on disk")
+        assert line.startswith("depth model depth-anything-v2-large (1340 MB, licence CC-BY-NC-4.0): not on disk")
 
 
 def test_a_folder_that_is_no_model_is_refused(refused, folder):
@@ -130,7 +130,7 @@ def test_a_file_and_a_source_are_refused(refused, option):
 def test_info_lists_the_models(wideopen, monkeypatch):
     lines = [" ".join(line.split()) for line in wideopen("info").out.splitlines()]
     assert "dpt Apache-2.0 1370 MB not on disk the paper's; squeezes every photo into a square" in lines
-    assert [line for line in lines if line.startswith("depth-anything-v2-base CC-BY-NC-4.0 390 MB not on disk")]
+    assert [line for line in lines if line.startswith("depth-anything-v2-base CC-BY-NC-4.0 389 MB not on disk")]
     assert [line for line in lines if line.startswith("upsample numba")]
     monkeypatch.setattr(hub, "on_disk", lambda _: "here")
     assert "zoedepth                 MIT            1380 MB  on disk" in wideopen("info").out

@@ -11,10 +11,13 @@ import torch
 from numpy.testing import assert_allclose
 from safetensors.torch import load_file, save_file
 
-from tiny_depth import ARCHITECTURES, save_tiny
-from wideopen.disparity.nets import hub
-from wideopen.disparity.nets.models import DEFAULT, INPUTS, ROWS, Input
-from wideopen.disparity.nets.predict import (
+from tiny_depth import ARCHITECTURES, save_tiny, save_tiny_onnx, tiny_onnx
+from wideopen import networks
+from wideopen.disparity import hub
+from wideopen.disparity.hub import DEFAULT, ROWS
+from wideopen.disparity.predict import (
+    INPUTS,
+    Input,
     Prepared,
     cut_border,
     input_of,
@@ -23,7 +26,7 @@ from wideopen.disparity.nets.predict import (
     predict_depth,
     prepare,
 )
-from wideopen.errors import InvalidInput, WeightsError
+from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 
 RNG = np.random.default_rng(2)
 PHOTO = RNG.integers(0, 256, (90, 140, 3), np.uint8)
@@ -71,6 +74,52 @@ def test_every_architecture_predicts_from_a_folder(tiny, architecture, capfd):
     assert np.abs(other.values - depth.values).max() > 1e-3  # it looks at the photo
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""  # neither bars nor warnings
+
+
+def graded(size=(90, 140)):
+    """A photo that gets brighter to the right."""
+    return np.broadcast_to(np.linspace(0, 255, size[1]).astype(np.uint8)[None, :, None], (*size, 3)).copy()
+
+
+def test_a_folder_with_an_onnx_file_needs_no_torch(tmp_path):
+    depth = predict_depth(graded(), model=save_tiny_onnx(tmp_path / "tiny"))
+    assert (depth.kind, depth.name, depth.values.shape) == ("relative_disparity", "tiny", (56, 84))
+    assert depth.values.dtype == np.float32
+    mean, std = (np.mean(values[:2]) for values in (INPUTS["depth_anything"].mean, INPUTS["depth_anything"].std))
+    assert_allclose(depth.values[:, [0, -1]].mean(0), [(0 - mean) / std, (1 - mean) / std], rtol=0, atol=0.05)
+    assert (np.diff(depth.values, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize(("model_type", "kind"), KINDS.items())
+def test_what_an_export_means_is_read_from_its_configuration(tmp_path, model_type, kind):
+    depth = predict_depth(graded(), model=save_tiny_onnx(tmp_path / "tiny", model_type))
+    assert depth.kind == ("depth_m" if model_type == "depth_pro" else kind)  # its export divides by its output
+
+
+def test_anybodys_onnx_file_is_run_as_it_says(tmp_path):
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(tiny_onnx((28, 42), channels=3, output=(1, 1, 28, 42)))
+    depth = predict_depth(graded(), model=file)
+    assert (depth.kind, depth.name, depth.values.shape) == ("relative_disparity", "mine.onnx", (28, 42))
+    said = {"size": 64, "ensure_multiple_of": 32, "image_mean": [0, 0, 0], "image_std": [1, 1, 1]}
+    file.write_bytes(tiny_onnx(depth_kind="depth_m", preprocessor_config=json.dumps(said)))
+    depth = predict_depth(graded((90, 90)), model=file)
+    assert (depth.kind, depth.values.shape) == ("depth_m", (64, 64))
+    assert_allclose([depth.values.min(), depth.values.max()], [0, 1], rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (10, 2000)])
+def test_an_onnx_file_takes_photos_of_any_size(tmp_path, size):
+    rows, columns = predict_depth(graded(size), model=save_tiny_onnx(tmp_path / "tiny")).values.shape
+    assert max(rows, columns) <= 3 * 56
+
+
+def test_a_model_has_the_form_that_its_device_runs(tmp_path):
+    assert hub.resolve(DEFAULT).download.in_onnx
+    assert hub.resolve(DEFAULT, "cuda").download == ROWS[DEFAULT].torch
+    assert hub.resolve("zoedepth").download == ROWS["zoedepth"].torch
+    with pytest.raises(WeightsError, match="expected one of depth_anything"):  # as .safetensors, which it has not
+        predict_depth(PHOTO, model=save_tiny_onnx(tmp_path / "tiny", "other"), device="cuda")
 
 
 @pytest.mark.parametrize("architecture", ["depth_anything", "zoedepth"])
@@ -182,8 +231,10 @@ def test_meaning_follows_from_the_configuration():
 def test_rows_are_pinned_to_a_commit_and_the_default_is_free():
     for name, row in ROWS.items():
         assert row.name == name
-        assert re.fullmatch(r"[0-9a-f]{40}", row.revision)
-        assert row.download_mb > 0
+        assert ("needs wideopen[torch]" in row.remark) == (row.onnx is None)
+        for form in filter(None, (row.onnx, row.torch)):
+            assert re.fullmatch(r"[0-9a-f]{40}", form.revision) or form.repo == "Xenova/dpt-large"
+            assert form.megabytes > 0
     assert ROWS[DEFAULT].licence == "Apache-2.0"
 
 
@@ -192,9 +243,9 @@ def test_the_documented_table_is_that_of_the_rows():
     for row in ROWS.values():
         (line,) = [line for line in page.splitlines() if line.startswith(f"| `{row.name}`")]
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        assert cells[1] == row.repo
+        assert cells[1] == row.form().repo
         assert cells[2].split()[0] == row.licence
-        assert cells[3] == f"{row.download_mb} MB"
+        assert cells[3] == f"{row.form().megabytes} MB"
         assert ("default" in cells[0]) == (row.name == DEFAULT)
 
 
@@ -234,6 +285,32 @@ class TestRefusals:
         (broken / "model.safetensors").unlink()
         assert "found no weights" in self.refused(broken)
 
+    @pytest.mark.parametrize("keep", [0, 7, 100])
+    def test_a_damaged_onnx_file(self, tmp_path, keep):
+        file = tmp_path / "cut.onnx"
+        file.write_bytes(tiny_onnx()[:keep])
+        assert "depth model cut.onnx: damaged, cut short or no ONNX file" in self.refused(file)
+
+    @pytest.mark.parametrize("signature", [{"channels": 1}, {"sides": ("height",)}, {"channels": 4}])
+    def test_an_onnx_file_of_another_signature(self, tmp_path, signature):
+        file = tmp_path / "odd.onnx"
+        file.write_bytes(tiny_onnx(**signature))
+        message = self.refused(file)
+        assert "expected one input (1, 3, height, width) and a map" in message or "damaged" in message
+
+    def test_metadata_that_make_no_sense(self, tmp_path):
+        file = tmp_path / "odd.onnx"
+        file.write_bytes(tiny_onnx(depth_kind="feet"))
+        assert "expected depth_kind disparity, depth_m, relative_disparity, found 'feet'" in self.refused(file)
+        file.write_bytes(tiny_onnx(preprocessor_config="{"))
+        assert "its metadata preprocessor_config cannot be read" in self.refused(file)
+
+    def test_what_needs_torch_without_it(self, tiny, monkeypatch):
+        monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "torch" else name)
+        how = r"depth model dpt: torch is not installed \(pip install 'wideopen\[torch\]'\)"
+        with pytest.raises(BackendUnavailable, match=how):
+            predict_depth(255 - PHOTO, model=shutil.copytree(tiny / "dpt", tiny / "other" / "dpt"))
+
     @pytest.mark.parametrize("keep", [0, 4, 1000, 100_000])
     def test_weights_cut_short(self, broken, keep):
         file = broken / "model.safetensors"
@@ -266,9 +343,14 @@ class TestRefusals:
         assert "1370 MB, licence Apache-2.0" in message
         assert "not on disk" in self.refused("someone/some-model")
 
-    @pytest.mark.parametrize("word", ["", "nothing", "a/b/c", "/no/such/folder", "../x", "a b/c", "http://x/y"])
+    @pytest.mark.parametrize(
+        "word", ["", "nothing", "no/such.onnx", "a/b/c", "/no/such/folder", "../x", "a b/c", "http://x/y"]
+    )
     def test_words_that_name_nothing(self, word):
-        with pytest.raises(InvalidInput, match="depth: expected auto, embedded, planar, depth-anything-v2-small, "):
+        with pytest.raises(
+            InvalidInput,
+            match=r"depth: expected auto, embedded, planar, depth-anything-v2-small, .* or a hub id",
+        ):
             hub.resolve(word)
 
     def test_what_is_no_photo(self, tiny):

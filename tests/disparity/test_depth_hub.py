@@ -7,17 +7,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
-from wideopen.disparity.nets import hub
+from tiny_depth import tiny_onnx
+from wideopen.disparity import hub
+from wideopen.disparity.predict import predict_depth
 from wideopen.errors import WeightsError
 
-COMMIT = "5426e4f0f36572d16453bbda7a8389317b1bef99"  # of the default model
-REPO = "depth-anything/Depth-Anything-V2-Small-hf"
+REPO = hub.ROWS[hub.DEFAULT].onnx.repo
+COMMIT = hub.ROWS[hub.DEFAULT].onnx.revision
 FILES = {
     "config.json": b'{"model_type": "depth_anything"}',
+    "preprocessor_config.json": b'{"size": 28}',
+    "onnx/model.onnx": tiny_onnx(),
+    "onnx/model_fp16.onnx": bytes(100),
     "model.safetensors": bytes(200_000),
-    "preprocessor_config.json": b"{}",
     "pytorch_model.bin": b"a pickle",
     "modeling.py": b"raise SystemExit",
 }
@@ -41,11 +46,11 @@ class FakeHub(BaseHTTPRequestHandler):
         if path.startswith(f"/api/models/{REPO}/tree/{COMMIT}"):
             listing = [{"type": "file", "path": n, "size": len(b), "oid": f"{i:040x}"} for i, (n, b) in self.numbered()]
             self.send(json.dumps(listing).encode(), "application/json")
-        elif path.startswith(f"/{REPO}/resolve/{COMMIT}/") and path.rsplit("/", 1)[1] in self.files:
-            self.send(self.files[path.rsplit("/", 1)[1]], "application/octet-stream")
+        elif path.removeprefix(f"/{REPO}/resolve/{COMMIT}/") in self.files:
+            self.send(self.files[path.removeprefix(f"/{REPO}/resolve/{COMMIT}/")], "application/octet-stream")
         else:
             self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("X-Error-Code", "EntryNotFound" if REPO in path else "RepoNotFound")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -97,16 +102,52 @@ def test_a_model_is_downloaded_once_with_progress_and_nothing_else_of_it(fake_hu
         on_bytes=lambda done, total: told.append((done, total)),
     )
     assert told.pop(0) == "starts"
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        name: FILES[name] for name in ("config.json", "model.safetensors", "preprocessor_config.json")
-    }
-    assert told[-1][0] == told[-1][1] >= 200_000
+    wanted = ("config.json", "onnx/model.onnx", "preprocessor_config.json")
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+    assert found == {name: FILES[name] for name in wanted}
+    assert told[-1][0] == told[-1][1] >= len(FILES["onnx/model.onnx"])
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     requests = len(fake_hub.asked)
     assert hub.fetch("depth-anything-v2-small") == hub.on_disk("depth-anything-v2-small") == folder
     assert hub.fetch("depth-anything-v2-small", offline=True) == folder
+    depth = predict_depth(np.zeros((40, 40, 3), np.uint8), model="depth-anything-v2-small")
+    assert (depth.name, depth.values.shape) == ("depth-anything-v2-small", (28, 28))
     assert len(fake_hub.asked) == requests
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_hub_id_is_downloaded_in_onnx_if_it_has_that_and_the_cpu_runs_it(fake_hub):
+    model = f"{REPO}@{COMMIT}"
+    assert {path.suffix for path in hub.fetch(model, device="cuda").rglob("*.*")} == {".json", ".safetensors"}
+    assert hub.on_disk(model).name == COMMIT  # what is there is used
+    assert hub.on_disk("depth-anything-v2-small") is None
+    assert (hub.fetch("depth-anything-v2-small") / "onnx" / "model.onnx").is_file()
+
+
+@pytest.mark.parametrize("files", [("config.json", "model.safetensors"), ("config.json", "onnx/model.onnx")])
+def test_a_hub_id_may_have_one_form_only(fake_hub, monkeypatch, files):
+    monkeypatch.setattr(fake_hub, "files", {name: FILES[name] for name in files})
+    folder = hub.fetch(f"{REPO}@{COMMIT}")
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == set(files)
+
+
+def test_a_revision_that_moves_is_found_by_what_the_cache_says_of_it(fake_hub, tmp_path):
+    repo = tmp_path / "cache" / "models--some--model"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("abc")
+    assert hub.on_disk("some/model") is None
+    (repo / "snapshots" / "abc").mkdir(parents=True)
+    (repo / "snapshots" / "abc" / "model.onnx").touch()
+    assert hub.on_disk("some/model").name == "abc"
+
+
+def test_a_cache_that_cannot_be_written_is_reported(fake_hub, monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(WeightsError, match=r"depth-anything-v2-small .*: cannot be downloaded \(.*Not a directory"):
+        hub.fetch("depth-anything-v2-small")
 
 
 def test_offline_asks_nobody(fake_hub):
@@ -131,8 +172,10 @@ def test_a_model_that_is_not_on_the_hub_is_refused(fake_hub):
 
 
 def test_a_model_of_pickles_only_is_refused(fake_hub, monkeypatch):
-    monkeypatch.setattr(fake_hub, "files", {k: v for k, v in FILES.items() if not k.endswith(".safetensors")})
-    with pytest.raises(WeightsError, match=r"expected weights as \.safetensors on the hub, found none"):
+    monkeypatch.setattr(
+        fake_hub, "files", {k: v for k, v in FILES.items() if not k.endswith((".safetensors", ".onnx"))}
+    )
+    with pytest.raises(WeightsError, match=r"expected onnx/model\.onnx or \.safetensors on the hub, found neither"):
         hub.fetch(f"{REPO}@{COMMIT}")
 
 
@@ -152,6 +195,6 @@ def test_an_unreachable_hub_is_reported_at_once(fake_hub, monkeypatch):
 
 
 def test_a_download_that_breaks_off_is_reported(fake_hub, monkeypatch):
-    monkeypatch.setattr(FakeHub, "numbered", lambda _: enumerate({**FILES, "lost.safetensors": b"12"}.items()))
+    monkeypatch.setattr(FakeHub, "numbered", lambda _: enumerate({**FILES, "onnx/model.onnx_data": b"12"}.items()))
     with pytest.raises(WeightsError, match="depth model depth-anything-v2-small"):
         hub.fetch("depth-anything-v2-small")

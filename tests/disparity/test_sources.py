@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from tiny_depth import save_tiny
+from tiny_depth import save_tiny_onnx
 from wideopen import InvalidInput, WeightsError, analyze
-from wideopen.disparity import planar
-from wideopen.disparity.nets import hub
+from wideopen.disparity import hub, planar
 from wideopen.pipeline import understand
 from wideopen.settings import MapSettings
 
@@ -29,7 +28,7 @@ class Embedded:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return save_tiny(tmp_path_factory.mktemp("model"), "depth_anything")
+    return save_tiny_onnx(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -92,13 +91,13 @@ def test_a_model_by_its_folder(portrait, tiny):
 
 class TestAuto:
     def test_embedded_depth_comes_first(self, portrait, tiny, monkeypatch):
-        monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
+        monkeypatch.setattr(hub, "on_disk", lambda *_: tiny)
         maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1], embedded=Embedded(phone_depth()))
         assert maps.disparity_source.startswith("embedded: ")
 
     def test_then_the_default_model_if_it_is_on_disk(self, portrait, tiny, monkeypatch):
-        monkeypatch.setattr(hub, "on_disk", lambda _: tiny)
-        monkeypatch.setattr("wideopen.disparity.nets.predict.on_disk", lambda _: tiny)
+        monkeypatch.setattr(hub, "on_disk", lambda *_: tiny)
+        monkeypatch.setattr("wideopen.disparity.predict.on_disk", lambda *_: tiny)
         maps = understand(portrait[0], MapSettings(depth="auto", device="cpu"), matte=portrait[1])
         assert maps.disparity_source == "predicted by depth-anything-v2-small"
         assert maps.notes == ()

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from wideopen.checks import F32
     from wideopen.files.inside import DepthMap
 
-LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "pillow-heif", "torch", "transformers")
+LIBRARIES = ("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif")
+NETWORKS = ("torch", "transformers")  # of the extra [torch]
 FORMATS = {"OpenImageIO": "JPEG XL and OpenEXR", "rawpy": "camera raw"}  # formats of optional libraries
 UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a unit"}
 
@@ -49,13 +50,15 @@ def _installation() -> None:
     )
     for name in LIBRARIES:
         typer.echo(f"  {name:24} {_version(name)}")
+    for name in NETWORKS:
+        typer.echo(f"  {name:24} {_version(name)} (for training, GPUs and .safetensors)")
     for name, read in FORMATS.items():
         typer.echo(f"  {name:24} {_version(name)} (for {read} files)")
     typer.echo("backends")
     for line in backend_lines():
         typer.echo(f"  {line}")
     typer.echo("matting weights")
-    from wideopen.disparity.nets.hub import describe as depth_models
+    from wideopen.disparity.hub import describe as depth_models
     from wideopen.matting.weights import describe
 
     for line in describe():
@@ -81,10 +84,10 @@ def backend_lines() -> list[str]:
     ):
         for name, backend in backends.items():
             lines.append(f"{operator:9} {name:10} {backend.why_not() or 'usable'}")
-    from wideopen.matting.net.variants import BACKENDS as NETWORKS
-    from wideopen.matting.net.variants import why_not
+    from wideopen.networks import why_no_torch
 
-    lines += [f"{'matting':9} {name:10} {why_not(name) or 'usable'}" for name in NETWORKS if name != "auto"]
+    lines.append(f"{'networks':9} {'onnx':10} usable")
+    lines.append(f"{'networks':9} {'torch':10} {why_no_torch() or 'usable'}")
     return lines
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wideopen.checks import F32, U8, require
-from wideopen.disparity import planar
+from wideopen.disparity import hub, planar
 from wideopen.disparity.depth_map import DepthMap, to_disparity
-from wideopen.disparity.nets.models import DEFAULT, ROWS
 from wideopen.disparity.upsample import upsample
 from wideopen.errors import InvalidInput
 
@@ -32,9 +31,7 @@ class Found:
 def require_depth(depth: str | Path) -> None:
     """Raise InvalidInput for a word that cannot name a source."""
     if depth not in WORDS:
-        from wideopen.disparity.nets.hub import resolve
-
-        resolve(depth)
+        hub.resolve(depth)
 
 
 def find_disparity(
@@ -43,8 +40,8 @@ def find_disparity(
     """Disparity of a photo from the source that `depth` names: auto, embedded, planar, or a model.
 
     alpha: the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; called only if needed. embedded: the
-    depth map in the photo's file, if any. A model is one of `disparity.nets.models.ROWS`, a folder or a hub id; its
-    weights must be on disk.
+    depth map in the photo's file, if any. A model is one of `disparity.hub.ROWS`, a folder, a .onnx file or a hub id;
+    its weights must be on disk.
     Raises InvalidInput for "embedded" without a map, or one of another aspect; WeightsError for an unusable model.
     """
     if depth == "planar":
@@ -60,7 +57,7 @@ def find_disparity(
 
 def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
     """Predict at the network's size, then upsample to the photo's size along its edges."""
-    from wideopen.disparity.nets.predict import predict_depth
+    from wideopen.disparity.predict import predict_depth
 
     predicted = predict_depth(photo_u8, model=model, device=device)
     return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
@@ -84,9 +81,10 @@ def from_matte(alpha: F32, *notes: str) -> Found:
     return Found(disparity=planar(alpha), source="planar", notes=(*notes, HOW_TO_IMPROVE))
 
 
+_DEFAULT = hub.ROWS[hub.DEFAULT]
 HOW_TO_IMPROVE = (
     "disparity made from the matte: the subject on a plane, the floor receding behind it "
-    f"(for the real one: --depth {DEFAULT}, {ROWS[DEFAULT].download_mb} MB, {ROWS[DEFAULT].licence}; "
+    f"(for the real one: --depth {hub.DEFAULT}, {_DEFAULT.form().megabytes} MB, {_DEFAULT.licence}; "
     "or a file, --disparity or --depth-m)"
 )
 
@@ -99,9 +97,7 @@ def _automatic(alpha: F32, photo_u8: Callable[[], U8], embedded: DepthMap | None
             return from_embedded(embedded, photo_u8())
         except InvalidInput as error:
             notes = (f"the depth inside the photo is of no use ({error})",)
-    from wideopen.disparity.nets.hub import on_disk
-
-    if on_disk(DEFAULT):
-        found = from_model(DEFAULT, photo_u8(), device)
+    if hub.on_disk(hub.DEFAULT, device):
+        found = from_model(hub.DEFAULT, photo_u8(), device)
         return Found(disparity=found.disparity, source=found.source, notes=notes)
     return from_matte(alpha, *notes)

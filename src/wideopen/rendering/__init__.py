@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wideopen.backends import Backend, missing
+from wideopen.networks import why_no_torch
 from wideopen.optics import Optics
 from wideopen.rendering.cuda import why_no_triton
 from wideopen.sheets import Sheet
@@ -51,7 +52,7 @@ def _load_reference() -> Renderer:
 BACKENDS: Mapping[str, Backend[Renderer]] = {
     "triton": Backend(why_no_triton, _load_triton),
     "numba": Backend(missing("numba"), _load_numba),
-    "torch": Backend(missing("torch"), _load_torch),
+    "torch": Backend(lambda: why_no_torch("torch"), _load_torch),
     "reference": Backend(lambda: None, _load_reference),
 }
 

@@ -31,7 +31,7 @@ def why_no_triton() -> str | None:
     if devices() == 0:
         return "no CUDA device"
     if find_spec("torch") is None:
-        return "torch is not installed"
+        return "torch is not installed (pip install 'wideopen[torch]')"
     import torch
 
     return None if torch.cuda.is_available() else "torch is built without CUDA"

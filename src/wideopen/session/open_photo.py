@@ -233,7 +233,7 @@ def _find_sources(
     if disparity is None:
         embedded = _depth_inside(settings.depth, inside, source)
         if embedded is None and settings.depth == "auto":
-            fetch_default_model(step, offline=settings.offline)
+            fetch_default_model(step, offline=settings.offline, device=settings.device)
     return _Sources(
         photo=photo,
         settings=settings,
@@ -304,33 +304,32 @@ def _reasons(parts: Embedded) -> str:
 def fetch_named_model(maps: MapSettings, step: Steps) -> None:
     """Download the weights of a depth model asked for by name, if they are not on disk. Raises WeightsError."""
     if maps.depth not in WORDS:
-        _fetch(maps.depth, step, offline=maps.offline)
+        _fetch(maps.depth, step, offline=maps.offline, device=maps.device)
 
 
-def fetch_default_model(step: Steps, *, offline: bool) -> None:
+def fetch_default_model(step: Steps, *, offline: bool, device: str) -> None:
     """Download the default depth model if it is not on disk; if that fails, say why, once per process."""
-    from wideopen.disparity.nets.hub import is_offline
-    from wideopen.disparity.nets.models import DEFAULT
+    from wideopen.disparity.hub import DEFAULT, is_offline
 
     if is_offline(offline) or DEFAULT in _tried:
         return
     _tried.add(DEFAULT)
     try:
-        _fetch(DEFAULT, step, offline=False)
+        _fetch(DEFAULT, step, offline=False, device=device)
     except WeightsError as error:
         step.note(f"note: {error}")
 
 
-def _fetch(model: str, step: Steps, *, offline: bool) -> None:
-    from wideopen.disparity.nets.hub import cache_folder, fetch, is_offline, on_disk, resolve
+def _fetch(model: str, step: Steps, *, offline: bool, device: str) -> None:
+    from wideopen.disparity.hub import cache_folder, fetch, is_offline, on_disk, resolve
 
-    if on_disk(model):
+    if on_disk(model, device):
         return
     if not is_offline(offline):
         step("asking the hub")
 
     def on_start() -> None:
-        step.note(f"note: downloading depth model {resolve(model).describe()}, once, into {cache_folder()}")
+        step.note(f"note: downloading depth model {resolve(model, device).describe()}, once, into {cache_folder()}")
         step("downloading")
 
-    fetch(model, offline=offline, on_start=on_start, on_bytes=step.download)
+    fetch(model, device=device, offline=offline, on_start=on_start, on_bytes=step.download)

@@ -1,1 +1,0 @@
-"""Third-party depth networks, run through transformers: table of models, weights, predictions."""
