@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from wideopen.batch.places import Status, digest_of, is_url, local_copy, local_result, status_of
 from wideopen.checks import require
-from wideopen.errors import InvalidInput, WideopenError
+from wideopen.errors import InvalidInput
 from wideopen.files.refocusable import sidecar_of
 from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job, render_file
+from wideopen.session.render_file import Job, render_file, user_names
 from wideopen.timing import Steps
 
 
@@ -81,12 +81,12 @@ def render_task(task: Task) -> dict[str, Any]:
         return report
     digest = digest_of_all(inputs_of(task.photo, task.job))
     notes = _Notes()
-    with local_copy(task.photo) as photo, local_result(task.out) as out:
-        try:
-            report = render_file(photo, out, task.job, step=notes)
-        except WideopenError as error:  # name the user's files, not their temporary copies
-            message = str(error).replace(str(photo), task.photo).replace(str(out), task.out)
-            raise type(error)(message) from error
+    with (
+        local_copy(task.photo) as photo,
+        local_result(task.out) as out,
+        user_names((str(photo), task.photo), (str(out), task.out)),
+    ):
+        report = render_file(photo, out, task.job, step=notes)
     report |= {"photo": task.photo, "out": task.out, "digest": digest, "result": status_of(task.out)}
     report["notes"] = [*notes.lines, *report["notes"]]
     return report

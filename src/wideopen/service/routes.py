@@ -6,7 +6,6 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Form, Request, params
@@ -48,7 +47,6 @@ from wideopen.service.schemas import (
 from wideopen.service.service import RequestJob, Service
 from wideopen.session.open_photo import Given
 from wideopen.session.render_file import Job
-from wideopen.settings import MapSettings
 
 _BEARER = HTTPBearer(auto_error=False, description="Required if the service was started with a token.")
 _JSON_BYTES = 2 * SETTINGS_BYTES
@@ -215,7 +213,8 @@ async def analyze(
 async def render_scene(request: Request, accepted: Accept, scene_id: SceneId, settings: RenderSettings) -> Response:
     """Render an analysed scene with a lens. Every setting may differ between calls."""
     with service_of(request).scene(scene_id) as scene:
-        facts, job = scene.value, _scene_job(request, scene.folder)
+        facts = scene.value
+        job = _job(request).with_maps(scene.folder / f"{work.MATTE}.npy", scene.folder / f"{work.DISPARITY}.npy")
         photo = scene.folder / facts["photo"]
         return await _render(
             request, accepted, settings, facts["format"], job, work.render_scene, photo, scene.key, facts
@@ -237,29 +236,24 @@ async def remove_scene(request: Request, scene_id: SceneId) -> Response:
     return Response(status_code=204)
 
 
-def _photo_job(request: Request, maps: MapsModel, uploaded: Uploaded) -> Job:
-    """Return the job for an uploaded photo, without a lens."""
-    chosen = maps.settings(service_of(request).settings.maps)
-    return _job(request, chosen, Given(matte=uploaded.matte, disparity=uploaded.disparity))
-
-
-def _scene_job(request: Request, folder: Path) -> Job:
-    """Return the job for an analysed scene, without a lens. Its disparity was filtered before it was stored."""
-    maps = replace(service_of(request).settings.maps, depth="auto", matting="auto", filter_disparity=False)
-    given = Given(matte=folder / f"{work.MATTE}.npy", disparity=folder / f"{work.DISPARITY}.npy")
-    return _job(request, maps, given)
-
-
-def _job(request: Request, maps: MapSettings, given: Given) -> Job:
+def _job(request: Request) -> Job:
+    """Return the job for a photo whose maps are not known, without a lens."""
     settings = service_of(request).settings
     return Job(
-        maps=maps,
-        given=replace(given, max_megapixels=settings.max_megapixels),
+        maps=settings.maps,
+        given=Given(max_megapixels=settings.max_megapixels),
         backend=settings.backend,
         max_megapixels=settings.max_megapixels,
         originals=False,  # a result names its original by path, which only the client knows
         overwrite=True,  # an uploaded map may have the same name as the returned one
     )
+
+
+def _photo_job(request: Request, maps: MapsModel, uploaded: Uploaded) -> Job:
+    """Return the job for an uploaded photo, without a lens."""
+    job = _job(request)
+    given = replace(job.given, matte=uploaded.matte, disparity=uploaded.disparity)
+    return replace(job, maps=maps.settings(job.maps), given=given)
 
 
 async def _render(

@@ -4,8 +4,7 @@ Each job has its own folder, through which it can be stopped between its steps (
 client contain the names of files in that folder, never its path.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from wideopen.errors import InvalidInput
 from wideopen.files import check_output
 from wideopen.session.open_photo import Opened
-from wideopen.session.render_file import Job, render_file, render_opened
+from wideopen.session.render_file import Job, render_file, render_opened, user_names
 from wideopen.settings import OutputSettings
 from wideopen.workers import FolderSteps
 
@@ -24,7 +23,7 @@ _WARM_MEGAPIXELS = 16.0  # a prepared scene takes about 50 bytes per pixel
 
 def render_photo(out: Path, job: Job, photo: Path) -> dict[str, Any]:
     """Open and render a photo and write the result to `out`; return the report. Raises InvalidInput, Unwanted."""
-    with _names_only(photo.parent):
+    with user_names((f"{photo.parent}/", "")):
         _check(out, job.output)
         report = render_file(photo, out, job, step=FolderSteps(photo.parent))
         return _public(report, photo.parent)
@@ -32,7 +31,7 @@ def render_photo(out: Path, job: Job, photo: Path) -> dict[str, Any]:
 
 def analyze_photo(photo: Path, job: Job) -> dict[str, Any]:
     """Open a photo and write its maps beside it as float32 .npy; return the facts. Raises as `render_photo`."""
-    with _names_only(photo.parent):
+    with user_names((f"{photo.parent}/", "")):
         opened = job.open(photo, FolderSteps(photo.parent))
         FolderSteps(photo.parent)("writing")
         np.save(photo.parent / f"{MATTE}.npy", opened.scene.matte)
@@ -47,7 +46,7 @@ def render_scene(out: Path, job: Job, photo: Path, scene: str, found: Mapping[st
 
     The worker keeps its last scene prepared. Raises what `render_photo` raises.
     """
-    with _names_only(photo.parent, out.parent):
+    with user_names((f"{photo.parent}/", ""), (f"{out.parent}/", "")):
         _check(out, job.output)
         opened, preparing = _prepared(scene, photo, job, stop_in=out.parent)
         report = render_opened(opened, out, job, step=FolderSteps(out.parent))
@@ -86,15 +85,3 @@ def _public(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     found["notes"] = [note.replace(f"{folder}/", "") for note in found["notes"]]
     found["seconds"] = {step: round(value, 4) for step, value in found["seconds"].items() if step != "total"}
     return found
-
-
-@contextmanager
-def _names_only(*folders: Path) -> Iterator[None]:
-    """Remove the folders' paths from the messages of InvalidInput."""
-    try:
-        yield
-    except InvalidInput as error:
-        text = str(error)
-        for folder in folders:
-            text = text.replace(f"{folder}/", "")
-        raise InvalidInput(text) from None

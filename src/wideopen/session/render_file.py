@@ -1,10 +1,13 @@
 """Render one photo from file to file, for `wideopen render` and everything else that writes results."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from wideopen.backends import pick, require_known
+from wideopen.errors import WideopenError
 from wideopen.files import Keep, write, write_map
 from wideopen.lens import Lens
 from wideopen.pipeline import render
@@ -44,6 +47,23 @@ class Job:
             originals=self.originals,
             step=step,
         )
+
+    def with_maps(self, matte: Path, disparity: Path) -> "Job":
+        """This job with maps that were found before: nothing is predicted, and the disparity is not filtered again."""
+        maps = replace(self.maps, depth="planar", filter_disparity=False)
+        return replace(self, maps=maps, given=replace(self.given, matte=matte, disparity=disparity))
+
+
+@contextmanager
+def user_names(*names: tuple[str, str]) -> Iterator[None]:
+    """In messages of errors raised in the block, replace texts: paths of copies by the names that the user knows."""
+    try:
+        yield
+    except WideopenError as error:
+        message = str(error)
+        for path, name in names:
+            message = message.replace(path, name)
+        raise type(error)(message) from error
 
 
 def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:

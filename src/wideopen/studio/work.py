@@ -5,8 +5,6 @@ calls. Functions are pickled by name; `step` is the last argument of each.
 """
 
 import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import numpy as np
 from wideopen.errors import InvalidInput
 from wideopen.files import read, write_map
 from wideopen.pipeline import Scene
-from wideopen.session.render_file import Job, render_file
+from wideopen.session.render_file import Job, render_file, user_names
 from wideopen.session.results import map_names
 from wideopen.settings import LensSettings, OutputSettings
 from wideopen.studio.brush import MapPair, Stroke, paint
@@ -56,8 +54,12 @@ def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> t
 
     Raises InvalidInput, WeightsError, BackendUnavailable; their messages name the user's file.
     """
-    with _their_names(photo):
-        scene = photo.job.open(photo.path, step).scene
+    try:
+        with user_names((str(photo.path), photo.name), (f"{photo.folder}/", "")):
+            scene = photo.job.open(photo.path, step).scene
+    except InvalidInput as error:
+        named = photo.name in str(error) or photo.job.given.files
+        raise error if named else InvalidInput(f"{photo.name}: {error}") from None
     step("preview")
     for path, values in zip(photo.found, (scene.matte, scene.disparity), strict=True):
         write_map(path, values, overwrite=True)
@@ -127,15 +129,4 @@ def render_pixels(photo: PhotoFile, lens: LensSettings, out: Path, step: Steps) 
 def _as_found(photo: PhotoFile, step: Steps) -> Job:
     """The job with exactly the maps that were found, or with the downloads if they were edited; predicts nothing."""
     matte, disparity = write_maps(photo, step) if photo.edited else photo.found
-    maps = replace(photo.job.maps, depth="planar", filter_disparity=False)
-    return replace(photo.job, maps=maps, given=replace(photo.job.given, matte=matte, disparity=disparity))
-
-
-@contextmanager
-def _their_names(photo: PhotoFile) -> Iterator[None]:
-    """Replace the path on this machine by the user's file name in an InvalidInput."""
-    try:
-        yield
-    except InvalidInput as error:
-        text = str(error).replace(str(photo.path), photo.name).replace(f"{photo.folder}/", "")
-        raise InvalidInput(text if photo.name in text or photo.job.given.files else f"{photo.name}: {text}") from None
+    return photo.job.with_maps(matte, disparity)
