@@ -219,9 +219,9 @@ def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(studio)
             kept = temporary.with_name(temporary.name.replace("-", "-f", 1))
             kept.write_bytes(b"half")
             raise CrashError
-        kept.rename(out / f"{kept.name}.aside")  # so that the other one's temporary file is the only one
-    for aside in out.glob(".*.aside"):
-        aside.rename(aside.with_suffix(""))
+        kept.rename(out / f"{kept.name}.hidden")  # so that the other one's temporary file is the only one
+    for hidden in out.glob(".*.hidden"):
+        hidden.rename(hidden.with_suffix(""))
     assert len(list(out.glob(".*.wideopen-tmp"))) == 2
     studio.run()
     (left,) = out.glob(".*.wideopen-tmp")

@@ -174,7 +174,7 @@ def test_a_body_that_grows_beyond_the_limit_is_cut_off(server):
 
 
 def dribble(server, head, piece):
-    """Send a piece every 50 ms until the server answers; returns what it said."""
+    """Send a piece every 50 ms until the server answers; returns its answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=0.05) as connection:
         connection.sendall(head)
         while True:
@@ -186,8 +186,8 @@ def dribble(server, head, piece):
 
 
 def test_a_slow_body_is_given_up_in_the_end(server):
-    said = dribble(server, HEAD + b"Content-Length: 5000\r\n\r\n" + BEGUN, b"x")
-    assert said.split(b" ")[1] == b"408"
+    answer = dribble(server, HEAD + b"Content-Length: 5000\r\n\r\n" + BEGUN, b"x")
+    assert answer.split(b" ")[1] == b"408"
 
 
 def test_slow_bodies_take_no_workers_place(server, http):

@@ -115,7 +115,7 @@ def test_other_kinds_of_results_are_not_acceptable(http, accept):
 
 
 @pytest.mark.parametrize(
-    ("fields", "status", "said"),
+    ("fields", "status", "expected"),
     [
         ({"lens": {"blurr": "3%"}}, 422, "lens.blurr"),
         ({"lens": {"blur": "90%"}}, 422, "lens.blur"),
@@ -133,11 +133,11 @@ def test_other_kinds_of_results_are_not_acceptable(http, accept):
         ({"other": b"x"}, 422, "other"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(http, fields, status, said):
+def test_what_cannot_be_is_refused_in_one_line(http, fields, status, expected):
     answer = post(http, **({"photo": photo_bytes()} | fields))
     problem = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert said in problem["detail"]
+    assert expected in problem["detail"]
     assert "wideopen-serve" not in problem["detail"]  # part of every folder of ours
     assert "\n" not in problem["detail"]
     assert problem["status"] == status

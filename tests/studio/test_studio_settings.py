@@ -105,7 +105,7 @@ def test_a_blur_in_pixels_is_a_share_of_the_photo():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("", "expected a preset in JSON"),
         ("[1]", "found list"),
@@ -117,11 +117,11 @@ def test_a_blur_in_pixels_is_a_share_of_the_photo():
         ('{"wideopen_preset": 1, "more": {}}', "'more'"),
     ],
 )
-def test_what_is_no_preset_is_refused_in_one_line(text, said):
+def test_what_is_no_preset_is_refused_in_one_line(text, expected):
     with pytest.raises(InvalidInput) as caught:
         read_preset(text, "look.json")
     assert str(caught.value).startswith("look.json: ")
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from wideopen.errors import InvalidInput
-from wideopen.workers import ExpiringStore, FolderSteps, Unwanted, ask_to_stop, current_step
+from wideopen.workers import ExpiringStore, FolderSteps, WorkCancelled, ask_to_stop, current_step
 
 
 class Kept:
@@ -102,5 +102,5 @@ def test_steps_are_read_from_the_folder_until_the_work_is_cancelled(tmp_path):
     steps("matte")
     assert current_step(tmp_path) == "matte"
     ask_to_stop(tmp_path)
-    with pytest.raises(Unwanted):
+    with pytest.raises(WorkCancelled):
         steps("rendering")

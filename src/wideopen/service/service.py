@@ -167,7 +167,7 @@ class Service:
         try:
             finished = await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            self.metrics.worker_deaths.labels("unwanted").inc()
+            self.metrics.worker_deaths.labels("cancelled").inc()
             raise
         except (WorkerDied, WorkerTimeout):
             self.metrics.worker_deaths.labels("died").inc()

@@ -22,7 +22,7 @@ _WARM_MEGAPIXELS = 16.0  # a prepared scene takes about 50 bytes per pixel
 
 
 def render_photo(out: Path, job: Job, photo: Path) -> dict[str, Any]:
-    """Open and render a photo and write the result to `out`; return the report. Raises InvalidInput, Unwanted."""
+    """Open and render a photo and write the result to `out`; return the report. Raises InvalidInput, WorkCancelled."""
     with user_names((f"{photo.parent}/", "")):
         _check(out, job.output)
         report = render_file(photo, out, job, step=FolderSteps(photo.parent))

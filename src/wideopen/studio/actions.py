@@ -37,8 +37,8 @@ from wideopen.studio.work import PhotoFile
 from wideopen.workers import (
     ExpiringStore,
     FolderSteps,
-    Unwanted,
     WarmUp,
+    WorkCancelled,
     ask_to_stop,
     current_step,
     return_freed_memory,
@@ -319,7 +319,7 @@ class Studio:
                 finally:
                     running.cancel()  # if this coroutine is cancelled
                     shutil.rmtree(folder, ignore_errors=True)
-        except (KeyError, Unwanted) as error:
+        except (KeyError, WorkCancelled) as error:
             raise InvalidInput(ENDED) from error
         except (WorkerDied, WorkerTimeout) as error:
             raise InvalidInput(f"{photo.name}: the process that worked on it ended: {error}") from error

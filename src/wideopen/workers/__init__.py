@@ -6,7 +6,7 @@
 
 from wideopen.workers.pool import Finished, TaskFuture, Workers, return_freed_memory
 from wideopen.workers.size import PoolSize, pool_size
-from wideopen.workers.store import ExpiringStore, FolderSteps, StoreEntry, Unwanted, ask_to_stop, current_step
+from wideopen.workers.store import ExpiringStore, FolderSteps, StoreEntry, WorkCancelled, ask_to_stop, current_step
 from wideopen.workers.warm_up import WarmUp
 
 __all__ = [
@@ -16,8 +16,8 @@ __all__ = [
     "PoolSize",
     "StoreEntry",
     "TaskFuture",
-    "Unwanted",
     "WarmUp",
+    "WorkCancelled",
     "Workers",
     "ask_to_stop",
     "current_step",

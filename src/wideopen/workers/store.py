@@ -158,7 +158,7 @@ class ExpiringStore(Generic[V]):
                 shutil.rmtree(entry.folder, ignore_errors=True)
 
 
-class Unwanted(Exception):
+class WorkCancelled(Exception):
     """The work was cancelled."""
 
 
@@ -169,9 +169,9 @@ class FolderSteps(Steps):
         self._folder = folder
 
     def __call__(self, step: str) -> None:
-        """Write the step. Raises Unwanted if the work was cancelled."""
+        """Write the step. Raises WorkCancelled if the work was cancelled."""
         if (self._folder / STOP).exists():
-            raise Unwanted(step)
+            raise WorkCancelled(step)
         (self._folder / STEP).write_text(step, encoding="utf-8")
 
     def download(self, done: int, total: int) -> None:
