@@ -86,6 +86,14 @@ def test_parts_hold_report_image_and_both_maps(client, photo):
     assert np.asarray(Image.open(io.BytesIO(parts.disparity))).shape == SMALL
 
 
+def test_a_form_begins_with_its_boundary_as_browsers_require(http, photo):
+    answer = post(http, accept="multipart/form-data", photo=photo, matte=matte_bytes())
+    boundary = answer.headers["content-type"].partition("boundary=")[2].encode()
+    assert answer.content.startswith(b"--" + boundary + b"\r\nContent-Disposition: form-data")
+    assert answer.content.endswith(b"\r\n--" + boundary + b"--\r\n")
+    assert answer.content.count(b"\r\n--" + boundary) == 4
+
+
 def test_the_network_predicts_a_matte_when_none_is_given(client):
     portrait = encoded(np.asarray(Image.fromarray(small_rgb()).resize((192, 144))), "JPEG")
     parts = client.render(portrait, parts=True)

@@ -166,17 +166,18 @@ def _form(image: Path, media: str, report: dict[str, Any]) -> tuple[Path, str]:
     maps = ((name, image.parent / f"{name}.png", "image/png") for name in (MATTE, DISPARITY))
     body = image.parent / "parts"
     with body.open("wb") as out:
-        out.write(_head(boundary, 'name="report"', "application/json") + json.dumps(report).encode())
+        out.write(_head(boundary, 'name="report"', "application/json") + json.dumps(report).encode() + b"\r\n")
         for name, path, kind in (("image", image, media), *maps):
             out.write(_head(boundary, f'name="{name}"; filename="{name}{path.suffix}"', kind))
             with path.open("rb") as part:
                 shutil.copyfileobj(part, out)
-        out.write(f"\r\n--{boundary}--\r\n".encode())
+            out.write(b"\r\n")
+        out.write(f"--{boundary}--\r\n".encode())
     return body, f"{PARTS}; boundary={boundary}"
 
 
 def _head(boundary: str, name: str, kind: str) -> bytes:
-    return f"\r\n--{boundary}\r\nContent-Disposition: form-data; {name}\r\nContent-Type: {kind}\r\n\r\n".encode()
+    return f"--{boundary}\r\nContent-Disposition: form-data; {name}\r\nContent-Type: {kind}\r\n\r\n".encode()
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

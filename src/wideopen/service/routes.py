@@ -277,7 +277,7 @@ async def _render(
         save_disparity=running.folder / f"{work.DISPARITY}.png" if accepted.parts else None,
     )
     report = await running.run(request, function, out, job, *arguments)
-    return to_response(out, word, report, parts=accepted.parts)
+    return await asyncio.to_thread(to_response, out, word, report, parts=accepted.parts)
 
 
 def _state(name: str) -> dict[int | str, dict[str, Any]]:
