@@ -125,7 +125,7 @@ class Workers:
         pool = ProcessPool(
             max_workers=self.size.workers,
             initializer=_start,
-            initargs=(self.size.threads, self._warm_up, context.Lock(), context.Event()),
+            initargs=(self.size.threads, self._warm_up, context.Semaphore(1)),
             context=context,
         )
         with _without_interrupts():
@@ -207,11 +207,11 @@ _start_error: WideopenError | None = None
 """In a worker: why it could not start. Its tasks raise it, so the user sees one line, not a traceback."""
 
 
-def _start(threads: int, warm_up: bytes, first: Any, is_warm: Any) -> None:
+def _start(threads: int, warm_up: bytes, gate: Any) -> None:
     """Set up a worker. The warm-up is unpickled here, since its modules may import libraries that count threads.
 
-    The first worker warms up alone: its task does not compete with the warm-ups of the others for cores, and the others
-    find the kernels that it compiled.
+    The first worker closes the gate and warms up alone: its task does not compete with the warm-ups of the others for
+    cores, and the others, who then pass the gate together, find the kernels that it compiled.
     """
     global _start_error
     for name in _THREADS:
@@ -220,13 +220,17 @@ def _start(threads: int, warm_up: bytes, first: Any, is_warm: Any) -> None:
     function = pickle.loads(warm_up)  # noqa: S301  our own bytes, from our parent
     if function is None:
         return
-    if not first.acquire(block=False):
-        is_warm.wait(_FIRST_WARM_UP_S)
+    is_first = gate.acquire(block=False)
+    if not is_first:
+        gate.acquire(timeout=_FIRST_WARM_UP_S)
+        gate.release()  # also after the time limit, for all who come later
     try:
         function()
     except WideopenError as error:
         _start_error = error
-    is_warm.set()
+    finally:
+        if is_first:
+            gate.release()
     _limit_threads(threads)
 
 
