@@ -22,7 +22,7 @@ def photos(files: list[Path]) -> Iterator:
     import numpy as np
     from skimage import color, data
 
-    from wideopen.evals.matte_pairs import read_rgb
+    from wideopen.evals.mattes import read_rgb
 
     for name in NAMES:
         found = getattr(data, name)()

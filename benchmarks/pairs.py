@@ -26,7 +26,7 @@ from wideopen.errors import WideopenError
 from wideopen.evals.judge import Measures, Picture, by_others, figures_of, lens_of, open_pair, true_picture
 from wideopen.evals.measures import flip
 from wideopen.evals.pairs import Pair, find_pairs
-from wideopen.evals.report import finite, means, table
+from wideopen.evals.report import finite, means, means_table
 from wideopen.session.open_photo import Opened
 from wideopen.session.presets import read_preset
 from wideopen.settings import LensSettings, MapSettings
@@ -106,7 +106,7 @@ def main() -> None:
     found = find_pairs(options.pairs)
     rows = run(found.pairs, lenses(options.preset, options.highlights), theirs)
     lines = {name: means(figures for _, figures in done) for name, done in rows.items()}
-    print("\n".join(table(list(lines.items()), first=f"{len(found.pairs)} pairs")))
+    print("\n".join(means_table(lines, f"{len(found.pairs)} pairs")))
     each = {name: {pair: asdict(figures) for pair, figures in done} for name, done in rows.items()}
     result = {
         **provenance(),

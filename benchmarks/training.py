@@ -64,7 +64,7 @@ def main() -> None:
     keep_large_allocations()
     import torch
 
-    from wideopen.evals.matte_pairs import find_pairs
+    from wideopen.evals.mattes import find_pairs
     from wideopen.train.augment import Stock
     from wideopen.train.photos import Batches, load_backgrounds, load_photos
     from wideopen.train.run import Chances, TrainRun

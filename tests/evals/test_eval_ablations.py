@@ -21,7 +21,7 @@ def pairs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def opening(pairs):
-    return ablations._open(find_pairs(pairs).pairs[0], MapSettings())
+    return ablations.open_for_variants(find_pairs(pairs).pairs[0], MapSettings())
 
 
 def test_without_filter_the_disparity_is_the_files_own(opening):

@@ -9,10 +9,9 @@ from PIL import Image
 from tiny_pairs import make_pairs
 from wideopen import PaperLook
 from wideopen.errors import InvalidInput
-from wideopen.evals import tune_space as space
+from wideopen.evals.judge import prepare
 from wideopen.evals.pairs import find_pairs
-from wideopen.evals.tune import Search, tune
-from wideopen.evals.tune_space import parse_weights, prepare, score
+from wideopen.evals.tune import STARTS, Search, lens_values, parse_weights, score, tune
 from wideopen.session.presets import parse_preset, read_preset
 from wideopen.settings import LensSettings
 
@@ -83,8 +82,8 @@ def test_a_study_of_something_else_is_refused(pairs, tmp_path):
 
 
 def test_what_undoes_the_bend_is_searched_for_around_its_inverse():
-    numbers = space.starts("paper", with_blur=False)[0] | {"a1": 1.25, "b1": 0.1, "alpha1": 3.0}
-    paper = PaperLook(**space.lens_values("paper", numbers)["paper"])
+    numbers = STARTS["paper"][0] | {"a1": 1.25, "b1": 0.1, "alpha1": 3.0}
+    paper = PaperLook(**lens_values("paper", numbers)["paper"])
     grey = np.linspace(0.1, 0.9, 5)
     bent = (paper.a1 * grey + paper.b1) ** paper.alpha1
     assert np.allclose(bent ** (1 / paper.alpha2) / paper.a2 + paper.b2, grey, rtol=0, atol=1e-4)
@@ -92,7 +91,7 @@ def test_what_undoes_the_bend_is_searched_for_around_its_inverse():
 
 def test_the_blur_is_tuned_only_where_no_meta_says_it(pairs):
     assert not search(pairs).with_blur
-    values = space.lens_values("thin-lens", {"highlights": 0.5, "blur_percent": 3.0})
+    values = lens_values("thin-lens", {"highlights": 0.5, "blur_percent": 3.0})
     assert values == {"look": "thin-lens", "blur": "3.0000%", "highlights": 0.5}
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
-from wideopen.evals.matte_pairs import find_pairs
+from wideopen.evals.mattes import find_pairs
 from wideopen.matting.net.encoders import build_encoder, load_encoder_weights
 from wideopen.matting.net.model import StageOutput
 from wideopen.train.augment import Stock

@@ -11,8 +11,7 @@ from numpy.testing import assert_allclose
 from safetensors.torch import save_file
 
 from wideopen.errors import InvalidInput, WeightsError
-from wideopen.evals.matte_pairs import find_pairs
-from wideopen.evals.mattes import Figures, measure
+from wideopen.evals.mattes import errors, find_pairs
 from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
@@ -239,11 +238,11 @@ def test_validation_looks_at_photos_as_large_as_the_samples_until_they_reach_the
 ):
     asked = []
 
-    def evaluate(_net, pairs, *, size, stages):
+    def matte(_net, rgb, *, size, stages):
         asked.append((size, stages))
-        return [Figures(group="disks", count=len(pairs), mad=0.5, mse=0.5, transition_mad=0.5)]
+        return np.zeros(rgb.shape[:2], np.float32)
 
-    monkeypatch.setattr("wideopen.train.matting.evaluate_net", evaluate)
+    monkeypatch.setattr("wideopen.train.matting.matte_with", matte)
     run_training(tiny_run(disks, tmp_path / "small", steps=1))
     run_training(replace(tiny_run(disks, tmp_path / "large", steps=1), size=544, batch=1, stages=1))
     assert asked == [(64, 2), (512, 1)]  # mobile's size is 512
@@ -353,12 +352,11 @@ def test_matte_measures_equal_values_computed_by_hand():
     truth[:, 50:] = 1
     guess = truth.copy()
     guess[:, 49] = 0.5
-    mad, mse, band = measure(guess, truth)
-    assert mad == pytest.approx(0.005, abs=1e-7)
-    assert mse == pytest.approx(0.0025, abs=1e-7)
+    whole, band = errors(guess, truth, None, transition(truth))
+    assert whole.mad == pytest.approx(0.005, abs=1e-7)
+    assert whole.mse == pytest.approx(0.0025, abs=1e-7)
     assert transition(truth).sum() == 200  # one pixel on either side of the step
-    assert band == pytest.approx(0.25, abs=1e-7)
-    assert measure(truth, truth) == (0, 0, 0)
+    assert band.mad == pytest.approx(0.25, abs=1e-7)
 
 
 def test_the_network_starts_the_same_for_the_same_seed(disks, tmp_path):

@@ -1,4 +1,4 @@
-"""`wideopen train`: train the networks, measure them, and write their weights."""
+"""`wideopen train`: train the matting network, and export its weights."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +8,12 @@ import typer
 from wideopen.cli.options import takes
 from wideopen.train.run import WITH_THINGS, Chances, TrainRun, keep_large_allocations
 
-app = typer.Typer(help="Train the matting network, measure it, export its weights.", no_args_is_help=True)
+app = typer.Typer(help="Train the matting network, export its weights.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Train the matting network, measure it, export its weights."""
+    """Train the matting network, export its weights."""
 
 
 @app.command()
@@ -124,24 +124,3 @@ def export(
     from wideopen.train.checkpoint import export_weights
 
     typer.echo(f"{export_weights(checkpoint, out, size=size)}  {out}")
-
-
-@app.command()
-def evaluate(
-    data: Annotated[Path, typer.Option(help="Folder as for train matting; its val part is measured.")],
-    matting: Annotated[str, typer.Option(help="Network to use: shipped weights or a .safetensors file.")] = "mobile",
-    size: Annotated[
-        int | None, typer.Option(help="Long side of photos in the network, in pixels. Default: the network's own.")
-    ] = None,
-    stages: Annotated[int | None, typer.Option(help="Number of stages T. Default: the network's own.")] = None,
-) -> None:
-    """Print MAD, MSE and the transition's MAD for the validation photos of each set."""
-    from wideopen.evals.matte_pairs import find_pairs
-    from wideopen.evals.mattes import evaluate_net
-    from wideopen.matting.net.state import load_net
-
-    val = [pair for pair in find_pairs(data) if pair.part == "val"]
-    typer.echo("set photos MAD MSE transition-MAD")
-    for row in evaluate_net(load_net(matting), val, size=size, stages=stages):
-        figures = f"{row.mad:.4f} {row.mse:.4f} {row.transition_mad:.4f}"
-        typer.echo(f"{row.group} {row.count} {figures}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.eval_bokeh import Pairs, check_targets, found_pairs
+from wideopen.cli.evaluate import Pairs, check_targets, found_pairs
 from wideopen.cli.options import made, takes
 from wideopen.cli.terminal import count
 from wideopen.settings import MapSettings
@@ -37,13 +37,11 @@ def tune(
 ) -> None:
     """Find the constants of a look that bring renderings closest to true pictures."""
     from wideopen.checks import require
-    from wideopen.evals.tune import Search, require_optuna, require_plot, tune, write_history
-    from wideopen.evals.tune_space import parse_weights
+    from wideopen.evals.tune import Search, parse_weights, require_plot, tune, write_history
     from wideopen.session.presets import write_preset
 
-    require_optuna(sampler)
     require(out.suffix == ".json", f"-o: expected a preset as .json, found {out}")
-    check_targets([path for path in (out, history) if path is not None], overwrite=overwrite)
+    check_targets(out, history, overwrite=overwrite)
     if history is not None:
         require_plot(history)
     search = Search(

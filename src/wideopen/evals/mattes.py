@@ -1,4 +1,8 @@
-"""Errors of mattes against the true ones, photo by photo: a network's mattes or those in a folder, measured alike.
+"""Photos with true mattes on disk, and the errors of mattes against the true ones.
+
+Three layouts are read. First, a folder of sets (`portraits/{rgb,alpha}`, `fullbody/{rgb,alpha}`, ...) with a
+`split.json` {set: {name: "train" | "val"}}. Second, a single set, `rgb/` and `alpha/`; every tenth photo (by name) is
+then used for validation. Third, P3M-10k as its authors distribute it (paper 4.1), with `train/` and `validation/`.
 
 The five standard errors of image matting, for each photo at its own resolution, over all pixels and over the
 transition. Reference: Rhemann, Rother, Wang, Gelautz, Kohli, Rott, "A Perceptually Motivated Online Benchmark for Image
@@ -10,12 +14,11 @@ the evaluated pixels, divided by 1000; MAD and MSE are means over them. Mattes a
 float64. The transition region is where the true matte is fractional, widened; `where` limits all five to it.
 """
 
-import csv
-from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass, fields
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import TextIO
 
 import cv2
 import numpy as np
@@ -23,11 +26,117 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, U8, require, require_unit_map
 from wideopen.errors import InvalidInput
-from wideopen.evals.matte_pairs import Pair, read_alpha, read_rgb
 from wideopen.evals.report import labelled, stacked
 from wideopen.matting.clean import Mask, transition
-from wideopen.matting.net.model import MattingNet
-from wideopen.matting.net.torch_engine import matte_with
+from wideopen.matting.find_matte import pick_matter
+from wideopen.matting.inference import MattingSettings
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+LISTED = 10  # greatest number of problems listed in one error
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The files of one photo and its matte."""
+
+    group: str
+    name: str
+    rgb: Path
+    alpha: Path
+    part: str  # "train" or "val"
+
+
+P3M_10K = (  # folder, its photos, group, part
+    ("train", "blurred_image", "P3M-10k", "train"),
+    ("validation/P3M-500-P", "blurred_image", "P3M-500-P", "val"),
+    ("validation/P3M-500-NP", "original_image", "P3M-500-NP", "val"),
+)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Image files of a folder, by name."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def refuse_all(what: str, problems: list[str]) -> None:
+    """Raise InvalidInput with the first `LISTED` of `problems`, if there are any."""
+    more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    require(not problems, f"{what}: {'; '.join(problems[:LISTED])}{more}")
+
+
+def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -> list[Pair]:
+    """A pair for each photo named in `part`; one error lists all files without a partner."""
+    require(mattes.is_dir(), f"data: expected a folder {mattes}, found none")
+    named = [p for p in photos if p.stem in part]
+    have = {p.stem: p for p in images_in(mattes) if p.suffix.lower() == ".png"}
+    alone = [f"{p}: expected a matte {mattes / p.stem}.png, found none" for p in named if p.stem not in have]
+    known = {p.stem for p in photos}
+    alone += [f"{have[stem]}: expected a photo of that name, found none" for stem in sorted(have.keys() - known)]
+    refuse_all(f"data: {len(alone)} without a partner", alone)
+    return [Pair(group, p.stem, p, have[p.stem], part[p.stem]) for p in named]
+
+
+def _set(folder: Path, split: dict[str, str] | None) -> list[Pair]:
+    photos = images_in(folder / "rgb")
+    if split is None:
+        split = {p.stem: "val" if i % 10 == 9 else "train" for i, p in enumerate(photos)}
+    return _pairs(folder.name, photos, folder / "alpha", split)
+
+
+def _p3m(folder: Path) -> list[Pair]:
+    missing = [str(folder / name / photos) for name, photos, *_ in P3M_10K if not (folder / name / photos).is_dir()]
+    require(not missing, f"data: expected P3M-10k's folders, found no {', '.join(missing)}")
+    found: list[Pair] = []
+    for name, kind, group, part in P3M_10K:
+        photos = images_in(folder / name / kind)
+        found += _pairs(group, photos, folder / name / "mask", {p.stem: part for p in photos})
+    return found
+
+
+def find_pairs(folder: Path) -> list[Pair]:
+    """All pairs below `folder` in a fixed order, without those that a split.json does not name.
+
+    Raises InvalidInput with a list of photos without a matte, mattes without a photo, and missing folders.
+    """
+    require(folder.is_dir(), f"data: expected a folder, found {folder}")
+    if (folder / "rgb").is_dir():
+        return _set(folder, None)
+    if any((folder / name).is_dir() for name, *_ in P3M_10K):
+        return _p3m(folder)
+    split_file = folder / "split.json"
+    split = json.loads(split_file.read_text()) if split_file.is_file() else {}
+    sets = sorted(p for p in folder.iterdir() if (p / "rgb").is_dir())
+    require(bool(sets), f"data: expected {folder}/rgb or {folder}/SET/rgb, found neither")
+    return [pair for path in sets for pair in _set(path, split.get(path.name))]
+
+
+class UnreadableImage(InvalidInput):
+    """A file of a pair cannot be decoded; training continues without the pair."""
+
+
+def _decoded(path: Path, mode: int, what: str) -> U8:
+    image = cv2.imread(str(path), mode)
+    if image is None:
+        raise UnreadableImage(f"{path}: expected {what}, found something unreadable")
+    return np.asarray(image, np.uint8)
+
+
+def read_rgb(path: Path) -> U8:
+    """(H, W, 3) RGB uint8 of an image file."""
+    return np.asarray(cv2.cvtColor(_decoded(path, cv2.IMREAD_COLOR, "an image"), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_alpha(path: Path) -> U8:
+    """(H, W) uint8 of a matte file."""
+    return _decoded(path, cv2.IMREAD_GRAYSCALE, "a matte image")
+
+
+def read_pair(pair: Pair) -> tuple[U8, U8]:
+    """RGB (H, W, 3) and matte (H, W) of a pair, uint8. Raises InvalidInput if their sizes differ."""
+    rgb, alpha = read_rgb(pair.rgb), read_alpha(pair.alpha)
+    require(rgb.shape[:2] == alpha.shape, f"{pair.name}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}")
+    return rgb, alpha
+
 
 SIGMA = 1.4  # of the derivative of Gaussian filter, in pixels
 THETA = 0.15  # smaller differences in connectivity are ignored
@@ -36,7 +145,7 @@ STEP = 0.1  # between thresholds of the connectivity
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """The errors of one matte."""
+    """The errors of one matte, or their means over several."""
 
     mad: float  # mean absolute difference
     mse: float  # mean squared difference
@@ -45,27 +154,27 @@ class Errors:
     connectivity: float  # sum of differences of connectivity / 1000
 
 
-def errors(alpha: F32, truth: F32, where: Mask | None = None) -> Errors:
-    """The five errors of `alpha` (H, W) against `truth` (H, W), both in [0, 1], over all pixels or those of `where`.
+NAMES = tuple(one.name for one in fields(Errors))
 
-    Gradient and connectivity are computed on the whole mattes and summed over `where`, as the benchmark does; an empty
-    `where` has no error. Raises InvalidInput for sizes that differ and values out of range.
+
+def errors(alpha: F32, truth: F32, *regions: Mask | None) -> list[Errors]:
+    """The five errors of `alpha` (H, W) against `truth` (H, W), both in [0, 1], over each region; None = all pixels.
+
+    Gradient and connectivity are computed on the whole mattes and summed over a region, as the benchmark does; an empty
+    region has no error. Raises InvalidInput for sizes that differ and values out of range.
     """
     a, t = require_unit_map("alpha", alpha), require_unit_map("truth", truth)
     require(a.shape == t.shape, f"alpha: expected (H, W) {t.shape}, found {a.shape}")
-    here = np.ones(t.shape, bool) if where is None else where
-    if not here.any():
-        return Errors(0, 0, 0, 0, 0)
-    wrong = np.abs(a - t)[here].astype(np.float64)
-    steeper = np.square(gradient_magnitude(a) - gradient_magnitude(t))[here]
-    looser = np.abs(connectivity(a, t) - connectivity(t, a))[here]
-    return Errors(
-        mad=float(wrong.mean()),
-        mse=float(np.square(wrong).mean()),
-        sad=float(wrong.sum() / 1000),
-        gradient=float(steeper.sum() / 1000),
-        connectivity=float(looser.sum() / 1000),
-    )
+    wrong = np.abs(a - t).astype(np.float64)
+    steeper = np.square(gradient_magnitude(a) - gradient_magnitude(t))
+    looser = np.abs(connectivity(a, t) - connectivity(t, a))
+    found = []
+    for region in regions:
+        here = np.ones(t.shape, bool) if region is None else region
+        sums = [float(x[here].sum()) for x in (wrong, np.square(wrong), steeper, looser)]
+        count = max(1, int(here.sum()))
+        found.append(Errors(sums[0] / count, sums[1] / count, sums[0] / 1000, sums[2] / 1000, sums[3] / 1000))
+    return found
 
 
 def gradient_magnitude(alpha: F32) -> NDArray[np.float64]:
@@ -106,19 +215,7 @@ def _largest(inside: Mask) -> Mask:
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()))
 
 
-NAMES = tuple(field.name for field in fields(Errors))
 Matter = Callable[[Pair, U8], F32]  # (pair, its photo (H, W, 3)) -> its matte (H, W) in [0, 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Means over the photos of one group."""
-
-    group: str
-    count: int
-    mad: float
-    mse: float
-    transition_mad: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,45 +231,55 @@ class Row:
 class Judged:
     """All photos, and those skipped because of an unusable file."""
 
-    rows: tuple[Row, ...]
-    skipped: tuple[tuple[Pair, str], ...]
+    rows: list[Row] = field(default_factory=list)
+    skipped: list[tuple[Pair, str]] = field(default_factory=list)
 
-    def mean(self) -> tuple[Errors, Errors]:
-        """Means over the photos: (whole, transition). Raises InvalidInput if there are none."""
+    def groups(self) -> dict[str, list[Row]]:
+        """The photos of each group. Raises InvalidInput if there are none."""
         require(len(self.rows) > 0, "data: expected at least one photo to judge, found none")
-        whole, band = (
-            Errors(*(float(x) for x in np.mean([astuple(part) for part in parts], 0)))
-            for parts in ([row.whole for row in self.rows], [row.transition for row in self.rows])
-        )
-        return whole, band
+        names = dict.fromkeys(row.pair.group for row in self.rows)
+        return {name: [row for row in self.rows if row.pair.group == name] for name in names}
+
+    def worst(self, count: int | None = None) -> list[Row]:
+        """The `count` worst rows (None = all), in descending order of MAD."""
+        return sorted(self.rows, key=lambda row: -row.whole.mad)[:count]
+
+    def csv_lines(self) -> Iterator[list[str | float]]:
+        """A line of heads, then one per photo, worst MAD first."""
+        yield ["set", "photo", *NAMES, *(f"transition_{name}" for name in NAMES)]
+        for row in self.worst():
+            yield [row.pair.group, row.pair.name, *astuple(row.whole), *astuple(row.transition)]
+
+
+def mean(rows: Sequence[Row]) -> tuple[Errors, Errors]:
+    """Means over the photos: (whole, transition)."""
+    parts = ([astuple(row.whole) for row in rows], [astuple(row.transition) for row in rows])
+    whole, band = (Errors(*(float(x) for x in np.mean(part, 0))) for part in parts)
+    return whole, band
 
 
 def judge(pairs: Iterable[Pair], matter: Matter, on_photo: Callable[[str], None] = lambda _: None) -> Judged:
     """Errors of the mattes from `matter`; pairs with an unreadable file or different sizes are skipped."""
-    rows, skipped = [], []
+    judged = Judged()
     for pair in pairs:
         on_photo(pair.name)
         try:
-            rgb, truth = read_rgb(pair.rgb), _unit(read_alpha(pair.alpha))
-            require(
-                rgb.shape[:2] == truth.shape, f"{pair.alpha}: expected a matte of {rgb.shape[:2]}, found {truth.shape}"
-            )
-            alpha = matter(pair, rgb)
-            rows.append(Row(pair, errors(alpha, truth), errors(alpha, truth, transition(truth))))
+            rgb, codes = read_pair(pair)
+            truth = _unit(codes)
+            judged.rows.append(Row(pair, *errors(matter(pair, rgb), truth, None, transition(truth))))
         except InvalidInput as error:
-            skipped.append((pair, str(error)))
-    return Judged(tuple(rows), tuple(skipped))
+            judged.skipped.append((pair, str(error)))
+    return judged
 
 
 def _unit(codes: U8) -> F32:
     return codes.astype(np.float32) / np.float32(255)
 
 
-def matte_file(folder: Path, stem: str) -> Path:
-    """The matte NAME.png in `folder`, for NAME = `stem`. Raises InvalidInput if there is none."""
-    path = folder / f"{stem}.png"
-    require(path.is_file(), f"{folder}: expected a matte {stem}.png, found none")
-    return path
+def by_settings(settings: MattingSettings) -> Matter:
+    """Mattes by the network of `settings`. Raises WeightsError, BackendUnavailable."""
+    predict, _ = pick_matter(settings)
+    return lambda _, rgb: predict(rgb)
 
 
 def mattes_of(folder: Path) -> Matter:
@@ -181,7 +288,8 @@ def mattes_of(folder: Path) -> Matter:
 
     def matter(pair: Pair, rgb: U8) -> F32:
         of_group = folder / pair.group
-        path = matte_file(of_group if of_group.is_dir() else folder, pair.name)
+        path = (of_group if of_group.is_dir() else folder) / f"{pair.name}.png"
+        require(path.is_file(), f"{path.parent}: expected a matte {path.name}, found none")
         alpha = read_alpha(path)
         require(alpha.shape == rgb.shape[:2], f"{path}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}")
         return _unit(alpha)
@@ -189,47 +297,11 @@ def mattes_of(folder: Path) -> Matter:
     return matter
 
 
-def write_csv(judged: Judged, file: TextIO) -> None:
-    """Write one line per photo, worst MAD first."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["set", "photo", *NAMES, *(f"transition_{name}" for name in NAMES)])
-    for row in worst(judged):
-        numbers = [f"{x:.6g}" for x in (*astuple(row.whole), *astuple(row.transition))]
-        writer.writerow([row.pair.group, row.pair.name, *numbers])
-
-
-def worst(judged: Judged, count: int | None = None) -> list[Row]:
-    """The `count` worst rows (None = all), in descending order of MAD."""
-    return sorted(judged.rows, key=lambda row: -row.whole.mad)[:count]
-
-
 def picture_of_worst(judged: Judged, matter: Matter, count: int = 10) -> U8:
     """(h, w, 3) RGB: photo, matte and truth side by side, one row per photo, worst first."""
     strips = []
-    for row in worst(judged, count):
-        rgb, truth = (
-            x.astype(np.float32) / np.float32(255) for x in (read_rgb(row.pair.rgb), read_alpha(row.pair.alpha))
-        )
-        greys = [cv2.merge([grey] * 3) for grey in (matter(row.pair, read_rgb(row.pair.rgb)), truth)]
-        strips.append(labelled([rgb, *greys], f"{row.pair.group}/{row.pair.name}  MAD {row.whole.mad:.4f}"))
+    for row in judged.worst(count):
+        rgb, truth = read_pair(row.pair)
+        greys = [cv2.merge([grey] * 3) for grey in (matter(row.pair, rgb), _unit(truth))]
+        strips.append(labelled([_unit(rgb), *greys], f"{row.pair.group}/{row.pair.name}  MAD {row.whole.mad:.4f}"))
     return stacked(strips)
-
-
-def measure(alpha: F32, truth: F32) -> tuple[float, float, float]:
-    """(MAD, MSE, MAD in the transition) of one matte; the last is 0 for an empty transition."""
-    wrong = np.abs(alpha - truth)
-    band = transition(truth)
-    inside = float(wrong[band].mean()) if band.any() else 0.0
-    return float(wrong.mean()), float(np.square(wrong).mean()), inside
-
-
-def evaluate_net(
-    net: MattingNet, pairs: list[Pair], *, size: int | None = None, stages: int | None = None
-) -> list[Figures]:
-    """Figures of `net` on each group of `pairs`, in the groups' order."""
-    groups: dict[str, list[tuple[float, float, float]]] = {}
-    for pair in pairs:
-        truth = _unit(read_alpha(pair.alpha))
-        alpha = matte_with(net, read_rgb(pair.rgb), size=size, stages=stages)
-        groups.setdefault(pair.group, []).append(measure(alpha, truth))
-    return [Figures(name, len(rows), *(float(x) for x in np.mean(rows, 0))) for name, rows in groups.items()]

@@ -11,7 +11,7 @@ Problems of single pairs are collected and shown in one table before any work st
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.files.read import read_facts
-from wideopen.settings import LensSettings
+from wideopen.lens import parse_blur, parse_focus
+from wideopen.options import Settings, option
 
 META_FORMAT = 1
 SHARP_FOLDERS = ("sharp", "original")
@@ -28,20 +29,13 @@ MAPS = (".png", ".tif", ".tiff", ".npy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
+class Meta(Settings):
     """Known settings of a pair's capture, named as on the command line; None = unknown."""
 
-    focus: str | None = None
-    blur: str | None = None
-    focus_range: float | None = None
-    filter_disparity: bool | None = None
-    """False if the disparity is exact and therefore used unchanged."""
-
-    def __post_init__(self) -> None:
-        known = {name: getattr(self, name) for name in ("focus", "blur", "focus_range")}
-        LensSettings.from_dict({key: value for key, value in known.items() if value is not None}, where="meta")
-        truth = self.filter_disparity is None or isinstance(self.filter_disparity, bool)
-        require(truth, f"filter_disparity: expected true or false, found {self.filter_disparity!r}")
+    focus: str | None = option(None, help="Focus, as for render.", check=parse_focus)
+    blur: str | None = option(None, help="Blur radius, as for render.", check=parse_blur)
+    focus_range: float | None = option(None, least=0, most=1, help="Half-width in disparity that stays sharp.")
+    filter_disparity: bool | None = option(None, help="False if the disparity is exact and therefore used unchanged.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,114 +72,82 @@ def find_pairs(folder: Path) -> Found:
     Raises InvalidInput if one of the two required folders is missing, if meta.json is unusable, or if no pair is left.
     """
     require(folder.is_dir(), f"--pairs: expected a folder, found {folder}")
-    sharp_folder = next((folder / name for name in SHARP_FOLDERS if (folder / name).is_dir()), None)
-    require(sharp_folder is not None, f"--pairs: expected a folder {folder / 'sharp'}, found none")
-    require((folder / "bokeh").is_dir(), f"--pairs: expected a folder {folder / 'bokeh'}, found none")
-    assert sharp_folder is not None
+    folders = {kind: folder / kind for kind in ("sharp", "bokeh", "matte", "disparity")}
+    folders["sharp"] = next((folder / name for name in SHARP_FOLDERS if (folder / name).is_dir()), folders["sharp"])
+    for kind in ("sharp", "bokeh"):
+        require(folders[kind].is_dir(), f"--pairs: expected a folder {folders[kind]}, found none")
     problems: list[Problem] = []
-    kinds = {"sharp": (sharp_folder, PICTURES), "bokeh": (folder / "bokeh", PICTURES)}
-    kinds |= {name: (folder / name, MAPS) for name in ("matte", "disparity")}
-    files = {name: _by_stem(*where, problems) for name, where in kinds.items()}
-    metas = _metas(folder / "meta.json")
+    suffixes = {"sharp": PICTURES, "bokeh": PICTURES, "matte": MAPS, "disparity": MAPS}
+    files = {kind: _by_stem(path, suffixes[kind], problems) for kind, path in folders.items()}
+    metas = _Metas(folder / "meta.json")
     names = sorted(files["sharp"].keys() | files["bokeh"].keys())
-    require(bool(names), f"--pairs: expected pictures in {sharp_folder} and {folder / 'bokeh'}, found none")
+    require(bool(names), f"--pairs: expected pictures in {folders['sharp']} and {folders['bokeh']}, found none")
     pairs = []
     for name in names:
-        of_pair = {kind: found.get(name) for kind, found in files.items()}
-        what = _what_is_wrong(of_pair, {kind: where for kind, (where, _) in kinds.items()}, name)
-        meta = metas.get(name, metas[""])
-        if what is None and isinstance(meta, str):
-            what = meta
-        if what is None and isinstance(meta, Meta):
-            pairs.append(Pair(name=name, meta=meta, **of_pair))  # type: ignore[arg-type]  # both pictures are there
-        else:
-            problems.append(Problem(name, str(what)))
-    for kind in ("matte", "disparity"):
-        alone = sorted(files[kind].keys() - set(names))
+        of_pair = {kind: found[name] for kind, found in files.items() if name in found}
+        try:
+            for kind in ("sharp", "bokeh"):
+                require(kind in of_pair, f"expected a partner {folders[kind] / name}.*, found none")
+            _require_equal_sizes(of_pair)
+            pairs.append(Pair(name=name, meta=metas.of(name), **of_pair))
+        except InvalidInput as error:
+            problems.append(Problem(name, str(error)))
+    without = {kind: files[kind].keys() for kind in ("matte", "disparity")} | {"meta.json": metas.entries.keys()}
+    for kind, known in without.items():
+        alone = sorted(known - set(names))
         problems += [Problem(name, f"{kind}: expected a pair of that name, found none") for name in alone]
-    problems += [
-        Problem(n, "meta.json: expected a pair of that name, found none") for n in metas if n not in {"", *names}
-    ]
-    _require_some(folder, pairs, problems)
-    return Found(tuple(pairs), tuple(problems))
-
-
-def _require_some(folder: Path, pairs: list[Pair], problems: list[Problem]) -> None:
     if not pairs:
         listed = "; ".join(f"{p.name}: {p.what}" for p in problems[:10])
         more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise InvalidInput(f"--pairs: expected a usable pair in {folder}, found none: {listed}{more}")
+    return Found(tuple(pairs), tuple(problems))
 
 
 def _by_stem(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> dict[str, Path]:
     """Files by name without extension; of two with the same name the first is used and the other reported."""
     found: dict[str, Path] = {}
-    if not folder.is_dir():
-        return found
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
-        if path.stem in found:
-            problems.append(Problem(path.stem, f"{path}: expected one file of that name, found {found[path.stem]} too"))
-            continue
-        found[path.stem] = path
+        first = found.setdefault(path.stem, path)
+        if first != path:
+            problems.append(Problem(path.stem, f"{path}: expected one file of that name, found {first} too"))
     return found
 
 
-def _what_is_wrong(files: Mapping[str, Path | None], folders: Mapping[str, Path], name: str) -> str | None:
-    """The reason why these files are not a pair, or None."""
-    for kind in ("sharp", "bokeh"):
-        if files[kind] is None:
-            return f"expected a partner {folders[kind] / name}.*, found none"
-    sizes = {}
-    for kind, path in files.items():
-        if path is None or path.suffix.lower() == ".npy":
-            continue
+def _require_equal_sizes(files: Mapping[str, Path]) -> None:
+    """Read the headers of all files; the two pictures must have one size. Raises InvalidInput."""
+    facts = {kind: read_facts(path) for kind, path in files.items() if path.suffix.lower() != ".npy"}
+    sharp, bokeh = (f"{facts[kind].width} x {facts[kind].height}" for kind in ("sharp", "bokeh"))
+    require(sharp == bokeh, f"{files['bokeh']}: expected {sharp} as the sharp photo, found {bokeh}")
+
+
+class _Metas:
+    """The entries of a meta.json; a missing file is empty. Raises InvalidInput for a file that cannot be used."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.shared: dict[str, Any] = {}
+        self.entries: dict[str, Any] = {}
+        if not file.exists():
+            return
         try:
-            facts = read_facts(path)
-        except InvalidInput as error:
-            return str(error)
-        sizes[kind] = (facts.width, facts.height)
-    width, height = sizes["sharp"]
-    if sizes["bokeh"] != (width, height):
-        other = sizes["bokeh"]
-        return f"{files['bokeh']}: expected {width} x {height} as the sharp photo, found {other[0]} x {other[1]}"
-    return None
+            data = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InvalidInput(f"{file}: expected JSON, found something unreadable ({error})") from error
+        require(isinstance(data, dict), f"{file}: expected a JSON object, found {type(data).__name__}")
+        version = data.get("format")
+        newer = ", of a newer wideopen" if isinstance(version, int) and version > META_FORMAT else ""
+        require(version == META_FORMAT, f"{file}: expected format {META_FORMAT}, found {version!r}{newer}")
+        for key in data:
+            require(key in ("format", "all", "pairs"), f"{file}: expected keys among all, format, pairs, found {key!r}")
+        self.shared, self.entries = data.get("all", {}), data.get("pairs", {})
+        both = isinstance(self.shared, dict) and isinstance(self.entries, dict)
+        require(both, f"{file}: expected objects in all and pairs, found something else")
+        Meta.from_dict(self.shared, where=f"{file}: all")
 
-
-def _metas(file: Path) -> dict[str, Meta | str]:
-    """Meta by pair, "" for all others; a string is the reason why an entry is unusable."""
-    if not file.exists():
-        return {"": Meta()}
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{file}: expected JSON, found something unreadable ({error})") from error
-    require(isinstance(data, dict), f"{file}: expected a JSON object, found {type(data).__name__}")
-    version = data.get("format")
-    if isinstance(version, int) and version > META_FORMAT:
-        raise InvalidInput(f"{file}: expected format {META_FORMAT}, found {version}, of a newer wideopen")
-    require(version == META_FORMAT, f'{file}: expected "format": {META_FORMAT}, found {version!r}')
-    for key in data:
-        require(key in ("format", "all", "pairs"), f"{file}: expected keys among all, format, pairs, found {key!r}")
-    shared, entries = data.get("all", {}), data.get("pairs", {})
-    both = isinstance(shared, dict) and isinstance(entries, dict)
-    require(both, f"{file}: expected objects in all and pairs, found something else")
-    metas: dict[str, Meta | str] = {"": _meta(shared, f"{file}: all")}
-    for name, entry in entries.items():
-        try:
-            require(isinstance(entry, dict), f"{file}: {name}: expected an object, found {entry!r}")
-            metas[name] = _meta(shared | entry, f"{file}: {name}")
-        except InvalidInput as error:
-            metas[name] = str(error)
-    return metas
-
-
-def _meta(values: Mapping[str, Any], where: str) -> Meta:
-    known = [f.name for f in fields(Meta)]
-    for key in values:
-        require(key in known, f"{where}: expected keys among {', '.join(known)}, found {key!r}")
-    try:
-        return Meta(**values)
-    except InvalidInput as error:
-        raise InvalidInput(f"{where}: {error}") from error
+    def of(self, name: str) -> Meta:
+        """The meta of one pair. Raises InvalidInput."""
+        entry = self.entries.get(name, {})
+        require(isinstance(entry, dict), f"{self.file}: {name}: expected an object, found {entry!r}")
+        return Meta.from_dict(self.shared | entry, where=f"{self.file}: {name}")

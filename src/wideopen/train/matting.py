@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from wideopen.evals.matte_pairs import Pair, find_pairs
-from wideopen.evals.mattes import evaluate_net
+from wideopen.evals.mattes import Pair, find_pairs, judge, mean
 from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import MattingNet, StageOutput
+from wideopen.matting.net.torch_engine import matte_with
 from wideopen.train.augment import Stock
 from wideopen.train.checkpoint import current_commit, save_checkpoint
 from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things
@@ -175,10 +175,12 @@ def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
     if pairs:  # else there is no basis for a choice: keep the newest
         net = MattingNet(PRESETS[run.preset]).to(trainer.fabric.device)
         net.load_state_dict(trainer.average.state, strict=True)
-        rows = evaluate_net(net, pairs, size=min(net.config.size, run.size), stages=run.stages)
-        mad = sum(row.mad for row in rows) / len(rows)
-        figures = {"val_mad": mad} | {f"val_mad_{row.group}": row.mad for row in rows}
-        figures |= {f"val_transition_{row.group}": row.transition_mad for row in rows}
+        size = min(net.config.size, run.size)
+        judged = judge(pairs, lambda _, rgb: matte_with(net, rgb, size=size, stages=run.stages))
+        errors = {group: mean(rows) for group, rows in judged.groups().items()}
+        mad = sum(whole.mad for whole, _ in errors.values()) / len(errors)
+        figures = {"val_mad": mad} | {f"val_mad_{group}": whole.mad for group, (whole, _) in errors.items()}
+        figures |= {f"val_transition_{group}": band.mad for group, (_, band) in errors.items()}
         _log(trainer, figures)
         trainer.fabric.log_dict(figures, trainer.step)
         if mad >= trainer.best:

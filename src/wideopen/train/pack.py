@@ -17,7 +17,7 @@ import numpy as np
 
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
-from wideopen.evals.matte_pairs import UnreadableImage, find_pairs, images_in, read_alpha, read_rgb
+from wideopen.evals.mattes import UnreadableImage, find_pairs, images_in, read_alpha, read_rgb
 from wideopen.train.photos import shrink_to
 
 QUALITY, MATTE_QUALITY = 80, 90  # WebP quality

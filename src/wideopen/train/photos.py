@@ -31,7 +31,7 @@ from wideopen.arrays.maps import resize_map, work_size
 from wideopen.backends import pick
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
-from wideopen.evals.matte_pairs import Pair, UnreadableImage, images_in, read_pair, read_rgb, refuse_all
+from wideopen.evals.mattes import Pair, UnreadableImage, images_in, read_pair, read_rgb, refuse_all
 from wideopen.files.atomic import atomic_file
 from wideopen.sheets import BACKENDS
 from wideopen.train.augment import Photo, Stock, sample
