@@ -25,7 +25,7 @@ def make_photo(path: Path) -> None:
 def render(photo: Path, result: Path, options: list[str]) -> None:
     """Run the command a user would type, and show it."""
     maps = ["--save-matte", str(DEMO / "matte.png"), "--save-disparity", str(DEMO / "disparity.png")]
-    depth = [] if "--depth" in options else ["--depth", "planar"]  # the same picture everywhere, and no download
+    depth = [] if "--depth" in options else ["--depth", "small"]  # the same picture everywhere, and no download
     arguments = ["render", str(photo), "-o", str(result), *maps, *depth, "--overwrite", *options]
     print("wideopen", shlex.join(arguments), flush=True)
     command = Path(sys.executable).with_name("wideopen")

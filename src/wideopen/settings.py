@@ -13,7 +13,7 @@ from wideopen.matting.inference import MattingSettings
 from wideopen.options import Choice, Settings, Slider, option, options_of
 
 MAX_MEGAPIXELS = 150.0
-DEPTHS = ("auto", "embedded", "planar")
+DEPTHS = ("auto", "embedded", "small", "planar")
 """Sources of disparity other than a model."""
 
 
@@ -104,7 +104,7 @@ class MapSettings(MattingSettings):
 
     depth: str = option(
         "auto",
-        help="Source of the disparity: auto (the photo's own, else a depth network, else the matte), embedded, planar, "
+        help="Source of the disparity: auto (the photo's own, else a depth network), embedded, small (built in), planar, "
         "or a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, a .onnx file or a hub id.",
     )
     offline: bool = option(False, help="Never download a model.")

@@ -38,7 +38,7 @@ def test_matte_writes_what_render_uses(wideopen, untrained, name):
 def test_depth_writes_what_render_uses(wideopen):
     done = wideopen("depth", "photo.png", "-o", "d.png", "--matte", "matte.png")
     assert (done.code, done.out) == (0, "d.png\n")
-    assert done.err == [line for line in done.err if line.startswith("note: disparity made from the matte")]
+    assert done.err == []
     written = np.asarray(Image.open("d.png"))
     assert written.dtype == np.uint16
     assert wideopen("render", "photo.png", "--matte", "matte.png", "--save-disparity", "used.png").code == 0

@@ -102,17 +102,16 @@ class TestAuto:
         assert maps.disparity_source == "predicted by depth-anything-v2-small"
         assert maps.notes == ()
 
-    def test_then_the_matte_with_a_line_how_to_get_better(self, portrait):
+    def test_then_the_network_inside_the_package_without_a_word(self, portrait):
         maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1])
-        assert maps.disparity_source == "planar"
-        (note,) = maps.notes
-        assert "disparity made from the matte" in note
-        assert "--depth depth-anything-v2-small, 99 MB, Apache-2.0" in note
+        assert (maps.disparity_source, maps.disparity_filtered, maps.notes) == ("predicted by small", True, ())
+        named = understand(portrait[0], MapSettings(depth="small"), matte=portrait[1])
+        assert_allclose(named.disparity, maps.disparity, rtol=0, atol=0)
 
     @pytest.mark.parametrize("bad", [phone_depth((24, 24)), np.full((18, 24), np.nan, np.float32)])
     def test_embedded_depth_of_no_use_is_passed_over_and_said(self, portrait, bad):
         maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1], embedded=Embedded(bad))
-        assert maps.disparity_source == "planar"
+        assert maps.disparity_source == "predicted by small"
         assert "the depth inside the photo is of no use (HEIC auxiliary disparity: expected" in maps.notes[0]
 
 

@@ -5,7 +5,7 @@ code. A named source is used or refused; only "auto" chooses, and reports why. N
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wideopen.checks import F32, U8, require
@@ -14,7 +14,7 @@ from wideopen.disparity.depth_map import DepthMap, to_disparity
 from wideopen.disparity.upsample import upsample
 from wideopen.errors import InvalidInput
 
-WORDS = ("auto", "embedded", "planar")
+WORDS = ("auto", "embedded", "small", "planar")
 ASPECT_TOLERANCE = 0.02
 """Tolerance of embedded depth's aspect: sizes are rounded to even numbers, and small maps round coarsely."""
 
@@ -37,7 +37,7 @@ def require_depth(depth: str | Path) -> None:
 def find_disparity(
     alpha: F32, photo_u8: Callable[[], U8], depth: str | Path, embedded: DepthMap | None, device: str = "auto"
 ) -> Found:
-    """Disparity of a photo from the source that `depth` names: auto, embedded, planar, or a model.
+    """Disparity of a photo from the source that `depth` names: auto, embedded, small, planar, or a model.
 
     alpha: the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; called only if needed. embedded: the
     depth map in the photo's file, if any. A model is one of `disparity.hub.ROWS`, a folder, a .onnx file or a hub id;
@@ -45,13 +45,15 @@ def find_disparity(
     Raises InvalidInput for "embedded" without a map, or one of another aspect; WeightsError for an unusable model.
     """
     if depth == "planar":
-        return from_matte(alpha)
+        return Found(disparity=planar(alpha), source="planar")
+    if depth == "small":
+        return from_small(photo_u8())
     if depth == "embedded":
         require(embedded is not None, "depth embedded: expected depth inside the photo's file, found none")
         assert embedded is not None  # for the type checker
         return from_embedded(embedded, photo_u8())
     if depth == "auto":
-        return _automatic(alpha, photo_u8, embedded, device)
+        return _automatic(photo_u8(), embedded, device)
     return from_model(depth, photo_u8(), device)
 
 
@@ -60,6 +62,14 @@ def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
     from wideopen.disparity.predict import predict_depth
 
     predicted = predict_depth(photo_u8, model=model, device=device)
+    return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
+
+
+def from_small(photo_u8: U8) -> Found:
+    """Predict with the network inside the package, then upsample along the photo's edges."""
+    from wideopen.disparity.small import predict_small
+
+    predicted = predict_small(photo_u8)
     return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
 
 
@@ -76,28 +86,14 @@ def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
     return Found(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
 
 
-def from_matte(alpha: F32, *notes: str) -> Found:
-    """The last resort: the subject on a plane, on a receding floor."""
-    return Found(disparity=planar(alpha), source="planar", notes=(*notes, HOW_TO_IMPROVE))
-
-
-_DEFAULT = hub.ROWS[hub.DEFAULT]
-HOW_TO_IMPROVE = (
-    "disparity made from the matte: the subject on a plane, the floor receding behind it "
-    f"(for the real one: --depth {hub.DEFAULT}, {_DEFAULT.form().megabytes} MB, {_DEFAULT.licence}; "
-    "or a file, --disparity or --depth-m)"
-)
-
-
-def _automatic(alpha: F32, photo_u8: Callable[[], U8], embedded: DepthMap | None, device: str) -> Found:
-    """Embedded if present, else the default model if its weights are on disk, else from the matte."""
+def _automatic(photo_u8: U8, embedded: DepthMap | None, device: str) -> Found:
+    """Embedded if present, else the default model if its weights are on disk, else the network inside the package."""
     notes: tuple[str, ...] = ()
     if embedded is not None:
         try:
-            return from_embedded(embedded, photo_u8())
+            return from_embedded(embedded, photo_u8)
         except InvalidInput as error:
             notes = (f"the depth inside the photo is of no use ({error})",)
-    if hub.on_disk(hub.DEFAULT, device):
-        found = from_model(hub.DEFAULT, photo_u8(), device)
-        return Found(disparity=found.disparity, source=found.source, notes=notes)
-    return from_matte(alpha, *notes)
+    on_disk = hub.on_disk(hub.DEFAULT, device)
+    found = from_model(hub.DEFAULT, photo_u8, device) if on_disk else from_small(photo_u8)
+    return replace(found, notes=notes)

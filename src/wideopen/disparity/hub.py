@@ -136,7 +136,7 @@ def resolve(model: str | Path, device: str = "auto") -> Reference:
         return Reference(Path(word).name or word, Path(word))
     if not _HUB_ID.fullmatch(word) or word.endswith(".onnx"):
         raise InvalidInput(
-            f"depth: expected auto, embedded, planar, {', '.join(ROWS)}, a folder, a .onnx file or a hub id "
+            f"depth: expected auto, embedded, small, planar, {', '.join(ROWS)}, a folder, a .onnx file or a hub id "
             f"(owner/name), found {word!r}"
         )
     repo, _, revision = word.partition("@")

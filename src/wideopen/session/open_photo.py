@@ -4,6 +4,7 @@
 (depth, several exposures), and it needs no computing. A network asked for by name is always used.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -308,16 +309,14 @@ def fetch_named_model(maps: MapSettings, step: Steps) -> None:
 
 
 def fetch_default_model(step: Steps, *, offline: bool, device: str) -> None:
-    """Download the default depth model if it is not on disk; if that fails, say why, once per process."""
+    """Try once per process to download the default depth model, if it is not on disk; without it, `small` is used."""
     from wideopen.disparity.hub import DEFAULT, is_offline
 
     if is_offline(offline) or DEFAULT in _tried:
         return
     _tried.add(DEFAULT)
-    try:
+    with suppress(WeightsError):
         _fetch(DEFAULT, step, offline=False, device=device)
-    except WeightsError as error:
-        step.note(f"note: {error}")
 
 
 def _fetch(model: str, step: Steps, *, offline: bool, device: str) -> None:

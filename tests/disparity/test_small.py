@@ -1,0 +1,37 @@
+"""The depth network inside the package."""
+
+import cv2
+import numpy as np
+import pytest
+
+from wideopen.disparity.small import network_size, predict_small
+
+
+@pytest.fixture(scope="module")
+def corridor() -> np.ndarray:
+    """A floor with a pattern that shrinks towards the horizon, under a plain sky."""
+    photo = np.full((360, 480, 3), (190, 210, 235), np.uint8)
+    rng = np.random.default_rng(1)
+    tiles = cv2.resize(rng.integers(40, 160, (64, 64, 1), np.uint8), (960, 960), interpolation=cv2.INTER_NEAREST)
+    corners = np.float32([[0, 0], [960, 0], [960, 960], [0, 960]])
+    floor = np.float32([[200, 150], [280, 150], [900, 360], [-420, 360]])
+    warped = cv2.warpPerspective(tiles, cv2.getPerspectiveTransform(corners, floor), (480, 360))
+    photo[150:] = warped[150:, :, None]
+    return photo
+
+
+def test_a_floor_comes_nearer_towards_its_lower_edge(corridor):
+    depth = predict_small(corridor).values
+    rows = depth.mean(1)
+    assert depth.dtype == np.float32
+    assert depth.shape == (512, 672)
+    assert rows[-40:].mean() > rows[300:340].mean() > rows[60:120].mean()
+
+
+@pytest.mark.parametrize(("size", "at"), [((3000, 4000), (256, 352)), ((40, 3000), (256, 1024)), ((1, 1), (256, 256))])
+def test_sides_are_multiples_of_32_and_panoramas_are_squeezed(size, at):
+    assert network_size(*size, 256) == at
+
+
+def test_a_photo_of_one_colour_gives_a_finite_map():
+    assert np.isfinite(predict_small(np.full((5, 9, 3), 128, np.uint8)).values).all()
