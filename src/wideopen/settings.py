@@ -104,8 +104,9 @@ class MapSettings(MattingSettings):
 
     depth: str = option(
         "auto",
-        help="Source of the disparity: auto (the photo's own, else a depth network), embedded, small (built in), planar, "
-        "or a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, a .onnx file or a hub id.",
+        help="Source of the disparity: auto (the photo's own, else a depth network), embedded, small (built in), "
+        "planar, or a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, a .onnx file or a "
+        "hub id.",
     )
     offline: bool = option(False, help="Never download a model.")
     filter_disparity: bool = option(True, help="Clean the disparity along the matte's outline.")

@@ -115,8 +115,10 @@ def test_a_folder_that_is_no_model_is_refused(refused, folder):
 
 @pytest.mark.parametrize("word", ["magic", "", "planer"])
 def test_words_that_name_nothing_are_refused(refused, word):
-    assert "depth: expected auto, embedded, planar, " in refused("render", "photo.png", *MATTE, "--depth", word)
-    assert "depth: expected auto, embedded, planar, " in refused("depth", "photo.png", "-o", "d.png", "--depth", word)
+    assert "depth: expected auto, embedded, small, planar, " in refused("render", "photo.png", *MATTE, "--depth", word)
+    assert "depth: expected auto, embedded, small, planar, " in refused(
+        "depth", "photo.png", "-o", "d.png", "--depth", word
+    )
 
 
 @pytest.mark.parametrize("option", ["--disparity", "--depth-m"])

@@ -349,7 +349,7 @@ class TestRefusals:
     def test_words_that_name_nothing(self, word):
         with pytest.raises(
             InvalidInput,
-            match=r"depth: expected auto, embedded, planar, depth-anything-v2-small, .* or a hub id",
+            match=r"depth: expected auto, embedded, small, planar, depth-anything-v2-small, .* or a hub id",
         ):
             hub.resolve(word)
 

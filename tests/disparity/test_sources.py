@@ -134,7 +134,7 @@ class TestNamed:
 
     def test_a_word_that_names_nothing_even_if_nothing_is_to_be_found(self, portrait):
         photo, matte = portrait
-        with pytest.raises(InvalidInput, match="depth: expected auto, embedded, planar"):
+        with pytest.raises(InvalidInput, match="depth: expected auto, embedded, small, planar"):
             understand(photo, MapSettings(depth="magic"), matte=matte)
 
     def test_a_map_and_a_source(self, portrait):

@@ -32,7 +32,7 @@ def test_scale_and_shift_cost_nothing_and_a_reversed_map_everything(step):
 
 
 def test_the_radius_error_is_in_pixels_of_blur(step):
-    """A flat map, focused on the near part, blurs nothing; the truth blurs the rest by 0.5 to 0.9 of the full radius."""
+    """A flat map blurs nothing; the truth, focused on the near part, blurs the rest by 0.5 to 0.9 of the radius."""
     case = Case("a", np.zeros((120, 160, 3), np.uint8), step)
     subject = (step > 0.8).astype(np.float32)
     found = judge_depth(np.zeros_like(step), case, subject, 0.1).radius_px
