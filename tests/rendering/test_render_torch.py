@@ -9,10 +9,9 @@ from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput
 from wideopen.lens import Aperture, PaperLook
-from wideopen.rendering import Optics, Sheet, reference
+from wideopen.rendering import Optics, Sheet, reference, torch_fft
 from wideopen.rendering.aperture import antialiased_spans, kernel
-from wideopen.rendering.torch import fft as torch_fft
-from wideopen.rendering.torch.shapes import aperture_kernel
+from wideopen.rendering.torch_shapes import aperture_kernel
 
 SHAPES = [
     Aperture(),

@@ -16,13 +16,15 @@ from itertools import product
 import numpy as np
 import pytest
 
+from wideopen import rendering
 from wideopen.lens import Aperture, PaperLook
-from wideopen.rendering import BACKENDS, Optics, Sheet, cuda
+from wideopen.rendering import BACKENDS, Optics, Sheet
 
 SHAPES = [Aperture(), Aperture(blades=6, rotation_deg=15), Aperture(blades=7, rotation_deg=3, curvature=0.5)]
 DEVICE_LIMITS = 1e-5, 3e-6  # worst seen on an H100 6.3e-6 (50 megapixels; small photos 6e-7), 6.0e-7
 needs_device = pytest.mark.skipif(
-    cuda.why_no_triton() is not None and os.environ.get("TRITON_INTERPRET") != "1", reason=f"{cuda.why_no_triton()}"
+    rendering.why_no_triton() is not None and os.environ.get("TRITON_INTERPRET") != "1",
+    reason=f"{rendering.why_no_triton()}",
 )
 needs_triton = pytest.mark.skipif(
     find_spec("triton") is None, reason="triton is not installed: pip install 'wideopen[gpu]' (Linux on x86-64 only)"
@@ -69,8 +71,7 @@ def _errors(against, size, aperture, radius, *, cat_eye=0.0, quality="exact", pl
 
 def _one_of_each():
     """Every kernel, on as few pixels as take it there."""
-    from wideopen.rendering import reference
-    from wideopen.rendering.torch import fft as torch_fft
+    from wideopen.rendering import reference, torch_fft
 
     yield "exact", _errors(reference, (7, 5), SHAPES[1], 9.0, planes=3)
     yield "fast", _errors(torch_fft, (2, 40), SHAPES[1], 40.0, quality="fast", planes=3)
@@ -113,7 +114,7 @@ def _fast():
 
 
 def _cat_eye():
-    from wideopen.rendering.torch import fft as torch_fft
+    from wideopen.rendering import torch_fft
 
     yield "cat's eye", _errors(torch_fft, (3, 64), SHAPES[2], 11.0, cat_eye=0.8, planes=3)
 
@@ -204,13 +205,13 @@ def test_every_kernel_compiles(capability, tmp_path):
 
 def test_the_reason_why_triton_cannot_run_is_named(monkeypatch):
     why_not = BACKENDS["triton"].why_not
-    monkeypatch.setattr(cuda, "find_spec", {"torch": True}.get)
+    monkeypatch.setattr(rendering, "find_spec", {"torch": True}.get)
     assert why_not() == "triton is not installed"
-    monkeypatch.setattr(cuda, "find_spec", lambda _: True)
-    monkeypatch.setattr(cuda, "version", lambda _: "3.2.0")
+    monkeypatch.setattr(rendering, "find_spec", lambda _: True)
+    monkeypatch.setattr(rendering, "version", lambda _: "3.2.0")
     assert why_not() == "triton 3.2.0 is installed, 3.6 or later is needed"
-    monkeypatch.setattr(cuda, "version", lambda _: "3.7.1")
-    monkeypatch.setattr(cuda, "devices", lambda: 0)
+    monkeypatch.setattr(rendering, "version", lambda _: "3.7.1")
+    monkeypatch.setattr(rendering, "cuda_devices", lambda: 0)
     assert why_not() == "no CUDA device"
     assert list(BACKENDS) == ["triton", "numba", "torch", "reference"]  # auto takes the first that can run
 

@@ -5,10 +5,13 @@ does not. A user's NUMBA_THREADING_LAYER is respected; a numba built without Ope
 """
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numba
 from numba.core.dispatcher import Dispatcher
@@ -24,6 +27,22 @@ def prefer_openmp() -> None:
     # reads this once, when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     numba.config.THREADING_LAYER = "omp"
+
+
+def in_threads(kernel: Callable[..., None], count: int, piece: int, *arguments: Any) -> None:
+    """Call a compiled `kernel(first, stop, *arguments)` on pieces of range(count), in as many threads as numba has.
+
+    The kernel must be compiled with nogil. It compiles in a third less time than one with `prange`, whose loop numba
+    compiles as functions of its own.
+    """
+    starts = range(0, count, piece)
+    threads = min(numba.get_num_threads(), len(starts))
+    if threads < 2:
+        kernel(0, count, *arguments)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda first: kernel(first, min(first + piece, count), *arguments), starts):
+            pass  # raises what a piece raised
 
 
 def forget_stale_kernels(kernels: ModuleType, *used: ModuleType) -> None:

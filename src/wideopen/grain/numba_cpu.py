@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from wideopen.arrays.jit import forget_stale_kernels
+from wideopen.arrays.jit import forget_stale_kernels, in_threads
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.grain import estimate, reference
@@ -53,13 +53,13 @@ def _cover_row(out, top, bottom, down, columns, right, disparity, kept):
             out[x] += share * (_look_up(kept, d * steps) - out[x])
 
 
-@njit(cache=True, parallel=True)
-def _cover(out, coverage, disparity, kept):
-    """One layer of `reference.kept_amplitude`: out (H, W) += coverage * (kept(disparity) - out)."""
+@njit(cache=True, nogil=True)
+def _cover(first, stop, out, coverage, disparity, kept):
+    """One layer of `reference.kept_amplitude` in rows [first, stop): out (H, W) += coverage * (kept(d) - out)."""
     height, width = out.shape
     rows, down = _places(coverage.shape[0], height)
     columns, right = _places(coverage.shape[1], width)
-    for y in prange(height):
+    for y in range(first, stop):
         top, bottom = coverage[rows[y]], coverage[min(rows[y] + 1, coverage.shape[0] - 1)]
         _cover_row(out[y], top, bottom, down[y], columns, right, disparity[y], kept)
 
@@ -125,12 +125,12 @@ def _move_row(row, lost, strength, noise, mixture, encode, decode, e, amount):
             row[x, c] = grainy if room > zero and lost[x] >= np.float32(LEAST_LOST) else row[x, c]
 
 
-@njit(cache=True, parallel=True, fastmath=MATHS)
-def _add(image, kept, strength, seeds, mixture, weights, normal, encode, decode):
-    """image (H, W, 3) <- `reference.add_grain`."""
+@njit(cache=True, nogil=True, fastmath=MATHS)
+def _add(first, stop, image, kept, strength, seeds, mixture, weights, normal, encode, decode):
+    """image (H, W, 3) <- `reference.add_grain`, in rows of tiles [first, stop)."""
     height, width = kept.shape
-    tiles_y, tiles_x = (height + TILE_H - 1) // TILE_H, (width + TILE_W - 1) // TILE_W
-    for tile in prange(tiles_y * tiles_x):
+    tiles_x = (width + TILE_W - 1) // TILE_W
+    for tile in range(first * tiles_x, stop * tiles_x):
         y0, x0 = tile // tiles_x * TILE_H, tile % tiles_x * TILE_W
         y1, x1 = min(height, y0 + TILE_H), min(width, x0 + TILE_W)
         lost = np.empty((y1 - y0, x1 - x0), np.float32)
@@ -161,7 +161,7 @@ def kept_amplitude(layers: Sequence[Layer]) -> F32:
     """`reference.kept_amplitude` on all cores."""
     out = np.zeros(layers[0].disparity.shape, np.float32)
     for layer in layers:
-        _cover(out, layer.coverage, layer.disparity, _closed(layer.kept))
+        in_threads(_cover, len(out), 128, out, layer.coverage, layer.disparity, _closed(layer.kept))
     return out
 
 
@@ -172,7 +172,8 @@ def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encod
     weights = taps(grain.size_px).astype(np.float32)
     seeds = np.array(FIELDS, np.int64)
     strength, shares = _closed(grain.strength), kept_amplitude(layers)
-    _add(image, shares, strength, seeds, mixture, weights, normal_table(), encode, decode)
+    arguments = image, shares, strength, seeds, mixture, weights, normal_table(), encode, decode
+    in_threads(_add, -(-len(image) // TILE_H), 2, *arguments)
     return image
 
 

@@ -1,59 +1,62 @@
 """Rendering: sheets, or one photo and its disparity, through a lens.
 
-`reference` holds the formulas; `triton` computes the same on a CUDA GPU, `numba` on all cores, `torch` by FFT on any
-device. `BACKENDS` lists them, fastest first.
+`reference` holds the formulas; `triton` computes the same on a CUDA GPU, `numba` on all cores, `torch_fft` on any
+device. `BACKENDS` lists these modules, fastest first; each has `thin_lens(sheets, optics)` and
+`paper(encoded, disparity, optics)`, which return (H, W, 3).
 """
 
+import ctypes
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from types import ModuleType
 
 from wideopen.backends import Backend, missing
 from wideopen.networks import why_no_torch
 from wideopen.optics import Optics
-from wideopen.rendering.cuda import why_no_triton
 from wideopen.sheets import Sheet
 
-__all__ = ["BACKENDS", "Optics", "Renderer", "Sheet", "first_use_compiles"]
+__all__ = ["BACKENDS", "Optics", "Sheet", "first_use_compiles"]
+
+TRITON = (3, 6)
+"""The oldest Triton that the kernels have run with; torch 2.11 includes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Renderer:
-    """The operators of one backend, with the signatures of `reference`."""
-
-    thin_lens: Any  # (sheets, optics) -> (H, W, 3)
-    paper: Any  # (encoded, disparity, optics) -> (H, W, 3)
-
-
-def _load_triton() -> Renderer:
-    from wideopen.rendering import triton as triton_gpu
-
-    return Renderer(triton_gpu.thin_lens, triton_gpu.paper)
+@cache
+def cuda_devices() -> int:
+    """Number of GPUs that the CUDA driver shows to this process. Asking torch would take a second for the import."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    return 0 if failed else count.value
 
 
-def _load_numba() -> Renderer:
-    from wideopen.rendering import numba as numba_cpu
+def why_no_triton() -> str | None:
+    """What is missing for the Triton kernels, or None."""
+    if find_spec("triton") is None:
+        return "triton is not installed"
+    found = version("triton")
+    if tuple(int(part) for part in found.split(".")[:2]) < TRITON:
+        return f"triton {found} is installed, {'.'.join(map(str, TRITON))} or later is needed"
+    if cuda_devices() == 0:
+        return "no CUDA device"
+    if find_spec("torch") is None:
+        return "torch is not installed (pip install 'wideopen[torch]')"
+    import torch
 
-    return Renderer(numba_cpu.thin_lens, numba_cpu.paper)
-
-
-def _load_torch() -> Renderer:
-    from wideopen.rendering.torch import fft as torch_fft
-
-    return Renderer(torch_fft.thin_lens, torch_fft.paper)
-
-
-def _load_reference() -> Renderer:
-    from wideopen.rendering import reference
-
-    return Renderer(reference.thin_lens, reference.paper)
+    return None if torch.cuda.is_available() else "torch is built without CUDA"
 
 
-BACKENDS: Mapping[str, Backend[Renderer]] = {
-    "triton": Backend(why_no_triton, _load_triton),
-    "numba": Backend(missing("numba"), _load_numba),
-    "torch": Backend(lambda: why_no_torch("torch"), _load_torch),
-    "reference": Backend(lambda: None, _load_reference),
+BACKENDS: Mapping[str, Backend[ModuleType]] = {
+    "triton": Backend(why_no_triton, lambda: import_module("wideopen.rendering.triton")),
+    "numba": Backend(missing("numba"), lambda: import_module("wideopen.rendering.numba")),
+    "torch": Backend(lambda: why_no_torch("torch"), lambda: import_module("wideopen.rendering.torch_fft")),
+    "reference": Backend(lambda: None, lambda: import_module("wideopen.rendering.reference")),
 }
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from wideopen.arrays.jit import in_threads
 from wideopen.optics import Optics
 from wideopen.rendering.numba.spans import MATHS, frozen
 from wideopen.rendering.planes import thin_lens_planes
@@ -60,10 +61,10 @@ def extremes_of(sheet: Sheet) -> Extremes:
     """Disparity and coverage of a sheet's blocks."""
     found = _extremes_of.get(sheet)
     if found is None:
-        far, near = _extremes(frozen(sheet.disparity))
+        far, near = _extremes_in(sheet.disparity)
         least = most = np.ones_like(far)
         if sheet.alpha is not None:
-            least, most = _extremes(frozen(sheet.alpha))
+            least, most = _extremes_in(sheet.alpha)
         found = _extremes_of[sheet] = Extremes(far, near, least, most)
     return found
 
@@ -130,13 +131,16 @@ def _extremes_of_rows(values, found):
         found[0, x // BLOCK], found[1, x // BLOCK] = least, most
 
 
-@njit(cache=True, parallel=True)
-def _extremes(values):
-    """Least and greatest value in each block, (2, Y, X)."""
-    height, width = values.shape
-    found = np.empty((2, (height + BLOCK - 1) // BLOCK, (width + BLOCK - 1) // BLOCK), np.float32)
-    for band in prange(found.shape[1]):
-        _extremes_of_rows(values[band * BLOCK : min(height, (band + 1) * BLOCK)], found[:, band])
+@njit(cache=True, nogil=True)
+def _extremes(first, stop, values, found):
+    """found (2, Y, X) <- least and greatest value in each block, in the rows of blocks [first, stop)."""
+    for band in range(first, stop):
+        _extremes_of_rows(values[band * BLOCK : min(values.shape[0], (band + 1) * BLOCK)], found[:, band])
+
+
+def _extremes_in(values: np.ndarray) -> np.ndarray:
+    found = np.empty((2, *(-(-side // BLOCK) for side in values.shape)), np.float32)
+    in_threads(_extremes, found.shape[1], 8, frozen(values), found)
     return found
 
 

@@ -9,8 +9,9 @@ With `quality="fast"` large radii are blurred on coarse levels: see `spans`.
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
+from wideopen.arrays.jit import in_threads
 from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, field_nodes
@@ -38,6 +39,8 @@ from wideopen.rendering.numba.spans import (
 from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import KNEE, NEWTON_STEPS
 
+TILES = 4
+"""Tiles that a thread takes at a time."""
 DIRECT = 4
 """Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""
 
@@ -228,12 +231,12 @@ def _tile(surface, blocks, rows, spreads, y0, x0, first, last, hidden, out):
                     out[y, x, c] = max(out[y, x, c], np.float32(0))
 
 
-@njit(cache=True, parallel=True)
-def _sheet_over(surface, blocks, rows, spreads, tile_h, tile_w, order, first, last, hidden, out):
-    """out (H, W, 3) <- the blurred sheet over out, tile by tile; those that are hidden are left out."""
+@njit(cache=True, nogil=True)
+def _sheet_over(start, stop, surface, blocks, rows, spreads, tile_h, tile_w, order, first, last, hidden, out):
+    """out (H, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order; hidden ones are left out."""
     height, width = out.shape[:2]
     tiles_x = (width + tile_w - 1) // tile_w
-    for n in prange(order.size):
+    for n in range(start, stop):
         y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
         y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
         _tile(surface, blocks, rows, spreads, y0, x0, first, last, hidden[n], out[y0:y1, x0:x1])
@@ -263,5 +266,6 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     out = np.empty((height, width, 3), np.float32)
     for number, (surface, blocks, rows, spreads, behind) in enumerate(reversed(parts)):
         first, last = number == 0, number == len(sheets) - 1
-        _sheet_over(surface, blocks, rows, spreads, *tiles, first, last, behind, out)
+        arguments = surface, blocks, rows, spreads, *tiles, first, last, behind, out
+        in_threads(_sheet_over, tiles.order.size, TILES, *arguments)
     return out

@@ -29,7 +29,7 @@ from wideopen.optics import Optics
 from wideopen.rendering.aperture import binary_spans, field_nodes, kernel
 from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
-from wideopen.rendering.torch.shapes import aperture_kernel, plane_radii, plane_shares, signed_radius
+from wideopen.rendering.torch_shapes import aperture_kernel, plane_radii, plane_shares, signed_radius
 from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
 

@@ -1,1 +1,0 @@
-"""Both looks in torch, differentiable."""
