@@ -68,7 +68,7 @@ def main() -> None:
     from wideopen.train.augment import Stock
     from wideopen.train.photos import Batches, load_backgrounds, load_photos
     from wideopen.train.run import Chances, TrainRun
-    from wideopen.train.trainer import Trainer, make_fabric
+    from wideopen.train.trainer import FarFirstTrainer, make_fabric
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # loaders may still write there
         data = asked.data or draw_photos(Path(folder) / "drawn", asked.photos, 2 * asked.size)
@@ -97,7 +97,7 @@ def main() -> None:
             tensorboard=False,
         )
         fabric = make_fabric(run)
-        trainer = Trainer(run, fabric)
+        trainer = FarFirstTrainer(run, fabric)
         in_memory, from_disk = loader(whole), loader(some)
         still = fabric.to_device(next(in_memory))
 

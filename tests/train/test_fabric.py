@@ -15,10 +15,10 @@ from wideopen.evals.mattes import find_pairs
 from wideopen.matting.net.encoders import build_encoder, load_encoder_weights
 from wideopen.matting.net.model import StageOutput
 from wideopen.train.augment import Stock
-from wideopen.train.checkpoint import load_checkpoint
 from wideopen.train.matting import picture_grid, progress_bar, run_training
 from wideopen.train.photos import Batches, load_photos
 from wideopen.train.run import Chances, TrainRun
+from wideopen.train.trainer import load_checkpoint
 
 
 def square(seed):

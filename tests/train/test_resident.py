@@ -14,7 +14,7 @@ from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.state import load_net
 from wideopen.train.pack import confidence, pack, read_pack
 from wideopen.train.resident import parse_weights, train_resident
-from wideopen.train.resident_samples import Photos, batch_of, own_colour, spoiled
+from wideopen.train.resident_samples import Dice, Photos, batch_of, own_colour, spoiled
 from wideopen.train.run import Resident
 
 SIZE = (96, 64)
@@ -92,7 +92,7 @@ def test_own_colour_of_a_mixed_edge_is_the_subject_s():
 def test_hints_stay_mattes_and_differ_from_the_truth():
     torch.manual_seed(1)
     alpha = torch.from_numpy(INSIDE.astype(np.float32)).expand(32, 1, *SIZE)
-    wrong = (spoiled(alpha) - alpha).abs().mean((1, 2, 3))
+    wrong = (spoiled(Dice(32, alpha.device), alpha) - alpha).abs().mean((1, 2, 3))
     assert 0.01 < wrong.mean() < 0.5
 
 

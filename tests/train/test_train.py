@@ -16,13 +16,18 @@ from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.encoders import build_encoder
-from wideopen.train import trainer as trainer_module
 from wideopen.train.augment import Photo, Stock, as_taken, random_window, sample
-from wideopen.train.checkpoint import export_weights, load_checkpoint, save_checkpoint
 from wideopen.train.matting import run_training
 from wideopen.train.photos import Batches, kept_subject_colour, load_photo, subject_colour
-from wideopen.train.run import Chances, Schedule, TrainRun
-from wideopen.train.trainer import learning_rate
+from wideopen.train.run import Chances, TrainRun
+from wideopen.train.trainer import (
+    FarFirstTrainer,
+    export_weights,
+    learning_rate,
+    load_checkpoint,
+    make_fabric,
+    save_checkpoint,
+)
 
 NO_EXTRAS = Chances(hair=0, headwear=0)
 
@@ -195,6 +200,10 @@ def tiny_run(data, out, **changes):
     return TrainRun(data=data, out=out, **{**how, "report_steps": 1, "tensorboard": False, **changes})
 
 
+def trainer_of(run, **how):
+    return FarFirstTrainer(run, make_fabric(run), **how)
+
+
 def losses(out):
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     return [row["total"] for row in rows if "total" in row]
@@ -254,19 +263,25 @@ def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, 
     torch.manual_seed(1)
     save_file(build_encoder("mobilenet_v2").net.state_dict(), folder / "model.safetensors")
     run = tiny_run(disks, tmp_path, encoder_weights=str(folder))
-    trainer = trainer_module.Trainer(run)
+    trainer = trainer_of(run)
     save_checkpoint(tmp_path / "last.pt", trainer.state())
     again = replace(run, encoder_weights="none", resume=True, lr=0.5, encoder_lr=0.25)
-    resumed = trainer_module.Trainer(again)
-    assert [group["peak"] for group in resumed.optimizer.param_groups] == [0.5, 0.25]
+    resumed = trainer_of(again, resume=tmp_path / "last.pt")
     before = [buffer.clone() for buffer in resumed.net.encoder.buffers()]
     resumed.train_step([(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))])
+    assert [group["lr"] for group in resumed.optimizer.param_groups] == [0.5, 0.25]  # warmed up in one step
     for buffer, was in zip(resumed.net.encoder.buffers(), before, strict=True):
         assert torch.equal(buffer, was)
 
 
+def test_weights_of_another_network_are_no_start_and_their_size_does_not_matter(disks, tmp_path):
+    assert trainer_of(tiny_run(disks, tmp_path, init="paper", preset="paper")).pretrained  # made for another size
+    with pytest.raises(InvalidInput, match="init paper: expected weights of"):
+        trainer_of(tiny_run(disks, tmp_path, init="paper", preset="mobile"))
+
+
 def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
-    trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, steps=30))
+    trainer = trainer_of(tiny_run(disks, tmp_path, steps=30))
     stock = Stock([photo(i) for i in range(4)], [])
     data = Batches(stock, "aaaa", size=64, batch=4, seed=0, chances=Chances())
     image, alpha = next(data.start_at(0))
@@ -275,7 +290,7 @@ def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
 
 
 def test_the_paper_preset_trains_too(disks, tmp_path):
-    trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, preset="paper", far_first=0.0))
+    trainer = trainer_of(tiny_run(disks, tmp_path, preset="paper", far_first=0.0))
     before = trainer.net.encoder.net.embedder.embedder.convolution.weight.clone()
     loss = trainer.train_step([(torch.rand(2, 3, 64, 64), torch.ones(2, 1, 64, 64))])
     assert torch.isfinite(loss.total)
@@ -285,7 +300,7 @@ def test_the_paper_preset_trains_too(disks, tmp_path):
 def test_in_some_steps_the_first_stage_looks_from_afar_and_the_rest_from_near(disks, tmp_path):
     seen = {}
     for share in (0.0, 1.0):
-        trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, far_first=share))
+        trainer = trainer_of(tiny_run(disks, tmp_path, far_first=share))
         calls = seen[share] = []
         forward = trainer.net.forward
 
@@ -300,7 +315,7 @@ def test_in_some_steps_the_first_stage_looks_from_afar_and_the_rest_from_near(di
 
 
 def test_the_papers_later_stages_see_resized_crops_with_the_matte_so_far(disks, tmp_path):
-    trainer = trainer_module.Trainer(tiny_run(disks, tmp_path, far_first=1.0, near_size=64))
+    trainer = trainer_of(tiny_run(disks, tmp_path, far_first=1.0, near_size=64))
     calls, forward = [], trainer.net.forward
 
     def spy(image, stages, previous=None):
@@ -327,17 +342,17 @@ def test_an_encoder_folder_without_weights_is_refused(disks, tmp_path):
 
 def test_settings_that_contradict_are_refused(tmp_path):
     with pytest.raises(InvalidInput, match="either steps or minutes"):
-        Schedule()
+        TrainRun(data=tmp_path, out=tmp_path)
     with pytest.raises(InvalidInput, match="either steps or minutes"):
-        Schedule(steps=3, minutes=1)
+        TrainRun(data=tmp_path, out=tmp_path, steps=3, minutes=1)
     with pytest.raises(InvalidInput, match="preset"):
         TrainRun(data=tmp_path, out=tmp_path, steps=1, preset="huge")
     with pytest.raises(InvalidInput, match="either init or encoder_weights"):
         TrainRun(data=tmp_path, out=tmp_path, steps=1, init="mobile", encoder_weights="folder")
 
 
-def test_learning_rate_warms_up_and_ends_at_zero():
-    schedule = Schedule(steps=100, warmup_steps=10)
+def test_learning_rate_warms_up_and_ends_at_zero(tmp_path):
+    schedule = TrainRun(data=tmp_path, out=tmp_path, steps=100, warmup_steps=10)
     rates = [learning_rate(schedule, step, 0.0) for step in (0, 4, 9, 50, 100)]
     assert_allclose(rates[:2], [0.1, 0.5], rtol=0, atol=5e-3)
     assert rates[2] > 0.97
@@ -360,6 +375,6 @@ def test_matte_measures_equal_values_computed_by_hand():
 
 
 def test_the_network_starts_the_same_for_the_same_seed(disks, tmp_path):
-    first, again = (trainer_module.Trainer(tiny_run(disks, tmp_path)).net for _ in range(2))
+    first, again = (trainer_of(tiny_run(disks, tmp_path)).net for _ in range(2))
     for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from wideopen.cli.options import takes
-from wideopen.train.run import WITH_THINGS, Chances, TrainRun, keep_large_allocations
+from wideopen.train.run import WITH_THINGS, Chances, Resident, TrainRun, keep_large_allocations
 
 app = typer.Typer(help="Train the matting network, export its weights.", no_args_is_help=True)
 
@@ -74,42 +74,21 @@ def pack(
 
 
 @app.command()
+@takes(Resident, after="weight")
 def resident(
     packs: Annotated[list[Path], typer.Argument(help="Packs made by `train pack`.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Weights to write: a .safetensors file; the curve is written beside it.")
     ],
-    minutes: Annotated[float, typer.Option(help="Training time, in minutes.")],
-    preset: Annotated[str, typer.Option(help="Network: paper or mobile.")] = "mobile",
-    init: Annotated[
-        str | None, typer.Option(help="Trained weights to start from: a shipped name or a .safetensors file.")
-    ] = None,
-    frozen_norms: Annotated[
-        bool, typer.Option(help="Keep the encoder's batch-norm statistics; not for a hardly trained one.")
-    ] = True,
     weight: Annotated[
         list[str] | None, typer.Option(help="Relative frequency of a set, SET=NUMBER. Default: 1.")
     ] = None,
-    batch: Annotated[int, typer.Option(help="Batch size, in square photos of 512 pixels.")] = 48,
-    lr: Annotated[float, typer.Option(help="Peak learning rate of the new layers.")] = 1e-3,
-    encoder_lr: Annotated[float, typer.Option(help="Peak learning rate of the encoder.")] = 3e-4,
-    seed: Annotated[int, typer.Option(help="Random seed of the samples.")] = 0,
+    **chosen: Any,
 ) -> None:
     """Train with all photos in the memory of a GPU, where samples are made too: minutes, not hours."""
     from wideopen.train.resident import parse_weights, train_resident
-    from wideopen.train.run import Resident
 
-    run = Resident(
-        minutes=minutes,
-        preset=preset,
-        init=init,
-        frozen_norms=frozen_norms,
-        batch=batch,
-        lr=lr,
-        encoder_lr=encoder_lr,
-        seed=seed,
-    )
-    typer.echo(train_resident(run, packs, out, parse_weights(weight or [])))
+    typer.echo(train_resident(Resident(**chosen), packs, out, parse_weights(weight or [])))
 
 
 @app.command()
@@ -121,6 +100,6 @@ def export(
     ] = None,
 ) -> None:
     """Write a run's averaged weights as a file for `--matting FILE`; prints its SHA-256."""
-    from wideopen.train.checkpoint import export_weights
+    from wideopen.train.trainer import export_weights
 
     typer.echo(f"{export_weights(checkpoint, out, size=size)}  {out}")

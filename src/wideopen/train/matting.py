@@ -25,15 +25,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor
 
 from wideopen.evals.mattes import Pair, find_pairs, judge, mean
-from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.blocks import resize
-from wideopen.matting.net.model import MattingNet, StageOutput
+from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
 from wideopen.train.augment import Stock
-from wideopen.train.checkpoint import current_commit, save_checkpoint
 from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things
 from wideopen.train.run import TrainRun, keep_large_allocations
-from wideopen.train.trainer import Batch, Trainer, make_fabric
+from wideopen.train.trainer import Batch, FarFirstTrainer, current_commit, make_fabric, save_checkpoint
 
 LOG = logging.getLogger(__name__)
 SHOWN = 4  # samples in an image for TensorBoard
@@ -59,7 +57,7 @@ def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
     logging.basicConfig(level=logging.INFO if lead else logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # they would log a line for every photo
     LOG.info("starting from %s", _origin(run))
-    trainer = Trainer(run, fabric)
+    trainer = FarFirstTrainer(run, fabric, resume=run.out / "last.pt" if run.resume else None)
     batches = make_batches(run, pairs, lead)
     val = [pair for pair in pairs if pair.part == "val"]
     val = val[:: max(1, len(val) // run.val_count)]
@@ -103,7 +101,7 @@ def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
     )
 
 
-def _loop(trainer: Trainer, batches: Batches, val: list[Pair], bar: Progress, asked: threading.Event) -> bool:
+def _loop(trainer: FarFirstTrainer, batches: Batches, val: list[Pair], bar: Progress, asked: threading.Event) -> bool:
     """Run training steps; return True at the end of the run, False if a stop was requested."""
     run, fabric = trainer.run, trainer.fabric
     source = batches.start_at(trainer.step * run.accumulate * fabric.world_size + fabric.global_rank, fabric.world_size)
@@ -133,7 +131,7 @@ def _loop(trainer: Trainer, batches: Batches, val: list[Pair], bar: Progress, as
             _validate(trainer, val)
 
 
-def _log(trainer: Trainer, figures: Mapping[str, float]) -> None:
+def _log(trainer: FarFirstTrainer, figures: Mapping[str, float]) -> None:
     row = {"step": trainer.step, "elapsed_s": trainer.elapsed_s, **figures}
     LOG.info(" ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
     with (trainer.run.out / "log.jsonl").open("a") as file:
@@ -141,7 +139,7 @@ def _log(trainer: Trainer, figures: Mapping[str, float]) -> None:
 
 
 @torch.no_grad()
-def _picture(trainer: Trainer, batch: Batch) -> None:
+def _picture(trainer: FarFirstTrainer, batch: Batch) -> None:
     image, alpha = (part[:SHOWN] for part in batch)
     trainer.net.eval()
     for logger in trainer.fabric.loggers:
@@ -163,7 +161,7 @@ def picture_grid(image: Tensor, out: StageOutput, truth: Tensor) -> Tensor:
     return torch.cat(list(columns), 1).clamp(0, 1)
 
 
-def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
+def _validate(trainer: FarFirstTrainer, pairs: list[Pair]) -> None:
     """Log the average's metrics; keep it as best.pt if it has the lowest mean absolute difference so far.
 
     If the preset's size is larger than the samples, this validates at the samples' size and stages: the network does
@@ -173,8 +171,7 @@ def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
     run = trainer.run
     mad = math.nan
     if pairs:  # else there is no basis for a choice: keep the newest
-        net = MattingNet(PRESETS[run.preset]).to(trainer.fabric.device)
-        net.load_state_dict(trainer.average.state, strict=True)
+        net = trainer.averaged_net()
         size = min(net.config.size, run.size)
         judged = judge(pairs, lambda _, rgb: matte_with(net, rgb, size=size, stages=run.stages))
         errors = {group: mean(rows) for group, rows in judged.groups().items()}
@@ -186,7 +183,7 @@ def _validate(trainer: Trainer, pairs: list[Pair]) -> None:
         if mad >= trainer.best:
             return
         trainer.best = mad
-    best = {"preset": run.preset, "average": trainer.average.state, "step": trainer.step, "val_mad": mad}
+    best = {"preset": run.preset, "average": trainer.average, "step": trainer.step, "val_mad": mad}
     save_checkpoint(run.out / "best.pt", best)
 
 

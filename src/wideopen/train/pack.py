@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,7 @@ import numpy as np
 
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
-from wideopen.evals.mattes import UnreadableImage, find_pairs, images_in, read_alpha, read_rgb
+from wideopen.evals.mattes import find_pairs, images_in, read_alpha, read_rgb
 from wideopen.train.photos import shrink_to
 
 QUALITY, MATTE_QUALITY = 80, 90  # WebP quality
@@ -54,9 +54,7 @@ def confidence(matte: U8) -> float:
 
 
 def _webp(image: U8, quality: int) -> bytes:
-    return bytes(
-        cv2.imencode(".webp", image[..., ::-1] if image.ndim == 3 else image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
-    )
+    return bytes(cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1])
 
 
 def pack(
@@ -85,18 +83,12 @@ def pack(
         try:
             rgb = read_rgb(rgb_file)
             matte = read_alpha(matte_file) if matte_file else np.zeros(rgb.shape[:2], np.uint8)
-            require(
-                rgb.shape[:2] == matte.shape, f"{row.name}: expected a matte of {rgb.shape[:2]}, found {matte.shape}"
-            )
-        except (UnreadableImage, InvalidInput) as error:
+            require(rgb.shape[:2] == matte.shape, f"expected a matte of {rgb.shape[:2]}, found {matte.shape}")
+        except InvalidInput as error:
             return f"{row.group}/{row.name}: {error}"
         rgb, matte = shrink_to(rgb, size), shrink_to(matte, size)
-        sure = confidence(matte) if row.teacher else 1.0
-        return (
-            Row(row.group, row.name, row.part, row.teacher, round(sure, 3)),
-            _webp(rgb, QUALITY),
-            _webp(matte, MATTE_QUALITY),
-        )
+        sure = replace(row, confidence=round(confidence(matte), 3)) if row.teacher else row
+        return sure, _webp(rgb[..., ::-1], QUALITY), _webp(matte, MATTE_QUALITY)
 
     rows: list[Row] = []
     skipped: list[str] = []
@@ -105,34 +97,28 @@ def pack(
             if isinstance(done, str):
                 skipped.append(done)
                 continue
-            file.writestr(f"{len(rows)}.rgb.webp", done[1])
-            file.writestr(f"{len(rows)}.matte.webp", done[2])
-            rows.append(done[0])
+            row, rgb, matte = done
+            file.writestr(f"{len(rows)}.rgb.webp", rgb)
+            file.writestr(f"{len(rows)}.matte.webp", matte)
+            rows.append(row)
         file.writestr("index.json", json.dumps([asdict(row) for row in rows]))
     return rows, skipped
 
 
-def _decoded(files: tuple[U8, ...]) -> tuple[U8, U8]:
-    rgb, matte = files
-    return (
-        np.asarray(cv2.imdecode(rgb, cv2.IMREAD_COLOR), np.uint8),
-        np.asarray(cv2.imdecode(matte, cv2.IMREAD_GRAYSCALE), np.uint8),
-    )
-
-
 def read_pack(path: Path) -> Iterator[tuple[Row, U8, U8]]:
     """Yield (row, rgb (H, W, 3), matte (H, W)) of each photo of a pack, in order."""
-    require(
-        path.is_file() and zipfile.is_zipfile(path),
-        f"pack {path}: expected a file of `wideopen train pack`, found none",
-    )
+    known = path.is_file() and zipfile.is_zipfile(path)
+    require(known, f"pack {path}: expected a file of `wideopen train pack`, found none")
     with zipfile.ZipFile(path) as file, ThreadPoolExecutor() as pool:
         require("index.json" in file.namelist(), f"pack {path}: expected index.json in it, found none")
         rows = [Row(**row) for row in json.loads(file.read("index.json"))]
-        data = [
-            tuple(np.frombuffer(file.read(f"{n}.{kind}.webp"), np.uint8) for kind in ("rgb", "matte"))
-            for n in range(len(rows))
-        ]
-        for row, (rgb, matte) in zip(rows, pool.map(_decoded, data), strict=True):
+        rgb = ((file.read(f"{n}.rgb.webp"), cv2.IMREAD_COLOR) for n in range(len(rows)))
+        mattes = ((file.read(f"{n}.matte.webp"), cv2.IMREAD_GRAYSCALE) for n in range(len(rows)))
+        for row, bgr, matte in zip(rows, pool.map(_decoded, rgb), pool.map(_decoded, mattes), strict=True):
             snapped = np.where(matte < SNAP, 0, np.where(matte > 255 - SNAP, 255, matte))
-            yield row, np.ascontiguousarray(rgb[..., ::-1]), snapped.astype(np.uint8)
+            yield row, np.ascontiguousarray(bgr[..., ::-1]), snapped.astype(np.uint8)
+
+
+def _decoded(image: tuple[bytes, int]) -> U8:
+    data, mode = image
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), mode), np.uint8)

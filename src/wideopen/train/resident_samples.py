@@ -50,23 +50,17 @@ class Photos:
             self.canvas[n, :, : matte.shape[0], : matte.shape[1]] = both
         for part in torch.split(self.canvas, 64):
             part[:, 3:6] = own_colour(part[:, :3].float() / 255, part[:, 6:].float() / 255).mul(255).round().byte()
-        self.sizes = torch.tensor(
-            [m.shape for *_, m in found], device=device, dtype=torch.float32
-        )  # (N, 2) height, width
+        sizes = [matte.shape for *_, matte in found]
+        self.sizes = torch.tensor(sizes, device=device, dtype=torch.float32)  # (N, 2) height, width
         share = torch.tensor([float(m.mean() / 255) for *_, m in found])
         train = torch.tensor([row.part == "train" for row in self.rows])
         self.scenes = torch.nonzero(train & (share < EMPTY))[:, 0].to(device)
-        require(
-            len(self.scenes) > 0,
-            "packs: expected photos without a subject (--backgrounds) to put subjects on, found none",
-        )
-        groups = [row.group for row in self.rows]
+        require(len(self.scenes) > 0, "packs: expected photos without a subject (--backgrounds), found none")
         each = torch.tensor([row.confidence for row in self.rows]) * train
-        for group in set(groups):
-            of_group = torch.tensor([g == group for g in groups])
+        for group in {row.group for row in self.rows}:
+            of_group = torch.tensor([row.group == group for row in self.rows])
             each[of_group] *= weights.get(group, 1.0) / each[of_group].sum().clamp(min=1e-9)
-        aspect = (self.sizes[:, 1] / self.sizes[:, 0]).cpu()
-        shape = torch.tensor([next(i for i, (least, _) in enumerate(SHAPES) if a >= least) for a in aspect.tolist()])
+        shape = torch.tensor([next(i for i, (least, _) in enumerate(SHAPES) if w >= least * h) for h, w in sizes])
         self.chances = torch.stack([each * (shape == i) for i in range(len(SHAPES))]).to(device)  # (shapes, N)
         self.teacher = torch.tensor([row.teacher for row in self.rows], device=device)
         box = self.canvas[:, 6] > 12  # (N, side, side)
@@ -82,9 +76,7 @@ class Photos:
             ],
             1,
         )
-        self.where = (
-            functional.adaptive_avg_pool2d(self.canvas[:, 6:].half(), CELLS).flatten(1).float() + 1e-3
-        )  # (N, CELLS^2)
+        self.where = functional.adaptive_avg_pool2d(self.canvas[:, 6:].half(), CELLS).flatten(1).float() + 1e-3
 
 
 def soft(x: Tensor, cells: int) -> Tensor:
@@ -102,28 +94,43 @@ def own_colour(image: Tensor, alpha: Tensor) -> Tensor:
     return F
 
 
-def chance(count: int, p: float, device: torch.device) -> Tensor:
-    """Return (count, 1, 1, 1) bool, true with probability p."""
-    return (torch.rand(count, device=device) < p).view(-1, 1, 1, 1)
+class Dice:
+    """Random numbers for the samples of a batch, on its device."""
+
+    def __init__(self, count: int, device: torch.device) -> None:
+        self.count, self.device = count, device
+
+    def chance(self, p: float) -> Tensor:
+        """Return (count, 1, 1, 1) bool, true with probability p."""
+        return (torch.rand(self.count, device=self.device) < p).view(-1, 1, 1, 1)
+
+    def between(self, low: float, high: float, channels: int = 1) -> Tensor:
+        """Return uniform random values (count, channels, 1, 1) in [low, high]."""
+        return torch.empty(self.count, channels, 1, 1, device=self.device).uniform_(low, high)
+
+    def flat(self, low: float, high: float) -> Tensor:
+        """Return uniform random values (count,) in [low, high]."""
+        return torch.empty(self.count, device=self.device).uniform_(low, high)
+
+    def normal(self) -> Tensor:
+        """Return normal random values (count, 1, 1, 1)."""
+        return torch.randn(self.count, 1, 1, 1, device=self.device)
 
 
-def between(low: float, high: float, count: int, device: torch.device, channels: int = 1) -> Tensor:
-    """Return uniform random values (count, channels, 1, 1) in [low, high]."""
-    return torch.empty(count, channels, 1, 1, device=device).uniform_(low, high)
-
-
-def windows(photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, beyond: Tensor) -> tuple[Tensor, Tensor]:
+def windows(
+    dice: Dice, photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, beyond: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return sampling points (B, H, W, 2) in canvas pixels, and which of them are inside the photo (B, 1, H, W).
 
     If `beyond` (B,) allows it, a window extends outside the photo, but only on sides that do not cut the subject.
     """
-    count, device, ratio = len(picks), picks.device, shape[1] / shape[0]
+    ratio = shape[1] / shape[0]
     height, width = photos.sizes[picks].T
-    share = between(*((0.3, 0.85) if near else (0.8, 1.0)), count, device).flatten()
-    share = torch.where(beyond, torch.exp(torch.empty(count, device=device).uniform_(-0.6, 0.7)), share)
+    share = dice.flat(*((0.3, 0.85) if near else (0.8, 1.0)))
+    share = torch.where(beyond, torch.exp(dice.flat(-0.6, 0.7)), share)
     cut = photos.cut[picks].float()
     share = torch.where((cut[:, 0] * cut[:, 2] + cut[:, 1] * cut[:, 3]) > 0, share.clamp(max=1.0), share)
-    squeeze = torch.empty(count, device=device).uniform_(0.9, 1.12)
+    squeeze = dice.flat(0.9, 1.12)
     tall = share * torch.where(beyond, torch.maximum(height, width / ratio) * 0.8, torch.minimum(height, width / ratio))
     wide = tall * ratio * squeeze
     if not near:  # nearly the whole photo, slightly distorted rather than cropped
@@ -138,14 +145,14 @@ def windows(photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, b
         ((cell // CELLS + 0.5) * side / CELLS, height, tall, cut[:, 1], cut[:, 3]),
     ):
         out = beyond * length
-        first = at - length * torch.empty(count, device=device).uniform_(0.2, 0.8)
+        first = at - length * dice.flat(0.2, 0.8)
         least, most = -(1 - low) * out, extent + (1 - high) * out - length
         start.append(torch.minimum(torch.maximum(first, least), torch.maximum(most, least)))
-    x, y = ((torch.arange(n, device=device) + 0.5) / n for n in (shape[1], shape[0]))
-    x = torch.where(chance(count, 0.5, device)[:, :, 0, 0], 1 - x, x)  # mirrored
+    x, y = ((torch.arange(n, device=dice.device) + 0.5) / n for n in (shape[1], shape[0]))
+    x = torch.where(dice.chance(0.5)[:, :, 0, 0], 1 - x, x)  # mirrored
     px = start[0][:, None] + x * wide[:, None] - 0.5  # (B, W)
     py = start[1][:, None] + y[None] * tall[:, None] - 0.5  # (B, H)
-    turn = (chance(count, 0.2, device) * between(-0.2, 0.2, count, device))[:, 0]  # (B, 1, 1) radians
+    turn = (dice.chance(0.2) * dice.between(-0.2, 0.2))[:, 0]  # (B, 1, 1) radians
     cx, cy = px.mean(1)[:, None, None], py.mean(1)[:, None, None]
     dx, dy = px[:, None, :] - cx, py[:, :, None] - cy
     points = torch.stack([cx + dx * turn.cos() - dy * turn.sin(), cy + dx * turn.sin() + dy * turn.cos()], -1)
@@ -162,130 +169,121 @@ def look_up(photos: Photos, picks: Tensor, points: Tensor) -> Tensor:
     return functional.grid_sample(photos.canvas[picks].float() / 255, grid, padding_mode="border", align_corners=False)
 
 
-def scenes(photos: Photos, count: int, shape: tuple[int, int]) -> Tensor:
+def scenes(dice: Dice, photos: Photos, shape: tuple[int, int]) -> Tensor:
     """Return backgrounds (B, 3, H, W): sharp or blurred scenes, plain walls, other photos beyond recognition."""
-    device = photos.canvas.device
-    picks = photos.scenes[torch.randint(len(photos.scenes), (count,), device=device)]
-    anyone = torch.randint(len(photos.rows), (count,), device=device)
-    blurred = chance(count, 0.15, device)
+    picks = photos.scenes[torch.randint(len(photos.scenes), (dice.count,), device=dice.device)]
+    anyone = torch.randint(len(photos.rows), (dice.count,), device=dice.device)
+    blurred = dice.chance(0.15)
     picks = torch.where(blurred.flatten(), anyone, picks)
     points, _ = windows(
-        photos, picks, shape, near=bool(torch.rand(()) < 0.6), beyond=torch.zeros_like(picks, dtype=torch.bool)
+        dice, photos, picks, shape, bool(torch.rand(()) < 0.6), torch.zeros_like(picks, dtype=torch.bool)
     )
     scene = look_up(photos, picks, points)[:, :3]
-    scene = torch.where(chance(count, 0.25, device), soft(scene, 6), scene)
-    scene = torch.where(blurred | chance(count, 0.2, device), soft(soft(scene, 40), 24), scene)
-    wall = torch.rand(count, 3, 2, 2, device=device)
+    scene = torch.where(dice.chance(0.25), soft(scene, 6), scene)
+    scene = torch.where(blurred | dice.chance(0.2), soft(soft(scene, 40), 24), scene)
+    wall = torch.rand(dice.count, 3, 2, 2, device=dice.device)
     wall = resize(wall + 0.7 * (wall.mean((2, 3), keepdim=True) - wall), scene)
-    return torch.where(chance(count, 0.12, device), wall, scene)
+    return torch.where(dice.chance(0.12), wall, scene)
 
 
-def hide_faces(image: Tensor, alpha: Tensor) -> Tensor:
+def hide_faces(dice: Dice, image: Tensor, alpha: Tensor) -> Tensor:
     """Blur or paint over an ellipse in the upper part of each subject."""
-    count, _, height, width = image.shape
-    device = image.device
+    height, width = image.shape[-2:]
     solid = (alpha[:, 0] > 0.5).float()  # (B, H, W)
     lines = solid.amax(2)
-    y = lines.argmax(1) + lines.sum(1) * torch.empty(count, device=device).uniform_(0.05, 0.5)
-    row = solid[torch.arange(count, device=device), y.long().clamp(max=height - 1)]  # (B, W)
+    y = lines.argmax(1) + lines.sum(1) * dice.flat(0.05, 0.5)
+    row = solid[torch.arange(dice.count, device=dice.device), y.long().clamp(max=height - 1)]  # (B, W)
     across = row.sum(1)
-    columns, rows = torch.arange(width, device=device), torch.arange(height, device=device)
+    columns, rows = (torch.arange(n, device=dice.device) for n in (width, height))
     x = (row * columns).sum(1) / across.clamp(min=1)
-    half = (across * torch.empty(count, device=device).uniform_(0.25, 0.5)).clamp(4, 0.3 * height)
-    tall = half * torch.empty(count, device=device).uniform_(1.0, 1.5)
-    distance = ((columns - x[:, None]) / half[:, None])[:, None] ** 2 + ((rows - y[:, None]) / tall[:, None])[
-        :, :, None
-    ] ** 2
+    half = (across * dice.flat(0.25, 0.5)).clamp(4, 0.3 * height)
+    tall = half * dice.flat(1.0, 1.5)
+    across_x, across_y = (columns - x[:, None]) / half[:, None], (rows - y[:, None]) / tall[:, None]
+    distance = across_x[:, None] ** 2 + across_y[:, :, None] ** 2
     mask = ((1.1 - distance) * 5).clamp(0, 1)[:, None] * (across > 8).view(-1, 1, 1, 1)
     hidden = torch.where(
-        chance(count, 0.25, device), torch.rand(count, 3, 1, 1, device=device), soft(soft(image, 20), 10)
+        dice.chance(0.25), torch.rand(dice.count, 3, 1, 1, device=dice.device), soft(soft(image, 20), 10)
     )
     return image + mask * (hidden - image)
 
 
-def relight(image: Tensor, alpha: Tensor) -> Tensor:
+def relight(dice: Dice, image: Tensor, alpha: Tensor) -> Tensor:
     """Apply backlight, a ramp of light, tone and colour changes, or black and white."""
-    count, _, height, width = image.shape
-    device = image.device
+    height, width = image.shape[-2:]
     behind = soft(alpha, 32)
-    lit = image * (1 - between(0.3, 0.75, count, device) * behind) + between(0, 0.25, count, device) * (1 - behind)
-    image = torch.where(chance(count, 0.12, device), lit, image)
-    x, y = (torch.linspace(-1, 1, n, device=device) for n in (width, height))
-    angle = between(0, 2 * math.pi, count, device)
-    ramp = 1 + between(0.2, 0.6, count, device) * (angle.cos() * x + angle.sin() * y[:, None])
-    image = torch.where(chance(count, 0.2, device), image * ramp, image)
-    gain = torch.exp(0.2 * torch.randn(count, 1, 1, 1, device=device)) * between(0.88, 1.12, count, device, 3)
-    toned = (image * gain).clamp(1e-3, 1) ** torch.exp(
-        0.3 * torch.randn(count, 1, 1, 1, device=device).clamp(-1.7, 1.7)
-    )
-    toned = (toned - 0.5) * between(0.75, 1.25, count, device) + 0.5
-    image = torch.where(chance(count, 0.75, device), toned, image)
+    lit = image * (1 - dice.between(0.3, 0.75) * behind) + dice.between(0, 0.25) * (1 - behind)
+    image = torch.where(dice.chance(0.12), lit, image)
+    x, y = (torch.linspace(-1, 1, n, device=dice.device) for n in (width, height))
+    angle = dice.between(0, 2 * math.pi)
+    ramp = 1 + dice.between(0.2, 0.6) * (angle.cos() * x + angle.sin() * y[:, None])
+    image = torch.where(dice.chance(0.2), image * ramp, image)
+    gain = torch.exp(0.2 * dice.normal()) * dice.between(0.88, 1.12, 3)
+    toned = (image * gain).clamp(1e-3, 1) ** torch.exp(0.3 * dice.normal().clamp(-1.7, 1.7))
+    toned = (toned - 0.5) * dice.between(0.75, 1.25) + 0.5
+    image = torch.where(dice.chance(0.75), toned, image)
     grey = (image * image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True).expand_as(image)
-    return torch.where(chance(count, 0.15, device), grey, image).clamp(0, 1)
+    return torch.where(dice.chance(0.15), grey, image).clamp(0, 1)
 
 
-def camera(image: Tensor) -> Tensor:
+def camera(dice: Dice, image: Tensor) -> Tensor:
     """Apply lens blur, noise, and the quantisation of 8x8 blocks as in JPEG."""
-    count, device = len(image), image.device
     blur = functional.avg_pool2d(image, 3, 1, 1, count_include_pad=False)
-    image = torch.where(chance(count, 0.25, device), image + between(0.2, 1, count, device) * (blur - image), image)
-    noise = torch.randn_like(image[:, :1]) * between(2, 12, count, device) / 255
-    image = torch.where(chance(count, 0.3, device), image + noise, image)
-    k = torch.arange(8, device=device, dtype=torch.float32)
+    image = torch.where(dice.chance(0.25), image + dice.between(0.2, 1) * (blur - image), image)
+    noise = torch.randn_like(image[:, :1]) * dice.between(2, 12) / 255
+    image = torch.where(dice.chance(0.3), image + noise, image)
+    k = torch.arange(8, device=dice.device, dtype=torch.float32)
     D = torch.cos((2 * k + 1) * k[:, None] * math.pi / 16) / 2  # orthonormal DCT-II
     D[0] /= math.sqrt(2)
     blocks = torch.unflatten(torch.unflatten(image, 2, (-1, 8)), 4, (-1, 8))  # (B, 3, h, 8, w, 8)
-    step = (0.02 + 0.02 * (k[:, None] + k)).view(1, 1, 1, 8, 1, 8) * between(0.2, 3.5, count, device).view(
-        -1, 1, 1, 1, 1, 1
-    )
+    step = (0.02 + 0.02 * (k[:, None] + k)).view(1, 1, 1, 8, 1, 8) * dice.between(0.2, 3.5).view(-1, 1, 1, 1, 1, 1)
     coded = torch.einsum("ij,bchjwk,lk->bchiwl", D, blocks, D)
     plain = torch.einsum("ji,bchjwk,kl->bchiwl", D, (coded / step).round() * step, D)
-    return torch.where(chance(count, 0.3, device), plain.reshape(image.shape), image).clamp(0, 1)
+    return torch.where(dice.chance(0.3), plain.reshape(image.shape), image).clamp(0, 1)
 
 
-def spoiled(alpha: Tensor) -> Tensor:
+def spoiled(dice: Dice, alpha: Tensor) -> Tensor:
     """Return hints: mattes that are grown or shrunk, moved, coarse, with blobs and bites, sometimes another photo's."""
-    count, device = len(alpha), alpha.device
     height, width = alpha.shape[-2:]
-    move = torch.eye(2, 3, device=device).repeat(count, 1, 1)
-    move[:, :, 2] = 0.03 * torch.randn(count, 2, device=device) * chance(count, 0.5, device)[:, :, 0, 0]
+    move = torch.eye(2, 3, device=dice.device).repeat(dice.count, 1, 1)
+    move[:, :, 2] = 0.03 * torch.randn(dice.count, 2, device=dice.device) * dice.chance(0.5)[:, :, 0, 0]
     small = functional.avg_pool2d(alpha, 4)  # (B, 1, H/4, W/4)
     small = functional.grid_sample(
         small, functional.affine_grid(move, list(small.shape), align_corners=False), align_corners=False
     )
     cells = int(torch.randint(2, 10, ()))
     coarse = soft(small, cells)
-    level = between(0.1, 0.9, count, device)
+    level = dice.between(0.1, 0.9)
     hint = torch.where(
-        chance(count, 0.6, device),
+        dice.chance(0.6),
         ((coarse - level) * 8 + 0.5).clamp(0, 1),
-        torch.where(chance(count, 0.5, device), coarse, small),
+        torch.where(dice.chance(0.5), coarse, small),
     )
-    lumps = resize(torch.randn(count, 2, max(2, height // 64), max(2, width // 64), device=device), small)
-    hint = torch.where(chance(count, 0.3, device), torch.maximum(hint, (lumps[:, :1] > 1.1).float()), hint)  # blobs
-    hint = torch.where(chance(count, 0.35, device), hint * (lumps[:, 1:] < 0.9), hint)  # bites, limbs
-    hint = torch.where(chance(count, 0.05, device), hint.roll(1, 0), hint)
+    lumps = torch.randn(dice.count, 2, max(2, height // 64), max(2, width // 64), device=dice.device)
+    lumps = resize(lumps, small)
+    hint = torch.where(dice.chance(0.3), torch.maximum(hint, (lumps[:, :1] > 1.1).float()), hint)  # blobs
+    hint = torch.where(dice.chance(0.35), hint * (lumps[:, 1:] < 0.9), hint)  # bites, limbs
+    hint = torch.where(dice.chance(0.05), hint.roll(1, 0), hint)
     return resize(hint, alpha).clamp(0, 1)
 
 
 @torch.no_grad()
 def batch_of(photos: Photos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (image, alpha, weight of each pixel, matte so far) of one batch, each (B, C, H, W)."""
-    device = photos.canvas.device
     kind = int(torch.multinomial(photos.chances.sum(1), 1))
     near = bool(torch.rand(()) < run.near)
     height, width = (max(32, int(n * run.max_px / SIDE * (0.75 if near else 1)) // 32 * 32) for n in SHAPES[kind][1])
     count = max(1, int(run.batch * run.max_px**2 / (height * width)))
     picks = torch.multinomial(photos.chances[kind], count, replacement=True)
-    moved = chance(count, run.composites, device)
-    points, inside = windows(photos, picks, (height, width), near, moved.flatten())
+    dice = Dice(count, photos.canvas.device)
+    moved = dice.chance(run.composites)
+    points, inside = windows(dice, photos, picks, (height, width), near, moved.flatten())
     found = look_up(photos, picks, points)
     image, subject, alpha = found[:, :3], found[:, 3:6], found[:, 6:]
-    behind = scenes(photos, count, (height, width))
-    placed = alpha * inside * ~chance(count, 0.04, device)
-    tint = between(0, 0.5, count, device) * chance(count, 0.4, device)
+    behind = scenes(dice, photos, (height, width))
+    placed = alpha * inside * ~dice.chance(0.04)
+    tint = dice.between(0, 0.5) * dice.chance(0.4)
     mean = (subject * placed).mean((2, 3), keepdim=True) / (placed.mean((2, 3), keepdim=True) + 1e-3)
-    lit = (subject + tint * (behind.mean((2, 3), keepdim=True) - mean)) * between(0.7, 1.2, count, device)
+    lit = (subject + tint * (behind.mean((2, 3), keepdim=True) - mean)) * dice.between(0.7, 1.2)
     image = torch.where(moved, placed * lit.clamp(0, 1) + (1 - placed) * behind, image)
     alpha = torch.where(moved, placed, alpha)
     own = (photos.teacher[picks].view(-1, 1, 1, 1) & ~moved).float()
@@ -295,7 +293,7 @@ def batch_of(photos: Photos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Ten
     eroded = -functional.max_pool2d(-grey, pool, 1, radius)
     undecided = functional.max_pool2d(eroded, pool, 1, radius)
     weight = 1 - own * undecided
-    image = torch.where(chance(count, 0.12, device), hide_faces(image, alpha), image)
-    image = camera(relight(image, alpha))
-    before = torch.where(chance(count, 0.8 if near else run.hints, device), spoiled(alpha), torch.full_like(alpha, 0.5))
+    image = torch.where(dice.chance(0.12), hide_faces(dice, image, alpha), image)
+    image = camera(dice, relight(dice, image, alpha))
+    before = torch.where(dice.chance(0.8 if near else run.hints), spoiled(dice, alpha), torch.full_like(alpha, 0.5))
     return image, alpha, torch.cat([weight, weight * (1 - 0.9 * own)], 1), before

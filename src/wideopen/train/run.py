@@ -48,13 +48,25 @@ WITH_THINGS = {"things": 0.15, "held": 0.1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule(Settings):
-    """Length and learning rates of a run: `steps`, or `minutes` of wall-clock time over all resumed parts."""
+class Run(Settings):
+    """What all training has in common.
+
+    A run lasts `steps`, or `minutes` of wall-clock time over all resumed parts.
+    """
 
     steps: int | None = option(None, least=1, help="Number of training steps.")
     minutes: float | None = option(None, least=0, help="Training time, in minutes.")
     lr: float = option(1e-3, least=0, help="Peak learning rate of the new layers.")
     encoder_lr: float = option(2e-4, least=0, help="Peak learning rate of the encoder.")
+    preset: str = option("mobile", words=tuple(PRESETS), help="Network to train: paper or mobile.")
+    encoder_weights: str = option(
+        "none", help="Pretrained encoder: a folder in transformers' format, a hub id, or none."
+    )
+    init: str | None = option(None, help="Trained weights to start from: a shipped name or a .safetensors file.")
+    frozen_norms: bool = option(True, help="Freeze the batch-norm statistics of a pretrained encoder.")
+    batch: int = option(16, least=1, help="Number of samples per batch.")
+    stages: int = option(2, least=1, help="Number of stages T during training.")
+    seed: int = option(0, help="Random seed of the weights and of every batch.")
     warmup_steps: int = 100
 
     def __post_init__(self) -> None:
@@ -62,6 +74,10 @@ class Schedule(Settings):
         require(
             (self.steps is None) != (self.minutes is None),
             f"expected either steps or minutes, found steps={self.steps}, minutes={self.minutes}",
+        )
+        require(
+            self.init is None or self.encoder_weights == "none",
+            f"expected either init or encoder_weights, found {self.init} and {self.encoder_weights}",
         )
 
     def progress(self, step: int, elapsed_s: float) -> float:
@@ -72,7 +88,7 @@ class Schedule(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRun(Schedule):
+class TrainRun(Run):
     """What is trained, on which data and hardware, and where the result is written; saved as run.json."""
 
     data: Path
@@ -80,16 +96,8 @@ class TrainRun(Schedule):
     backgrounds: Path | None = None
     things: Path | None = None  # cut-outs of things other than people; None: things are drawn
     cache: Path | None = None  # folder for subjects' colours, shared by runs; None: out/foreground
-    encoder_weights: str = option(
-        "none", help="Pretrained encoder: a folder in transformers' format, a hub id, or none."
-    )
-    init: str | None = option(None, help="Matting weights to start from: a shipped name or a .safetensors file.")
-    frozen_norms: bool = option(True, help="Freeze the batch-norm statistics of a pretrained encoder.")
-    preset: str = option("mobile", words=tuple(PRESETS), help="Network to train: paper or mobile.")
     size: int = option(256, least=32, unit="pixels", help="Width and height of a training sample.")
-    batch: int = option(16, least=1, help="Number of samples per batch.")
     accumulate: int = option(1, least=1, help="Number of batches accumulated per step and process.")
-    stages: int = option(2, least=1, help="Number of stages T during training.")
     far_first: float = option(
         0.5,
         least=0,
@@ -112,7 +120,6 @@ class TrainRun(Schedule):
     memory_gb: float = option(
         8.0, least=0, help="Memory for photos, in gigabytes per process; photos beyond it are read when drawn."
     )
-    seed: int = option(0, help="Random seed of the weights and of every batch.")
     checkpoint_minutes: float = option(5.0, least=0, help="Minutes between two checkpoints.")
     tensorboard: bool = option(True, help="Write curves and pictures to OUT/tensorboard.")
     resume: bool = option(False, help="Continue OUT's last checkpoint.")
@@ -121,30 +128,18 @@ class TrainRun(Schedule):
     val_count: int = 40  # approximate number of validation photos during training
     chances: Chances = field(default_factory=Chances)
 
-    def __post_init__(self) -> None:
-        Schedule.__post_init__(self)
-        require(
-            self.init is None or self.encoder_weights == "none",
-            f"expected either init or encoder_weights, found {self.init} and {self.encoder_weights}",
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resident:
-    """What is trained, for how long, and how often each kind of sample appears."""
+class Resident(Run):
+    """Training with all photos in GPU memory, and how often each kind of sample appears."""
 
-    minutes: float
-    preset: str = "mobile"
-    init: str | None = None  # weights to start from
-    frozen_norms: bool = True  # the encoder keeps its batch-norm statistics
-    batch: int = 48  # whole square photos; for other shapes, as many as have the same number of pixels
-    lr: float = 1e-3
-    encoder_lr: float = 3e-4
-    stages: int = 2
+    batch: int = option(
+        48, least=1, help="Batch size in square photos of 512 pixels; other shapes have as many pixels in all."
+    )
+    encoder_lr: float = option(3e-4, least=0, help="Peak learning rate of the encoder.")
     near: float = 0.35  # share of batches that are windows
     hints: float = 0.4
     composites: float = 0.4
-    seed: int = 0
     report_s: float = 60.0  # seconds between checkpoints
     max_px: int = SIDE  # tests use less
 

@@ -10,7 +10,10 @@ process. Lightning Fabric handles devices, precision and TensorBoard.
 """
 
 import math
+import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import EllipsisType
 from typing import Any
 
@@ -23,20 +26,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wideopen.checks import require
-from wideopen.errors import BackendUnavailable
+from wideopen.errors import BackendUnavailable, InvalidInput
 from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.encoders import load_encoder_weights
 from wideopen.matting.net.losses import MattingLoss, matting_loss
 from wideopen.matting.net.model import MattingNet, StageOutput
-from wideopen.matting.net.state import load_net
-from wideopen.train.checkpoint import Average, load_checkpoint
-from wideopen.train.run import Schedule, TrainRun
+from wideopen.matting.net.state import load_net, save_weights
+from wideopen.train.run import Run, TrainRun
 
 SHARES = (0.625, 0.75)  # range of a window's side, relative to the sample's side
 PAPER_SHARES = (0.75, 1.0)  # 768 to 1024 of 1024 pixels
 CLIP = 5.0  # maximum norm of the gradient
-Batch = tuple[Tensor, Tensor]  # image (B, 3, H, W), alpha (B, 1, H, W)
+DECAY = 0.998  # of the weights' average, per step
+Batch = tuple[Tensor, ...]  # the arguments of `loss_of`: image (B, 3, H, W), alpha (B, 1, H, W), ...
 
 
 def make_fabric(run: TrainRun) -> Fabric:
@@ -64,22 +67,21 @@ def make_fabric(run: TrainRun) -> Fabric:
 class Trainer:
     """The network, its optimizer and average, and the progress of the run."""
 
-    def __init__(self, run: TrainRun, fabric: Fabric | None = None) -> None:
+    def __init__(self, run: Run, fabric: Fabric, *, resume: Path | None = None) -> None:
         torch.manual_seed(run.seed)
-        self.run = run
-        self.fabric = fabric or make_fabric(run)
-        self.net = MattingNet(PRESETS[run.preset]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.run, self.fabric = run, fabric
+        self.net = start_net(run) if resume is None else MattingNet(PRESETS[run.preset])
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.pretrained = run.encoder_weights != "none" or run.init is not None
-        if not run.resume:
-            start_from(self.net, run)
+        optimizer = build_optimizer(self.net, fused=fabric.device.type == "cuda")
         # `model` and `optimizer` are Fabric's wrappers; `net` holds the same parameters under their own names
-        self.model, self.optimizer = self.fabric.setup(self.net, build_optimizer(self.net, run))
-        self.average = Average(self.net)
+        self.model, self.optimizer = fabric.setup(self.net, optimizer)
+        self.average = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
         self.step = 0
         self.elapsed_s = 0.0
         self.best = math.inf
-        if run.resume:
-            self.load(load_checkpoint(run.out / "last.pt"))
+        if resume is not None:
+            self.load(load_checkpoint(resume))
 
     def state(self) -> dict[str, Any]:
         """Return everything needed to resume."""
@@ -87,7 +89,7 @@ class Trainer:
             "preset": self.run.preset,
             "pretrained": self.pretrained,
             "net": self.net.state_dict(),
-            "average": self.average.state,
+            "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "elapsed_s": self.elapsed_s,
@@ -102,10 +104,8 @@ class Trainer:
             f"resume: expected preset {state['preset']!r}, found {self.run.preset!r}",
         )
         self.net.load_state_dict(state["net"], strict=True)
-        self.average.state = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
+        self.average = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
-        for group, peak in zip(self.optimizer.param_groups, peaks(self.run), strict=True):
-            group["peak"] = peak
         self.pretrained = state["pretrained"]
         self.step, self.elapsed_s, self.best = state["step"], state["elapsed_s"], state["best"]
         torch.set_rng_state(state["torch_rng"])
@@ -115,7 +115,68 @@ class Trainer:
         """Return the completed share of the run in [0, 1]."""
         return self.run.progress(self.step, self.elapsed_s)
 
-    def loss_of(self, image: Tensor, alpha: Tensor) -> MattingLoss:
+    def averaged_net(self) -> MattingNet:
+        """Return a network with the averaged weights, in evaluation mode."""
+        net = MattingNet(self.net.config).to(self.fabric.device)
+        net.load_state_dict(self.average, strict=True)
+        return net.eval()
+
+    def loss_of(self, *batch: Tensor) -> MattingLoss:
+        """Return the mean loss of all stages on one batch."""
+        raise NotImplementedError
+
+    def outputs(self, image: Tensor, stages: int, previous: Tensor | None = None) -> list[StageOutput]:
+        """Run the network's stages in the run's precision; the outputs are float32."""
+        return [StageOutput(*(x.float() for x in out)) for out in self.model(image, stages, previous)]
+
+    def train_step(self, batches: Sequence[Batch]) -> MattingLoss:
+        """Update once on the mean gradient of `batches`; return their mean loss in this process."""
+        self.net.train()
+        if self.pretrained and self.run.frozen_norms:
+            self.net.encoder.eval()
+        rate = learning_rate(self.run, self.step, self.elapsed_s)
+        for group, peak in zip(self.optimizer.param_groups, (self.run.lr, self.run.encoder_lr), strict=True):
+            group["lr"] = peak * rate
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for index, batch in enumerate(batches):
+            with self.fabric.no_backward_sync(self.model, enabled=index + 1 < len(batches)):
+                loss = self.loss_of(*batch)
+                self.fabric.backward(loss.total / len(batches))
+            losses.append(MattingLoss(*(part.detach() for part in loss)))
+        nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        return MattingLoss(*(torch.stack(parts).mean() for parts in zip(*losses, strict=True)))
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Move the average towards `net`; faster in the first steps, since the first weights are not worth keeping."""
+        decay = min(DECAY, (1 + self.step) / (10 + self.step))
+        for key, value in self.net.state_dict().items():
+            mean = self.average[key]
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+    def agree(self, stop: bool) -> bool:
+        """Return whether any process wants to stop; all processes also adopt the longest elapsed time."""
+        if self.fabric.world_size == 1:
+            return stop
+        own = torch.tensor([self.elapsed_s, float(stop)], dtype=torch.float64, device=self.fabric.device)
+        agreed = self.fabric.all_reduce(own, reduce_op="max")
+        self.elapsed_s = float(agreed[0])
+        return bool(agreed[1] > 0)
+
+
+class FarFirstTrainer(Trainer):
+    """Training on square samples, in which stage 1 sometimes sees less detail than the others."""
+
+    run: TrainRun
+
+    def loss_of(self, *batch: Tensor) -> MattingLoss:
         """Return the mean loss of all stages; in a share of the steps, stage 1 sees less detail, the others a window.
 
         In these steps stage 1 sees the samples at half size. The other stages see a window, so they must take what lies
@@ -123,7 +184,7 @@ class Trainer:
         the whole at 512 first, then crops of 768 or 1024 resized to 512. The choice of steps and windows depends only
         on (seed, step).
         """
-        run = self.run
+        run, (image, alpha) = self.run, batch
         rng = np.random.default_rng((run.seed, self.step))
         if run.stages == 1 or rng.random() >= run.far_first:
             return matting_loss(self.outputs(image, run.stages), alpha)
@@ -138,52 +199,19 @@ class Trainer:
         share = 1 / run.stages
         return MattingLoss(*(share * a + (1 - share) * b for a, b in zip(first, rest, strict=True)))
 
-    def outputs(self, image: Tensor, stages: int, previous: Tensor | None = None) -> list[StageOutput]:
-        """Run the network's stages in the run's precision; the outputs are float32."""
-        return [StageOutput(*(x.float() for x in out)) for out in self.model(image, stages, previous)]
 
-    def train_step(self, batches: Sequence[Batch]) -> MattingLoss:
-        """Update once on the mean gradient of `batches`; return their mean loss in this process."""
-        self.net.train()
-        if self.pretrained and self.run.frozen_norms:
-            self.net.encoder.eval()
-        rate = learning_rate(self.run, self.step, self.elapsed_s)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * rate
-        self.optimizer.zero_grad(set_to_none=True)
-        losses = []
-        for index, (image, alpha) in enumerate(batches):
-            with self.fabric.no_backward_sync(self.model, enabled=index + 1 < len(batches)):
-                loss = self.loss_of(image, alpha)
-                self.fabric.backward(loss.total / len(batches))
-            losses.append(MattingLoss(*(part.detach() for part in loss)))
-        nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
-        self.optimizer.step()
-        self.step += 1
-        self.average.update(self.net, self.step)
-        return MattingLoss(*(torch.stack(parts).mean() for parts in zip(*losses, strict=True)))
-
-    def agree(self, stop: bool) -> bool:
-        """Return whether any process wants to stop; all processes also adopt the longest elapsed time."""
-        if self.fabric.world_size == 1:
-            return stop
-        own = torch.tensor([self.elapsed_s, float(stop)], dtype=torch.float64, device=self.fabric.device)
-        agreed = self.fabric.all_reduce(own, reduce_op="max")
-        self.elapsed_s = float(agreed[0])
-        return bool(agreed[1] > 0)
-
-
-def start_from(net: MattingNet, run: TrainRun) -> None:
-    """Load the pretrained weights that `run` names into `net`: a whole network's, an encoder's, or none."""
+def start_net(run: Run) -> MattingNet:
+    """Return the network that `run` starts from: trained, with a pretrained encoder, or with random weights."""
+    expected = PRESETS[run.preset]
+    if run.init is not None:
+        net = load_net(run.init)
+        same = replace(net.config, size=expected.size, first_size=expected.first_size) == expected
+        require(same, f"init {run.init}: expected weights of {expected}, found {net.config}")
+        return net
+    net = MattingNet(expected)
     if run.encoder_weights != "none":
         load_encoder_weights(net.encoder, run.encoder_weights)
-    if run.init is not None:
-        trained = load_net(run.init)
-        require(
-            trained.config == net.config,
-            f"init {run.init}: expected weights of {net.config}, found {trained.config}",
-        )
-        net.load_state_dict(trained.state_dict(), strict=True)
+    return net
 
 
 def random_window(
@@ -202,22 +230,58 @@ def resized(x: Tensor, size: int | None) -> Tensor:
     return functional.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def build_optimizer(net: MattingNet, schedule: Schedule, *, fused: bool = False) -> torch.optim.Optimizer:
-    """Return AdamW with a lower learning rate for the encoder; the schedule scales each group's `peak`."""
+def build_optimizer(net: MattingNet, *, fused: bool = False) -> torch.optim.Optimizer:
+    """Return AdamW with two groups of parameters: new layers, and the encoder. `Trainer` sets their learning rates."""
     encoder = list(net.encoder.parameters())
     known = {id(p) for p in encoder}
     new = [p for p in net.parameters() if id(p) not in known]
-    parts = zip((new, encoder), peaks(schedule), strict=True)
-    groups = [{"params": params, "lr": peak, "peak": peak} for params, peak in parts]
-    return torch.optim.AdamW(groups, weight_decay=1e-4, fused=fused)
+    return torch.optim.AdamW([{"params": new}, {"params": encoder}], weight_decay=1e-4, fused=fused)
 
 
-def peaks(schedule: Schedule) -> tuple[float, float]:
-    """Return the peak learning rates of the optimizer's groups."""
-    return schedule.lr, schedule.encoder_lr
-
-
-def learning_rate(schedule: Schedule, step: int, elapsed_s: float) -> float:
+def learning_rate(run: Run, step: int, elapsed_s: float) -> float:
     """Return the share of the peak learning rate: linear warm-up, then cosine decay to zero over the run."""
-    warm = min(1.0, (step + 1) / max(schedule.warmup_steps, 1))
-    return warm * 0.5 * (1 + math.cos(math.pi * schedule.progress(step, elapsed_s)))
+    warm = min(1.0, (step + 1) / max(run.warmup_steps, 1))
+    return warm * 0.5 * (1 + math.cos(math.pi * run.progress(step, elapsed_s)))
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors, numbers, strings, and dicts or lists of them); a killed run leaves no partial file."""
+    beside = path.with_name(path.name + ".tmp")
+    torch.save(state, beside)
+    beside.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote. Raises InvalidInput if the file is missing or damaged."""
+    if not path.is_file():
+        raise InvalidInput(f"checkpoint: expected a file {path}, found none")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many exception types for a damaged file
+        raise InvalidInput(f"checkpoint {path}: expected a readable file, found {error}") from error
+    return dict(state)
+
+
+def current_commit() -> str:
+    """Return the commit of the running code, or "unknown" outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", size: int | None = None) -> str:
+    """Write the averaged weights of best.pt or last.pt to `out`; return the file's SHA-256.
+
+    `size` is the default long side for inference in pixels; None takes the preset's.
+    """
+    require(out.suffix == ".safetensors", f"export: expected a .safetensors file to write, found {out}")
+    state = load_checkpoint(checkpoint)
+    require(
+        {"preset", "average", "step"} <= state.keys(),
+        f"export: expected a checkpoint of a matting run, found keys {', '.join(state)}",
+    )
+    info = {"steps": str(state["step"]), "commit": current_commit(), "licence": licence}
+    return save_weights(out, state["average"], state["preset"], info, size=size)
