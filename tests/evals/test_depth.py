@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from wideopen.errors import InvalidInput
-from wideopen.evals.depth import Case, aligned, edges_f1, find_cases, judge_depth, wrong_order
+from wideopen.evals.depth import (
+    Case,
+    aligned,
+    edges_f1,
+    find_cases,
+    judge_depth,
+    judge_sources,
+    means,
+    worse_than,
+    wrong_order,
+)
 
 
 @pytest.fixture
@@ -64,3 +74,21 @@ def test_pairs_of_photo_and_map_are_read(tmp_path):
     (case,) = find_cases(tmp_path, pytest.fail)
     assert case.truth.shape == case.rgb.shape[:2]
     assert case.truth[:, -1].mean() > 0.95
+
+
+def test_each_source_is_judged_on_each_photo(step):
+    rgb = np.repeat((step * 255).astype(np.uint8)[..., None], 3, 2)
+    cases = [Case("a", rgb, step), Case("b", rgb[:, ::-1], step[:, ::-1].copy())]
+    heard: list[str] = []
+    rows = judge_sources(
+        cases, ["planar", "small"], lambda rgb: (rgb[..., 0] > 200) * np.float32(1), 0.02, heard.append
+    )
+    assert heard == ["a", "b"]
+    assert [(row.photo, row.source) for row in rows] == [(p, s) for p in "ab" for s in ("planar", "small")]
+    assert means(rows)["planar"][0] == pytest.approx(np.mean([rows[0].figures.order, rows[2].figures.order]))
+    worse = [
+        p
+        for p, small, flat in (("a", rows[1], rows[0]), ("b", rows[3], rows[2]))
+        if small.figures.order > flat.figures.order
+    ]
+    assert worse_than(rows, "small", "planar") == worse

@@ -198,6 +198,46 @@ def matting(
     _write(worst, write_sheet, lambda: picture_of_worst(judged, matter), overwrite)
 
 
+@app.command()
+@takes(MattingSettings(matting="mobile"), after="blur")
+def depth(
+    data: Annotated[Path, typer.Option(help="Folder with photos that hold depth, or with sharp/ and disparity/.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Source to judge, a word of --depth of render; may be repeated. Default: planar and small."),
+    ] = None,
+    blur: Annotated[
+        float, typer.Option(help="Blur radius at a disparity difference of 1, in percent of the long side.")
+    ] = 2.4,
+    csv: Csv = None,
+    overwrite: options.Overwrite = False,
+    **chosen: Any,
+) -> None:
+    """Print errors of predicted depth on photos whose depth was recorded: order, disparity, blur radius, edges."""
+    from wideopen.disparity.find_disparity import require_depth
+    from wideopen.evals.depth import COLUMNS, find_cases, judge_sources, means, worse_than
+    from wideopen.evals.report import table, write_csv
+    from wideopen.matting.find_matte import pick_matter
+
+    settings, sources = made(MattingSettings, chosen), source or ["planar", "small"]
+    require(0 < blur <= 20, f"--blur: expected above 0 and at most 20, found {blur:g}")
+    for word in sources:
+        require_depth(word)
+    check_targets(csv, overwrite=overwrite)
+    cases = find_cases(data, lambda line: warn(f"note: skipped {line}"))
+    with steps("photos") as step:
+        rows = judge_sources(cases, sources, pick_matter(settings)[0], blur / 100, step)
+    require(len(rows) > 0, f"{data}: expected photos with depth, found none")
+    lines = [[f"{len(rows) // len(sources)} photos", *COLUMNS]]
+    lines += [[name, *(f"{x:.4f}" for x in figures)] for name, figures in means(rows).items()]
+    _print(table(lines))
+    for name in sources[1:]:
+        worse = worse_than(rows, name, sources[0])
+        typer.echo(f"{name} has more pairs in the wrong order than {sources[0]} on: {', '.join(worse) or 'no photo'}")
+    figures = [["photo", "source", *COLUMNS], *([r.photo, r.source, *astuple(r.figures)] for r in rows)]
+    _write(csv, write_csv, lambda: figures, overwrite)
+
+
 def reproduce(
     matting_data: Annotated[
         Path | None, typer.Option(help="Folder for Tables 1 and 2: P3M-10k, or another as for eval matting.")

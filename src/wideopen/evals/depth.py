@@ -6,19 +6,24 @@ The truth is the depth inside a photo's file, or sharp/NAME and disparity/NAME.p
 Perception in the Wild", 2016). What bokeh shows is the error of the blur's radius, and where depth ends.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from wideopen.arrays.maps import resize_map, work_size
+from wideopen.arrays.transfer import decode
 from wideopen.checks import F32, U8, require
+from wideopen.color import SRGB
+from wideopen.disparity import filter_along_matte
 from wideopen.disparity.depth_map import normalise, to_disparity
+from wideopen.disparity.find_disparity import find_disparity
 from wideopen.errors import InvalidInput
 from wideopen.files import read, read_disparity
 from wideopen.files.inside import read_embedded
+from wideopen.matting.find_matte import Matter
 from wideopen.photo import srgb_u8
 
 WORK_PX = 1024
@@ -116,3 +121,45 @@ def _edges(disparity: F32) -> np.ndarray:
     """Where a depth edge is steepest, (h, w) bool."""
     jump = cv2.morphologyEx(disparity, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
     return np.asarray((jump > EDGE) & (jump >= cv2.dilate(jump, np.ones((3, 3), np.uint8)) - 1e-6))
+
+
+@dataclass(frozen=True, slots=True)
+class DepthRow:
+    """The figures of one source on one photo."""
+
+    photo: str
+    source: str
+    figures: DepthFigures
+
+
+def judge_sources(
+    cases: Iterable[Case], sources: Sequence[str], matter: Matter, blur: float, step: Callable[[str], None]
+) -> list[DepthRow]:
+    """Judge the disparity that `render --depth SOURCE` would use, filtered along the matte of `matter`.
+
+    Raises InvalidInput, WeightsError, BackendUnavailable as `find_disparity`.
+    """
+    rows = []
+    for case in cases:
+        step(case.name)
+        alpha, linear = matter(case.rgb), decode(case.rgb, SRGB, bit_depth=8)
+        for source in sources:
+            found = find_disparity(alpha, lambda rgb=case.rgb: rgb, source, None).disparity  # type: ignore[misc]
+            if source != "planar":
+                found = filter_along_matte(found, alpha, linear)
+            rows.append(DepthRow(case.name, source, judge_depth(found, case, alpha, blur)))
+    return rows
+
+
+def means(rows: Iterable[DepthRow]) -> dict[str, tuple[float, ...]]:
+    """The mean of each figure by source."""
+    by_source: dict[str, list[tuple[float, ...]]] = {}
+    for row in rows:
+        by_source.setdefault(row.source, []).append(astuple(row.figures))
+    return {source: tuple(np.mean(figures, 0).tolist()) for source, figures in by_source.items()}
+
+
+def worse_than(rows: Sequence[DepthRow], source: str, other: str) -> list[str]:
+    """The photos on which `source` has more pairs in the wrong order than `other`."""
+    order = {(row.photo, row.source): row.figures.order for row in rows}
+    return [photo for photo, name in order if name == source and order[photo, source] > order[photo, other]]
