@@ -1,11 +1,15 @@
 """Running networks: ONNX Runtime, which everything that renders uses, and one-line refusals of what needs torch."""
 
+import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from wideopen.checks import F32, require
 from wideopen.errors import BackendUnavailable, WeightsError
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""ONNX Runtime from 1.29 on reports its use to its makers unless this is set before its first import."""
 
 
 def why_no_torch(*packages: str) -> str | None:
