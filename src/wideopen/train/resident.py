@@ -21,7 +21,7 @@ from wideopen.matting.net.losses import MattingLoss, band_px, stage_loss, trimap
 from wideopen.matting.net.model import TRANSITION, MattingNet
 from wideopen.matting.net.state import save_weights
 from wideopen.train.pack import SCENES
-from wideopen.train.resident_samples import Photos, batch_of
+from wideopen.train.resident_samples import Photos, batch_of, kind_of, shape_px
 from wideopen.train.run import SIDE, Resident
 from wideopen.train.trainer import Trainer, current_commit
 
@@ -44,15 +44,13 @@ class ResidentTrainer(Trainer):
 
 
 @torch.no_grad()
-@torch.backends.cudnn.flags(benchmark=False)  # photos have different shapes
 def validate(net: MattingNet, photos: Photos, run: Resident) -> dict[str, float]:
-    """Return MAD and IoU (at 0.5) of each group's validation photos, at the network's size, without clean-up."""
+    """Return MAD and IoU (at 0.5) of each group's validation photos, in the batches' shapes, without clean-up."""
     sums: dict[str, list[tuple[float, float]]] = {}
     val = [n for n, row in enumerate(photos.rows) if row.part == "val"]
     for n in val[:: max(1, len(val) // VALIDATED)]:
         height, width = (int(v) for v in photos.sizes[n])
-        scale = run.max_px / max(height, width)
-        shape = [max(32, round(v * scale / 32) * 32) for v in (height, width)]
+        shape = shape_px(kind_of(height, width), run.max_px)
         both = photos.canvas[n : n + 1, :, :height, :width].float() / 255
         seen = functional.interpolate(both, shape, mode="bilinear", antialias=True, align_corners=False)
         truth = seen[:, 6:]

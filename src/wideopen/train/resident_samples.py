@@ -6,7 +6,7 @@ The differences are:
   on another scene has exactly the matte it was composited with, whoever made that.
 - Hints (method.md 7): in a share of the samples, stage 1 gets a degraded matte as the matte so far: grown, shrunk,
   moved, coarse, with blobs or bites, or another photo's. The others get 0.5. So one set of weights also refines masks.
-- A batch has one aspect ratio and shows whole photos at `SIDE`, or windows of them at 3/4 of it.
+- A batch has one aspect ratio and shows whole photos at `SIDE`, or windows of them.
 
 Hair drawn by `strands` comes in packed samples (docs/training.md). Maps are (B, C, H, W) in [0, 1].
 """
@@ -26,14 +26,24 @@ from wideopen.matting.net.losses import SURE, band_px
 from wideopen.train.pack import read_pack
 from wideopen.train.run import SIDE, Resident
 
-SHAPES = (  # (minimum width / height, (H, W))
-    (1.45, (352, 512)),
+SHAPES = (  # (minimum width / height, (H, W)); each costs cuDNN 15 s of plans in the first steps
     (1.16, (384, 512)),
     (0.86, (512, 512)),
-    (0.0, (512, 352)),
+    (0.0, (512, 384)),
 )
 EMPTY = 0.01  # a photo with less matte coverage is a scene
 CELLS = 24  # cells per side of the grid of window centres
+
+
+def kind_of(height: float, width: float) -> int:
+    """Return the index of a photo's shape in `SHAPES`."""
+    return next(kind for kind, (least, _) in enumerate(SHAPES) if width >= least * height)
+
+
+def shape_px(kind: int, max_px: int) -> tuple[int, int]:
+    """Return height and width of `SHAPES[kind]` for a long side of `max_px`, multiples of 32."""
+    height, width = (max(32, side * max_px // SIDE // 32 * 32) for side in SHAPES[kind][1])
+    return height, width
 
 
 class Photos:
@@ -60,7 +70,7 @@ class Photos:
         for group in {row.group for row in self.rows}:
             of_group = torch.tensor([row.group == group for row in self.rows])
             each[of_group] *= weights.get(group, 1.0) / each[of_group].sum().clamp(min=1e-9)
-        shape = torch.tensor([next(i for i, (least, _) in enumerate(SHAPES) if w >= least * h) for h, w in sizes])
+        shape = torch.tensor([kind_of(*size) for size in sizes])
         self.chances = torch.stack([each * (shape == i) for i in range(len(SHAPES))]).to(device)  # (shapes, N)
         self.teacher = torch.tensor([row.teacher for row in self.rows], device=device)
         box = self.canvas[:, 6] > 12  # (N, side, side)
@@ -271,7 +281,7 @@ def batch_of(photos: Photos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Ten
     """Return (image, alpha, weight of each pixel, matte so far) of one batch, each (B, C, H, W)."""
     kind = int(torch.multinomial(photos.chances.sum(1), 1))
     near = bool(torch.rand(()) < run.near)
-    height, width = (max(32, int(n * run.max_px / SIDE * (0.75 if near else 1)) // 32 * 32) for n in SHAPES[kind][1])
+    height, width = shape_px(kind, run.max_px)
     count = max(1, int(run.batch * run.max_px**2 / (height * width)))
     picks = torch.multinomial(photos.chances[kind], count, replacement=True)
     dice = Dice(count, photos.canvas.device)
@@ -284,8 +294,11 @@ def batch_of(photos: Photos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Ten
     tint = dice.between(0, 0.5) * dice.chance(0.4)
     mean = (subject * placed).mean((2, 3), keepdim=True) / (placed.mean((2, 3), keepdim=True) + 1e-3)
     lit = (subject + tint * (behind.mean((2, 3), keepdim=True) - mean)) * dice.between(0.7, 1.2)
-    image = torch.where(moved, placed * lit.clamp(0, 1) + (1 - placed) * behind, image)
-    alpha = torch.where(moved, placed, alpha)
+    lit = lit.clamp(0, 1)
+    other = placed.roll(1, 0) * dice.chance(run.second)  # a second subject, behind the first
+    behind = other * lit.roll(1, 0) + (1 - other) * behind
+    image = torch.where(moved, placed * lit + (1 - placed) * behind, image)
+    alpha = torch.where(moved, placed + (1 - placed) * other, alpha)
     own = (photos.teacher[picks].view(-1, 1, 1, 1) & ~moved).float()
     radius = band_px(height, width)
     grey = ((alpha > SURE) & (alpha < 1 - SURE)).float()

@@ -134,12 +134,13 @@ class Resident(Run):
     """Training with all photos in GPU memory, and how often each kind of sample appears."""
 
     batch: int = option(
-        48, least=1, help="Batch size in square photos of 512 pixels; other shapes have as many pixels in all."
+        32, least=1, help="Batch size in square photos of 512 pixels; other shapes have as many pixels in all."
     )
     encoder_lr: float = option(3e-4, least=0, help="Peak learning rate of the encoder.")
     near: float = 0.35  # share of batches that are windows
     hints: float = 0.4
     composites: float = 0.4
+    second: float = 0.2  # share of the composites with another subject behind the first
     report_s: float = 60.0  # seconds between checkpoints
     max_px: int = SIDE  # tests use less
 
