@@ -37,7 +37,9 @@ _JPEG_QUALITY = 95  # of a photo that was no JPEG
 _HALF_HOLDS = 10  # bits of display-encoded codes
 _THUMBNAIL_PX, _THUMBNAIL_QUALITY = 160, 80
 _AVIF_SPEED = 9  # 9 MP portrait: 0.7 s; speed 6 takes 4 s for 0.1 dB and 10 % less
-_HEIC_PRESET = "ultrafast"  # of x265; 9 MP: 3.7 s, "fast" 7.4 s for 0.1 dB, no smaller
+# Of x265. Blocks of 16 instead of 64 pixels and the simplest choice of modes take 0.55 of the time, at the same size
+# and SSIM (0.9994) and 0.04 dB less; "superfast" takes three times as long for 1 dB and 4 % less.
+_HEIC_CODING = {"preset": "ultrafast", "x265:ctu": "16", "x265:rd": "1"}
 
 
 def check_output(
@@ -290,7 +292,7 @@ def _encode_heic(codes: NDArray[Any], attached: Attached, quality: int | None) -
         chroma=(attached.chroma or "4:2:0").replace(":", ""),
         exif=attached.exif,
         xmp=attached.xmp,
-        enc_params={"preset": _HEIC_PRESET},
+        enc_params=_HEIC_CODING,
     )
     return [out.getbuffer()]
 
