@@ -17,7 +17,7 @@ from wideopen.settings import LensSettings, MapSettings
 if TYPE_CHECKING:
     from wideopen.evals.pairs import Found
 
-app = typer.Typer(help="Measure mattes and pictures against true ones.", no_args_is_help=True)
+app = typer.Typer(help="Measure mattes and pictures against true ones.", no_args_is_help=True, rich_markup_mode=None)
 
 EXACT_LENS = LensSettings(grain=0.0)
 """Default lens for comparisons: no grain."""

@@ -7,7 +7,7 @@ import typer
 
 from wideopen.cli import options
 
-app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True)
+app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
