@@ -1,10 +1,14 @@
-"""Numba's threading layer and cache; every `numba_cpu.py` imports this before it compiles kernels.
+"""Numba's threads and cache; every `numba_cpu.py` imports this before it compiles kernels.
 
 Numba's default may be `workqueue`, which aborts the process when two threads call parallel kernels at once. OpenMP
 does not. A user's NUMBA_THREADING_LAYER is respected; a numba built without OpenMP keeps its default.
 """
 
+import atexit
+import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +19,22 @@ from typing import Any
 
 import numba
 from numba.core.dispatcher import Dispatcher
+
+LOG = logging.getLogger(__name__)
+
+
+def keep_kernels_somewhere() -> None:
+    """If neither this package's folder nor the user's cache can be written, cache kernels until this process ends.
+
+    Numba would raise at the first kernel. Processes that this one starts use the same folder.
+    """
+    try:
+        numba.njit(cache=True)(prefer_openmp)  # nothing is compiled yet, but a folder is chosen
+    except RuntimeError:
+        folder = tempfile.mkdtemp(prefix="wideopen-kernels-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = folder
+        LOG.warning("no folder for compiled kernels can be written: each run compiles them; NUMBA_CACHE_DIR names one")
 
 
 def prefer_openmp() -> None:
@@ -61,3 +81,4 @@ def forget_stale_kernels(kernels: ModuleType, *used: ModuleType) -> None:
 
 
 prefer_openmp()
+keep_kernels_somewhere()

@@ -11,7 +11,8 @@ from wideopen.errors import WideopenError
 from wideopen.files import Keep, write, write_map
 from wideopen.lens import Lens
 from wideopen.pipeline import render
-from wideopen.rendering import BACKENDS, first_use_compiles
+from wideopen.rendering import BACKENDS
+from wideopen.session.first_run import compiled_meanwhile
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.results import check_result, make_folder
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
@@ -77,9 +78,8 @@ def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> di
         pick(BACKENDS, job.backend)  # refuse a backend that cannot run here before the slow part
         inputs, new_folder = [photo, *job.given.files], not out.parent.exists()
         check_result(out, job.output, inputs=inputs, overwrite=job.overwrite, new_folder=new_folder)
-        if first_use_compiles(job.backend, job.lens.look):
-            step.note("first run: compiling kernels, about 20 seconds, once")
-        opened = job.open(photo, step)
+        with compiled_meanwhile(job.backend, job.lens.look, step):
+            opened = job.open(photo, step)
         report = render_opened(opened, out, job, step=step)
     report["seconds"] = opened.scene.maps.seconds | report["seconds"] | seconds
     return report

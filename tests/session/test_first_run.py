@@ -1,0 +1,60 @@
+"""The first run on a machine compiles kernels in a second process."""
+
+import subprocess
+import sys
+
+import pytest
+
+from wideopen.session import first_run
+from wideopen.timing import Steps
+
+
+class _Said(Steps):
+    def __init__(self):
+        self.steps, self.notes = [], []
+
+    def __call__(self, step):
+        self.steps.append(step)
+
+    def note(self, line):
+        self.notes.append(line)
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """The processes that were started, each a sleeping Python; `first_use_compiles` is true."""
+    started, start = [], subprocess.Popen
+
+    def popen(_, **options):
+        started.append(
+            start([sys.executable, "-c", "import time; time.sleep(SECONDS)".replace("SECONDS", "0.2")], **options)
+        )
+        return started[-1]
+
+    monkeypatch.setattr(first_run, "first_use_compiles", lambda *_: True)
+    monkeypatch.setattr(first_run.subprocess, "Popen", popen)
+    return started
+
+
+def test_the_photo_waits_for_the_kernels_and_says_so(processes):
+    said = _Said()
+    with first_run.compiled_meanwhile("auto", "thin-lens", said):
+        assert processes[0].poll() is None  # compiling while the photo is analysed
+    assert processes[0].returncode == 0
+    assert said.steps == ["compiling kernels (first run only)"]
+    assert len(said.notes) == 1
+    assert "first run" in said.notes[0]
+
+
+def test_a_photo_that_fails_does_not_wait(processes):
+    with pytest.raises(ValueError, match="no photo"), first_run.compiled_meanwhile("auto", "thin-lens", _Said()):
+        raise ValueError("no photo")
+    assert processes[0].returncode != 0  # ended at once
+
+
+def test_compiled_kernels_start_no_process(processes, monkeypatch):
+    monkeypatch.setattr(first_run, "first_use_compiles", lambda *_: False)
+    said = _Said()
+    with first_run.compiled_meanwhile("auto", "thin-lens", said):
+        pass
+    assert (processes, said.notes) == ([], [])
