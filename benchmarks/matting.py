@@ -1,4 +1,4 @@
-"""Seconds of a matte on the CPU: torch beside onnxruntime, three stages, by the long side given to the network.
+"""Seconds of a matte on the CPU: ONNX Runtime beside torch, three stages, by the long side given to the network.
 
 The two take turns within each run, so that whatever else the machine does hits both. "first" is a fresh process that
 loads the weights and mattes one photo: what a user of the command waits for. Then 12 megapixels, whose outline follows
@@ -13,18 +13,18 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from provenance import ROOT, provenance
 from wideopen.matting.inference import SHIPPED, MattingSettings
 
+RUNTIMES = ("onnx", "torch")
 FIRST = """import sys, time; start = time.perf_counter()
 import numpy as np
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
-settings = MattingSettings(matting=sys.argv[1], matting_backend=sys.argv[2], device="cpu")
+settings = MattingSettings(matting=sys.argv[1], matting_backend=sys.argv[2])
 predict_matte(np.zeros((512, 384, 3), np.uint8), settings)
 print(time.perf_counter() - start)"""
 
@@ -67,15 +67,15 @@ def first(weights: str, backend: str) -> float:
     return float(subprocess.check_output([sys.executable, "-c", FIRST, weights, backend], text=True))
 
 
-def warm(photo, files: dict[str, str], size: int, runs: int) -> list[dict]:
-    """Seconds of a matte with everything loaded, for each backend."""
+def warm(photo, size: int, runs: int) -> list[dict]:
+    """Seconds of a matte with everything loaded, for each runtime."""
     from wideopen.matting.find_matte import predict_matte
 
-    seconds: dict[str, list[float]] = {name: [] for name in files}
+    seconds: dict[str, list[float]] = {name: [] for name in RUNTIMES}
     for _ in range(runs + 1):
-        for name, weights in files.items():
+        for name in RUNTIMES:
             start = time.perf_counter()
-            predict_matte(photo, MattingSettings(matting=weights, matting_size=size, device="cpu"))
+            predict_matte(photo, MattingSettings(matting_backend=name, matting_size=size, device="cpu"))
             seconds[name].append(time.perf_counter() - start)
     return [
         {
@@ -125,35 +125,23 @@ def main() -> None:
     import numpy as np
     from skimage import data
 
-    from wideopen.matting.net.export import to_onnx
-
-    with tempfile.TemporaryDirectory() as folder:
-        onnx = Path(folder) / "mobile.onnx"
-        start = time.perf_counter()
-        onnx.write_bytes(to_onnx("mobile"))
-        conversion = round(time.perf_counter() - start, 2)
-        files = {"torch": "mobile", "onnx": str(onnx)}
-        photo = data.astronaut()
-        print(f"{'backend':10}{'size':>6}{'median s':>10}{'min':>8}{'max':>8}")
-        for size in asked.sizes:
-            for row in warm(photo, files, size, asked.runs):
-                rows.append(row)
-                print(
-                    f"{row['backend']:10}{size:6}{row['median_s']:10.3f}{row['min_s']:8.3f}{row['max_s']:8.3f}",
-                    flush=True,
-                )
-        fresh = {name: round(min(first(weights, "auto") for _ in range(3)), 2) for name, weights in files.items()}
+    photo = data.astronaut()
+    print(f"{'runtime':10}{'size':>6}{'median s':>10}{'min':>8}{'max':>8}")
+    for size in asked.sizes:
+        for row in warm(photo, size, asked.runs):
+            rows.append(row)
+            print("{backend:10}{size:6}{median_s:10.3f}{min_s:8.3f}{max_s:8.3f}".format(**row), flush=True)
+    fresh = {name: round(min(first("mobile", name) for _ in range(3)), 2) for name in RUNTIMES}
     large = np.ascontiguousarray(cv2.resize(photo, (4000, 3000), interpolation=cv2.INTER_CUBIC))
     edges = [enlarged(large, size, asked.runs) for size in asked.sizes]
     for row in edges:
         print(
             "12 megapixels at {size}: {edges_s} s, {ratio} times {plain_s} s without edges; {peak_mb} MB".format(**row)
         )
-    print(f"conversion {conversion} s, first matte {fresh}")
+    print(f"first matte of a fresh process {fresh}")
     found = {
         **origin,
         "load": load,
-        "conversion_s": conversion,
         "first_s": fresh,
         "rows": rows,
         "edges": edges,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARIES = ("numpy", "numba", "opencv-python-headless", "pillow", "torch", "triton")
+LIBRARIES = ("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "torch", "triton")
 
 
 def provenance() -> dict[str, Any]:

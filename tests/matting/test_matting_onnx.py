@@ -1,5 +1,6 @@
 """The network in ONNX Runtime: the same mattes as in torch, files that also serve torch, and refusals in one line."""
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -69,6 +70,16 @@ def test_an_exported_file_holds_the_parameters_of_the_network(preset, tmp_path):
     for key, value in want.state_dict().items():
         torch.testing.assert_close(got.state_dict()[key], value, rtol=0, atol=0)
     assert {one.key: one.value for one in onnx.load(file).metadata_props}["commit"] == "abc"
+
+
+def test_sessions_use_the_threads_that_a_worker_has():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        session = networks.Session(FOLDER / "mobile.onnx", "mobile")
+    finally:
+        cv2.setNumThreads(before)
+    assert session._session.get_session_options().intra_op_num_threads == 1
 
 
 def test_half_precision_takes_half_the_space_of_convolutions(exported):
