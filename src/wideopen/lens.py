@@ -231,7 +231,7 @@ class LensOptions(Settings):
         control=Slider(label="Highlights", step=0.1, most=3, info="Brightens clipped lights.", group="Light"),
     )
     quality: Quality = option(
-        "fast", help="Rendering quality: exact, or fast, which blurs by 32 pixels and more at a lower resolution."
+        "fast", help="Rendering quality: exact, or fast, which blurs by 16 pixels and more at a lower resolution."
     )
     grain: float | None = option(
         None,

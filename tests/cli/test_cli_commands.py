@@ -108,10 +108,11 @@ def test_help(wideopen, arguments):
 def test_help_of_render_names_every_option_of_the_documented_ones(wideopen, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     text = wideopen("render", "--help").out
+    words = text.split()
     names = "look blur focus focus-range planes aperture cat-eye highlights grain matte disparity depth-m matting"
     more = "filter-disparity no-filter-disparity device backend save-matte save-disparity json overwrite"
     more += " output-quality max-megapixels"
-    assert [name for name in f"{names} {more}".split() if f"--{name} " not in text] == []
+    assert [name for name in f"{names} {more}".split() if f"--{name}" not in words] == []
     assert "polygon:6@15~0.4" in text
 
 
