@@ -215,22 +215,6 @@ def _lay_tile(surface, blocks, rows, spreads, y0, x0, out):
     _lay_over(acc, surface, top, left, channels, part)
 
 
-@njit(cache=True)
-def _tile(surface, blocks, rows, spreads, y0, x0, first, last, hidden, out):
-    """One tile of `_sheet_over`, out (h, w, 3) from pixel (y0, x0) on."""
-    if first:
-        for y in range(out.shape[0]):
-            for x in range(out.shape[1]):
-                out[y, x, 0] = out[y, x, 1] = out[y, x, 2] = 0
-    if not hidden:
-        _lay_tile(surface, blocks, rows, spreads, y0, x0, out)
-    if last:
-        for y in range(out.shape[0]):
-            for x in range(out.shape[1]):
-                for c in range(3):
-                    out[y, x, c] = max(out[y, x, c], np.float32(0))
-
-
 @njit(cache=True, nogil=True)
 def _sheet_over(start, stop, surface, blocks, rows, spreads, tile_h, tile_w, order, first, last, hidden, out):
     """out (H, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order; hidden ones are left out."""
@@ -239,7 +223,17 @@ def _sheet_over(start, stop, surface, blocks, rows, spreads, tile_h, tile_w, ord
     for n in range(start, stop):
         y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
         y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
-        _tile(surface, blocks, rows, spreads, y0, x0, first, last, hidden[n], out[y0:y1, x0:x1])
+        if first:
+            for y in range(y0, y1):
+                for x in range(x0, x1):
+                    out[y, x, 0] = out[y, x, 1] = out[y, x, 2] = 0
+        if not hidden[n]:
+            _lay_tile(surface, blocks, rows, spreads, y0, x0, out[y0:y1, x0:x1])
+        if last:
+            for y in range(y0, y1):
+                for x in range(x0, x1):
+                    for c in range(3):
+                        out[y, x, c] = max(out[y, x, c], np.float32(0))
 
 
 def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> Rows:
