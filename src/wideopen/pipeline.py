@@ -6,6 +6,7 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -125,6 +126,7 @@ def understand(
         f"disparity and depth: expected one of them, found a disparity map and depth={settings.depth!r}",
     )
     source = _as_photo(photo)
+    photo_u8 = cache(lambda: srgb_u8(source))
     seconds: dict[str, float] = {}
     matte_source, disparity_source = "given", "given"
     notes: tuple[str, ...] = ()
@@ -132,12 +134,12 @@ def understand(
         on_step("matte")
         with timed(seconds, "matte"):
             matter, matte_source = pick_matter(settings, matte)
-            matte = matter(srgb_u8(source))
+            matte = matter(photo_u8())
     alpha = require_unit_map("matte", matte, like=source.rgb)
     on_step("disparity")
     with timed(seconds, "disparity"):
         if disparity is None:
-            found = find_disparity(alpha, lambda: srgb_u8(source), settings.depth, embedded, settings.device)
+            found = find_disparity(alpha, photo_u8, settings.depth, embedded, settings.device)
             d, disparity_source, notes = found.disparity, found.source, found.notes
         else:
             d = require_unit_map("disparity", disparity, like=source.rgb)

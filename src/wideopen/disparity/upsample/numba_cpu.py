@@ -1,6 +1,6 @@
-"""Guided up-sampling with numba: `reference.settle` and `reference.upsample` in float32, row by row, in parallel.
+"""Guided up-sampling with numba: `reference.settle` and `reference.upsample` in float32, tile by tile, in parallel.
 
-A row of the small map is spread over the photo's columns once (its three channels and its value, for each of the four
+A row of the small map is spread over a tile's columns once (its three channels and its value, for each of the four
 taps across), and used by all the rows of the photo that lie beside it; the inner loop then runs along contiguous
 arrays, and the compiler turns it into vector instructions.
 """
@@ -8,19 +8,19 @@ arrays, and the compiler turns it into vector instructions.
 import numba
 import numpy as np
 
-import wideopen.arrays.jit  # noqa: F401  (sets the threading layer before compiling)
+from wideopen.arrays.jit import in_threads
 from wideopen.checks import F32, U8
 from wideopen.disparity.upsample import reference
-from wideopen.disparity.upsample.reference import flatness, taps
+from wideopen.disparity.upsample.reference import flatness, taps, varies
 
-_STRIP = 512  # columns at a time: 4 rows x 4 taps x 4 numbers x 512 x 4 bytes = 128 KB, within a core's cache
+ROWS, COLUMNS = 32, 64  # of a tile
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")
-def _settle(small, flat, guide, reach, falloff, out):
+@numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _settle(top, bottom, small, flat, guide, reach, falloff, out):
     """out = small + (1 - flat) * (sum w d / sum w - small), w = near flat / (1 + falloff |dI|^2)^2."""
     height, width = small.shape
-    for y in numba.prange(height):
+    for y in range(top, bottom):
         for x in range(width):
             slope = np.float32(1) - flat[y, x]
             total, weighed = np.float32(1e-9), np.float32(1e-9) * small[y, x]
@@ -39,52 +39,79 @@ def _settle(small, flat, guide, reach, falloff, out):
             out[y, x] = small[y, x] + slope * (weighed / total - small[y, x])
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True, error_model="numpy")
-def _upsample(small, small_guide, guide, iy, wy, ix, wx, falloff, strip, out):
-    """out = sum w d / sum w over 4x4 taps, w = wy wx / (1 + falloff |dI|^2)^2."""
-    height, width = out.shape
-    strips = (width + strip - 1) // strip
-    bands = max(1, (height + 127) // 128)
-    for job in numba.prange(bands * strips):
-        top, left = (job // strips) * 128, (job % strips) * strip
-        n = min(strip, width - left)
-        spread = np.empty((4, 4, 4, strip), np.float32)  # slot, tap across, (r, g, b, value), column
-        held = np.full(4, -1, np.int64)  # the small row in each slot
-        total, weighed = np.empty(strip, np.float32), np.empty(strip, np.float32)
-        red, green, blue = np.empty(strip, np.float32), np.empty(strip, np.float32), np.empty(strip, np.float32)
-        for y in range(top, min(top + 128, height)):
-            for x in range(n):
-                red[x], green[x], blue[x] = guide[y, left + x, 0], guide[y, left + x, 1], guide[y, left + x, 2]
-                total[x] = 0
-                weighed[x] = 0
-            for j in range(4):
-                row = iy[y, j]
-                slot = row % 4  # four neighbours never share one; beyond a border the same row comes again
-                if held[slot] != row:
-                    held[slot] = row
-                    for i in range(4):
-                        for x in range(n):
-                            column = ix[left + x, i]
-                            spread[slot, i, 0, x] = small_guide[row, column, 0]
-                            spread[slot, i, 1, x] = small_guide[row, column, 1]
-                            spread[slot, i, 2, x] = small_guide[row, column, 2]
-                            spread[slot, i, 3, x] = small[row, column]
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _smooth_tile(small, iy, wy, ix, wx, out):
+    """out = sum w d over 4x4 taps, w = wy wx."""
+    column = np.empty(small.shape[1], np.float32)
+    first, last = ix[0, 0], ix[-1, 3]
+    for y in range(out.shape[0]):
+        for u in range(first, last + 1):
+            column[u] = wy[y, 0] * small[iy[y, 0], u] + wy[y, 1] * small[iy[y, 1], u]
+            column[u] += wy[y, 2] * small[iy[y, 2], u] + wy[y, 3] * small[iy[y, 3], u]
+        for x in range(out.shape[1]):
+            near = wx[0, x] * column[ix[x, 0]] + wx[1, x] * column[ix[x, 1]]
+            out[y, x] = near + wx[2, x] * column[ix[x, 2]] + wx[3, x] * column[ix[x, 3]]
+
+
+@numba.njit(cache=True, fastmath=True, error_model="numpy")
+def _guided_tile(small, small_guide, guide, iy, wy, ix, wx, falloff, guided, out):
+    """out, where guided, = sum w d / sum w over 4x4 taps, w = wy wx / (1 + falloff |dI|^2)^2."""
+    height, n = out.shape
+    spread = np.empty((4, 4, 4, n), np.float32)  # slot, tap across, (r, g, b, value), column
+    held = np.full(4, -1, np.int64)  # the small row in each slot
+    total, weighed = np.empty(n, np.float32), np.empty(n, np.float32)
+    red, green, blue = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    for y in range(height):
+        for x in range(n):
+            red[x], green[x], blue[x] = guide[y, x, 0], guide[y, x, 1], guide[y, x, 2]
+            total[x] = 0
+            weighed[x] = 0
+        for j in range(4):
+            row = iy[y, j]
+            slot = row % 4  # four neighbours never share one; beyond a border the same row comes again
+            if held[slot] != row:
+                held[slot] = row
                 for i in range(4):
-                    near = spread[slot, i]
                     for x in range(n):
-                        dr, dg, db = red[x] - near[0, x], green[x] - near[1, x], blue[x] - near[2, x]
-                        fall = np.float32(1) + falloff * (dr * dr + dg * dg + db * db)
-                        w = wy[y, j] * wx[i, left + x] / (fall * fall)
-                        total[x] += w
-                        weighed[x] += w * near[3, x]
-            for x in range(n):
-                out[y, left + x] = weighed[x] / total[x]
+                        column = ix[x, i]
+                        spread[slot, i, 0, x] = small_guide[row, column, 0]
+                        spread[slot, i, 1, x] = small_guide[row, column, 1]
+                        spread[slot, i, 2, x] = small_guide[row, column, 2]
+                        spread[slot, i, 3, x] = small[row, column]
+            for i in range(4):
+                near = spread[slot, i]
+                for x in range(n):
+                    dr, dg, db = red[x] - near[0, x], green[x] - near[1, x], blue[x] - near[2, x]
+                    fall = np.float32(1) + falloff * (dr * dr + dg * dg + db * db)
+                    w = wy[y, j] * wx[i, x] / (fall * fall)
+                    total[x] += w
+                    weighed[x] += w * near[3, x]
+        for x in range(n):
+            if guided[iy[y, 1], ix[x, 1]]:
+                out[y, x] = weighed[x] / total[x]
+
+
+@numba.njit(cache=True, nogil=True)
+def _upsample(first, last, small, small_guide, guide, iy, wy, ix, wx, falloff, guided, out):
+    """`reference.upsample` of tile rows from first to last; guided: `reference.varies`."""
+    height, width = out.shape
+    for top in range(first * ROWS, min(last * ROWS, height), ROWS):
+        bottom = min(top + ROWS, height)
+        rows, row_weights = iy[top:bottom], wy[top:bottom]
+        for left in range(0, width, COLUMNS):
+            right = min(left + COLUMNS, width)
+            columns, weights, tile = ix[left:right], wx[:, left:right], out[top:bottom, left:right]
+            _smooth_tile(small, rows, row_weights, columns, weights, tile)
+            if guided[rows[0, 1] : rows[-1, 1] + 1, columns[0, 1] : columns[-1, 1] + 1].any():
+                near = guide[top:bottom, left:right]
+                _guided_tile(small, small_guide, near, rows, row_weights, columns, weights, falloff, guided, tile)
 
 
 def settle(small: F32, small_guide: U8) -> F32:
     """`reference.settle`, in parallel and in float32."""
     out = np.empty_like(small)
-    _settle(small, flatness(small), small_guide, reference.REACH_PX, np.float32(1 / reference.LIKENESS**2), out)
+    falloff = np.float32(1 / reference.LIKENESS**2)
+    in_threads(_settle, len(small), 32, small, flatness(small), small_guide, reference.REACH_PX, falloff, out)
     return out
 
 
@@ -95,5 +122,6 @@ def upsample(small: F32, small_guide: U8, guide: U8) -> F32:
     out = np.empty((height, width), np.float32)
     falloff = np.float32(1 / reference.LIKENESS**2)
     across = np.ascontiguousarray(wx.T)  # (4, W)
-    _upsample(small, small_guide, guide, iy, wy, ix, across, falloff, _STRIP, out)
+    rows = -(-height // ROWS)
+    in_threads(_upsample, rows, 4, small, small_guide, guide, iy, wy, ix, across, falloff, varies(small), out)
     return out

@@ -7,6 +7,8 @@ Deviations: f is the cubic B-spline, so that without edges in the guide a consta
 the result is smooth elsewhere, without the steps of a truncated Gaussian; g is 1 / (1 + |dI|^2 / s^2)^2 with |dI| over
 three channels, whose long tail still ranks two poor matches; the small guide is the photo averaged, not sampled.
 
+Ours: where the map hardly varies (`varies`), the photo cannot move an edge, and f alone is used.
+
 Ours: `settle`. Networks smear an edge over a few of their own pixels. No value there is right, nor is a mean of such
 values. On the small map, a pixel on a slope too steep for a surface takes the mean of the pixels around it that look
 similar and lie where the map is flat.
@@ -27,6 +29,8 @@ On 10 composites with exact depth, blurred as by a network: from 8 to 15 the err
 """
 STEEP = 7.7
 """Slope too steep for a surface: change over the map's long side (0.011 per pixel for a long side of 700)."""
+FLAT = 0.01
+"""Range of the map within four pixels up to which it is upsampled without the guide: 2.5 codes of an 8-bit map."""
 REACH_PX = 3
 PASSES = 2
 """Passes of `settle`. Share of pixels within 10 px of an edge that are off by more than 0.1, for maps blurred by 1.5 of
@@ -76,17 +80,25 @@ def settle(small: F32, small_guide: U8) -> F32:
     return (small + (1 - flat) * (weighed / total - small)).astype(np.float32)
 
 
+def varies(small: F32) -> NDArray[np.bool_]:
+    """(h, w): whether the map varies by more than FLAT within the 4x4 taps of a pixel whose second tap this is."""
+    window = np.ones((4, 4), np.uint8)
+    low, high = (f(small, window, anchor=(1, 1)).reshape(small.shape) for f in (cv2.erode, cv2.dilate))
+    return np.asarray(high - low > np.float32(FLAT))
+
+
 def upsample(small: F32, small_guide: U8, guide: U8) -> F32:
     """Return `small` (h, w) at the size of `guide` (H, W, 3); `small_guide` (h, w, 3): the guide at the map's size."""
     height, width = guide.shape[:2]
     (iy, wy), (ix, wx) = taps(small.shape[0], height), taps(small.shape[1], width)
+    guided = varies(small)[np.ix_(iy[:, 1], ix[:, 1])]
     here = guide.astype(np.float64)
     total: NDArray[Any] = np.zeros((height, width))
     weighed: NDArray[Any] = np.zeros((height, width))
     for j in range(4):
         for i in range(4):
             at = np.ix_(iy[:, j], ix[:, i])
-            distance2 = ((here - small_guide[at]) ** 2).sum(axis=2)
+            distance2 = ((here - small_guide[at]) ** 2).sum(axis=2) * guided
             w = wy[:, j, None] * wx[None, :, i] / (1 + distance2 / LIKENESS**2) ** 2
             total += w
             weighed += w * small[at]
