@@ -34,8 +34,23 @@ def test_backend_equals_reference(name, size):
     for got, want in zip(fast.estimate_colours(image, alpha), (F, B), strict=True):
         assert_allclose(got, want, rtol=0, atol=1e-6)  # worst seen 1.2e-7
     half = [x[: max(1, size[0] // 2)] for x in (F, B, _continued(B, alpha))]
-    for got, want in zip(fast.split(image, alpha, *half), reference.split(image, alpha, *half), strict=True):
-        assert_allclose(got, want, rtol=0, atol=1e-6)
+    behind, wanted = image.copy(), image.copy()
+    got, want = fast.split(behind, alpha, *half, 1.0), reference.split(wanted, alpha, *half, 1.0)
+    assert_allclose(got, want, rtol=0, atol=1e-6)
+    assert_allclose(behind, wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_parts_disparity_is_that_of_the_reference(name, size):
+    rng = np.random.default_rng(3)
+    disparity, seen, coverage = (rng.random(size, np.float32) for _ in range(3))
+    seen[:], coverage[: size[0] // 2] = np.maximum(seen, 0.97), 1
+    small = [rng.random((max(1, size[0] // 2), max(1, size[1] // 3)), np.float32) for _ in range(2)]
+    left, wanted = seen.copy(), seen.copy()
+    got = BACKENDS[name].load().part_disparity(disparity, *small, left, coverage)
+    assert_allclose(got, reference.part_disparity(disparity, *small, wanted, coverage), rtol=0, atol=2e-6)
+    assert_allclose(left, wanted, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -69,7 +84,8 @@ def test_sheets_put_together_are_the_photo(name, size, peak):
     image *= peak
     separator = BACKENDS[name].load()
     F, B = separator.estimate_colours(image, alpha)
-    subject, background = separator.split(image, alpha, F, B, _continued(B, alpha))
+    background = image.copy()
+    subject = separator.split(background, alpha, F, B, _continued(B, alpha), max(1.0, image.max()))
     a = alpha[..., None]
     assert_allclose(subject + (1 - a) * background, image, rtol=0, atol=peak * 2e-7)
     assert background.min() >= 0
@@ -78,8 +94,8 @@ def test_sheets_put_together_are_the_photo(name, size, peak):
     assert_allclose(subject[alpha == 1], image[alpha == 1], rtol=0, atol=0)
 
 
-def _as_published(I, A, F, B, say, colour):
-    reference.half_step(I, A, F, B, np.ones_like(say), colour)
+def _as_published(I, A, F, B, say, active, colour):
+    reference.half_step(I, A, F, B, np.ones_like(say), active, colour)
 
 
 def test_colours_are_those_of_pymatting():

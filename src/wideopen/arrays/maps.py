@@ -44,9 +44,14 @@ def fill_holes(values: F32, weight: F32) -> F32:
     w = require_unit_map("weight", weight, like=values)
     if not w.any():
         return values
-    shaped = values if values.ndim == 3 else values[..., None]
-    filled: F32 = _push_pull((shaped * w[..., None]).astype(np.float32), w).reshape(values.shape)
-    return filled
+    shaped = (values if values.ndim == 3 else values[..., None]).astype(np.float32, copy=False)
+    return _push_pull(scaled(shaped, w), w).reshape(values.shape)
+
+
+def scaled(values: F32, factor: F32) -> F32:
+    """`values` (H, W, C) times `factor` (H, W): several times as fast as broadcasting over so few channels."""
+    product: F32 = cv2.multiply(values, cv2.merge([factor] * values.shape[2])).reshape(values.shape)
+    return product
 
 
 def nearest_value(values: F32, known: np.ndarray) -> F32:
@@ -62,18 +67,17 @@ def nearest_value(values: F32, known: np.ndarray) -> F32:
 def _push_pull(weighed: F32, w: F32) -> F32:
     """`weighed` is values * w, (H, W, C)."""
     height, width, channels = weighed.shape
-    safe = np.maximum(w, np.float32(1e-8))[..., None]
     if max(height, width) == 1 or w.min() >= 1:
-        known: F32 = np.divide(weighed, safe, dtype=np.float32)
-        return known
+        inverse: F32 = np.reciprocal(np.maximum(w, np.float32(1e-8)))
+        return scaled(weighed, inverse)
     size = (max(1, (width + 1) // 2), max(1, (height + 1) // 2))
     down = cv2.resize(weighed, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], channels)
     down_w = cv2.resize(w, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0])
     # A weight of a quarter is enough: it is raised to 1, or the filling would fade towards coarser levels.
     full = np.minimum(down_w * 4, np.float32(1))
-    coarse = _push_pull(down / np.maximum(down_w, np.float32(1e-8))[..., None] * full[..., None], full)
+    coarse = _push_pull(scaled(down, full / np.maximum(down_w, np.float32(1e-8))), full)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, channels)
-    out: F32 = weighed + (1 - w[..., None]) * smooth
+    out: F32 = cv2.add(weighed, scaled(smooth, 1 - w)).reshape(weighed.shape)
     return out
 
 

@@ -94,8 +94,10 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
     """The scene with (subject, background) = change(image, alpha, subject, background)."""
     whole: Separator = pick(BACKENDS, "auto")[1]
 
-    def split(image: F32, alpha: F32, *colours: F32) -> tuple[F32, F32]:
-        return change(image, alpha, *whole.split(image, alpha, *colours))
+    def split(image: F32, alpha: F32, *colours: Any) -> F32:
+        photo = image.copy()
+        subject, image[:] = change(photo, alpha, whole.split(image, alpha, *colours), image)
+        return subject
 
     return _separated(opening.opened.scene, replace(whole, split=split))
 

@@ -44,8 +44,9 @@ class Separator:
     """The operators of one backend, with the signatures of `reference` and `transport`."""
 
     estimate_colours: Any  # (image, alpha) -> F, B
-    split: Any  # (image, alpha, F, B, filled) -> subject, background
-    continue_colours: Any  # (values, weight) -> values, holes filled
+    split: Any  # (image, alpha, F, B, filled, white) -> subject; image becomes the background
+    continue_colours: Any  # (values, weight, wanted) -> values, holes filled
+    part_disparity: Any  # (disparity, continued, trusted, seen, coverage) -> disparity; less is seen
 
 
 def _load_numba() -> Separator:
@@ -53,13 +54,13 @@ def _load_numba() -> Separator:
     from wideopen.sheets import numba_cpu, reference, transport
 
     forget_stale_kernels(numba_cpu, reference, transport)
-    return Separator(numba_cpu.estimate_colours, numba_cpu.split, numba_cpu.continue_colours)
+    return Separator(numba_cpu.estimate_colours, numba_cpu.split, numba_cpu.continue_colours, numba_cpu.part_disparity)
 
 
 def _load_reference() -> Separator:
     from wideopen.sheets import reference, transport
 
-    return Separator(reference.estimate_colours, reference.split, transport.continue_colours)
+    return Separator(reference.estimate_colours, reference.split, transport.continue_colours, reference.part_disparity)
 
 
 BACKENDS: Mapping[str, Backend[Separator]] = {

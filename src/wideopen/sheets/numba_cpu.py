@@ -1,22 +1,27 @@
 """Foreground and background colours on all cores; formulas in `reference` and `transport`."""
 
+import cv2
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.arrays.jit import in_threads
 from wideopen.checks import F32
 from wideopen.sheets import transport
 from wideopen.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
-from wideopen.sheets.transport import DELTA, KAPPA, REACH, windows
+from wideopen.sheets.transport import DELTA, KAPPA, REACH, SPREAD, windows
+
+ROWS = 64  # that a thread takes at a time
 
 
-@njit(cache=True, parallel=True)
-def _half_step(image, alpha, F, B, say, colour):
+@njit(cache=True, nogil=True)
+def _half_step(image, alpha, F, B, say, active, colour):
     """`reference.half_step`."""
     height, width = alpha.shape
-    for y in prange(height):
-        F_mean, B_mean = np.empty(3, np.float32), np.empty(3, np.float32)
+    F_mean, B_mean = np.empty(3, np.float32), np.empty(3, np.float32)
+    for y in range(height):
         for x in range((y + colour) % 2, width, 2):
+            if active[y, x] == 0:
+                continue
             a = alpha[y, x]
             b = np.float32(1) - a
             weight = np.float32(0)
@@ -43,121 +48,185 @@ def _half_step(image, alpha, F, B, say, colour):
 
 
 def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
-    """`reference.estimate_colours` on all cores."""
+    """`reference.estimate_colours`."""
     return coarse_to_fine(image, alpha, _half_step)
 
 
-@njit(cache=True, inline="always")
-def _between(x, y0, x0, y1, x1, fy, fx, c):
-    """Bilinear sample of x (h, w, 3), channel c."""
-    one = np.float32(1)
-    top = x[y0, x0, c] * (one - fx) + x[y0, x1, c] * fx
-    return top * (one - fy) + (x[y1, x0, c] * (one - fx) + x[y1, x1, c] * fx) * fy
+@njit(cache=True, nogil=True)
+def _row_between(x, y, height, out, first):
+    """out (w + 1, first to first + C) <- x (h, w, C), linearly at row y of `height`; the last column twice."""
+    h, w = x.shape[:2]
+    v = min(max((y + 0.5) * h / height - 0.5, 0.0), h - 1.0)
+    y0 = int(v)
+    y1, f = min(y0 + 1, h - 1), np.float32(v - y0)
+    for i in range(w):
+        for c in range(x.shape[2]):
+            out[i, first + c] = x[y0, i, c] + f * (x[y1, i, c] - x[y0, i, c])
+    out[w] = out[w - 1]
 
 
-@njit(cache=True, parallel=True)
-def _split(image, alpha, F, B, filled, white, subject, background):
+@njit(cache=True, nogil=True, inline="always")
+def _at(row, i, f, c):
+    return row[i, c] + f * (row[i + 1, c] - row[i, c])
+
+
+@njit(cache=True, nogil=True)
+def _split(top, bottom, image, alpha, F, B, filled, first, share, white, subject):
+    """`reference.split` of rows. Column x lies by share[x] between the small columns first[x] and the next."""
     height, width = alpha.shape
-    h, w = F.shape[0], F.shape[1]
     one, zero = np.float32(1), np.float32(0)
-    for y in prange(height):
-        v = min(max((y + 0.5) * h / height - 0.5, 0.0), h - 1.0)
-        y0 = int(v)
-        y1, fy = min(y0 + 1, h - 1), np.float32(v - y0)
+    row = np.empty((F.shape[1] + 1, 9), np.float32)
+    for y in range(top, bottom):
+        if not alpha[y].any():
+            continue
+        _row_between(F, y, height, row, 0)
+        _row_between(B, y, height, row, 3)
+        _row_between(filled, y, height, row, 6)
         for x in range(width):
             a = alpha[y, x]
-            b = one - a
             if a == zero:
-                for c in range(3):
-                    subject[y, x, c] = zero
-                    background[y, x, c] = image[y, x, c]
                 continue
-            u = min(max((x + 0.5) * w / width - 0.5, 0.0), w - 1.0)
-            x0 = int(u)
-            x1, fx = min(x0 + 1, w - 1), np.float32(u - x0)
+            i, f, b = first[x], share[x], one - a
             t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
             t *= t * (np.float32(3) - 2 * t)
             for c in range(3):
                 value = image[y, x, c]
                 g = zero
                 if t < one:
-                    f = _between(F, y0, x0, y1, x1, fy, fx, c)
-                    g = _between(B, y0, x0, y1, x1, fy, fx, c)
-                    g = min(max(g + b * (value - a * f - b * g) / (a * a + b * b), zero), white)
+                    g = _at(row, i, f, c + 3)
+                    error = value - a * _at(row, i, f, c) - b * g
+                    g = min(max(g + b * error / (a * a + b * b), zero), white)
                 if t > zero:
-                    g = min(g + t * (_between(filled, y0, x0, y1, x1, fy, fx, c) - g), white)
-                background[y, x, c] = g
+                    g = min(g + t * (_at(row, i, f, c + 6) - g), white)
+                image[y, x, c] = g
                 subject[y, x, c] = value if a == one else value - b * g
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32]:
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float) -> F32:
     """`reference.split` on all cores."""
-    subject, background = np.empty_like(image), np.empty_like(image)
-    white = np.maximum(np.float32(1), image.max())
-    _split(image, alpha, F, B, filled, white, subject, background)
-    return subject, background
+    subject = np.zeros(image.shape, np.float32)  # not zeros_like, which writes them all
+    in_threads(_split, len(image), ROWS, image, alpha, F, B, filled, *_columns(F, image), np.float32(white), subject)
+    return subject
 
 
-@njit(cache=True)
-def _structure(y, x, around, known, gy, gx):
-    """mu and the normal (ny, nx) of `transport` at one pixel."""
-    height, width = known.shape
-    a, b, c, total = 0.0, 0.0, 0.0, 0.0
-    for i in range(around.shape[0]):
-        v, u = y + int(around[i, 0]), x + int(around[i, 1])
-        if 0 <= v < height and 0 <= u < width and known[v, u]:
-            w = around[i, 2]
-            total += w
-            for k in range(3):
-                sy, sx = gy[v, u, k], gx[v, u, k]
-                a += w * sx * sx
-                b += w * sx * sy
-                c += w * sy * sy
-    total = max(total, 1e-30)
-    a, b, c = a / total, b / total, c / total
-    spread = np.hypot(a - c, 2 * b)
-    angle = 0.5 * np.arctan2(2 * b, a - c)
-    return 1 + KAPPA * np.exp(-DELTA / max(spread * spread, 1e-12)), np.sin(angle), np.cos(angle)
+def _columns(small: F32, large: F32) -> tuple[np.ndarray, F32]:
+    """For each column of `large`: the column of `small` to the left of its centre, and how far it lies beyond."""
+    w, width = small.shape[1], large.shape[1]
+    u = np.clip((np.arange(width) + 0.5) * w / width - 0.5, 0, w - 1)
+    return u.astype(np.int64), (u - np.floor(u)).astype(np.float32)
 
 
-@njit(cache=True, inline="always")
-def _slope(u, y0, x0, y1, x1, k):
-    return (u[y1, x1, k] - u[y0, x0, k]) / max(y1 - y0 + x1 - x0, 1)
+@njit(cache=True, nogil=True, fastmath=True)
+def _part_disparity(top, bottom, disparity, maps, first, share, seen, coverage, out):
+    """`reference.part_disparity` of rows; maps (h, w, 2): continued, trusted."""
+    height, width = disparity.shape
+    row = np.empty((maps.shape[1] + 1, 2), np.float32)
+    for y in range(top, bottom):
+        _row_between(maps, y, height, row, 0)
+        for x in range(width):
+            i, f = first[x], share[x]
+            visible = seen[y, x] * coverage[y, x]
+            seen[y, x] -= visible
+            sure = min(max(visible * np.float32(20) - np.float32(19), np.float32(0)), np.float32(1))
+            continued = _at(row, i, f, 0)
+            out[y, x] = continued + sure * _at(row, i, f, 1) * (disparity[y, x] - continued)
 
 
-@njit(cache=True)
-def _march(u, known, pixels, gy, gx, around, colours):
-    """`transport.march`, one pixel after another: each needs those before it."""
-    height, width = known.shape
-    mean = np.empty(3)
+def part_disparity(disparity: F32, continued: F32, trusted: F32, seen: F32, coverage: F32) -> F32:
+    """`reference.part_disparity` on all cores."""
+    out = np.empty_like(disparity)
+    maps = cv2.merge([continued, trusted])
+    columns = _columns(continued, disparity)
+    in_threads(_part_disparity, len(out), ROWS, disparity, maps, *columns, seen, coverage, out)
+    return out
+
+
+SIDE = int(2 * SPREAD)
+"""Unknown pixels around the arrays that `_march` takes, so that no window leaves them."""
+AROUND, NEAR = 4 * (2 * SIDE + 1), 4 * (2 * REACH + 1)
+"""Values in a row of the windows: of slopes, and of colours."""
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _march(state, slopes, pixels, around, near, dy, dx):
+    """`transport.march` on `_packed` arrays, one pixel after another: each needs those before it.
+
+    Windows repeat each weight, and dy and dx, four times: once for each value of a pixel.
+    """
+    one = np.float32(1)
+    sums, means = np.empty(AROUND, np.float32), np.empty(NEAR, np.float32)
     for n in range(pixels.shape[0]):
         y, x = pixels[n, 0], pixels[n, 1]
-        mu, ny, nx = _structure(y, x, around, known, gy, gx)
-        mean[:] = 0
-        total = 0.0
-        for i in range(colours.shape[0]):
-            dy, dx = int(colours[i, 0]), int(colours[i, 1])
-            if 0 <= y + dy < height and 0 <= x + dx < width and known[y + dy, x + dx]:
-                across = (dx * nx + dy * ny) * mu / REACH
-                w = colours[i, 2] * np.exp(-0.5 * across * across)
-                total += w
-                for k in range(3):
-                    mean[k] += w * u[y + dy, x + dx, k]
+        sums[:] = 0
+        for i in range(around.shape[0]):
+            row = slopes[y + i, 4 * x : 4 * x + AROUND]
+            for j in range(AROUND):
+                sums[j] += around[i, j] * row[j]
+        a = b = c = total = np.float32(1e-30)
+        for j in range(0, AROUND, 4):
+            a += sums[j]
+            b += sums[j + 1]
+            c += sums[j + 2]
+            total += sums[j + 3]
+        a, b, c = a / total, b / total, c / total
+        spread = np.sqrt((a - c) * (a - c) + np.float32(4) * b * b)
+        cos2, sin2 = one, np.float32(0)  # of twice the angle of the normal
+        if spread > 0:
+            cos2, sin2 = (a - c) / spread, np.float32(2) * b / spread
+        mu = one + np.float32(KAPPA) * np.exp(-np.float32(DELTA) / max(spread * spread, np.float32(1e-12)))
+        scale = mu * mu / np.float32(4 * 64 * REACH * REACH)  # the rest of a half is in (1 + cos2) / 2
+        p, q, r = scale * (one + cos2), scale * (one - cos2), scale * np.float32(2) * sin2
+        means[:] = 0
+        top, left = y + SIDE - REACH, 4 * (x + SIDE - REACH)
+        for i in range(near.shape[0]):
+            row, v = state[top + i, left : left + NEAR], dy[i]
+            for j in range(NEAR):
+                u = dx[j]
+                f = one - (p * u * u + q * v * v + r * u * v)
+                f = f * f if f > 0 else np.float32(0)
+                f *= f
+                f *= f
+                f *= f
+                f *= f
+                f *= f
+                means[j] += near[i, j] * f * row[j]
+        a = b = c = total = np.float32(0)
+        for j in range(0, NEAR, 4):
+            a += means[j]
+            b += means[j + 1]
+            c += means[j + 2]
+            total += means[j + 3]
+        y, x = y + SIDE, 4 * (x + SIDE)
         if total > 0:
-            for k in range(3):
-                u[y, x, k] = mean[k] / total
-        known[y, x] = 1
-        y0, y1 = y - (y > 0 and known[y - 1, x]), y + (y + 1 < height and known[min(y + 1, height - 1), x])
-        x0, x1 = x - (x > 0 and known[y, x - 1]), x + (x + 1 < width and known[y, min(x + 1, width - 1)])
+            state[y, x], state[y, x + 1], state[y, x + 2] = a / total, b / total, c / total
+        state[y, x + 3] = one
+        y0, y1 = y - int(state[y - 1, x + 3]), y + int(state[y + 1, x + 3])
+        x0, x1 = x - 4 * int(state[y, x - 1]), x + 4 * int(state[y, x + 7])
+        down, right = one / max(y1 - y0, 1), np.float32(4) / max(x1 - x0, 4)
+        a = b = c = np.float32(0)
         for k in range(3):
-            gy[y, x, k] = _slope(u, y0, x, y1, x, k)
-            gx[y, x, k] = _slope(u, y, x0, y, x1, k)
+            gy = (state[y1, x + k] - state[y0, x + k]) * down
+            gx = (state[y, x1 + k] - state[y, x0 + k]) * right
+            a += gx * gx
+            b += gx * gy
+            c += gy * gy
+        slopes[y, x], slopes[y, x + 1], slopes[y, x + 2], slopes[y, x + 3] = a, b, c, one
 
 
 def _march_all(u, known, pixels, gy, gx):
-    _march(u, known, pixels, gy, gx, *windows())
+    """`transport.march`, compiled; updates only u."""
+    seen = known.astype(np.float32)
+    of_colours = cv2.merge([*cv2.split(u * seen[..., None]), seen])
+    of_slopes = cv2.merge([(p * q).sum(2) for p, q in ((gx, gx), (gx, gy), (gy, gy))] + [seen])
+    padded = [cv2.copyMakeBorder(x, *(SIDE,) * 4, cv2.BORDER_CONSTANT) for x in (of_colours, of_slopes)]
+    state, slopes = (x.reshape(len(x), -1) for x in padded)  # (h, 4 w)
+    around, near = (np.repeat(window, 4, axis=1) for window in windows())
+    along = np.arange(-REACH, REACH + 1, dtype=np.float32)
+    _march(state, slopes, pixels, around, near, along, np.repeat(along, 4))
+    y, x = pixels.T
+    u[y, x] = padded[0][y + SIDE, x + SIDE, :3]
 
 
-def continue_colours(values: F32, weight: F32) -> F32:
+def continue_colours(values: F32, weight: F32, wanted: np.ndarray | None = None) -> F32:
     """`transport.continue_colours`, compiled."""
-    return transport.continue_colours(values, weight, _march_all)
+    return transport.continue_colours(values, weight, wanted, _march_all)

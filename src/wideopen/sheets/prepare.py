@@ -7,16 +7,19 @@ photo, so the composited sheets reproduce the photo exactly.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
-from wideopen.arrays.maps import fill_holes, resize_map, work_size
+from wideopen.arrays.maps import fill_holes, resize_map, scaled, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.highlights import find_lamps
-from wideopen.sheets.layers import Layers, find_layers
-from wideopen.sheets.reference import SOLID_FROM
+from wideopen.sheets.layers import Layers, find_layers, square, widened
+from wideopen.sheets.reference import SOLID_FROM, pure
+from wideopen.sheets.transport import RING
 from wideopen.sheets.white import give_own_colour, limit_radiance, measure_white, unclip
 
 WORK_PX = 1280
@@ -25,7 +28,12 @@ WORK_PX = 1280
 What is estimated is smooth: at 12 MP this takes 0.35 s instead of some 3 s. `split` adds the photo's own detail.
 """
 PART_PX = 640
-"""The same for parts found by depth edges: these have no strands, and each costs as much as the subject."""
+"""Long side at which parts are found by depth edges, and their colours and all disparities continued.
+
+Parts have no strands.
+"""
+
+FAINT = 0.002  # a share of a pixel that nobody sees
 
 NO_LAMPS = np.zeros((1, 1), np.float32)
 """People carry few lamps; with stretching, every glint in a slightly defocused beard became a bead."""
@@ -36,34 +44,44 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -
 
     An empty or full matte gives one opaque sheet: the photo with its disparity.
     """
-    lamps = find_lamps(rgb)
+    work, part = (work_size(alpha.shape, px) for px in (WORK_PX, PART_PX))
+    small_image = resize_map(rgb, work)
+    lamps = find_lamps(small_image)
     if alpha.max() < 0.5 or alpha.min() > 0.5:
         return [Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps)]
-    small = work_size(alpha.shape, WORK_PX)
-    small_rgb, small_alpha = resize_map(rgb, small), resize_map(alpha, small)
-    white = measure_white(rgb, alpha, small_rgb, small_alpha)
-    if white is not None:
-        rgb = unclip(rgb, alpha, white)
-        small_rgb = resize_map(rgb, small)
-    layers = find_layers(small_rgb, small_alpha, resize_map(disparity, small))
-    coverages, lamps_of = _at_full_size(layers, alpha), [lamps] * (len(layers.trusted) - 1)
-    lamps_of[0 if layers.front is None else 1] = NO_LAMPS
-    sheets, image, seen = [], rgb, np.ones(alpha.shape, np.float32)
-    for k, coverage in enumerate(coverages):
-        size = small if lamps_of[k] is NO_LAMPS else work_size(alpha.shape, PART_PX)
-        colour, image_behind = _peel(
-            image, coverage, [resize_map(c, size) for c in coverages[k + 1 :]], size, separator
+    small_alpha = resize_map(alpha, work)
+    white = measure_white(rgb, alpha, small_image, small_alpha)
+    if white is None:
+        image, small_image = rgb.copy(), small_image.copy()
+    else:
+        image, small_image = unclip(rgb, alpha, white), unclip(small_image, small_alpha, white)
+    part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(disparity, part)
+    layers = find_layers(resize_map(small_image, part), part_alpha, part_disparity)
+    coverages, small_coverages, part_coverages = (_at_size(layers, a) for a in (alpha, small_alpha, part_alpha))
+    subject = 0 if layers.front is None else 1
+    brightest = max(1.0, float(image.max()))
+    with ThreadPoolExecutor(1) as beside:
+        disparities = beside.submit(
+            _disparities, disparity, part_disparity, coverages, part_coverages, layers, separator
         )
-        if white is not None and lamps_of[k] is NO_LAMPS:
-            give_own_colour(image, coverage, white, colour, image_behind)
-        visible = seen * coverage
-        d = _continued(disparity, visible, layers.trusted[k])
-        radiant = white is not None and lamps_of[k] is not NO_LAMPS
-        sheets.append(Sheet(rgb=colour, alpha=coverage, disparity=d, lamps=lamps_of[k], radiant=radiant))
-        image, seen = image_behind, seen - visible
-    d = _continued(disparity, seen, layers.trusted[-1])
-    farthest = Sheet(rgb=image, alpha=None, disparity=d, lamps=lamps, radiant=white is not None)
-    return [farthest, *reversed(sheets)]
+        sheets = []
+        for k, coverage in enumerate(coverages):
+            colours = _colours(small_image, small_coverages[k:], work if k == subject else part, separator)
+            colour = separator.split(image, coverage, *colours, brightest)
+            separator.split(small_image, small_coverages[k], *colours, brightest)
+            if white is not None and k == subject:
+                give_own_colour(coverage, white, colour, image)
+            sheets.append((colour, coverage))
+    return [
+        Sheet(
+            rgb=colour,
+            alpha=coverage,
+            disparity=d,
+            lamps=NO_LAMPS if k == subject else lamps,
+            radiant=white is not None and k != subject,
+        )
+        for k, ((colour, coverage), d) in enumerate(zip([*sheets, (image, None)], disparities.result(), strict=True))
+    ][::-1]
 
 
 def with_radiance(sheets: Sequence[Sheet], strength: float) -> tuple[Sheet, ...]:
@@ -74,51 +92,54 @@ def with_radiance(sheets: Sequence[Sheet], strength: float) -> tuple[Sheet, ...]
     )
 
 
-def _at_full_size(layers: Layers, alpha: F32) -> list[F32]:
-    """Coverages (H, W), nearest first; the matte is unchanged wherever nothing hides it."""
+def _at_size(layers: Layers, alpha: F32) -> list[F32]:
+    """Coverages at the size of `alpha`, nearest first; the matte is unchanged wherever nothing hides it."""
     subject, front = alpha, []
     if layers.front is not None:
         front = [resize_map(layers.front, alpha.shape)]
-        subject = np.where(front[0] > 0, resize_map(layers.subject, alpha.shape), alpha)
+        subject = alpha.copy()
+        cv2.copyTo(resize_map(layers.subject, alpha.shape), (front[0] > 0).astype(np.uint8), subject)
     return [*front, subject, *(resize_map(c, alpha.shape) for c in layers.behind)]
 
 
-def _peel(
-    image: F32, coverage: F32, behind: list[F32], small: tuple[int, int], separator: Separator
-) -> tuple[F32, F32]:
-    """Return one layer's premultiplied colour (H, W, 3), and the image without it.
+def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator: Separator) -> tuple[F32, F32, F32]:
+    """Return the colours of a layer and of what lies behind it, and the latter continued where the layer hides it.
 
-    Where the layer hides what lies behind, each of the layers `behind`, (h, w), is continued from itself. Colours are
-    estimated at the size `small`.
+    All are (h, w, 3) of `size`. coverages: the layer's and those behind it, nearest first. Each layer behind is
+    continued from itself, and only where it takes part in what is hidden.
     """
-    small_image, small_coverage = resize_map(image, small), resize_map(coverage, small)
-    F, B = separator.estimate_colours(small_image, small_coverage)
-    shows = np.clip(1 - small_coverage / np.float32(SOLID_FROM), 0, 1)
-    left = np.ones(small, np.float32)
-    filled = np.zeros_like(B)
-    for c in behind:
-        filled += (left * c)[..., None] * separator.continue_colours(B, shows * _pure(left * c))
-        left = left * (1 - c)
-    filled += left[..., None] * separator.continue_colours(B, shows * _pure(left))
-    return separator.split(image, coverage, F, B, filled)
+    image, coverage, *behind = (resize_map(x, size) for x in (image, *coverages))
+    F, B = separator.estimate_colours(image, coverage)
+    shows = np.clip(1 - coverage / np.float32(SOLID_FROM), 0, 1)
+    near = widened(coverage > 0, np.ones((3, 3), np.uint8)).reshape(size)
+    left, filled = np.ones(size, np.float32), np.zeros(B.shape, np.float32)
+    for c in [*behind, np.ones(size, np.float32)]:
+        share = left * c
+        wanted = near & (share > np.float32(FAINT))
+        if wanted.any():
+            wanted = widened(wanted, square(RING, size)).reshape(size)  # edges reach it from beside it
+            filled += scaled(separator.continue_colours(B, shows * pure(share), wanted), share)
+        left = left - share
+    return F, B, filled
 
 
-def _pure(share: F32) -> F32:
-    """1 where only one layer is visible (share 1), 0 for shares up to 0.95, linear between."""
-    pure = share * np.float32(20)
-    pure -= 19
-    return np.clip(pure, 0, 1, out=pure)
+def _disparities(
+    disparity: F32, small: F32, coverages: list[F32], small_coverages: list[F32], layers: Layers, separator: Separator
+) -> list[F32]:
+    """Disparity (H, W) of each layer, nearest first, and of what lies behind them all.
 
-
-def _continued(disparity: F32, visible: F32, trusted: np.ndarray) -> F32:
-    """Disparity (H, W) of a sheet: the photo's where only the sheet is visible, continued elsewhere."""
-    sure = _pure(visible)
-    small_sure = np.where((resize_map(sure, trusted.shape) > 0.99) & trusted, np.float32(1), np.float32(0))
-    if not small_sure.any():
-        small_sure = resize_map(sure, trusted.shape)
-    filled = resize_map(fill_holes(resize_map(disparity, trusted.shape), small_sure), disparity.shape)
-    if not trusted.all():
-        sure *= resize_map(trusted.astype(np.float32), disparity.shape)
-    sure *= disparity - filled
-    sure += filled
-    return sure
+    Each is the photo's where only that layer is visible and its disparity trusted, and continued elsewhere. small and
+    small_coverages: the same at the size (h, w) of the layers, at which it is continued.
+    """
+    seen, small_seen, found = np.ones_like(disparity), np.ones_like(small), []
+    everywhere = (np.ones_like(disparity), np.ones_like(small))
+    for (coverage, c), trusted in zip(
+        [*zip(coverages, small_coverages, strict=True), everywhere], layers.trusted, strict=True
+    ):
+        visible = small_seen * c
+        small_seen -= visible
+        sure = pure(visible)
+        known = ((sure > 0.99) & trusted).astype(np.float32)
+        continued = fill_holes(small, known if known.any() else sure)
+        found.append(separator.part_disparity(disparity, continued, trusted.astype(np.float32), seen, coverage))
+    return found

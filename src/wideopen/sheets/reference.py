@@ -7,9 +7,10 @@ over its 4 neighbours j, and are clamped at 0. The enlarged result initialises t
 here.
 
 Deviations: updates run in checkerboard order (Gauss-Seidel in two half steps), so that NumPy and the kernel do the same
-arithmetic with any number of threads; levels halve; a neighbour outside the photo is left out; large levels iterate
-four times, not twice. F's squared differences are divided by `say` and B's multiplied by it, so that the residual goes
-to whichever varies more: a lit window behind dark hair keeps its own colour.
+arithmetic; levels halve; a neighbour outside the photo is left out; large levels iterate four times, not twice; only
+pixels near a mixed one (alpha between 0 and 1) are updated, elsewhere the colour that is seen is the photo's and the
+other keeps the coarser level's. F's squared differences are divided by `say` and B's multiplied by it, so that the
+residual goes to whichever varies more: a lit window behind dark hair keeps its own colour.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import fill_holes
+from wideopen.arrays.maps import fill_holes, resize_map
 from wideopen.checks import F32
 
 EPS = np.float32(5e-6)
@@ -27,6 +28,8 @@ SMALL = 32  # levels up to this long side iterate 10 times, as published, larger
 SAY_MOST = np.float32(20.0) ** np.float32(0.5)
 SAY_FLOOR = 1e-4  # colour variance of noise
 SAY_AROUND = 0.011  # radius of the variance window, as a fraction of the long side
+SAY_PX = 768  # greatest long side of the level whose variances are compared
+NEAR_PX = 3  # a pixel within this of a mixed one is updated
 
 
 def level_sizes(height: int, width: int) -> list[tuple[int, int]]:
@@ -60,10 +63,10 @@ def _variance(image: F32, pure: np.ndarray) -> F32:
     return spread
 
 
-def half_step(image: F32, alpha: F32, F: F32, B: F32, say: F32, colour: int) -> None:
-    """Update F and B in place where (y + x) % 2 == colour: the 2x2 system of each such pixel, solved exactly."""
+def half_step(image: F32, alpha: F32, F: F32, B: F32, say: F32, active: np.ndarray, colour: int) -> None:
+    """Update F and B in place where (y + x) % 2 == colour and `active`: each pixel's 2x2 system, solved exactly."""
     height, width = alpha.shape
-    ys, xs = np.nonzero(np.add.outer(np.arange(height), np.arange(width)) % 2 == colour)
+    ys, xs = np.nonzero((np.add.outer(np.arange(height), np.arange(width)) % 2 == colour) & (active > 0))
     weight, F_sum, B_sum = (
         np.zeros(len(ys), np.float32),
         np.zeros((len(ys), 3), np.float32),
@@ -90,25 +93,28 @@ def half_step(image: F32, alpha: F32, F: F32, B: F32, say: F32, colour: int) -> 
     B[ys, xs] = np.maximum(B_mean + to_B[:, None] * step, 0)
 
 
-HalfStep = Callable[[F32, F32, F32, F32, F32, int], None]
+HalfStep = Callable[[F32, F32, F32, F32, F32, np.ndarray, int], None]
 
 
 def coarse_to_fine(image: F32, alpha: F32, update: HalfStep) -> tuple[F32, F32]:
     """Return (F, B), both (H, W, 3); `update` performs each half step on each level."""
-    height, width = alpha.shape
-    F = np.full((1, 1, 3), image.mean((0, 1), dtype=np.float64), np.float32)
+    levels = [(image, alpha)]
+    for size in level_sizes(*alpha.shape)[-2::-1]:
+        levels.append((resize_map(levels[-1][0], size), resize_map(levels[-1][1], size)))
+    F = np.full((1, 1, 3), levels[-1][0].mean((0, 1), dtype=np.float64), np.float32)
     B = F.copy()
-    full = say(image, alpha)
-    for h, w in level_sizes(height, width):
-        size = (w, h)
-        I = cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(h, w, 3)
-        A = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).reshape(h, w)
-        F = cv2.resize(F, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
-        B = cv2.resize(B, size, interpolation=cv2.INTER_NEAREST).reshape(h, w, 3)
-        r = cv2.resize(full, size, interpolation=cv2.INTER_AREA).reshape(h, w)
+    smooth = say(*next(level for level in levels if max(level[1].shape) <= SAY_PX))
+    window = np.ones((2 * NEAR_PX + 1,) * 2, np.uint8)
+    for I, A in reversed(levels):
+        h, w = A.shape
+        F, B = (cv2.resize(x, (w, h), interpolation=cv2.INTER_NEAREST).reshape(h, w, 3) for x in (F, B))
+        r = resize_map(smooth, (h, w))
+        active = cv2.dilate(((A > 0) & (A < 1)).astype(np.uint8), window).reshape(h, w)
+        for seen, x in (((A == 1), F), ((A == 0), B)):
+            cv2.copyTo(I, (seen & (active == 0)).astype(np.uint8), x)
         for _ in range(iterations(h, w)):
-            update(I, A, F, B, r, 0)
-            update(I, A, F, B, r, 1)
+            update(I, A, F, B, r, active, 0)
+            update(I, A, F, B, r, active, 1)
     return F, B
 
 
@@ -117,25 +123,47 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return coarse_to_fine(image, alpha, half_step)
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32) -> tuple[F32, F32]:
-    """Return the subject's premultiplied colour and the background's colour at the photo's size, (H, W, 3) each.
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float) -> F32:
+    """Return the subject's premultiplied colour (H, W, 3); leave in image (H, W, 3) what lies behind the subject.
 
-    F, B and `filled` (B, continued where alpha is high), (h, w, 3), are estimates at any size. One step of the
-    minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the photo: B <-
-    B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly solid that
-    step divides noise by almost nothing, so B fades into `filled` between SOLID_FROM and SOLID_AT. The subject is what
-    remains, I - (1 - alpha) B, at times a little below 0: subject + (1 - alpha) B is the photo again everywhere, and no
-    detail of it is lost.
+    F, B and `filled` (B, continued where alpha is high), (h, w, 3), are estimates at any size; `white` is the image's
+    greatest value, at least 1. One step of the minimisation above, with the enlarged estimates as the prior of
+    vanishing weight, makes B agree with the photo: B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left
+    unexplained. Where the subject is nearly solid that step divides noise by almost nothing, so B fades into `filled`
+    between SOLID_FROM and SOLID_AT. The subject is what remains, I - (1 - alpha) B, at times a little below 0: subject
+    + (1 - alpha) B is the photo again everywhere, and no detail of it is lost.
     """
-    height, width = alpha.shape
-    white = np.maximum(np.float32(1), image.max())
-    F, B, filled = (
-        cv2.resize(x, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, 3) for x in (F, B, filled)
-    )
+    F, B, filled = (resize_linear(x, alpha.shape) for x in (F, B, filled))
     a = alpha[..., None]
     b = 1 - a
     B = np.clip(B + b * (image - a * F - b * B) / (a * a + b * b), 0, white)
     t = np.clip((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), 0, 1)
     B = np.clip(B + t * t * (3 - 2 * t) * (filled - B), 0, white)
     B = np.where(a == 0, image, B)
-    return np.where(a == 1, image, np.where(a == 0, np.float32(0), image - b * B)), B
+    subject: F32 = np.where(a == 1, image, np.where(a == 0, np.float32(0), image - b * B))
+    image[:] = B
+    return subject
+
+
+def pure(share: F32) -> F32:
+    """1 where only one layer is visible (share 1), 0 for shares up to 0.95, linear between."""
+    return np.clip(share * np.float32(20) - np.float32(19), 0, 1)
+
+
+def part_disparity(disparity: F32, continued: F32, trusted: F32, seen: F32, coverage: F32) -> F32:
+    """Disparity (H, W) of a layer: the photo's where only the layer is visible and it is trusted, else `continued`.
+
+    continued, trusted: (h, w) at any size. seen: (H, W) the share of each pixel that nothing nearer covers; the layer's
+    own, by its coverage (H, W), is taken from it in place.
+    """
+    continued, trusted = (resize_linear(x, disparity.shape) for x in (continued, trusted))
+    visible = seen * coverage
+    seen -= visible
+    out: F32 = continued + pure(visible) * trusted * (disparity - continued)
+    return out
+
+
+def resize_linear(x: F32, size: tuple[int, ...]) -> F32:
+    """(h, w) or (h, w, 3) sampled linearly at the pixels of (H, W)."""
+    enlarged: F32 = cv2.resize(x, size[1::-1], interpolation=cv2.INTER_LINEAR).reshape(*size[:2], *x.shape[2:])
+    return enlarged

@@ -8,8 +8,9 @@ with n the normal of the edges around it, the first eigenvector of the mean of g
 eigenvalues. Where there is no dominant direction, this is a distance-weighted mean.
 
 Deviations: the gradient mean reaches 2 SPREAD out, over known pixels and over filled ones as soon as they are filled;
-colours are square roots of linear light, so that dark edges count; beyond `RING` the smooth filling of `arrays.fill`
-takes over, since no lens sees far behind a silhouette and guesses get worse with distance.
+colours are square roots of linear light, so that dark edges count; exp(-t) in w is (1 - t / 64)^64, or 0 from t = 64
+on, which takes a few products; beyond `RING` the smooth filling of `arrays.maps` takes over, since no lens sees far
+behind a silhouette and guesses get worse with distance.
 """
 
 import cv2
@@ -24,16 +25,22 @@ DELTA = 2e-5  # (l1 - l2)^2 that counts as an edge: a slope of 0.07 per pixel
 SPREAD = 3.0
 RING = 0.0375
 """How far edges are continued, as a fraction of the long side; at full strength up to half of it."""
+MARGIN = 12
+"""How far around a pixel anything is read to fill it: the window of gradients, and what their smoothing reads."""
 
 
-def ring_to_fill(weight: F32) -> tuple[np.ndarray, np.ndarray, F32]:
-    """Known pixels (h, w) uint8, the ring's pixels (N, 2) in filling order, and the fill weight (h, w)."""
+def ring_to_fill(weight: F32, wanted: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, F32]:
+    """Known pixels (h, w) uint8, the ring's pixels (N, 2) in filling order, and the fill weight (h, w).
+
+    Only pixels in the mask `wanted` (h, w) are filled; None = all.
+    """
     hole = (weight < 0.5).astype(np.uint8)
     far = np.float32(max(2.0, RING * max(weight.shape)))
     if hole.all() or not hole.any():
         return 1 - hole, np.zeros((0, 2), np.int64), np.zeros_like(weight)
     distance = cv2.distanceTransform(hole, cv2.DIST_L2, cv2.DIST_MASK_5).reshape(weight.shape)
-    pixels = np.argwhere((distance > 0) & (distance <= far))
+    ring = (distance > 0) & (distance <= far)
+    pixels = np.argwhere(ring if wanted is None else ring & wanted)
     order = np.argsort(distance[tuple(pixels.T)], kind="stable")
     return 1 - hole, pixels[order], np.clip(2 - distance * 2 / far, 0, 1) * hole
 
@@ -48,36 +55,34 @@ def gradients(u: F32, known: np.ndarray) -> tuple[F32, F32]:
     return gy * inner[..., None], gx * inner[..., None]
 
 
-def windows() -> tuple[np.ndarray, np.ndarray]:
-    """Windows (N, 3) with rows dy, dx, weight: one for the mean of gradients, one for the mean of colours."""
-    around = _square(int(2 * SPREAD))
-    around[:, 2] = np.exp(-around[:, 2] / (2 * SPREAD**2))
-    colours = _square(REACH)
-    colours = colours[(colours[:, 2] > 0) & (colours[:, 2] <= REACH**2)]
-    colours[:, 2] **= -0.5
-    return around, colours
+def windows() -> tuple[F32, F32]:
+    """Weights, by dy and dx, of the windows for the mean of gradients, (n, n), and for the mean of colours, (m, m)."""
+    around = np.exp(-_squares(int(2 * SPREAD)) / (2 * SPREAD**2))
+    squares = _squares(REACH)
+    near = (squares > 0) & (squares <= REACH**2)
+    return around.astype(np.float32), np.where(near, np.maximum(squares, 1) ** -0.5, 0).astype(np.float32)
 
 
-def _square(reach: int) -> np.ndarray:
-    """Rows dy, dx, dy^2 + dx^2 of a square window."""
-    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
-    return np.stack([dy, dx, dy**2 + dx**2], 1).astype(np.float64)
+def _squares(reach: int) -> np.ndarray:
+    """dy^2 + dx^2 in a square window."""
+    along = np.arange(-reach, reach + 1) ** 2.0
+    return np.add.outer(along, along)
 
 
 def march(u: F32, known: np.ndarray, pixels: np.ndarray, gy: F32, gx: F32) -> None:
     """Fill `pixels` (N, 2) of u (h, w, 3) in the given order; updates u, `known`, `gy` and `gx` in place."""
-    around, colours = windows()
+    around, near = windows()
     for y, x in pixels:
-        inside = _within(around, y, x, known)
+        *inside, share = _within(around, y, x, known)
         sy, sx = gy[inside[0], inside[1]], gx[inside[0], inside[1]]
-        share = inside[2] / max(inside[2].sum(), 1e-30)
+        share = share / max(share.sum(), 1e-30)
         a, b, c = ((share[:, None] * p).sum() for p in (sx * sx, sx * sy, sy * sy))
         spread = np.hypot(a - c, 2 * b)
         mu = 1 + KAPPA * np.exp(-DELTA / max(spread**2, 1e-12))
         angle = 0.5 * np.arctan2(2 * b, a - c)
-        ys, xs, w = _within(colours, y, x, known)
+        ys, xs, w = _within(near, y, x, known)
         along = ((xs - x) * np.cos(angle) + (ys - y) * np.sin(angle)) * mu / REACH
-        w = w * np.exp(-0.5 * along**2)
+        w = w * np.maximum(1 - 0.5 * along**2 / 64, 0) ** 64
         if w.sum() > 0:
             u[y, x] = (w[:, None] * u[ys, xs]).sum(0) / w.sum()
         known[y, x] = 1
@@ -85,12 +90,15 @@ def march(u: F32, known: np.ndarray, pixels: np.ndarray, gy: F32, gx: F32) -> No
             g[y, x] = _slope(u, known, (y, x), dy, dx)
 
 
-def _within(window: np.ndarray, y: int, x: int, known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _within(window: F32, y: int, x: int, known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, columns and weights of a window's known pixels around (y, x)."""
-    ys, xs = y + window[:, 0].astype(int), x + window[:, 1].astype(int)
+    reach = len(window) // 2
+    ys, xs = (np.array(at) for at in np.nonzero(window > 0))
+    weights = window[ys, xs]
+    ys, xs = ys + y - reach, xs + x - reach
     inside = (ys >= 0) & (ys < known.shape[0]) & (xs >= 0) & (xs < known.shape[1])
     inside[inside] = known[ys[inside], xs[inside]] > 0
-    return ys[inside], xs[inside], window[inside, 2]
+    return ys[inside], xs[inside], weights[inside]
 
 
 def _slope(u: F32, known: np.ndarray, at: tuple[int, int], dy: int, dx: int) -> F32:
@@ -105,16 +113,22 @@ def _slope(u: F32, known: np.ndarray, at: tuple[int, int], dy: int, dx: int) -> 
     return slope
 
 
-def continue_colours(values: F32, weight: F32, fill=march) -> F32:  # type: ignore[no-untyped-def]
+def continue_colours(values: F32, weight: F32, wanted: np.ndarray | None = None, fill=march) -> F32:  # type: ignore[no-untyped-def]
     """Return colours (h, w, 3), at least 0, kept where `weight` (h, w) is 1 and continued where it is 0.
 
-    `fill` has the signature and the effect of `march`.
+    Edges are continued only in the mask `wanted` (h, w), all else is filled smoothly; None = everywhere. `fill` has the
+    signature and the effect of `march`.
     """
-    smooth = fill_holes(values, weight)
-    known, pixels, amount = ring_to_fill(weight)
-    if not len(pixels):
-        return smooth
-    u: F32 = np.sqrt(np.maximum(smooth, 0))
-    fill(u, known, pixels, *gradients(u, known))
-    out: F32 = smooth + amount[..., None] * (u * u - smooth)
+    out = fill_holes(values, weight)
+    known, pixels, amount = ring_to_fill(weight, wanted)
+    if len(pixels):
+        top, left = np.maximum(pixels.min(0) - MARGIN, 0)
+        bottom, right = pixels.max(0) + MARGIN + 1
+        box = np.s_[top:bottom, left:right]
+        u: F32 = np.sqrt(np.maximum(out[box], 0))
+        pixels -= (top, left)
+        fill(u, known[box], pixels, *gradients(u, known[box]))
+        ys, xs = pixels.T
+        share, there = amount[box][ys, xs, None], out[box]
+        there[ys, xs] += share * (u[ys, xs] ** 2 - there[ys, xs])
     return out

@@ -51,9 +51,10 @@ def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White |
     areas are found.
     """
     size, a = small_alpha.shape, small_alpha
-    clipped = small.min(axis=2) >= np.float32(CLIPPED)
+    clipped = _is_clipped(small)
     beside, pure = a < 0.05, (a > 0.99) & ~clipped
-    if not ((clipped & beside).any() and pure.any()):
+    mixed = cv2.dilate((~beside & (a < 0.99)).astype(np.uint8), _window(size)).reshape(size) > 0
+    if not ((clipped & beside & mixed).any() and pure.any()):
         return None
     behind = fill_holes(clipped.astype(np.float32), beside.astype(np.float32)) > 0.5
     areas = cv2.dilate(np.where(a < 0.5, clipped, behind).astype(np.uint8), _window(size))
@@ -71,6 +72,13 @@ def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White |
     for n in range(1, count):
         levels[n] = _level(seen[area == n], share[area == n])
     return White(levels[label], own) if (levels > 1).any() else None
+
+
+def _is_clipped(rgb: F32) -> np.ndarray:
+    """(H, W) bool: all channels are."""
+    red, green, blue = cv2.split(rgb)
+    clipped: np.ndarray = cv2.min(cv2.min(red, green), blue).reshape(rgb.shape[:2]) >= np.float32(CLIPPED)
+    return clipped
 
 
 def _level(seen: F32, weight: F32) -> np.float32:
@@ -101,7 +109,7 @@ def unclip(rgb: F32, alpha: F32, white: White) -> F32:
     The edge crosses a clipped pixel that lies beside a dark one, so such a pixel counts half.
     """
     size = white.radiance.shape
-    at = np.flatnonzero(rgb.min(axis=2) >= np.float32(CLIPPED))
+    at = np.flatnonzero(_is_clipped(rgb))
     there = _nearest(at, alpha.shape, size)
     known = white.radiance.ravel()[there] > 1
     at, there = at[known], there[known]
@@ -117,25 +125,26 @@ def unclip(rgb: F32, alpha: F32, white: White) -> F32:
 
 def _beside_dark(rgb: F32) -> np.ndarray:
     """(H, W) bool: a neighbour is far from white and about as dark as the darkest pixel within two pixels."""
-    level = rgb.mean(axis=2)
+    level = cv2.transform(rgb, np.full((1, 3), 1 / 3, np.float32)).reshape(rgb.shape[:2])
     near = cv2.erode(level, np.ones((3, 3), np.uint8))
     dark = cv2.erode(level, np.ones((5, 5), np.uint8))
     beside: np.ndarray = (dark < np.float32(0.7)) & (near - dark < np.float32(0.1))
     return beside
 
 
-def give_own_colour(image: F32, alpha: F32, white: White, subject: F32, background: F32) -> None:
+def give_own_colour(alpha: F32, white: White, subject: F32, background: F32) -> None:
     """Restore the subject's own colour, in place, where a measured white area lies behind it.
 
-    subject (premultiplied) and background, (H, W, 3), come from `reference.split` of image (H, W, 3), which `unclip`
-    returned. subject + (1 - alpha) background still equals the image.
+    subject (premultiplied) and background, (H, W, 3), come from `reference.split` of the image that `unclip` returned;
+    subject + (1 - alpha) background stays that image.
     """
     at = np.flatnonzero((alpha > 0) & (alpha < np.float32(SOLID)))
     there = _nearest(at, alpha.shape, white.radiance.shape)
     known = white.radiance.ravel()[there] > 1
     at, there = at[known], there[known]
-    a, I = alpha.ravel()[at][:, None], image.reshape(-1, 3)[at]
+    a = alpha.ravel()[at][:, None]
     S, B = subject.reshape(-1, 3)[at], background.reshape(-1, 3)[at]
+    I = S + (1 - a) * B
     t = np.clip((B.min(axis=1, keepdims=True) - np.float32(0.9)) / np.float32(0.08), 0, 1)
     S = S + t * (a * white.own.reshape(-1, 3)[there] - S)
     least = t * np.minimum(B, 1)  # the background is white: less is a matte or colour error and shows as specks
