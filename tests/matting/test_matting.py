@@ -19,7 +19,7 @@ from wideopen.matting.clean import clean_up
 from wideopen.matting.find_matte import emptiness, predict_matte
 from wideopen.matting.inference import FEATURE_CHANNELS, PRESETS, SHIPPED, MattingSettings
 from wideopen.matting.net.blocks import AttentionGuidance, EfficientPyramid, GatedConv
-from wideopen.matting.net.encoders import MobileNetFeatures, build_encoder
+from wideopen.matting.net.encoders import LiteBlock, build_encoder
 from wideopen.matting.net.losses import (
     SURE,
     laplacian_loss,
@@ -147,16 +147,18 @@ def test_encoder_strides_and_channels(name):
     assert [f.shape[-2:] for f in features] == [(64 // s, 96 // s) for s in (2, 4, 8, 16, 32)]
 
 
-def test_our_padding_changes_nothing_in_mobilenet():
-    from transformers import MobileNetV2Config, MobileNetV2Model
-
-    theirs = MobileNetV2Model(MobileNetV2Config(tf_padding=True), add_pooling_layer=False).eval()
-    ours = MobileNetFeatures().eval()
-    ours.net.load_state_dict(theirs.state_dict())
-    image = random(1, 3, 96, 64)
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_lite_block_pads_as_tensorflow_does(kernel, stride):
+    block = LiteBlock(4, 4, kernel, stride, 1).eval()
+    x = random(1, 4, 12, 8)
+    totals = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in (8, 12)]
+    left, right, top, bottom = (half for total in totals for half in (total // 2, total - total // 2))
+    conv, norm, act = block.depthwise
     with torch.inference_mode():
-        want = theirs(image * 2 - 1).last_hidden_state
-        torch.testing.assert_close(ours(image)[-1], want, rtol=0, atol=1e-6)
+        wide = functional.conv2d(functional.pad(x, (left, right, top, bottom)), conv.weight, stride=stride, groups=4)
+        want = block.project(act(norm(wide))) + (x if stride == 1 else 0)
+        torch.testing.assert_close(block(x), want, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (32, 32), (33, 70)])

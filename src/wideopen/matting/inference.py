@@ -60,11 +60,11 @@ class MattingSettings(Settings):
         return NETWORK if self.matting in INSIDE else self.matting
 
 
-Encoder = Literal["resnet50", "mobilenet_v2"]
+Encoder = Literal["resnet50", "efficientnet_lite0"]
 STRIDE = 32  # of F5; both sides of the network's input are multiples of it
 FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at strides 2, 4, 8, 16, 32
     "resnet50": (64, 256, 512, 1024, 2048),
-    "mobilenet_v2": (16, 24, 32, 96, 1280),
+    "efficientnet_lite0": (16, 24, 40, 112, 1280),
 }
 
 
@@ -123,7 +123,7 @@ PRESETS: dict[str, MattingConfig] = {
         head_channels=16,
     ),
     "mobile": MattingConfig(
-        encoder="mobilenet_v2",
+        encoder="efficientnet_lite0",
         pyramid_channels=128,
         decoder_channels=(96, 48, 32),
         decoder_skips=True,

@@ -11,7 +11,7 @@ from wideopen.matting.inference import PRESETS, SHIPPED, MattingConfig
 
 FOLDER = Path(__file__).with_name("weights")
 SHA256 = {
-    "mobile": "a39b83b784104629631024a9644b2bdd84a7cb2a911c11dbdf5cda4486c4d519",
+    "mobile": "ba717aa9538afcdc1b38b56970772534c5323fe06438f6a005de70683bf3c2c6",
     "paper": "61565f3d45c29cd4d311bd300c92cdd9fbcecd237210d8e347b0657c0d6f63b1",
 }
 LICENCE = "Apache-2.0"  # of the shipped weights

