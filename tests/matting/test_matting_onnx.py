@@ -16,6 +16,7 @@ from wideopen.matting.inference import PRESETS, SHIPPED, MattingSettings, ablate
 from wideopen.matting.net.export import to_onnx
 from wideopen.matting.net.model import MattingNet
 from wideopen.matting.net.state import load_net, save_weights
+from wideopen.matting.weights import FOLDER
 
 
 @pytest.fixture(scope="module")
