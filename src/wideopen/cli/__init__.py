@@ -3,9 +3,11 @@
 Exit codes: 0 success, 1 a bug in wideopen, 2 bad input. An error is one line on stderr: what, expected, found.
 """
 
+import atexit
 import io
 import os
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from typing import Annotated, NoReturn
 
@@ -78,7 +80,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = 0
     except Exception as error:  # noqa: BLE001  the last line of defence: usage errors, and our own bugs
         code = _last_resort(error, words)
-    sys.exit(code)
+    if arguments is not None:
+        sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process at once: Python's own way out takes 0.8 s after a render of 12 megapixels."""
+    atexit._run_exitfuncs()
+    with suppress(OSError):
+        sys.stdout.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:
