@@ -14,12 +14,11 @@ from PIL import Image
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 GAP_PX = 8
-PORTRAIT_PX = 340
 
 
 def make_photo(path: Path) -> None:
-    """Write the upper two thirds of scikit-image's astronaut (NASA, public domain) as a photo: head and shoulders."""
-    Image.fromarray(skimage.data.astronaut()[:PORTRAIT_PX]).save(path, quality=95, subsampling=0)
+    """Write scikit-image's astronaut (NASA, public domain) as a photo."""
+    Image.fromarray(skimage.data.astronaut()).save(path, quality=95, subsampling=0)
 
 
 def render(photo: Path, result: Path, options: list[str]) -> None:

@@ -4,6 +4,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -125,3 +126,14 @@ def test_a_photo_of_another_size_is_refused():
     truth = SCENES["alone"]
     with pytest.raises(InvalidInput, match="rgb: expected"):
         filter_along_matte(truth.exact, truth.alpha, truth.photo[:-1])
+
+
+def test_background_that_rises_away_from_the_subject_is_not_continued_below_zero():
+    y, x = np.mgrid[0:240, 0:320].astype(np.float32)
+    r = np.hypot(x - 160, y - 120)
+    matte = np.clip(60.5 - r, 0, 1)
+    d = np.where(r < 66, np.float32(0.9), np.clip((r - 72) / 120, 0, 0.6))
+    d = cv2.GaussianBlur(d, (0, 0), 1.5)
+    after = filter_along_matte(d, matte)
+    assert np.abs(after - d).max() > 0.3
+    assert after.min() >= 0

@@ -187,7 +187,7 @@ def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, setti
     if found is None:
         return d
     spilt, continued = found
-    replaced = resize_map(continued, d.shape)
+    replaced = resize_map(np.clip(continued, 0, 1), d.shape)  # a slope continued, or a local linear fit, may overshoot
     replaced -= d
     np.minimum(replaced, 0, out=replaced)
     replaced *= resize_map(spilt.astype(np.float32), d.shape)
