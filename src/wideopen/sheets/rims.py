@@ -51,8 +51,12 @@ class Rims:
             return self.sheets
         if self.clean is None:
             self.clean = separator.continue_colours(resize_map(ground.rgb, self.small), 1 - self._hidden)
-        rgb = resize_map(amount, size)[..., None] * (resize_map(self.clean, size) - ground.rgb)
-        rgb += ground.rgb
+        share, clean = resize_map(amount, size), resize_map(self.clean, size)
+        rows, columns = (slice(*_extent(share.max(axis))) for axis in (1, 0))
+        rgb, change = ground.rgb.copy(), clean[rows, columns]
+        change -= ground.rgb[rows, columns]
+        change *= cv2.merge([share[rows, columns]] * 3)  # faster than broadcasting over three channels
+        rgb[rows, columns] += change
         return (replace(ground, rgb=rgb), *self.sheets[1:])
 
     @cached_property
@@ -69,6 +73,12 @@ class Rims:
     @cached_property
     def _hidden(self) -> F32:
         return np.maximum.reduce([np.zeros(self.small, np.float32), *self._around])
+
+
+def _extent(values: F32) -> tuple[int, int]:
+    """First and one past the last index of (N,) whose value is above 0."""
+    used = np.flatnonzero(values > 0)
+    return int(used[0]), int(used[-1]) + 1
 
 
 def _blur_px(disparity: F32, optics: Optics) -> F32:
