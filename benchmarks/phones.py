@@ -143,28 +143,19 @@ def pixels(photo: Path) -> tuple[int, int]:
 
 def table(result: dict) -> str:
     """The Markdown of the page: one row a photo, in seconds and in U."""
-    u = result["unit_s"]
-    head = (
-        "photo",
-        "megapixels",
-        "cold",
-        "",
-        *STAGES,
-        "start",
-        "peak",
-        "warm, one core",
-        "",
-        "service",
-        "two at a time",
-    )
+    u, rows = result["unit_s"], result["photos"]
+    warm, served = (any(part in row for row in rows.values()) for part in ("warm", "service"))
+    head = ["photo", "megapixels", "cold", "", *STAGES, "start", "peak"]
+    head += ["warm, one core", ""] * warm + ["service", "two at a time"] * served
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    for name, row in result["photos"].items():
-        start = row["cold"]
-        cells = [name, f"{row['megapixels']:g}", f"{start['total']:.1f} s", f"{start['total'] / u:.1f} U"]
-        cells += [f"{start[stage]:.2f}" for stage in (*STAGES, "start")] + [f"{start['peak_mb'] / 1000:.1f} GB"]
-        warm, service = row.get("warm"), row.get("service")
-        cells += [f"{warm['total']:.1f} s", f"{warm['total'] / u:.1f} U"] if warm else ["", ""]
-        cells += [f"{service['alone']:.1f} s", f"{service['two_at_a_time_p95']:.1f} s"] if service else ["", ""]
+    for name, row in rows.items():
+        cold = row["cold"]
+        cells = [name, f"{row['megapixels']:g}", f"{cold['total']:.1f} s", f"{cold['total'] / u:.1f} U"]
+        cells += [f"{cold[stage]:.2f}" for stage in (*STAGES, "start")] + [f"{cold['peak_mb'] / 1000:.1f} GB"]
+        if warm:
+            cells += [f"{row['warm']['total']:.1f} s", f"{row['warm']['total'] / u:.1f} U"]
+        if served:
+            cells += [f"{row['service'][figure]:.1f} s" for figure in ("alone", "two_at_a_time_p95")]
         lines.append(f"| {' | '.join(cells)} |")
     about = [f"U = {u:.2f} s on {result['machine']['cores']} cores of {result['machine']['cpu']}."]
     if "first_run_s" in result:
