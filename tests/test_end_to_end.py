@@ -43,9 +43,10 @@ def picture(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         lines = []
         patch.setattr("typer.echo", lines.append)
-        maps = ["--save-matte", matte, "--save-disparity", disparity]
+        maps = ["--save-matte", matte, "--save-disparity", disparity, "--depth", "planar"]
+        bare = ["--highlights", "0", "--grain", "off"]
         assert cli.run(["render", photo, "-o", result, "--json", *maps]) == 0
-        assert cli.run(["render", photo, "-o", plain, "--matte", matte, "--highlights", "0", "--grain", "off"]) == 0
+        assert cli.run(["render", photo, "-o", plain, "--matte", matte, "--depth", "planar", *bare]) == 0
     return Picture(folder, json.loads(lines[0]))
 
 

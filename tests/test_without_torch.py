@@ -18,9 +18,8 @@ for name in ("torch", "transformers", "safetensors", "onnx", "lightning", "torch
 WAYS = {
     "command": """
 from wideopen.cli import main
-sys.argv = ["wideopen", "render", "photo.png", "-o", "out.png", "--depth", "model", "--blur", "8px"]
 try:
-    main()
+    main(["render", "photo.png", "-o", "out.png", "--depth", "model", "--blur", "8px"])
 except SystemExit as end:
     assert not end.code
 """,

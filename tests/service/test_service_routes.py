@@ -48,7 +48,7 @@ def test_render_makes_the_picture_that_the_library_makes(http, photo, tmp_path):
     file = tmp_path / "photo.png"
     file.write_bytes(photo)
     matte = np.asarray(Image.open(io.BytesIO(matte_bytes())), np.float32) / 255
-    scene = analyze(read(file), matte=matte)
+    scene = analyze(read(file), matte=matte, depth="planar")  # as the service was started
     focus, focus_range = scene.focus_on_subject()
     image = render(scene, Lens(focus_disparity=focus, focus_range=focus_range, max_radius=0.05, grain=0.0))
     want = write(tmp_path / "want.png", image, like=read(file)).read_bytes()

@@ -324,7 +324,7 @@ def test_a_photo_that_browsers_cannot_read_is_seen_and_rendered(person, tmp_path
     assert "astronaut.heic  512 × 512" in tab.page.inner_text(".wo-name")
     face, flag = tab.detail(0.44, 0.22), tab.detail(0.1, 0.2)
     tab.page.click("[data-view=original]")
-    assert tab.detail(0.1, 0.2) > 1.3 * flag  # whose grain is kept
+    assert tab.detail(0.1, 0.2) > 1.15 * flag  # it hangs close behind her, and its grain is kept
     assert abs(tab.detail(0.44, 0.22) - face) < 0.1 * face
 
 
