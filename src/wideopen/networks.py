@@ -8,8 +8,8 @@ from pathlib import Path
 from wideopen.checks import F32, require
 from wideopen.errors import BackendUnavailable, WeightsError
 
+# ONNX Runtime from 1.29 on reports its use to its makers unless this is set before its first import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-"""ONNX Runtime from 1.29 on reports its use to its makers unless this is set before its first import."""
 
 
 def why_no_torch(*packages: str) -> str | None:

@@ -194,8 +194,8 @@ def analyze(
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
     settings: how to find a matte or disparity that is not given; the options of `wideopen render`. No downloads:
-      depth "auto" takes `embedded` if given, else the default depth network if its weights are on disk, else the matte
-      alone. `wideopen.disparity.hub.fetch` downloads weights.
+      depth "auto" takes `embedded` if given, else the default depth network if its weights are on disk, else the one
+      inside the package. `wideopen.disparity.hub.fetch` downloads weights.
     matte: (H, W) coverage of the subject in [0, 1], or a function that returns it for the photo (H, W, 3) uint8,
       sRGB-encoded; None = from the network that `settings` names.
     disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `settings` names.
