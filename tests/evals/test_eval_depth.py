@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from wideopen.disparity.depth_map import aligned
 from wideopen.errors import InvalidInput
 from wideopen.evals.depth import (
     Case,
-    aligned,
     edges_f1,
     find_cases,
     judge_depth,

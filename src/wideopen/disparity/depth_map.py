@@ -36,6 +36,14 @@ def from_depth_m(depth_m: F32) -> F32:
     return normalise((1 / depth_m.astype(np.float64)).astype(np.float32))
 
 
+def aligned(values: F32, like: F32) -> F32:
+    """`values` (h, w) with the scale, at least 0, and shift that bring them closest to `like` (h, w)."""
+    centred = values - values.mean()
+    variance = float((centred * centred).mean())
+    scale = 0.0 if variance == 0 else max(0.0, float((centred * like).mean()) / variance)
+    return np.asarray(centred * np.float32(scale) + like.mean(), np.float32)
+
+
 def subject_disparity(disparity: F32, alpha: F32) -> tuple[float, float]:
     """Median disparity of the subject and half of its 5-to-95-percent spread; (nan, nan) for an empty matte."""
     inside = disparity[alpha > 0.9]

@@ -13,6 +13,7 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
+from wideopen.disparity.depth_map import aligned
 from wideopen.disparity.predict import Prediction
 from wideopen.networks import Session
 
@@ -30,10 +31,8 @@ def predict_small(srgb_u8: U8) -> Prediction:
     """Depth of a photo (H, W, 3) uint8, sRGB-encoded; the short side of the result is `DETAIL_PX`."""
     order, detail = (_at(srgb_u8, short) for short in (ORDER_PX, DETAIL_PX))
     order = resize_map(order, detail.shape)
-    slope, level = _fit(detail, order)
-    detail = detail * slope + level
-    sigma = COARSE * max(detail.shape)
-    coarse = cv2.GaussianBlur(order - detail, (0, 0), sigma)
+    detail = aligned(detail, order)
+    coarse = cv2.GaussianBlur(order - detail, (0, 0), COARSE * max(detail.shape))
     return Prediction(np.asarray(detail + coarse, np.float32), "relative_disparity", "small")
 
 
@@ -52,14 +51,6 @@ def _at(srgb_u8: U8, short_px: int) -> F32:
     seen = cv2.resize(srgb_u8, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     image = np.ascontiguousarray(seen.transpose(2, 0, 1)[None], np.float32)  # 0 to 255
     return _network().run("disparity", {"image": image})[0, 0]
-
-
-def _fit(values: F32, like: F32) -> tuple[np.float32, np.float32]:
-    """(slope, level) that bring `values` closest to `like`, both (h, w); the slope is at least 0."""
-    centred = values - values.mean()
-    variance = (centred * centred).mean()
-    slope = np.float32(0 if variance == 0 else max(0, (centred * like).mean() / variance))
-    return slope, like.mean() - slope * values.mean()
 
 
 @lru_cache(maxsize=1)

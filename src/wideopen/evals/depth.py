@@ -18,7 +18,7 @@ from wideopen.arrays.transfer import decode
 from wideopen.checks import F32, U8, require
 from wideopen.color import SRGB
 from wideopen.disparity import filter_along_matte
-from wideopen.disparity.depth_map import normalise, to_disparity
+from wideopen.disparity.depth_map import aligned, normalise, to_disparity
 from wideopen.disparity.find_disparity import find_disparity
 from wideopen.errors import InvalidInput
 from wideopen.files import read, read_disparity
@@ -87,14 +87,6 @@ def judge_depth(disparity: F32, case: Case, subject: F32, blur: float) -> DepthF
         radius_px=float(np.abs(radii - true_radii).mean()),
         edges=edges_f1(fitted, truth),
     )
-
-
-def aligned(disparity: F32, truth: F32) -> F32:
-    """`disparity` with the scale and shift that bring it closest to `truth`; the scale is at least 0."""
-    centred = disparity - disparity.mean()
-    variance = float((centred * centred).mean())
-    scale = 0.0 if variance == 0 else max(0.0, float((centred * truth).mean()) / variance)
-    return np.asarray(centred * np.float32(scale) + truth.mean(), np.float32)
 
 
 def wrong_order(disparity: F32, truth: F32) -> float:
