@@ -47,13 +47,13 @@ def find_disparity(
     if depth == "planar":
         return Found(disparity=planar(alpha), source="planar")
     if depth == "small":
-        return from_small(photo_u8())
+        return from_small(photo_u8(), alpha)
     if depth == "embedded":
         require(embedded is not None, "depth embedded: expected depth inside the photo's file, found none")
         assert embedded is not None  # for the type checker
         return from_embedded(embedded, photo_u8())
     if depth == "auto":
-        return _automatic(photo_u8(), embedded, device)
+        return _automatic(alpha, photo_u8(), embedded, device)
     return from_model(depth, photo_u8(), device)
 
 
@@ -65,12 +65,14 @@ def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
     return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
 
 
-def from_small(photo_u8: U8) -> Found:
-    """Predict with the network inside the package, then upsample along the photo's edges."""
+def from_small(photo_u8: U8, alpha: F32) -> Found:
+    """Predict with the network inside the package, upsample along the photo's edges, and let the matte shape it."""
     from wideopen.disparity.small import predict_small
+    from wideopen.disparity.subject import shaped_by_matte
 
     predicted = predict_small(photo_u8)
-    return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
+    disparity = shaped_by_matte(upsample(to_disparity(predicted), photo_u8), alpha)
+    return Found(disparity=disparity, source=f"predicted by {predicted.name}")
 
 
 def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
@@ -86,7 +88,7 @@ def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
     return Found(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
 
 
-def _automatic(photo_u8: U8, embedded: DepthMap | None, device: str) -> Found:
+def _automatic(alpha: F32, photo_u8: U8, embedded: DepthMap | None, device: str) -> Found:
     """Embedded if present, else the default model if its weights are on disk, else the network inside the package."""
     notes: tuple[str, ...] = ()
     if embedded is not None:
@@ -95,5 +97,5 @@ def _automatic(photo_u8: U8, embedded: DepthMap | None, device: str) -> Found:
         except InvalidInput as error:
             notes = (f"the depth inside the photo is of no use ({error})",)
     on_disk = hub.on_disk(hub.DEFAULT, device)
-    found = from_model(hub.DEFAULT, photo_u8, device) if on_disk else from_small(photo_u8)
+    found = from_model(hub.DEFAULT, photo_u8, device) if on_disk else from_small(photo_u8, alpha)
     return replace(found, notes=notes)

@@ -75,7 +75,7 @@ def planar(alpha: F32) -> F32:
     a = require_unit_map("alpha", alpha)
     small = resize_map(a, work_size(a.shape, WORK_PX))
     all_subject = a.min() > 0.5  # gives no information about where it stands
-    people, belongs = ([], np.zeros(0, np.intp)) if all_subject else _people(small)
+    people, belongs = ([], np.zeros(0, np.intp)) if all_subject else parts_of(small)
     height = len(small)
     feet = _feet(people) if people else [float(height)]
     floor = _floor(people or [Extent(0.25 * height, float(height), False, 0.0)], feet, height)
@@ -117,7 +117,7 @@ def _floor(people: list[Extent], feet: list[float], height: int) -> _Floor:
     return _Floor(horizon, float(subject - HORIZON_DISPARITY) / max(nearest - horizon, 1))
 
 
-def _people(alpha: F32) -> tuple[list[Extent], np.ndarray]:
+def parts_of(alpha: F32) -> tuple[list[Extent], np.ndarray]:
     """The extents of the matte's large parts, and a map (H, W) of each pixel's part; -1 = none."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=8)
     parts = parts.reshape(alpha.shape)
