@@ -14,6 +14,7 @@ ROOT = Path(wideopen.__file__).parent
 LAYERS = (  # a module may import its own room, and rooms above it in this list
     ("errors", "checks", "backends", "networks", "color", "options", "lens", "optics", "timing"),
     ("arrays",),
+    ("hdr",),
     ("photo",),
     ("matting",),
     ("disparity",),

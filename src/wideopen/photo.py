@@ -7,6 +7,7 @@ import numpy as np
 
 from wideopen.checks import F32, U8
 from wideopen.color import SRGB, Encoding
+from wideopen.hdr.types import Hdr
 
 __all__ = ["JpegCoding", "Metadata", "Photo", "srgb_u8"]
 
@@ -42,20 +43,23 @@ class Photo:
     """A photo, upright."""
 
     rgb: F32  # (H, W, 3) linear light in the photo's own primaries, 1.0 = white
+    hdr: Hdr | None = None  # if the light above white is known
     encoding: Encoding = SRGB  # how `rgb` is written back to a file
     metadata: Metadata = Metadata()
     source: Path | None = None  # the file it was read from, which must not be overwritten
 
 
 def srgb_u8(photo: Photo) -> U8:
-    """Return the photo as sRGB (H, W, 3) uint8, for networks and previews; wider colours clip."""
+    """Return the photo's standard picture as sRGB (H, W, 3) uint8, for networks and previews; wider colours clip."""
     from wideopen.arrays import transfer
+    from wideopen.hdr.standard import standard_light
 
+    rgb = photo.rgb if photo.hdr is None else standard_light(photo.rgb, photo.hdr, photo.encoding)
     if photo.encoding.has_srgb_primaries:
-        return np.asarray(transfer.encode(photo.rgb, SRGB, bit_depth=8), np.uint8)
+        return np.asarray(transfer.encode(rgb, SRGB, bit_depth=8), np.uint8)
     matrix = np.array(photo.encoding.to_srgb, np.float32).T
-    out = np.empty(photo.rgb.shape, np.uint8)
+    out = np.empty(rgb.shape, np.uint8)
     for top in range(0, len(out), _ROWS):
-        light = photo.rgb[top : top + _ROWS] @ matrix
+        light = rgb[top : top + _ROWS] @ matrix
         out[top : top + _ROWS] = transfer.encode(light, SRGB, bit_depth=8)
     return out

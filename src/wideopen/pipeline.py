@@ -170,7 +170,8 @@ def take_apart(
     separator = _separator(backend)
     on_step("sheets")
     with timed(maps.seconds, "sheets"):
-        sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator))
+        clipped = source.hdr is None
+        sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=clipped))
     with timed(maps.seconds, "grain"):
         grain = estimate_grain(source.rgb, source.encoding)
     exact = maps.matte_source == "given" if exact_matte is None else exact_matte

@@ -1,6 +1,7 @@
 """`wideopen info`: versions, backends and weights, or the contents of a photo's file."""
 
 import json
+import math
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,6 +126,8 @@ def describe_photo(photo: Path) -> dict[str, Any]:
         "orientation": facts.orientation,
         "profile": facts.profile,
         "portrait_mode": facts.portrait_mode,
+        "hdr": facts.hdr,
+        "headroom": round(facts.headroom, 4),
         "depth": None if parts.depth is None else _depth(parts.depth),
         "mattes": {name: _matte(values) for name, values in {**mattes, **parts.semantic}.items()},
         "ignored": list(parts.ignored),
@@ -162,6 +165,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines = [found["photo"], f"  picture   {picture}"]
     if found["portrait_mode"]:
         lines.append("  taken in  portrait mode: the phone may have blurred the background already")
+    if found["hdr"]:
+        stops = math.log2(found["headroom"])
+        lines.append(f"  light     HDR ({found['hdr']}), up to {found['headroom']:.3g} times white ({stops:.1f} stops)")
     depth = found["depth"]
     lines.append("  depth     " + ("none" if depth is None else _depth_line(depth)))
     for name, matte in found["mattes"].items():

@@ -20,9 +20,9 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.containers import jpeg, png, tiff
 from wideopen.files.containers.icc import image_to_srgb, profile_name
-from wideopen.files.containers.isobmff import Items, parse_items
+from wideopen.files.containers.isobmff import Items, parse_items, without_gain_map
 from wideopen.files.formats import sniff
-from wideopen.files.raster import Facts, Raster, SizeCheck, guarded, several
+from wideopen.files.raster import HDR_TRANSFER, Facts, Raster, SizeCheck, guarded, several
 
 _LOCK = threading.Lock()
 _HEIC_CHROMA = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
@@ -155,10 +155,7 @@ def _decode_jpeg(data: bytes, check_size: SizeCheck) -> Raster:
                 raise
             image = opened("JPEG", data)
             raster = _cut_short(image, check_size, error)
-    raster = replace(raster, iptc=jpeg.iptc(image.info.get("photoshop")), jpeg=jpeg.coding(image))
-    if "mp" not in image.info:
-        return raster
-    return raster.noted("pictures stored behind the photo (gain map, preview) are not kept")
+    return replace(raster, iptc=jpeg.iptc(image.info.get("photoshop")), jpeg=jpeg.coding(image))
 
 
 def _cut_short(image: Any, check_size: SizeCheck, error: OSError) -> Raster:
@@ -200,7 +197,7 @@ def _decode_webp(data: bytes, check_size: SizeCheck) -> Raster:
 
 
 def _decode_avif(data: bytes, check_size: SizeCheck) -> Raster:
-    items = _items(data)
+    items, data = _items(data), without_gain_map(data)
     with strict_pillow():
         deep = data if items.bits > 8 else b""
         raster = _decode(opened("AVIF", data), "AVIF", check_size, deep=deep, bits=items.bits)
@@ -254,13 +251,14 @@ def facts_in(data: bytes) -> Facts | None:
         return None
     with guarded(f"damaged or incomplete {name} file"):
         with strict_pillow():
-            file = opened(name, data)
+            file = opened(name, without_gain_map(data) if name == "AVIF" else data)
             (width, height), info = file.size, file.info
         block = tiff.strip_prefix(info.get("exif"))
         orientation = tiff.orientation(block) if block else None
         if orientation in (5, 6, 7, 8) and name != "HEIC":  # libheif turns the picture; EXIF only repeats it
             width, height = height, width
         bits = png.read_header(data).bit_depth if name == "PNG" else int(info.get("bit_depth", 8))
+        cicp = png.cicp(data) if name == "PNG" else _items(data).nclx if name in ("AVIF", "HEIC") else None
         return Facts(
             format=name,
             width=width,
@@ -269,4 +267,6 @@ def facts_in(data: bytes) -> Facts | None:
             orientation=orientation,
             profile=profile_name(info.get("icc_profile")),
             portrait_mode=tiff.taken_in_portrait_mode(block),
+            exif=block,
+            hdr=HDR_TRANSFER.get(cicp[1]) if cicp else None,
         )

@@ -23,6 +23,7 @@ DAMAGE = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
 )  # fmt: skip
+HDR_TRANSFER = {16: "PQ", 18: "HLG"}  # ITU-T H.273
 _ASPECT_TOLERANCE, _GREY_TOLERANCE = 0.01, 0.02
 
 
@@ -69,7 +70,10 @@ class Facts:
     bit_depth: int  # per channel
     orientation: int | None = None  # EXIF's number, valid or not; None if the file has none
     profile: str | None  # the ICC profile's name
+    exif: bytes | None = None
     portrait_mode: bool = False  # of an iPhone: the background may already be blurred
+    hdr: str | None = None  # what records light above white: a kind of gain map, PQ, HLG or floats
+    headroom: float = 1.0  # the brightest light, in units of white
 
 
 def several(count: int, which: str = "first") -> tuple[str, ...]:

@@ -4,23 +4,40 @@ import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
-from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, SRGB_LINEAR, Encoding, for_display
+from wideopen.color import (
+    ADOBE_RGB,
+    DISPLAY_P3,
+    REC2020,
+    SRGB,
+    SRGB_LINEAR,
+    Encoding,
+    for_display,
+    hlg_decode,
+    hlg_display,
+    luminance_of,
+    pq_decode,
+)
 from wideopen.files.containers import tiff, xmp
 from wideopen.files.containers.icc import BadProfileError, codes_to_srgb, parse_profile, profile_name
 from wideopen.files.formats import EXTENSIONS, NAMES, naming, read_bytes, readable_path, require_library, sniff
-from wideopen.files.raster import Facts, Raster, SizeCheck, guarded, turn
+from wideopen.files.raster import HDR_TRANSFER, Facts, Raster, SizeCheck, guarded, turn
+from wideopen.hdr.types import Hdr
 from wideopen.photo import Metadata, Photo
+
+if TYPE_CHECKING:
+    from wideopen.files.inside.gain_maps import Found
 
 __all__ = ["load_raster", "read", "read_facts"]
 
 _MAX_MEGAPIXELS_OF_FACTS = 400.0
 # ITU-T H.273: supported colour primaries and transfer characteristics.
-_PRIMARIES = {1: SRGB, 2: SRGB, 12: DISPLAY_P3}
-_HDR_TRANSFER = {16: "PQ", 18: "HLG"}
+_PRIMARIES = {1: SRGB, 2: SRGB, 9: REC2020, 12: DISPLAY_P3}
 _NEGATIVE = 1e-3  # negative light beyond this gets a note
 
 
@@ -28,26 +45,36 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
     """Return the photo in the file at `path`, in one of the formats of `files.formats`, whatever its extension.
 
     The photo is upright and without alpha (over white). It keeps its own primaries if they are known; `metadata.notes`
-    lists all conversions and losses. Floats are linear light, unless a profile says otherwise, and may exceed 1. Raises
-    InvalidInput, with one line, if there is no readable photo of at most `max_megapixels`.
+    lists all conversions and losses. Floats are linear light, unless a profile says otherwise. Light exceeds 1 in
+    floats, PQ and HLG, and with a gain map, and `hdr` says so. Raises InvalidInput, with one line, if there is no
+    readable photo of at most `max_megapixels`.
     """
+    from wideopen.files.inside.gain_maps import find_gain_map
+
     require(max_megapixels > 0, f"max_megapixels: expected more than 0, found {max_megapixels:g}")
     file = readable_path(path)
-    raster = load_raster(file, max_megapixels=max_megapixels)
+    data = read_bytes(file, expected="a photo")
+    raster = raster_in(data, file, max_megapixels=max_megapixels)
+    found = find_gain_map(data, raster.exif)
+    del data
     if EXTENSIONS.get(file.suffix.lower(), raster.format) != raster.format:
         raster = raster.noted(f"named {file.suffix}, but {raster.format} inside")
     with naming(file):
         raster = _with_encoding(raster)
     encoding = raster.encoding or SRGB
     rgb, notes = _light(raster, encoding)
+    hdr, more = _above_white(raster, rgb, found, encoding)
+    notes += more
     if raster.icc is None:
         encoding = SRGB if encoding.has_srgb_primaries else for_display(encoding)
     packet, dropped = raster.xmp, None
     if packet:
-        packet, dropped = xmp.cleaned(xmp.resized(packet, (rgb.shape[0], rgb.shape[1])))
+        packet, dropped = xmp.cleaned(
+            xmp.resized(packet, (rgb.shape[0], rgb.shape[1])), gain_map=found.gain is not None
+        )
     raster = raster.noted(*notes, *([dropped] if dropped else ()), xmp=packet)
     metadata = Metadata(**{field.name: getattr(raster, field.name) for field in fields(Metadata)})
-    return Photo(rgb=rgb, encoding=encoding, metadata=metadata, source=file)
+    return Photo(rgb=rgb, encoding=encoding, metadata=metadata, source=file, hdr=hdr)
 
 
 def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo") -> Raster:
@@ -61,13 +88,18 @@ def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo")
 def read_facts(path: str | os.PathLike[str]) -> Facts:
     """Return the properties of the picture in the file at `path`; InvalidInput if it is not a readable photo."""
     from wideopen.files.decode_pillow import facts_in
+    from wideopen.files.inside.gain_maps import find_gain_map
 
     file = readable_path(path)
     data = read_bytes(file, expected="a photo")
     with naming(file):
         facts = facts_in(data)
+    if facts is not None and facts.hdr is None:
+        found = find_gain_map(data, facts.exif)
+        return replace(facts, hdr=found.kind or None, headroom=found.headroom)
+    known = read(file, max_megapixels=_MAX_MEGAPIXELS_OF_FACTS).hdr
     if facts is not None:
-        return facts
+        return replace(facts, hdr=known.kind if known else None, headroom=known.headroom if known else 1.0)
     raster = raster_in(data, file, max_megapixels=_MAX_MEGAPIXELS_OF_FACTS)
     height, width = raster.codes.shape[:2]
     return Facts(
@@ -76,6 +108,8 @@ def read_facts(path: str | os.PathLike[str]) -> Facts:
         height=height,
         bit_depth=raster.bit_depth,
         profile=profile_name(raster.icc),
+        hdr=known.kind if known else None,
+        headroom=known.headroom if known else 1.0,
     )
 
 
@@ -131,7 +165,7 @@ def _with_encoding(raster: Raster) -> Raster:
     """
     if raster.encoding is not None:
         return raster
-    if raster.icc is None:
+    if raster.icc is None or _transfer(raster) is not None:
         return _without_profile(raster)
     from wideopen.arrays.transfer.reference import is_invertible
 
@@ -171,12 +205,15 @@ def _without_profile(raster: Raster) -> Raster:
     if raster.cicp is None:
         is_adobe = raster.exif is not None and tiff.adobe_rgb_hint(raster.exif)
         return replace(raster, encoding=ADOBE_RGB if is_adobe else SRGB)
-    primaries, transfer = raster.cicp
-    hdr = _HDR_TRANSFER.get(transfer)
-    require(hdr is None, f"expected a photo of standard range, found HDR ({hdr})")
+    primaries, _ = raster.cicp
     if primaries in _PRIMARIES:
-        return replace(raster, encoding=_PRIMARIES[primaries])
-    return raster.noted(f"colour primaries {primaries} of ITU-T H.273 treated as sRGB", encoding=SRGB)
+        return replace(raster, icc=None, encoding=_PRIMARIES[primaries])
+    return raster.noted(f"colour primaries {primaries} of ITU-T H.273 treated as sRGB", icc=None, encoding=SRGB)
+
+
+def _transfer(raster: Raster) -> str | None:
+    """PQ or HLG, if the codes are that."""
+    return HDR_TRANSFER.get(raster.cicp[1]) if raster.cicp is not None and raster.bit_depth < 32 else None
 
 
 def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
@@ -186,6 +223,8 @@ def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
     colour = raster.codes if raster.codes.ndim == 3 else np.repeat(raster.codes[..., None], 3, axis=2)  # (H, W, 3)
     if raster.bit_depth == 32:
         rgb, notes = _light_of_floats(colour, encoding)
+    elif (curve := _transfer(raster)) is not None:
+        rgb, notes = _light_of_hdr(colour, curve, raster.top, encoding), ()
     else:
         rgb, notes = transfer.decode(colour, encoding, bit_depth=raster.bit_depth), ()
     if raster.alpha is None:
@@ -194,6 +233,46 @@ def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
     rgb *= raster.alpha[..., None]
     rgb += 1
     return rgb, (*notes, "transparent parts laid over white")
+
+
+def _light_of_hdr(codes: NDArray[Any], curve: str, top: float, encoding: Encoding) -> F32:
+    """Light (H, W, 3), 1 = white, of codes in PQ or HLG."""
+    table = (pq_decode if curve == "PQ" else hlg_decode)(np.arange(top + 1) / top).astype(np.float32)
+    light: F32 = table[codes]
+    if curve == "HLG":
+        luminance = light @ np.array(luminance_of(encoding), np.float32)
+        light *= hlg_display(luminance).astype(np.float32)[..., None]
+    return light
+
+
+def _above_white(raster: Raster, rgb: F32, found: "Found", encoding: Encoding) -> tuple[Hdr | None, tuple[str, ...]]:
+    """Return (what makes the photo brighter than white, notes); `rgb` (H, W, 3) is changed by a gain map."""
+    gain, notes = found.gain, []
+    if found.pictures > 0:
+        notes.append("pictures stored behind the photo (preview, depth) are not kept")
+    if gain is not None and raster.alpha is not None:
+        gain, found = None, replace(found, reason="the photo is transparent")
+    if found.reason is not None:
+        notes.append(f"the photo is read without its gain map: {found.reason}")
+    curve = _transfer(raster)
+    if gain is None:
+        kind = "floats" if raster.bit_depth == 32 and rgb.max(initial=0) > 1 else curve
+        return (Hdr(kind=kind, headroom=max(1.0, float(rgb.max(initial=0)))) if kind else None), tuple(notes)
+    from wideopen.arrays import transfer
+    from wideopen.hdr.standard import brighten, darken
+
+    bits = 8 if raster.bit_depth == 8 else 16
+    if found.base_is_hdr:
+        light = rgb.copy()
+        darken(light, gain)
+        standard = transfer.encode(light, for_display(encoding), bit_depth=bits)
+    elif raster.bit_depth in (8, 16):
+        standard = raster.codes if raster.codes.ndim == 3 else np.repeat(raster.codes[..., None], 3, axis=2)
+    else:
+        standard = transfer.encode(rgb, encoding, bit_depth=bits)
+    if not found.base_is_hdr:
+        brighten(rgb, gain)
+    return Hdr(kind=found.kind, headroom=found.headroom, gain=gain, standard=standard, bit_depth=bits), tuple(notes)
 
 
 def _light_of_floats(values: F32, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:

@@ -39,18 +39,19 @@ NO_LAMPS = np.zeros((1, 1), np.float32)
 """People carry few lamps; with stretching, every glint in a slightly defocused beard became a bead."""
 
 
-def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator) -> list[Sheet]:
+def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator, *, clipped: bool = True) -> list[Sheet]:
     """Return the sheets, farthest first. rgb (H, W, 3) is linear light; alpha and disparity are (H, W).
 
-    An empty or full matte gives one opaque sheet: the photo with its disparity.
+    An empty or full matte gives one opaque sheet: the photo with its disparity. If not `clipped`, rgb is the scene's
+    own light also above white, and no highlights are guessed.
     """
     work, part = (work_size(alpha.shape, px) for px in (WORK_PX, PART_PX))
     small_image = resize_map(rgb, work)
-    lamps = find_lamps(small_image)
+    lamps = find_lamps(small_image) if clipped else NO_LAMPS
     if alpha.max() < 0.5 or alpha.min() > 0.5:
         return [Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps)]
     small_alpha = resize_map(alpha, work)
-    white = measure_white(rgb, alpha, small_image, small_alpha)
+    white = measure_white(rgb, alpha, small_image, small_alpha) if clipped else None
     if white is None:
         image, small_image = rgb.copy(), small_image.copy()
     else:

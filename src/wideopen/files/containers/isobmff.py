@@ -20,10 +20,11 @@ class Items:
     """The items that the meta box describes, by the ids in the file."""
 
     primary: int = 0
+    types: dict[int, bytes] = field(default_factory=dict)  # b"hvc1", b"mime", b"tmap", ...
     content_types: dict[int, bytes] = field(default_factory=dict)  # of mime items
     references: list[tuple[bytes, int, tuple[int, ...]]] = field(default_factory=list)  # (b"auxl", from, to)
     properties: dict[int, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)  # (b"auxC", payload), ...
-    payloads: dict[int, bytes] = field(default_factory=dict)  # of mime items
+    payloads: dict[int, bytes] = field(default_factory=dict)  # of mime items and gain maps' descriptions
 
     def auxiliary(self) -> dict[int, str]:
         """The type (a URN) of every auxiliary picture of the primary one, in the file's order."""
@@ -54,6 +55,13 @@ class Items:
         """The primaries and transfer function (ITU-T H.273) of the primary picture, if stated."""
         found = self.property_of(self.primary, b"colr", b"nclx") or b""
         return (int.from_bytes(found[4:6], "big"), int.from_bytes(found[6:8], "big")) if len(found) >= 8 else None
+
+    def gain_map(self) -> tuple[int, bytes] | None:
+        """(The item of the gain map of the primary picture, its description): ISO/IEC 23008-12, 6.6.2.4.2."""
+        for kind, source, to in self.references:
+            if kind == b"dimg" and self.types.get(source) == b"tmap" and len(to) == 2 and to[0] == self.primary:
+                return to[1], self.payloads.get(source, b"")
+        return None
 
     def turns(self, item: int) -> tuple[tuple[bytes, bytes], ...]:
         """The rotation and mirroring of `item` for display."""
@@ -95,6 +103,35 @@ def parse_items(data: bytes) -> Items:
     return items
 
 
+def with_primary(data: bytes, item: int) -> bytes:
+    """Return the file `data` with another primary picture, no longer hidden, for decoders that give only that."""
+    out = bytearray(data)
+
+    def within(start: int, end: int) -> list[tuple[bytes, int, int]]:
+        return [(kind, start + at, start + stop) for kind, at, stop in boxes(data[start:end])]
+
+    for _, start, end in (box for box in boxes(data) if box[0] == b"meta"):
+        for kind, at, stop in within(start + 4, end):
+            width = 2 if data[at] == 0 else 4
+            if kind == b"pitm" and stop - at >= 4 + width and item < 256**width:
+                out[at + 4 : at + 4 + width] = item.to_bytes(width, "big")
+            for name, info, last in within(at + 4 + width, stop) if kind == b"iinf" else ():
+                size = 4 if data[info] == 3 else 2
+                if (
+                    name == b"infe"
+                    and last - info >= 4 + size
+                    and data[info + 4 : info + 4 + size] == item.to_bytes(size, "big")
+                ):
+                    out[info + 3] &= 0xFE  # the flag that hides it
+    return bytes(out)
+
+
+def without_gain_map(data: bytes) -> bytes:
+    """Return the file `data` with its gain map's description unknown to decoders, which refuse a damaged one."""
+    end = max((end for kind, _, end in boxes(data) if kind in (b"ftyp", b"meta")), default=0)
+    return data[:end].replace(b"tmap", b"none") + data[end:] if b"tmap" in data[:end] else data
+
+
 def _contents(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     return ((kind, data[start:end]) for kind, start, end in boxes(data))
 
@@ -128,7 +165,8 @@ def _read_infos(body: bytes, items: Items) -> None:
             fields = _Reader(info, 4)
             item = fields.number(4 if info[0] == 3 else 2)
             fields.number(2)  # protection
-            if info[fields.at : fields.at + 4] == b"mime":
+            items.types[item] = info[fields.at : fields.at + 4]
+            if items.types[item] == b"mime":
                 _, content_type, *_ = *info[fields.at + 4 :].split(b"\0"), b""  # behind the name
                 items.content_types[item] = content_type
 
@@ -154,7 +192,7 @@ def _read_properties(body: bytes, items: Items) -> None:
 
 
 def _read_payloads(body: bytes, data: bytes, idat: bytes, items: Items) -> None:
-    """Join the extents of mime items; leave out extents beyond the end of the file."""
+    """Join the extents of mime and tmap items; leave out extents beyond the end of the file."""
     version = body[:1]
     count_width = 2 if version in (b"\0", b"\1") else 4
     reader = _Reader(body, 4)
@@ -172,7 +210,8 @@ def _read_payloads(body: bytes, data: bytes, idat: bytes, items: Items) -> None:
             extents.append((base + reader.number(offset_width), reader.number(length_width)))
         source = {0: data, 1: idat}.get(method, b"")
         total = sum(length for _, length in extents)
-        if item in items.content_types and total <= len(source) and len(extents) <= _MOST_EXTENTS:
+        wanted = items.types.get(item) in (b"mime", b"tmap")
+        if wanted and total <= len(source) and len(extents) <= _MOST_EXTENTS:
             payload = b"".join(source[start : start + length] for start, length in extents)
             if len(payload) == total:
                 items.payloads[item] = payload

@@ -6,6 +6,7 @@ Reference: W3C PNG, third edition, 5.3 (chunk layout), 11.3 (iCCP, cICP, iTXt, e
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -63,7 +64,9 @@ def find_chunk(data: bytes, kind: bytes) -> bytes | None:
 
 def cicp(data: bytes) -> tuple[int, int] | None:
     """Return (colour primaries, transfer function) of ITU-T H.273, or None if the file has none."""
-    content = find_chunk(data, b"cICP")
+    content = None
+    with suppress(ValueError):  # only the head of the file
+        content = find_chunk(data, b"cICP")
     return (content[0], content[1]) if content and len(content) == 4 else None
 
 

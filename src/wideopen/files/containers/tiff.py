@@ -27,7 +27,8 @@ _COMPRESSION, _OLD_JPEG = 0x0103, 6
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _COLOR_SPACE, _WIDTH, _HEIGHT, _INTEROP_INDEX = 0xA001, 0xA002, 0xA003, 0x0001
 _CUSTOM_RENDERED, _APPLE_PORTRAIT = 0xA401, 8
-_BYTE, _SHORT, _LONG, _UNDEFINED = 1, 3, 4, 7
+_MAKER_NOTE, _APPLE_GAIN = 0x927C, (0x21, 0x30)
+_BYTE, _SHORT, _LONG, _UNDEFINED, _SRATIONAL = 1, 3, 4, 7, 10
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _MOST_COPIED = 8 * 2**20
 _MOST_BYTES = 2**32 - 2**24  # of pixels; the rest is for the metadata before them
@@ -169,6 +170,28 @@ def taken_in_portrait_mode(exif: bytes | None) -> bool:
     """Whether CustomRendered has the value of iPhone portraits, whose background may already be blurred."""
     body = strip_prefix(exif)
     return body is not None and number(body, _exif_ifd(body), _CUSTOM_RENDERED) == _APPLE_PORTRAIT
+
+
+def apple_gain(exif: bytes | None) -> tuple[float, float] | None:
+    """Return the values of tags 0x21 and 0x30 of Apple's maker note, which give its gain map's headroom, or None.
+
+    Portrait mode leaves out the second; it counts as 0.
+    """
+    body = strip_prefix(exif)
+    entry = _exif_ifd(body).get(_MAKER_NOTE) if body is not None else None
+    note = (body and entry and value_of(body, entry)) or b""
+    if not note.startswith(b"Apple iOS\0"):
+        return None
+    block = b"MM\0*" + note[4:]  # its directory lies at 14, behind name, version and byte order
+    rows = directory(block, 14)
+    values = [_fraction(block, rows[tag]) if tag in rows else None for tag in _APPLE_GAIN]
+    return None if values[0] is None else (values[0], values[1] or 0.0)
+
+
+def _fraction(block: bytes, entry: Entry) -> float | None:
+    stored = (value_of(block, entry) if entry.kind == _SRATIONAL else None) or b""
+    above, below = struct.unpack(">ii", stored) if len(stored) == 8 else (0, 0)
+    return above / below if below else None
 
 
 def adobe_rgb_hint(exif: bytes) -> bool:

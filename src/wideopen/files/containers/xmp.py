@@ -35,6 +35,7 @@ _STALE = (
     *_APPLE,
     OURS,
 )
+_OF_GAIN_MAPS = (_STALE[0], "http://ns.google.com/photos/1.0/container/", "http://ns.apple.com/")
 _MARKS = (*(uri.encode() for uri in _STALE), b"HasExtendedXMP", b"MotionPhoto", b"MicroVideo")
 _EMPTY = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -61,8 +62,11 @@ def resized(xmp: bytes, size: tuple[int, int]) -> bytes:
     return xmp
 
 
-def cleaned(xmp: bytes) -> tuple[bytes | None, str | None]:
-    """Return (`xmp` without data that the result lacks, None or a note); (None, note) if it does not parse."""
+def cleaned(xmp: bytes, *, gain_map: bool = False) -> tuple[bytes | None, str | None]:
+    """Return (`xmp` without data that the result lacks, None or a note); (None, note) if it does not parse.
+
+    gain_map: the photo's gain map is known from elsewhere, so its description is no loss.
+    """
     if not any(mark in xmp for mark in _MARKS):
         return xmp, None
     try:
@@ -76,7 +80,8 @@ def cleaned(xmp: bytes) -> tuple[bytes | None, str | None]:
         for attribute in list(element.attributes.values()):
             if _is_stale(attribute) or (attribute.prefix == "xmlns" and attribute.value.startswith(_STALE)):
                 element.removeAttributeNode(attribute)
-    return "".join(node.toxml() for node in document.childNodes).encode(), _REMOVED
+    lost = not gain_map or any(m in xmp for m in _MARKS if not m.startswith(tuple(u.encode() for u in _OF_GAIN_MAPS)))
+    return "".join(node.toxml() for node in document.childNodes).encode(), _REMOVED if lost else None
 
 
 def parse_xmp(packet: bytes) -> dict[str, Any]:

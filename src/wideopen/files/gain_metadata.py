@@ -1,0 +1,154 @@
+"""What describes a gain map: ISO 21496-1's block of fractions, and `hdrgm:` properties in XMP; both read and written.
+
+Reference: ISO 21496-1:2025, annex C (the block; the variant with one common denominator is libultrahdr's); Ultra HDR
+Image Format 1.1, "HDR gain map metadata". All numbers are untrusted: a description is checked when it is made.
+"""
+
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.checks import F32, require
+from wideopen.files.containers.xmp import as_list, as_number, as_text
+from wideopen.hdr.types import MOST_STOPS, GainMap
+
+HDRGM = "http://ns.adobe.com/hdr-gain-map/1.0/"
+ISO_URN = b"urn:iso:std:iso:ts:21496:-1\0"
+_SPACE = "{" + HDRGM + "}"
+_MULTI, _BASE_COLOURS, _COMMON = 0x80, 0x40, 0x08
+_LEAST_GAMMA, _MOST_GAMMA = 0.05, 20.0
+_MOST_OFFSET = 1.0
+_SAME = 0.01
+_DENOMINATOR = 1_000_000
+
+Channels = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """How a gain map's codes in [0, 1] become gains: low + (high - low) code^(1 / gamma), log2, per channel.
+
+    Raises InvalidInput for absurd numbers.
+    """
+
+    low: Channels
+    high: Channels
+    gamma: Channels
+    offset_base: Channels
+    offset_other: Channels
+    base_stops: float  # headroom of each picture, log2
+    other_stops: float
+    from_base: bool = True  # gains lead from the base, the file's main picture; else from the standard picture
+    own_colours: bool = True  # gains are for the base's primaries
+
+    def __post_init__(self) -> None:
+        for name, values, least, most in (
+            ("minimum", self.low, -MOST_STOPS, MOST_STOPS),
+            ("maximum", self.high, -MOST_STOPS, MOST_STOPS),
+            ("gamma", self.gamma, _LEAST_GAMMA, _MOST_GAMMA),
+            ("offset", self.offset_base + self.offset_other, -_MOST_OFFSET, _MOST_OFFSET),
+            ("headroom", (self.base_stops, self.other_stops), 0.0, MOST_STOPS),
+        ):
+            bad = next((value for value in values if not least <= value <= most), None)  # NaN is bad, too
+            require(bad is None, f"gain map: expected a {name} of {least:g} to {most:g}, found {bad}")
+        for low, high in zip(self.low, self.high, strict=True):
+            require(low <= high, f"gain map: expected a maximum above the minimum, found {low:g} to {high:g}")
+        require(
+            self.base_stops != self.other_stops,
+            f"gain map: expected pictures of two headrooms, found {self.base_stops:g} stops for both",
+        )
+
+    @property
+    def base_is_hdr(self) -> bool:
+        """Whether the file's main picture is the brighter one."""
+        return self.base_stops > self.other_stops
+
+    @property
+    def headroom(self) -> float:
+        """The brightest light of the brighter picture, in units of white."""
+        return float(2 ** max(self.base_stops, self.other_stops))
+
+    def agrees_with(self, other: "Description") -> bool:
+        """Whether two descriptions of one map say the same, up to rounding."""
+        mine, theirs = ((*d.low, *d.high, *d.gamma, d.base_stops, d.other_stops) for d in (self, other))
+        return max(abs(a - b) for a, b in zip(mine, theirs, strict=True)) <= _SAME
+
+    def gain_map(self, codes: NDArray[Any]) -> GainMap:
+        """The map of `codes` (h, w) or (h, w, 3), uint8 or uint16, from the standard picture to the brighter one."""
+        top = int(np.iinfo(codes.dtype).max)
+        levels = np.arange(top + 1) / top
+        per_channel = zip(self.low, self.high, self.gamma, strict=True)
+        tables = [(low + (high - low) * levels ** (1 / gamma)).astype(np.float32) for low, high, gamma in per_channel]
+        one = codes.ndim == 2 and all(np.array_equal(tables[0], table) for table in tables)
+        channels = [codes[..., c] if codes.ndim == 3 else codes for c in range(3)]
+        log2: F32 = tables[0][codes] if one else np.stack([t[c] for t, c in zip(tables, channels, strict=True)], axis=2)
+        if not self.base_is_hdr:
+            return GainMap(log2=log2, offset_sdr=self.offset_base, offset_hdr=self.offset_other)
+        log2 = -log2 if self.from_base else log2
+        return GainMap(log2=log2, offset_sdr=self.offset_other, offset_hdr=self.offset_base)
+
+
+def read_iso(block: bytes) -> Description:
+    """Return what ISO 21496-1's block says; InvalidInput if it is cut short, of another version or absurd."""
+    require(len(block) >= 5, f"gain map: expected ISO 21496-1 metadata, found {len(block)} bytes")
+    version, _, flags = struct.unpack_from(">HHB", block)
+    require(version == 0, f"gain map: expected version 0 of ISO 21496-1, found {version}")
+    count = 3 if flags & _MULTI else 1
+    common = bool(flags & _COMMON)
+    kinds = ["II", *["iiIii"] * count]  # numerators: headrooms; minimum, maximum, gamma, offsets
+    numbers = "".join(kinds) if common else "".join(f"{kind}I" for kind in "".join(kinds))
+    layout = struct.Struct(">" + ("I" if common else "") + numbers)
+    require(len(block) >= 5 + layout.size, f"gain map: expected {5 + layout.size} bytes, found {len(block)}")
+    stored = layout.unpack_from(block, 5)
+    pairs = [(n, stored[0]) for n in stored[1:]] if common else list(zip(stored[::2], stored[1::2], strict=True))
+    require(all(below > 0 for _, below in pairs), "gain map: expected fractions, found a denominator of 0")
+    base, other, *rest = (above / below for above, below in pairs)
+    rows = [rest[5 * c : 5 * c + 5] for c in range(count)] * (3 // count)
+    low, high, gamma, offset_base, offset_other = ((r, g, b) for r, g, b in zip(*rows, strict=True))
+    return Description(
+        low=low,
+        high=high,
+        gamma=gamma,
+        offset_base=offset_base,
+        offset_other=offset_other,
+        base_stops=base,
+        other_stops=other,
+        own_colours=bool(flags & _BASE_COLOURS),
+    )
+
+
+def read_hdrgm(properties: Mapping[str, Any]) -> Description | None:
+    """Return what the `hdrgm:` properties of a map's XMP say, or None without them; InvalidInput for absurd ones."""
+    version = as_text(properties.get(_SPACE + "Version"))
+    if version is None:
+        return None
+    require(version.startswith("1."), f"gain map: expected version 1 of hdrgm, found {version[:20]!r}")
+
+    def numbers(name: str, default: float | None) -> Channels:
+        listed = as_list(properties.get(_SPACE + name))
+        require(bool(listed) or default is not None, f"gain map: expected hdrgm:{name}, found none")
+        found = [as_number(value) for value in listed] or [default]
+        require(len(found) in (1, 3), f"gain map: expected 1 or 3 numbers in hdrgm:{name}, found {len(found)}")
+        red, green, blue = (math.nan if value is None else value for value in (found * 3)[:3])
+        return red, green, blue
+
+    low, high = numbers("GainMapMin", 0.0), numbers("GainMapMax", None)
+    offsets = numbers("OffsetSDR", 1 / 64), numbers("OffsetHDR", 1 / 64)
+    stops = numbers("HDRCapacityMin", 0.0)[0], numbers("HDRCapacityMax", None)[0]
+    backwards = (as_text(properties.get(_SPACE + "BaseRenditionIsHDR")) or "False").lower() == "true"
+    order = -1 if backwards else 1
+    return Description(
+        low=low,
+        high=high,
+        gamma=numbers("Gamma", 1.0),
+        offset_base=offsets[::order][0],
+        offset_other=offsets[::order][1],
+        base_stops=stops[::order][0],
+        other_stops=stops[::order][1],
+        from_base=False,
+    )

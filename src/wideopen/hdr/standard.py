@@ -1,0 +1,199 @@
+"""From a standard picture to the light above white and back.
+
+A gain map holds L, the log2 of how much brighter than in the standard picture each pixel was:
+    HDR = (SDR + offset_sdr) 2^L - offset_hdr,   light, per channel, SDR in [0, 1]
+Reference: ISO 21496-1:2025; Ultra HDR Image Format 1.1 (developer.android.com). Deviation: L itself is interpolated
+between the map's pixels, not its code; with a gamma of 1, which phones write, that is the same.
+
+The standard picture of a result (ours). What the lens left as it was keeps the photo's own codes and gain. For the rest
+the photo's own tone curve is learnt: the mean L over the brightest channel m, and smoothly over the photo how far L
+lies from that. A photo without a map gets a shoulder: values up to `KNEE` stay, 1 is reached for infinite light.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wideopen.arrays import transfer
+from wideopen.arrays.maps import work_size
+from wideopen.checks import F32
+from wideopen.color import Encoding
+from wideopen.hdr.types import MOST_STOPS, Channels, GainMap, Hdr
+
+__all__ = ["brighten", "darken", "standard_light", "to_standard"]
+
+KNEE = 0.6
+SAME = 1e-3
+"""Relative change of light up to which the lens has left a pixel as it was."""
+_ROWS = 128
+_LEARN_PX = 512  # long side at which the tone curve is learnt
+_LOCAL = 0.03  # of the long side: the reach of what is particular to a place
+_DARKEST, _STEPS = -10, 256  # of the curve's table: log2 of light, entries per stop
+_BIN = _STEPS // 4
+
+
+def brighten(light: F32, gain: GainMap) -> None:
+    """Turn the standard picture's `light` (H, W, 3) into the photo's, in place."""
+    _scale(light, resized(gain.log2, light.shape), 1, gain.offset_sdr, gain.offset_hdr)
+
+
+def darken(light: F32, gain: GainMap) -> None:
+    """Turn the photo's `light` (H, W, 3) into that of its standard picture, in place."""
+    _scale(light, resized(gain.log2, light.shape), -1, gain.offset_hdr, gain.offset_sdr)
+
+
+def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
+    """Light (H, W, 3) of the standard picture of a photo as it was read; clipped for floats, which have no curve."""
+    if hdr.standard is not None:
+        return transfer.decode(hdr.standard, encoding, bit_depth=hdr.bit_depth)
+    light = rgb.copy()
+    if hdr.kind != "floats":
+        _scale(light, _by_curve(_brightest(light), _shoulder()), -1, (0, 0, 0), (0, 0, 0))
+    return light
+
+
+def to_standard(
+    rgb: F32, photo: F32, hdr: Hdr, encoding: Encoding, *, bit_depth: int = 8
+) -> tuple[NDArray[Any], GainMap]:
+    """Return (codes (H, W, 3) of the standard picture of the result `rgb`, the gain map that leads back to `rgb`).
+
+    photo: (H, W, 3), the light that `rgb` was made from; of another size, nothing counts as left as it was.
+    """
+    own, light = hdr.gain, rgb.copy()
+    if own is None:
+        log2 = _by_curve(_brightest(rgb), _clip() if hdr.kind == "floats" else _shoulder())
+        gain = GainMap(log2=log2)
+        darken(light, gain)
+        return transfer.encode(light, encoding, bit_depth=bit_depth), gain
+    kept = _unchanged(rgb, photo)
+    log2 = _learnt(photo, own, rgb)
+    if kept is not None:
+        share = kept.astype(np.float32) * np.float32(1 / 255)
+        log2 += (share if log2.ndim == 2 else share[..., None]) * (resized(own.log2, rgb.shape) - log2)
+    gain = GainMap(log2=log2, offset_sdr=own.offset_sdr, offset_hdr=own.offset_hdr)
+    darken(light, gain)
+    codes = transfer.encode(light, encoding, bit_depth=bit_depth)
+    if kept is not None and hdr.standard is not None and hdr.bit_depth == bit_depth:
+        cv2.copyTo(hdr.standard, (kept == 255).astype(np.uint8), codes)
+    return codes, gain
+
+
+def resized(values: F32, shape: tuple[int, ...]) -> F32:
+    """(h, w) or (h, w, 3) at the pixels of a photo of this shape (H, W, ...), linearly."""
+    if values.shape[:2] == shape[:2]:
+        return values.copy()
+    return np.asarray(cv2.resize(values, shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32).reshape(
+        *shape[:2], *values.shape[2:]
+    )
+
+
+def _in_strips(work: Callable[[slice], None], height: int) -> None:
+    """Call `work` for all rows, in parallel: OpenCV and NumPy compute without Python's lock."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(work, slice(top, top + _ROWS)) for top in range(0, height, _ROWS)]:
+            done.result()
+
+
+def _scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
+    """light (H, W, 3) <- (light + add) 2^(sign L) - take, at least 0."""
+
+    def work(rows: slice) -> None:
+        part, exponent = light[rows], log2[rows]
+        gain = cv2.exp(exponent * np.float32(sign * np.log(2)))
+        gain = gain.reshape(part.shape) if log2.ndim == 3 else cv2.merge([gain] * 3).reshape(part.shape)
+        if any(add):
+            part += np.array(add, np.float32)
+        part *= gain
+        if any(take):
+            part -= np.array(take, np.float32)
+        np.maximum(part, 0, out=part)
+
+    _in_strips(work, len(light))
+
+
+def _brightest(rgb: F32) -> F32:
+    return np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
+
+
+def _stops() -> NDArray[np.float64]:
+    """The log2 of light at the entries of a curve's table."""
+    return np.arange((int(MOST_STOPS) + 4 - _DARKEST) * _STEPS + 1) / _STEPS + _DARKEST
+
+
+def _shoulder() -> F32:
+    light = 2 ** _stops()
+    over = np.maximum(light - KNEE, 0) / (1 - KNEE)
+    return np.log2(light / np.where(over > 0, KNEE + (1 - KNEE) * -np.expm1(-over), light)).astype(np.float32)
+
+
+def _clip() -> F32:
+    return np.maximum(_stops(), 0).astype(np.float32)
+
+
+def _by_curve(brightest: F32, curve: F32) -> F32:
+    """L (H, W) by the brightest channel; never so little that the standard picture would exceed 1."""
+    out = np.empty_like(brightest)
+
+    def work(rows: slice) -> None:
+        stops = cv2.log(np.maximum(brightest[rows], np.float32(2.0**_DARKEST))).reshape(brightest[rows].shape)
+        stops *= np.float32(1 / np.log(2))
+        at = np.minimum((stops - np.float32(_DARKEST)) * np.float32(_STEPS), np.float32(len(curve) - 1))
+        out[rows] = np.maximum(curve[at.astype(np.int32)], np.minimum(stops, np.float32(MOST_STOPS)))
+
+    _in_strips(work, len(brightest))
+    return out
+
+
+def _learnt(photo: F32, own: GainMap, rgb: F32) -> F32:
+    """L (H, W) or (H, W, 3) of the result `rgb`, by the tone curve of the `photo` with the gain map `own`."""
+    size = work_size(photo.shape, _LEARN_PX)
+    rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, photo.shape, strict=False))
+    there = photo[np.ix_(rows, columns)]
+    log2 = resized(own.log2, size)
+    grey = log2 if log2.ndim == 2 else log2.mean(axis=2)
+    brightest = _brightest(np.ascontiguousarray(there))
+    curve = _tone_curve(brightest, grey)
+    apart = log2 - (_by_curve(brightest, curve) if log2.ndim == 2 else _by_curve(brightest, curve)[..., None])
+    apart = cv2.GaussianBlur(apart, (0, 0), _LOCAL * max(size)).reshape(apart.shape)
+    level = _brightest(rgb)
+    least = np.log2(level + np.float32(max(own.offset_hdr)) + 1e-9) - np.log2(1 + min(own.offset_sdr))
+    found = _by_curve(level, curve)
+    if apart.ndim == 3:
+        found, least = found[..., None], least[..., None]
+    return np.clip(found + resized(apart, rgb.shape), least, MOST_STOPS).astype(np.float32)
+
+
+def _tone_curve(brightest: F32, log2: F32) -> F32:
+    """The table of mean L over log2 of light. More light never makes a darker standard picture: slopes are up to 1."""
+    stops = _stops()
+    found = np.log2(np.maximum(brightest.ravel(), 2.0**_DARKEST))
+    at = np.clip((found - _DARKEST) * _STEPS / _BIN, 0, len(stops) // _BIN).astype(int)
+    count = np.bincount(at, minlength=len(stops) // _BIN + 1)
+    mean = np.bincount(at, log2.ravel(), minlength=len(count)) / np.maximum(count, 1)
+    seen = np.flatnonzero(count)
+    middles = (seen + 0.5) * _BIN / _STEPS + _DARKEST
+    curve = np.interp(stops, middles, mean[seen])
+    above = stops > middles[-1]
+    curve[above] += stops[above] - middles[-1]  # light brighter than any in the photo adds nothing
+    return np.asarray(np.minimum.accumulate(curve - stops) + stops, np.float32)
+
+
+def _unchanged(rgb: F32, photo: F32) -> NDArray[np.uint8] | None:
+    """(H, W): 255 where the lens left the photo as it was, falling to 0 beside it; None for another size."""
+    if rgb.shape != photo.shape:
+        return None
+    same = np.empty(rgb.shape[:2], np.uint8)
+
+    def work(rows: slice) -> None:
+        limit = photo[rows] * np.float32(SAME)
+        limit += np.float32(1e-5)
+        np.subtract(limit, cv2.absdiff(rgb[rows], photo[rows]).reshape(limit.shape), out=limit)
+        same[rows] = cv2.compare(np.minimum(np.minimum(limit[..., 0], limit[..., 1]), limit[..., 2]), 0, cv2.CMP_GE)
+
+    _in_strips(work, len(rgb))
+    inner = cv2.erode(same, np.ones((9, 9), np.uint8))
+    return np.asarray(cv2.blur(inner, (5, 5)), np.uint8).reshape(same.shape)
