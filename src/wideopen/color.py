@@ -172,6 +172,7 @@ SRGB = Encoding("sRGB", (SRGB_CURVE,) * 3, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0
 DISPLAY_P3 = Encoding("Display P3", (SRGB_CURVE,) * 3, to_srgb_matrix(P3_XYZ_D50))
 ADOBE_RGB = Encoding("Adobe RGB", (ADOBE_CURVE,) * 3, to_srgb_matrix(ADOBE_XYZ_D50))
 REC2020 = Encoding("Rec. 2020", (SRGB_CURVE,) * 3, to_srgb_matrix(REC2020_XYZ_D50))  # with the curve of sRGB
+HDR_PRIMARIES = {1: SRGB, 9: REC2020, 12: DISPLAY_P3}  # by their numbers in ITU-T H.273
 
 LINEAR_CURVE = ParametricCurve(1.0)
 SRGB_LINEAR = Encoding("linear sRGB", (LINEAR_CURVE,) * 3, SRGB.to_srgb)

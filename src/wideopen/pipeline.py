@@ -23,6 +23,8 @@ from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import NO_GRAIN, Grain
 from wideopen.grain.estimate import estimate_grain
 from wideopen.grain.left_by_blur import kept_by_paper, paper_layers, thin_lens_layers
+from wideopen.hdr.standard import standard_light
+from wideopen.hdr.types import Hdr
 from wideopen.lens import Lens
 from wideopen.matting.find_matte import Matter, emptiness, pick_matter
 from wideopen.optics import Optics, optics_of
@@ -39,6 +41,10 @@ LOG = logging.getLogger(__name__)
 AUTOMATIC = MapSettings()
 MOST_FOCUS_RANGE = 0.1
 """Largest half-width of the automatic focus range, in disparity; a deeper subject is not all sharp."""
+
+
+ABOVE_WHITE = 1.01
+"""An array of light with more than this is not clipped at white; rounding may exceed 1 a little."""
 
 
 def _ignore(step: str) -> None:
@@ -66,6 +72,7 @@ class Scene:
     encoding: Encoding
     sheets: tuple[Sheet, ...]  # farthest first, background and subject among them; a single sheet without a subject
     maps: Maps
+    hdr: Hdr | None = None  # if `rgb` is the scene's light above white, too
     grain: Grain = NO_GRAIN  # of the photo
     rims: Rims | None = None  # where the subject may extend slightly beyond its matte
 
@@ -176,7 +183,9 @@ def take_apart(
         grain = estimate_grain(source.rgb, source.encoding)
     exact = maps.matte_source == "given" if exact_matte is None else exact_matte
     rims = None if exact or len(sheets) == 1 else Rims(sheets)
-    return Scene(rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, grain=grain, rims=rims)
+    return Scene(
+        rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, hdr=source.hdr, grain=grain, rims=rims
+    )
 
 
 def analyze(
@@ -193,7 +202,8 @@ def analyze(
 ) -> Scene:
     """Find the matte, the disparity and the sheets of a photo. Slow, but needed only once per photo.
 
-    photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries.
+    photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries. If that exceeds white, it is taken for
+      the scene's own light, and no highlights are guessed.
     settings: how to find a matte or disparity that is not given; the options of `wideopen render`. No downloads:
       depth "auto" takes `embedded` if given, else the default depth network if its weights are on disk, else the one
       inside the package. `wideopen.disparity.hub.fetch` downloads weights.
@@ -228,7 +238,11 @@ def _separator(backend: str) -> Separator:
 
 
 def _as_photo(photo: Photo | F32) -> Photo:
-    return photo if isinstance(photo, Photo) else Photo(rgb=require_rgb("photo", photo))
+    if isinstance(photo, Photo):
+        return photo
+    rgb = require_rgb("photo", photo)
+    most = float(rgb.max())
+    return Photo(rgb=rgb, hdr=Hdr(kind="floats", headroom=most) if most > ABOVE_WHITE else None)
 
 
 def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
@@ -284,8 +298,12 @@ def _with_grain(image: F32, scene: Scene, optics: Optics, grain: Grain, backend:
 
 
 def _render_paper(scene: Scene, optics: Optics, operator) -> F32:  # type: ignore[no-untyped-def]
-    """Eqs. (3)-(10) on display-encoded colour, as in the paper; converted through 16 bits both ways."""
-    encoded = encode(scene.rgb, scene.encoding, bit_depth=16).astype(np.float32)
+    """Eqs. (3)-(10) on display-encoded colour, as in the paper; converted through 16 bits both ways.
+
+    There is no light above white in these equations: of a photo that has it the standard picture is rendered.
+    """
+    light = scene.rgb if scene.hdr is None else standard_light(scene.rgb, scene.hdr, scene.encoding)
+    encoded = encode(light, scene.encoding, bit_depth=16).astype(np.float32)
     encoded /= np.float32(65535)
     image = operator(encoded, scene.disparity, optics)
     if scene.has_subject:

@@ -5,7 +5,7 @@ on this module (`analyze` takes `MapSettings`), so it imports nothing heavy.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from wideopen.errors import require
 from wideopen.lens import BLUR_PATTERN, FOCUS_PATTERN, Lens, LensOptions, parse_blur, parse_focus, plain
@@ -131,5 +131,10 @@ class OutputSettings(Settings):
     )
     output_bits: int | None = option(
         None, words=(8, 10, 16, 32), help="Bits per channel: 8, 10, 16 or 32 (floating point). Default: the photo's."
+    )
+    hdr: Literal["auto", "keep", "off"] = option(
+        "auto",
+        help="Light above white that the photo recorded: auto keeps it in JPEG (with a gain map), OpenEXR and float "
+        "TIFF, and in AVIF if the photo was PQ or HLG; keep also makes any AVIF PQ; off writes the standard picture.",
     )
     keep_depth: bool = option(False, help="Store matte and disparity with the result, to refocus it later.")

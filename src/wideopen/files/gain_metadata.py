@@ -33,7 +33,8 @@ Channels = tuple[float, float, float]
 class Description:
     """How a gain map's codes in [0, 1] become gains: low + (high - low) code^(1 / gamma), log2, per channel.
 
-    Raises InvalidInput for absurd numbers.
+    Gains lead from the darker picture to the brighter one; either can be the base, the file's main picture. Raises
+    InvalidInput for absurd numbers.
     """
 
     low: Channels
@@ -43,7 +44,6 @@ class Description:
     offset_other: Channels
     base_stops: float  # headroom of each picture, log2
     other_stops: float
-    from_base: bool = True  # gains lead from the base, the file's main picture; else from the standard picture
     own_colours: bool = True  # gains are for the base's primaries
 
     def __post_init__(self) -> None:
@@ -89,7 +89,6 @@ class Description:
         log2: F32 = tables[0][codes] if one else np.stack([t[c] for t, c in zip(tables, channels, strict=True)], axis=2)
         if not self.base_is_hdr:
             return GainMap(log2=log2, offset_sdr=self.offset_base, offset_hdr=self.offset_other)
-        log2 = -log2 if self.from_base else log2
         return GainMap(log2=log2, offset_sdr=self.offset_other, offset_hdr=self.offset_base)
 
 
@@ -150,5 +149,34 @@ def read_hdrgm(properties: Mapping[str, Any]) -> Description | None:
         offset_other=offsets[::order][1],
         base_stops=stops[::order][0],
         other_stops=stops[::order][1],
-        from_base=False,
     )
+
+
+def write_iso(description: Description) -> bytes:
+    """Return ISO 21496-1's block of fractions."""
+    d = description
+    rows = list(zip(d.low, d.high, d.gamma, d.offset_base, d.offset_other, strict=True))
+    rows = rows[:1] if len(set(rows)) == 1 else rows
+    flags = _MULTI * (len(rows) == 3) | _BASE_COLOURS * d.own_colours
+    values = (d.base_stops, d.other_stops, *(value for row in rows for value in row))
+    fractions = b"".join(struct.pack(">iI", round(value * _DENOMINATOR), _DENOMINATOR) for value in values)
+    return struct.pack(">HHB", 0, 0, flags) + fractions
+
+
+def write_hdrgm(description: Description) -> dict[str, str]:
+    """Return the `hdrgm:` properties of a map that is the same for all channels and leads from the standard picture."""
+    d = description
+    numbers = {
+        "GainMapMin": d.low[0],
+        "GainMapMax": d.high[0],
+        "Gamma": d.gamma[0],
+        "OffsetSDR": d.offset_base[0],
+        "OffsetHDR": d.offset_other[0],
+        "HDRCapacityMin": d.base_stops,
+        "HDRCapacityMax": d.other_stops,
+    }
+    return {
+        "hdrgm:Version": "1.0",
+        "hdrgm:BaseRenditionIsHDR": "False",
+        **{f"hdrgm:{name}": f"{value:.6f}" for name, value in numbers.items()},
+    }

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, require
 from wideopen.color import (
     ADOBE_RGB,
-    DISPLAY_P3,
-    REC2020,
+    HDR_PRIMARIES,
     SRGB,
     SRGB_LINEAR,
     Encoding,
@@ -37,7 +36,7 @@ __all__ = ["load_raster", "read", "read_facts"]
 
 _MAX_MEGAPIXELS_OF_FACTS = 400.0
 # ITU-T H.273: supported colour primaries and transfer characteristics.
-_PRIMARIES = {1: SRGB, 2: SRGB, 9: REC2020, 12: DISPLAY_P3}
+_PRIMARIES = {**HDR_PRIMARIES, 2: SRGB}
 _NEGATIVE = 1e-3  # negative light beyond this gets a note
 
 

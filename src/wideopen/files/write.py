@@ -12,20 +12,22 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require, require_rgb, require_unit_map
-from wideopen.color import SRGB, SRGB_LINEAR, Encoding, chromaticities, linear
+from wideopen.color import SRGB, SRGB_LINEAR, chromaticities, linear
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import atomic_file, check_target
-from wideopen.files.containers import Pieces, jpeg, png, tiff, xmp
+from wideopen.files.containers import Pieces, isobmff, jpeg, png, tiff, xmp
 from wideopen.files.containers.icc import build_profile
 from wideopen.files.formats import BITS, format_of_extension, naming, readable_path, require_library
 from wideopen.files.optional import encode_exr, encode_jxl
 from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
+from wideopen.files.ultra_hdr import code_map
+from wideopen.hdr.types import GainMap, Hdr
 from wideopen.photo import JpegCoding, Metadata, Photo
 
 __all__ = ["check_format", "check_output", "write"]
@@ -34,6 +36,9 @@ LOG = logging.getLogger(__name__)
 LOSSLESS = ("PNG", "TIFF", "OpenEXR")
 _QUALITY = {"WebP": 92, "HEIC": 90, "AVIF": 85, "JPEG XL": 92}
 _JPEG_QUALITY = 95  # of a photo that was no JPEG
+HOLD_HDR = "JPEG, AVIF, OpenEXR and TIFF of 32 bits"
+HdrOut = Literal["auto", "keep", "off"]
+_PQ_STEPS = 2**15  # of the table, over the fourth root of light
 _HALF_HOLDS = 10  # bits of display-encoded codes
 _THUMBNAIL_PX, _THUMBNAIL_QUALITY = 160, 80
 _AVIF_SPEED = 9  # 9 MP portrait: 0.7 s; speed 6 takes 4 s for 0.1 dB and 10 % less
@@ -50,20 +55,21 @@ def check_output(
     bits: int | None = None,
     overwrite: bool = False,
     keep: bool = False,
+    hdr: HdrOut = "auto",
 ) -> Path:
     """Raise the InvalidInput that `write` would raise, before any work; return the path."""
     file = readable_path(path)
-    name = check_format(file, quality=quality, bits=bits)
+    name = check_format(file, quality=quality, bits=bits, hdr=hdr)
     check_target(file, source=like.source if like is not None else None, overwrite=overwrite)
     if keep and name != "JPEG":
         check_target(sidecar_of(file), overwrite=overwrite)
     return file
 
 
-def check_format(file: Path, *, quality: int | None = None, bits: int | None = None) -> str:
+def check_format(file: Path, *, quality: int | None = None, bits: int | None = None, hdr: HdrOut = "auto") -> str:
     """Return the format of the extension of `file`.
 
-    Raises InvalidInput if it cannot be written, lacks its library, or does not have that quality or bit depth.
+    Raises InvalidInput if it cannot be written, lacks its library, or does not have that quality, bit depth or HDR.
     """
     name = format_of_extension(file)
     if quality is not None:
@@ -72,6 +78,8 @@ def check_format(file: Path, *, quality: int | None = None, bits: int | None = N
     if bits is not None:
         known = " or ".join(map(str, BITS[name]))
         require(bits in BITS[name], f"{file}: expected {known} bits in {name}, found {bits}")
+    can = name in ("JPEG", "AVIF", "OpenEXR") or (name == "TIFF" and bits == 32)
+    require(hdr != "keep" or can, f"{file}: expected {HOLD_HDR} for HDR, found {name}")
     with naming(file):
         require_library(name)
     return name
@@ -86,6 +94,7 @@ def write(
     bits: int | None = None,
     overwrite: bool = False,
     keep: Keep | None = None,
+    hdr: HdrOut = "auto",
 ) -> Path:
     """Write linear light `rgb` (H, W, 3) to `path`, in the format of its extension; return the path.
 
@@ -95,13 +104,19 @@ def write(
     those of `files.formats.BITS`; 32, and OpenEXR's 16, are floats of linear light. `keep` are the maps to store with
     the result so that it can be refocused: see `files.refocusable`.
 
+    Light above white, if `like` has it (`Photo.hdr`), is kept by `hdr` "auto" in JPEG (as a gain map behind the
+    standard picture), OpenEXR and TIFF of 32 bits, and in AVIF (as PQ) if the photo was coded as PQ or HLG itself;
+    "keep" asks for it in AVIF of any photo, and of light without `like`; "off" writes the standard picture.
+
     Raises InvalidInput if the target exists (unless `overwrite`), is the photo's own file (always), cannot be written,
     has another extension, or needs a missing library. A failure leaves the folder unchanged.
     """
-    file = check_output(path, like=like, quality=quality, bits=bits, overwrite=overwrite, keep=keep is not None)
+    file = check_output(
+        path, like=like, quality=quality, bits=bits, overwrite=overwrite, keep=keep is not None, hdr=hdr
+    )
     with atomic_file(file, overwrite=overwrite) as out:
         digest = hashlib.sha256()
-        for piece in _encoded(file, rgb, like, quality, bits, keep):
+        for piece in _encoded(file, rgb, like, quality, bits, keep, hdr):
             out.write(piece)
             if keep is not None:
                 digest.update(piece)
@@ -118,17 +133,42 @@ class Attached(Metadata):
     """The metadata of the result; `jpeg` and `chroma` are the original's."""
 
     segments: bytes = b""  # further segments of a JPEG
+    pq: int | None = None  # the primaries (ITU-T H.273) of codes in PQ
     primaries: tuple[float, ...] = ()  # CIE xy of R, G, B and white
 
 
+def keeps_hdr(name: str, photo: Photo, bits: int | None, hdr: HdrOut) -> bool:
+    """Whether a result in the format `name` of `bits` (None = the photo's) keeps the photo's light above white."""
+    if photo.hdr is None or hdr == "off":
+        return False
+    if name == "AVIF":
+        return hdr == "keep" or photo.hdr.kind in ("PQ", "HLG")
+    return name in ("JPEG", "OpenEXR") or (name == "TIFF" and (bits or _depth(name, photo.metadata.bit_depth)) == 32)
+
+
+def lost_hdr(file: Path, photo: Photo, bits: int | None, hdr: HdrOut) -> str | None:
+    """The note for a result that does not keep the photo's light above white though nobody asked for that, or None."""
+    name = format_of_extension(file)
+    if photo.hdr is None or hdr == "off" or keeps_hdr(name, photo, bits, hdr):
+        return None
+    how = "AVIF keeps it with --hdr keep, " if name == "AVIF" else ""
+    return f"{name} written without the photo's light above white; {how}{HOLD_HDR} keep it"
+
+
 def _encoded(
-    file: Path, rgb: F32, like: Photo | None, quality: int | None, bits: int | None, keep: Keep | None
+    file: Path, rgb: F32, like: Photo | None, quality: int | None, bits: int | None, keep: Keep | None, hdr: HdrOut
 ) -> Pieces:
     name = format_of_extension(file)
     photo = like if like is not None else Photo(rgb=rgb)
+    if like is None and hdr == "keep":
+        photo = replace(photo, hdr=Hdr(kind="floats", headroom=max(1.0, float(rgb.max()))))
     depth = bits or _depth(name, photo.metadata.bit_depth)
-    codes = _codes(name, rgb, photo.encoding, depth)
-    attached = _attached(name, codes, photo, depth)
+    above = keeps_hdr(name, photo, bits, hdr)
+    if above and name == "AVIF":
+        codes, attached = _as_pq(rgb, photo)
+    else:
+        codes, gain = _codes(name, rgb, photo, depth, above)
+        attached = _attached(name, codes, photo, depth)
     if like is None:
         attached = replace(attached, exif=None)
     if keep is not None:
@@ -140,6 +180,8 @@ def _encoded(
     try:
         if name == "JPEG" and photo.metadata.exif is not None and attached.exif:
             attached = replace(attached, exif=_with_thumbnail(attached.exif, codes))
+        if name == "JPEG" and above and gain is not None and photo.hdr is not None:
+            return _encode_ultra_hdr(codes, attached, quality, gain, photo.hdr.headroom)
         return ENCODERS[name](codes, attached, quality or _QUALITY.get(name))
     except (OSError, RuntimeError, ValueError) as error:
         raise InvalidInput(f"{file}: cannot be written as {name} ({error})") from error
@@ -152,14 +194,44 @@ def _depth(name: str, photo_bits: int) -> int:
     return next((bits for bits in BITS[name] if bits >= photo_bits), BITS[name][-1])
 
 
-def _codes(name: str, rgb: F32, encoding: Encoding, depth: int) -> NDArray[Any]:
-    """Return the codes to store, or the light for formats of floats; InvalidInput for invalid light."""
+def _codes(name: str, rgb: F32, photo: Photo, depth: int, above: bool) -> tuple[NDArray[Any], GainMap | None]:
+    """Return (the codes to store, or the light for formats of floats; the gain map that leads from them to `rgb`).
+
+    If not `above`, the codes are those of a standard picture. Raises InvalidInput for invalid light.
+    """
     from wideopen.arrays import transfer
 
-    if name == "OpenEXR" or depth == 32:
-        light = require_rgb("rgb", rgb)
-        return light if depth == 32 else np.minimum(light, np.finfo(np.float16).max).astype(np.float16)
-    return transfer.encode(rgb, encoding, bit_depth=depth)
+    light, hdr, floats = require_rgb("rgb", rgb), photo.hdr, name == "OpenEXR" or depth == 32
+    if hdr is None or (floats and above) or (hdr.kind == "floats" and not above):
+        if hdr is not None and not above and floats:
+            light = np.minimum(light, 1)
+        if not floats:
+            return transfer.encode(light, photo.encoding, bit_depth=depth), None
+        return (light if depth == 32 else np.minimum(light, np.finfo(np.float16).max).astype(np.float16)), None
+    from wideopen.hdr.standard import to_standard
+
+    codes, gain = to_standard(light, photo.rgb, hdr, photo.encoding, bit_depth=16 if floats else depth)
+    if floats:
+        codes = transfer.decode(codes, photo.encoding, bit_depth=16)
+    return codes, gain
+
+
+def _as_pq(rgb: F32, photo: Photo) -> tuple[NDArray[Any], Attached]:
+    """Return (codes of 10 bits in PQ, metadata); primaries that the format has no number for become Rec. 2020's."""
+    from wideopen.color import HDR_PRIMARIES, HDR_WHITE, REC2020, pq_encode
+
+    light, encoding = require_rgb("rgb", rgb), photo.encoding
+    number = next(
+        (n for n, known in HDR_PRIMARIES.items() if np.allclose(known.to_srgb, encoding.to_srgb, atol=2e-3)), 0
+    )
+    if number == 0:
+        number = 9
+        light = light @ np.linalg.solve(REC2020.to_srgb, np.array(encoding.to_srgb)).T.astype(np.float32)
+    most = 10_000 / HDR_WHITE
+    table = np.rint(pq_encode(np.linspace(0, 1, _PQ_STEPS) ** 4 * most) * 1023).astype(np.uint16)
+    at = np.sqrt(np.sqrt(np.clip(light * np.float32(1 / most), 0, 1))) * np.float32(_PQ_STEPS - 1)
+    codes = table[np.rint(at).astype(np.int32)]
+    return codes, replace(_attached("AVIF", codes, photo, 10), icc=None, pq=number)
 
 
 def _attached(name: str, codes: NDArray[Any], like: Photo, depth: int) -> Attached:
@@ -220,6 +292,14 @@ def _encode_jpeg(codes: NDArray[Any], attached: Attached, quality: int | None) -
         return _by_pillow(codes, "JPEG", **options | {"progressive": False})
 
 
+def _encode_ultra_hdr(
+    codes: NDArray[Any], attached: Attached, quality: int | None, gain: GainMap, headroom: float
+) -> Pieces:
+    coded = code_map(gain, headroom, lambda picture, **options: bytes(_by_pillow(picture, "JPEG", **options)[0]))
+    attached = replace(attached, xmp=coded.described(attached.xmp), segments=attached.segments + coded.segments)
+    return [jpeg.with_second_picture(b"".join(_encode_jpeg(codes, attached, quality)), coded.data)]
+
+
 def _jpeg_coding(original: JpegCoding | None, quality: int | None) -> dict[str, Any]:
     """The original's tables, chroma and coding order; a given `quality` replaces the tables."""
     if original is None:  # full chroma: subsampled colour edges would show beside a sharp subject
@@ -273,7 +353,7 @@ def _encode_deep_avif(codes: NDArray[Any], attached: Attached, quality: int | No
     done, data = cv2.imencodeWithMetadata(".avif", bgr, list(held), list(held.values()), settings)
     if not done:
         raise ValueError("no AVIF could be made")
-    return [data.data]
+    return [data.data] if attached.pq is None else [isobmff.with_colours(data.tobytes(), attached.pq, 16)]
 
 
 def _encode_heic(codes: NDArray[Any], attached: Attached, quality: int | None) -> Pieces:

@@ -47,12 +47,13 @@ def darken(light: F32, gain: GainMap) -> None:
 
 
 def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
-    """Light (H, W, 3) of the standard picture of a photo as it was read; clipped for floats, which have no curve."""
+    """Light (H, W, 3) of the standard picture of a photo as it was read; `rgb` itself for floats, which have none."""
     if hdr.standard is not None:
         return transfer.decode(hdr.standard, encoding, bit_depth=hdr.bit_depth)
+    if hdr.kind == "floats":
+        return rgb
     light = rgb.copy()
-    if hdr.kind != "floats":
-        _scale(light, _by_curve(_brightest(light), _shoulder()), -1, (0, 0, 0), (0, 0, 0))
+    darken(light, hdr.gain or GainMap(log2=_by_curve(_brightest(light), _shoulder())))
     return light
 
 

@@ -93,7 +93,7 @@ class MapsModel(_model(MapSettings, depth=_DEPTH, matting=_MATTING, filter_dispa
 
 class OutputModel(
     _model(  # type: ignore[misc]
-        OutputSettings, output_quality={"name": "quality"}, output_bits={"name": "bits"}, keep_depth=_KEEP
+        OutputSettings, output_quality={"name": "quality"}, output_bits={"name": "bits"}, hdr={}, keep_depth=_KEEP
     )
 ):
     """Format and encoding of the result."""
@@ -104,7 +104,9 @@ class OutputModel(
 
     def settings(self) -> OutputSettings:
         """Return the settings."""
-        return OutputSettings(output_quality=self.quality, output_bits=self.bits, keep_depth=self.keep_depth)
+        return OutputSettings(
+            output_quality=self.quality, output_bits=self.bits, hdr=self.hdr, keep_depth=self.keep_depth
+        )
 
 
 class SceneRender(_Strict):

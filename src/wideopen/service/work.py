@@ -74,7 +74,7 @@ def _check(out: Path, output: OutputSettings) -> None:
     """Refuse output that cannot be written before the work starts, in terms of the service's settings."""
     if output.keep_depth and out.suffix != ".jpg":
         raise InvalidInput(f"output.keep_depth: expected a result in JPEG, found {out.suffix[1:]}")
-    check_output(out, quality=output.output_quality, bits=output.output_bits)
+    check_output(out, quality=output.output_quality, bits=output.output_bits, hdr=output.hdr)
 
 
 def _public(report: Mapping[str, Any], folder: Path) -> dict[str, Any]:

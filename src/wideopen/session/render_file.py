@@ -9,6 +9,7 @@ from typing import Any
 from wideopen.backends import pick, require_known
 from wideopen.errors import WideopenError
 from wideopen.files import Keep, write, write_map
+from wideopen.files.write import lost_hdr
 from wideopen.lens import Lens
 from wideopen.pipeline import render
 from wideopen.rendering import BACKENDS
@@ -17,6 +18,8 @@ from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.results import check_result, make_folder
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 from wideopen.timing import SILENT, Steps, timed
+
+PAPER_IS_STANDARD = "the look paper has no light above white: the standard picture was rendered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +102,22 @@ def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) 
         for path, values in ((job.save_matte, scene.matte), (job.save_disparity, scene.disparity)):
             if path is not None:
                 write_map(path, values, overwrite=job.overwrite)
+        like = replace(opened.photo, hdr=None) if lens.look == "paper" else opened.photo  # it has no light above white
         write(  # last, so that it exists only if everything succeeded
             out,
             image,
-            like=opened.photo,
+            like=like,
             quality=output.output_quality,
             bits=output.output_bits,
+            hdr=output.hdr,
             keep=Keep(matte=scene.matte, disparity=scene.disparity) if output.keep_depth else None,
             overwrite=job.overwrite,
         )
-    return _report(opened, lens, out, job.backend) | {"seconds": seconds}
+    report = _report(opened, lens, out, job.backend)
+    if output.hdr != "off" and opened.photo.hdr is not None:
+        lost = PAPER_IS_STANDARD if lens.look == "paper" else lost_hdr(out, like, output.output_bits, output.hdr)
+        report["notes"] += [lost] if lost else []
+    return report | {"seconds": seconds}
 
 
 def _report(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def check_result(
 
     `inputs` are files that are never replaced; with `new_folder`, the folder of `path` is created later.
     """
-    check_format(path, quality=output.output_quality, bits=output.output_bits)
+    check_format(path, quality=output.output_quality, bits=output.output_bits, hdr=output.hdr)
     if not new_folder:
         for file in (path, *_sidecars(path, output)):
             _require_free(file, inputs=inputs, overwrite=overwrite)

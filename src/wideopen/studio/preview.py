@@ -12,6 +12,7 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
+from wideopen.hdr.standard import to_standard
 from wideopen.lens import Lens
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Scene, analyze, render
@@ -34,7 +35,8 @@ def shrink(scene: Scene, megapixels: float, *, backend: str = "auto") -> Scene:
     size = preview_size((height, width), megapixels)
     if size == (height, width):
         return scene
-    small = Photo(rgb=resize_map(scene.rgb, size), encoding=scene.encoding)
+    hdr = scene.hdr and replace(scene.hdr, standard=None)
+    small = Photo(rgb=resize_map(scene.rgb, size), encoding=scene.encoding, hdr=hdr)
     return prepare(small, resize_map(scene.matte, size), resize_map(scene.disparity, size), backend=backend)
 
 
@@ -51,8 +53,12 @@ def prepare(small: Photo, matte: F32, disparity: F32, *, backend: str = "auto") 
 
 
 def render_u8(scene: Scene, lens: Lens, *, backend: str = "auto") -> U8:
-    """The scene as `lens` sees it, (h, w, 3) uint8, sRGB."""
-    return srgb_u8(Photo(rgb=render(scene, lens, backend=backend), encoding=scene.encoding))
+    """The scene as `lens` sees it, (h, w, 3) uint8, sRGB: the standard picture if the scene has light above white."""
+    rgb, hdr = render(scene, lens, backend=backend), scene.hdr
+    if hdr is not None and hdr.kind != "floats" and lens.look != "paper":
+        codes, _ = to_standard(rgb, scene.rgb, hdr, scene.encoding)
+        return srgb_u8(Photo(rgb=rgb, encoding=scene.encoding, hdr=replace(hdr, standard=codes, bit_depth=8)))
+    return srgb_u8(Photo(rgb=rgb, encoding=scene.encoding))
 
 
 def lens_of(settings: LensSettings, scene: Scene, focus_disparity: float | None) -> Lens:

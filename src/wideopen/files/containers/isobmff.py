@@ -126,6 +126,12 @@ def with_primary(data: bytes, item: int) -> bytes:
     return bytes(out)
 
 
+def with_colours(data: bytes, primaries: int, transfer: int) -> bytes:
+    """Return the file `data`, of one picture with an nclx box, with other colours (ITU-T H.273) and the same matrix."""
+    at = data.index(b"colrnclx") + 8
+    return data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :]
+
+
 def without_gain_map(data: bytes) -> bytes:
     """Return the file `data` with its gain map's description unknown to decoders, which refuse a damaged one."""
     end = max((end for kind, _, end in boxes(data) if kind in (b"ftyp", b"meta")), default=0)

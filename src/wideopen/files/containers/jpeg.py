@@ -164,6 +164,27 @@ def _walked_pictures(data: bytes) -> list[bytes]:
     return pictures
 
 
+def mpf_segment() -> bytes:
+    """Return a multi-picture directory of two pictures, for `with_second_picture` to complete."""
+    rows = [(0xB000, 7, 4, b"0100"), (0xB001, 4, 1, struct.pack(">I", 2)), (_MP_ENTRIES, 7, 32, struct.pack(">I", 50))]
+    directory = b"".join(struct.pack(">HHI", tag, kind, count) + value for tag, kind, count, value in rows)
+    return _segment(_APP2, b"MPF\0MM\0*" + struct.pack(">IH", 8, len(rows)) + directory + bytes(4 + 32))
+
+
+def with_second_picture(main: bytes, second: bytes) -> bytes:
+    """Return the JPEG `main`, which has the segment `mpf_segment`, followed by the JPEG `second`."""
+    head = next(segment for segment in segments(main) if segment.payload.startswith(b"MPF\0"))
+    base = head.at + 4  # offsets count from the byte order mark
+    entries = struct.pack(">IIIHH", 0x30000, len(main), 0, 0, 0)
+    entries += struct.pack(">IIIHH", 0, len(second), len(main) - base, 0, 0)
+    return main[: base + 50] + entries + main[base + 50 + len(entries) :] + second
+
+
+def app2(content: bytes) -> bytes:
+    """Return an APP2 segment."""
+    return _segment(_APP2, content)
+
+
 def coding(image: "JpegImageFile") -> JpegCoding | None:
     """Return how the picture was coded, to write a copy in the same way; None if its tables are unusual."""
     from PIL.JpegImagePlugin import get_sampling

@@ -35,7 +35,7 @@ _STALE = (
     *_APPLE,
     OURS,
 )
-_OF_GAIN_MAPS = (_STALE[0], "http://ns.google.com/photos/1.0/container/", "http://ns.apple.com/")
+_OF_GAIN_MAPS = (_STALE[0].encode(), b"http://ns.google.com/photos/1.0/container/", b"http://ns.apple.com/")
 _MARKS = (*(uri.encode() for uri in _STALE), b"HasExtendedXMP", b"MotionPhoto", b"MicroVideo")
 _EMPTY = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -44,6 +44,7 @@ _EMPTY = (
 )
 _DEEPEST, _MOST_ELEMENTS, _MOST_ATTRIBUTES = 40, 20_000, 50_000
 _DAMAGED = "XMP dropped: it does not parse, and describes a gain map, depth or video that the result lacks"
+_REMOVED_REST = "XMP about depth or video, and the reference to an extension, removed: the result has none"
 _REMOVED = "XMP about a gain map, depth or video removed: the result has none"
 
 
@@ -80,8 +81,9 @@ def cleaned(xmp: bytes, *, gain_map: bool = False) -> tuple[bytes | None, str | 
         for attribute in list(element.attributes.values()):
             if _is_stale(attribute) or (attribute.prefix == "xmlns" and attribute.value.startswith(_STALE)):
                 element.removeAttributeNode(attribute)
-    lost = not gain_map or any(m in xmp for m in _MARKS if not m.startswith(tuple(u.encode() for u in _OF_GAIN_MAPS)))
-    return "".join(node.toxml() for node in document.childNodes).encode(), _REMOVED if lost else None
+    others = (mark for mark in _MARKS if not mark.startswith(_OF_GAIN_MAPS))
+    note = _REMOVED if not gain_map else _REMOVED_REST if any(mark in xmp for mark in others) else None
+    return "".join(node.toxml() for node in document.childNodes).encode(), note
 
 
 def parse_xmp(packet: bytes) -> dict[str, Any]:
@@ -130,14 +132,19 @@ def as_list(value: Any) -> list[Any]:
     return [] if value is None or value == "" else [value]
 
 
-def with_description(xmp: bytes | None, namespaces: dict[str, str], values: dict[str, str]) -> bytes:
+def with_description(
+    xmp: bytes | None, namespaces: dict[str, str], values: dict[str, str], elements: str = ""
+) -> bytes:
     """Return `xmp`, or a new packet, with one more description.
 
-    `namespaces` maps prefixes to namespace names, `values` prefixed names to plain ASCII without quotes.
+    `namespaces` maps prefixes to namespace names, `values` prefixed names to plain ASCII without quotes; `elements` is
+    what the description holds besides.
     """
     declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
     written = "".join(f' {name}="{value}"' for name, value in values.items())
-    description = f'<rdf:Description xmlns:rdf="{_RDF_URI}" rdf:about=""{declared}{written}/>'.encode()
+    description = (
+        f'<rdf:Description xmlns:rdf="{_RDF_URI}" rdf:about=""{declared}{written}>{elements}</rdf:Description>'.encode()
+    )
     packet = xmp or _EMPTY
     end = packet.rfind(b"</rdf:RDF>")
     if end < 0:  # another prefix or no RDF: the description cannot be added
