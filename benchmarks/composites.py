@@ -1,6 +1,6 @@
 """How true is the picture? Real cut-outs over real backgrounds, judged against an exact lens.
 
-    python benchmarks/composites.py --photos DIR --backgrounds DIR [--count 10] [--busy]
+    python benchmarks/composites.py --photos DIR --backgrounds DIR [--count 10] [--busy] [--export DIR]
 
 DIR of photos holds rgb/ and alpha/ with equal names. A cut-out's own colour (pymatting) over a background makes an
 all-in-focus photo of which both layers are known, so what a thin lens sees is known too: each layer convolved with a
@@ -8,7 +8,8 @@ disk (64-fold supersampled, OpenCV's filter2D; none of our kernels), the subject
 light. Each method gets the 8-bit photo, the true matte and the true disparity; PSNR is taken on display-encoded
 pictures, over all pixels and over a band of 20 pixels at the matte's edge, with the subject in focus and with the
 background in focus. --busy takes those backgrounds that lose most when they are blurred, instead of evenly spread ones:
-the hardest that the folder has.
+the hardest that the folder has. --export writes the scenes as pairs and measures nothing: the benchmark composites of
+`wideopen eval bokeh`, whose truth is of photos clipped at white (--highlights 0).
 """
 
 import argparse
@@ -22,6 +23,7 @@ import cv2
 import numpy as np
 from pymatting import estimate_foreground_ml
 
+from lens.export import codes
 from provenance import provenance
 from wideopen import Lens, analyze, render
 from wideopen.checks import F32
@@ -129,6 +131,23 @@ METHODS = {
 }
 
 
+def export(folder: Path, made: Iterator[Layers]) -> None:
+    """Write scenes as a folder of pairs, both focuses each."""
+    for number, layers in enumerate(made):
+        disparity = np.where(layers.alpha > 0.5, np.float32(NEAR), np.float32(FAR))
+        for focus in FOCUS:
+            name = f"{number:02}-{focus}.png"
+            codes(folder / "sharp" / name, srgb_encode(layers.photo), 255)
+            codes(folder / "bokeh" / name, srgb_encode(truth(layers, focus)), 65535)
+            codes(folder / "matte" / name, layers.alpha, 65535)
+            codes(folder / "disparity" / name, disparity, 65535)
+    known = {"blur": f"{RADIUS_PX / (NEAR - FAR):.4f}px", "focus_range": 0.0, "filter_disparity": False}
+    names = sorted(file.stem for file in (folder / "sharp").iterdir())
+    entries = {name: {"focus": f"d={FOCUS[name.split('-')[1]]}"} for name in names}
+    meta = {"format": 1, "all": known, "pairs": entries}
+    (folder / "meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Print the table and write benchmarks/results/composites.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -136,7 +155,11 @@ def main() -> None:
     parser.add_argument("--backgrounds", type=Path, required=True)
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--busy", action="store_true", help="the backgrounds that lose most when blurred")
+    parser.add_argument("--export", type=Path, default=None, help="write pairs here instead of measuring")
     options = parser.parse_args()
+    if options.export is not None:
+        export(options.export, scenes(options.photos, options.backgrounds, options.count, options.busy))
+        return
     rows: dict[str, list[list[float]]] = {name: [] for name in METHODS}
     for layers in scenes(options.photos, options.backgrounds, options.count, options.busy):
         band, everywhere = edge_band(layers.alpha, BAND_PX // 2), np.ones(layers.alpha.shape, bool)

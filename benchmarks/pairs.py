@@ -12,7 +12,8 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from provenance import provenance
 from wideopen import Lens, render
 from wideopen.checks import F32
 from wideopen.errors import WideopenError
-from wideopen.evals.judge import Measures, Picture, by_others, figures_of, lens_of, open_pair, true_picture
+from wideopen.evals.judge import Made, Measures, Picture, by_others, later, lens_of, open_pair, starter, true_picture
 from wideopen.evals.measures import flip
 from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import finite, means, means_table
@@ -72,23 +73,23 @@ def pictures_of(
     for name, settings in ours.items():
         made[name] = lambda settings=settings: shown(render(scene, lens_of(pair, settings, opened)))
     for name, folder in theirs.items():
-        made[name] = lambda folder=folder: by_others(folder)(pair)
+        made[name] = lambda folder=folder: by_others(folder)(pair, true_picture(pair)).picture
     return made
 
 
 def run(pairs: tuple[Pair, ...], ours: dict[str, LensSettings], theirs: dict[str, Path]) -> dict[str, list[Any]]:
-    """For each method the (pair, Figures) of all pairs that it could do."""
+    """For each method the lines of all pairs that it could do."""
     rows: dict[str, list[Any]] = {}
+    measures = Measures(background={"flip": later(ThreadPoolExecutor(1), flip)})
     for pair in pairs:
-        truth, opened = true_picture(pair), open_pair(pair, MapSettings())
+        opened = open_pair(pair, MapSettings())
         for name, make in pictures_of(pair, opened, ours, theirs).items():
             try:
-                picture = make()
-                row, [(seen, wanted)] = figures_of(pair, picture, truth, Measures())
+                finish = starter(lambda *_, make=make: Made(picture=make()), measures)(pair)
             except WideopenError as error:
                 print(f"{name}, {pair.name}: {error}", file=sys.stderr)
                 continue
-            rows.setdefault(name, []).append((pair.name, replace(row.figures, flip=flip(seen, wanted))))
+            rows.setdefault(name, []).append(finish())
         print(pair.name, file=sys.stderr)
     return rows
 
@@ -105,9 +106,9 @@ def main() -> None:
     theirs = {name: Path(folder) for name, _, folder in (text.partition("=") for text in options.pred)}
     found = find_pairs(options.pairs)
     rows = run(found.pairs, lenses(options.preset, options.highlights), theirs)
-    lines = {name: means(figures for _, figures in done) for name, done in rows.items()}
+    lines = {name: means(done) for name, done in rows.items()}
     print("\n".join(means_table(lines, f"{len(found.pairs)} pairs")))
-    each = {name: {pair: asdict(figures) for pair, figures in done} for name, done in rows.items()}
+    each = {name: {line["pair"]: line for line in done} for name, done in rows.items()}
     result = {
         **provenance(),
         "folder": options.pairs.name,

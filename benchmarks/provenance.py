@@ -1,55 +1,8 @@
-"""Where a benchmark's figures come from: commit, date, machine, versions."""
+"""Where a benchmark's figures come from, and where the checkout is."""
 
-import os
-import platform
-import subprocess
-import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+from wideopen.evals.provenance import machine, provenance
 
 ROOT = Path(__file__).resolve().parents[1]
-LIBRARIES = ("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "torch", "triton")
-
-
-def provenance() -> dict[str, Any]:
-    """Return what every result file begins with."""
-    return {
-        "commit": commit(),
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: found for name in LIBRARIES if (found := _version(name))},
-        },
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:  # triton is for some machines only
-        return None
-
-
-def machine() -> dict[str, str | int]:
-    """Return what the figures were measured on."""
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return {"cpu": cpu, "cores": os.cpu_count() or 0, "memory_gb": round(memory, 1), "system": platform.platform()}
-
-
-def commit() -> str:
-    """Return the commit that was measured; `+` for changes in the sources.
-
-    Where the sources were copied without git, WIDEOPEN_COMMIT names it.
-    """
-    if named := os.environ.get("WIDEOPEN_COMMIT"):
-        return named
-    git = ["git", "-C", str(ROOT)]
-    name = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
-    changed = subprocess.check_output([*git, "status", "--porcelain", "--", "src"], text=True).strip()
-    return name + ("+" if changed else "")
+__all__ = ["ROOT", "machine", "provenance"]

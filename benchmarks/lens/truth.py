@@ -137,6 +137,15 @@ class Renders:
             _save(file, photo=photo, **maps)
         return dict(np.load(file))
 
+    def radiance(self) -> F32:
+        """The photo's light (H, W, 3) before it is clipped and rounded to 8 bits, rendered if it is not on disk."""
+        file = self._file("radiance", self.scene.light, self.scene.camera, PHOTO_RAYS)
+        if not file.exists():
+            from lens.trace import pinhole
+
+            _save(file, radiance=pinhole(self.world, self.scene.camera, PHOTO_RAYS)["radiance"].astype(np.float32))
+        return np.asarray(np.load(file)["radiance"])
+
     def _trace(self, shot: Shot, seed: int, first: int) -> F32:
         import mitsuba as mi
 

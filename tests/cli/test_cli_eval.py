@@ -1,11 +1,14 @@
 """`wideopen eval matting`: the same figures for the network's mattes and for those in a folder."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 from small_portrait import portrait, save_grey, subject
+
+from tiny_sets import mattes
 
 
 @pytest.fixture
@@ -68,3 +71,21 @@ def test_refused(refused, pairs, folder):
     (folder / "e.csv").touch()
     assert "exists already" in refused(*pairs, "--csv", "e.csv")
     assert "--part all judges all" in refused(*pairs[:4], "--pred", "theirs")  # two photos have no val part
+
+
+def test_a_benchmark_by_name(wideopen, refused, folder):
+    mattes("image", "matte", 100, ".jpg")(folder / "ppm")
+    command = ("eval", "matting", "--benchmark", "ppm-100", "--root", "ppm")
+    (folder / "theirs").mkdir()
+    for file in (folder / "ppm/matte").iterdir():
+        Image.open(file).save(folder / f"theirs/{file.stem}.png")
+    done = wideopen(*command, "--pred", "theirs", "--json", "ppm.json")
+    assert done.code == 0
+    assert done.out.splitlines()[1].split()[:3] == ["PPM-100", "100", "whole"]
+    report = json.loads((folder / "ppm.json").read_text())
+    assert report["means"]["PPM-100"]["whole"]["mad"] == 0
+    done = wideopen("reproduce", "--measured", "ppm.json")
+    (row,) = [line for line in done.out.splitlines() if line.startswith("theirs (measured)")]
+    assert row.split()[2:4] == ["0.0000", "0.0000"]
+    (folder / "ppm/matte/3.jpg").unlink()
+    assert "found 2 problems: 3: expected a partner" in refused(*command, "--pred", "theirs")

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from small_portrait import nearness, portrait, save_grey, size_of, subject
 
+from tiny_sets import ours
+
 SETTINGS = ("--blur", "6px", "--focus", "d=0.8", "--no-filter-disparity")
 
 
@@ -33,7 +35,8 @@ def pairs(wideopen, folder):
 def test_our_own_pictures_are_right_but_for_rounding(wideopen, pairs, folder):
     done = wideopen(*pairs, "--csv", "out.csv", "--json", "out.json", "--sheet", "out.png", "--align")
     assert (done.code, done.err) == (0, [])
-    assert done.out.splitlines()[0].split() == ["2", "pairs", "PSNR", "edge", "SSIM"]
+    heads = "2 pairs  PSNR  edge  SSIM  edge SSIM  blur error px"
+    assert " ".join(done.out.splitlines()[0].split()) == " ".join(heads.split())
     with open("out.csv", newline="") as file:  # noqa: PTH123
         rows = list(csv.DictReader(file))
     assert sorted(row["pair"] for row in rows) == ["a", "b"]
@@ -45,8 +48,11 @@ def test_our_own_pictures_are_right_but_for_rounding(wideopen, pairs, folder):
     report = json.loads((folder / "out.json").read_text())
     assert report["pairs"] == 2
     assert report["lens"]["grain"] == "off"
-    assert report["means"]["psnr_db"] == pytest.approx(np.mean([float(row["psnr_db"]) for row in rows]), abs=1e-3)
-    assert size_of("out.png") == (4 * 360, 2 * (240 + 24))
+    assert report["means"]["as they are"]["psnr_db"] == pytest.approx(
+        np.mean([float(row["psnr_db"]) for row in rows]), abs=1e-3
+    )
+    assert size_of("out.png") == (4 * 64, 2 * (64 + 24))  # crops at 100 %, here as high as the photo
+    assert report["commit"] is None or len(report["commit"].rstrip("+")) == 40
 
 
 def test_other_peoples_pictures_by_the_same_figures(wideopen, pairs, folder):
@@ -54,7 +60,7 @@ def test_other_peoples_pictures_by_the_same_figures(wideopen, pairs, folder):
     shutil.copy("pairs/sharp/b.png", "theirs/b.png")
     done = wideopen(*pairs, "--pred", "theirs", "--json", "out.json")
     assert done.code == 0
-    rows = {row["name"]: row["figures"] for row in json.loads((folder / "out.json").read_text())["rows"]}
+    rows = {row["pair"]: row for row in json.loads((folder / "out.json").read_text())["rows"]}
     assert rows["a"]["psnr_db"] is None  # equal: infinite, which JSON has not
     assert rows["a"]["ssim"] == pytest.approx(1, abs=1e-6)
     assert rows["b"]["psnr_db"] < 35
@@ -65,7 +71,7 @@ def test_flip_is_computed_aside_and_lands_on_its_pair(wideopen, pairs, folder):
     shutil.copytree("pairs/bokeh", "theirs")
     shutil.copy("pairs/sharp/b.png", "theirs/b.png")
     assert wideopen(*pairs[:-1], "--pred", "theirs", "--json", "out.json").code == 0
-    rows = {row["name"]: row["figures"] for row in json.loads((folder / "out.json").read_text())["rows"]}
+    rows = {row["pair"]: row for row in json.loads((folder / "out.json").read_text())["rows"]}
     assert rows["a"]["flip"] < 1e-6 < 0.01 < rows["b"]["flip"]
 
 
@@ -107,3 +113,58 @@ def test_nothing_that_could_be_judged_is_2(wideopen, pairs, folder):
 )
 def test_refused_before_any_work(refused, pairs, options, line):
     assert line in refused(*pairs, *options)
+
+
+def test_a_benchmark_by_name_is_judged_beside_what_is_published(wideopen, folder):
+    ours(20)(folder / "wax")
+    done = wideopen("eval", "bokeh", "--benchmark", "wax", "--root", "wax", "--pred", "wax/bokeh", "--no-flip")
+    assert (done.code, done.err) == (0, [])
+    lines = done.out.splitlines()
+    assert lines[0].startswith("20 pairs")
+    assert any(line.startswith("the paper's *") and "26.29" in line for line in lines)
+
+
+def test_an_incomplete_benchmark_is_refused_and_partial_judges_the_rest(wideopen, refused, folder):
+    ours(19)(folder / "wax")
+    command = ("eval", "bokeh", "--benchmark", "wax", "--root", "wax", "--pred", "wax/bokeh", "--no-flip")
+    assert "expected 20 pairs, found 19 usable ones; --partial judges the 19 usable pairs" in refused(*command)
+    assert wideopen(*command, "--partial").code == 0
+
+
+def test_the_same_command_goes_on_with_its_csv(wideopen, pairs, folder):
+    assert wideopen(*pairs, "--csv", "each.csv").code == 0
+    text = (folder / "each.csv").read_text()
+    (folder / "each.csv").write_text("\n".join(text.splitlines()[:2]) + "\n")
+    kept = text.splitlines()[1][0]
+    shutil.copy(f"pairs/sharp/{kept}.png", f"pairs/bokeh/{kept}.png")  # would change its figures, were it judged again
+    assert wideopen(*pairs, "--csv", "each.csv").code == 0
+    assert sorted((folder / "each.csv").read_text().splitlines()) == sorted(text.splitlines())
+
+
+def test_lvcorr_renders_with_less_blur(wideopen, pairs):
+    done = wideopen(*pairs, "--lvcorr")
+    heads, figures = (line.split() for line in done.out.replace("edge SSIM", "edge_SSIM").splitlines()[:2])
+    assert 0.5 < float(figures[heads.index("LVCorr") - len(heads)]) <= 1
+
+
+def test_a_sheet_of_others_shows_ours_beside(wideopen, pairs, folder):
+    shutil.copytree("pairs/sharp", "theirs")
+    assert wideopen(*pairs, "--pred", "theirs", "--sheet", "crops.png").code == 0
+    assert size_of("crops.png") == (5 * 64, 2 * (64 + 24))
+    crops = np.asarray(Image.open("crops.png"))[24:88]
+    sharp, truth, theirs, mine, error = (crops[:, k * 64 : (k + 1) * 64].astype(int) for k in range(5))
+    assert np.abs(theirs - sharp).max() == 0
+    assert np.abs(mine - truth).max() <= 2  # the truth is ours
+    assert error.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ((), "--pairs and --benchmark: expected one of them"),
+        (("--benchmark", "blb"), "--benchmark and --root: expected both or neither"),
+        (("--benchmark", "p3m-500-p", "--root", "."), "--benchmark: expected one of ebb-val294"),
+    ],
+)
+def test_the_set_is_named_once(refused, options, line):
+    assert line in refused("eval", "bokeh", *options)

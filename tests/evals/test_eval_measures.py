@@ -1,6 +1,8 @@
 """Measures by their definitions, and SSIM by torchmetrics; the fit on shifts and gains that we made."""
 
 import sys
+from types import SimpleNamespace
+from urllib.error import URLError
 
 import cv2
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.color import DISPLAY_P3, SRGB, srgb_encode
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, WeightsError
 from wideopen.evals import measures
 
 RNG = np.random.default_rng(5)
@@ -74,6 +76,66 @@ def test_lpips_says_what_is_missing(monkeypatch):
     with pytest.raises(InvalidInput, match=r"torchvision \(pip install 'wideopen\[lpips\]'\)"):
         measures.load_lpips()
     assert "torchvision" not in sys.modules
+
+
+@pytest.fixture
+def random_vgg(monkeypatch):
+    """DISTS with VGG16 of the true layout and random weights, as torchvision would give it."""
+    torch = pytest.importorskip("torch")
+    dists = pytest.importorskip("torchmetrics.functional.image.dists")
+    monkeypatch.setattr(measures, "find_spec", lambda _: object())
+    monkeypatch.setattr(dists, "_TORCHVISION_AVAILABLE", True)
+
+    def vgg16(weights):
+        torch.manual_seed(0)
+        layers, channels = [], 3
+        for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
+            conv = (
+                [torch.nn.Conv2d(channels, width, 3, padding=1), torch.nn.ReLU()] if width else [torch.nn.MaxPool2d(2)]
+            )
+            layers, channels = [*layers, *conv], width or channels
+        return SimpleNamespace(features=torch.nn.Sequential(*layers))
+
+    monkeypatch.setattr(dists, "vgg16", vgg16, raising=False)
+    monkeypatch.setattr(dists, "VGG16_Weights", SimpleNamespace(DEFAULT=None), raising=False)
+    return measures.load_dists()
+
+
+def test_dists_is_nought_for_equal_pictures_and_grows_with_blur(random_vgg):
+    truth = picture(64, 96, sigma=1.0)
+    blurred = [cv2.GaussianBlur(truth, (0, 0), sigma) for sigma in (1.0, 3.0)]
+    near, far = (random_vgg(one, truth) for one in blurred)
+    assert random_vgg(truth, truth) == pytest.approx(0, abs=1e-5)
+    assert 1e-4 < near < far < 1
+
+
+def test_dists_sees_256_pixels_along_the_short_side(random_vgg):
+    small = picture(256, 320)
+    large = cv2.resize(small, (640, 512), interpolation=cv2.INTER_NEAREST)
+    other = cv2.GaussianBlur(small, (0, 0), 4)
+    big_other = cv2.resize(other, (640, 512), interpolation=cv2.INTER_NEAREST)
+    assert random_vgg(big_other, large) == pytest.approx(random_vgg(other, small), abs=1e-5)
+
+
+def test_weights_that_cannot_be_had_are_told_in_one_line(random_vgg, monkeypatch):
+    from torchmetrics.functional.image import dists
+
+    def offline(weights):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(dists, "vgg16", offline)
+    with pytest.raises(WeightsError, match=r"--dists: expected VGG16's weights, torchvision's vgg16-397923af.pth"):
+        measures.load_dists()
+
+
+def test_similarity_over_the_edge_is_of_the_edge():
+    truth = picture(40, 60)
+    wrong, band = truth.copy(), np.zeros((40, 60), bool)
+    wrong[:, 20:40] = wrong[:, 20:40][::-1]
+    band[:, 25:35] = True
+    figures = measures.measure(wrong, truth, band)
+    assert figures.edge_ssim < figures.ssim - 0.1
+    assert figures.edge_ssim == pytest.approx(measures.ssim_map(wrong, truth)[band].mean(), abs=1e-6)
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.4, -0.7), (-1.3, 0.25)])

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.options import chosen_lens, made, takes
+from wideopen.cli.options import chosen_lens, made, takes, was_typed
 from wideopen.cli.terminal import count, steps, warn
 from wideopen.errors import require
 from wideopen.matting.inference import MattingSettings
 from wideopen.settings import LensSettings, MapSettings
 
 if TYPE_CHECKING:
-    from wideopen.evals.pairs import Found
+    from wideopen.evals.pairs import Pair
+    from wideopen.evals.together import Found
 
 app = typer.Typer(help="Measure mattes and pictures against true ones.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -25,12 +26,23 @@ Pairs = Annotated[
     Path,
     typer.Option(help="Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."),
 ]
-Csv = Annotated[Path | None, typer.Option(help="Also write the figures of each pair to this .csv file, worst first.")]
+Name = Annotated[
+    str | None, typer.Option("--benchmark", help="Public set to judge; `wideopen eval benchmarks` lists them.")
+]
+Root = Annotated[Path | None, typer.Option("--root", help="Folder of the set that --benchmark names, unpacked.")]
+Partial = Annotated[bool, typer.Option("--partial", help="Judge what is usable of a set that is not complete.")]
+Csv = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also write the figures of each pair to this .csv file as they come; the same command goes on with it."
+    ),
+]
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", help="Also write settings, means and the figures of each pair to this .json file."),
 ]
 Lpips = Annotated[bool, typer.Option("--lpips", help="Compute LPIPS (AlexNet); needs the extra lpips and its weights.")]
+Dists = Annotated[bool, typer.Option("--dists", help="Compute DISTS (VGG16); needs the extra lpips and its weights.")]
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
 
@@ -43,7 +55,13 @@ def _group() -> None:
 @takes(EXACT_LENS, MapSettings, after="pred", preset=True)
 def bokeh(
     context: typer.Context,
-    pairs: Pairs,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."),
+    ] = None,
+    benchmark: Name = None,
+    root: Root = None,
+    partial: Partial = False,
     pred: Annotated[
         Path | None, typer.Option(help="Folder with pictures NAME.EXT to judge instead of rendering.")
     ] = None,
@@ -55,59 +73,128 @@ def bokeh(
         bool, typer.Option("--flip/--no-flip", help="Compute FLIP, which takes about a second per megapixel.")
     ] = True,
     lpips: Lpips = False,
+    dists: Dists = False,
+    lvcorr: Annotated[
+        bool,
+        typer.Option("--lvcorr", help="Also render with less blur and report LVCorr: does the blur follow the knob?"),
+    ] = False,
     csv: Csv = None,
     json: JsonFile = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(help="Also write a picture (.png, .jpg) of the ten worst pairs: sharp, rendered, truth, error."),
+        typer.Option(
+            help="Also write a picture (.png, .jpg) with crops of the ten worst pairs at 100 %: sharp, truth, theirs, "
+            "ours, error."
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print PSNR, PSNR at the subject's edge, SSIM, FLIP and LPIPS against true pictures with bokeh.
+    """Print how far pictures with bokeh are from the true ones, and whether their blur obeys.
 
-    Blur and focus from a pair's meta.json replace those given here."""
-    from contextlib import nullcontext
+    Blur and focus that a set gives replace those given here; where its protocol searches the blur, so does this, unless
+    --blur is typed."""
+    from concurrent.futures import ThreadPoolExecutor
+    from contextlib import ExitStack
 
-    from wideopen.evals.judge import Measures, Sheet, by_others, by_us, flip_executor, judge
-    from wideopen.evals.measures import load_lpips, require_flip
-    from wideopen.evals.report import means, means_table, require_sheet, write_csv, write_json, write_sheet
+    from wideopen.evals.benchmarks import benchmark as benchmark_of
+    from wideopen.evals.judge import Measures, Sheet, by_others, by_us, flip_executor, later, lvcorr_of_groups, starter
+    from wideopen.evals.measures import flip as flip_of
+    from wideopen.evals.measures import load_dists, load_lpips, require_flip
+    from wideopen.evals.provenance import provenance
+    from wideopen.evals.published import published_means
+    from wideopen.evals.report import means_table, require_sheet, write_json, write_sheet
+    from wideopen.evals.runner import Ledger, run, worst_first
 
-    check_targets(csv, json, sheet, overwrite=overwrite)
+    check_targets(json, sheet, overwrite=overwrite, distinct=(csv,))
     if sheet is not None:
         require_sheet(sheet)
     settings, maps = chosen_lens(context, chosen, EXACT_LENS), made(MapSettings, chosen)
-    found = found_pairs(pairs)
+    where, row = source(pairs, root, benchmark, "--pairs")
+    chosen_row = None if row is None else benchmark_of(row, "bokeh")
+    found = found_pairs(where) if chosen_row is None else chosen_row.complete(where, partial=partial)
+    if chosen_row is not None:
+        tell_problems(found.problems, "left out")
+    search = chosen_row is not None and chosen_row.search and not was_typed(context, "blur")
+    about = {
+        **({"folder": str(where)} if row is None else {"benchmark": row, "root": str(where)}),
+        **({"lens": settings.to_dict(), "maps": maps.to_dict()} if pred is None else {"pred": str(pred)}),
+        "search": search and pred is None,
+        "measures": {"align": align, "flip": flip, "lpips": lpips, "dists": dists, "lvcorr": lvcorr},
+    }
+    ledger = Ledger(csv, about, ("pair",), overwrite)
     with steps("pairs") as step:
-        method = by_us(settings, maps, backend=backend, step=step) if pred is None else by_others(pred)
+        ours = by_us(settings, maps, backend=backend, search=search, sweep=lvcorr, step=step)
+        method = ours if pred is None else by_others(pred)
     if flip:
         require_flip()
-    network, worst = load_lpips() if lpips else None, Sheet(found.pairs)
-    with flip_executor(len(found.pairs)) if flip else nullcontext() as flips, count("pairs", len(found.pairs)) as done:
+    networks = {name: load() for name, load, on in (("lpips", load_lpips, lpips), ("dists", load_dists, dists)) if on}
+    crops, by_name = Sheet(None if pred is None else ours), {pair.name: pair for pair in found.pairs}
 
-        def on_pair(row: Any, *pictures: Any) -> None:
-            if sheet is not None:
-                worst.add(row, *pictures)
-            done(row.name)
+    def on_pair(line: Any, *pictures: Any) -> None:
+        if sheet is not None:
+            crops.add(by_name[line["pair"]], line, *pictures)
 
-        judged = judge(found.pairs, method, Measures(flips=flips, lpips=network, align=align), on_pair)
+    with ExitStack() as stack, count("pairs", len(found.pairs)) as done:
+        thread = stack.enter_context(ThreadPoolExecutor(1))
+        background = {name: later(thread, network) for name, network in networks.items()}
+        if flip:
+            background["flip"] = later(stack.enter_context(flip_executor(len(found.pairs))), flip_of)
+        start = starter(method, Measures(background=background, align=align), on_pair)
+        judged = run((((pair.name,), pair) for pair in found.pairs), start, ledger, done)
     tell_problems(judged.skipped, "skipped")
-    if not judged.rows:
+    if not judged.lines:
         return 2
-    lines = {"as they are": means(row.figures for row in judged.rows)}
-    if judged.fits:
-        lines["aligned"] = means(fit.figures for fit in judged.fits)
-    _print(means_table(lines, f"{len(judged.rows)} pairs"))
-    if judged.fits:
-        shift = max(abs(x) for fit in judged.fits for x in fit.shift_px)
-        gains = [x for fit in judged.fits for x in fit.gain]
-        typer.echo(f"fitted: shifts up to {shift:.2f} pixels, gains {min(gains):.3f} to {max(gains):.3f}")
-    about = {"lens": settings.to_dict(), "maps": maps.to_dict()} if pred is None else {"pred": str(pred)}
-    judged.skipped[:0] = found.problems
-    _write(csv, write_csv, judged.csv_lines, overwrite)
-    _write(json, write_json, lambda: {"folder": str(pairs), **about, **judged.report()}, overwrite)
-    _write(sheet, write_sheet, worst.picture, overwrite)
+    ledger.close(worst_first("psnr_db"))
+    summary = summary_of(judged.lines, align, lvcorr_of_groups(found.pairs, judged.lines))
+    others = published_means(row)
+    _print(means_table(summary | others, f"{len(judged.lines)} pairs"))
+    if others:
+        typer.echo("* as published; wideopen reproduce names source and protocol")
+    if align:
+        _print_fit(judged.lines)
+    if csv is not None:
+        typer.echo(csv)
+    skipped = {problem.name: problem.what for problem in (*found.problems, *judged.skipped)}
+    content = {"pairs": len(judged.lines), "means": summary, "skipped": skipped, "rows": judged.lines}
+    _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
+    _write(sheet, write_sheet, crops.picture, overwrite)
     return 0
+
+
+def summary_of(lines: list[dict[str, Any]], align: bool, of_groups: float | None) -> dict[str, dict[str, Any]]:
+    """Means by kind of figures; LVCorr over groups of pictures, where a set has them, replaces that over pictures."""
+    from wideopen.evals.judge import ALIGNED
+    from wideopen.evals.report import means
+
+    found = {"as they are": means(lines)}
+    if of_groups is not None:
+        found["as they are"]["lvcorr"] = of_groups
+    if align:
+        found["aligned"] = means(lines, ALIGNED)
+    return found
+
+
+def _print_fit(lines: list[dict[str, Any]]) -> None:
+    from wideopen.evals.judge import FITTED
+
+    shift = max(abs(line[name]) for line in lines for name in FITTED[:2])
+    gains = [line[name] for line in lines for name in FITTED[2:]]
+    typer.echo(f"fitted: shifts up to {shift:.2f} pixels, gains {min(gains):.3f} to {max(gains):.3f}")
+
+
+@app.command()
+def benchmarks() -> None:
+    """List the sets that --benchmark knows: what they hold, where they are had, how focus and blur are found."""
+    from wideopen.evals.benchmarks import BENCHMARKS
+
+    for one in BENCHMARKS.values():
+        size = "as many pairs as there are" if one.count is None else f"{one.count} pairs"
+        typer.echo(f"{one.name}: {one.title}, {one.task}, {size}")
+        typer.echo(f"    below --root: {one.layout}")
+        if one.task == "bokeh":
+            typer.echo(f"    focus and blur: {one.focus}")
+        typer.echo(f"    licence: {one.licence}; {one.where}")
 
 
 @app.command()
@@ -157,45 +244,68 @@ def ablations(
 @app.command()
 @takes(MattingSettings(matting="mobile"), after="pred")
 def matting(
-    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k.")],
-    part: Annotated[str, typer.Option(help="Photos to judge: val (held out) or all.")] = "val",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k.")
+    ] = None,
+    benchmark: Name = None,
+    root: Root = None,
+    partial: Partial = False,
+    part: Annotated[str, typer.Option(help="Photos of --data to judge: val (held out) or all.")] = "val",
     pred: Annotated[
         Path | None, typer.Option(help="Folder with mattes NAME.png or SET/NAME.png to judge instead of a network's.")
     ] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Also write the errors of each photo to this .csv file, worst first.")
-    ] = None,
+    csv: Csv = None,
+    json: JsonFile = None,
     worst: Annotated[Path | None, typer.Option(help="Also write a picture (.png) of the ten worst mattes.")] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
-) -> None:
+) -> int:
     """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and over the transition."""
-    from wideopen.evals.mattes import NAMES, by_settings, find_pairs, judge, mattes_of, mean, picture_of_worst
-    from wideopen.evals.report import table, write_csv, write_sheet
+    from wideopen.evals.benchmarks import benchmark as benchmark_of
+    from wideopen.evals.mattes import NAMES, by_settings, find_pairs, groups, judge, mattes_of, mean, picture_of_worst
+    from wideopen.evals.provenance import provenance
+    from wideopen.evals.report import table, write_json, write_sheet
+    from wideopen.evals.runner import Ledger, worst_first
 
     settings = made(MattingSettings, chosen)
     require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
     require(worst is None or worst.suffix == ".png", f"--worst: expected a .png file to write, found {worst}")
-    check_targets(csv, worst, overwrite=overwrite)
-    pairs = [pair for pair in find_pairs(data) if part == "all" or pair.part == "val"]
+    check_targets(json, worst, overwrite=overwrite, distinct=(csv,))
+    where, row = source(data, root, benchmark, "--data")
+    if row is None:
+        pairs = [pair for pair in find_pairs(where) if part == "all" or pair.part == "val"]
+    else:
+        found = benchmark_of(row, "matting").complete(where, partial=partial)
+        tell_problems(found.problems, "left out")
+        pairs = list(found.pairs)
     matter = by_settings(settings) if pred is None else mattes_of(pred)
-    require(len(pairs) > 0, f"{data}: expected photos held out for judging, found none; --part all judges all")
+    require(len(pairs) > 0, f"{where}: expected photos held out for judging, found none; --part all judges all")
+    about = {"root": str(where), "benchmark": row, "part": part, "pred": pred and str(pred), **settings.to_dict()}
+    ledger = Ledger(csv, about, overwrite=overwrite)
     with steps("photos") as step:
-        judged = judge(pairs, matter, step)
-    for pair, reason in judged.skipped:
-        warn(f"note: skipped {pair.group}/{pair.name}: {reason}")
-    groups = judged.groups()
-    if len(groups) > 1:
-        groups["all"] = judged.rows
-    lines = [["", "photos", "", *NAMES]]
-    for name, rows in groups.items():
-        for region, errors in zip(("whole", "transition"), mean(rows), strict=True):
-            lines.append([name, str(len(rows)), region, *(f"{x:.5f}" for x in astuple(errors))])
+        judged = judge(pairs, matter, step, ledger)
+    for problem in judged.skipped:
+        warn(f"note: skipped {problem.name}: {problem.what}")
+    if not judged.lines:
+        return 2
+    ledger.close(worst_first("mad", -1))
+    sets = groups(judged)
+    if len(sets) > 1:
+        sets["all"] = judged.lines
+    lines, figures = [["", "photos", "", *NAMES]], {}
+    for name, rows in sets.items():
+        figures[name] = dict(zip(("whole", "transition"), map(asdict, mean(rows)), strict=True))
+        for region, errors in figures[name].items():
+            lines.append([name, str(len(rows)), region, *(f"{x:.5f}" for x in errors.values())])
     _print(table(lines))
     if judged.skipped:
         typer.echo(f"skipped {len(judged.skipped)} of {len(pairs)} photos")
-    _write(csv, write_csv, judged.csv_lines, overwrite)
-    _write(worst, write_sheet, lambda: picture_of_worst(judged, matter), overwrite)
+    if csv is not None:
+        typer.echo(csv)
+    content = {"pairs": len(judged.lines), "means": figures, "rows": judged.lines}
+    _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
+    _write(worst, write_sheet, lambda: picture_of_worst(judged, pairs, matter), overwrite)
+    return 0
 
 
 @app.command()
@@ -253,41 +363,63 @@ def reproduce(
         float,
         typer.Option(help="Brightness given back to clipped lights; 0 where the true pictures are clamped at white."),
     ] = 1.0,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of `eval bokeh` or `eval matting` with --benchmark and --json; may be repeated."),
+    ] = None,
     lpips: Lpips = False,
     json: JsonFile = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Print Tables 1 to 3 of the paper beside our own figures, as far as the given data allow."""
-    from wideopen.evals.judge import Measures
+    """Print Tables 1 to 3 of the paper and the figures that others publish, beside our own as far as data allow."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from wideopen.evals.judge import Measures, later
     from wideopen.evals.measures import load_lpips
+    from wideopen.evals.provenance import provenance
+    from wideopen.evals.published import missing, published, published_lines
     from wideopen.evals.report import write_json
     from wideopen.evals.reproduce import bokeh_table, matting_tables, parse_ablated
+    from wideopen.evals.reproduce import measured as read_measured
 
     check_targets(json, overwrite=overwrite)
-    weights = parse_ablated(ablated or [])
-    measures = Measures(lpips=load_lpips() if lpips else None)
+    weights, ours = parse_ablated(ablated or []), read_measured(measured or [])
+    background = {"lpips": later(ThreadPoolExecutor(1), load_lpips())} if lpips else {}
     found = found_pairs(pairs).pairs if pairs is not None else ()
     with steps("mattes") as step:
         tables = list(matting_tables(matting_data, weights, on_photo=step))
     with steps("pairs") as step:
         folder = "" if pairs is None else pairs.name
-        tables.append(bokeh_table(found, measures, highlights=highlights, folder=folder, on_pair=step))
+        tables.append(
+            bokeh_table(found, Measures(background=background), highlights=highlights, folder=folder, on_pair=step)
+        )
     typer.echo("\n\n".join("\n".join(table.lines()) for table in tables))
-    _write(json, write_json, lambda: {"tables": [asdict(table) for table in tables]}, overwrite)
+    typer.echo("\nPublished by others, and ours:")
+    _print(published_lines(ours))
+    content = {"published": [asdict(one) for one in published()], "measured": ours, "missing": missing()}
+    tables_of = {"tables": [asdict(table) for table in tables]}
+    _write(json, write_json, lambda: {**provenance(), **tables_of, **content}, overwrite)
 
 
-def check_targets(*targets: Path | None, overwrite: bool) -> None:
-    """Refuse output files that cannot be written, or that are the same. Raises InvalidInput."""
+def source(own: Path | None, root: Path | None, benchmark: str | None, option: str) -> tuple[Path, str | None]:
+    """Return (the folder to judge, the benchmark's name or None). Raises InvalidInput unless one of both is given."""
+    require((own is None) != (benchmark is None), f"{option} and --benchmark: expected one of them")
+    require((root is None) == (benchmark is None), "--benchmark and --root: expected both or neither")
+    return (own or root or Path()), benchmark
+
+
+def check_targets(*targets: Path | None, overwrite: bool, distinct: tuple[Path | None, ...] = ()) -> None:
+    """Refuse output files that cannot be written, or that are the same as others or as `distinct`."""
     from wideopen.files.atomic import check_target
     from wideopen.session.results import require_distinct
 
     paths = [path for path in targets if path is not None]
     for path in paths:
         check_target(path, overwrite=overwrite)
-    require_distinct(paths)
+    require_distinct([*paths, *(path for path in distinct if path is not None)])
 
 
-def found_pairs(folder: Path) -> "Found":
+def found_pairs(folder: Path) -> "Found[Pair]":
     """The valid pairs of a folder; a table on stderr lists the invalid ones. Raises InvalidInput if none are valid."""
     from wideopen.evals.pairs import find_pairs
 

@@ -82,7 +82,7 @@ def chosen_lens(context: typer.Context, chosen: dict[str, Any], defaults: LensSe
     from wideopen.session.presets import read_preset
 
     names = [one.name for one in options_of(LensSettings) if one.name in chosen]
-    typed = {name: chosen[name] for name in names if _was_typed(context, name)}
+    typed = {name: chosen[name] for name in names if was_typed(context, name)}
     return read_preset(chosen["preset"]).settings(typed, defaults.to_dict())
 
 
@@ -108,6 +108,7 @@ def _parameter(name: str, default: Any, hint: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
 
 
-def _was_typed(context: typer.Context, name: str) -> bool:
+def was_typed(context: typer.Context, name: str) -> bool:
+    """Whether a parameter comes from the command line, not from its default."""
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"

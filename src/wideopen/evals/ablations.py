@@ -4,10 +4,9 @@ Each variant is the complete method except for one part, on the same photo, matt
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from typing import Any
 
-import cv2
 import numpy as np
 
 from wideopen.backends import pick
@@ -15,8 +14,9 @@ from wideopen.checks import F32, U8
 from wideopen.errors import WideopenError
 from wideopen.evals.judge import Prepared, open_pair, prepare
 from wideopen.evals.measures import Figures, displayed, measure
-from wideopen.evals.pairs import Pair, Problem
-from wideopen.evals.report import COLUMNS, labelled, means, stacked
+from wideopen.evals.pairs import Pair
+from wideopen.evals.report import labelled, means, square_at, stacked
+from wideopen.evals.together import Problem
 from wideopen.pipeline import Scene
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet
@@ -53,14 +53,14 @@ class Ablated:
 
     def means(self) -> dict[str, dict[str, float | None]]:
         """Means over the pairs, by variant."""
-        return {name: means(rows.values()) for name, rows in self.figures.items()}
+        return {name: means(map(asdict, rows.values())) for name, rows in self.figures.items()}
 
     def csv_lines(self) -> Iterator[list[str | float | None]]:
         """A line of heads, then one per variant and pair."""
-        yield ["variant", "pair", *COLUMNS]
+        yield ["variant", "pair", *(one.name for one in fields(Figures))]
         for name, rows in self.figures.items():
             for pair, figures in rows.items():
-                yield [name, pair, *(getattr(figures, column) for column in COLUMNS)]
+                yield [name, pair, *astuple(figures)]
 
     def report(self) -> dict[str, Any]:
         """The content of a JSON file: means, each pair."""
@@ -198,10 +198,5 @@ def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, dict[s
 
 def _where(opening: Opening, pictures: Sequence[F32]) -> tuple[slice, slice]:
     """The square, centred in the edge band, in which the variants differ most from one another."""
-    height, width = opening.truth.shape[:2]
     spread = np.std(np.stack([picture.mean(axis=2) for picture in pictures]), axis=0)
-    side = min(CROP_PX, height, width)
-    around = cv2.blur(spread * opening.band, (side, side), borderType=cv2.BORDER_CONSTANT)
-    y, x = np.unravel_index(int(around.argmax()), around.shape)
-    top, left = (int(np.clip(c - side // 2, 0, n - side)) for c, n in ((y, height), (x, width)))
-    return slice(top, top + side), slice(left, left + side)
+    return square_at(spread * opening.band, CROP_PX)

@@ -1,82 +1,148 @@
 """Measure pictures against the truth, pair by pair: ours or another program's."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from wideopen.checks import F32, U8, require
 from wideopen.color import SRGB, Encoding
-from wideopen.errors import InvalidInput, WideopenError
-from wideopen.evals.measures import Figures, Mask, Measure, displayed, edge_band, fit, flip, measure
-from wideopen.evals.pairs import PICTURES, Pair, Problem
-from wideopen.evals.report import COLUMNS, labelled, means, stacked
-from wideopen.files import read, read_matte
-from wideopen.lens import Lens
+from wideopen.errors import InvalidInput
+from wideopen.evals.exact import KnownMaps, asked_radius_px, edges_of
+from wideopen.evals.measures import Mask, Measure, displayed, edge_band, fit, measure, ssim
+from wideopen.evals.obedience import blur_error_px, laplacian_variance, lvcorr
+from wideopen.evals.pairs import PICTURES, Pair
+from wideopen.evals.report import Line, labelled, square_at, stacked
+from wideopen.evals.runner import Start
+from wideopen.files import read
+from wideopen.lens import MAX_RADIUS, Lens
 from wideopen.pipeline import Scene, render
-from wideopen.session.open_photo import Given, Opened, fetch_named_model, open_photo
+from wideopen.session.open_photo import Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.timing import SILENT, Steps
 
 FEW = 4
 """Up to this number, pairs are finished before a FLIP process would have started."""
-AHEAD = 3
-"""Greatest number of pairs waiting for FLIP; each takes some 25 MB per megapixel."""
+ALIGNED = "aligned_"  # before the columns of the picture fitted to the truth
+FITTED = ("shift_x_px", "shift_y_px", "gain_r", "gain_g", "gain_b")
 ERROR_GAIN = 8  # of the error on a sheet
 WORST = 10  # pairs on a sheet
+CROP_PX = 320  # of the crops on a sheet, at 100 %
+SWEEP = (1 / 3, 2 / 3)
+"""Parts of the blur at which LVCorr looks, besides none (the photo itself) and all."""
+LEAST_BLUR, MOST_BLUR, SEARCH_STEPS = 0.001, 0.08, 9  # fractions of the long side; renderings of a search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Picture:
-    """Linear light (H, W, 3) and its display encoding."""
+    """Linear light (H, W, 3) and how it is displayed."""
 
     rgb: F32
     encoding: Encoding = SRGB
+    gamma: float | None = None  # displayed as light ** (1 / gamma) instead of by sRGB's curve
 
     def shown(self) -> F32:
-        """Display-encoded sRGB, (H, W, 3) in [0, 1]."""
+        """Display-encoded, (H, W, 3) in [0, 1]."""
+        if self.gamma is not None:
+            return np.clip(self.rgb, 0, 1) ** np.float32(1 / self.gamma)
         return displayed(self.rgb, self.encoding)
 
 
-Method = Callable[[Pair], Picture]
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Made:
+    """What a method made of a pair, and what it found on the way: `lvcorr`, `found_blur_px`."""
+
+    picture: Picture
+    facts: Mapping[str, float | None] = field(default_factory=dict)
+
+
+Method = Callable[[Pair, Picture], Made]  # (pair, truth); the truth is for searches only
 
 
 def true_picture(pair: Pair) -> Picture:
     """The photo through the real lens. Raises InvalidInput."""
-    return _picture(pair.bokeh)
+    return _picture(pair.bokeh, pair.gamma)
 
 
-def _picture(path: Path) -> Picture:
+def _picture(path: Path, gamma: float | None = None) -> Picture:
     photo = read(path)
-    return Picture(rgb=photo.rgb, encoding=photo.encoding)
+    return Picture(rgb=photo.rgb, encoding=photo.encoding, gamma=gamma)
 
 
-def by_us(settings: LensSettings, maps: MapSettings, *, backend: str = "auto", step: Steps = SILENT) -> Method:
-    """`wideopen render` with these settings; a pair's meta overrides them. Raises WeightsError."""
+def by_us(
+    settings: LensSettings,
+    maps: MapSettings,
+    *,
+    backend: str = "auto",
+    search: bool = False,
+    sweep: bool = False,
+    step: Steps = SILENT,
+) -> Method:
+    """`wideopen render` with these settings; a pair's meta overrides them. Raises WeightsError.
+
+    search: take the blur whose picture has the best SSIM. sweep: render with less blur too, for LVCorr.
+    """
     fetch_named_model(maps, step)
 
-    def method(pair: Pair) -> Picture:
+    def method(pair: Pair, truth: Picture) -> Made:
         opened = open_pair(pair, maps, backend=backend)
-        image = render(opened.scene, lens_of(pair, settings, opened), backend=backend)
-        return Picture(rgb=image, encoding=opened.photo.encoding)
+        lens = lens_of(pair, settings, opened)
+
+        def at(radius: float) -> Picture:
+            image = render(opened.scene, replace(lens, max_radius=radius), backend=backend)
+            return Picture(rgb=image, encoding=opened.photo.encoding, gamma=pair.gamma)
+
+        facts: dict[str, float | None] = {}
+        radius = lens.max_radius
+        if search:
+            expected = truth.shown()
+            radius = best_blur(lambda r: ssim(at(r).shown(), expected))
+            facts["found_blur_px"] = radius * max(expected.shape)
+        picture = at(radius)
+        if sweep:
+            photo = Picture(rgb=opened.photo.rgb, encoding=opened.photo.encoding, gamma=pair.gamma)
+            shown = [photo, *(at(part * radius) for part in SWEEP), picture]
+            facts["lvcorr"] = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown()) for one in shown])
+        return Made(picture=picture, facts=facts)
 
     return method
+
+
+def best_blur(score: Callable[[float], float]) -> float:
+    """The radius, as a fraction of the long side, with the best `score`: golden-section search of its logarithm."""
+    golden = (5**0.5 - 1) / 2
+    low, high = np.log([LEAST_BLUR, min(MOST_BLUR, MAX_RADIUS)])
+    known: dict[float, float] = {}
+
+    def at(x: float) -> float:
+        if x not in known:
+            known[x] = score(float(np.exp(x)))
+        return known[x]
+
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    for _ in range(SEARCH_STEPS - 2):
+        if at(left) > at(right):
+            high, right = right, left
+            left = high - golden * (high - low)
+        else:
+            low, left = left, right
+            right = low + golden * (high - low)
+    return float(np.exp(max(known, key=known.__getitem__)))
 
 
 def by_others(folder: Path) -> Method:
     """Pictures by another program: NAME.EXT in `folder`, of the truth's size. Raises InvalidInput without a folder."""
     require(folder.is_dir(), f"--pred: expected a folder, found {folder}")
 
-    def method(pair: Pair) -> Picture:
-        files = (folder / f"{pair.name}{suffix}" for suffix in PICTURES)
+    def method(pair: Pair, _: Picture) -> Made:
+        files = (folder / f"{pair.name}{suffix}" for suffix in (*PICTURES, *map(str.upper, PICTURES)))
         file = next((file for file in files if file.is_file()), None)
         if file is None:
             raise InvalidInput(f"--pred: expected a picture {folder / pair.name}.*, found none")
-        return _picture(file)
+        return Made(picture=_picture(file, pair.gamma if file.suffix.lower() == ".exr" else None))
 
     return method
 
@@ -85,7 +151,7 @@ def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Ste
     """Open the sharp photo of a pair with the maps that lie beside it."""
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
-    given = Given(matte=pair.matte, disparity=pair.disparity, exact_matte=True)
+    given = KnownMaps(matte=pair.matte, disparity=pair.disparity, exact_matte=True)
     return open_photo(pair.sharp, maps, given=given, backend=backend, step=step)
 
 
@@ -120,99 +186,41 @@ def prepare(pair: Pair, maps: MapSettings) -> Prepared:
     return Prepared(pair, opened, truth, edge_band(opened.scene.matte))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aligned:
-    """Figures of the picture fitted to the truth, and the fit's parameters."""
-
-    figures: Figures
-    shift_px: tuple[float, float]  # x, y
-    gain: tuple[float, float, float]  # R, G, B of linear light
+Later = Callable[[F32, F32], Future[float]]  # a measure of (picture, truth) that is computed in the background
+BACKGROUND = ("flip", "lpips", "dists")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """The figures of one pair."""
-
-    name: str
-    figures: Figures
-    aligned: Aligned | None = None
+def later(executor: Executor, measured: Measure) -> Later:
+    """`measured`, computed by `executor` while the next pair is rendered."""
+    return lambda picture, truth: executor.submit(measured, picture, truth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """Measures besides PSNR and SSIM."""
+    """Measures besides PSNR, SSIM and those of the blur."""
 
-    flips: Executor | None = None
-    """The executor that computes FLIP in the background, see `flip_executor`; None = no FLIP."""
-    lpips: Measure | None = None
+    background: Mapping[str, Later] = field(default_factory=dict)  # by column, of `BACKGROUND`
     align: bool = False
 
 
-@dataclass(slots=True)
-class Judged:
-    """All pairs that could be judged, in order, and those that were skipped."""
+def starter(
+    method: Method, measures: Measures, on_pair: Callable[[Line, Picture, Picture], None] = lambda *_: None
+) -> Start[Pair]:
+    """What measures one pair, for `runner.run`; `on_pair` gets the line so far, picture and truth."""
 
-    rows: list[Row] = field(default_factory=list)
-    skipped: list[Problem] = field(default_factory=list)
-
-    @property
-    def fits(self) -> list[Aligned]:
-        """The figures after alignment, where it was asked for."""
-        return [row.aligned for row in self.rows if row.aligned is not None]
-
-    def csv_lines(self) -> Iterator[list[str | float | None]]:
-        """A line of heads, then one per pair, worst PSNR first."""
-        fit = [*(f"aligned_{name}" for name in COLUMNS), "shift_x_px", "shift_y_px", "gain_r", "gain_g", "gain_b"]
-        yield ["pair", *COLUMNS, *(fit if self.fits else [])]
-        for row in sorted(self.rows, key=lambda row: row.figures.psnr_db):
-            line = [row.name, *(getattr(row.figures, name) for name in COLUMNS)]
-            if row.aligned is not None:
-                line += [getattr(row.aligned.figures, name) for name in COLUMNS]
-                line += [*row.aligned.shift_px, *row.aligned.gain]
-            yield line
-
-    def report(self) -> dict[str, Any]:
-        """The content of a JSON file: means, skipped pairs, each pair."""
-        aligned = {"aligned_means": means(fit.figures for fit in self.fits)} if self.fits else {}
-        return {
-            "pairs": len(self.rows),
-            "means": means(row.figures for row in self.rows),
-            **aligned,
-            "skipped": {problem.name: problem.what for problem in self.skipped},
-            "rows": [asdict(row) for row in self.rows],
+    def start(pair: Pair) -> Callable[[], Line]:
+        truth = true_picture(pair)
+        made = method(pair, truth)
+        line, compared = line_of(pair, made, truth, align=measures.align)
+        waiting = {
+            prefix + name: measured(*two)
+            for prefix, two in compared.items()
+            for name, measured in measures.background.items()
         }
+        on_pair(line, made.picture, truth)
+        return lambda: line | {name: future.result() for name, future in waiting.items()}
 
-
-def judge(
-    pairs: Iterable[Pair],
-    method: Method,
-    measures: Measures,
-    on_pair: Callable[[Row, Picture, Picture], None] = lambda *_: None,
-) -> Judged:
-    """Measure the result of `method` on each pair; a pair that cannot be judged is skipped, with the reason.
-
-    `on_pair` gets each row, still without FLIP, the picture and the truth.
-    """
-    judged = Judged()
-    waiting: list[list[Future[float]]] = []
-    for pair in pairs:
-        try:
-            truth = true_picture(pair)
-            picture = method(pair)
-            row, compared = figures_of(pair, picture, truth, measures)
-        except WideopenError as error:
-            judged.skipped.append(Problem(pair.name, str(error)))
-            continue
-        judged.rows.append(row)
-        if measures.flips is not None:
-            for future in waiting[-AHEAD] if len(waiting) >= AHEAD else ():
-                future.result()
-            waiting.append([measures.flips.submit(flip, *two) for two in compared])
-        on_pair(row, picture, truth)
-    if measures.flips is not None:
-        rows = zip(judged.rows, waiting, strict=True)
-        judged.rows = [_with_flips(row, [future.result() for future in futures]) for row, futures in rows]
-    return judged
+    return start
 
 
 def flip_executor(pairs: int) -> Executor:
@@ -225,49 +233,78 @@ def flip_executor(pairs: int) -> Executor:
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _with_flips(row: Row, flips: list[float]) -> Row:
-    done = replace(row, figures=replace(row.figures, flip=flips[0]))
-    if row.aligned is None:
-        return done
-    return replace(done, aligned=replace(row.aligned, figures=replace(row.aligned.figures, flip=flips[1])))
-
-
-def figures_of(pair: Pair, picture: Picture, truth: Picture, measures: Measures) -> tuple[Row, list[tuple[F32, F32]]]:
-    """All figures of one picture but FLIP, and the (picture, truth) pairs still to be measured by FLIP: as is, aligned.
+def line_of(pair: Pair, made: Made, truth: Picture, *, align: bool = False) -> tuple[Line, dict[str, tuple[F32, F32]]]:
+    """All figures of one picture but those of the background, and by prefix the (picture, truth) for these.
 
     Raises InvalidInput.
     """
-    seen, expected = picture.shown(), truth.shown()
-    band = None if pair.matte is None else edge_band(read_matte(pair.matte, size=expected.shape[:2]))
-    figures = measure(seen, expected, band, lpips=measures.lpips)
-    if not measures.align:
-        return Row(name=pair.name, figures=figures), [(seen, expected)]
-    fitted = fit(picture.rgb, truth.rgb)
-    moved, part = displayed(fitted.picture, truth.encoding), expected[fitted.window]
-    again = measure(moved, part, None if band is None else band[fitted.window], lpips=measures.lpips)
-    aligned = Aligned(figures=again, shift_px=fitted.shift_px, gain=fitted.gain)
-    return Row(name=pair.name, figures=figures, aligned=aligned), [(seen, expected), (moved, part)]
+    seen, expected = made.picture.shown(), truth.shown()
+    size = expected.shape[:2]
+    band = edges_of(pair, size)
+    none = dict.fromkeys(BACKGROUND)
+    line: Line = {"pair": pair.name, **asdict(measure(seen, expected, band)), **none}
+    asked = asked_radius_px(pair, size)
+    line["blur_error_px"] = None if asked is None else blur_error_px(made.picture.rgb, read(pair.sharp).rgb, asked)
+    line["laplacian"] = laplacian_variance(seen)
+    line |= {"lvcorr": None, "found_blur_px": None} | dict(made.facts)
+    compared = {"": (seen, expected)}
+    if align:
+        fitted = fit(made.picture.rgb, truth.rgb)
+        moved, part = replace(truth, rgb=fitted.picture).shown(), expected[fitted.window]
+        again = asdict(measure(moved, part, None if band is None else band[fitted.window])) | none
+        line |= {f"{ALIGNED}{name}": value for name, value in again.items()}
+        line |= dict(zip(FITTED, (*fitted.shift_px, *fitted.gain), strict=True))
+        compared[ALIGNED] = (moved, part)
+    return line, compared
+
+
+def lvcorr_of_groups(pairs: Iterable[Pair], lines: Iterable[Line]) -> float | None:
+    """Mean LVCorr over the groups of pairs of one photo and focus; None where no group has three levels.
+
+    What was asked for is the blur found, where it was searched, else the set's level.
+    """
+    known = {line["pair"]: line for line in lines}
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for pair in pairs:
+        if pair.meta.group is not None and pair.name in known:
+            line = known[pair.name]
+            level = pair.level if line["found_blur_px"] is None else line["found_blur_px"]
+            if level is not None:
+                groups.setdefault(pair.meta.group, []).append((level, line["laplacian"]))
+    found = [lvcorr(*zip(*members, strict=True)) for members in groups.values()]
+    return float(np.mean([x for x in found if x is not None])) if any(x is not None for x in found) else None
 
 
 class Sheet:
-    """Keeps reduced pictures of the `WORST` pairs, so that thousands of pairs need no more memory than ten."""
+    """Crops at 100 % of the `WORST` pairs where they are worst: sharp, truth, theirs, ours, error x 8.
 
-    def __init__(self, pairs: Iterable[Pair]) -> None:
-        self._sharp = {pair.name: pair.sharp for pair in pairs}
+    Only small crops are kept, so that thousands of pairs need no more memory than ten.
+    """
+
+    def __init__(self, ours: Method | None) -> None:
+        """`ours` renders beside another program's pictures; None where the judged pictures are ours."""
+        self._ours = ours
         self._rows: list[tuple[float, str, U8]] = []
 
-    def add(self, row: Row, picture: Picture, truth: Picture) -> None:
-        """Add a pair if it is among the worst so far: sharp, picture, truth, error x 8 side by side."""
-        level = row.figures.psnr_db
+    def add(self, pair: Pair, line: Line, picture: Picture, truth: Picture) -> None:
+        """Add a pair if it is among the worst so far."""
+        level = line["psnr_db"]
         if len(self._rows) == WORST and level >= self._rows[-1][0]:
             return
-        words = [row.name, f"PSNR {level:.2f} dB", f"SSIM {row.figures.ssim:.4f}"]
-        if row.figures.edge_psnr_db is not None:
-            words.insert(2, f"edge {row.figures.edge_psnr_db:.2f} dB")
         seen, expected = picture.shown(), truth.shown()
-        error = np.clip(ERROR_GAIN * np.abs(seen - expected), 0, 1)
-        parts = [_picture(self._sharp[row.name]).shown(), seen, expected, error]
-        self._rows.append((level, row.name, labelled(parts, "  ".join(words))))
+        wrong = np.abs(seen - expected)
+        where = square_at(wrong.mean(axis=2), CROP_PX)
+        tiles = {"sharp": _picture(pair.sharp, pair.gamma).shown(), "truth": expected}
+        if self._ours is None:
+            tiles["ours"] = seen
+        else:
+            tiles |= {"theirs": seen, "ours": self._ours(pair, truth).picture.shown()}
+        tiles[f"error x {ERROR_GAIN}"] = np.clip(ERROR_GAIN * wrong, 0, 1)
+        crops = [np.ascontiguousarray(tile[where]) for tile in tiles.values()]
+        words = [line["pair"], *tiles, f"PSNR {level:.2f} dB", f"SSIM {line['ssim']:.4f}"]
+        if line["edge_psnr_db"] is not None:
+            words.append(f"edge {line['edge_psnr_db']:.2f} dB")
+        self._rows.append((level, line["pair"], labelled(crops, "  ".join(words), crops[0].shape[0])))
         self._rows.sort(key=lambda kept: kept[:2])
         del self._rows[WORST:]
 

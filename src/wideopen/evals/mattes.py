@@ -15,8 +15,8 @@ float64. The transition region is where the true matte is fractional, widened; `
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, U8, require, require_unit_map
 from wideopen.errors import InvalidInput
-from wideopen.evals.report import labelled, stacked
+from wideopen.evals.report import Line, labelled, stacked
+from wideopen.evals.runner import Judged, Ledger, Start, run, worst_first
+from wideopen.evals.together import LISTED
 from wideopen.matting.clean import Mask, transition
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import MattingSettings
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-LISTED = 10  # greatest number of problems listed in one error
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,58 +219,48 @@ def _largest(inside: Mask) -> Mask:
 Matter = Callable[[Pair, U8], F32]  # (pair, its photo (H, W, 3)) -> its matte (H, W) in [0, 1]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The errors of one photo."""
-
-    pair: Pair
-    whole: Errors
-    transition: Errors
+TRANSITION = "transition_"  # before the columns of the transition
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """All photos, and those skipped because of an unusable file."""
+def starter(matter: Matter) -> Start[Pair]:
+    """What measures the matte of one photo, for `runner.run`."""
 
-    rows: list[Row] = field(default_factory=list)
-    skipped: list[tuple[Pair, str]] = field(default_factory=list)
+    def start(pair: Pair) -> Callable[[], Line]:
+        rgb, codes = read_pair(pair)
+        truth = _unit(codes)
+        whole, band = errors(matter(pair, rgb), truth, None, transition(truth))
+        line = {"set": pair.group, "photo": pair.name, **asdict(whole)}
+        line |= {f"{TRANSITION}{name}": value for name, value in asdict(band).items()}
+        return lambda: line
 
-    def groups(self) -> dict[str, list[Row]]:
-        """The photos of each group. Raises InvalidInput if there are none."""
-        require(len(self.rows) > 0, "data: expected at least one photo to judge, found none")
-        names = dict.fromkeys(row.pair.group for row in self.rows)
-        return {name: [row for row in self.rows if row.pair.group == name] for name in names}
-
-    def worst(self, count: int | None = None) -> list[Row]:
-        """The `count` worst rows (None = all), in descending order of MAD."""
-        return sorted(self.rows, key=lambda row: -row.whole.mad)[:count]
-
-    def csv_lines(self) -> Iterator[list[str | float]]:
-        """A line of heads, then one per photo, worst MAD first."""
-        yield ["set", "photo", *NAMES, *(f"transition_{name}" for name in NAMES)]
-        for row in self.worst():
-            yield [row.pair.group, row.pair.name, *astuple(row.whole), *astuple(row.transition)]
+    return start
 
 
-def mean(rows: Sequence[Row]) -> tuple[Errors, Errors]:
-    """Means over the photos: (whole, transition)."""
-    parts = ([astuple(row.whole) for row in rows], [astuple(row.transition) for row in rows])
-    whole, band = (Errors(*(float(x) for x in np.mean(part, 0))) for part in parts)
-    return whole, band
-
-
-def judge(pairs: Iterable[Pair], matter: Matter, on_photo: Callable[[str], None] = lambda _: None) -> Judged:
+def judge(
+    pairs: Iterable[Pair],
+    matter: Matter,
+    on_photo: Callable[[str], None] = lambda _: None,
+    ledger: Ledger | None = None,
+) -> Judged:
     """Errors of the mattes from `matter`; pairs with an unreadable file or different sizes are skipped."""
-    judged = Judged()
-    for pair in pairs:
-        on_photo(pair.name)
-        try:
-            rgb, codes = read_pair(pair)
-            truth = _unit(codes)
-            judged.rows.append(Row(pair, *errors(matter(pair, rgb), truth, None, transition(truth))))
-        except InvalidInput as error:
-            judged.skipped.append((pair, str(error)))
-    return judged
+    cases = (((pair.group, pair.name), pair) for pair in pairs)
+    return run(cases, starter(matter), ledger or Ledger(), on_photo)
+
+
+def groups(judged: Judged) -> dict[str, list[Line]]:
+    """The photos of each set. Raises InvalidInput if there are none."""
+    require(len(judged.lines) > 0, "data: expected at least one photo to judge, found none")
+    names = dict.fromkeys(line["set"] for line in judged.lines)
+    return {name: [line for line in judged.lines if line["set"] == name] for name in names}
+
+
+def mean(lines: Sequence[Line]) -> tuple[Errors, Errors]:
+    """Means over the photos: (whole, transition)."""
+    whole, band = (
+        Errors(*(float(np.mean([line[prefix + name] for line in lines])) for name in NAMES))
+        for prefix in ("", TRANSITION)
+    )
+    return whole, band
 
 
 def _unit(codes: U8) -> F32:
@@ -297,11 +288,13 @@ def mattes_of(folder: Path) -> Matter:
     return matter
 
 
-def picture_of_worst(judged: Judged, matter: Matter, count: int = 10) -> U8:
+def picture_of_worst(judged: Judged, pairs: Sequence[Pair], matter: Matter, count: int = 10) -> U8:
     """(h, w, 3) RGB: photo, matte and truth side by side, one row per photo, worst first."""
     strips = []
-    for row in judged.worst(count):
-        rgb, truth = read_pair(row.pair)
-        greys = [cv2.merge([grey] * 3) for grey in (matter(row.pair, rgb), _unit(truth))]
-        strips.append(labelled([_unit(rgb), *greys], f"{row.pair.group}/{row.pair.name}  MAD {row.whole.mad:.4f}"))
+    by_name = {(pair.group, pair.name): pair for pair in pairs}
+    for line in sorted(judged.lines, key=worst_first("mad", -1))[:count]:
+        pair = by_name[line["set"], line["photo"]]
+        rgb, truth = read_pair(pair)
+        greys = [cv2.merge([grey] * 3) for grey in (matter(pair, rgb), _unit(truth))]
+        strips.append(labelled([_unit(rgb), *greys], f"{pair.group}/{pair.name}  MAD {line['mad']:.4f}"))
     return stacked(strips)

@@ -3,11 +3,16 @@
 PSNR: -10 log10 of the mean squared difference, peak 1, over all pixels and over a band along the matte's edge.
 SSIM: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity", IEEE
   TIP 13(4), 2004; window 11 x 11, Gaussian of 1.5 pixels, K = (0.01, 0.03), borders reflected, mean over the channels:
-  agrees with torchmetrics to 1e-5 (tested) and is at least ten times as fast, which tuning needs.
+  agrees with torchmetrics to 1e-5 (tested) and is at least ten times as fast, which tuning needs. Over the edge band:
+  the mean of the map there.
 FLIP: Andersson et al., "FLIP: A Difference Evaluator for Alternating Images", HPG 2020, at 67 pixels per degree
   (NVIDIA's flip-evaluator); 0 = no visible difference.
 LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, AlexNet
   (torchmetrics; torchvision's weights are downloaded on first use).
+DISTS: Ding, Ma, Wang, Simoncelli, "Image Quality Assessment: Unifying Structure and Texture Similarity", TPAMI 2020,
+  VGG16 (as LPIPS), on pictures reduced to 256 pixels along the short side, as its authors' `prepare_image` does.
+
+How well the blur obeys is in `evals.obedience`.
 
 `fit` removes the differences between the two exposures of a real pair other than the blur: a small shift, exposure and
 white balance. The picture is shifted and scaled to fit the truth, in linear light:
@@ -18,9 +23,11 @@ are neither dark nor clipped. Least squares would follow the few brightest pixel
 errors (0.90 instead of 1 for lamps in the night, on a ray-traced scene).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,19 +42,19 @@ BAND = 6 / 640
 """Half width of the edge band, as a fraction of the long side; 6 pixels on the lens benchmark's photos."""
 WINDOW, SIGMA = 11, 1.5
 SMALLEST_PX = WINDOW
+DISTS_PX = 256
 Mask = NDArray[np.bool_]
 Measure = Callable[[F32, F32], float]  # (picture, truth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The figures of one picture; None = not requested, or no matte that gives the edge."""
+    """The figures of one picture that need no other program; None = nothing gives the edge."""
 
     psnr_db: float
     edge_psnr_db: float | None
     ssim: float
-    flip: float | None = None
-    lpips: float | None = None
+    edge_ssim: float | None = None
 
 
 def displayed(rgb: F32, encoding: Encoding = SRGB) -> F32:
@@ -66,6 +73,11 @@ def psnr(picture: F32, truth: F32, where: Mask | None = None) -> float:
 
 def ssim(picture: F32, truth: F32) -> float:
     """Structural similarity, 1 = equal. Raises InvalidInput for sides below 11 pixels."""
+    return float(ssim_map(picture, truth).mean(dtype=np.float64))
+
+
+def ssim_map(picture: F32, truth: F32) -> F32:
+    """Structural similarity of the window around each pixel, (H, W, 3). Raises InvalidInput as `ssim` does."""
     height, width = truth.shape[:2]
     require(min(height, width) >= SMALLEST_PX, f"SSIM: expected sides of 11 pixels or more, found {width} x {height}")
 
@@ -79,8 +91,7 @@ def ssim(picture: F32, truth: F32) -> float:
     half = np.float32(0.5)
     mx, my = mean_x + half, mean_y + half
     c1, c2 = np.float32(0.01**2), np.float32(0.03**2)
-    index = (2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (var + c2))
-    return float(index.mean(dtype=np.float64))
+    return np.asarray((2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (var + c2)))
 
 
 def edge_band(matte: F32, radius_px: int | None = None) -> Mask:
@@ -112,44 +123,81 @@ def load_lpips() -> Measure:
 
     Raises InvalidInput if packages are missing, WeightsError if the weights cannot be obtained.
     """
+    _require_networks("--lpips")
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    with _loading("--lpips", "AlexNet", "alexnet-owt-7be5be79.pth"):
+        network = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
+    return _by(network)
+
+
+def load_dists() -> Measure:
+    """Load the DISTS measure with its network. The first call is slow. Raises as `load_lpips` does."""
+    _require_networks("--dists")
+    from torchmetrics.functional.image.dists import DISTSNetwork
+
+    with _loading("--dists", "VGG16", "vgg16-397923af.pth"):
+        network = DISTSNetwork()
+    compare = _by(network.eval())
+
+    def dists(picture: F32, truth: F32) -> float:
+        shrink = min(1.0, DISTS_PX / min(truth.shape[:2]))
+        size = (round(truth.shape[1] * shrink), round(truth.shape[0] * shrink))
+        small = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (picture, truth))
+        return compare(*small)
+
+    return dists
+
+
+def _require_networks(flag: str) -> None:
     for package in ("torchmetrics", "torchvision"):
         require(
             find_spec(package) is not None,
-            f"--lpips: expected the package {package} (pip install 'wideopen[lpips]'), found none",
+            f"{flag}: expected the package {package} (pip install 'wideopen[lpips]'), found none",
         )
+
+
+@contextmanager
+def _loading(flag: str, network: str, file: str) -> Iterator[None]:
+    """Turn failures to load torchvision's weights into one line."""
     import torch
-    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     try:
-        network = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
+        yield
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a damaged file, a RuntimeError
-        where = torch.hub.get_dir()
         raise WeightsError(
-            f"--lpips: expected AlexNet's weights, torchvision's alexnet-owt-7be5be79.pth, in {where}/checkpoints or "
+            f"{flag}: expected {network}'s weights, torchvision's {file}, in {torch.hub.get_dir()}/checkpoints or "
             f"from download.pytorch.org, found neither ({error})"
         ) from error
 
-    def lpips(picture: F32, truth: F32) -> float:
+
+def _by(network: Callable[..., Any]) -> Measure:
+    """A measure by a network of two (1, 3, H, W) pictures."""
+    import torch
+
+    def measure(picture: F32, truth: F32) -> float:
         with torch.no_grad():
             one, other = (torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None] for x in (picture, truth))
             return float(network(one.clamp(0, 1), other.clamp(0, 1)))
 
-    return lpips
+    return measure
 
 
-def measure(picture: F32, truth: F32, band: Mask | None, *, lpips: Measure | None = None) -> Figures:
-    """All figures but FLIP of `picture` against `truth`, both (H, W, 3); `band` (H, W): the edge band, if known.
+def measure(picture: F32, truth: F32, band: Mask | None) -> Figures:
+    """PSNR and SSIM of `picture` against `truth`, both (H, W, 3); `band` (H, W): the edge band, if known.
 
     Raises InvalidInput for pictures of unlike or too small sizes.
     """
     if picture.shape != truth.shape:
         found, expected = (f"{x.shape[1]} x {x.shape[0]}" for x in (picture, truth))
         raise InvalidInput(f"picture: expected {expected} as the truth, found {found}")
+    similarity = ssim_map(picture, truth)
+    edge = band if band is not None and band.any() else None
     return Figures(
         psnr_db=psnr(picture, truth),
-        edge_psnr_db=psnr(picture, truth, band) if band is not None and band.any() else None,
-        ssim=ssim(picture, truth),
-        lpips=None if lpips is None else lpips(picture, truth),
+        edge_psnr_db=None if edge is None else psnr(picture, truth, edge),
+        ssim=float(similarity.mean(dtype=np.float64)),
+        edge_ssim=None if edge is None else float(similarity[edge].mean(dtype=np.float64)),
     )
 
 

@@ -17,15 +17,19 @@ from typing import Any
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
+from wideopen.evals.together import Found, Layout, Problem, listed, together
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
-from wideopen.files.read import read_facts
-from wideopen.lens import parse_blur, parse_focus
+from wideopen.lens import ANY_SIZE, parse_blur, parse_focus
 from wideopen.options import Settings, option
 
 META_FORMAT = 1
-SHARP_FOLDERS = ("sharp", "original")
 PICTURES = (*EXTENSIONS, *RAW_EXTENSIONS)
 MAPS = (".png", ".tif", ".tiff", ".npy")
+OURS = Layout(
+    folders={"sharp": ("sharp", "original"), "bokeh": ("bokeh",), "matte": ("matte",), "disparity": ("disparity",)},
+    suffixes={"sharp": PICTURES, "bokeh": PICTURES, "matte": MAPS, "disparity": MAPS},
+    equal=("sharp", "bokeh"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Meta(Settings):
     blur: str | None = option(None, help="Blur radius, as for render.", check=parse_blur)
     focus_range: float | None = option(None, least=0, most=1, help="Half-width in disparity that stays sharp.")
     filter_disparity: bool | None = option(None, help="False if the disparity is exact and therefore used unchanged.")
+    group: str | None = option(None, help="The same for pairs of one photo and focus that differ in blur.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,78 +53,42 @@ class Pair:
     matte: Path | None = None
     disparity: Path | None = None
     meta: Meta = field(default_factory=Meta)
+    level: float | None = None  # the blur asked for, in any unit that grows with it; compared within meta.group
+    gamma: float | None = None  # compared as light ** (1 / gamma), as the set's authors do; None = sRGB
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """The reason why a pair, or a file without a pair, is skipped."""
-
-    name: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The pairs of a folder, by name, and the problems of the others."""
-
-    pairs: tuple[Pair, ...]
-    problems: tuple[Problem, ...]
-
-
-def find_pairs(folder: Path) -> Found:
+def find_pairs(folder: Path, *, option: str = "--pairs", strict: bool = False) -> Found[Pair]:
     """All pairs below `folder`. Sizes come from the file headers, so other damage to a file shows only later.
 
     Raises InvalidInput if one of the two required folders is missing, if meta.json is unusable, or if no pair is left.
     """
-    require(folder.is_dir(), f"--pairs: expected a folder, found {folder}")
-    folders = {kind: folder / kind for kind in ("sharp", "bokeh", "matte", "disparity")}
-    folders["sharp"] = next((folder / name for name in SHARP_FOLDERS if (folder / name).is_dir()), folders["sharp"])
-    for kind in ("sharp", "bokeh"):
-        require(folders[kind].is_dir(), f"--pairs: expected a folder {folders[kind]}, found none")
-    problems: list[Problem] = []
-    suffixes = {"sharp": PICTURES, "bokeh": PICTURES, "matte": MAPS, "disparity": MAPS}
-    files = {kind: _by_stem(path, suffixes[kind], problems) for kind, path in folders.items()}
+    files, problems = together(folder, OURS, option=option, strict=strict)
     metas = _Metas(folder / "meta.json")
-    names = sorted(files["sharp"].keys() | files["bokeh"].keys())
-    require(bool(names), f"--pairs: expected pictures in {folders['sharp']} and {folders['bokeh']}, found none")
     pairs = []
-    for name in names:
-        of_pair = {kind: found[name] for kind, found in files.items() if name in found}
+    for name, of_pair in files.items():
         try:
-            for kind in ("sharp", "bokeh"):
-                require(kind in of_pair, f"expected a partner {folders[kind] / name}.*, found none")
-            _require_equal_sizes(of_pair)
-            pairs.append(Pair(name=name, meta=metas.of(name), **of_pair))
+            meta = metas.of(name)
         except InvalidInput as error:
             problems.append(Problem(name, str(error)))
-    without = {kind: files[kind].keys() for kind in ("matte", "disparity")} | {"meta.json": metas.entries.keys()}
-    for kind, known in without.items():
-        alone = sorted(known - set(names))
-        problems += [Problem(name, f"{kind}: expected a pair of that name, found none") for name in alone]
+            continue
+        pairs.append(pair_of(name, of_pair, meta=meta, level=_level(meta)))
+    known = files.keys() | {problem.name for problem in problems}
+    alone = sorted(metas.entries.keys() - known)
+    problems += [Problem(name, "meta.json: expected a pair of that name, found none") for name in alone]
     if not pairs:
-        listed = "; ".join(f"{p.name}: {p.what}" for p in problems[:10])
-        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise InvalidInput(f"--pairs: expected a usable pair in {folder}, found none: {listed}{more}")
+        found = listed(problems) or f"no pictures in {folder}"
+        raise InvalidInput(f"{option}: expected a usable pair in {folder}, found none: {found}")
     return Found(tuple(pairs), tuple(problems))
 
 
-def _by_stem(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> dict[str, Path]:
-    """Files by name without extension; of two with the same name the first is used and the other reported."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        first = found.setdefault(path.stem, path)
-        if first != path:
-            problems.append(Problem(path.stem, f"{path}: expected one file of that name, found {first} too"))
-    return found
+def pair_of(name: str, files: Mapping[str, Any], **known: Any) -> Pair:
+    """A pair of these files by kind."""
+    return Pair(name=name, **files, **known)
 
 
-def _require_equal_sizes(files: Mapping[str, Path]) -> None:
-    """Read the headers of all files; the two pictures must have one size. Raises InvalidInput."""
-    facts = {kind: read_facts(path) for kind, path in files.items() if path.suffix.lower() != ".npy"}
-    sharp, bokeh = (f"{facts[kind].width} x {facts[kind].height}" for kind in ("sharp", "bokeh"))
-    require(sharp == bokeh, f"{files['bokeh']}: expected {sharp} as the sharp photo, found {bokeh}")
+def _level(meta: Meta) -> float | None:
+    """The blur as a fraction of the long side, or in pixels over a fixed number: pairs of a group use one unit."""
+    return None if meta.blur is None else parse_blur(meta.blur, ANY_SIZE) * (ANY_SIZE if "px" in meta.blur else 1)
 
 
 class _Metas:

@@ -5,7 +5,6 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,29 @@ import cv2
 import numpy as np
 
 from wideopen.checks import F32, U8, require
-from wideopen.evals.measures import Figures
 from wideopen.files.atomic import atomic_file
 
-COLUMNS = tuple(field.name for field in fields(Figures))
-TITLES = {"psnr_db": "PSNR", "edge_psnr_db": "edge", "ssim": "SSIM", "flip": "FLIP", "lpips": "LPIPS"}
-DIGITS = {"psnr_db": 2, "edge_psnr_db": 2, "ssim": 4, "flip": 4, "lpips": 4}
+Line = dict[str, Any]  # of one picture: its name, and figures, which are numbers or None
+TITLES = {
+    "psnr_db": "PSNR",
+    "edge_psnr_db": "edge",
+    "ssim": "SSIM",
+    "edge_ssim": "edge SSIM",
+    "flip": "FLIP",
+    "lpips": "LPIPS",
+    "dists": "DISTS",
+    "lvcorr": "LVCorr",
+    "blur_error_px": "blur error px",
+}
+COLUMNS = tuple(TITLES)
+DIGITS = {name: 2 if name.endswith(("_db", "_px")) else 4 for name in COLUMNS}
 Means = Mapping[str, float | None]  # by column; None = no picture has a value
 
 
-def means(figures: Iterable[Figures]) -> dict[str, float | None]:
+def means(lines: Iterable[Line], prefix: str = "") -> dict[str, float | None]:
     """The mean of each column; None if no picture has a value."""
-    rows = list(figures)
-    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    rows = list(lines)
+    columns = {name: [row.get(prefix + name) for row in rows] for name in COLUMNS}
     known = {name: [value for value in values if value is not None] for name, values in columns.items()}
     return {name: float(np.mean(values)) if values else None for name, values in known.items()}
 
@@ -38,8 +47,8 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def means_table(lines: Mapping[str, Means], first: str) -> list[str]:
     """A table of means by name below a line of titles; columns without values are left out."""
-    used = [name for name in COLUMNS if any(row[name] is not None for row in lines.values())]
-    rows = [[name, *(number(row[c], DIGITS[c]) for c in used)] for name, row in lines.items()]
+    used = [name for name in COLUMNS if any(row.get(name) is not None for row in lines.values())]
+    rows = [[name, *(number(row.get(c), DIGITS[c]) for c in used)] for name, row in lines.items()]
     return table([[first, *(TITLES[name] for name in used)], *rows])
 
 
@@ -92,6 +101,16 @@ def labelled(parts: Sequence[F32], label: str, height_px: int = HEIGHT_PX) -> U8
     codes = np.pad(np.rint(row * 255).astype(np.uint8), ((LABEL_PX, 0), (0, 0), (0, 0)))
     cv2.putText(codes, label, (6, LABEL_PX - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
     return codes
+
+
+def square_at(weight: F32, side_px: int) -> tuple[slice, slice]:
+    """Rows and columns of the square of at most `side_px` in a map (H, W) that holds the greatest sum."""
+    height, width = weight.shape
+    side = min(side_px, height, width)
+    around = cv2.blur(weight, (side, side), borderType=cv2.BORDER_CONSTANT)
+    y, x = np.unravel_index(int(around.argmax()), around.shape)
+    top, left = (int(np.clip(c - side // 2, 0, n - side)) for c, n in ((y, height), (x, width)))
+    return slice(top, top + side), slice(left, left + side)
 
 
 def stacked(strips: Sequence[U8]) -> U8:

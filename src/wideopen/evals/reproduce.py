@@ -1,16 +1,19 @@
 """The paper's tables 1 to 3 as printed, our figures beside them if the data are available, and the missing data."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.evals.judge import Measures, by_us, judge
-from wideopen.evals.mattes import Pair, by_settings, find_pairs, mean
+from wideopen.evals.judge import Measures, by_us, starter
+from wideopen.evals.mattes import Pair, by_settings, find_pairs, groups, mean
 from wideopen.evals.mattes import judge as judge_mattes
 from wideopen.evals.pairs import Pair as BokehPair
+from wideopen.evals.published import PAPER, published
 from wideopen.evals.report import means, number, table
+from wideopen.evals.runner import Ledger, run
 from wideopen.matting.inference import MattingSettings
 from wideopen.session.presets import read_preset
 from wideopen.settings import LensSettings, MapSettings
@@ -41,20 +44,22 @@ _MATTING_COLUMNS = ("blurry MAD", "blurry MSE", "clear MAD", "clear MSE")
 NEED_P3M = (
     "P3M-10k: https://github.com/JizhiziLi/P3M says how it is had; its folder, unpacked, is what --matting-data takes"
 )
-_OURS = (0.0040, 0.0021, 0.0038, 0.0017)
+
+
+def _printed(columns: Sequence[str], *benchmarks: str) -> dict[str, Figures]:
+    """The paper's figures by method: `columns` of each set side by side."""
+    rows: dict[str, Figures] = {}
+    for one in published():
+        if one.source == PAPER and one.benchmark in benchmarks:
+            rows[one.method] = (*rows.get(one.method, ()), *(one.figures[name] for name in columns))
+    return rows
+
 
 TABLE_1 = Table(
     number=1,
     title="Matting on P3M-500-P (blurry) and P3M-500-NP (clear)",
     columns=_MATTING_COLUMNS,
-    paper={
-        "LF": (0.0251, 0.0191, 0.0178, 0.0129),
-        "AIM": (0.0193, 0.0156, 0.0165, 0.0101),
-        "MODNet": (0.0089, 0.0042, 0.0085, 0.0041),
-        "GFM": (0.0082, 0.0041, 0.0081, 0.0041),
-        "P3M": (0.0046, 0.0023, 0.0042, 0.0019),
-        "the paper's": _OURS,
-    },
+    paper=_printed(("mad", "mse"), "p3m-500-p", "p3m-500-np"),
 )
 TABLE_2 = Table(
     number=2,
@@ -64,20 +69,14 @@ TABLE_2 = Table(
         "without AGM": (0.0052, 0.0025, 0.0047, 0.0023),
         "without low-resolution branch": (0.0058, 0.0036, 0.0054, 0.0031),
         "without high-resolution branch": (0.0068, 0.0052, 0.0079, 0.0050),
-        "the paper's, whole": _OURS,
+        "the paper's, whole": TABLE_1.paper["the paper's"],
     },
 )
 TABLE_3 = Table(
     number=3,
     title="Bokeh against photos by a real lens (WAX)",
     columns=("PSNR", "SSIM", "LPIPS"),
-    paper={
-        "BokehMe, row 1": (23.12, 0.9290, 0.3963),
-        "BokehMe, row 2": (23.22, 0.9295, 0.3962),
-        "BokehMe, row 3": (23.15, 0.9292, 0.3881),
-        "MPIB": (26.26, 0.9157, 0.3881),
-        "the paper's": (26.29, 0.9386, 0.3735),
-    },
+    paper=_printed(("psnr_db", "ssim", "lpips"), "wax"),
 )
 NEED_ABLATED = f"{NEED_P3M}; and weights without each part, trained by `wideopen train matting --ablate PART`"
 NEED_WAX = (
@@ -114,10 +113,10 @@ def matting_tables(
     require(bool(val), f"--matting-data: expected photos to judge in {data}, found none")
     ours = _matting_rows(val, SHIPPED, "wideopen mobile, as shipped", on_photo)
     others = [_matting_rows(val, str(file), f"ours without {part}", on_photo) for part, file in ablated.items()]
-    groups = list(dict.fromkeys(pair.group for pair in val))
+    sets = list(dict.fromkeys(pair.group for pair in val))
     notes: list[list[str]] = [[], []]
-    if set(groups) != set(GROUPS):
-        found = ", ".join(f"{group} ({sum(pair.group == group for pair in val)})" for group in groups)
+    if set(sets) != set(GROUPS):
+        found = ", ".join(f"{group} ({sum(pair.group == group for pair in val)})" for group in sets)
         for note, need in zip(notes, (NEED_P3M, NEED_ABLATED), strict=True):
             note.append(f"ours is NOT on the paper's photos but on {found}; for those: {need}")
     if len(ablated) < len(ABLATED):
@@ -133,11 +132,25 @@ def _without(paper: Table, need: str) -> Table:
 
 def _matting_rows(val: Sequence[Pair], network: str, name: str, on_photo: Callable[[str], None]) -> dict[str, Figures]:
     """One row for the paper's two sets; for other sets, one row each with the first two columns filled."""
-    groups = judge_mattes(val, by_settings(MattingSettings(matting=network)), on_photo).groups()
-    found = {group: mean(rows)[0] for group, rows in groups.items()}
+    judged = judge_mattes(val, by_settings(MattingSettings(matting=network)), on_photo)
+    found = {group: mean(rows)[0] for group, rows in groups(judged).items()}
     if set(found) == set(GROUPS):
         return {name: tuple(x for group in GROUPS for x in (found[group].mad, found[group].mse))}
     return {f"{name}, {group}": (whole.mad, whole.mse, None, None) for group, whole in found.items()}
+
+
+def measured(files: Sequence[Path]) -> dict[str, dict[str, Mapping[str, float | None]]]:
+    """Our means by benchmark and what was judged, from JSON files of `eval`. Raises InvalidInput."""
+    found: dict[str, dict[str, Mapping[str, float | None]]] = {}
+    for file in files:
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            name, pred, figures = data["benchmark"], data.get("pred"), next(iter(data["means"].values()))
+        except (OSError, ValueError, KeyError, AttributeError, StopIteration) as error:
+            raise InvalidInput(f"--measured: expected a file of eval --benchmark --json, found {file}") from error
+        label = f"{Path(pred).name} (measured)" if pred else f"wideopen, {data['pairs']} pairs"
+        found.setdefault(name, {})[label] = figures.get("whole", figures)
+    return found
 
 
 def bokeh_table(
@@ -160,15 +173,16 @@ def bokeh_table(
     ours: dict[str, Figures] = {}
     notes = []
     for name, settings in looks.items():
-        judged = judge(pairs, by_us(settings, MapSettings()), measures, lambda row, *_: on_pair(row.name))
-        if not judged.rows:
+        start = starter(by_us(settings, MapSettings()), measures)
+        judged = run((((pair.name,), pair) for pair in pairs), start, Ledger(names=("pair",)), on_pair)
+        if not judged.lines:
             reasons = "; ".join(problem.what for problem in judged.skipped[:3])
             raise InvalidInput(f"--pairs: expected a pair that can be judged, found none: {reasons}")
-        averages = means(row.figures for row in judged.rows)
+        averages = means(judged.lines)
         ours[name] = (averages["psnr_db"], averages["ssim"], averages["lpips"])
         if judged.skipped:
             notes.append(f"{name}: {len(judged.skipped)} pairs could not be judged")
     notes.append(f"ours is on {len(pairs)} pairs of {folder or 'the folder given'}; the paper's: {NEED_WAX}")
-    if measures.lpips is None:
+    if "lpips" not in measures.background:
         notes.append("no LPIPS: --lpips")
     return replace(TABLE_3, ours=ours, notes=tuple(notes))

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from wideopen.evals.mattes import Pair, find_pairs, judge, mean
+from wideopen.evals.mattes import Pair, find_pairs, groups, judge, mean
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
@@ -174,7 +174,7 @@ def _validate(trainer: FarFirstTrainer, pairs: list[Pair]) -> None:
         net = trainer.averaged_net()
         size = min(net.config.size, run.size)
         judged = judge(pairs, lambda _, rgb: matte_with(net, rgb, size=size, stages=run.stages))
-        errors = {group: mean(rows) for group, rows in judged.groups().items()}
+        errors = {group: mean(rows) for group, rows in groups(judged).items()}
         mad = sum(whole.mad for whole, _ in errors.values()) / len(errors)
         figures = {"val_mad": mad} | {f"val_mad_{group}": whole.mad for group, (whole, _) in errors.items()}
         figures |= {f"val_transition_{group}": band.mad for group, (_, band) in errors.items()}

@@ -1,0 +1,149 @@
+"""The one loop of every comparison: each case is measured once, its line is kept at once, and a stopped run goes on.
+
+A line is a flat dict of a name and figures: one line of the CSV file, one object of the JSON file.
+"""
+
+import csv
+import hashlib
+import json
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from wideopen.errors import WideopenError
+from wideopen.evals.report import Line, finite, write_csv
+from wideopen.evals.together import Problem
+from wideopen.files.atomic import check_target
+
+AHEAD = 3
+"""Greatest number of cases that wait for figures computed in the background; each takes some 25 MB per megapixel."""
+MARK = "settings"
+Case = TypeVar("Case")
+Start = Callable[[Case], Callable[[], Line]]
+"""Measure a case and return what waits for its last figures. Raises WideopenError for one that cannot be measured."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """The lines of all cases that could be judged, in order, and the others."""
+
+    lines: list[Line] = field(default_factory=list)
+    skipped: list[Problem] = field(default_factory=list)
+
+
+class Ledger:
+    """The lines of a run in a CSV file, written as they come; a file of the same settings is continued.
+
+    Each line ends with a mark, a hash of the settings. Without a path nothing is kept.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        settings: Mapping[str, Any] = MappingProxyType({}),
+        names: Sequence[str] = ("set", "photo"),
+        overwrite: bool = False,
+    ) -> None:
+        """`names`: the columns that tell cases apart. Raises InvalidInput for a file of other settings."""
+        self.path, self.names = path, names
+        self.mark = hashlib.sha256(json.dumps(finite(settings), sort_keys=True).encode()).hexdigest()[:12]
+        self.lines: dict[tuple[str, ...], Line] = {}
+        self._begun = False
+        if path is not None:
+            continued = not overwrite and path.exists() and self._read(path)
+            check_target(path, overwrite=overwrite or continued)
+
+    def _read(self, path: Path) -> bool:
+        """Take over the lines of an earlier run; whether the file is one of the same settings."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return False
+        found = list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))  # a line cut short does not count
+        if not found or any(row.get(MARK) != self.mark for row in found):
+            return False
+        self.lines = {tuple(row[name] for name in self.names): self._parsed(row) for row in found}
+        return True
+
+    def _parsed(self, row: Mapping[str, str]) -> Line:
+        cells = {key: cell for key, cell in row.items() if key != MARK}
+        return {k: v if k in self.names else None if v == "" else float(v) for k, v in cells.items()}
+
+    def add(self, line: Line) -> None:
+        """Keep a new line, in the file too."""
+        if self._key(line) in self.lines:
+            return
+        self.lines[self._key(line)] = line
+        if self.path is None or not self._begun:
+            self._write_all()
+            return
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerow(self._cells(line))
+
+    def known(self, *names: str) -> Line | None:
+        """The line of an earlier run."""
+        return self.lines.get(names)
+
+    def close(self, order: Callable[[Line], Any]) -> None:
+        """Write the whole file anew, in the given order."""
+        self.lines = {self._key(line): line for line in sorted(self.lines.values(), key=order)}
+        self._write_all()
+
+    def _key(self, line: Line) -> tuple[str, ...]:
+        return tuple(str(line[name]) for name in self.names)
+
+    def _cells(self, line: Line) -> list[Any]:
+        return [f"{v:.6g}" if isinstance(v, float) else v for v in (*line.values(), self.mark)]
+
+    def _write_all(self) -> None:
+        if self.path is not None and self.lines:
+            heads = [*next(iter(self.lines.values())), MARK]
+            write_csv(self.path, [heads, *map(self._cells, self.lines.values())], overwrite=True)
+            self._begun = True
+
+
+def run(
+    cases: Iterable[tuple[tuple[str, ...], Case]],
+    start: Start[Case],
+    ledger: Ledger,
+    on_done: Callable[[str], None] = lambda _: None,
+) -> Judged:
+    """Measure cases by name; those in the ledger are not measured again, those that cannot be are skipped."""
+    judged = Judged()
+    waiting: deque[Callable[[], Line]] = deque()
+
+    def finish() -> None:
+        line = waiting.popleft()()
+        ledger.add(line)
+        judged.lines.append(line)
+
+    for names, case in cases:
+        known = ledger.known(*names)
+        if known is not None:
+            waiting.append(lambda known=known: known)  # type: ignore[misc]
+        else:
+            try:
+                waiting.append(start(case))
+            except WideopenError as error:
+                judged.skipped.append(Problem("/".join(names), str(error)))
+                continue
+        if len(waiting) > AHEAD:
+            finish()
+        on_done(names[-1])
+    while waiting:
+        finish()
+    return judged
+
+
+def worst_first(figure: str, sign: float = 1.0) -> Callable[[Line], float]:
+    """A key that sorts lines by a figure; those without it come last."""
+
+    def key(line: Line) -> float:
+        value = line[figure]
+        return math.inf if value is None else sign * float(value)
+
+    return key

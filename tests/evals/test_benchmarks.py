@@ -1,0 +1,105 @@
+"""Every layout is read as its authors lay it out, and a set that is not whole is refused before any work."""
+
+import json
+import re
+
+import pytest
+
+from tiny_sets import COUNTS, MAKERS, blb, grey, picture, realbokeh
+from wideopen.errors import InvalidInput
+from wideopen.evals.benchmarks import BENCHMARKS, benchmark
+from wideopen.evals.exact import asked_radius_px, edges_of, true_disparity
+
+pytest.importorskip("OpenImageIO")
+
+
+def test_every_benchmark_has_a_tiny_set():
+    assert MAKERS.keys() == BENCHMARKS.keys()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_whole_set_is_found_whole(tmp_path, name):
+    MAKERS[name](tmp_path)
+    row = BENCHMARKS[name]
+    found = row.complete(tmp_path)
+    assert found.problems == ()
+    assert len(found.pairs) == (row.count or COUNTS[name])
+    assert all((pair.sharp if row.task == "bokeh" else pair.rgb).is_file() for pair in found.pairs)
+
+
+def test_val294_is_the_last_294_training_pairs(tmp_path):
+    MAKERS["ebb-val294"](tmp_path)
+    names = [pair.name for pair in BENCHMARKS["ebb-val294"].complete(tmp_path).pairs]
+    assert (names[0], names[-1]) == ("4400", "4693")
+
+
+def test_the_f_number_is_the_knob_of_realbokeh(tmp_path):
+    realbokeh(tmp_path)
+    pairs = BENCHMARKS["realbokeh"].complete(tmp_path).pairs
+    assert [(p.name, p.meta.group, p.level) for p in pairs[:2]] == [("0_f2.0", "0", 0.5), ("0_f4.0", "0", 0.25)]
+
+
+def test_blb_asks_for_its_own_radius(tmp_path):
+    blb(tmp_path, scenes=1)
+    found = BENCHMARKS["blb"].find(tmp_path)
+    pair = next(pair for pair in found.pairs if pair.name == "277_02_09")
+    assert pair.level == 6
+    assert pair.gamma == 2.2
+    asked = asked_radius_px(pair, (30, 40))
+    assert asked[0, 0] == pytest.approx(0, abs=1e-4)  # K |1 / 1 - 1.0|
+    assert asked[0, 39] == pytest.approx(6 * 0.75, abs=1e-3)  # K |1 / 4 - 1.0|
+    assert true_disparity(pair.disparity, (30, 40))[0, 0] == 1
+    band = edges_of(pair, (30, 40))
+    assert band[:, 19].all()
+    assert not band[:, 5].any()
+
+
+def broken_pairs(root):
+    MAKERS["aim-500"](root)
+    for number in range(13):
+        (root / "mask" / f"{number}.png").unlink()
+    grey(root / "mask" / "500.png")
+    (root / "mask" / "notes.txt").touch()
+    picture(root / "original" / "499.jpg", (12, 16))
+
+
+def test_missing_extra_and_wrong_files_are_counted_and_ten_are_listed(tmp_path):
+    broken_pairs(tmp_path)
+    with pytest.raises(InvalidInput) as caught:
+        BENCHMARKS["aim-500"].complete(tmp_path)
+    line = str(caught.value)
+    assert "found 17 problems" in line  # 13 missing, 1 extra matte, 1 other file, 1 size, and the count
+    assert "notes.txt" in line
+    assert line.count("expected a partner") == 8  # and the size, and notes.txt
+    assert line.endswith("and 7 more; --partial judges the 486 usable pairs")
+    found = BENCHMARKS["aim-500"].complete(tmp_path, partial=True)
+    assert (len(found.pairs), len(found.problems)) == (486, 17)
+    assert any(re.search(r"expected 12 x 16 as .*, found 16 x 12", p.what) for p in found.problems)
+
+
+def test_files_that_the_metadata_does_not_name_are_extra(tmp_path):
+    realbokeh(tmp_path)
+    picture(tmp_path / "test/gt/1/1_f16.JPG")
+    (tmp_path / "test/gt/0/0_f2.0.JPG").unlink()
+    problems = BENCHMARKS["realbokeh"].find(tmp_path).problems
+    assert [p.name for p in problems] == ["0_f2.0", "1_f16.JPG"]
+
+
+def test_a_scene_file_of_another_version_is_told(tmp_path):
+    blb(tmp_path, scenes=2)
+    (tmp_path / "278/info.json").write_text(json.dumps({"K": [1, 2]}))
+    (problem,) = BENCHMARKS["blb"].find(tmp_path).problems
+    assert problem.name == "278"
+    assert "expected blur_parameters (list), found None" in problem.what
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_another_layout_is_refused(tmp_path, name):
+    (tmp_path / "JPEGImages").mkdir()
+    with pytest.raises(InvalidInput, match="--root: expected"):
+        BENCHMARKS[name].complete(tmp_path)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(InvalidInput, match=r"expected one of ebb-val294, .* found 'p3m-500-p'"):
+        benchmark("p3m-500-p", "bokeh")
