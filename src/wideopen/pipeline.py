@@ -4,7 +4,7 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -22,7 +22,7 @@ from wideopen.disparity.find_disparity import find_disparity
 from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import NO_GRAIN, Grain
 from wideopen.grain.estimate import estimate_grain
-from wideopen.grain.left_by_blur import kept_by_paper, paper_layers, thin_lens_layers
+from wideopen.grain.left_by_blur import Shares, kept_by_paper, paper_layers
 from wideopen.hdr.standard import standard_light
 from wideopen.hdr.types import Hdr
 from wideopen.lens import Lens
@@ -33,6 +33,7 @@ from wideopen.rendering import BACKENDS as RENDERERS
 from wideopen.settings import MapSettings
 from wideopen.sheets import BACKENDS as SEPARATORS
 from wideopen.sheets import Separator, Sheet
+from wideopen.sheets.photo_sheets import PhotoSheets
 from wideopen.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.sheets.rims import Rims
 from wideopen.timing import timed
@@ -70,7 +71,7 @@ class Scene:
 
     rgb: F32  # (H, W, 3) linear light
     encoding: Encoding
-    sheets: tuple[Sheet, ...]  # farthest first, background and subject among them; a single sheet without a subject
+    sheets: Sequence[Sheet]  # farthest first, background and subject among them; a single sheet without a subject
     maps: Maps
     hdr: Hdr | None = None  # if `rgb` is the scene's light above white, too
     grain: Grain = NO_GRAIN  # of the photo
@@ -177,12 +178,11 @@ def take_apart(
     separator = _separator(backend)
     on_step("sheets")
     with timed(maps.seconds, "sheets"):
-        clipped = source.hdr is None
-        sheets = tuple(prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=clipped))
+        sheets = prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=source.hdr is None)
     with timed(maps.seconds, "grain"):
         grain = estimate_grain(source.rgb, source.encoding)
     exact = maps.matte_source == "given" if exact_matte is None else exact_matte
-    rims = None if exact or len(sheets) == 1 else Rims(sheets)
+    rims = Rims(sheets) if isinstance(sheets, PhotoSheets) and not exact else None
     return Scene(
         rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, hdr=source.hdr, grain=grain, rims=rims
     )
@@ -274,27 +274,28 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
     name, renderer = pick(RENDERERS, backend)
     LOG.info("look %s, backend %s", lens.look, name)
     optics = optics_of(lens, scene.long_side_px)
+    grain = scene.grain if lens.grain is None else scene.grain.with_codes(lens.grain)
+    _, grainer = pick(GRAINERS, backend if backend in GRAINERS else "auto")
     if lens.look == "paper":
         image = _render_paper(scene, optics, renderer.paper)
-    else:
-        sheets = scene.sheets
-        if scene.rims is not None:
-            sheets = scene.rims.cleaned(optics, _separator(backend))
-        image = renderer.thin_lens(with_radiance(sheets, lens.highlights), optics)
-    grain = scene.grain if lens.grain is None else scene.grain.with_codes(lens.grain)
-    return _with_grain(image, scene, optics, grain, backend) if grain else image
+        if grain:
+            kept = kept_by_paper(scene.disparity, optics, optics.constants, grain.size_px)
+            layers = paper_layers(scene.disparity, scene.matte if scene.has_subject else None, kept)
+            grainer.add_grain(image, layers, grain, scene.encoding)
+        return image
+    sheets = with_radiance(scene.sheets if scene.rims is None else scene.rims.cleaned(optics), lens.highlights)
+    shares = Shares(scene.sheets, optics, grain.size_px) if grain else None
 
+    def finish(image: F32, top: int, rows: Sequence[Sheet]) -> None:
+        if shares is not None:
+            grainer.add_grain(image, shares.layers(rows), grain, scene.encoding, top, len(scene.rgb))
 
-def _with_grain(image: F32, scene: Scene, optics: Optics, grain: Grain, backend: str) -> F32:
-    """`image` with the grain that the blur removed; changed in place."""
-    _, grainer = pick(GRAINERS, backend if backend in GRAINERS else "auto")
-    if optics.look == "paper":
-        kept = kept_by_paper(scene.disparity, optics, optics.constants, grain.size_px)
-        layers = paper_layers(scene.disparity, scene.matte if scene.has_subject else None, kept)
-    else:
-        layers = thin_lens_layers(scene.sheets, optics, grain.size_px)
-    grainy: F32 = grainer.add_grain(image, layers, grain, scene.encoding)
-    return grainy
+    if name == "numba":  # works its way down the photo
+        return renderer.thin_lens(sheets, optics, finish)
+    whole = tuple(sheets)
+    image = renderer.thin_lens(whole, optics)
+    finish(image, 0, whole)
+    return image
 
 
 def _render_paper(scene: Scene, optics: Optics, operator) -> F32:  # type: ignore[no-untyped-def]

@@ -1,6 +1,7 @@
 """Grain: measured as it is, not invented where there is none, and put back only where a blur took it away."""
 
 import inspect
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from wideopen.arrays.transfer import decode, encode
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.grain import BACKENDS, NO_GRAIN, Grain, reference
 from wideopen.grain.estimate import correlation, encoded, estimate_grain, taps
-from wideopen.grain.left_by_blur import Layer, kept_by_blur, kept_by_paper, kept_by_thin_lens, thin_lens_layers
+from wideopen.grain.left_by_blur import Layer, Shares, kept_by_blur, kept_by_paper, kept_by_thin_lens
 from wideopen.lens import Aperture, PaperLook
 from wideopen.rendering import Optics, Sheet
 from wideopen.rendering.aperture import antialiased_spans
@@ -189,6 +190,19 @@ def test_backends_share_one_signature(name):
     assert inspect.signature(fast) == inspect.signature(reference.add_grain)
 
 
+@pytest.mark.parametrize("name", list(BACKENDS))
+def test_rows_have_the_grain_of_the_whole(name):
+    image, layers = _case((150, 200), np.random.default_rng(5))
+    coverage, disparity = (x[20:90, 30:170] for x in (layers[2].coverage, layers[2].disparity))
+    layers[2] = replace(layers[2], coverage=coverage, disparity=disparity, corner=(20, 30))
+    grain = Grain(strength=np.array([0.02, 0.03], np.float32), size_px=0.7, colour=0.5)
+    add = BACKENDS[name].load().add_grain
+    whole = add(image.copy(), layers, grain, SRGB)
+    for top, bottom in ((0, 64), (64, 128), (128, 150)):
+        rows = add(image[top:bottom].copy(), layers, grain, SRGB, top, 150)
+        assert_allclose(rows, whole[top:bottom], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", FAST)
 def test_number_of_threads_does_not_matter(name):
     numba = pytest.importorskip("numba")
@@ -224,8 +238,10 @@ def test_subject_out_of_focus_takes_its_grain_along_over_its_soft_edge():
         Sheet(rgb=np.zeros((200, 200, 3), np.float32), alpha=None, disparity=np.zeros((200, 200), np.float32)),
         Sheet(rgb=np.zeros((200, 200, 3), np.float32), alpha=alpha, disparity=np.ones((200, 200), np.float32)),
     ]
-    layers = thin_lens_layers(sheets, Optics(focus_disparity=0.0, radius_px=20.0, highlights=0.0, quality="exact"), 0.0)
-    kept = reference.kept_amplitude(layers)[100]
+    optics = Optics(focus_disparity=0.0, radius_px=20.0, highlights=0.0, quality="exact")
+    layers = Shares(sheets, optics, 0.0).layers(sheets)
+    kept = reference.kept_amplitude(layers, reference.Rows(100, 1, 200, 200))[0]
+    assert Shares(sheets, optics, 0.0).layers([replace(s, disparity=s.disparity[:0]) for s in sheets]) == []
     assert kept[40] < 0.1
     assert_allclose(kept[100], 0.5, rtol=0, atol=0.1)
     assert_allclose(kept[160], 1, rtol=0, atol=1e-3)

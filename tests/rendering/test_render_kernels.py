@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from wideopen.backends import pick
 from wideopen.lens import Aperture, PaperLook
 from wideopen.rendering import Optics, Sheet, reference
 from wideopen.rendering import numba as numba_cpu
 from wideopen.rendering.aperture import antialiased_spans, field_nodes, kernel
+from wideopen.rendering.numba import thin_lens_look
 from wideopen.rendering.numba.spans import MAX_LEVEL, flat_rows, level_of, radius_at
+from wideopen.sheets import BACKENDS as SEPARATORS
+from wideopen.sheets.prepare import prepare_sheets
 
 ROUND = Aperture()
 BULGING = Aperture(blades=5, rotation_deg=11, curvature=0.4)
@@ -113,6 +117,25 @@ def test_read_only_arrays_give_the_same():
             if array is not None:
                 array.flags.writeable = False
     assert_allclose(numba_cpu.thin_lens(sheets, optics), want, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("quality", ["exact", "fast"])
+@pytest.mark.parametrize("focus", [0.1, 0.9])
+def test_bands_and_boxes_change_nothing(quality, focus, monkeypatch):
+    size = (600, 300)
+    rgb = np.random.default_rng(2).random((*size, 3), np.float32)
+    y, x = np.mgrid[0:600, 0:300].astype(np.float32)
+    alpha = np.clip((60 - np.hypot(x - 120, y - 320)) / 8, 0, 1)
+    disparity = np.where(alpha > 0.5, 0.85 + x / 3000, y / 2000).astype(np.float32)
+    sheets = prepare_sheets(rgb, alpha, disparity, pick(SEPARATORS)[1])
+    optics = Optics(focus_disparity=focus, radius_px=40, planes=8, highlights=1.0, cat_eye=0.3, quality=quality)
+    whole = numba_cpu.thin_lens(tuple(sheets), optics)
+    monkeypatch.setattr(thin_lens_look, "BAND_PX", 1)
+    bands, seen = [], []
+    image = numba_cpu.thin_lens(sheets, optics, lambda rows, top, _: (bands.append(top), seen.append(rows.copy())))
+    assert len(bands) > 2
+    assert_allclose(image, whole, rtol=0, atol=2e-6)
+    assert_allclose(np.concatenate(seen), whole, rtol=0, atol=2e-6)
 
 
 class TestFast:

@@ -9,7 +9,8 @@ from wideopen.lens import Lens
 from wideopen.optics import Optics
 from wideopen.pipeline import analyze, render
 from wideopen.settings import MapSettings
-from wideopen.sheets import BACKENDS, Sheet
+from wideopen.sheets import BACKENDS
+from wideopen.sheets.prepare import prepare_sheets
 from wideopen.sheets.rims import Rims
 
 SIZE = 400
@@ -38,59 +39,40 @@ def tight_matte():
     return square(1).astype(np.float32)
 
 
-def sheets():
-    alpha = tight_matte()
-    ground = np.where(square(1)[..., None], np.float32(GROUND), photo())
-    flat = np.ones((SIZE, SIZE), np.float32)
-    return (
-        Sheet(rgb=ground, alpha=None, disparity=0 * flat),
-        Sheet(rgb=photo() * alpha[..., None], alpha=alpha, disparity=flat),
-    )
+@pytest.fixture
+def sheets(separator):
+    return prepare_sheets(photo(), tight_matte(), tight_matte(), separator)
 
 
 def optics(focus):
     return Optics(focus_disparity=focus, radius_px=12.0, highlights=0.0, quality="exact")
 
 
-def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(separator):
-    before = sheets()
-    ground, subject = Rims(before).cleaned(optics(0.0), separator)
+def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(sheets):
+    before, subject = sheets
+    ground, same = Rims(sheets).cleaned(optics(0.0))
+    assert before.rgb.min() < 0.2
     assert_allclose(ground.rgb, GROUND, atol=0.01)
-    assert subject is before[1]
-    assert before[0].rgb.min() < 0.2  # what came in is as it was
+    assert_array_equal(same.rgb, subject.rgb)
 
 
-def test_the_clean_ground_is_found_once(separator):
-    rims = Rims(sheets())
-    rims.cleaned(optics(1.0), separator)
+def test_the_clean_ground_is_found_once(sheets):
+    rims = Rims(sheets)
+    rims.cleaned(optics(1.0))
     assert rims.clean is None
-    rims.cleaned(optics(0.0), separator)
+    rims.cleaned(optics(0.0))
     first = rims.clean
-    rims.cleaned(optics(0.1), separator)
+    rims.cleaned(optics(0.1))
     assert rims.clean is first is not None
 
 
-def test_with_the_subject_in_focus_the_sheets_are_the_same(separator):
-    before = sheets()
-    after = Rims(before).cleaned(optics(1.0), separator)
-    assert after[0] is before[0]
-    assert after[1] is before[1]
+@pytest.mark.parametrize("focus", [1.0, 0.5], ids=["subject in focus", "both blurred alike"])
+def test_sheets_without_visible_rims_are_the_same(sheets, focus):
+    assert Rims(sheets).cleaned(optics(focus)) is sheets
 
 
-def test_where_both_are_blurred_alike_nothing_changes(separator):
-    before = sheets()
-    assert Rims(before).cleaned(optics(0.5), separator)[0] is before[0]
-
-
-def test_ground_farther_away_stays_to_the_bit(separator):
-    before = sheets()
-    after = Rims(before).cleaned(optics(0.0), separator)
-    assert_array_equal(after[0].rgb[:100], before[0].rgb[:100])
-
-
-def test_a_photo_without_a_subject_is_one_sheet(separator):
-    only = sheets()[:1]
-    assert Rims(only).cleaned(optics(0.0), separator)[0] is only[0]
+def test_ground_farther_away_stays_to_the_bit(sheets):
+    assert_array_equal(Rims(sheets).cleaned(optics(0.0))[0].rgb[:100], photo()[:100])
 
 
 def test_a_given_matte_counts_as_exact_by_default():

@@ -1,5 +1,7 @@
 """Two sheets: colours estimated, the photo kept, kernels equal to the reference."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from numpy.testing import assert_allclose
 from wideopen.arrays.maps import fill_holes
 from wideopen.backends import pick
 from wideopen.sheets import BACKENDS, reference
-from wideopen.sheets.prepare import prepare_sheets
+from wideopen.sheets.place import Place
+from wideopen.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.sheets.transport import continue_colours
 
 SIZES = [(1, 1), (1, 9), (7, 5), (33, 48)]
@@ -28,6 +31,7 @@ def _continued(B, alpha):
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("size", SIZES)
 def test_backend_equals_reference(name, size):
+    rng = np.random.default_rng(1)
     image, alpha = _photo(size)
     fast = BACKENDS[name].load()
     F, B = reference.estimate_colours(image, alpha)
@@ -35,22 +39,56 @@ def test_backend_equals_reference(name, size):
         assert_allclose(got, want, rtol=0, atol=1e-6)  # worst seen 1.2e-7
     half = [x[: max(1, size[0] // 2)] for x in (F, B, _continued(B, alpha))]
     behind, wanted = image.copy(), image.copy()
-    got, want = fast.split(behind, alpha, *half, 1.0), reference.split(wanted, alpha, *half, 1.0)
+    place = Place.of_all(size)
+    got, want = fast.split(behind, alpha, *half, 1.0, place), reference.split(wanted, alpha, *half, 1.0, place)
     assert_allclose(got, want, rtol=0, atol=1e-6)
     assert_allclose(behind, wanted, rtol=0, atol=1e-6)
+    maps = rng.random((max(1, size[0] // 2), max(1, size[1] // 3), 4), np.float32)
+    fast.blend(behind, maps, place)
+    reference.blend(wanted, maps, place)
+    assert_allclose(behind, wanted, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_parts_disparity_is_that_of_the_reference(name, size):
+def test_a_layers_coverage_and_disparity_are_those_of_the_reference(name, size):
     rng = np.random.default_rng(3)
-    disparity, seen, coverage = (rng.random(size, np.float32) for _ in range(3))
-    seen[:], coverage[: size[0] // 2] = np.maximum(seen, 0.97), 1
-    small = [rng.random((max(1, size[0] // 2), max(1, size[1] // 3)), np.float32) for _ in range(2)]
+    disparity, seen, matte = (rng.random(size, np.float32) for _ in range(3))
+    seen[:], matte[: size[0] // 2] = np.maximum(seen, 0.97), 1
+    maps = rng.random((max(1, size[0] // 2), max(1, size[1] // 3), 4), np.float32)
+    maps[:, : maps.shape[1] // 2, 1] = 0  # there the matte counts
     left, wanted = seen.copy(), seen.copy()
-    got = BACKENDS[name].load().part_disparity(disparity, *small, left, coverage)
-    assert_allclose(got, reference.part_disparity(disparity, *small, wanted, coverage), rtol=0, atol=2e-6)
-    assert_allclose(left, wanted, rtol=0, atol=1e-7)
+    got = BACKENDS[name].load().reveal(disparity, matte, maps, left, Place.of_all(size))
+    for one, other in zip(got, reference.reveal(disparity, matte, maps, wanted, Place.of_all(size)), strict=True):
+        assert_allclose(one, other, rtol=0, atol=2e-6)
+    assert_allclose(left, wanted, rtol=0, atol=2e-7)
+
+
+@pytest.mark.parametrize("name", list(BACKENDS))
+@pytest.mark.parametrize("brightness", [1.0, 3.0])
+def test_rows_of_the_sheets_are_those_of_the_whole(name, brightness):
+    """Also in boxes around what a sheet covers, and where light above white was measured in windows."""
+    size = (96, 128)
+    rng = np.random.default_rng(8)
+    matte = np.zeros(size, np.float32)
+    matte[20:60, 40:90] = rng.random((40, 50), np.float32)
+    matte[30:50, 50:80] = 1
+    disparity = np.where(matte > 0.5, np.float32(0.9), np.float32(0.2))
+    disparity[80:, :30] = 0.7
+    light = np.where(matte[..., None] > 0.9, 0.1, brightness * rng.random((*size, 3)))
+    sheets = prepare_sheets(np.minimum(light, 1).astype(np.float32), matte, disparity, BACKENDS[name].load())
+    sheets = replace(with_radiance(sheets, 0.5), clean=rng.random((24, 32, 4), np.float32))
+    whole = tuple(sheets)
+    for top, bottom in ((0, 96), (17, 18), (30, 61), (62, 96)):
+        for sheet, want in zip(sheets.rows(top, bottom, [3] * len(whole)), whole, strict=True):
+            (y, x), (n, m) = sheet.corner, sheet.disparity.shape
+            here = np.s_[y : y + n, x : x + m]
+            assert_allclose(sheet.rgb, want.rgb[here], rtol=0, atol=1e-6)
+            assert_allclose(sheet.disparity, want.disparity[here], rtol=0, atol=1e-6)
+            if want.alpha is not None:
+                assert_allclose(sheet.alpha, want.alpha[here], rtol=0, atol=1e-6)
+                assert_allclose(sheet.alpha.sum(), want.alpha[top:bottom].sum(), rtol=1e-6)  # nothing lies outside
+                assert n * m < want.alpha[top:bottom].size
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -85,7 +123,8 @@ def test_sheets_put_together_are_the_photo(name, size, peak):
     separator = BACKENDS[name].load()
     F, B = separator.estimate_colours(image, alpha)
     background = image.copy()
-    subject = separator.split(background, alpha, F, B, _continued(B, alpha), max(1.0, image.max()))
+    white = max(1.0, image.max())
+    subject = separator.split(background, alpha, F, B, _continued(B, alpha), white, Place.of_all(size))
     a = alpha[..., None]
     assert_allclose(subject + (1 - a) * background, image, rtol=0, atol=peak * 2e-7)
     assert background.min() >= 0

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 
 from wideopen import Lens, analyze, render
 from wideopen.settings import MapSettings
+from wideopen.sheets.place import Place
 from wideopen.sheets.white import MOST, limit_radiance, measure_white, unclip
 
 DARK = np.array([0.06, 0.04, 0.03], np.float32)
@@ -119,7 +120,7 @@ def test_a_clipped_pixel_beside_a_dark_one_counts_half():
     photo[:, :8] = 0.1  # a trunk in the sky
     white = _measured(photo, alpha)
     assert white is not None
-    out = unclip(photo, alpha, white)
+    out = unclip(photo, alpha, white, Place.of_all(alpha.shape))
     L = white.radiance[60, 20]
     assert_allclose(out[60, 8], (1 + L) / 2, rtol=1e-5)
     assert_allclose(out[60, 12], L, rtol=1e-5)

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 LOG = logging.getLogger(__name__)
@@ -63,6 +64,13 @@ def in_threads(kernel: Callable[..., None], count: int, piece: int, *arguments: 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(lambda first: kernel(first, min(first + piece, count), *arguments), starts):
             pass  # raises what a piece raised
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written: numba compiles a kernel once for these, and again for the other kind."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def forget_stale_kernels(kernels: ModuleType, *used: ModuleType) -> None:

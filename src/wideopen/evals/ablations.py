@@ -95,8 +95,9 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
     whole: Separator = pick(BACKENDS, "auto")[1]
 
     def split(image: F32, alpha: F32, *colours: Any) -> F32:
-        photo = image.copy()
-        subject, image[:] = change(photo, alpha, whole.split(image, alpha, *colours), image)
+        here = colours[-1].of(image)  # the last is the place
+        photo = here.copy()
+        subject, here[:] = change(photo, alpha, whole.split(image, alpha, *colours), here.copy())
         return subject
 
     return _separated(opening.opened.scene, replace(whole, split=split))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.grain.estimate import taps
 from wideopen.lens import Aperture, PaperLook
@@ -22,6 +23,7 @@ from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import paper_alpha, paper_planes
 from wideopen.rendering.reference import paper_radii
 from wideopen.sheets import Sheet
+from wideopen.sheets.photo_sheets import SMALL_PX, PhotoSheets
 
 ENTRIES = 4096
 RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
@@ -31,9 +33,10 @@ RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
 class Layer:
     """One surface, as far as grain needs it."""
 
-    coverage: F32  # (h, w) in [0, 1], of any size
-    disparity: F32  # (H, W)
+    coverage: F32  # (h, w) in [0, 1]: of the photo at any size, or at exactly the pixels of `disparity`
+    disparity: F32  # (H, W), or a piece of it
     kept: F32  # (N,) factor of the grain's amplitude at disparities 0 to 1
+    corner: tuple[int, int] = (0, 0)  # (y, x) in the photo of the piece's first pixel
 
 
 def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
@@ -76,21 +79,41 @@ def paper_layers(disparity: F32, matte: F32 | None, kept: F32) -> list[Layer]:
     return [photo] if matte is None else [photo, Layer(matte, disparity, np.ones(2, np.float32))]
 
 
-def thin_lens_layers(sheets: Sequence[Sheet], optics: Optics, size_px: float) -> list[Layer]:
-    """The sheets of the thin lens, farthest first; the coverage of those out of focus includes their blur."""
-    layers, kept = [], kept_by_thin_lens(optics, size_px)
-    for sheet in sheets:
-        if sheet.alpha is None:
-            layers.append(Layer(np.ones((1, 1), np.float32), sheet.disparity, kept))
-            continue
-        alpha, disparity = sheet.small
-        solid = disparity[alpha > 0.5]
-        typical = np.float32(np.median(solid)) if solid.size else np.float32(optics.focus_disparity)
-        radius = abs(float(optics.signed_radius(np.array([typical]))[0]))
-        spread = radius / 2 * alpha.shape[1] / sheet.alpha.shape[1]  # a disk's, along one axis
-        if radius < 1:
-            layers.append(Layer(sheet.alpha, sheet.disparity, kept))
-        else:
-            soft = cv2.GaussianBlur(alpha, (0, 0), max(spread, 0.3), borderType=cv2.BORDER_REPLICATE)
-            layers.append(Layer(soft, sheet.disparity, kept))
-    return layers
+class Shares:
+    """The layers of the thin lens, for any rows of a photo; the coverage of sheets out of focus includes their blur."""
+
+    def __init__(self, sheets: Sequence[Sheet], optics: Optics, size_px: float) -> None:
+        self.kept = kept_by_thin_lens(optics, size_px)
+        small = sheets.small if isinstance(sheets, PhotoSheets) else [_small(sheet) for sheet in sheets]
+        self.width = (sheets if isinstance(sheets, PhotoSheets) else sheets[0].disparity).shape[1]
+        self.coverages = [_blurred(*maps, optics, self.width) for maps in small]
+
+    def layers(self, rows: Sequence[Sheet]) -> list[Layer]:
+        """The layers, farthest first, where these pieces of the sheets lie."""
+        layers = []
+        for sheet, soft in zip(rows, self.coverages, strict=True):
+            coverage = sheet.alpha if soft is None else soft
+            if coverage is not None and sheet.disparity.size:
+                layers.append(Layer(coverage, sheet.disparity, self.kept, sheet.corner))
+        return layers
+
+
+def _small(sheet: Sheet) -> tuple[F32, F32]:
+    """Coverage and disparity, (h, w), of at most `SMALL_PX`: for what needs no detail."""
+    size = work_size(sheet.disparity.shape, SMALL_PX)
+    alpha = np.ones_like(sheet.disparity) if sheet.alpha is None else sheet.alpha
+    return resize_map(alpha, size), resize_map(sheet.disparity, size)
+
+
+def _blurred(alpha: F32, disparity: F32, optics: Optics, width: int) -> F32 | None:
+    """The blurred coverage of a sheet, (h, w), in a photo of this width; None for one in focus."""
+    solid = disparity[alpha > 0.5]
+    typical = np.float32(np.median(solid)) if solid.size else np.float32(optics.focus_disparity)
+    radius = abs(float(optics.signed_radius(np.array([typical]))[0]))
+    if alpha.min() >= 1:
+        return np.ones((1, 1), np.float32)
+    if radius < 1:
+        return None
+    spread = radius / 2 * alpha.shape[1] / width  # a disk's, along one axis
+    soft: F32 = cv2.GaussianBlur(alpha, (0, 0), max(spread, 0.3), borderType=cv2.BORDER_REPLICATE)
+    return soft

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from wideopen.arrays.jit import forget_stale_kernels, in_threads
+from wideopen.arrays.jit import forget_stale_kernels, frozen, in_threads
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.grain import estimate, reference
 from wideopen.grain.estimate import CURVE, Grain, curve_tables, taps
 from wideopen.grain.left_by_blur import Layer
-from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, normal_table
+from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, Rows, normal_table, rows_of, taps_of
 
 TILE_H, TILE_W = 64, 512
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
@@ -26,18 +26,6 @@ def _look_up(table, position):
     """`reference.look_up`; unsigned, so that nothing looks for negative indices. `table` repeats its last value."""
     index = np.uintp(np.int32(position))
     return table[index] + (position - np.float32(np.int32(position))) * (table[index + np.uintp(1)] - table[index])
-
-
-@njit(cache=True)
-def _places(count, size):
-    """Where the centres of `size` pixels lie among `count` samples: the sample before, and the share of the next."""
-    low, share = np.empty(size, np.int32), np.empty(size, np.float32)
-    for x in range(size):
-        at = (np.float32(x) + np.float32(0.5)) * np.float32(count / size) - np.float32(0.5)
-        at = min(max(at, np.float32(0)), np.float32(count - 1))
-        low[x] = int(at)
-        share[x] = at - np.float32(low[x])
-    return low, share
 
 
 @njit(cache=True)
@@ -54,14 +42,12 @@ def _cover_row(out, top, bottom, down, columns, right, disparity, kept):
 
 
 @njit(cache=True, nogil=True)
-def _cover(first, stop, out, coverage, disparity, kept):
-    """One layer of `reference.kept_amplitude` in rows [first, stop): out (H, W) += coverage * (kept(d) - out)."""
-    height, width = out.shape
-    rows, down = _places(coverage.shape[0], height)
-    columns, right = _places(coverage.shape[1], width)
+def _cover(first, stop, out, coverage, lows, down, columns, right, disparity, kept, left):
+    """One layer of `reference.kept_amplitude` in rows [first, stop): out (n, W) += coverage * (kept(d) - out)."""
     for y in range(first, stop):
-        top, bottom = coverage[rows[y]], coverage[min(rows[y] + 1, coverage.shape[0] - 1)]
-        _cover_row(out[y], top, bottom, down[y], columns, right, disparity[y], kept)
+        top, bottom = coverage[lows[y]], coverage[min(lows[y] + 1, coverage.shape[0] - 1)]
+        row = out[y, left : left + columns.size]
+        _cover_row(row, top, bottom, down[y], columns, right, disparity[y], kept)
 
 
 @njit(cache=True)
@@ -126,8 +112,8 @@ def _move_row(row, lost, strength, noise, mixture, encode, decode, e, amount):
 
 
 @njit(cache=True, nogil=True, fastmath=MATHS)
-def _add(first, stop, image, kept, strength, seeds, mixture, weights, normal, encode, decode):
-    """image (H, W, 3) <- `reference.add_grain`, in rows of tiles [first, stop)."""
+def _add(first, stop, image, kept, above, photo, strength, seeds, mixture, weights, normal, encode, decode):
+    """image (n, W, 3) <- `reference.add_grain`, in rows of tiles [first, stop); `above` lies row 0 of the photo's."""
     height, width = kept.shape
     tiles_x = (width + TILE_W - 1) // TILE_W
     for tile in range(first * tiles_x, stop * tiles_x):
@@ -145,7 +131,7 @@ def _add(first, stop, image, kept, strength, seeds, mixture, weights, normal, en
         fields = np.zeros((3, y1 - y0, x1 - x0), np.float32)
         for f in range(3):
             if mixture[f] > 0:
-                _fill_noise(fields[f], seeds[f], weights, y0, x0, height, width, normal)
+                _fill_noise(fields[f], seeds[f], weights, above + y0, x0, photo, width, normal)
         e, amount = np.empty((3, x1 - x0), np.float32), np.empty(x1 - x0, np.float32)
         for y in range(y1 - y0):
             row = image[y0 + y, x0:x1]
@@ -157,22 +143,29 @@ def _closed(table: F32) -> F32:
     return np.concatenate([table, table[..., -1:]], axis=-1)
 
 
-def kept_amplitude(layers: Sequence[Layer]) -> F32:
+def kept_amplitude(layers: Sequence[Layer], rows: Rows) -> F32:
     """`reference.kept_amplitude` on all cores."""
-    out = np.zeros(layers[0].disparity.shape, np.float32)
+    out = np.zeros((rows.count, rows.width), np.float32)
     for layer in layers:
-        in_threads(_cover, len(out), 128, out, layer.coverage, layer.disparity, _closed(layer.kept))
+        ys, xs, ((lows, down), (columns, right)) = taps_of(layer, rows)
+        top = rows.top + ys.start - layer.corner[0]
+        disparity = frozen(layer.disparity[top : top + ys.stop - ys.start])
+        arguments = out[ys], frozen(layer.coverage), lows, down, columns, right, disparity, _closed(layer.kept)
+        in_threads(_cover, len(disparity), 128, *arguments, xs.start)
     return out
 
 
-def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding) -> F32:
+def add_grain(
+    image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding, top: int = 0, height: int | None = None
+) -> F32:
     """`reference.add_grain` on all cores."""
+    rows = rows_of(image, top, height)
     encode, decode = (_closed(table) for table in curve_tables(encoding))
     mixture = np.sqrt([1 - grain.colour, 1.5 * grain.colour / 2, 1.5 * grain.colour / 6]).astype(np.float32)
     weights = taps(grain.size_px).astype(np.float32)
     seeds = np.array(FIELDS, np.int64)
-    strength, shares = _closed(grain.strength), kept_amplitude(layers)
-    arguments = image, shares, strength, seeds, mixture, weights, normal_table(), encode, decode
+    strength, shares = _closed(grain.strength), kept_amplitude(layers, rows)
+    arguments = image, shares, top, rows.height, strength, seeds, mixture, weights, normal_table(), encode, decode
     in_threads(_add, -(-len(image) // TILE_H), 2, *arguments)
     return image
 

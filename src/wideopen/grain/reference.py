@@ -11,6 +11,7 @@ number of threads.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -59,38 +60,77 @@ def noise(shape: tuple[int, int], seed: int, size_px: float) -> F32:
     return field
 
 
-def stretched(x: F32, shape: tuple[int, int]) -> F32:
-    """(h, w) sampled at the pixel centres of `shape`, bilinearly."""
-    for axis, size in enumerate(shape):
-        at = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(x.shape[axis] / size) - np.float32(0.5)
-        at = np.clip(at, 0, x.shape[axis] - 1)
-        low = at.astype(np.int64)
-        share = np.expand_dims(at - low.astype(np.float32), 1 - axis)
-        high = np.minimum(low + 1, x.shape[axis] - 1)
-        x = np.take(x, low, axis) + share * (np.take(x, high, axis) - np.take(x, low, axis))
-    return x
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a photo (height, width): `count` from `top` on."""
+
+    top: int
+    count: int
+    height: int
+    width: int
 
 
-def kept_amplitude(layers: Sequence[Layer]) -> F32:
-    """(H, W): the share of the grain's amplitude that remains; layers farthest first."""
-    shape = layers[0].disparity.shape
-    out = np.zeros(shape, np.float32)
+def places(count: int, size: int) -> tuple[np.ndarray, F32]:
+    """Where the centres of `size` pixels lie among `count` samples: the sample before, and the share of the next."""
+    at = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(count / size) - np.float32(0.5)
+    at = np.clip(at, 0, count - 1)
+    low = at.astype(np.int32)
+    return low, at - low.astype(np.float32)
+
+
+def taps_of(layer: Layer, rows: Rows) -> tuple[slice, slice, list[tuple[np.ndarray, F32]]]:
+    """Which of `rows` and columns a layer's piece covers, and the `places` of its pixels in its coverage."""
+    (y, x), (n, m) = layer.corner, layer.disparity.shape
+    first = max(y, rows.top)
+    last = max(first, min(y + n, rows.top + rows.count))
+    if layer.coverage.shape == (n, m):  # of the piece
+        ys, xs = places(n, n), places(m, m)
+        inner = slice(first - y, last - y), slice(0, m)
+    else:
+        ys, xs = places(layer.coverage.shape[0], rows.height), places(layer.coverage.shape[1], rows.width)
+        inner = slice(first, last), slice(x, x + m)
+    taps = [(low[part], share[part]) for (low, share), part in zip((ys, xs), inner, strict=True)]
+    return slice(first - rows.top, last - rows.top), slice(x, x + m), taps
+
+
+def kept_amplitude(layers: Sequence[Layer], rows: Rows) -> F32:
+    """(n, W): the share of the grain's amplitude that remains in `rows`; layers farthest first."""
+    out = np.zeros((rows.count, rows.width), np.float32)
     for layer in layers:
-        own = look_up(layer.kept, np.clip(layer.disparity, 0, 1) * np.float32(len(layer.kept) - 1))
-        out += stretched(layer.coverage, shape) * (own - out)
+        ys, xs, taps = taps_of(layer, rows)
+        coverage = layer.coverage
+        for axis, (low, share) in enumerate(taps):
+            high = np.minimum(low + 1, coverage.shape[axis] - 1)
+            near = np.take(coverage, low, axis)
+            coverage = near + np.expand_dims(share, 1 - axis) * (np.take(coverage, high, axis) - near)
+        top = rows.top + ys.start - layer.corner[0]
+        disparity = layer.disparity[top : top + ys.stop - ys.start]
+        own = look_up(layer.kept, np.clip(disparity, 0, 1) * np.float32(len(layer.kept) - 1))
+        out[ys, xs] += coverage * (own - out[ys, xs])
     return out
 
 
-def add_grain(image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding) -> F32:
-    """`image` (H, W, 3), linear light, with its lost grain restored; changed in place and returned."""
-    shape = image.shape[:2]
-    lost = np.sqrt(np.maximum(1 - kept_amplitude(layers) ** 2, 0))
+def rows_of(image: F32, top: int, height: int | None) -> Rows:
+    """The rows that `image` (n, W, 3) is; None = a whole photo."""
+    return Rows(top, image.shape[0], height or image.shape[0], image.shape[1])
+
+
+def add_grain(
+    image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding, top: int = 0, height: int | None = None
+) -> F32:
+    """`image` (n, W, 3), linear light, with its lost grain restored; changed in place and returned.
+
+    The image is rows `top` and on of a photo of this height; None = the whole photo.
+    """
+    rows = rows_of(image, top, height)
+    lost = np.sqrt(np.maximum(1 - kept_amplitude(layers, rows) ** 2, 0))
     _, decode = curve_tables(encoding)
     e = encoded(image, encoding)
     bins = len(grain.strength)
     middle = np.clip(e.mean(2) * bins - 0.5, 0, bins - 1)
     strength = np.interp(middle, np.arange(bins), grain.strength) * lost
-    field = channel_noise([noise(shape, seed, grain.size_px) for seed in FIELDS], grain.colour)
+    fields = [noise((rows.height, rows.width), seed, grain.size_px)[top : top + len(image)] for seed in FIELDS]
+    field = channel_noise(fields, grain.colour)
     room = np.minimum(e, 1 - e)
     moved = e + np.clip(strength[..., None] * field, -room, room).astype(np.float32)
     for c in range(3):

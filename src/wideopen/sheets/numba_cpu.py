@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 from numba import njit
 
-from wideopen.arrays.jit import in_threads
+from wideopen.arrays.jit import frozen, in_threads
 from wideopen.checks import F32
 from wideopen.sheets import transport
+from wideopen.sheets.place import Place
 from wideopen.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
 from wideopen.sheets.transport import DELTA, KAPPA, REACH, SPREAD, windows
 
@@ -71,18 +72,17 @@ def _at(row, i, f, c):
 
 
 @njit(cache=True, nogil=True)
-def _split(top, bottom, image, alpha, F, B, filled, first, share, white, subject):
+def _split(start, stop, image, alpha, F, B, filled, first, share, white, top, left, height, subject):
     """`reference.split` of rows. Column x lies by share[x] between the small columns first[x] and the next."""
-    height, width = alpha.shape
     one, zero = np.float32(1), np.float32(0)
     row = np.empty((F.shape[1] + 1, 9), np.float32)
-    for y in range(top, bottom):
+    for y in range(start, stop):
         if not alpha[y].any():
             continue
-        _row_between(F, y, height, row, 0)
-        _row_between(B, y, height, row, 3)
-        _row_between(filled, y, height, row, 6)
-        for x in range(width):
+        _row_between(F, top + y, height, row, 0)
+        _row_between(B, top + y, height, row, 3)
+        _row_between(filled, top + y, height, row, 6)
+        for x in range(alpha.shape[1]):
             a = alpha[y, x]
             if a == zero:
                 continue
@@ -90,7 +90,7 @@ def _split(top, bottom, image, alpha, F, B, filled, first, share, white, subject
             t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
             t *= t * (np.float32(3) - 2 * t)
             for c in range(3):
-                value = image[y, x, c]
+                value = image[y, left + x, c]
                 g = zero
                 if t < one:
                     g = _at(row, i, f, c + 3)
@@ -98,47 +98,68 @@ def _split(top, bottom, image, alpha, F, B, filled, first, share, white, subject
                     g = min(max(g + b * error / (a * a + b * b), zero), white)
                 if t > zero:
                     g = min(g + t * (_at(row, i, f, c + 6) - g), white)
-                image[y, x, c] = g
+                image[y, left + x, c] = g
                 subject[y, x, c] = value if a == one else value - b * g
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float) -> F32:
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, place: Place) -> F32:
     """`reference.split` on all cores."""
-    subject = np.zeros(image.shape, np.float32)  # not zeros_like, which writes them all
-    in_threads(_split, len(image), ROWS, image, alpha, F, B, filled, *_columns(F, image), np.float32(white), subject)
+    subject = np.zeros((*alpha.shape, 3), np.float32)  # not zeros_like, which writes them all
+    where = np.float32(white), place.top, place.left, place.height
+    in_threads(_split, len(alpha), ROWS, image, alpha, F, B, filled, *_columns(F, place), *where, subject)
     return subject
 
 
-def _columns(small: F32, large: F32) -> tuple[np.ndarray, F32]:
-    """For each column of `large`: the column of `small` to the left of its centre, and how far it lies beyond."""
-    w, width = small.shape[1], large.shape[1]
-    u = np.clip((np.arange(width) + 0.5) * w / width - 0.5, 0, w - 1)
+def _columns(small: F32, place: Place) -> tuple[np.ndarray, F32]:
+    """For each column of a place: the column of `small` to the left of its centre, and how far it lies beyond."""
+    w = small.shape[1]
+    u = np.clip((np.arange(place.left, place.right) + 0.5) * w / place.width - 0.5, 0, w - 1)
     return u.astype(np.int64), (u - np.floor(u)).astype(np.float32)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _part_disparity(top, bottom, disparity, maps, first, share, seen, coverage, out):
-    """`reference.part_disparity` of rows; maps (h, w, 2): continued, trusted."""
-    height, width = disparity.shape
-    row = np.empty((maps.shape[1] + 1, 2), np.float32)
-    for y in range(top, bottom):
-        _row_between(maps, y, height, row, 0)
-        for x in range(width):
+def _reveal(start, stop, disparity, matte, maps, first, share, seen, top, left, height, coverage, out):
+    """`reference.reveal` of rows."""
+    row = np.empty((maps.shape[1] + 1, 4), np.float32)
+    for y in range(start, stop):
+        _row_between(maps, top + y, height, row, 0)
+        for x in range(out.shape[1]):
             i, f = first[x], share[x]
-            visible = seen[y, x] * coverage[y, x]
-            seen[y, x] -= visible
+            a = _at(row, i, f, 0) if _at(row, i, f, 1) > 0 else matte[y, left + x]
+            visible = seen[y, left + x] * a
+            seen[y, left + x] -= visible
             sure = min(max(visible * np.float32(20) - np.float32(19), np.float32(0)), np.float32(1))
-            continued = _at(row, i, f, 0)
-            out[y, x] = continued + sure * _at(row, i, f, 1) * (disparity[y, x] - continued)
+            continued = _at(row, i, f, 2)
+            coverage[y, x] = a
+            out[y, x] = continued + sure * _at(row, i, f, 3) * (disparity[y, left + x] - continued)
 
 
-def part_disparity(disparity: F32, continued: F32, trusted: F32, seen: F32, coverage: F32) -> F32:
-    """`reference.part_disparity` on all cores."""
-    out = np.empty_like(disparity)
-    maps = cv2.merge([continued, trusted])
-    columns = _columns(continued, disparity)
-    in_threads(_part_disparity, len(out), ROWS, disparity, maps, *columns, seen, coverage, out)
-    return out
+def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place) -> tuple[F32, F32]:
+    """`reference.reveal` on all cores."""
+    size = (len(seen), place.right - place.left)
+    coverage, out = np.empty(size, np.float32), np.empty(size, np.float32)
+    photo = frozen(disparity), frozen(matte), maps, *_columns(maps, place)
+    in_threads(_reveal, size[0], ROWS, *photo, seen, place.top, place.left, place.height, coverage, out)
+    return coverage, out
+
+
+@njit(cache=True, nogil=True)
+def _blend(start, stop, image, maps, first, share, top, left, height):
+    """`reference.blend` of rows."""
+    row = np.empty((maps.shape[1] + 1, 4), np.float32)
+    for y in range(start, stop):
+        _row_between(maps, top + y, height, row, 0)
+        for x in range(first.size):
+            i, f = first[x], share[x]
+            amount = _at(row, i, f, 3)
+            if amount > 0:
+                for c in range(3):
+                    image[y, left + x, c] += amount * (_at(row, i, f, c) - image[y, left + x, c])
+
+
+def blend(image: F32, maps: F32, place: Place) -> None:
+    """`reference.blend` on all cores."""
+    in_threads(_blend, len(image), ROWS, image, maps, *_columns(maps, place), place.top, place.left, place.height)
 
 
 SIDE = int(2 * SPREAD)

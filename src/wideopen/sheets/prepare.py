@@ -3,11 +3,11 @@
 There are usually two: the subject, and the background continued under it. There are more where disparity jumps (see
 `layers`): what stands in front of the subject, with subject and background continued behind it, and background parts
 that stand before a farther one. Sheets are peeled off the photo, nearest first. What remains after each is a complete
-photo, so the composited sheets reproduce the photo exactly.
+photo, so the composited sheets reproduce the photo exactly. All that is done here is done at small sizes;
+`photo_sheets` brings it to the photo's.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -18,9 +18,11 @@ from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.highlights import find_lamps
 from wideopen.sheets.layers import Layers, find_layers, square, widened
+from wideopen.sheets.photo_sheets import Layer, PhotoSheets
+from wideopen.sheets.place import Place
 from wideopen.sheets.reference import SOLID_FROM, pure
 from wideopen.sheets.transport import RING
-from wideopen.sheets.white import give_own_colour, limit_radiance, measure_white, unclip
+from wideopen.sheets.white import limit_radiance, measure_white, unclip
 
 WORK_PX = 1280
 """Long side at which colours are estimated and holes are filled; `split` brings both to the photo's size.
@@ -39,7 +41,9 @@ NO_LAMPS = np.zeros((1, 1), np.float32)
 """People carry few lamps; with stretching, every glint in a slightly defocused beard became a bead."""
 
 
-def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator, *, clipped: bool = True) -> list[Sheet]:
+def prepare_sheets(
+    rgb: F32, alpha: F32, disparity: F32, separator: Separator, *, clipped: bool = True
+) -> Sequence[Sheet]:
     """Return the sheets, farthest first. rgb (H, W, 3) is linear light; alpha and disparity are (H, W).
 
     An empty or full matte gives one opaque sheet: the photo with its disparity. If not `clipped`, rgb is the scene's
@@ -49,47 +53,48 @@ def prepare_sheets(rgb: F32, alpha: F32, disparity: F32, separator: Separator, *
     small_image = resize_map(rgb, work)
     lamps = find_lamps(small_image) if clipped else NO_LAMPS
     if alpha.max() < 0.5 or alpha.min() > 0.5:
-        return [Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps)]
+        return (Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps),)
     small_alpha = resize_map(alpha, work)
     white = measure_white(rgb, alpha, small_image, small_alpha) if clipped else None
+    brightest = max(1.0, float(rgb.max()))
+    everywhere = Place.of_all(work)
     if white is None:
-        image, small_image = rgb.copy(), small_image.copy()
+        small_image = small_image.copy() if small_image is rgb else small_image
     else:
-        image, small_image = unclip(rgb, alpha, white), unclip(small_image, small_alpha, white)
+        small_image = unclip(small_image, small_alpha, white, everywhere)
+        brightest = max(brightest, float(white.radiance.max()))
     part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(disparity, part)
     layers = find_layers(resize_map(small_image, part), part_alpha, part_disparity)
-    coverages, small_coverages, part_coverages = (_at_size(layers, a) for a in (alpha, small_alpha, part_alpha))
-    subject = 0 if layers.front is None else 1
-    brightest = max(1.0, float(image.max()))
-    with ThreadPoolExecutor(1) as beside:
-        disparities = beside.submit(
-            _disparities, disparity, part_disparity, coverages, part_coverages, layers, separator
-        )
-        sheets = []
-        for k, coverage in enumerate(coverages):
-            colours = _colours(small_image, small_coverages[k:], work if k == subject else part, separator)
-            colour = separator.split(image, coverage, *colours, brightest)
-            separator.split(small_image, small_coverages[k], *colours, brightest)
-            if white is not None and k == subject:
-                give_own_colour(coverage, white, colour, image)
-            sheets.append((colour, coverage))
-    return [
-        Sheet(
-            rgb=colour,
-            alpha=coverage,
-            disparity=d,
-            lamps=NO_LAMPS if k == subject else lamps,
-            radiant=white is not None and k != subject,
-        )
-        for k, ((colour, coverage), d) in enumerate(zip([*sheets, (image, None)], disparities.result(), strict=True))
-    ][::-1]
+    small_coverages, part_coverages = (_at_size(layers, a) for a in (small_alpha, part_alpha))
+    subject, one = 0 if layers.front is None else 1, np.ones(part, np.float32)
+    maps = _maps(part_disparity, [*part_coverages, one], layers, subject)
+    found = []
+    for k, coverage in enumerate(small_coverages):
+        colours = _colours(small_image, small_coverages[k:], work if k == subject else part, separator)
+        separator.split(small_image, coverage, *colours, brightest, everywhere)
+        is_subject, shows = k == subject, part_coverages[k] > 0
+        own = NO_LAMPS if is_subject else lamps
+        found.append(Layer(maps=maps[k], colours=colours, shows=shows, lamps=own, is_subject=is_subject))
+    found.append(Layer(maps=maps[-1], colours=None, shows=one > 0, lamps=lamps))
+    return PhotoSheets(
+        rgb=rgb,
+        matte=alpha,
+        disparity=disparity,
+        layers=tuple(found),
+        white=white,
+        brightest=brightest,
+        separator=separator,
+    )
 
 
-def with_radiance(sheets: Sequence[Sheet], strength: float) -> tuple[Sheet, ...]:
+def with_radiance(sheets: Sequence[Sheet], strength: float) -> Sequence[Sheet]:
     """Sheets for a lens with this highlight strength; below 1, it reduces the measured light above white."""
+    if strength >= 1:
+        return sheets
+    if isinstance(sheets, PhotoSheets):
+        return replace(sheets, radiance=strength)
     return tuple(
-        replace(s, rgb=limit_radiance(s.rgb, s.alpha, strength), radiant=False) if s.radiant and strength < 1 else s
-        for s in sheets
+        replace(s, rgb=limit_radiance(s.rgb, s.alpha, strength), radiant=False) if s.radiant else s for s in sheets
     )
 
 
@@ -124,23 +129,21 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     return F, B, filled
 
 
-def _disparities(
-    disparity: F32, small: F32, coverages: list[F32], small_coverages: list[F32], layers: Layers, separator: Separator
-) -> list[F32]:
-    """Disparity (H, W) of each layer, nearest first, and of what lies behind them all.
+def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int) -> list[F32]:
+    """For each layer, nearest first, what `reference.reveal` takes; all are (h, w), the size of the layers.
 
-    Each is the photo's where only that layer is visible and its disparity trusted, and continued elsewhere. small and
-    small_coverages: the same at the size (h, w) of the layers, at which it is continued.
+    A layer's disparity is the photo's where only that layer is visible and its disparity trusted, and continued
+    elsewhere. coverages: with that of the farthest layer, which is 1.
     """
-    seen, small_seen, found = np.ones_like(disparity), np.ones_like(small), []
-    everywhere = (np.ones_like(disparity), np.ones_like(small))
-    for (coverage, c), trusted in zip(
-        [*zip(coverages, small_coverages, strict=True), everywhere], layers.trusted, strict=True
-    ):
-        visible = small_seen * c
-        small_seen -= visible
+    own = [*([] if layers.front is None else [layers.front]), layers.subject, *layers.behind, coverages[-1]]
+    hides = np.zeros_like(disparity) if layers.front is None else layers.front
+    seen, maps = np.ones_like(disparity), []
+    for k, (coverage, trusted) in enumerate(zip(coverages, layers.trusted, strict=True)):
+        visible = seen * coverage
+        seen -= visible
         sure = pure(visible)
         known = ((sure > 0.99) & trusted).astype(np.float32)
-        continued = fill_holes(small, known if known.any() else sure)
-        found.append(separator.part_disparity(disparity, continued, trusted.astype(np.float32), seen, coverage))
-    return found
+        continued = fill_holes(disparity, known if known.any() else sure)
+        instead = hides if k == subject else np.ones_like(disparity)
+        maps.append(cv2.merge([own[k], instead, continued, trusted.astype(np.float32)]))
+    return maps

@@ -20,6 +20,7 @@ import numpy as np
 
 from wideopen.arrays.maps import fill_holes, resize_map
 from wideopen.checks import F32
+from wideopen.sheets.place import Place
 
 EPS = np.float32(5e-6)
 OMEGA = np.float32(0.1)
@@ -123,25 +124,26 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return coarse_to_fine(image, alpha, half_step)
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float) -> F32:
-    """Return the subject's premultiplied colour (H, W, 3); leave in image (H, W, 3) what lies behind the subject.
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, place: Place) -> F32:
+    """Return the subject's premultiplied colour (n, w, 3) at `place`; leave in image what lies behind the subject.
 
-    F, B and `filled` (B, continued where alpha is high), (h, w, 3), are estimates at any size; `white` is the image's
+    image (n, W, 3): the rows of the place, all columns; alpha (n, w): coverage at the place. F, B and `filled` (B,
+    continued where alpha is high), (h, w, 3), are estimates of the whole photo at any size; `white` is the image's
     greatest value, at least 1. One step of the minimisation above, with the enlarged estimates as the prior of
     vanishing weight, makes B agree with the photo: B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left
     unexplained. Where the subject is nearly solid that step divides noise by almost nothing, so B fades into `filled`
     between SOLID_FROM and SOLID_AT. The subject is what remains, I - (1 - alpha) B, at times a little below 0: subject
     + (1 - alpha) B is the photo again everywhere, and no detail of it is lost.
     """
-    F, B, filled = (resize_linear(x, alpha.shape) for x in (F, B, filled))
-    a = alpha[..., None]
+    F, B, filled = (enlarged(x, place) for x in (F, B, filled))
+    I, a = place.of(image), alpha[..., None]
     b = 1 - a
-    B = np.clip(B + b * (image - a * F - b * B) / (a * a + b * b), 0, white)
+    B = np.clip(B + b * (I - a * F - b * B) / (a * a + b * b), 0, white)
     t = np.clip((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), 0, 1)
     B = np.clip(B + t * t * (3 - 2 * t) * (filled - B), 0, white)
-    B = np.where(a == 0, image, B)
-    subject: F32 = np.where(a == 1, image, np.where(a == 0, np.float32(0), image - b * B))
-    image[:] = B
+    B = np.where(a == 0, I, B)
+    subject: F32 = np.where(a == 1, I, np.where(a == 0, np.float32(0), I - b * B))
+    I[:] = B
     return subject
 
 
@@ -150,20 +152,33 @@ def pure(share: F32) -> F32:
     return np.clip(share * np.float32(20) - np.float32(19), 0, 1)
 
 
-def part_disparity(disparity: F32, continued: F32, trusted: F32, seen: F32, coverage: F32) -> F32:
-    """Disparity (H, W) of a layer: the photo's where only the layer is visible and it is trusted, else `continued`.
+def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place) -> tuple[F32, F32]:
+    """Coverage and disparity (n, w) of a layer at `place`: the photo's disparity where only the layer is visible and it
+    is trusted, else continued.
 
-    continued, trusted: (h, w) at any size. seen: (H, W) the share of each pixel that nothing nearer covers; the layer's
-    own, by its coverage (H, W), is taken from it in place.
+    disparity, matte, seen: (n, W), the rows of the place, all columns. maps (h, w, 4) of the whole photo, at any size:
+    a coverage; above 0 where it counts instead of the matte; disparity, continued; 1 where the photo's is trusted.
+    seen: the share of each pixel that nothing nearer covers; the layer's own is taken from it in place.
     """
-    continued, trusted = (resize_linear(x, disparity.shape) for x in (continued, trusted))
-    visible = seen * coverage
-    seen -= visible
-    out: F32 = continued + pure(visible) * trusted * (disparity - continued)
-    return out
+    own, instead, continued, trusted = np.moveaxis(enlarged(maps, place), -1, 0)
+    coverage = np.where(instead > 0, own, place.of(matte))
+    left = place.of(seen)
+    visible = left * coverage
+    left -= visible
+    return coverage, continued + pure(visible) * trusted * (place.of(disparity) - continued)
 
 
-def resize_linear(x: F32, size: tuple[int, ...]) -> F32:
-    """(h, w) or (h, w, 3) sampled linearly at the pixels of (H, W)."""
-    enlarged: F32 = cv2.resize(x, size[1::-1], interpolation=cv2.INTER_LINEAR).reshape(*size[:2], *x.shape[2:])
-    return enlarged
+def blend(image: F32, maps: F32, place: Place) -> None:
+    """Blend image (n, W, 3), the rows of `place`, with the colours in maps (h, w, 4), by the share in their last
+    channel.
+    """
+    colours = enlarged(maps, place)
+    here = place.of(image)
+    here += colours[..., 3:] * (colours[..., :3] - here)
+
+
+def enlarged(x: F32, place: Place) -> F32:
+    """The piece at `place` of x (h, w, C), sampled linearly at the photo's pixels."""
+    size = (place.width, place.height)
+    whole: F32 = cv2.resize(x, size, interpolation=cv2.INTER_LINEAR).reshape(place.height, place.width, x.shape[2])
+    return whole[place.top : place.bottom, place.left : place.right]

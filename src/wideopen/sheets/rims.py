@@ -9,17 +9,15 @@ This is not for exact mattes: with these the background is correct right up to t
 with the background in focus, replacing it cost 6 and 10 dB, even where colours decided which pixels to replace.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.optics import Optics
-from wideopen.sheets import Separator, Sheet
+from wideopen.sheets.photo_sheets import PhotoSheets
 
 RIM = 0.005
 """How far the subject may extend beyond its matte, as a fraction of the long side; fades to 0 at twice that."""
@@ -31,54 +29,36 @@ LEAST = 1 / 255  # smallest visible change
 class Rims:
     """The sheets of one photo, and its background without rims, which is computed once, on first use."""
 
-    def __init__(self, sheets: Sequence[Sheet]) -> None:
-        self.sheets = tuple(sheets)  # farthest first
-        self.small = work_size(sheets[0].disparity.shape, WORK_PX)
+    def __init__(self, sheets: PhotoSheets) -> None:
+        self.sheets = sheets
         self.clean: F32 | None = None  # (h, w, 3)
 
-    def cleaned(self, optics: Optics, separator: Separator) -> tuple[Sheet, ...]:
+    def cleaned(self, optics: Optics) -> PhotoSheets:
         """Return the sheets, with the farthest one cleaned of the rims of any sheet that the lens blurs more.
 
         Returns the sheets unchanged if there is no such sheet, for example with the subject in focus.
         """
-        ground, size = self.sheets[0], self.sheets[0].disparity.shape
-        sharper, *blurs = (_blur_px(d, optics) for d in self._disparities)
-        amount = np.zeros(self.small, np.float32)
-        for blur, around in zip(blurs, self._around, strict=True):
-            more = (blur - sharper) / (RIM * max(size))
+        sharper, *blurs = (_blur_px(d, optics) for d in self._found[1])
+        amount = np.zeros_like(sharper)
+        for blur, around in zip(blurs, self._found[2], strict=True):
+            more = (blur - sharper) / (RIM * max(self.sheets.shape))
             np.maximum(amount, np.clip(more, 0, 1) * around, out=amount)
-        if amount.max() < LEAST or self._hidden.min() > 0:
+        hidden = np.maximum.reduce(self._found[2])
+        if amount.max() < LEAST or hidden.min() > 0:
             return self.sheets
         if self.clean is None:
-            self.clean = separator.continue_colours(resize_map(ground.rgb, self.small), 1 - self._hidden)
-        share, clean = resize_map(amount, size), resize_map(self.clean, size)
-        rows, columns = (slice(*_extent(share.max(axis))) for axis in (1, 0))
-        rgb, change = ground.rgb.copy(), clean[rows, columns]
-        change -= ground.rgb[rows, columns]
-        change *= cv2.merge([share[rows, columns]] * 3)  # faster than broadcasting over three channels
-        rgb[rows, columns] += change
-        return (replace(ground, rgb=rgb), *self.sheets[1:])
+            self.clean = self.sheets.separator.continue_colours(self._found[0], 1 - hidden)
+        return replace(self.sheets, clean=cv2.merge([*cv2.split(self.clean), amount]))
 
     @cached_property
-    def _disparities(self) -> list[F32]:
-        """Disparity of each sheet, (h, w)."""
-        return [resize_map(sheet.disparity, self.small) for sheet in self.sheets]
-
-    @cached_property
-    def _around(self) -> list[F32]:
-        """For each sheet but the background, (h, w): 1 on it and within RIM of it, falling to 0 at twice RIM."""
-        reach = RIM * max(self.small)
-        return [_around(resize_map(s.alpha, self.small), reach) for s in self.sheets[1:] if s.alpha is not None]
-
-    @cached_property
-    def _hidden(self) -> F32:
-        return np.maximum.reduce([np.zeros(self.small, np.float32), *self._around])
-
-
-def _extent(values: F32) -> tuple[int, int]:
-    """First and one past the last index of (N,) whose value is above 0."""
-    used = np.flatnonzero(values > 0)
-    return int(used[0]), int(used[-1]) + 1
+    def _found(self) -> tuple[F32, list[F32], list[F32]]:
+        """The background's colours (h, w, 3); the disparity of each sheet; and for each but the background, (h, w):
+        1 on it and within RIM of it, falling to 0 at twice RIM.
+        """
+        sheets = self.sheets.reduced(WORK_PX)
+        reach = RIM * max(sheets[0].disparity.shape)
+        around = [_around(sheet.alpha, reach) for sheet in sheets if sheet.alpha is not None]
+        return sheets[0].rgb, [sheet.disparity for sheet in sheets], around
 
 
 def _blur_px(disparity: F32, optics: Optics) -> F32:

@@ -19,6 +19,7 @@ import numpy as np
 
 from wideopen.arrays.maps import fill_holes
 from wideopen.checks import F32
+from wideopen.sheets.place import Place
 
 CLIPPED = 0.99
 """Linear light at or above which a pixel counts as clipped: 8-bit sRGB codes 254 and 255."""
@@ -61,7 +62,7 @@ def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White |
     count, label = cv2.connectedComponents(areas)
     own = fill_holes(small, pure.astype(np.float32))
     at = np.flatnonzero((alpha > np.float32(0.3)) & (alpha < np.float32(0.95)))
-    there = _nearest(at, alpha.shape, size)
+    there = _nearest(at, alpha.shape, size, Place.of_all(alpha.shape))
     at, there = (x[behind.ravel()[there]] for x in (at, there))
     I, share = rgb.reshape(-1, 3)[at], 1 - alpha.ravel()[at]
     seen = ((I - (1 - share)[:, None] * own.reshape(-1, 3)[there]) / share[:, None]).mean(axis=1)
@@ -97,20 +98,20 @@ def _window(size: tuple[int, ...]) -> np.ndarray:
     return np.ones((side, side), np.uint8)
 
 
-def _nearest(at: np.ndarray, shape: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
-    """Map flat indices `at` into a map of (H, W) = shape to flat indices into a map of (h, w) = size."""
+def _nearest(at: np.ndarray, shape: tuple[int, ...], size: tuple[int, ...], place: Place) -> np.ndarray:
+    """Map flat indices `at` into a piece (n, w) = shape of the photo to flat indices into a map of (h, w) = size."""
     y, x = np.divmod(at, shape[1])
-    return y * size[0] // shape[0] * size[1] + x * size[1] // shape[1]
+    y, x = y + place.top, x + place.left
+    return y * size[0] // place.height * size[1] + x * size[1] // place.width
 
 
-def unclip(rgb: F32, alpha: F32, white: White) -> F32:
-    """Return the photo (H, W, 3) with its clipped pixels in measured areas replaced by their radiance.
+def unclip(rgb: F32, alpha: F32, white: White, place: Place) -> F32:
+    """Return rows of the photo, (n, W, 3) at `place`, with clipped pixels in measured areas at their radiance.
 
     The edge crosses a clipped pixel that lies beside a dark one, so such a pixel counts half.
     """
-    size = white.radiance.shape
     at = np.flatnonzero(_is_clipped(rgb))
-    there = _nearest(at, alpha.shape, size)
+    there = _nearest(at, alpha.shape, white.radiance.shape, place)
     known = white.radiance.ravel()[there] > 1
     at, there = at[known], there[known]
     L, a = white.radiance.ravel()[there], alpha.ravel()[at]
@@ -132,25 +133,25 @@ def _beside_dark(rgb: F32) -> np.ndarray:
     return beside
 
 
-def give_own_colour(alpha: F32, white: White, subject: F32, background: F32) -> None:
+def give_own_colour(alpha: F32, white: White, subject: F32, background: F32, place: Place) -> None:
     """Restore the subject's own colour, in place, where a measured white area lies behind it.
 
-    subject (premultiplied) and background, (H, W, 3), come from `reference.split` of the image that `unclip` returned;
-    subject + (1 - alpha) background stays that image.
+    alpha (n, w), subject (premultiplied) and background, (n, w, 3), lie at `place` and come from `reference.split` of
+    what `unclip` returned; subject + (1 - alpha) background stays that image.
     """
     at = np.flatnonzero((alpha > 0) & (alpha < np.float32(SOLID)))
-    there = _nearest(at, alpha.shape, white.radiance.shape)
+    there = _nearest(at, alpha.shape, white.radiance.shape, place)
     known = white.radiance.ravel()[there] > 1
-    at, there = at[known], there[known]
-    a = alpha.ravel()[at][:, None]
-    S, B = subject.reshape(-1, 3)[at], background.reshape(-1, 3)[at]
+    pixels, there = np.unravel_index(at[known], alpha.shape), there[known]
+    a = alpha[pixels][:, None]
+    S, B = subject[pixels], background[pixels]
     I = S + (1 - a) * B
     t = np.clip((B.min(axis=1, keepdims=True) - np.float32(0.9)) / np.float32(0.08), 0, 1)
     S = S + t * (a * white.own.reshape(-1, 3)[there] - S)
     least = t * np.minimum(B, 1)  # the background is white: less is a matte or colour error and shows as specks
     B = np.clip((I - S) / (1 - a), least, np.float32(MOST))
-    background.reshape(-1, 3)[at] = B
-    subject.reshape(-1, 3)[at] = I - (1 - a) * B
+    background[pixels] = B
+    subject[pixels] = I - (1 - a) * B
 
 
 def limit_radiance(rgb: F32, alpha: F32 | None, strength: float) -> F32:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
+from wideopen.arrays.jit import frozen
 from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, binary_spans, field_nodes
@@ -20,7 +21,6 @@ from wideopen.rendering.numba.spans import (
     between,
     enlarge_x,
     flat_rows,
-    frozen,
     level_of,
     mix,
     radius_at,

@@ -4,15 +4,16 @@ Everything is worked out from disparity where it is needed; nothing is kept for 
 no lens changes.
 """
 
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
 
-from wideopen.arrays.jit import in_threads
+from wideopen.arrays.jit import frozen, in_threads
 from wideopen.optics import Optics
-from wideopen.rendering.numba.spans import MATHS, frozen
+from wideopen.rendering.numba.spans import MATHS
 from wideopen.rendering.planes import thin_lens_planes
 from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import FULL_GAIN, KNEE
@@ -21,19 +22,73 @@ BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""
 
 
-class Surface(NamedTuple):
-    """A sheet as the kernels take it, and where the lens is focused."""
+BAND = 8
+"""Rows of blocks that are made at a time, to see what they hold."""
 
-    rgb: np.ndarray  # (H, W, 3)
-    alpha: np.ndarray  # (H, W), or (1, 1) and never read where opaque
-    opaque: bool
-    disparity: np.ndarray  # (H, W)
-    stretch: np.ndarray  # (h, w): `highlights`
+
+class Source(Protocol):
+    """Where the sheets of a photo come from, farthest first: `sheets.photo_sheets.PhotoSheets`, or `Whole`."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the photo."""
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """What renderers found in the sheets, whatever the lens."""
+
+    def rows(
+        self, top: int, bottom: int, margins: Sequence[int] | None = None, *, colours: bool = True
+    ) -> Sequence[Sheet]:
+        """Rows [top, bottom) of each sheet, and of its columns those within a margin of its coverage."""
+
+
+class Whole:
+    """Sheets that are held whole."""
+
+    def __init__(self, sheets: Sequence[Sheet]) -> None:
+        self.sheets = sheets
+        height, width = sheets[0].disparity.shape
+        self.shape = height, width
+        self.found: dict[str, Any] = {}
+
+    def rows(self, top: int, bottom: int, *_: object, **__: object) -> list[Sheet]:
+        """As `Source.rows`, with all columns."""
+        here = np.s_[top:bottom]
+        return [
+            replace(
+                sheet,
+                rgb=sheet.rgb[here],
+                alpha=None if sheet.alpha is None else sheet.alpha[here],
+                disparity=sheet.disparity[here],
+                corner=(top, 0),
+            )
+            for sheet in self.sheets
+        ]
+
+
+class Lens(NamedTuple):
+    """How a lens sees a sheet, wherever its pixels are."""
+
     focus: np.float32
     focus_range: np.float32
     radius_px: np.float32
     radii: np.ndarray  # (N,) float32, descending: `planes.thin_lens_planes`
     gaps: np.ndarray  # (N,) float32, one over the distance to the next radius; as good as infinite for the last
+
+
+class Surface(NamedTuple):
+    """The part of a sheet that is at hand, as the kernels take it."""
+
+    rgb: np.ndarray  # (n, m, 3)
+    alpha: np.ndarray  # (n, m), or (1, 1) and never read where opaque
+    opaque: bool
+    disparity: np.ndarray  # (n, m)
+    stretch: np.ndarray  # (h, w): `highlights`
+    top: int  # where the part lies in the photo
+    left: int
+    height: int  # of the photo
+    width: int
 
 
 class Blocks(NamedTuple):
@@ -54,30 +109,39 @@ class Extremes(NamedTuple):
     most: np.ndarray
 
 
-_extremes_of: WeakKeyDictionary[Sheet, Extremes] = WeakKeyDictionary()  # for the next lens
-
-
-def extremes_of(sheet: Sheet) -> Extremes:
-    """Disparity and coverage of a sheet's blocks."""
-    found = _extremes_of.get(sheet)
-    if found is None:
-        far, near = _extremes_in(sheet.disparity)
-        least = most = np.ones_like(far)
-        if sheet.alpha is not None:
-            least, most = _extremes_in(sheet.alpha)
-        found = _extremes_of[sheet] = Extremes(far, near, least, most)
+def extremes_of(sheets: Source) -> list[Extremes]:
+    """Disparity and coverage of the blocks of each sheet."""
+    if "extremes" not in sheets.found:
+        height, step = sheets.shape[0], BLOCK * BAND
+        bands = (sheets.rows(top, min(height, top + step), colours=False) for top in range(0, height, step))
+        parts = zip(*([_of_blocks(sheet) for sheet in band] for band in bands), strict=True)
+        sheets.found["extremes"] = [Extremes(*map(np.concatenate, zip(*part, strict=True))) for part in parts]
+    found: list[Extremes] = sheets.found["extremes"]
     return found
 
 
-def surface_of(sheet: Sheet, optics: Optics) -> Surface:
-    """A sheet as this lens sees it."""
-    extremes = extremes_of(sheet)
+def _of_blocks(sheet: Sheet) -> Extremes:
+    far, near = _extremes_in(sheet.disparity)
+    least = most = np.ones_like(far)
+    if sheet.alpha is not None:
+        least, most = _extremes_in(sheet.alpha)
+    return Extremes(far, near, least, most)
+
+
+def lens_of(extremes: Extremes, optics: Optics) -> Lens:
+    """How this lens sees a sheet."""
     ends = np.array([extremes.far.min(), extremes.near.max()])
     offset = np.float32(optics.focus_disparity) - ends
     far, near = np.sign(offset) * np.maximum(np.abs(offset) - np.float32(optics.focus_range), 0) * optics.radius_px
     radii = thin_lens_planes(float(near), float(far), optics.planes)
     gaps = np.full_like(radii, 1e30)
     np.divide(1, radii[:-1] - radii[1:], out=gaps[:-1], where=radii[:-1] > radii[1:])
+    focus, focus_range, radius_px = map(np.float32, (optics.focus_disparity, optics.focus_range, optics.radius_px))
+    return Lens(focus, focus_range, radius_px, radii, gaps)
+
+
+def surface_of(sheet: Sheet, optics: Optics, shape: tuple[int, int]) -> Surface:
+    """The part of a sheet that is at hand, of a photo of this shape."""
     lamps = np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps
     return Surface(
         rgb=frozen(sheet.rgb),
@@ -85,31 +149,30 @@ def surface_of(sheet: Sheet, optics: Optics) -> Surface:
         opaque=sheet.alpha is None,
         disparity=frozen(sheet.disparity),
         stretch=np.float32(FULL_GAIN * optics.highlights) * lamps,
-        focus=np.float32(optics.focus_disparity),
-        focus_range=np.float32(optics.focus_range),
-        radius_px=np.float32(optics.radius_px),
-        radii=radii,
-        gaps=gaps,
+        top=sheet.corner[0],
+        left=sheet.corner[1],
+        height=shape[0],
+        width=shape[1],
     )
 
 
 @njit(cache=True, forceinline=True)
-def radius_of(surface, disparity):
+def radius_of(lens, disparity):
     """`planes.signed_radius` of a pixel."""
-    offset = surface.focus - disparity
-    r = max(abs(offset) - surface.focus_range, np.float32(0)) * surface.radius_px
+    offset = lens.focus - disparity
+    r = max(abs(offset) - lens.focus_range, np.float32(0)) * lens.radius_px
     return r if offset >= 0 else -r
 
 
 @njit(cache=True)
-def position_of(surface, disparity, k):
+def position_of(lens, disparity, k):
     """`planes.plane_position` of a pixel; the search starts at plane k."""
-    r = radius_of(surface, disparity)
-    while k > 0 and surface.radii[k] < r:
+    r = radius_of(lens, disparity)
+    while k > 0 and lens.radii[k] < r:
         k -= 1
-    while k + 2 < surface.radii.size and surface.radii[k + 1] >= r:
+    while k + 2 < lens.radii.size and lens.radii[k + 1] >= r:
         k += 1
-    return np.float32(k) + min(max((surface.radii[k] - r) * surface.gaps[k], np.float32(0)), np.float32(1))
+    return np.float32(k) + min(max((lens.radii[k] - r) * lens.gaps[k], np.float32(0)), np.float32(1))
 
 
 @njit(cache=True, fastmath=MATHS)
@@ -145,15 +208,15 @@ def _extremes_in(values: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def _fill_blocks(surface, far, near, most, spreads, levels):
+def _fill_blocks(lens, far, near, most, spreads, levels):
     height, width = far.shape
-    used = np.zeros((height, width, surface.radii.size), np.bool_)
+    used = np.zeros((height, width, lens.radii.size), np.bool_)
     on_levels, shows = np.zeros((height, width), np.uint8), np.empty((height, width), np.int64)
     for y in range(height):
         for x in range(width):
             shows[y, x] = -1
-            first = int(position_of(surface, far[y, x], 0))
-            last = int(np.ceil(position_of(surface, near[y, x], first)))
+            first = int(position_of(lens, far[y, x], 0))
+            last = int(np.ceil(position_of(lens, near[y, x], first)))
             for k in range(first, last + 1):
                 used[y, x, k] = True
                 on_levels[y, x] |= np.uint8(1 << levels[k])
@@ -162,9 +225,9 @@ def _fill_blocks(surface, far, near, most, spreads, levels):
     return used, on_levels, shows
 
 
-def find_blocks(surface: Surface, extremes: Extremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
-    """What each block of a surface holds; spreads (N,): how far a plane's pixels show, levels (N,): its level."""
-    used, on_levels, shows = _fill_blocks(surface, extremes.far, extremes.near, extremes.most, spreads, levels)
+def find_blocks(lens: Lens, extremes: Extremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
+    """What each block of a sheet holds; spreads (N,): how far a plane's pixels show, levels (N,): its level."""
+    used, on_levels, shows = _fill_blocks(lens, extremes.far, extremes.near, extremes.most, spreads, levels)
     return Blocks(used, on_levels, shows, extremes.least < 1)
 
 
@@ -199,75 +262,78 @@ def shown_part(shows, spreads, y0, y1, x0, x1):
 
 
 @njit(cache=True, forceinline=True)
-def gain_of(rgb, x, a, s):
-    """`highlights.highlight_gain` of pixel x of a row."""
+def gain_of(rgb, x, a, s, column, width):
+    """`highlights.highlight_gain` of pixel x of a row, in this column of a photo of this width; s: its stretch."""
     level = max(rgb[x, 0], rgb[x, 1], rgb[x, 2])
     if level <= np.float32(KNEE) * a or a <= np.float32(1e-3):
         return np.float32(1)
     t = min((level / a - np.float32(KNEE)) / np.float32(1 - KNEE), np.float32(1))
-    return np.float32(1) + s[x * s.size // rgb.shape[0]] * (t * t) * (t * t)
+    return np.float32(1) + s[column * s.size // width] * (t * t) * (t * t)
 
 
 @njit(cache=True, fastmath=MATHS)
-def add_sharp(surface, near, reaches, y0, x0, channels, acc):
+def add_sharp(surface, lens, near, reaches, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) that reach 0 cells, as they are."""
-    height, last, k, any_sharp = surface.rgb.shape[0], near.size - 1, 0, False
+    last, k, any_sharp = near.size - 1, 0, False
     sharp = np.empty(near.size, np.bool_)
     for i in range(near.size):
         sharp[i] = near[i] and reaches[i] == 0
         any_sharp |= sharp[i]
     if not any_sharp:
         return
-    for y in range(acc.shape[0]):
-        rgb, disparity, row = surface.rgb[y0 + y], surface.disparity[y0 + y], acc[y]
-        s = surface.stretch[(y0 + y) * surface.stretch.shape[0] // height]
-        for x in range(x0, x0 + acc.shape[1] // channels):
-            f = (surface.radii[k] - radius_of(surface, disparity[x])) * surface.gaps[k]
+    rows, columns = surface.disparity.shape
+    left = x0 - surface.left
+    for y in range(max(0, y0 - surface.top), min(rows, y0 - surface.top + acc.shape[0])):
+        rgb, disparity, row = surface.rgb[y], surface.disparity[y], acc[y + surface.top - y0]
+        s = surface.stretch[(y + surface.top) * surface.stretch.shape[0] // surface.height]
+        for x in range(max(0, left), min(columns, left + acc.shape[1] // channels)):
+            f = (lens.radii[k] - radius_of(lens, disparity[x])) * lens.gaps[k]
             if f < 0 or f >= 1:
-                p = position_of(surface, disparity[x], k)
+                p = position_of(lens, disparity[x], k)
                 k = int(p)
                 f = p - np.float32(k)
             w = (np.float32(1) - f if sharp[k] else np.float32(0)) + (f if sharp[min(k + 1, last)] else np.float32(0))
             if w > 0:
-                a = np.float32(1) if surface.opaque else surface.alpha[y0 + y, x]
-                gain = w * gain_of(rgb, x, a, s)
-                i = (x - x0) * channels
+                a = np.float32(1) if surface.opaque else surface.alpha[y, x]
+                gain = w * gain_of(rgb, x, a, s, x + surface.left, surface.width)
+                i = (x - left) * channels
                 _add_cell(row, i, channels, rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain, w, a * w)
 
 
 @njit(cache=True, fastmath=MATHS)
-def gather_row(surface, on_levels, level, slots, cell_y, x0, channels, cells, ends):
+def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cells, ends):
     """cells (P, n * C) += sums of the weighted pixels of plane k in row cell_y of cells, from cell x0 on, by slots[k].
 
     ends (P, 2): the first cell that holds anything, and the one after the last. Runs of pixels of one cell between the
     same two planes are summed first: disparity is smooth, so that is most of a cell.
     """
-    size, one = 1 << level, np.float32(1)
-    height, width = surface.rgb.shape[:2]
-    stop = min(width, (x0 + cells.shape[1] // channels) * size)
+    size, one, left = 1 << level, np.float32(1), surface.left
+    rows, columns = surface.disparity.shape
+    first, stop = max(0, x0 * size - left), min(columns, (x0 + cells.shape[1] // channels) * size - left)
     for p in range(ends.shape[0]):
         ends[p, 0], ends[p, 1] = cells.shape[1], 0
     k = 0
-    for y in range(cell_y * size, min(height, (cell_y + 1) * size)):
-        rgb, disparity, on_level = surface.rgb[y], surface.disparity[y], on_levels[y // BLOCK]
-        s = surface.stretch[y * surface.stretch.shape[0] // height]
-        x = max(0, x0 * size)
+    for y in range(max(0, cell_y * size - surface.top), min(rows, (cell_y + 1) * size - surface.top)):
+        rgb, disparity, on_level = surface.rgb[y], surface.disparity[y], on_levels[(y + surface.top) // BLOCK]
+        s = surface.stretch[(y + surface.top) * surface.stretch.shape[0] // surface.height]
+        x = first
         while x < stop:
-            if not (on_level[x // BLOCK] >> level) & 1:
-                x = (x // BLOCK + 1) * BLOCK
+            column = x + left
+            if not (on_level[column // BLOCK] >> level) & 1:
+                x = (column // BLOCK + 1) * BLOCK - left
                 continue
-            at = position_of(surface, disparity[x], k)
-            k, cell = int(at), (x >> level) - x0
+            at = position_of(lens, disparity[x], k)
+            k, cell = int(at), (column >> level) - x0
             near, far = slots[k], slots[min(k + 1, slots.size - 1)]
-            end, f = min(stop, ((x >> level) + 1) << level), at - np.float32(k)
-            radius, gap = surface.radii[k], surface.gaps[k]
+            end, f = min(stop, (((column >> level) + 1) << level) - left), at - np.float32(k)
+            radius, gap = lens.radii[k], lens.gaps[k]
             if near < 0 and far < 0:
                 x += 1
                 continue
             r0 = g0 = b0 = w0 = a0 = r1 = g1 = b1 = w1 = a1 = np.float32(0)
             while True:
                 a = one if surface.opaque else surface.alpha[y, x]
-                gain = gain_of(rgb, x, a, s)
+                gain = gain_of(rgb, x, a, s, x + left, surface.width)
                 r, g, b = rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain
                 r1 += r * f
                 g1 += g * f
@@ -282,7 +348,7 @@ def gather_row(surface, on_levels, level, slots, cell_y, x0, channels, cells, en
                 x += 1
                 if x == end:
                     break
-                f = (radius - radius_of(surface, disparity[x])) * gap
+                f = (radius - radius_of(lens, disparity[x])) * gap
                 if f < 0 or f >= 1:
                     break
             if near >= 0:

@@ -97,13 +97,6 @@ def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Seq
     )
 
 
-def frozen(array: np.ndarray) -> np.ndarray:
-    """A view that cannot be written: numba compiles a kernel once for these, and again for the other kind."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 class Tiling(NamedTuple):
     """The output cut into tiles."""
 

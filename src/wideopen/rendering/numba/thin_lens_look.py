@@ -6,7 +6,8 @@ ones hide are skipped. Running sums live for one row of one tile, so float32 kee
 With `quality="fast"` large radii are blurred on coarse levels: see `spans`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,17 +17,23 @@ from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, field_nodes
 from wideopen.rendering.numba.pixels import (
+    Blocks,
+    Lens,
+    Source,
+    Whole,
     add_sharp,
     any_within,
     extremes_of,
     find_blocks,
     gather_row,
+    lens_of,
     shown_part,
     surface_of,
 )
 from wideopen.rendering.numba.spans import (
     MATHS,
     Rows,
+    Tiling,
     add_enlarged,
     flat_rows,
     level_of,
@@ -39,6 +46,9 @@ from wideopen.rendering.numba.spans import (
 from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import KNEE, NEWTON_STEPS
 
+Finish = Callable[[F32, int, Sequence[Sheet]], None]
+BAND_PX = 1 << 21
+"""Pixels of the photo that are rendered at a time, at least."""
 TILES = 4
 """Tiles that a thread takes at a time."""
 DIRECT = 4
@@ -46,9 +56,9 @@ DIRECT = 4
 
 
 @njit(cache=True, fastmath=MATHS)
-def _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc):
+def _blur_planes(surface, lens, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc):
     """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred as at a node."""
-    last = (surface.rgb.shape[0] - 1) >> level
+    last = (surface.height - 1) >> level
     reach = 0
     for k in range(slots.size):
         if slots[k] >= 0:
@@ -57,7 +67,7 @@ def _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0, x0, c
     cells, ends = np.zeros((planes, (n + 2 * reach) * channels), np.float32), np.empty((planes, 2), np.int64)
     total = np.empty((n + 6 * reach + 5) * channels, np.float32)
     for y in range(max(0, y0 - reach), min(last + 1, y0 + m + reach)):
-        gather_row(surface, on_levels, level, slots, y, x0 - reach, channels, cells, ends)
+        gather_row(surface, lens, on_levels, level, slots, y, x0 - reach, channels, cells, ends)
         for k in range(slots.size):
             if slots[k] < 0 or ends[slots[k], 0] >= ends[slots[k], 1]:
                 continue
@@ -75,27 +85,28 @@ def _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0, x0, c
 
 
 @njit(cache=True, fastmath=MATHS)
-def _blur_field(surface, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
+def _blur_field(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
     """`_blur_planes` with the kernels of all field nodes nearby, mixed."""
     nodes, size = rows.hats_y.shape[0] * rows.hats_x.shape[0], 1 << level
     for node in range(nodes):
         if nodes == 1:
-            _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc)
+            _blur_planes(surface, lens, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc)
             continue
         top, bottom, left, right = reach_of_node(rows, node, size, y0, x0, acc.shape[0], acc.shape[1] // channels)
         if top < bottom and left < right:
             part = acc[top:bottom, left * channels : right * channels]
             at_node = np.zeros(part.shape, acc.dtype)
-            _blur_planes(surface, on_levels, rows, level, node, slots, planes, y0 + top, x0 + left, channels, at_node)
+            _blur_planes(
+                surface, lens, on_levels, rows, level, node, slots, planes, y0 + top, x0 + left, channels, at_node
+            )
             mix(at_node, rows, node, size, y0 + top, x0 + left, channels, part)
 
 
 @njit(cache=True)
-def _blur_tile(surface, on_levels, rows, near, y0, x0, channels, acc):
+def _blur_tile(surface, lens, on_levels, rows, near, y0, x0, channels, acc):
     """acc (h, w * C) += sum over the planes near the tile of the blurred, weighted sheet."""
-    height, width = surface.rgb.shape[:2]
     y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
-    add_sharp(surface, near, rows.reaches, y0, x0, channels, acc)
+    add_sharp(surface, lens, near, rows.reaches, y0, x0, channels, acc)
     for level in range(rows.levels.max() + 1):
         slots = np.empty(rows.levels.size, np.int64)
         planes = np.int64(0)  # a literal 0 would have numba compile all that it is passed to once more
@@ -107,13 +118,13 @@ def _blur_tile(surface, on_levels, rows, near, y0, x0, channels, acc):
         if planes == 0:
             continue
         if level == 0:
-            _blur_field(surface, on_levels, rows, level, slots, planes, y0, x0, channels, acc)
+            _blur_field(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc)
             continue
         top, left = max(0, (y0 >> level) - 1), max(0, (x0 >> level) - 1)
-        bottom = min((height - 1) >> level, ((y1 - 1) >> level) + 1) + 1
-        right = min((width - 1) >> level, ((x1 - 1) >> level) + 1) + 1
+        bottom = min((surface.height - 1) >> level, ((y1 - 1) >> level) + 1) + 1
+        right = min((surface.width - 1) >> level, ((x1 - 1) >> level) + 1) + 1
         blurred = np.zeros((bottom - top, (right - left) * channels), np.float32)
-        _blur_field(surface, on_levels, rows, level, slots, planes, top, left, channels, blurred)
+        _blur_field(surface, lens, on_levels, rows, level, slots, planes, top, left, channels, blurred)
         add_enlarged(blurred, level, top, left, y0, x0, channels, acc)
 
 
@@ -135,9 +146,8 @@ def _compression(level, s):
 @njit(cache=True, fastmath=MATHS)
 def _lay_over(acc, surface, y0, x0, channels, out):
     """out (h, w, 3) <- the sheet sum blur(w rgba) / sum blur(w), over what was there."""
-    height, width = surface.rgb.shape[:2]
     for y in range(out.shape[0]):
-        s_row = surface.stretch[(y0 + y) * surface.stretch.shape[0] // height]
+        s_row = surface.stretch[(y0 + y) * surface.stretch.shape[0] // surface.height]
         for x in range(out.shape[1]):
             i = x * channels
             share = acc[y, i + 3]
@@ -147,7 +157,7 @@ def _lay_over(acc, surface, y0, x0, channels, out):
             a = np.float32(1) if surface.opaque else acc[y, i + 4] * scale
             level = max(acc[y, i], acc[y, i + 1], acc[y, i + 2]) * scale
             if level > np.float32(KNEE) * a and a > np.float32(1e-3):
-                s = s_row[(x0 + x) * s_row.size // width]
+                s = s_row[(x0 + x) * s_row.size // surface.width]
                 if s > 0:
                     scale *= _compression(level / a, s)
             behind = np.float32(1) - a
@@ -158,12 +168,15 @@ def _lay_over(acc, surface, y0, x0, channels, out):
 @njit(cache=True, fastmath=MATHS)
 def _lay_sharp(surface, y0, x0, out):
     """out (h, w, 3) <- the sheet as it is, over what was there."""
-    for y in range(out.shape[0]):
-        rgb, to = surface.rgb[y0 + y, x0 : x0 + out.shape[1]], out[y]
-        for x in range(to.shape[0]):
-            behind = np.float32(0) if surface.opaque else np.float32(1) - surface.alpha[y0 + y, x0 + x]
+    rows, columns = surface.disparity.shape
+    top, left = surface.top - y0, surface.left - x0
+    first, stop = max(0, left), min(out.shape[1], left + columns)
+    for y in range(max(0, top), min(out.shape[0], top + rows)):
+        rgb, to = surface.rgb[y - top], out[y]
+        for x in range(first, stop):
+            behind = np.float32(0) if surface.opaque else np.float32(1) - surface.alpha[y - top, x - left]
             for c in range(3):
-                to[x, c] = rgb[x, c] + behind * to[x, c]
+                to[x, c] = rgb[x - left, c] + behind * to[x, c]
 
 
 @njit(cache=True)
@@ -186,20 +199,21 @@ def _widest(near, spreads):
 
 
 @njit(cache=True)
-def _hide(blocks, spreads, width, tile_h, tile_w, order, hidden):
+def _hide(blocks, spreads, width, tile_h, tile_w, hidden):
     """Set hidden (T,) for the tiles that a sheet covers so well that nothing behind it shows."""
     tiles_x = (width + tile_w - 1) // tile_w
-    for n in range(order.size):
-        y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
+    for tile in range(hidden.size):
+        y0, x0 = tile // tiles_x * tile_h, tile % tiles_x * tile_w
         y1, x1 = y0 + tile_h, x0 + tile_w
         near = _planes_near(blocks.used, spreads, y0, y1, x0, x1)
         widest = _widest(near, spreads)
-        hidden[n] |= not any_within(blocks.clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
+        hidden[tile] |= not any_within(blocks.clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
 
 
 @njit(cache=True, fastmath=MATHS)
-def _lay_tile(surface, blocks, rows, spreads, y0, x0, out):
+def _lay_tile(surface, plan, y0, x0, out):
     """Lay one sheet over a tile, out (h, w, 3) from pixel (y0, x0) on."""
+    blocks, spreads = plan.blocks, plan.spreads
     channels = 4 if surface.opaque else 5
     y1, x1 = y0 + out.shape[0], x0 + out.shape[1]
     top, bottom, left, right = shown_part(blocks.shows, spreads, y0, y1, x0, x1)
@@ -211,24 +225,27 @@ def _lay_tile(surface, blocks, rows, spreads, y0, x0, out):
         _lay_sharp(surface, top, left, part)
         return
     acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
-    _blur_tile(surface, blocks.levels, rows, near, top, left, channels, acc)
+    _blur_tile(surface, plan.lens, blocks.levels, plan.rows, near, top, left, channels, acc)
     _lay_over(acc, surface, top, left, channels, part)
 
 
 @njit(cache=True, nogil=True)
-def _sheet_over(start, stop, surface, blocks, rows, spreads, tile_h, tile_w, order, first, last, hidden, out):
-    """out (H, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order; hidden ones are left out."""
+def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, above, out):
+    """out (n, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order; hidden ones are left out.
+
+    out: rows of the photo from row `above` on, where tiles begin. plan: a `Plan`.
+    """
     height, width = out.shape[:2]
     tiles_x = (width + tile_w - 1) // tile_w
     for n in range(start, stop):
-        y0, x0 = order[n] // tiles_x * tile_h, order[n] % tiles_x * tile_w
+        y0, x0 = order[n] // tiles_x * tile_h - above, order[n] % tiles_x * tile_w
         y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
         if first:
             for y in range(y0, y1):
                 for x in range(x0, x1):
                     out[y, x, 0] = out[y, x, 1] = out[y, x, 2] = 0
-        if not hidden[n]:
-            _lay_tile(surface, blocks, rows, spreads, y0, x0, out[y0:y1, x0:x1])
+        if not plan.hidden[order[n]]:
+            _lay_tile(surface, plan, above + y0, x0, out[y0:y1, x0:x1])
         if last:
             for y in range(y0, y1):
                 for x in range(x0, x1):
@@ -245,21 +262,52 @@ def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> Rows:
     return flat_rows(spans_of, levels, field_nodes(shape, optics.cat_eye))
 
 
-def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
-    """`reference.thin_lens` on all cores."""
-    height, width = shape = sheets[0].disparity.shape
+class Plan(NamedTuple):
+    """How one sheet is rendered, wherever its pixels are."""
+
+    lens: Lens
+    blocks: Blocks
+    rows: Rows
+    spreads: np.ndarray  # (N,) how far each plane's pixels show
+    hidden: np.ndarray  # (T,) bool: tiles in which nearer sheets hide it
+
+
+def _plans(source: Source, optics: Optics, tiles: Tiling) -> list[Plan]:
+    """For each sheet, farthest first."""
+    plans, hidden = [], np.zeros(tiles.order.size, np.bool_)
+    for extremes in reversed(extremes_of(source)):
+        lens = lens_of(extremes, optics)
+        rows = _rows(lens.radii, source.shape, optics)
+        spreads = np.where(rows.reaches > 0, (rows.reaches + 2) << rows.levels, 0)
+        blocks = find_blocks(lens, extremes, spreads, rows.levels)
+        plans.append(Plan(lens, blocks, rows, spreads, hidden.copy()))
+        _hide(blocks, spreads, source.shape[1], tiles.height, tiles.width, hidden)
+    return plans[::-1]
+
+
+def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = None) -> F32:
+    """`reference.thin_lens` on all cores, in bands of rows.
+
+    finish: called with each band of the result, (n, W, 3), which it may change, its first row, and its sheets.
+    """
+    source: Any = sheets if hasattr(sheets, "rows") else Whole(sheets)
+    height, width = source.shape
     tiles = tiling(height, width)
-    parts, hidden = [], np.zeros(tiles.order.size, np.bool_)
-    for sheet in reversed(sheets):
-        surface = surface_of(sheet, optics)
-        rows = _rows(surface.radii, shape, optics)
-        spreads = np.where(rows.reaches > 0, (rows.reaches + 2) << rows.levels, 0)  # of each plane, in pixels
-        blocks = find_blocks(surface, extremes_of(sheet), spreads, rows.levels)
-        parts.append((surface, blocks, rows, spreads, hidden.copy()))
-        _hide(blocks, spreads, width, *tiles, hidden)
+    plans = _plans(source, optics, tiles)
+    reaches = [int(plan.spreads.max()) for plan in plans]
+    band = tiles.height * max(1, -(-max(BAND_PX // width, 4 * max(reaches)) // tiles.height))
+    row_of_tile = tiles.order // -(-width // tiles.width) * tiles.height
     out = np.empty((height, width, 3), np.float32)
-    for number, (surface, blocks, rows, spreads, behind) in enumerate(reversed(parts)):
-        first, last = number == 0, number == len(sheets) - 1
-        arguments = surface, blocks, rows, spreads, *tiles, first, last, behind, out
-        in_threads(_sheet_over, tiles.order.size, TILES, *arguments)
+    for top in range(0, height, band):
+        bottom = min(height, top + band)
+        first, last = max(0, top - max(reaches)), min(height, bottom + max(reaches))
+        parts = source.rows(first, last, [2 * reach for reach in reaches])
+        order = tiles.order[(row_of_tile >= top) & (row_of_tile < bottom)]
+        for number, (sheet, plan) in enumerate(zip(parts, plans, strict=True)):
+            surface, ends = surface_of(sheet, optics, source.shape), (number == 0, number == len(plans) - 1)
+            arguments = surface, plan, tiles.height, tiles.width, order, *ends, top, out[top:bottom]
+            in_threads(_sheet_over, order.size, TILES, *arguments)
+        if finish is not None:
+            finish(out[top:bottom], top, parts)
+        del parts, sheet, surface, arguments  # before the next are made
     return out
