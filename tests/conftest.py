@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # No network, and no weights that this machine may hold: read when the hub's library is imported, hence before all else.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_CACHE"] = os.path.join(tempfile.gettempdir(), "wideopen-tests-no-hub")  # noqa: PTH118
+os.environ["HF_ASSETS_CACHE"] = os.environ["HF_HUB_CACHE"]
 
 import pytest
 from hypothesis import settings

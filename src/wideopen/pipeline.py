@@ -124,6 +124,7 @@ def understand(
     settings: MapSettings = AUTOMATIC,
     *,
     matte: F32 | Matter | None = None,
+    matte_hint: F32 | None = None,
     disparity: F32 | None = None,
     embedded: DepthMap | None = None,
     on_step: Callable[[str], None] = _ignore,
@@ -133,7 +134,9 @@ def understand(
         disparity is None or settings.depth in ("auto", "planar"),
         f"disparity and depth: expected one of them, found a disparity map and depth={settings.depth!r}",
     )
+    require(matte is None or matte_hint is None, "matte and matte_hint: expected one of them, found both")
     source = _as_photo(photo)
+    hint = None if matte_hint is None else require_unit_map("matte_hint", matte_hint, like=source.rgb)
     photo_u8 = cache(lambda: srgb_u8(source))
     seconds: dict[str, float] = {}
     matte_source, disparity_source = "given", "given"
@@ -141,14 +144,16 @@ def understand(
     if matte is None or callable(matte):
         on_step("matte")
         with timed(seconds, "matte"):
-            matter, matte_source = pick_matter(settings, matte)
+            matter, matte_source = pick_matter(settings, matte, hint)
+            if settings.matting_start == "auto" and matte_source.endswith("started by isnet"):
+                notes = ("isnet is on disk: the matte starts from it (--matting-start none: without)",)
             matte = matter(photo_u8())
     alpha = require_unit_map("matte", matte, like=source.rgb)
     on_step("disparity")
     with timed(seconds, "disparity"):
         if disparity is None:
             found = find_disparity(alpha, photo_u8, settings.depth, embedded, settings.device)
-            d, disparity_source, notes = found.disparity, found.source, found.notes
+            d, disparity_source, notes = found.disparity, found.source, (*notes, *found.notes)
         else:
             d = require_unit_map("disparity", disparity, like=source.rgb)
         filtered = settings.filter_disparity and disparity_source != "planar"
@@ -193,6 +198,7 @@ def analyze(
     settings: MapSettings = AUTOMATIC,
     *,
     matte: F32 | Matter | None = None,
+    matte_hint: F32 | None = None,
     disparity: F32 | None = None,
     embedded: DepthMap | None = None,
     exact_matte: bool | None = None,
@@ -209,6 +215,8 @@ def analyze(
       inside the package. `wideopen.disparity.hub.fetch` downloads weights.
     matte: (H, W) coverage of the subject in [0, 1], or a function that returns it for the photo (H, W, 3) uint8,
       sRGB-encoded; None = from the network that `settings` names.
+    matte_hint: (H, W) in [0, 1] for the network, instead of a matte: a rough mask, scribble or trimap, 1 = subject,
+      0 = not, 0.5 = unknown.
     disparity: (H, W) in [0, 1], 1 = nearest; None = from the source that `settings` names.
     embedded: the depth map in the photo's file, for depth "auto" and "embedded".
     exact_matte: whether the subject ends where the matte does; None = a given array is exact, a network's is not.
@@ -227,7 +235,9 @@ def analyze(
     settings = replace(settings, **options)
     source = _as_photo(photo)
     _separator(backend)  # refuse an unusable backend before the slow part
-    maps = understand(source, settings, matte=matte, disparity=disparity, embedded=embedded, on_step=on_step)
+    maps = understand(
+        source, settings, matte=matte, matte_hint=matte_hint, disparity=disparity, embedded=embedded, on_step=on_step
+    )
     return take_apart(source, maps, exact_matte=exact_matte, backend=backend, on_step=on_step)
 
 

@@ -108,7 +108,6 @@ class MapSettings(MattingSettings):
         "planar, or a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, a .onnx file or a "
         "hub id.",
     )
-    offline: bool = option(False, help="Never download a model.")
     filter_disparity: bool = option(True, help="Clean the disparity along the matte's outline.")
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ MATTE = ("--matte", "matte.png")
 COMMANDS = {
     "photo": ("render", "FILE", *MATTE),
     "matte": ("render", "photo.png", "--matte", "FILE"),
+    "hint": ("render", "photo.png", "--matte-hint", "FILE"),
     "disparity": ("render", "photo.png", *MATTE, "--disparity", "FILE"),
     "depth": ("render", "photo.png", *MATTE, "--depth-m", "FILE"),
     "photo of matte": ("matte", "FILE", "-o", "m.png"),
@@ -168,6 +169,18 @@ def test_depth_that_makes_no_sense(refused, value, found):
 
 def test_depth_as_a_picture(refused):
     assert "expected depth in metres as a .npy file" in refused("render", "photo.png", "--depth-m", "disparity.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--matte", "matte.png"), "--matte and --matte-hint: expected one of them, found 2"),
+        (("--matting-start", "isnet", "--offline"), "not on disk, and offline: nothing was downloaded"),
+        (("--matting", "embedded"), "expected a portrait matte inside the photo's file"),
+    ],
+)
+def test_hint_that_contradicts_another_source(refused, options, line):
+    assert line in refused("render", "photo.png", "--matte-hint", "matte.png", *options)
 
 
 def test_disparity_and_depth_at_once(refused):

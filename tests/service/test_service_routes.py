@@ -99,6 +99,8 @@ def test_the_network_predicts_a_matte_when_none_is_given(client):
     parts = client.render(portrait, parts=True)
     assert parts.report["matte"] == "predicted by mobile"
     assert parts.report["size"] == [192, 144]
+    hinted = client.render(portrait, matte_hint=matte_bytes(), parts=True)
+    assert hinted.report["matte"] == "predicted by mobile from a hint"
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,28 @@ def test_uploaded_maps_are_used_and_named_as_such(opened, tmp_path):
     assert studio.tab("a").photo.found.matte_source == "uploaded"  # the photo is still open
 
 
+def test_strokes_become_a_hint_for_the_network(opened, tmp_path):
+    studio, _, _ = opened
+    with pytest.raises(InvalidInput, match=r"^Paint on the matte first"):
+        done(studio.redo_matte("a", FORM))
+    studio.stroke("a", FORM, ADD)
+    studio.stroke("a", FORM, replace(ADD, kind="take", points=((0.1, 0.1),)))
+    studio.stroke("a", FORM, replace(ADD, kind="nearer", points=((0.5, 0.9),)))
+    shown = done(studio.redo_matte("a", FORM))
+    assert (shown["photo"]["matte"], shown["strokes"]) == ("predicted by mobile from a hint", 0)
+    photo = studio.tab("a").photo
+    hint = np.load(photo.opened.job.given.matte_hint)
+    rows, columns = hint.shape
+    assert set(np.unique(hint)) == {0, 0.5, 1}
+    assert [hint[int(y * rows), int(x * columns)] for x, y in ((0.8, 0.3), (0.1, 0.1), (0.5, 0.9))] == [1, 0, 0.5]
+    assert photo.maps.matte[int(0.3 * rows), int(0.8 * columns)] > 0.9
+    studio.stroke("a", FORM, replace(ADD, points=((0.3, 0.5),)))
+    done(studio.redo_matte("a", FORM))  # the first strokes still count
+    assert np.load(studio.tab("a").photo.opened.job.given.matte_hint)[int(0.1 * rows), int(0.1 * columns)] == 0
+    out = done(studio.download("a", FORM, "PNG", None))["download"]["path"]
+    assert Path(out).stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [

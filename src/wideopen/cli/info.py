@@ -59,10 +59,12 @@ def _installation() -> None:
         typer.echo(f"  {line}")
     typer.echo("matting weights")
     from wideopen.disparity.hub import describe as depth_models
+    from wideopen.matting.start import describe as describe_start
     from wideopen.matting.weights import describe
 
     for line in describe():
         typer.echo(f"  {line}")
+    typer.echo(f"  {describe_start()}")
     typer.echo("depth models")
     for line in depth_models():
         typer.echo(f"  {line}")

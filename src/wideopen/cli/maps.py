@@ -24,19 +24,20 @@ Out = Annotated[
 def matte(
     photo: options.OnePhoto,
     out: Out,
+    matte_hint: options.MatteHint = None,
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
     **chosen: Any,
 ) -> None:
     """Write the matte of the subject: white = subject, grey = partly covered."""
     from wideopen.files import write_map
-    from wideopen.session.open_photo import find_matte
+    from wideopen.session.open_photo import Given, find_matte
     from wideopen.session.results import check_map
 
-    settings = made(MapSettings, chosen)
-    check_map(out, inputs=[photo], overwrite=overwrite)
+    settings, given = made(MapSettings, chosen), Given(matte_hint=matte_hint)
+    check_map(out, inputs=[photo, *given.files], overwrite=overwrite)
     with steps(photo.name) as step:
-        alpha, notes = find_matte(photo, settings, max_megapixels=max_megapixels, step=step)
+        alpha, notes = find_matte(photo, settings, given=given, max_megapixels=max_megapixels, step=step)
     write_map(out, alpha, overwrite=overwrite)
     for note in notes:
         warn(f"note: {note}")
@@ -48,6 +49,7 @@ def depth(
     photo: options.OnePhoto,
     out: Out,
     matte: options.Matte = None,
+    matte_hint: options.MatteHint = None,
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
     **chosen: Any,
@@ -57,7 +59,7 @@ def depth(
     from wideopen.session.open_photo import Given, fetch_named_model, find_maps
     from wideopen.session.results import check_map
 
-    settings, given = made(MapSettings, chosen), Given(matte=matte)
+    settings, given = made(MapSettings, chosen), Given(matte=matte, matte_hint=matte_hint)
     check_map(out, inputs=[photo, *given.files], overwrite=overwrite)
     with steps(settings.depth) as step:
         fetch_named_model(settings, step)

@@ -18,6 +18,14 @@ OnePhoto = Annotated[Path, typer.Argument(help="Photo: JPEG, PNG, TIFF, WebP, HE
 Matte = Annotated[
     Path | None, typer.Option("--matte", help="Matte of the subject: a grey picture of 8 or 16 bits, white = subject.")
 ]
+MatteHint = Annotated[
+    Path | None,
+    typer.Option(
+        "--matte-hint",
+        help="Hint for the matting network: a rough mask, scribble or trimap; white = subject, black = not, grey = "
+        "unknown.",
+    ),
+]
 Mattes = Annotated[
     Path | None, typer.Option("--mattes", help="Folder with a matte for each photo: NAME.png, NAME.tif or NAME.npy.")
 ]

@@ -22,6 +22,7 @@ def render(
         typer.Option("-o", "--out", help="Result: a file, or a folder. Default: NAME.bokeh.EXT beside the photo."),
     ] = None,
     matte: options.Matte = None,
+    matte_hint: options.MatteHint = None,
     mattes: options.Mattes = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
@@ -38,7 +39,7 @@ def render(
     from wideopen.session.render_file import Job, render_file
     from wideopen.session.results import result_paths
 
-    single = {"--matte": matte, "--disparity": disparity, "--depth-m": depth_m}
+    single = {"--matte": matte, "--matte-hint": matte_hint, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
     for name, value in single.items():
         require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
@@ -48,7 +49,7 @@ def render(
         lens=chosen_lens(context, chosen),
         maps=made(MapSettings, chosen),
         output=made(OutputSettings, chosen),
-        given=Given(matte=matte, mattes=mattes, disparity=disparity, depth_m=depth_m),
+        given=Given(matte=matte, matte_hint=matte_hint, mattes=mattes, disparity=disparity, depth_m=depth_m),
         save_matte=save_matte,
         save_disparity=save_disparity,
         backend=backend,

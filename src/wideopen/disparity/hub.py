@@ -5,14 +5,12 @@ Most rows have two forms: an ONNX export, which the base installation runs on th
 runs, on a GPU too. Repositories, revisions, sizes and licences are from the models' pages on the hub.
 """
 
-import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from wideopen.downloads import PATIENCE_S, cache_folder, counting_bar, is_offline, quiet_hub, transfer_errors
 from wideopen.errors import InvalidInput, WeightsError
 
 DEFAULT = "depth-anything-v2-small"
@@ -105,7 +103,6 @@ CONFIGS = ("config.json", "preprocessor_config.json")
 ONNX = ("onnx/model.onnx", "onnx/model.onnx_data", *CONFIGS)
 SAFETENSORS = ("*.safetensors", "*.safetensors.index.json", *CONFIGS)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w.-]+)?")
-_PATIENCE_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +195,7 @@ def fetch(
             f"depth model {reference.name}: expected a model {reference.download.repo} on the hub, "
             f"at {reference.download.revision}, found none (or it is private)"
         ) from error
-    except _transfer_errors() as error:
+    except transfer_errors() as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(f"depth model {reference.describe()}: cannot be downloaded ({reason})") from error
     if onnx_file(folder) is None and not any(folder.glob("*.safetensors")):
@@ -214,12 +211,12 @@ def _download(reference: Reference, on_start: Callable[[], None], on_bytes: Call
     download = reference.download
     in_onnx = _has_onnx(download)
     on_start()
-    with _quiet_hub():
+    with quiet_hub():
         folder = snapshot_download(
             download.repo,
             revision=download.revision,
             allow_patterns=list(ONNX if in_onnx else SAFETENSORS),
-            tqdm_class=_counting_bar(on_bytes),
+            tqdm_class=counting_bar(on_bytes),
         )
     return Path(folder)
 
@@ -232,7 +229,7 @@ def _has_onnx(download: Download) -> bool:
     from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
 
     def ask(file: str) -> None:
-        get_hf_file_metadata(hf_hub_url(download.repo, file, revision=download.revision), timeout=_PATIENCE_S)
+        get_hf_file_metadata(hf_hub_url(download.repo, file, revision=download.revision), timeout=PATIENCE_S)
 
     if download.in_onnx is None:
         try:
@@ -244,67 +241,8 @@ def _has_onnx(download: Download) -> bool:
     return download.in_onnx
 
 
-@contextmanager
-def _quiet_hub() -> Iterator[None]:
-    """Suppress messages about retries; failures are raised."""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def is_offline(asked: bool = False) -> bool:
-    """Whether the user or the environment (HF_HUB_OFFLINE) forbids downloads."""
-    from huggingface_hub import constants
-
-    return asked or bool(constants.HF_HUB_OFFLINE)
-
-
-def cache_folder() -> Path:
-    """The folder of downloaded models: the hub's own cache, shared with other programs."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
-
-
-def _transfer_errors() -> tuple[type[Exception], ...]:
-    """Exceptions that a download may raise: the system's, the HTTP library's base class, and the storage's own."""
-    from huggingface_hub import errors
-
-    names = ("HTTPError", "XetDownloadError")  # not in every version
-    return (OSError, ValueError, *(getattr(errors, name) for name in names if hasattr(errors, name)))
-
-
 def _ignore(*_: int) -> None:
     """The callback of a `fetch` without callbacks."""
-
-
-def _counting_bar(on_bytes: Callable[[int, int], None]) -> Any:
-    """A progress bar class for the hub's library that shows nothing and calls `on_bytes`."""
-    from tqdm import tqdm
-
-    class Nowhere:
-        def write(self, _: str) -> None:
-            """Show nothing."""
-
-        def flush(self) -> None:
-            """Nothing to show."""
-
-    class Counting(tqdm):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.pop("name", None)
-            super().__init__(*args, **{**kwargs, "file": Nowhere(), "disable": False})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown: bool | None = super().update(n)
-            if self.unit == "B":
-                on_bytes(int(self.n), int(self.total or 0))
-            return shown
-
-    return Counting
 
 
 def describe() -> list[str]:

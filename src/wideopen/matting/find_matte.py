@@ -116,44 +116,60 @@ def emptiness(alpha: F32) -> str | None:
     return f"nearly empty matte ({share:.2%} of the photo): no person found?" if share < NEARLY_EMPTY else None
 
 
-def pick_matter(settings: MattingSettings, function: Matter | None = None) -> tuple[Matter, str]:
+def pick_matter(
+    settings: MattingSettings, function: Matter | None = None, hint: F32 | None = None
+) -> tuple[Matter, str]:
     """Return (a function from a photo to its matte, the name of the source): `function`, or the network of `settings`.
 
-    If `settings` names a refiner, it runs after either. The function raises InvalidInput for photos or mattes with a
-    wrong shape, type or range. Raises InvalidInput if `settings` asks for a matte that only a photo file can supply;
-    WeightsError; BackendUnavailable.
+    hint: (H, W) in [0, 1], see `matting.hint`; only with a network of ours. If `settings` names a refiner, it runs
+    after either. The function raises InvalidInput for photos or mattes with a wrong shape, type or range. Raises
+    InvalidInput if `settings` asks for a matte that only a photo file can supply; WeightsError; BackendUnavailable.
     """
     if function is not None:
+        require(hint is None, "matte_hint: expected without a matte, found both")
         name = getattr(function, "__name__", type(function).__name__)
         matter, source = partial(_checked, function, name), f"given by {name}"
     else:
-        matter, source = _network(settings), f"predicted by {settings.network}"
+        matter, source = _network(settings, hint)
     if settings.matting_refiner is None:
         return matter, source
     refiner = settings.matting_refiner
     return lambda photo_u8: refine_by_vitmatte(refiner, photo_u8, matter(photo_u8)), f"{source}, refined by {refiner}"
 
 
-def predict_matte(photo_u8: U8, settings: MattingSettings = AUTOMATIC) -> F32:
-    """Matte (H, W) float32 in [0, 1] of the people in `photo_u8` (H, W, 3) uint8, sRGB-encoded.
+def predict_matte(photo_u8: U8, settings: MattingSettings = AUTOMATIC, hint: F32 | None = None) -> F32:
+    """Matte (H, W) float32 in [0, 1] of the subject of `photo_u8` (H, W, 3) uint8, sRGB-encoded.
 
-    Raises InvalidInput, WeightsError, BackendUnavailable.
+    hint: (H, W) in [0, 1], 0.5 = unknown. Raises InvalidInput, WeightsError, BackendUnavailable.
     """
-    return pick_matter(settings)[0](photo_u8)
+    return pick_matter(settings, None, hint)[0](photo_u8)
 
 
-def _network(settings: MattingSettings) -> "partial[F32]":
+def _network(settings: MattingSettings, hint: F32 | None) -> "tuple[partial[F32], str]":
     require(
         settings.matting != "embedded",
         "matting embedded: expected a portrait matte inside the photo's file, found none",
     )
-    name = settings.network
-    if name.startswith("rembg:"):
-        return partial(matte_by_rembg, name.removeprefix(REMBG))
+    name, source = settings.network, f"predicted by {settings.network}"
+    if name.startswith(REMBG):
+        require(hint is None, f"matte_hint: expected with a network of wideopen, found {name}")
+        return partial(matte_by_rembg, name.removeprefix(REMBG)), source
     from wideopen.matting.engine import pick_engine
     from wideopen.matting.predict import matte_by
+    from wideopen.matting.start import chosen_start, segment_by
 
-    return partial(matte_by, pick_engine(name, settings.matting_backend, settings.device), settings)
+    matter = partial(matte_by, pick_engine(name, settings.matting_backend, settings.device), settings)
+    if hint is not None:
+        require(
+            settings.matting_start in ("auto", "none"),
+            f"matte_hint and matting_start: expected one of them, found a hint and {settings.matting_start!r}",
+        )
+        return partial(matter, hint=hint), f"{source} from a hint"
+    start = chosen_start(settings)
+    if start is None:
+        return matter, source
+    segment = matte_by_rembg if start.startswith(REMBG) else segment_by
+    return partial(matter, start=partial(segment, start.removeprefix(REMBG))), f"{source}, started by {start}"
 
 
 def _checked(function: Matter, name: str, photo_u8: U8) -> F32:

@@ -11,6 +11,7 @@ from wideopen.options import Settings, option
 
 BACKENDS = ("auto", "torch", "onnx")  # inference runtimes
 DEVICES = ("auto", "cpu", "cuda")
+STARTS = ("auto", "none", "isnet")  # starts that are neither files nor rembg's
 SHIPPED = ("mobile", "paper")  # names of the weights inside the package
 NETWORK = "mobile"
 """The network that `auto` uses if the photo contains no matte."""
@@ -33,6 +34,11 @@ class MattingSettings(Settings):
     matting_stages: int | None = option(
         None, least=1, help="Number of passes T through the matting network. Default: the network's own, 3."
     )
+    matting_start: str = option(
+        "auto",
+        help="Segmentation network that finds what the matting network refines: auto (isnet if it is on disk), none, "
+        "isnet (179 MB), rembg:NAME or a .onnx file.",
+    )
     matting_edges: bool = option(True, help="Align the matte's outline with edges in the photo.")
     matting_tiles: bool = option(
         False, help="Refine the matte's outline by a further pass on full-resolution tiles of the photo."
@@ -44,6 +50,7 @@ class MattingSettings(Settings):
         "auto", words=BACKENDS, help="Inference runtime of the matting network: auto, torch or onnx (CPU only)."
     )
     device: str = option("auto", words=DEVICES, help="Device that runs the networks: auto, cpu or cuda.")
+    offline: bool = option(False, help="Never download a model.")
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
@@ -52,6 +59,15 @@ class MattingSettings(Settings):
             known or self.matting.endswith((".safetensors", ".onnx")),
             f"matting: expected {', '.join((*INSIDE, *SHIPPED))}, a .safetensors or .onnx file, or rembg:NAME, "
             f"found {self.matting!r}",
+        )
+        start = self.matting_start
+        require(
+            start in STARTS or start.startswith("rembg:") or start.endswith(".onnx"),
+            f"matting_start: expected {', '.join(STARTS)}, rembg:NAME or a .onnx file, found {start!r}",
+        )
+        require(
+            start in ("auto", "none") or not self.matting.startswith("rembg:"),
+            f"matting_start: expected none with {self.matting}, which takes no start, found {start!r}",
         )
 
     @property

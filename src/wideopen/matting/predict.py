@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
+from wideopen.matting.agree import agreed
 from wideopen.matting.clean import clean_up
 from wideopen.matting.edges import follow_edges
+from wideopen.matting.hint import Stage, matte_from_hint
 from wideopen.matting.inference import STRIDE, MattingConfig, MattingSettings
 
 TILE_PX, OVERLAP_PX = 512, 96
@@ -31,7 +33,7 @@ SOFT_PX = 8  # width of the fade between the refined and the unrefined matte
 SURE = 0.02  # values this close to 0 or 1 are outside the transition
 REACH = 1.5  # the transition is widened by this many matte pixels, the accuracy of its outline
 
-Stage = Callable[[U8, int, F32 | None], F32]  # as an `Engine` is called
+Start = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> segmentation (h, w) in [0, 1]
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 
 
@@ -140,27 +142,38 @@ def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int
     return [(first, 1), (size, stages - 1)]
 
 
-def matte_by(engine: Engine, settings: MattingSettings, photo_u8: U8) -> F32:
+def matte_by(
+    engine: Engine, settings: MattingSettings, photo_u8: U8, *, hint: F32 | None = None, start: Start | None = None
+) -> F32:
     """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3): stages, clean-up, edge alignment, and tiles if requested.
 
-    Raises InvalidInput for a photo of another shape or type.
+    hint: (H, W) in [0, 1], 0.5 = unknown, in place of the matte so far (`matting.hint`). start: a segmentation network
+    that is asked too (`matting.agree`); not with a hint. Raises InvalidInput for a photo of another shape or type.
     """
     _require_photo(photo_u8)
-    height, width = photo_u8.shape[:2]
-    config = engine.config
-    previous: F32 | None = None
-    small = photo_u8
-    size, stages = settings.matting_size or config.size, settings.matting_stages or config.stages
-    for side, same in stage_sizes(config, size, stages):
-        small = resize_map(photo_u8, network_size(height, width, side))
-        if previous is not None:
-            previous = resize_map(previous, small.shape)
-        previous = engine(small, same, previous)
-    assert previous is not None  # stage_sizes never returns an empty list
-    alpha = np.clip(clean_up(previous, small), 0, 1).astype(np.float32)
-    alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, (height, width))
-    scale = max(height, width) / max(small.shape)
+    small, found = _network_matte(engine, settings, photo_u8, hint)
+    if start is not None:
+        other = np.clip(resize_map(start(photo_u8), found.shape), 0, 1)
+        found = agreed(found, other, engine(small, 1, other))
+    alpha = np.clip(clean_up(found, small), 0, 1).astype(np.float32)
+    alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, photo_u8.shape)
+    scale = max(photo_u8.shape) / max(small.shape)
     return refine_on_tiles(engine, photo_u8, alpha, scale=scale) if settings.matting_tiles and scale > 1 else alpha
+
+
+def _network_matte(engine: Engine, settings: MattingSettings, photo_u8: U8, hint: F32 | None) -> tuple[U8, F32]:
+    """Return (the photo (h, w, 3) as the network sees it in its last stage, the matte (h, w) of all stages)."""
+    config = engine.config
+    size, stages = settings.matting_size or config.size, settings.matting_stages or config.stages
+    small, matte = photo_u8, None
+    for side, same in stage_sizes(config, size, stages):
+        small = resize_map(photo_u8, network_size(*photo_u8.shape[:2], side))
+        if matte is None and hint is not None:
+            matte = matte_from_hint(engine, small, resize_map(hint, small.shape), same)
+        else:
+            matte = engine(small, same, None if matte is None else resize_map(matte, small.shape))
+    assert matte is not None  # stage_sizes never returns an empty list
+    return small, matte
 
 
 def _require_photo(photo_u8: Any) -> None:

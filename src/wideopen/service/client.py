@@ -94,20 +94,27 @@ class Client:
         *,
         lens: Settings | None = None,
         matte: File | None = None,
+        matte_hint: File | None = None,
         disparity: File | None = None,
         maps: Settings | None = None,
         output: Settings | None = None,
         parts: bool = False,
     ) -> Rendered:
         """Render a photo; with `parts`, return also the report and both maps."""
-        form = _form(photo, matte, disparity, lens=lens, maps=maps, output=output)
+        form = _form(photo, matte, matte_hint, disparity, lens=lens, maps=maps, output=output)
         return self._render("/v1/render", parts=parts, files=form)
 
     def analyze(
-        self, photo: File, *, matte: File | None = None, disparity: File | None = None, maps: Settings | None = None
+        self,
+        photo: File,
+        *,
+        matte: File | None = None,
+        matte_hint: File | None = None,
+        disparity: File | None = None,
+        maps: Settings | None = None,
     ) -> "RemoteScene":
         """Analyze a photo; return a scene that the service keeps, to be rendered repeatedly."""
-        found = self._send("POST", "/v1/analyze", files=_form(photo, matte, disparity, maps=maps)).json()
+        found = self._send("POST", "/v1/analyze", files=_form(photo, matte, matte_hint, disparity, maps=maps)).json()
         return RemoteScene(self, found)
 
     def _render(self, path: str, *, parts: bool, **body: Any) -> Rendered:
@@ -160,10 +167,10 @@ class RemoteScene:
 
 
 def _form(
-    photo: File, matte: File | None, disparity: File | None, **settings: Settings | None
+    photo: File, matte: File | None, hint: File | None, disparity: File | None, **settings: Settings | None
 ) -> dict[str, tuple[str | None, bytes, str]]:
     """Build the form's fields. Files are named after their fields, so that the service never sees a photo's name."""
-    files = {"photo": photo, "matte": matte, "disparity": disparity}
+    files = {"photo": photo, "matte": matte, "matte_hint": hint, "disparity": disparity}
     form: dict[str, tuple[str | None, bytes, str]] = {
         name: (name, _bytes(file), "application/octet-stream") for name, file in files.items() if file is not None
     }

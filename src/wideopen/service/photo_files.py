@@ -18,7 +18,7 @@ from wideopen.errors import InvalidInput
 from wideopen.files.formats import BITS, RAW_EXTENSIONS, require_library, sniff
 from wideopen.service.problems import Problem
 from wideopen.service.schemas import AnalyzeForm, Report
-from wideopen.service.work import DISPARITY, MATTE
+from wideopen.service.work import DISPARITY, HINT, MATTE
 
 FORMATS = {  # value of `output.format`: (name in files.formats, file extension, media type)
     "jpeg": ("JPEG", ".jpg", "image/jpeg"),
@@ -61,17 +61,18 @@ class Uploaded:
     photo: Path
     photo_format: str  # a name of files.formats
     matte: Path | None
+    matte_hint: Path | None
     disparity: Path | None
 
 
 def save(form: AnalyzeForm, folder: Path) -> Uploaded:
     """Save the files of a form in `folder` after checking their first bytes. Raises Problem (415)."""
     photo, photo_format = _save("photo", form.photo, folder, tuple(_EXTENSIONS))
-    matte, disparity = (
-        None if file is None else _save(name, file, folder, _MAPS)[0]
-        for name, file in ((MATTE, form.matte), (DISPARITY, form.disparity))
-    )
-    return Uploaded(photo=photo, photo_format=photo_format, matte=matte, disparity=disparity)
+    maps = {
+        name: None if file is None else _save(name, file, folder, _MAPS)[0]
+        for name, file in ((MATTE, form.matte), (HINT, form.matte_hint), (DISPARITY, form.disparity))
+    }
+    return Uploaded(photo=photo, photo_format=photo_format, **maps)
 
 
 def _save(name: str, file: UploadFile, folder: Path, known: tuple[str, ...]) -> tuple[Path, str]:

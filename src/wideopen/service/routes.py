@@ -252,7 +252,7 @@ def _job(request: Request) -> Job:
 def _photo_job(request: Request, maps: MapsModel, uploaded: Uploaded) -> Job:
     """Return the job for an uploaded photo, without a lens."""
     job = _job(request)
-    given = replace(job.given, matte=uploaded.matte, disparity=uploaded.disparity)
+    given = replace(job.given, matte=uploaded.matte, matte_hint=uploaded.matte_hint, disparity=uploaded.disparity)
     return replace(job, maps=maps.settings(job.maps), given=given)
 
 

@@ -123,6 +123,9 @@ class AnalyzeForm(BaseModel):
 
     photo: UploadFile = Field(description="JPEG, PNG, TIFF, WebP, HEIC or AVIF; the file's name is ignored.")
     matte: UploadFile | None = Field(default=None, description="The subject's matte, a grey picture.")
+    matte_hint: UploadFile | None = Field(
+        default=None, description="For the matting network: a rough mask or scribble, grey where unknown."
+    )
     disparity: UploadFile | None = Field(default=None, description="A grey picture; the largest value is nearest.")
     maps: MapsModel = Field(default_factory=MapsModel)
 

@@ -17,7 +17,7 @@ from wideopen.session.render_file import Job, render_file, render_opened, user_n
 from wideopen.settings import OutputSettings
 from wideopen.workers import FolderSteps
 
-MATTE, DISPARITY = "matte", "disparity"
+MATTE, HINT, DISPARITY = "matte", "matte_hint", "disparity"
 _WARM_MEGAPIXELS = 16.0  # a prepared scene takes about 50 bytes per pixel
 
 

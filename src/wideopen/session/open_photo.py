@@ -43,6 +43,7 @@ class Given:
     """Files with the user's own maps; a map that is None is found or predicted."""
 
     matte: Path | None = None
+    matte_hint: Path | None = None  # a rough mask, scribble or trimap for the network
     mattes: Path | None = None  # a folder with a matte for each photo, by name
     disparity: Path | None = None
     depth_m: Path | None = None
@@ -50,7 +51,9 @@ class Given:
     exact_matte: bool = False  # most mattes come from a network: see `pipeline.analyze`
 
     def __post_init__(self) -> None:
-        require(self.matte is None or self.mattes is None, "--matte and --mattes: expected one of them, found both")
+        mattes = {"--matte": self.matte, "--mattes": self.mattes, "--matte-hint": self.matte_hint}
+        chosen = [name for name, path in mattes.items() if path is not None]
+        require(len(chosen) < 2, f"{' and '.join(chosen)}: expected one of them, found {len(chosen)}")
         require(self.mattes is None or self.mattes.is_dir(), f"--mattes: expected a folder, found {self.mattes}")
         both = self.disparity is not None and self.depth_m is not None
         require(not both, "--disparity and --depth-m: expected one of them, found both")
@@ -58,7 +61,7 @@ class Given:
     @property
     def files(self) -> list[Path]:
         """The files that are named singly, without the folder `mattes`."""
-        return [path for path in (self.matte, self.disparity, self.depth_m) if path is not None]
+        return [path for path in (self.matte, self.matte_hint, self.disparity, self.depth_m) if path is not None]
 
     def matte_of(self, photo: Path) -> Path | None:
         """The file of a photo's matte, if mattes are given. Raises InvalidInput if the folder does not have it."""
@@ -76,6 +79,12 @@ class Given:
         if file is None:
             return None, None
         return read_matte(file, size=size, max_megapixels=self.max_megapixels), str(file)
+
+    def read_hint(self, size: tuple[int, int]) -> F32 | None:
+        """The user's hint for the matte of a photo of `size` (H, W). Raises InvalidInput."""
+        if self.matte_hint is None:
+            return None
+        return read_matte(self.matte_hint, size=size, max_megapixels=self.max_megapixels)
 
     def read_disparity(self, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
         """Return (the user's disparity for a photo of `size` (H, W), its file). Raises InvalidInput."""
@@ -154,15 +163,20 @@ def find_maps(
 
 
 def find_matte(
-    path: Path, settings: MapSettings, *, max_megapixels: float = MAX_MEGAPIXELS, step: Steps = SILENT
+    path: Path,
+    settings: MapSettings,
+    *,
+    given: Given = NOTHING_GIVEN,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    step: Steps = SILENT,
 ) -> tuple[F32, tuple[str, ...]]:
     """Return (the matte (H, W) that `open_photo` finds, notes), without the disparity. Raises the same errors."""
     no_depth = replace(settings, depth="planar")
-    sources = _find_sources(path, no_depth, NOTHING_GIVEN, max_megapixels=max_megapixels, step=step)
+    sources = _find_sources(path, no_depth, given, max_megapixels=max_megapixels, step=step)
     matte = sources.matte
     if matte is None:
         step("matte")
-        matte = predict_matte(srgb_u8(sources.photo), settings)
+        matte = predict_matte(srgb_u8(sources.photo), settings, sources.matte_hint)
     empty = emptiness(matte)
     return matte, (*sources.notes, *([empty] if empty else []))
 
@@ -175,6 +189,7 @@ class _Sources:
     settings: MapSettings  # for the maps that are None
     matte: F32 | None  # (H, W) in [0, 1]
     matte_source: str | None
+    matte_hint: F32 | None  # (H, W) in [0, 1], for the network
     disparity: F32 | None  # (H, W) in [0, 1], 1 = nearest
     disparity_source: str | None
     embedded: DepthMap | None  # from the photo's file
@@ -186,6 +201,7 @@ class _Sources:
             self.photo,
             self.settings,
             matte=self.matte,
+            matte_hint=self.matte_hint,
             disparity=self.disparity,
             embedded=self.embedded,
             on_step=step,
@@ -215,8 +231,9 @@ def _find_sources(
     photo, kept = read_with_kept(path, max_megapixels=max_megapixels, originals=originals)
     size = photo.rgb.shape[:2]
     matte, matte_source = given.read_matte(path, size)
+    hint = given.read_hint(size)
     disparity, disparity_source = given.read_disparity(size)
-    if kept is not None and matte is None and settings.matting == "auto":
+    if kept is not None and matte is None and hint is None and settings.matting == "auto":
         matte, matte_source = kept.matte, KEPT
     if kept is not None and disparity is None and settings.depth == "auto":
         disparity, disparity_source = kept.disparity, KEPT
@@ -228,9 +245,11 @@ def _find_sources(
     source = photo.source or path  # the original of a result that keeps its maps
     if (matte is None and settings.matting in INSIDE) or (disparity is None and settings.depth in INSIDE):
         inside = read_embedded(source)
-    if matte is None:
+    if matte is None and hint is None:
         matte, notes = _matte_inside(settings.matting, inside, photo)
         matte_source = None if matte is None else EMBEDDED_MATTE
+    if matte is None:
+        fetch_start(settings, step)
     if disparity is None:
         embedded = _depth_inside(settings.depth, inside, source)
         if embedded is None and settings.depth == "auto":
@@ -240,6 +259,7 @@ def _find_sources(
         settings=settings,
         matte=matte,
         matte_source=matte_source,
+        matte_hint=hint,
         disparity=disparity,
         disparity_source=disparity_source,
         embedded=embedded,
@@ -308,9 +328,23 @@ def fetch_named_model(maps: MapSettings, step: Steps) -> None:
         _fetch(maps.depth, step, offline=maps.offline, device=maps.device)
 
 
+def fetch_start(settings: MapSettings, step: Steps) -> None:
+    """Download the network that --matting-start isnet asks for, if it is not on disk. Raises WeightsError."""
+    if settings.matting_start != "isnet":
+        return
+    from wideopen.matting.start import ISNET, fetch_isnet, isnet_file
+
+    def on_start() -> None:
+        step.note(f"note: downloading matting start {ISNET}, once, to {isnet_file()}")
+        step("downloading")
+
+    fetch_isnet(offline=settings.offline, on_start=on_start, on_bytes=step.download)
+
+
 def fetch_default_model(step: Steps, *, offline: bool, device: str) -> None:
     """Try once per process to download the default depth model, if it is not on disk; without it, `small` is used."""
-    from wideopen.disparity.hub import DEFAULT, is_offline
+    from wideopen.disparity.hub import DEFAULT
+    from wideopen.downloads import is_offline
 
     if is_offline(offline) or DEFAULT in _tried:
         return
@@ -320,7 +354,8 @@ def fetch_default_model(step: Steps, *, offline: bool, device: str) -> None:
 
 
 def _fetch(model: str, step: Steps, *, offline: bool, device: str) -> None:
-    from wideopen.disparity.hub import cache_folder, fetch, is_offline, on_disk, resolve
+    from wideopen.disparity.hub import fetch, on_disk, resolve
+    from wideopen.downloads import cache_folder, is_offline
 
     if on_disk(model, device):
         return

@@ -21,6 +21,7 @@ import numpy as np
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
+from wideopen.files import read_matte, write_map
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.lens import LOOKS
 from wideopen.photo import Photo
@@ -29,7 +30,7 @@ from wideopen.session.render_file import Job
 from wideopen.session.results import has_quality, result_name
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio import StudioSettings, work
-from wideopen.studio.brush import History, MapPair, Stroke
+from wideopen.studio.brush import History, MapPair, Stroke, as_hint
 from wideopen.studio.preview import crop, data_url, lens_of, render_u8
 from wideopen.studio.settings_form import Form, command_line, form_of, preset_of, read_preset, settings_of
 from wideopen.studio.tabs import Detail, Tab, TabPhoto
@@ -160,6 +161,20 @@ class Studio:
             return await self._open(key, form, replace(photo.opened, job=replace(job, given=given)), before=photo)
         except InvalidInput as error:
             raise InvalidInput(str(error).replace(file.name, upload.name)) from error
+
+    async def redo_matte(self, key: str, form: Form) -> Message:
+        """Find the matte again, with the strokes on it, and earlier ones, as a hint. All strokes are then removed."""
+        photo = self.tab(key).photo
+        folder, job = photo.opened.folder, photo.opened.job
+        unknown = np.full(photo.maps.matte.shape, 0.5, np.float32)
+        before = unknown if job.given.matte_hint is None else read_matte(job.given.matte_hint, size=unknown.shape)
+        hint = as_hint(photo.history.strokes, before)
+        require(
+            not np.array_equal(hint, before), "Paint on the matte first: what belongs to the subject, what does not."
+        )
+        file = write_map(folder / f"hint-{photo.edit}.npy", hint, overwrite=True)
+        given = replace(job.given, matte=None, matte_hint=file)
+        return await self._open(key, form, replace(photo.opened, job=replace(job, given=given)), before=photo)
 
     def _photo_file(self, path: Path, name: str) -> PhotoFile:
         config = self.config

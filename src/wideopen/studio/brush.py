@@ -7,6 +7,7 @@ outside (Fisher's linear discriminant), and a guided filter extends the cover in
 of that projection. Maps are float32 (H, W) in [0, 1].
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -104,6 +105,17 @@ class History:
         for now, then in zip(restored, before, strict=True):
             now[rows, columns] = then
         return restored
+
+
+def as_hint(strokes: Iterable[Stroke], before: F32) -> F32:
+    """The hint (H, W) that strokes on the matte make: `before` with 1 where they add and 0 where they take."""
+    hint = before.copy()
+    height, width = hint.shape
+    for stroke in strokes:
+        if stroke.kind in ("add", "take"):
+            line = np.array(stroke.points, np.float64) * (width, height)
+            hint[_distance(line, hint.shape) <= max(_SURE * stroke.radius * width, 0.5)] = stroke.kind == "add"
+    return hint
 
 
 def paint(rgb: F32, maps: MapPair, stroke: Stroke) -> tuple[MapPair, Patch]:

@@ -94,6 +94,7 @@ class Events:
         for kind, upload in page.maps_up.items():
             give = partial(lambda kind, key, now, _, file: studio.give_map(key, now.form, kind, Path(file)), kind)
             tie(upload.upload, give, heavy, [upload])
+        tie(page.redo_matte.click, lambda key, now, _: studio.redo_matte(key, now.form), heavy)
         if photo is not None:
             tie(blocks.load, lambda key, now, _: studio.open_file(key, now.form, photo), heavy)
 

@@ -43,6 +43,7 @@ class Widgets:
     load_look: gr.UploadButton
     maps_down: dict[str, gr.Button]
     maps_up: dict[str, gr.UploadButton]
+    redo_matte: gr.Button
 
 
 def build() -> Widgets:
@@ -142,7 +143,9 @@ def _save_tab() -> dict[str, Any]:
                 made["maps_up"][which] = gr.UploadButton(
                     f"Upload {word}", size="sm", file_types=_MAP_TYPES, elem_id=f"wo-up-{which}", min_width=100
                 )
+        made["redo_matte"] = gr.Button("Redo matte from strokes", size="sm", elem_id="wo-redo-matte")
         gr.HTML(
+            "<p>The matting network looks again, with what the brush added and took as a hint.</p>"
             "<p>16-bit PNG; white is the subject, or near. An upload replaces the map and removes all strokes.</p>",
             apply_default_css=False,
         )

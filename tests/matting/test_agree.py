@@ -1,0 +1,60 @@
+"""One matte from ours and a strong segmentation network's: who is right about which area."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from wideopen.matting.agree import agreed
+
+SIZE = (200, 300)
+
+
+def maps(*boxes):
+    """(200, 300): 0 with boxes (left, right, value) of 100 rows."""
+    alpha = np.zeros(SIZE, np.float32)
+    for left, right, value in boxes:
+        alpha[50:150, left:right] = value
+    return alpha
+
+
+PERSON = (100, 200, 1.0)
+BESIDE = (196, 240)  # touches the person
+APART = (220, 260)
+
+
+def within(alpha, box):
+    return float(alpha[60:140, box[0] + 8 : box[1] - 8].mean())
+
+
+def test_mattes_that_agree_stay_as_ours():
+    ours = maps(PERSON)
+    ours[50:150, 100] = 0.4
+    assert_allclose(agreed(ours, maps(PERSON), maps(PERSON)), ours, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("box", "other", "hinted", "kept"),
+    [
+        (BESIDE, 0.0, 0.1, 0.0),  # a bystander that our network gives up
+        (BESIDE, 0.0, 0.6, 1.0),  # that it keeps
+        (BESIDE, 0.08, 0.1, 1.0),  # of which the other is not sure: a white shirt, a hat
+        (APART, 0.08, 0.1, 0.08),  # the same, apart from the person
+        (APART, 0.2, 0.1, 1.0),
+    ],
+)
+def test_what_only_ours_has(box, other, hinted, kept):
+    ours = maps((*box, 1.0), PERSON)
+    matte = agreed(ours, maps((*box, other), PERSON), maps((*box, hinted), PERSON))
+    assert within(matte, box) == pytest.approx(kept, abs=1e-6)
+    assert within(matte, PERSON) == 1
+
+
+@pytest.mark.parametrize(("other", "found"), [(0.98, 0.98), (0.85, 0.0)])
+def test_what_only_the_other_has_belongs_if_it_is_sure(other, found):
+    matte = agreed(maps(PERSON), maps((*APART, other), PERSON), maps(PERSON))
+    assert within(matte, APART) == pytest.approx(found, abs=1e-6)
+
+
+def test_outlines_stay_as_ours():
+    matte = agreed(maps((100, 200, 1.0)), maps((98, 202, 1.0)), maps((98, 202, 1.0)))
+    assert_allclose(matte, maps((100, 200, 1.0)), rtol=0, atol=0)
