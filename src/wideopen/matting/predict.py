@@ -167,7 +167,7 @@ def _network_matte(engine: Engine, settings: MattingSettings, photo_u8: U8, hint
     size, stages = settings.matting_size or config.size, settings.matting_stages or config.stages
     small, matte = photo_u8, None
     for side, same in stage_sizes(config, size, stages):
-        small = resize_map(photo_u8, network_size(*photo_u8.shape[:2], side))
+        small = resize_map(photo_u8, network_size(photo_u8.shape[0], photo_u8.shape[1], side))
         if matte is None and hint is not None:
             matte = matte_from_hint(engine, small, resize_map(hint, small.shape), same)
         else:

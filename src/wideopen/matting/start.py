@@ -96,7 +96,7 @@ def _network(file: Path, name: str, modified_ns: int) -> Start:  # noqa: ARG001
             raise WeightsError(f"matting start {name}: expected a finite map as first output, found {out.shape}")
         values = np.asarray(out.reshape(out.shape[-2:]), np.float32)
         if values.min() < -WIDEST or values.max() > 1 + WIDEST:
-            values = 1 / (1 + np.exp(-values))
+            values = np.asarray(1 / (1 + np.exp(-values)), np.float32)
         return np.clip(values, 0, 1)
 
     return segment

@@ -166,8 +166,9 @@ class Studio:
         """Find the matte again, with the strokes on it, and earlier ones, as a hint. All strokes are then removed."""
         photo = self.tab(key).photo
         folder, job = photo.opened.folder, photo.opened.job
-        unknown = np.full(photo.maps.matte.shape, 0.5, np.float32)
-        before = unknown if job.given.matte_hint is None else read_matte(job.given.matte_hint, size=unknown.shape)
+        height, width = photo.maps.matte.shape
+        unknown = np.full((height, width), 0.5, np.float32)
+        before = unknown if job.given.matte_hint is None else read_matte(job.given.matte_hint, size=(height, width))
         hint = as_hint(photo.history.strokes, before)
         require(
             not np.array_equal(hint, before), "Paint on the matte first: what belongs to the subject, what does not."
