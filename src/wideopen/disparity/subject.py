@@ -11,8 +11,8 @@ from wideopen.checks import F32
 from wideopen.disparity.planar import parts_of
 
 KEPT = 0.2
-"""Share of the network's relief that a subject keeps. Of 0.2, 0.35, 0.7 and 1, this one put the fewest pairs of pixels in the
-wrong order, on phone photos, other photos and ray-traced scenes alike."""
+"""Share of the network's relief that a subject keeps. Of 0.2, 0.35, 0.7 and 1, this one put the fewest pairs of pixels
+in the wrong order, on phone photos, other photos and ray-traced scenes alike."""
 RIM = 0.006  # at the edge of a subject the network's map already falls to the background
 SMOOTH = 0.04  # standard deviation that is left of the relief
 BELOW = 0.012  # the floor is read this far below the lowest pixels of what stands on it
@@ -25,8 +25,8 @@ def shaped_by_matte(disparity: F32, alpha: F32) -> F32:
     """A network's disparity (H, W) with each part of the matte `alpha` (H, W) nearly flat, and standing on its floor.
 
     Inside, `KEPT` of the smoothed relief is left around each part's median, so that one focus holds all of a subject.
-    Where the largest part ends above the photo's edges, the ground just below it is at its distance: if the network has it
-    farther, all the background is brought nearer by one rising curve, so that its own order stays.
+    Where the largest part ends above the photo's edges, the ground just below it is at its distance: if the network has
+    it farther, all the background is brought nearer by one rising curve, so that its own order stays.
     """
     size = work_size(disparity.shape, WORK_PX)
     d, a = resize_map(disparity, size), resize_map(alpha, size)
