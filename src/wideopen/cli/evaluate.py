@@ -94,11 +94,20 @@ def bokeh(
 
     Blur and focus that a set gives replace those given here; where its protocol searches the blur, so does this, unless
     --blur is typed."""
-    from concurrent.futures import ThreadPoolExecutor
     from contextlib import ExitStack
 
     from wideopen.evals.benchmarks import benchmark as benchmark_of
-    from wideopen.evals.judge import Measures, Sheet, by_others, by_us, flip_executor, later, lvcorr_of_groups, starter
+    from wideopen.evals.judge import (
+        Measures,
+        Sheet,
+        by_others,
+        by_us,
+        flip_executor,
+        later,
+        lvcorr_of_groups,
+        network_executor,
+        starter,
+    )
     from wideopen.evals.measures import flip as flip_of
     from wideopen.evals.measures import load_dists, load_lpips, require_flip
     from wideopen.evals.provenance import provenance
@@ -136,7 +145,7 @@ def bokeh(
             crops.add(by_name[line["pair"]], line, *pictures)
 
     with ExitStack() as stack, count("pairs", len(found.pairs)) as done:
-        thread = stack.enter_context(ThreadPoolExecutor(1))
+        thread = stack.enter_context(network_executor())
         background = {name: later(thread, network) for name, network in networks.items()}
         if flip:
             background["flip"] = later(stack.enter_context(flip_executor(len(found.pairs))), flip_of)
@@ -372,9 +381,7 @@ def reproduce(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Print Tables 1 to 3 of the paper and the figures that others publish, beside our own as far as data allow."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from wideopen.evals.judge import Measures, later
+    from wideopen.evals.judge import Measures, later, network_executor
     from wideopen.evals.measures import load_lpips
     from wideopen.evals.provenance import provenance
     from wideopen.evals.published import missing, published, published_lines
@@ -384,7 +391,7 @@ def reproduce(
 
     check_targets(json, overwrite=overwrite)
     weights, ours = parse_ablated(ablated or []), read_measured(measured or [])
-    background = {"lpips": later(ThreadPoolExecutor(1), load_lpips())} if lpips else {}
+    background = {"lpips": later(network_executor(), load_lpips())} if lpips else {}
     found = found_pairs(pairs).pairs if pairs is not None else ()
     with steps("mattes") as step:
         tables = list(matting_tables(matting_data, weights, on_photo=step))

@@ -223,6 +223,17 @@ def starter(
     return start
 
 
+def network_executor() -> Executor:
+    """An executor for measures by networks, which use one thread, beside the renderer's; the caller closes it."""
+
+    def one_thread() -> None:
+        import torch
+
+        torch.set_num_threads(1)
+
+    return ThreadPoolExecutor(1, initializer=one_thread)
+
+
 def flip_executor(pairs: int) -> Executor:
     """An executor that computes FLIP of `pairs` pairs while the next one is rendered; the caller closes it.
 

