@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from cuda_device import DEVICE, FOCUS, PLANES, SHARE, SIZES, facts, kernel_ms, make_scene, seconds
 from provenance import ROOT, provenance
-from wideopen.lens import Aperture
+from wideopen.optics import Pupil
 from wideopen.rendering import Optics, Sheet, torch_fft, triton_gpu
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import plane_position, thin_lens_planes
@@ -40,7 +40,7 @@ fast_length = torch_fft._fast_length
 
 def disk(radius_px: float) -> Tensor:
     """Return the kernel (K, K) of a round aperture, on the device."""
-    return torch.from_numpy(kernel(antialiased_spans(Aperture(), radius_px))).float().to(DEVICE)
+    return torch.from_numpy(kernel(antialiased_spans(Pupil(), radius_px))).float().to(DEVICE)
 
 
 def spectrum(layers: Tensor, K: Tensor, padded: list[int]) -> Tensor:
@@ -141,7 +141,7 @@ def torch_backend_s(sheets: list[triton_gpu.GpuSheet], optics: Optics) -> float:
 
     @torch.no_grad()
     def render() -> Tensor:
-        return torch_fft.thin_lens_tensors(tensors, **settings, planes=optics.planes, aperture=optics.aperture)
+        return torch_fft.thin_lens_tensors(tensors, **settings, planes=optics.planes, pupil=optics.pupil)
 
     return statistics.median(seconds(render, 1, 1))
 

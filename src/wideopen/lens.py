@@ -223,6 +223,55 @@ class LensOptions(Settings):
             label="Cat's eye", step=0.05, info="Cuts lights towards the corners. Renders slower.", group="Aperture"
         ),
     )
+    swirl: float = option(
+        0.0,
+        least=-90,
+        most=90,
+        unit="degrees",
+        help="Turns the cat's eyes about the photo's centre, so that the background seems to swirl.",
+        control=Slider(label="Swirl", step=5, info="Turns cat's eyes about the centre.", group="Character"),
+    )
+    rim: float = option(
+        0.0,
+        least=-1,
+        most=1,
+        help="Light at the rim of blurred lights behind the focus: 1 = soap bubbles, -1 = creamy; before it the "
+        "reverse.",
+        control=Slider(label="Rim", step=0.05, info="Right: soap bubbles. Left: creamy.", group="Character"),
+    )
+    ring: float = option(
+        0.0,
+        least=0,
+        most=0.9,
+        help="Radius of the hole in blurred lights, as a share of theirs: a mirror lens has about 0.5.",
+        control=Slider(label="Ring", step=0.05, info="A hole in lights, as of a mirror lens.", group="Character"),
+    )
+    squeeze: float = option(
+        1.0,
+        least=1,
+        most=3,
+        help="How many times as tall as wide lights are: 1.33 to 2 in an anamorphic lens.",
+        control=Slider(
+            label="Squeeze", step=0.05, most=2, info="Tall lights, as of an anamorphic lens.", group="Character"
+        ),
+    )
+    squeeze_deg: float = option(
+        0.0,
+        least=-90,
+        most=90,
+        unit="degrees",
+        help="Turns squeezed lights counter-clockwise.",
+        control=Slider(label="Squeeze rotation", step=5, info="Turns tall lights, in degrees.", group="Character"),
+    )
+    fringes: float = option(
+        0.0,
+        least=0,
+        most=0.3,
+        help="Colour fringes, as a share of the largest blur: green behind the focus, magenta before it.",
+        control=Slider(
+            label="Fringes", step=0.01, info="Green behind the focus, magenta before it.", group="Character"
+        ),
+    )
     highlights: float = option(
         1.0,
         least=0,

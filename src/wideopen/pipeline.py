@@ -300,11 +300,22 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
         if shares is not None:
             grainer.add_grain(image, shares.layers(rows), grain, scene.encoding, top, len(scene.rgb))
 
-    if name == "numba":  # works its way down the photo
+    if name == "numba" and not lens.fringes:  # works its way down the photo
         return renderer.thin_lens(sheets, optics, finish)
     whole = tuple(sheets)
-    image = renderer.thin_lens(whole, optics)
+    image = _by_colour(lambda one: renderer.thin_lens(whole, one), optics)
     finish(image, 0, whole)
+    return image
+
+
+def _by_colour(draw: Callable[[Optics], F32], optics: Optics) -> F32:
+    """The picture (H, W, 3) that `draw` gives, with each group of channels through its own lens."""
+    first, *others = optics.by_colour()
+    image = draw(first[0])
+    for other, channels in others:
+        picture = draw(other)
+        for c in channels:
+            image[..., c] = picture[..., c]
     return image
 
 
@@ -316,7 +327,7 @@ def _render_paper(scene: Scene, optics: Optics, operator) -> F32:  # type: ignor
     light = scene.rgb if scene.hdr is None else standard_light(scene.rgb, scene.hdr, scene.encoding)
     encoded = encode(light, scene.encoding, bit_depth=16).astype(np.float32)
     encoded /= np.float32(65535)
-    image = operator(encoded, scene.disparity, optics)
+    image = _by_colour(lambda one: operator(encoded, scene.disparity, one), optics)
     if scene.has_subject:
         matte = cv2.merge([scene.matte] * 3)  # three times as fast as broadcasting over three channels
         encoded -= image

@@ -15,7 +15,8 @@ from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.grain import BACKENDS, NO_GRAIN, Grain, reference
 from wideopen.grain.estimate import correlation, encoded, estimate_grain, taps
 from wideopen.grain.left_by_blur import Layer, Shares, kept_by_blur, kept_by_paper, kept_by_thin_lens
-from wideopen.lens import Aperture, PaperLook
+from wideopen.lens import PaperLook
+from wideopen.optics import Pupil
 from wideopen.rendering import Optics, Sheet
 from wideopen.rendering.aperture import antialiased_spans
 from wideopen.rendering.reference import scatter
@@ -141,11 +142,11 @@ def test_fields_have_nothing_in_common():
 @pytest.mark.parametrize("radius", [1.0, 1.7, 4.6, 9.0, 14.0])
 def test_kept_is_what_a_blur_keeps(size, radius):
     noise = reference.noise((600, 600), reference.FIELDS[1], size)
-    blurred = scatter(noise[..., None], antialiased_spans(Aperture(), radius))
+    blurred = scatter(noise[..., None], antialiased_spans(Pupil(), radius))
     blurred = blurred[30:-30, 30:-30]  # at the border more is kept
-    kept = kept_by_blur(np.array([radius], np.float32), Aperture(), size)[0]
+    kept = kept_by_blur(np.array([radius], np.float32), Pupil(), size)[0]
     assert_allclose(kept, blurred.std(), rtol=0.1, atol=0)
-    assert kept_by_blur(np.zeros(1, np.float32), Aperture(), size)[0] == 1
+    assert kept_by_blur(np.zeros(1, np.float32), Pupil(), size)[0] == 1
 
 
 def test_kept_by_paper_is_one_where_nothing_is_blurred_and_less_elsewhere():

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.lens import Aperture, PaperLook
+from wideopen.optics import Pupil
 from wideopen.rendering import Optics, Sheet, reference
 from wideopen.rendering.aperture import antialiased_spans, field_nodes, kernel
 from wideopen.rendering.reference import field_scatter, scatter
@@ -54,9 +55,9 @@ def test_node_by_node_is_the_sum_over_the_whole_photo():
     nodes = field_nodes((21, 34), 0.8)
     want = np.zeros_like(image)
     for j, i in np.ndindex(nodes.cuts.shape[:2]):
-        spans = antialiased_spans(Aperture(blades=5), 4.2, tuple(nodes.cuts[j, i]))
+        spans = antialiased_spans(Pupil(aperture=Aperture(blades=5)), 4.2, tuple(nodes.cuts[j, i]))
         want += (nodes.hats_y[j][:, None] * nodes.hats_x[i])[..., None] * scatter(image, spans)
-    got = field_scatter(image, lambda cut: antialiased_spans(Aperture(blades=5), 4.2, cut), nodes)
+    got = field_scatter(image, lambda cut: antialiased_spans(Pupil(aperture=Aperture(blades=5)), 4.2, cut), nodes)
     assert_allclose(got, want, rtol=0, atol=1e-6)
 
 
@@ -94,7 +95,7 @@ def test_corner_draws_the_overlap_of_two_disks_narrow_along_the_radius():
 
 def test_corner_kernel_has_the_area_of_the_overlap():
     nodes = field_nodes((300, 400), 1.0)
-    spans = antialiased_spans(Aperture(), 20.0, tuple(nodes.cuts[0, 0]))
+    spans = antialiased_spans(Pupil(), 20.0, tuple(nodes.cuts[0, 0]))
     area = float((spans.right - spans.left).sum())
     assert_allclose(area, 20.0**2 * (2 * np.pi / 3 - np.sqrt(3) / 2), rtol=0.01, atol=0)
     assert_allclose(kernel(spans).sum(), 1, rtol=0, atol=1e-6)

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.lens import Aperture, PaperLook
+from wideopen.optics import Pupil
 from wideopen.rendering import BACKENDS, Optics, Sheet, reference
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.reference import scatter
@@ -93,7 +94,7 @@ def test_backends_share_one_signature(name):
 
 def test_scatter_equals_a_loop_over_points():
     image = RNG.random((9, 11, 1), np.float32)
-    spans = antialiased_spans(Aperture(blades=3), 2.6)
+    spans = antialiased_spans(Pupil(aperture=Aperture(blades=3)), 2.6)
     K = kernel(spans)
     reach = len(K) // 2
     slow = np.zeros_like(image)
@@ -124,7 +125,7 @@ class TestThinLens:
         )
         image = BACKENDS[name].load().thin_lens([sheet], optics)
         assert_allclose(image.sum((0, 1)), 1, rtol=0, atol=1e-4)
-        K = kernel(antialiased_spans(Aperture(blades=3), 12.3))
+        K = kernel(antialiased_spans(Pupil(aperture=Aperture(blades=3)), 12.3))
         pad = 30 - len(K) // 2
         assert_allclose(image[..., 0], np.pad(K, pad), rtol=0, atol=1e-6)
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 from wideopen.backends import pick
 from wideopen.lens import Aperture, PaperLook
+from wideopen.optics import Pupil
 from wideopen.rendering import Optics, Sheet, reference
 from wideopen.rendering import numba as numba_cpu
 from wideopen.rendering.aperture import antialiased_spans, field_nodes, kernel
@@ -78,7 +79,10 @@ def test_cat_eyes_equal_the_reference(size, aperture, cat_eye, radius):
 def test_only_kernels_that_are_their_own_mirror_image_are_halved():
     nodes = field_nodes((160, 160), 1.0)  # cut from all sides; some cuts leave the shape of a lens, off centre
     for aperture in (ROUND, Aperture(blades=6), BULGING):
-        spans = {tuple(cut): antialiased_spans(aperture, 8.0, tuple(cut)) for cut in nodes.cuts.reshape(-1, 2)}
+        spans = {
+            tuple(cut): antialiased_spans(Pupil(aperture=aperture), 8.0, tuple(cut))
+            for cut in nodes.cuts.reshape(-1, 2)
+        }
         rows = flat_rows(lambda _, cut, spans=spans: spans[cut], [0], nodes)
         for n, original in enumerate(spans.values()):
             own = slice(rows.starts[n], rows.starts[n + 1])
@@ -189,7 +193,7 @@ class TestFast:
         y, x = np.mgrid[0:400, 0:400]
         assert_allclose([(image * y).sum(), (image * x).sum()], [190, 213], rtol=0, atol=2)  # within its cell
         spread = (image * ((y - (image * y).sum()) ** 2)).sum()
-        K = kernel(antialiased_spans(ROUND, 70.5))
+        K = kernel(antialiased_spans(Pupil(aperture=ROUND), 70.5))
         want = (K.sum(1) * (np.arange(len(K)) - len(K) // 2) ** 2).sum()
         assert_allclose(spread, want, rtol=0.01, atol=0)
 

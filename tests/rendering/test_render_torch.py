@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput
 from wideopen.lens import Aperture, PaperLook
+from wideopen.optics import Pupil
 from wideopen.rendering import Optics, Sheet, reference, torch_fft
 from wideopen.rendering.aperture import antialiased_spans, kernel
-from wideopen.rendering.torch_shapes import aperture_kernel
+from wideopen.rendering.torch_shapes import pupil_kernel
 
 SHAPES = [
     Aperture(),
@@ -38,8 +39,8 @@ def _tensor(*values):
 @pytest.mark.parametrize("aperture", SHAPES)
 def test_kernel_equals_the_spans(aperture):
     for radius, cut in product([0.5, 0.51, 1.0, 2.7, -2.7, 13.4, -40.0], [(0.0, 0.0), (0.4, -0.3), (0.0, 0.9)]):
-        want = kernel(antialiased_spans(aperture, radius, cut))
-        got = aperture_kernel(aperture, torch.tensor(radius, dtype=torch.float64), cut).numpy()
+        want = kernel(antialiased_spans(Pupil(aperture=aperture), radius, cut))
+        got = pupil_kernel(Pupil(aperture=aperture), torch.tensor(radius, dtype=torch.float64), cut).numpy()
         spare = (len(got) - len(want)) // 2
         assert_allclose(got, np.pad(want, spare), rtol=0, atol=5e-7)  # worst seen 7e-8
 
@@ -48,7 +49,9 @@ def test_kernel_equals_the_spans(aperture):
 def test_kernel_is_differentiable_in_the_radius(aperture):
     for radius in (1.72, -3.21):
         for cut in ((0.0, 0.0), (0.3, 0.2)):
-            assert torch.autograd.gradcheck(lambda r, cut=cut: aperture_kernel(aperture, r, cut), _tensor(radius))
+            assert torch.autograd.gradcheck(
+                lambda r, cut=cut: pupil_kernel(Pupil(aperture=aperture), r, cut), _tensor(radius)
+            )
 
 
 @pytest.mark.parametrize("cat_eye", [0.0, 0.6])
@@ -73,8 +76,8 @@ def test_thin_lens_gradients(cat_eye):
             radius_px=radius,
             highlights=highlights,
             planes=4,
-            aperture=Aperture(blades=5, curvature=0.3),
-            cat_eye=cat_eye,
+            pupil=Pupil(aperture=Aperture(blades=5, curvature=0.3)),
+            cat_eye=(cat_eye, 0.0),
         )
 
     inputs = _tensor(back, front, alpha, far, near, *lens)
@@ -94,7 +97,7 @@ def test_paper_gradients():
             focus_disparity=torch.tensor(0.43),
             radius_px=torch.tensor(5.3),
             planes=4,
-            aperture=Aperture(),
+            pupil=Pupil(),
             delta=0.2,
             a1=a1,
             b1=b1,
@@ -121,7 +124,7 @@ def test_gradients_are_finite_where_formulas_bend():
         thin = torch_fft.thin_lens_tensors(
             [back, torch_fft.TensorSheet(rgb=inputs[0], alpha=inputs[1], disparity=inputs[2])],
             planes=4,
-            aperture=Aperture(),
+            pupil=Pupil(),
             **dict(zip(("focus_disparity", "focus_range", "radius_px", "highlights"), lens, strict=True)),
         )
         look = _tensor(1.0, 0.0, 1.0, 0.0, 4.0, 4.0)
@@ -131,7 +134,7 @@ def test_gradients_are_finite_where_formulas_bend():
             focus_disparity=lens[0].detach(),
             radius_px=lens[2].detach(),
             planes=4,
-            aperture=Aperture(),
+            pupil=Pupil(),
             delta=0.0,
             **dict(zip(("a1", "b1", "a2", "b2", "alpha1", "alpha2"), look, strict=True)),
         )
@@ -202,5 +205,5 @@ def test_float32_tensors_are_refused():
             radius_px=number,
             highlights=number,
             planes=2,
-            aperture=Aperture(),
+            pupil=Pupil(),
         )

@@ -17,8 +17,8 @@ import numpy as np
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.grain.estimate import taps
-from wideopen.lens import Aperture, PaperLook
-from wideopen.optics import Optics
+from wideopen.lens import PaperLook
+from wideopen.optics import Optics, Pupil
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import paper_alpha, paper_planes
 from wideopen.rendering.reference import paper_radii
@@ -39,7 +39,7 @@ class Layer:
     corner: tuple[int, int] = (0, 0)  # (y, x) in the photo of the piece's first pixel
 
 
-def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
+def kept_by_blur(radius_px: F32, pupil: Pupil, size_px: float) -> F32:
     """Factor of the amplitude of noise of this size after a blur, for radii >= 0 of any shape."""
     weights = taps(size_px)
     width = 2 * int(RADII_PX[-1]) + len(weights) + 2
@@ -47,7 +47,7 @@ def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
     grain = grain[:, None] * grain
     known = []
     for radius in RADII_PX:
-        spectrum = np.abs(np.fft.fft2(kernel(antialiased_spans(aperture, float(radius))), (width, width))) ** 2
+        spectrum = np.abs(np.fft.fft2(kernel(antialiased_spans(pupil, float(radius))), (width, width))) ** 2
         known.append(np.sqrt((spectrum * grain).sum() / grain.sum()))
     near = np.interp(radius_px, [0.0, *RADII_PX], [1.0, *known])
     return (near * np.minimum(1, RADII_PX[-1] / np.maximum(radius_px, RADII_PX[-1]))).astype(np.float32)
@@ -56,14 +56,14 @@ def kept_by_blur(radius_px: F32, aperture: Aperture, size_px: float) -> F32:
 def kept_by_thin_lens(optics: Optics, size_px: float) -> F32:
     """Table over disparity, 0 to 1 in `ENTRIES` steps: the factor for a surface at that disparity."""
     radius = optics.signed_radius(np.linspace(0, 1, ENTRIES + 1, dtype=np.float32))
-    return kept_by_blur(np.abs(radius), optics.aperture, size_px)
+    return kept_by_blur(np.abs(radius), optics.pupil, size_px)
 
 
 def kept_by_paper(disparity: F32, optics: Optics, constants: PaperLook, size_px: float) -> F32:
     """The same table for the `paper` look: its planes' factors, weighted by their visible share in Eqs. (5)-(9)."""
     mids, extent = paper_planes(disparity, optics.planes)
     radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=constants.delta)
-    kept = kept_by_blur(radii.astype(np.float32), optics.aperture, size_px)
+    kept = kept_by_blur(radii.astype(np.float32), optics.pupil, size_px)
     over, shown = np.zeros(ENTRIES + 1), np.zeros(ENTRIES + 1)
     table = np.linspace(0, 1, ENTRIES + 1, dtype=np.float32)
     for mid, factor in zip(mids, kept, strict=True):  # farthest first

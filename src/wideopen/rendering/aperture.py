@@ -15,14 +15,21 @@ Cat's eye (ours): seen from field position p = (x - cx, y - cy) / half the diago
 aperture's own disk, shifted by -cat_eye * p radii. Every shape is convex, so a row stays one span. Kernels are made at
 the nodes of a grid over the photo; an output pixel mixes those of its four nodes bilinearly:
 out = sum over nodes of hat(y, x) * scatter(in, kernel of the node).
+Swirl (ours) turns p about the photo's centre.
+
+Character (ours): a pupil that is not evenly bright is a weighted sum of concentric shapes (`Pupil.disks`), so a row is
+a few spans; one that is squeezed is drawn from oblique lines through the round one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from wideopen.checks import F32
 from wideopen.lens import Aperture
+from wideopen.optics import Pupil
 
 SUB_ROWS = 32
 CELLS = 16
@@ -37,9 +44,30 @@ NEARLY_STRAIGHT = 1e-6
 class Spans:
     """Rows of one kernel. Edges in pixels from the centre of the pixel."""
 
-    dy: np.ndarray  # (R,) int32, ascending
+    dy: np.ndarray  # (R,) int32, ascending; several rows of one dy add up
     left: np.ndarray  # (R,) float32
     right: np.ndarray  # (R,) float32, >= left
+    weight: np.ndarray  # (R,) float32, below 0 where a disk is taken out of a larger one
+
+    @property
+    def area(self) -> float:
+        """Sum of the kernel's weights, in pixels."""
+        return float((self.weight * (self.right.astype(np.float64) - self.left)).sum())
+
+
+IDENTITY = Spans(np.zeros(1, np.int32), *(np.full(1, edge, np.float32) for edge in (-0.5, 0.5, 1.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A convex shape, in radii, x to the right and y down: the intersection of disks and half planes."""
+
+    disks: tuple[tuple[float, float, float], ...]  # centre x, y, radius
+    sides: tuple[tuple[float, float, float], ...]  # outward normal x, y, distance from the centre
+
+
+EdgesOf = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+RowsOf = Callable[[EdgesOf], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +79,7 @@ class FieldNodes:
     hats_x: F32  # (Nx, W)
 
 
-def field_nodes(shape: tuple[int, int], cat_eye: float) -> FieldNodes:
+def field_nodes(shape: tuple[int, int], cat_eye: float, swirl_deg: float = 0.0) -> FieldNodes:
     """Nodes for a photo of `shape` (H, W); without cat's eye a single uncut node, with hats of 1."""
     height, width = shape
     if cat_eye == 0:
@@ -59,7 +87,8 @@ def field_nodes(shape: tuple[int, int], cat_eye: float) -> FieldNodes:
     cell = max(height, width) / CELLS
     y, x = (np.linspace(0, side, 2 * max(1, round(side / cell / 2)) + 1) for side in (height, width))  # pixel edges
     p = np.stack(np.meshgrid(x - width / 2, y - height / 2), axis=-1) / (np.hypot(height, width) / 2)
-    return FieldNodes(-cat_eye * p, _hats(y, height), _hats(x, width))
+    c, s = np.cos(np.deg2rad(swirl_deg)), np.sin(np.deg2rad(swirl_deg))
+    return FieldNodes(-cat_eye * p @ np.array([[c, -s], [s, c]]), _hats(y, height), _hats(x, width))
 
 
 def _hats(nodes: np.ndarray, side: int) -> F32:
@@ -68,105 +97,121 @@ def _hats(nodes: np.ndarray, side: int) -> F32:
     return np.maximum(1 - distance, 0).astype(np.float32)
 
 
-def _polygon_edges(y: np.ndarray, aperture: Aperture, radius_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right edge (len(y),) of the polygon on horizontal lines; left > right where it misses the line."""
-    angles = np.deg2rad(aperture.rotation_deg) + 2 * np.pi * np.arange(aperture.blades) / aperture.blades
-    px, py = (
-        -radius_px * np.sin(angles),
-        -radius_px * np.cos(angles),
-    )  # y grows downward: corner 0 points up
-    left, right = np.full(y.shape, np.inf), np.full(y.shape, -np.inf)
-    for x0, y0, x1, y1 in zip(px, py, np.roll(px, -1), np.roll(py, -1), strict=True):
-        if abs(y1 - y0) < 1e-12:
-            continue
-        t = (y - y0) / (y1 - y0)
-        x = np.where((t >= 0) & (t <= 1), x0 + t * (x1 - x0), np.nan)
-        left, right = np.fmin(left, x), np.fmax(right, x)
-    return left, right
-
-
-def _disk_edges(y: np.ndarray, radius_px: float, centre: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    x, y = centre[0], y - centre[1]
-    half = np.sqrt(np.maximum(radius_px**2 - y**2, 0))
-    inside = np.abs(y) <= radius_px
-    return np.where(inside, x - half, np.inf), np.where(inside, x + half, -np.inf)
-
-
-def _bulging_edges(y: np.ndarray, aperture: Aperture, radius_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """As `_polygon_edges`, for sides that are arcs: the intersection of their disks."""
-    half_angle = np.pi / aperture.blades
-    half_side, apothem = radius_px * np.sin(half_angle), radius_px * np.cos(half_angle)
-    sagitta = aperture.curvature * (radius_px - apothem)
-    arc = (half_side**2 + sagitta**2) / (2 * sagitta)
-    offset = apothem + sagitta - arc  # of the arc's centre along the side's outward normal; <= 0
-    left, right = np.full(y.shape, -np.inf), np.full(y.shape, np.inf)
-    for side in range(aperture.blades):
-        angle = np.deg2rad(aperture.rotation_deg) + (2 * side + 1) * half_angle
-        first, last = _disk_edges(y, arc, (-offset * np.sin(angle), -offset * np.cos(angle)))
-        left, right = np.maximum(left, first), np.minimum(right, last)
-    return left, right
-
-
-def _edges(
-    y: np.ndarray, aperture: Aperture, radius_px: float, cut: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right edge (len(y),) of the shape on horizontal lines; left > right where it misses the line."""
+def outline(aperture: Aperture, cut: tuple[float, float] = NO_CUT) -> Outline:
+    """The aperture's outline; `cut` shifts the disk that cuts it, in radii."""
+    cutting = () if cut == NO_CUT else ((cut[0], cut[1], 1 + 1e-9),)  # cut by one radius, the centre stays inside
     if aperture.blades == 0:
-        left, right = _disk_edges(y, radius_px, NO_CUT)
-    elif aperture.curvature < NEARLY_STRAIGHT:
-        left, right = _polygon_edges(y, aperture, radius_px)
-    else:
-        left, right = _bulging_edges(y, aperture, radius_px)
-    if cut == NO_CUT:
-        return left, right
-    reach = radius_px * (1 + 1e-9)  # a cut by one radius ends at the centre, which must stay inside despite rounding
-    first, last = _disk_edges(y, reach, (radius_px * cut[0], radius_px * cut[1]))
-    return np.maximum(left, first), np.minimum(right, last)
+        return Outline(((0.0, 0.0, 1.0), *cutting), ())
+    half = np.pi / aperture.blades
+    angles = np.deg2rad(aperture.rotation_deg) + (2 * np.arange(aperture.blades) + 1) * half
+    normals = [(-float(np.sin(a)), -float(np.cos(a))) for a in angles]  # y grows downward: corner 0 points up
+    apothem = float(np.cos(half))
+    if aperture.curvature < NEARLY_STRAIGHT:
+        return Outline(cutting, tuple((x, y, apothem) for x, y in normals))
+    sagitta = aperture.curvature * (1 - apothem)
+    arc = (float(np.sin(half)) ** 2 + sagitta**2) / (2 * sagitta)
+    offset = apothem + sagitta - arc  # of the arc's centre along the side's outward normal; <= 0
+    return Outline((*((offset * x, offset * y, arc) for x, y in normals), *cutting), ())
 
 
-def antialiased_spans(aperture: Aperture, radius_px: float, cut: tuple[float, float] = NO_CUT) -> Spans:
-    """Spans of the shape at a fractional, signed radius; the identity below half a pixel.
+def unsqueezed(pupil: Pupil) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Direction, and origin per pixel across rows, of the line through the round pupil that a row is drawn from."""
+    if pupil.squeeze == 1:
+        return (1.0, 0.0), (0.0, 1.0)
+    c, s = np.cos(np.deg2rad(pupil.squeeze_deg)), np.sin(np.deg2rad(pupil.squeeze_deg))
+    k = pupil.squeeze - 1  # the identity, and k more along the squeezed axis (c, -s)
+    return (float(1 + k * c * c), float(-k * c * s)), (float(-k * c * s), float(1 + k * s * s))
+
+
+def _edges(y: np.ndarray, shape: Outline, radius_px: float, pupil: Pupil) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right edge (len(y),) of the shape on horizontal lines; left > right where it misses the line."""
+    (dx, dy), (ox, oy) = unsqueezed(pupil)
+    left, right = np.full(y.shape, -np.inf), np.full(y.shape, np.inf)
+    for cx, cy, size in shape.disks:
+        px, py = ox * y - cx * radius_px, oy * y - cy * radius_px  # of the line at x = 0, from the disk's centre
+        along, length = dx * px + dy * py, dx * dx + dy * dy
+        across = (dx * py - dy * px) ** 2 / length
+        inside = across <= (size * radius_px) ** 2
+        half = np.sqrt(np.where(inside, (size * radius_px) ** 2 - across, 0) / length)
+        left = np.where(inside, np.maximum(left, -along / length - half), np.inf)
+        right = np.where(inside, np.minimum(right, -along / length + half), -np.inf)
+    for nx, ny, distance in shape.sides:
+        slope, room = nx * dx + ny * dy, distance * radius_px - (nx * ox + ny * oy) * y
+        if abs(slope) < 1e-12:
+            left = np.where(room >= 0, left, np.inf)
+        elif slope > 0:
+            right = np.minimum(right, room / slope)
+        else:
+            left = np.maximum(left, room / slope)
+    return left, right
+
+
+def scaled(shape: Outline, scale: float, cut: tuple[float, float]) -> Outline:
+    """The outline at another size; the disk that cuts it, its last one if `cut` shifts it, stays."""
+    cutting = () if cut == NO_CUT else shape.disks[-1:]
+    own = shape.disks[: len(shape.disks) - len(cutting)]
+    return Outline(
+        (*((x * scale, y * scale, size * scale) for x, y, size in own), *cutting),
+        tuple((x, y, distance * scale) for x, y, distance in shape.sides),
+    )
+
+
+def _spans(pupil: Pupil, radius_px: float, cut: tuple[float, float], rows_of: RowsOf) -> Spans:
+    """The rows of all disks of the pupil at a signed radius, ascending in dy; `rows_of` gives those of one shape."""
+    whole = outline(pupil.aperture, cut)
+    parts = []
+    for scale, weight in pupil.disks(behind=radius_px >= 0):
+        rows = rows_of(partial(_edges, shape=scaled(whole, scale, cut), radius_px=abs(radius_px), pupil=pupil))
+        parts.append((*rows, np.full(rows[0].size, weight)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    dy, left, right, weights = (column[order] for column in columns)
+    if radius_px < 0:
+        dy, left, right, weights = -dy[::-1], -right[::-1], -left[::-1], weights[::-1]
+    return Spans(dy.astype(np.int32), left.astype(np.float32), right.astype(np.float32), weights.astype(np.float32))
+
+
+def antialiased_spans(pupil: Pupil, radius_px: float, cut: tuple[float, float] = NO_CUT) -> Spans:
+    """Spans of the pupil at a fractional, signed radius; the identity below half a pixel.
 
     cut: shift of the disk that cuts the shape, in radii, at most 1 long, +x right, +y down; (0, 0) cuts nothing.
     A negative radius (in front of the focus) rotates the shape, including the cut, by half a turn, as a lens does.
     """
     radius = abs(radius_px)
     if radius < 0.5:
-        return Spans(np.zeros(1, np.int32), np.full(1, -0.5, np.float32), np.full(1, 0.5, np.float32))
+        return IDENTITY
     reach = int(np.floor(radius + 0.5))
     dy = np.arange(-reach, reach + 1)
     lines = dy[:, None] + (np.arange(SUB_ROWS) + 0.5) / SUB_ROWS - 0.5  # (R, SUB_ROWS)
-    left, right = (edge.reshape(lines.shape) for edge in _edges(lines.ravel(), aperture, radius, cut))
-    hit = right > left
-    width = np.subtract(right, left, out=np.zeros_like(lines), where=hit)
-    middle = np.add(left, right, out=np.zeros_like(lines), where=hit) / 2
-    total = width.sum(1)
-    keep = total > 0
-    centre = (middle * width).sum(1)[keep] / total[keep]
-    half = total[keep] / SUB_ROWS / 2
-    spans = Spans(
-        dy[keep].astype(np.int32),
-        (centre - half).astype(np.float32),
-        (centre + half).astype(np.float32),
-    )
-    return spans if radius_px >= 0 else Spans(-spans.dy[::-1], -spans.right[::-1], -spans.left[::-1])
+
+    def rows_of(edges: EdgesOf) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        left, right = (edge.reshape(lines.shape) for edge in edges(lines.ravel()))
+        hit = right > left
+        width = np.subtract(right, left, out=np.zeros_like(lines), where=hit)
+        middle = np.add(left, right, out=np.zeros_like(lines), where=hit) / 2
+        total = width.sum(1)
+        keep = total > 0
+        centre = (middle * width).sum(1)[keep] / total[keep]
+        half = total[keep] / SUB_ROWS / 2
+        return dy[keep], centre - half, centre + half
+
+    return _spans(pupil, radius_px, cut, rows_of)
 
 
-def binary_spans(aperture: Aperture, radius_px: int, cut: tuple[float, float] = NO_CUT) -> Spans:
+def binary_spans(pupil: Pupil, radius_px: int, cut: tuple[float, float] = NO_CUT) -> Spans:
     """Spans of the 0/1 kernel of Eq. (3)'s whole radii: pixels whose centre lies in the shape; `cut` as above."""
     if radius_px == 0:
-        return Spans(np.zeros(1, np.int32), np.full(1, -0.5, np.float32), np.full(1, 0.5, np.float32))
+        return IDENTITY
     dy = np.arange(-radius_px, radius_px + 1)
-    left, right = _edges(dy.astype(np.float64), aperture, float(radius_px), cut)
-    keep = right >= left
-    first = np.ceil(left[keep] - 1e-9)
-    last = np.floor(right[keep] + 1e-9)
-    some = last >= first
-    return Spans(
-        dy[keep][some].astype(np.int32),
-        (first[some] - 0.5).astype(np.float32),
-        (last[some] + 0.5).astype(np.float32),
-    )
+
+    def rows_of(edges: EdgesOf) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        left, right = edges(dy.astype(np.float64))
+        keep = right >= left
+        first, last = np.ceil(left[keep] - 1e-9), np.floor(right[keep] + 1e-9)
+        some = last >= first
+        return dy[keep][some], first[some] - 0.5, last[some] + 0.5
+
+    return _spans(pupil, radius_px, cut, rows_of)
 
 
 def kernel(spans: Spans) -> F32:
@@ -174,6 +219,6 @@ def kernel(spans: Spans) -> F32:
     reach = int(max(np.abs(spans.dy).max(), np.ceil(max(-spans.left.min(), spans.right.max()) - 0.5)))
     dx = np.arange(-reach, reach + 1)
     out = np.zeros((2 * reach + 1, 2 * reach + 1))
-    for dy, left, right in zip(spans.dy, spans.left, spans.right, strict=True):
-        out[dy + reach] = np.clip(np.minimum(dx + 0.5, right) - np.maximum(dx - 0.5, left), 0, 1)
+    for dy, left, right, weight in zip(spans.dy, spans.left, spans.right, spans.weight, strict=True):
+        out[dy + reach] += weight * np.clip(np.minimum(dx + 0.5, right) - np.maximum(dx - 0.5, left), 0, 1)
     return (out / out.sum()).astype(np.float32)

@@ -75,10 +75,10 @@ def paper_mpi(encoded: F32, disparity: F32, optics: Optics) -> Mpi:
     radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     bent = np.maximum(np.float32(p.a1) * encoded + np.float32(p.b1), 0) ** np.float32(p.alpha1)
     inside = np.ones((*disparity.shape, 1), np.float32)
-    nodes = field_nodes(disparity.shape, optics.cat_eye)
+    nodes = field_nodes(disparity.shape, optics.cat_eye, optics.swirl)
     rgba = []
     for mid, radius in zip(mids, radii, strict=True):
-        spans_of = partial(binary_spans, optics.aperture, int(radius))
+        spans_of = partial(binary_spans, optics.pupil, int(radius))
         blurred = field_scatter(bent, spans_of, nodes) / field_scatter(inside, spans_of, nodes)
         colour = np.maximum(blurred, 0) ** np.float32(1 / p.alpha2) / np.float32(p.a2) + np.float32(p.b2)  # Eq. (4)
         alpha = paper_alpha(disparity, float(mid), extent)[..., None]  # Eq. (5)
@@ -102,7 +102,7 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
 def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
     """Each sheet divided among the planes, each plane blurred with its own radius; sheets farthest first."""
     planes, weights, numbers = [], [], []
-    nodes = field_nodes(sheets[0].disparity.shape, optics.cat_eye)
+    nodes = field_nodes(sheets[0].disparity.shape, optics.cat_eye, optics.swirl)
     for number, sheet in enumerate(sheets):
         radius = optics.signed_radius(sheet.disparity)
         radii = thin_lens_planes(float(radius.min()), float(radius.max()), optics.planes)
@@ -115,7 +115,7 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
         rgba = np.concatenate([rgb, alpha[..., None]], axis=2)
         for k, plane_radius in enumerate(radii):
             w = plane_weight(position, k)[..., None]
-            spans_of = partial(antialiased_spans, optics.aperture, float(plane_radius))
+            spans_of = partial(antialiased_spans, optics.pupil, float(plane_radius))
             planes.append(field_scatter(rgba * w, spans_of, nodes))
             weights.append(field_scatter(w, spans_of, nodes)[..., 0])
             numbers.append(number)

@@ -24,16 +24,16 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from wideopen.checks import F32, require
-from wideopen.lens import Aperture
-from wideopen.optics import Optics
+from wideopen.optics import Optics, Pupil
 from wideopen.rendering.aperture import binary_spans, field_nodes, kernel
 from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
-from wideopen.rendering.torch_shapes import aperture_kernel, plane_radii, plane_shares, signed_radius
+from wideopen.rendering.torch_shapes import plane_radii, plane_shares, pupil_kernel, signed_radius
 from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
 
 Cut = tuple[float, float]
+CatEye = tuple[float, float]  # its strength, and how far it is turned, in degrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,9 +55,11 @@ class _Layer:
     kernel: Callable[[Cut], Tensor]  # (2 * reach + 1, 2 * reach + 1)
 
 
-def _scatter(shape: tuple[int, int], layers: Sequence[_Layer], cat_eye: float) -> Iterator[tuple[slice, slice, Tensor]]:
+def _scatter(
+    shape: tuple[int, int], layers: Sequence[_Layer], cat_eye: CatEye
+) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield rows, columns and (C, h, w): each field node's part of the sum of the blurred layers, to be added up."""
-    nodes = field_nodes(shape, cat_eye)
+    nodes = field_nodes(shape, *cat_eye)
     for i, j in np.ndindex(nodes.cuts.shape[:2]):
         rows, columns = _support(nodes.hats_y[i]), _support(nodes.hats_x[j])
         if rows.stop == rows.start or columns.stop == columns.start:
@@ -173,9 +175,7 @@ def _compress_highlights(rgb: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
     return rgb * torch.where(bright, m / safe_level, 1.0)
 
 
-def _sheet_layers(
-    pixels: Tensor, radius: Tensor, optics_planes: int, aperture: Aperture
-) -> tuple[list[_Layer], Tensor]:
+def _sheet_layers(pixels: Tensor, radius: Tensor, optics_planes: int, pupil: Pupil) -> tuple[list[_Layer], Tensor]:
     """Layers of the blurred planes, and the sum (C, H, W) of the unblurred ones; pixels (C, H, W)."""
     radii = plane_radii(radius, optics_planes)
     index, share = plane_shares(radius, radii)
@@ -197,7 +197,7 @@ def _sheet_layers(
             _Layer(
                 reach=int(np.floor(size + 0.5)),
                 image=lambda rows, columns, k=k: image(k, rows, columns),  # type: ignore[misc]
-                kernel=lambda cut, r=plane_radius: aperture_kernel(aperture, r, cut),  # type: ignore[misc]
+                kernel=lambda cut, r=plane_radius: pupil_kernel(pupil, r, cut),  # type: ignore[misc]
             )
         )
     return layers, sharp
@@ -211,8 +211,8 @@ def thin_lens_tensors(
     radius_px: Tensor,
     highlights: Tensor,
     planes: int,
-    aperture: Aperture,
-    cat_eye: float = 0.0,
+    pupil: Pupil,
+    cat_eye: CatEye = (0.0, 0.0),
 ) -> Tensor:
     """(H, W, 3) linear light; settings as in `Optics`, 0-d tensors. Raises InvalidInput unless float64."""
     over: Tensor | None = None
@@ -225,7 +225,7 @@ def thin_lens_tensors(
         radius = signed_radius(
             sheet.disparity, focus_disparity=focus_disparity, focus_range=focus_range, radius_px=radius_px
         )
-        layers, added = _sheet_layers(pixels, radius, planes, aperture)
+        layers, added = _sheet_layers(pixels, radius, planes, pupil)
         for rows, columns, blurred in _scatter((alpha.shape[0], alpha.shape[1]), layers, cat_eye):
             added[:, rows, columns] += blurred
         rgba = _ratio(added[:4], added[4:], 1e-12)
@@ -239,14 +239,14 @@ def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
     return value if isinstance(value, Tensor) else like.new_tensor(value)
 
 
-def _paper_blur(bent: Tensor, radius: int, aperture: Aperture, cat_eye: float) -> Tensor:
+def _paper_blur(bent: Tensor, radius: int, pupil: Pupil, cat_eye: CatEye) -> Tensor:
     """disk_r * bent, (3, H, W), normalised; exactly 0, without rounding noise, where the kernel covers only black."""
     if radius == 0:
         return bent
     pixels = torch.cat([bent, torch.ones_like(bent[:1]), (bent > 0).to(bent)])  # (7, H, W)
 
     def of(cut: Cut) -> Tensor:
-        return torch.from_numpy(kernel(binary_spans(aperture, radius, cut))).to(bent)
+        return torch.from_numpy(kernel(binary_spans(pupil, radius, cut))).to(bent)
 
     layer = _Layer(radius, lambda rows, columns: pixels[:, rows, columns], of)
     added = torch.zeros_like(pixels)
@@ -263,7 +263,7 @@ def paper_tensors(
     focus_disparity: Tensor,
     radius_px: Tensor,
     planes: int,
-    aperture: Aperture,
+    pupil: Pupil,
     delta: Tensor | float,
     a1: Tensor | float,
     b1: Tensor | float,
@@ -271,7 +271,7 @@ def paper_tensors(
     b2: Tensor | float,
     alpha1: Tensor | float,
     alpha2: Tensor | float,
-    cat_eye: float = 0.0,
+    cat_eye: CatEye = (0.0, 0.0),
 ) -> Tensor:
     """Eqs. (3)-(9): (H, W, 3) display-encoded. encoded (H, W, 3), disparity (H, W). Raises InvalidInput unless float64.
 
@@ -299,7 +299,7 @@ def paper_tensors(
         if radii[k] in radii[:k]:
             waiting[int(radii[k])] = weight
             continue
-        blurred = _paper_blur(bent, int(radii[k]), aperture, cat_eye)
+        blurred = _paper_blur(bent, int(radii[k]), pupil, cat_eye)
         some = blurred > 0
         rooted = torch.where(some, torch.where(some, blurred, 1.0) ** root, 0.0)
         colour = colour + weight * (rooted / a2 + b2)
@@ -341,8 +341,8 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
         radius_px=_tensor(optics.radius_px, like),
         highlights=_tensor(optics.highlights, like),
         planes=optics.planes,
-        aperture=optics.aperture,
-        cat_eye=optics.cat_eye,
+        pupil=optics.pupil,
+        cat_eye=(optics.cat_eye, optics.swirl),
     )
     result: F32 = image.float().cpu().numpy()
     return result
@@ -359,7 +359,7 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
         focus_disparity=_tensor(optics.focus_disparity, photo),
         radius_px=_tensor(optics.radius_px, photo),
         planes=optics.planes,
-        aperture=optics.aperture,
+        pupil=optics.pupil,
         delta=p.delta,
         a1=p.a1,
         b1=p.b1,
@@ -367,7 +367,7 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
         b2=p.b2,
         alpha1=p.alpha1,
         alpha2=p.alpha2,
-        cat_eye=optics.cat_eye,
+        cat_eye=(optics.cat_eye, optics.swirl),
     )
     result: F32 = image.float().cpu().numpy()
     return result

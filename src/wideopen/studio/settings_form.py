@@ -20,7 +20,7 @@ Form = dict[str, Any]
 SET = "Set"
 """The choice that leaves the value to the slider beside it."""
 _OF_A_PHOTO = ("focus",)  # belongs to a photo, not to a look
-_GROUPS = ("", "Focus", "Aperture", "Light", "Look")
+_GROUPS = ("", "Focus", "Aperture", "Character", "Light", "Look")
 
 
 class Control(NamedTuple):

@@ -241,7 +241,7 @@ def _pyramid(encoded: F32, bend: Bend, top: int) -> tuple[F32, np.ndarray]:
 
 def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
     """`reference.paper` on all cores."""
-    p, aperture = optics.constants, optics.aperture
+    p, pupil = optics.constants, optics.pupil
     mids, extent = paper_planes(disparity, optics.planes)
     radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     different, group = np.unique(radii, return_inverse=True)
@@ -249,8 +249,8 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
 
     def spans_of(g: int, cut: tuple[float, float]) -> Spans:
         if levels[g] == 0:
-            return binary_spans(aperture, int(different[g]), cut)
-        return antialiased_spans(aperture, radius_at(levels[g], float(different[g])), cut)
+            return binary_spans(pupil, int(different[g]), cut)
+        return antialiased_spans(pupil, radius_at(levels[g], float(different[g])), cut)
 
     bend = Bend(*(np.float32(v) for v in (p.a1, p.b1, p.alpha1, p.a2, p.b2, 1 / p.alpha2)))
     cells, starts = _pyramid(encoded, bend, max(levels))
@@ -258,7 +258,7 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
     tile = [-(-side // count) for side, count in zip(disparity.shape, counts, strict=True)]
     used = [-(-side // length) for side, length in zip(disparity.shape, tile, strict=True)]
     order = np.random.default_rng(0).permutation(used[0] * used[1])
-    rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, optics.cat_eye))
+    rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, optics.cat_eye, optics.swirl))
     settings = mids, np.float32(extent), group.astype(np.int64), rows, bend
     result: F32 = _tiles(cells, starts, frozen(disparity), *settings, *tile, order)
     return result

@@ -39,6 +39,7 @@ class Rows(NamedTuple):
     dys: np.ndarray  # (R,) int64
     firsts: np.ndarray  # (R,) float64, source edges relative to the cell written: see the module's formula
     lasts: np.ndarray  # (R,) float64
+    weights: np.ndarray  # (R,) float32
     scales: np.ndarray  # (nodes * K,) float32, one over the kernel's area in pixels
     mirrored: np.ndarray  # (nodes * K,) bool: only rows dy >= 0 are listed, and -dy has the same span
     reaches: np.ndarray  # (K,) int64, cells that the kernel reaches out at any node
@@ -68,7 +69,9 @@ def _is_mirrored(spans: Spans) -> bool:
     """Whether rows dy and -dy have the same span, for all."""
     if spans.dy[0] != -spans.dy[-1]:  # cut by a cat's eye, a shape may be its own mirror image elsewhere
         return False
-    return bool((spans.left == spans.left[::-1]).all() and (spans.right == spans.right[::-1]).all())
+    rows = np.stack([np.abs(spans.dy), spans.left, spans.right, spans.weight])
+    above, below = (side[:, np.lexsort(side[1::-1])] for side in (rows[:, spans.dy < 0], rows[:, spans.dy > 0]))
+    return bool(np.array_equal(above, below))
 
 
 def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes) -> Rows:
@@ -79,7 +82,8 @@ def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Seq
     starts = np.cumsum(counts) - counts  # of each kernel's rows, all of them
     dys = np.concatenate([s.dy for s in spans]).astype(np.int64)
     left, right = (np.concatenate(x).astype(np.float64) for x in ([s.left for s in spans], [s.right for s in spans]))
-    areas = np.add.reduceat(right - left, starts) * np.tile(4.0 ** np.array(levels), len(cuts))
+    weights = np.concatenate([s.weight for s in spans])
+    areas = np.add.reduceat(weights * (right - left), starts) * np.tile(4.0 ** np.array(levels), len(cuts))
     reaches = np.maximum.reduceat(np.maximum(np.abs(dys), np.ceil(np.maximum(right, -left) - 0.5)), starts)
     mirrored = np.array([_is_mirrored(s) for s in spans])
     listed = (dys >= 0) | ~np.repeat(mirrored, counts)
@@ -88,6 +92,7 @@ def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Seq
         dys=dys[listed],
         firsts=0.5 - right[listed],
         lasts=0.5 - left[listed],
+        weights=weights[listed],
         scales=(1 / areas).astype(np.float32),
         mirrored=mirrored,
         reaches=reaches.astype(np.int64).reshape(len(cuts), -1).max(0),
@@ -140,8 +145,8 @@ def running_sum(line, pad, channels, total):
 
 
 @njit(cache=True, fastmath=MATHS)
-def _add_span(line, start, total, pad, first, last, direct, channels, acc, twin):
-    """acc[x] += sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
+def _add_span(line, start, total, pad, first, last, weight, direct, channels, acc, twin):
+    """acc[x] += weight * sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
 
     The line's first cell is cell `start` of acc. All are flat, channels interleaved: one long loop a span, which the
     compiler turns into vector code. Cells that the span brings nothing to are left out.
@@ -153,6 +158,7 @@ def _add_span(line, start, total, pad, first, last, direct, channels, acc, twin)
             share = line.dtype.type(min(i + 1.0, last) - max(float(i), first))
             left, right = max(0, start - i), min(cells, stop - i)
             if share > 0 and left < right:
+                share *= weight
                 source = line[(left + i - start) * channels : (right + i - start) * channels]
                 to = acc[left * channels : right * channels]
                 for x in range(to.size):
@@ -174,11 +180,11 @@ def _add_span(line, start, total, pad, first, last, direct, channels, acc, twin)
     b1 = total[at + (high + 1) * channels : at + (high + 1) * channels + width]
     if twin.size == 0:
         for x in range(width):
-            to[x] += (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+            to[x] += weight * ((b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x])))
         return
     other = twin[left * channels : right * channels]
     for x in range(width):
-        span = (b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x]))
+        span = weight * ((b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x])))
         to[x] += span
         other[x] += span
 
@@ -199,8 +205,9 @@ def spread_row(line, start, total, reach, rows, kernel, direct, y, acc, channels
         inside = 0 <= to < acc.shape[0]
         twin_inside = rows.mirrored[kernel] and twin != to and 0 <= twin < acc.shape[0]
         if inside or twin_inside:
+            weight = line.dtype.type(rows.weights[s])
             a, b = (acc[to], acc[twin] if twin_inside else none) if inside else (acc[twin], none)
-            _add_span(line, start, total, pad, rows.firsts[s], rows.lasts[s], direct, channels, a, b)
+            _add_span(line, start, total, pad, rows.firsts[s], rows.lasts[s], weight, direct, channels, a, b)
 
 
 @njit(cache=True)

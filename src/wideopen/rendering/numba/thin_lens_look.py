@@ -257,9 +257,9 @@ def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> Rows:
     levels = [level_of(r, max(shape)) if optics.quality == "fast" else 0 for r in radii]
 
     def spans_of(k: int, cut: tuple[float, float]) -> Spans:
-        return antialiased_spans(optics.aperture, radius_at(levels[k], float(radii[k])), cut)
+        return antialiased_spans(optics.pupil, radius_at(levels[k], float(radii[k])), cut)
 
-    return flat_rows(spans_of, levels, field_nodes(shape, optics.cat_eye))
+    return flat_rows(spans_of, levels, field_nodes(shape, optics.cat_eye, optics.swirl))
 
 
 class Plan(NamedTuple):

@@ -53,8 +53,9 @@ def spread(
     grid = (tiles(out.shape[-2], columns), triton.cdiv(len(chosen), per))
     spread_kernels.spread[grid](
         sums, chosen, active, spans.starts, spans.dys, spans.first_lows, spans.first_parts, spans.last_lows,
-        spans.last_parts, spans.scales, field.hats_y, field.hats_x, out, rows, columns, triton.cdiv(columns, segment),
-        top, out.shape[-2], size, height, width, len(chosen), per, len(spans.levels), sums_planes,
+        spans.last_parts, spans.weights, spans.scales, field.hats_y, field.hats_x, out, rows, columns,
+        triton.cdiv(columns, segment), top, out.shape[-2], size, height, width,
+        len(chosen), per, len(spans.levels), sums_planes,
         *field.nodes, *field.steps, unit, *(bend or (1.0, 1.0, 0.0)),
         SEG=segment, CHANNELS=channels, FRACTIONS=fractions, PAPER=bend is not None, ADD=add, BY=BY, BX=BX,
         num_warps=WARPS["spread"],

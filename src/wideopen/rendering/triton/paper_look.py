@@ -51,7 +51,9 @@ def paper_on_gpu(encoded: Tensor, disparity: Tensor, optics: Optics) -> Tensor:
     radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     different, group = np.unique(radii, return_inverse=True)
     fast, whole_px = optics.quality == "fast", tuple(int(r) for r in different)
-    field, spans = paper_tables(whole_px, optics.aperture, optics.cat_eye, fast, (height, width), str(device))
+    field, spans = paper_tables(
+        whole_px, optics.pupil, (optics.cat_eye, optics.swirl), fast, (height, width), str(device)
+    )
     longest = max((2 * r + 3) << (2 * level) for r, level in zip(spans.reaches, spans.levels, strict=True))
     bent, unit = _bent(encoded, p, longest)
     bend = (1 / p.alpha2, p.a2, p.b2)

@@ -155,8 +155,8 @@ def _rooted(value, count, unit, root, a2, b2):
 
 @triton.jit(do_not_specialize=SIZES)
 def spread(
-    sums, chosen, active, starts, dys, first_lows, first_parts, last_lows, last_parts, scales, hats_y, hats_x, out,
-    rows, columns, segments, top, out_rows, size, height, width,
+    sums, chosen, active, starts, dys, first_lows, first_parts, last_lows, last_parts, weights, scales, hats_y, hats_x,
+    out, rows, columns, segments, top, out_rows, size, height, width,
     planes, per, kernels, sums_planes, nodes_y, nodes_x, step_y, step_x, unit, root, a2, b2,
     SEG: tl.constexpr, CHANNELS: tl.constexpr, FRACTIONS: tl.constexpr, PAPER: tl.constexpr, ADD: tl.constexpr,
     BY: tl.constexpr, BX: tl.constexpr,
@@ -189,6 +189,7 @@ def spread(
                     s0, s1 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
                     s2, s3, s4 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
                     for s in range(tl.load(starts + kernel), tl.load(starts + kernel + 1)):
+                        weight = tl.load(weights + s).to(ACC)
                         sy = y - tl.load(dys + s)
                         ok = inside & (sy >= 0) & (sy < rows)
                         a, f = _edge(x + tl.load(first_lows + s), tl.load(first_parts + s), columns)
@@ -204,16 +205,16 @@ def spread(
                         at_a += a - seg_a * SEG
                         crossing = ok & (seg_b > seg_a)
                         STEP: tl.constexpr = SEG + 1
-                        s0 += _span(at_a, at_b, total, f, g, ok, crossing, FRACTIONS, ACC)
-                        s1 += _span(at_a + STEP, at_b + STEP, total + STEP, f, g, ok, crossing, FRACTIONS, ACC)
-                        s2 += _span(
+                        s0 += weight * _span(at_a, at_b, total, f, g, ok, crossing, FRACTIONS, ACC)
+                        s1 += weight * _span(at_a + STEP, at_b + STEP, total + STEP, f, g, ok, crossing, FRACTIONS, ACC)
+                        s2 += weight * _span(
                             at_a + 2 * STEP, at_b + 2 * STEP, total + 2 * STEP, f, g, ok, crossing, FRACTIONS, ACC
                         )
-                        s3 += _span(
+                        s3 += weight * _span(
                             at_a + 3 * STEP, at_b + 3 * STEP, total + 3 * STEP, f, g, ok, crossing, FRACTIONS, ACC
                         )
                         if CHANNELS == 5:
-                            s4 += _span(
+                            s4 += weight * _span(
                                 at_a + 4 * STEP, at_b + 4 * STEP, total + 4 * STEP, f, g, ok, crossing, FRACTIONS, ACC
                             )
                     sum0 += hat * s0

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wideopen.lens import Aperture
+from wideopen.optics import Pupil
 from wideopen.rendering.aperture import FieldNodes, Spans, antialiased_spans, binary_spans, field_nodes, kernel
 from wideopen.rendering.numba.paper_look import COARSE_RADIUS as PAPER_COARSE_RADIUS
 from wideopen.rendering.numba.spans import level_of, radius_at
@@ -60,6 +60,7 @@ class SpanTable:
     first_parts: Tensor  # (R,) float32
     last_lows: Tensor
     last_parts: Tensor
+    weights: Tensor  # (R,) float32
     scales: Tensor  # (nodes * K,) float32, one over the kernel's area in pixels
     levels: tuple[int, ...]  # (K,)
     reaches: tuple[int, ...]  # (K,) cells
@@ -101,7 +102,7 @@ def _span_table(
 ) -> SpanTable:
     cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
     spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
-    areas = np.array([np.sum(s.right.astype(np.float64) - s.left) for s in spans])
+    areas = np.array([s.area for s in spans])
     areas *= np.tile(4.0 ** np.array(levels), len(cuts))
     reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
     spans = [_inside(s, nodes.hats_y.shape[1]) for s in spans]
@@ -119,6 +120,7 @@ def _span_table(
         first_parts=load(first - lows[0], torch.float32),
         last_lows=load(lows[1], torch.int32),
         last_parts=load(last - lows[1], torch.float32),
+        weights=load(np.concatenate([s.weight for s in spans]), torch.float32),
         scales=load(1 / areas, torch.float32),
         levels=tuple(levels),
         reaches=tuple(int(r) for r in np.array(reaches).reshape(len(cuts), -1).max(0)),
@@ -128,19 +130,24 @@ def _span_table(
 def _inside(spans: Spans, height: int) -> Spans:
     """The spans without the rows that extend beyond the photo's height."""
     some = np.abs(spans.dy) < height
-    return Spans(spans.dy[some], spans.left[some], spans.right[some])
+    return Spans(spans.dy[some], spans.left[some], spans.right[some], spans.weight[some])
 
 
 @lru_cache(maxsize=8)
 def thin_lens_tables(
-    radii: tuple[float, ...], aperture: Aperture, cat_eye: float, fast: bool, shape: tuple[int, int], device: str
+    radii: tuple[float, ...],
+    pupil: Pupil,
+    cat_eye: tuple[float, float],
+    fast: bool,
+    shape: tuple[int, int],
+    device: str,
 ) -> ThinLens:
     """Tables of one sheet; radii (N,) as from `planes.thin_lens_planes`."""
     levels = [level_of(r, max(shape)) if fast else 0 for r in radii]
-    nodes = field_nodes(shape, cat_eye)
+    nodes = field_nodes(shape, *cat_eye)
 
     def spans_of(k: int, cut: tuple[float, float]) -> Spans:
-        return antialiased_spans(aperture, radius_at(levels[k], radii[k]), cut)
+        return antialiased_spans(pupil, radius_at(levels[k], radii[k]), cut)
 
     near = [abs(r) < NEAR_RADIUS for r in radii]
     side = 2 * NEAR_REACH + 1
@@ -184,16 +191,16 @@ def _level(level: int, planes: tuple[int, ...], spans: SpanTable, shape: tuple[i
 
 @lru_cache(maxsize=8)
 def paper_tables(
-    radii: tuple[int, ...], aperture: Aperture, cat_eye: float, fast: bool, shape: tuple[int, int], device: str
+    radii: tuple[int, ...], pupil: Pupil, cat_eye: tuple[float, float], fast: bool, shape: tuple[int, int], device: str
 ) -> tuple[Field, SpanTable]:
     """Tables of the distinct radii of the paper look, ascending."""
     levels = [level_of(r, max(shape), PAPER_COARSE_RADIUS) if fast else 0 for r in radii]
-    nodes = field_nodes(shape, cat_eye)
+    nodes = field_nodes(shape, *cat_eye)
 
     def spans_of(g: int, cut: tuple[float, float]) -> Spans:
         if levels[g] == 0:
-            return binary_spans(aperture, radii[g], cut)
-        return antialiased_spans(aperture, radius_at(levels[g], float(radii[g])), cut)
+            return binary_spans(pupil, radii[g], cut)
+        return antialiased_spans(pupil, radius_at(levels[g], float(radii[g])), cut)
 
     return _field(nodes, device), _span_table(spans_of, levels, nodes, device)
 

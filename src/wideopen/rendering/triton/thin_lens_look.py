@@ -43,7 +43,9 @@ def lens_of(sheet: GpuSheet, optics: Optics) -> ThinLens:
     radii = tuple(float(r) for r in thin_lens_planes(float(near), float(far), optics.planes))
     height, width = sheet.disparity.shape
     fast = optics.quality == "fast"
-    return thin_lens_tables(radii, optics.aperture, optics.cat_eye, fast, (height, width), str(sheet.rgb.device))
+    return thin_lens_tables(
+        radii, optics.pupil, (optics.cat_eye, optics.swirl), fast, (height, width), str(sheet.rgb.device)
+    )
 
 
 def _lamps(sheet: GpuSheet) -> Tensor:
