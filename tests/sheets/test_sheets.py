@@ -38,11 +38,14 @@ def test_backend_equals_reference(name, size):
     for got, want in zip(fast.estimate_colours(image, alpha), (F, B), strict=True):
         assert_allclose(got, want, rtol=0, atol=1e-6)  # worst seen 1.2e-7
     half = [x[: max(1, size[0] // 2)] for x in (F, B, _continued(B, alpha))]
-    behind, wanted = image.copy(), image.copy()
     place = Place.of_all(size)
-    got, want = fast.split(behind, alpha, *half, 1.0, place), reference.split(wanted, alpha, *half, 1.0, place)
-    assert_allclose(got, want, rtol=0, atol=1e-6)
-    assert_allclose(behind, wanted, rtol=0, atol=1e-6)
+    for white, scale in ((np.inf, 8), (1.0, 1)):  # the scene's own light, and clipped
+        behind, wanted, parts = image * scale, image * scale, [x * np.float32(scale) for x in half]
+        got, want = (
+            backend.split(x, alpha, *parts, white, place) for backend, x in ((fast, behind), (reference, wanted))
+        )
+        assert_allclose(got, want, rtol=0, atol=2e-6 * scale)
+        assert_allclose(behind, wanted, rtol=0, atol=2e-6 * scale)
     maps = rng.random((max(1, size[0] // 2), max(1, size[1] // 3), 4), np.float32)
     fast.blend(behind, maps, place)
     reference.blend(wanted, maps, place)

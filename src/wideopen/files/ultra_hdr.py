@@ -21,7 +21,7 @@ from wideopen.hdr.types import MOST_STOPS, GainMap
 _CONTAINER = "http://ns.google.com/photos/1.0/container/"
 _SPACES = {"hdrgm": HDRGM}
 _LEAST_STOPS = 0.125
-_QUALITY = 95  # of the map
+_QUALITY, _COLOUR_QUALITY = 95, 98  # of maps with one and three channels: gains within 0.5 % on average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,10 @@ __all__ = ["brighten", "darken", "standard_light", "to_standard"]
 KNEE = 0.6
 SAME = 1e-3
 """Relative change of light up to which the lens has left a pixel as it was."""
-_ROWS = 128
+_ROWS = 32
 _LEARN_PX = 512  # long side at which the tone curve is learnt
 _LOCAL = 0.03  # of the long side: the reach of what is particular to a place
-_DARKEST, _STEPS = -10, 256  # of the curve's table: log2 of light, entries per stop
+_DARKEST, _BRIGHTEST, _STEPS = -10, 10, 256  # of a curve's table: log2 of light, entries per stop
 _BIN = _STEPS // 4
 
 
@@ -53,7 +53,7 @@ def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
     if hdr.kind == "floats":
         return rgb
     light = rgb.copy()
-    darken(light, hdr.gain or GainMap(log2=_by_curve(_brightest(light), _shoulder())))
+    darken(light, hdr.gain or GainMap(log2=_shoulder_of(light)))
     return light
 
 
@@ -64,23 +64,33 @@ def to_standard(
 
     photo: (H, W, 3), the light that `rgb` was made from; of another size, nothing counts as left as it was.
     """
-    own, light = hdr.gain, rgb.copy()
-    if own is None:
-        log2 = _by_curve(_brightest(rgb), _clip() if hdr.kind == "floats" else _shoulder())
-        gain = GainMap(log2=log2)
-        darken(light, gain)
-        return transfer.encode(light, encoding, bit_depth=bit_depth), gain
-    kept = _unchanged(rgb, photo)
-    log2 = _learnt(photo, own, rgb)
-    if kept is not None:
-        share = kept.astype(np.float32) * np.float32(1 / 255)
-        log2 += (share if log2.ndim == 2 else share[..., None]) * (resized(own.log2, rgb.shape) - log2)
-    gain = GainMap(log2=log2, offset_sdr=own.offset_sdr, offset_hdr=own.offset_hdr)
-    darken(light, gain)
+    own = hdr.gain
+    curve, apart, kept, before = _clip() if hdr.kind == "floats" else _shoulder(), None, None, None
+    if own is not None:
+        curve, apart = _learnt(photo, own)
+        kept, apart, before = _unchanged(rgb, photo), resized(apart, rgb.shape), resized(own.log2, rgb.shape)
+    light, log2 = np.empty_like(rgb), np.empty(rgb.shape[:2] if before is None else before.shape, np.float32)
+    offsets = ((0.0, 0.0, 0.0),) * 2 if own is None else (own.offset_hdr, own.offset_sdr)
+
+    def work(rows: slice) -> None:
+        least = _stops_of(_brightest(rgb[rows]))
+        found = _at(curve, least)
+        if apart is not None:
+            found, least = (x[..., None] if apart.ndim == 3 else x for x in (found, least))
+            found = found + apart[rows]
+        np.maximum(found, least, out=found)  # so that the standard picture does not exceed 1
+        if kept is not None and before is not None:
+            share = kept[rows].astype(np.float32) * np.float32(1 / 255)
+            found += (share if found.ndim == 2 else share[..., None]) * (before[rows] - found)
+        log2[rows] = np.clip(found, -MOST_STOPS, MOST_STOPS)
+        light[rows] = rgb[rows]
+        _scale_rows(light[rows], log2[rows], -1, *offsets)
+
+    _in_strips(work, len(rgb))
     codes = transfer.encode(light, encoding, bit_depth=bit_depth)
     if kept is not None and hdr.standard is not None and hdr.bit_depth == bit_depth:
-        cv2.copyTo(hdr.standard, (kept == 255).astype(np.uint8), codes)
-    return codes, gain
+        cv2.copyTo(hdr.standard, cv2.compare(kept, 255, cv2.CMP_EQ), codes)
+    return codes, GainMap(log2=log2, offset_hdr=offsets[0], offset_sdr=offsets[1])
 
 
 def resized(values: F32, shape: tuple[int, ...]) -> F32:
@@ -101,78 +111,71 @@ def _in_strips(work: Callable[[slice], None], height: int) -> None:
 
 def _scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
     """light (H, W, 3) <- (light + add) 2^(sign L) - take, at least 0."""
+    _in_strips(lambda rows: _scale_rows(light[rows], log2[rows], sign, add, take), len(light))
 
-    def work(rows: slice) -> None:
-        part, exponent = light[rows], log2[rows]
-        gain = cv2.exp(exponent * np.float32(sign * np.log(2)))
-        gain = gain.reshape(part.shape) if log2.ndim == 3 else cv2.merge([gain] * 3).reshape(part.shape)
-        if any(add):
-            part += np.array(add, np.float32)
-        part *= gain
-        if any(take):
-            part -= np.array(take, np.float32)
-        np.maximum(part, 0, out=part)
 
-    _in_strips(work, len(light))
+def _scale_rows(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
+    gain = cv2.exp(log2 * np.float32(sign * np.log(2)))
+    gain = gain.reshape(light.shape) if log2.ndim == 3 else cv2.merge([gain] * 3).reshape(light.shape)
+    if any(add):
+        light += np.array(add, np.float32)
+    light *= gain
+    if any(take):
+        light -= np.array(take, np.float32)
+    np.maximum(light, 0, out=light)
 
 
 def _brightest(rgb: F32) -> F32:
     return np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
 
 
-def _stops() -> NDArray[np.float64]:
+def _stops_of(light: F32) -> F32:
+    """log2 of light (h, w), within the ends of a curve's table."""
+    bounded = np.clip(light, np.float32(2.0**_DARKEST), np.float32(2.0**_BRIGHTEST))
+    return np.asarray(cv2.log(bounded), np.float32).reshape(light.shape) * np.float32(1 / np.log(2))
+
+
+def _table() -> NDArray[np.float64]:
     """The log2 of light at the entries of a curve's table."""
-    return np.arange((int(MOST_STOPS) + 4 - _DARKEST) * _STEPS + 1) / _STEPS + _DARKEST
+    return np.arange((_BRIGHTEST - _DARKEST) * _STEPS + 1) / _STEPS + _DARKEST
+
+
+def _shoulder_of(light: F32) -> F32:
+    """L (H, W) of light (H, W, 3) by the shoulder."""
+    return _at(_shoulder(), _stops_of(_brightest(light)))
 
 
 def _shoulder() -> F32:
-    light = 2 ** _stops()
+    light = 2 ** _table()
     over = np.maximum(light - KNEE, 0) / (1 - KNEE)
     return np.log2(light / np.where(over > 0, KNEE + (1 - KNEE) * -np.expm1(-over), light)).astype(np.float32)
 
 
 def _clip() -> F32:
-    return np.maximum(_stops(), 0).astype(np.float32)
+    return np.maximum(_table(), 0).astype(np.float32)
 
 
-def _by_curve(brightest: F32, curve: F32) -> F32:
-    """L (H, W) by the brightest channel; never so little that the standard picture would exceed 1."""
-    out = np.empty_like(brightest)
-
-    def work(rows: slice) -> None:
-        stops = cv2.log(np.maximum(brightest[rows], np.float32(2.0**_DARKEST))).reshape(brightest[rows].shape)
-        stops *= np.float32(1 / np.log(2))
-        at = np.minimum((stops - np.float32(_DARKEST)) * np.float32(_STEPS), np.float32(len(curve) - 1))
-        out[rows] = np.maximum(curve[at.astype(np.int32)], np.minimum(stops, np.float32(MOST_STOPS)))
-
-    _in_strips(work, len(brightest))
-    return out
+def _at(curve: F32, stops: F32) -> F32:
+    """L (h, w) by the log2 of the brightest channel."""
+    return np.take(curve, ((stops - np.float32(_DARKEST)) * np.float32(_STEPS)).astype(np.int32))
 
 
-def _learnt(photo: F32, own: GainMap, rgb: F32) -> F32:
-    """L (H, W) or (H, W, 3) of the result `rgb`, by the tone curve of the `photo` with the gain map `own`."""
+def _learnt(photo: F32, own: GainMap) -> tuple[F32, F32]:
+    """Return the tone curve of a photo with the gain map `own`, and how far L lies from it, (h, w) or (h, w, 3)."""
     size = work_size(photo.shape, _LEARN_PX)
     rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, photo.shape, strict=False))
-    there = photo[np.ix_(rows, columns)]
+    stops = _stops_of(_brightest(photo[np.ix_(rows, columns)]))
     log2 = resized(own.log2, size)
-    grey = log2 if log2.ndim == 2 else log2.mean(axis=2)
-    brightest = _brightest(np.ascontiguousarray(there))
-    curve = _tone_curve(brightest, grey)
-    apart = log2 - (_by_curve(brightest, curve) if log2.ndim == 2 else _by_curve(brightest, curve)[..., None])
-    apart = cv2.GaussianBlur(apart, (0, 0), _LOCAL * max(size)).reshape(apart.shape)
-    level = _brightest(rgb)
-    least = np.log2(level + np.float32(max(own.offset_hdr)) + 1e-9) - np.log2(1 + min(own.offset_sdr))
-    found = _by_curve(level, curve)
-    if apart.ndim == 3:
-        found, least = found[..., None], least[..., None]
-    return np.clip(found + resized(apart, rgb.shape), least, MOST_STOPS).astype(np.float32)
+    curve = _tone_curve(stops, log2 if log2.ndim == 2 else log2.mean(axis=2))
+    by_curve = np.maximum(_at(curve, stops), stops)
+    apart = log2 - (by_curve if log2.ndim == 2 else by_curve[..., None])
+    return curve, np.asarray(cv2.GaussianBlur(apart, (0, 0), _LOCAL * max(size)), np.float32).reshape(apart.shape)
 
 
-def _tone_curve(brightest: F32, log2: F32) -> F32:
+def _tone_curve(found: F32, log2: F32) -> F32:
     """The table of mean L over log2 of light. More light never makes a darker standard picture: slopes are up to 1."""
-    stops = _stops()
-    found = np.log2(np.maximum(brightest.ravel(), 2.0**_DARKEST))
-    at = np.clip((found - _DARKEST) * _STEPS / _BIN, 0, len(stops) // _BIN).astype(int)
+    stops = _table()
+    at = ((found.ravel() - _DARKEST) * (_STEPS / _BIN)).astype(int)
     count = np.bincount(at, minlength=len(stops) // _BIN + 1)
     mean = np.bincount(at, log2.ravel(), minlength=len(count)) / np.maximum(count, 1)
     seen = np.flatnonzero(count)
@@ -190,10 +193,9 @@ def _unchanged(rgb: F32, photo: F32) -> NDArray[np.uint8] | None:
     same = np.empty(rgb.shape[:2], np.uint8)
 
     def work(rows: slice) -> None:
-        limit = photo[rows] * np.float32(SAME)
-        limit += np.float32(1e-5)
-        np.subtract(limit, cv2.absdiff(rgb[rows], photo[rows]).reshape(limit.shape), out=limit)
-        same[rows] = cv2.compare(np.minimum(np.minimum(limit[..., 0], limit[..., 1]), limit[..., 2]), 0, cv2.CMP_GE)
+        limit = _brightest(photo[rows]) * np.float32(SAME) + np.float32(1e-5)
+        change = _brightest(np.asarray(cv2.absdiff(rgb[rows], photo[rows]), np.float32).reshape(photo[rows].shape))
+        same[rows] = cv2.compare(change, limit, cv2.CMP_LE).reshape(limit.shape)
 
     _in_strips(work, len(rgb))
     inner = cv2.erode(same, np.ones((9, 9), np.uint8))

@@ -75,7 +75,7 @@ def _at(row, i, f, c):
 def _split(start, stop, image, alpha, F, B, filled, first, share, white, top, left, height, subject):
     """`reference.split` of rows. Column x lies by share[x] between the small columns first[x] and the next."""
     one, zero = np.float32(1), np.float32(0)
-    row = np.empty((F.shape[1] + 1, 9), np.float32)
+    row, known = np.empty((F.shape[1] + 1, 9), np.float32), np.isinf(white)
     for y in range(start, stop):
         if not alpha[y].any():
             continue
@@ -98,6 +98,10 @@ def _split(start, stop, image, alpha, F, B, filled, first, share, white, top, le
                     g = min(max(g + b * error / (a * a + b * b), zero), white)
                 if t > zero:
                     g = min(g + t * (_at(row, i, f, c + 6) - g), white)
+                if known and b > zero:
+                    if g > one:
+                        g = min(g, max(value - a * min(_at(row, i, f, c), one), zero) / b)
+                    g = max(g, (value - a) / b)
                 image[y, left + x, c] = g
                 subject[y, x, c] = value if a == one else value - b * g
 

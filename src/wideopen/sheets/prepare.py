@@ -56,7 +56,7 @@ def prepare_sheets(
         return (Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps),)
     small_alpha = resize_map(alpha, work)
     white = measure_white(rgb, alpha, small_image, small_alpha) if clipped else None
-    brightest = max(1.0, float(rgb.max()))
+    brightest = max(1.0, float(rgb.max())) if clipped else np.inf
     everywhere = Place.of_all(work)
     if white is None:
         small_image = small_image.copy() if small_image is rgb else small_image

@@ -129,11 +129,12 @@ def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, pla
 
     image (n, W, 3): the rows of the place, all columns; alpha (n, w): coverage at the place. F, B and `filled` (B,
     continued where alpha is high), (h, w, 3), are estimates of the whole photo at any size; `white` is the image's
-    greatest value, at least 1. One step of the minimisation above, with the enlarged estimates as the prior of
-    vanishing weight, makes B agree with the photo: B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left
-    unexplained. Where the subject is nearly solid that step divides noise by almost nothing, so B fades into `filled`
-    between SOLID_FROM and SOLID_AT. The subject is what remains, I - (1 - alpha) B, at times a little below 0: subject
-    + (1 - alpha) B is the photo again everywhere, and no detail of it is lost.
+    greatest value, at least 1, or infinite if the image is the scene's own light above white: see `_explained`. One
+    step of the minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the
+    photo: B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly
+    solid that step divides noise by almost nothing, so B fades into `filled` between SOLID_FROM and SOLID_AT. The
+    subject is what remains, I - (1 - alpha) B, at times a little below 0: subject + (1 - alpha) B is the photo again
+    everywhere, and no detail of it is lost.
     """
     F, B, filled = (enlarged(x, place) for x in (F, B, filled))
     I, a = place.of(image), alpha[..., None]
@@ -141,10 +142,24 @@ def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, pla
     B = np.clip(B + b * (I - a * F - b * B) / (a * a + b * b), 0, white)
     t = np.clip((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), 0, 1)
     B = np.clip(B + t * t * (3 - 2 * t) * (filled - B), 0, white)
+    if np.isinf(white):
+        B = _explained(B, I, a, F)
     B = np.where(a == 0, I, B)
     subject: F32 = np.where(a == 1, I, np.where(a == 0, np.float32(0), I - b * B))
     I[:] = B
     return subject
+
+
+def _explained(B: F32, image: F32, a: F32, F: F32) -> F32:
+    """B (H, W, 3) in the light of lamps, which estimates spread around: above white, only as far as the photo needs it.
+
+    A subject does not shine: with its colour up to 1, a F + (1 - a) B = I leaves at least (I - a) / (1 - a) to what
+    lies behind. Without this, hair beside a lamp of 32 is black: -2 and +2 add up only until one of them is blurred.
+    """
+    behind = np.maximum(1 - a, np.float32(1e-6))
+    most = np.maximum(image - a * np.minimum(F, 1), 0) / behind
+    B = np.where((B > 1) & (a < 1), np.minimum(B, most), B)
+    return np.where(a < 1, np.maximum(B, (image - a) / behind), B)
 
 
 def pure(share: F32) -> F32:

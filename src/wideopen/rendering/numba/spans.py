@@ -123,9 +123,9 @@ def tiling(height: int, width: int) -> Tiling:
 def running_sum(line, pad, channels, total):
     """total (2 * pad + m + 1 cells, flat): the sums up to each edge of a line of m cells, and to `pad` edges beyond.
 
-    For 4 or 5 channels; the sums of a cell stay in registers.
+    For 4 or 5 channels; the sums of a cell stay in registers. They are as precise as `total`.
     """
-    zero = line.dtype.type(0)
+    zero = total.dtype.type(0)
     r = g = b = w = a = zero
     at = pad * channels
     for i in range(at):
@@ -171,7 +171,7 @@ def _add_span(line, start, total, pad, first, last, weight, direct, channels, ac
     left, right = max(0, start - high), min(cells, stop - low)
     if left >= right:
         return
-    f, g = line.dtype.type(first - low), line.dtype.type(last - high)
+    f, g = total.dtype.type(first - low), total.dtype.type(last - high)
     width = (right - left) * channels
     at, to = (left - start + pad) * channels, acc[left * channels : right * channels]
     a0 = total[at + low * channels : at + low * channels + width]
