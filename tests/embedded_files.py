@@ -220,10 +220,11 @@ def heic(main, auxiliary=(), *, turns=0, turned=None, spoiled=None, sei=b""):
             item = len(items) + 1
             references.append(box(b"cdsc", struct.pack(">HHH", item, 1, number)))
             items.append((item, b"mime", b"application/rdf+xml\0", packet))
-    return _file(items, references, properties, owners)
+    return meta_file(items, references, properties, owners)
 
 
-def _file(items, references, properties, owners):
+def meta_file(items, references, properties, owners):
+    """Return a HEIC of items (id, kind, what follows its name, payload) and their properties."""
     infos = [full(b"infe", 2, struct.pack(">HH4s", item, 0, kind), b"\0", extra) for item, kind, extra, _ in items]
     table = b""
     for item, indices in owners:

@@ -29,6 +29,7 @@ from embedded_files import (
     with_xmp,
     xmp,
 )
+from hdr_files import apple_jpeg, hdrgm, heic_with_tmap, iso, ultra_hdr
 from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.icc import build_profile
@@ -41,10 +42,13 @@ from wideopen.files.containers.jpeg import (
     image_end,
     read_head,
 )
+from wideopen.files.containers.tiff import apple_gain
 from wideopen.files.containers.xmp import parse_xmp
 from wideopen.files.decode_pillow import facts_in
+from wideopen.files.gain_metadata import Description, read_hdrgm, read_iso
 from wideopen.files.inside import embedded_in
 from wideopen.files.inside.apple import auxiliary_kind, part_of
+from wideopen.files.inside.gain_maps import apple_headroom, find_gain_map
 from wideopen.files.inside.google import read_dynamic_depth, read_gdepth
 from wideopen.files.inside.parts import Findings
 
@@ -121,6 +125,45 @@ def _dynamic(data: bytes) -> None:
         assert part.values.dtype == np.float32
 
 
+def _described(description: Description | None) -> None:
+    if description is not None:
+        assert np.isfinite(description.gain_map(CODES).log2).all()
+
+
+def _gain_map(data: bytes) -> None:
+    found = find_gain_map(data, data)
+    assert (found.gain is None) != (found.kind != "")
+    assert 1 <= found.headroom <= 1024
+    if found.gain is not None:
+        assert np.abs(found.gain.log2).max() <= 10
+
+
+def _maker_note(data: bytes) -> None:
+    values, headroom = apple_gain(data), apple_headroom(data)
+    assert (values is None) == (headroom is None)
+    assert headroom is None or 1 <= headroom <= 1024
+
+
+def _gain_maps() -> list[bytes]:
+    main = jpeg(scene(12, 16))
+    return [
+        ultra_hdr(main, CODES),
+        ultra_hdr(main, CODES, hdrgm(high=[1, 2, 3]), iso(high=[1, 2, 3])),
+        apple_jpeg(main, CODES),
+        heic_with_tmap(scene(12, 16), CODES, iso()),
+    ]
+
+
+def _noted() -> list[bytes]:
+    """EXIF with Apple's maker note, which holds the two tags of a headroom."""
+    note = b"Apple iOS\0\0\x01MM\0\x02" + bytes.fromhex("0021000a0000000100000030 0030000a0000000100000038 00000000")
+    note = note.ljust(48, b"\0") + bytes.fromhex("00000003000000020000000100000064")
+    head = bytes.fromhex("4d4d002a00000008 0001 8769000400000001 0000001a 00000000")
+    return [
+        head + bytes.fromhex("0001 927c0007") + len(note).to_bytes(4, "big") + bytes.fromhex("0000002c 00000000") + note
+    ]
+
+
 def _facts(data: bytes) -> None:
     facts = facts_in(data)
     assert facts is None or (facts.width > 0 and facts.height > 0)
@@ -178,5 +221,9 @@ PARSERS: dict[str, tuple[Parser, Seeds]] = {
     "heif_items": (_items, lambda: [iphone_heic(12, 16, CODES), heic(scene(6, 8), turns=1)]),
     "jpeg": (_whole, _photos),
     "facts": (_facts, lambda: [*_photos()[:2], iphone_heic(12, 16, CODES), png(CODES), marked()]),
+    "gain_iso": (lambda data: _described(read_iso(data)), lambda: [iso(), iso(common=True), iso(high=[1, 2, 3])]),
+    "gain_hdrgm": (lambda data: _described(read_hdrgm(parse_xmp(data))), lambda: [hdrgm(), hdrgm(high=[1, 2, 3])]),
+    "gain_map": (_gain_map, _gain_maps),
+    "maker_note": (_maker_note, _noted),
     "heic": (_whole, lambda: [iphone_heic(12, 16, CODES, turns=1)]),
 }

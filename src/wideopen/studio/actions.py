@@ -211,7 +211,7 @@ class Studio:
             opened=file,
             size=size,
             found=scene.maps if notes is None else replace(scene.maps, notes=notes),
-            small=Photo(rgb=scene.rgb, encoding=scene.encoding),
+            small=Photo(rgb=scene.rgb, encoding=scene.encoding, hdr=scene.hdr),
             maps=MapPair(scene.matte, scene.disparity),
             scene=scene,
             history=History(self.config.strokes),

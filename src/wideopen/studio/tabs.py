@@ -96,6 +96,7 @@ class TabPhoto:
                 "name": self.opened.name,
                 "width": width,
                 "height": height,
+                "hdr": self.small.hdr is not None,
                 "preview_width": self.small.rgb.shape[1],
                 "matte": self.found.matte_source,
                 "disparity": self.found.disparity_source,

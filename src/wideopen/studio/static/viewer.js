@@ -174,7 +174,7 @@ async function received(message) {
 }
 function about(photo) {
   const plainly = (word) => ({ planar: 'from the matte' }[word] || word);
-  $('.wo-name').textContent = photo.name + '  ' + photo.width + ' × ' + photo.height;
+  $('.wo-name').textContent = photo.name + '  ' + photo.width + ' × ' + photo.height + (photo.hdr ? '  HDR' : '');
   $('.wo-sources').textContent = 'Matte: ' + plainly(photo.matte) + '. Depth: ' + plainly(photo.disparity) + '.';
   const notes = $('.wo-foot details');
   notes.hidden = !photo.notes.length;

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from embedded_files import apple_xmp, box, coded, full, jpeg, multi_picture, with_xmp, xmp
+from embedded_files import apple_xmp, box, coded, jpeg, meta_file, multi_picture, with_xmp, xmp
 
 URN = b"urn:iso:std:iso:ts:21496:-1\0"
 NAMES = {"low": "GainMapMin", "high": "GainMapMax", "gamma": "Gamma", "offset_sdr": "OffsetSDR"}
@@ -70,8 +70,6 @@ def apple_jpeg(main, codes, headroom=4.0):
 
 def heic_with_tmap(main, codes, block):
     """Return a HEIC of `main` (H, W, 3) with a derived picture that applies the gain map `codes` to it."""
-    from embedded_files import _file
-
     items, properties, owners = [], [], []
     for number, picture in ((1, main), (3, codes)):
         own, payload = coded(picture)
@@ -79,11 +77,8 @@ def heic_with_tmap(main, codes, block):
         owners.append((number, [properties.index(found) + 1 for found in own]))
         items.append((number, b"hvc1", b"", payload))
     items.insert(1, (2, b"tmap", b"", b"\0" + block))
-    data = _file(items, [box(b"dimg", struct.pack(">HHHH", 2, 2, 1, 3))], properties, owners)
+    data = meta_file(items, [box(b"dimg", struct.pack(">HHHH", 2, 2, 1, 3))], properties, owners)
     return data.replace(b"infe\2\0\0\0\0\3", b"infe\2\0\0\1\0\3")  # hidden, as it is no picture of its own
-
-
-__all__ = ["apple_jpeg", "box", "full", "gain_picture", "hdrgm", "heic_with_tmap", "iso", "ultra_hdr"]
 
 
 def grey(height, width, code):
