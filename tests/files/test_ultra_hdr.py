@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hdr_files import grey, hdrgm, ultra_hdr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from embedded_files import jpeg, scene
+from hdr_files import grey, hdrgm, ultra_hdr
 from wideopen.errors import InvalidInput
 from wideopen.files import read, srgb_u8, write
 from wideopen.files.containers.jpeg import appended_pictures, read_head
@@ -202,3 +202,26 @@ def test_xmp_that_leaves_no_room_gives_way_to_the_map(tmp_path):
     filled += b"<!--" + b"x" * 65000 + b"--></rdf:RDF></x:xmpmeta>"
     photo = replace(photo, metadata=replace(photo.metadata, xmp=filled))
     assert read(write(tmp_path / "a.jpg", photo.rgb, like=photo)).hdr.kind == "Ultra HDR"
+
+
+def test_the_middle_of_a_clipped_sun_is_not_what_the_lens_left_sharp():
+    import cv2
+
+    from wideopen.color import SRGB, srgb_decode
+    from wideopen.hdr.standard import brighten
+    from wideopen.hdr.types import GainMap, Hdr
+
+    codes, log2 = np.full((480, 640, 3), 120, np.uint8), np.full((480, 640), 0.7, np.float32)
+    codes[:, :60] += np.random.default_rng(0).integers(0, 40, (480, 60, 1), np.uint8)  # detail, left as it is
+    for x, radius, code, stops in ((200, 20, 255, 3.0), (480, 100, 200, 3.8)):  # light of 8, shown in two ways
+        cv2.circle(codes, (x, 240), radius, (code,) * 3, -1)
+        cv2.circle(log2, (x, 240), radius, stops, -1)
+    hdr = Hdr(kind="Ultra HDR", headroom=8, gain=GainMap(log2=log2), standard=codes)
+    photo = srgb_decode(codes / 255).astype(np.float32)
+    brighten(photo, hdr.gain)
+    light = cv2.blur(photo, (9, 9))
+    light[:, :60] = photo[:, :60]
+    assert_allclose(light[230:250, 190:210], photo[230:250, 190:210], rtol=1e-6)  # flat there, so unchanged
+    standard, _ = to_standard(light, photo, hdr, SRGB)
+    assert np.abs(np.diff(standard[240, 187:214].astype(int), axis=0)).max() <= 2
+    assert_array_equal(standard[:, :50], codes[:, :50])

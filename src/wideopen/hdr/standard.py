@@ -29,6 +29,8 @@ __all__ = ["brighten", "darken", "standard_light", "to_standard"]
 KNEE = 0.6
 SAME = 1e-3
 """Relative change of light up to which the lens has left a pixel as it was."""
+LIVELY = 0.02
+_EVERY = 4  # pixels, for what needs no more
 _ROWS = 32
 _LEARN_PX = 512  # long side at which the tone curve is learnt
 _LOCAL = 0.03  # of the long side: the reach of what is particular to a place
@@ -187,16 +189,31 @@ def _tone_curve(found: F32, log2: F32) -> F32:
 
 
 def _unchanged(rgb: F32, photo: F32) -> NDArray[np.uint8] | None:
-    """(H, W): 255 where the lens left the photo as it was, falling to 0 beside it; None for another size."""
+    """(H, W): 255 where the lens left the photo as it was, falling to 0 beside it; None for another size.
+
+    A blur also leaves what is flat, such as the middle of a clipped sun. So a connected region counts only if it has
+    detail: differences between neighbours, be it noise, in at least `LIVELY` of it.
+    """
     if rgb.shape != photo.shape:
         return None
-    same = np.empty(rgb.shape[:2], np.uint8)
+    same, lively = np.empty(rgb.shape[:2], np.uint8), np.zeros(rgb.shape[:2], np.uint8)
 
     def work(rows: slice) -> None:
-        limit = _brightest(photo[rows]) * np.float32(SAME) + np.float32(1e-5)
+        level = _brightest(photo[rows])
+        limit = level * np.float32(SAME) + np.float32(1e-5)
         change = _brightest(np.asarray(cv2.absdiff(rgb[rows], photo[rows]), np.float32).reshape(photo[rows].shape))
         same[rows] = cv2.compare(change, limit, cv2.CMP_LE).reshape(limit.shape)
+        step = np.abs(level[:, 1:] - level[:, :-1])
+        lively[rows, 1:] = cv2.compare(step, 2 * limit[:, 1:], cv2.CMP_GT).reshape(step.shape)
 
     _in_strips(work, len(rgb))
-    inner = cv2.erode(same, np.ones((9, 9), np.uint8))
+    inner = cv2.erode(same, np.ones((9, 9), np.uint8)).reshape(same.shape)
+    if not inner.all():
+        some = np.ascontiguousarray(inner[::_EVERY, ::_EVERY])
+        count, label = cv2.connectedComponents(some, connectivity=4)
+        detail = np.bincount(label.ravel(), lively[::_EVERY, ::_EVERY].ravel() > 0, count)
+        alive = detail >= LIVELY * np.bincount(label.ravel(), minlength=count)
+        alive[0] = False
+        regions = cv2.dilate(alive[label].astype(np.uint8), np.ones((3, 3), np.uint8))
+        inner = inner * cv2.resize(regions, same.shape[::-1], interpolation=cv2.INTER_NEAREST).reshape(same.shape)
     return np.asarray(cv2.blur(inner, (5, 5)), np.uint8).reshape(same.shape)
