@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from wideopen.arrays.jit import forget_stale_kernels, frozen, in_threads
+from wideopen.arrays.jit import forget_stale_kernels, frozen, in_threads, inner
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.grain import estimate, reference
@@ -21,14 +21,14 @@ TILE_H, TILE_W = 64, 512
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
-@njit(cache=True, forceinline=True)
+@inner(forceinline=True)
 def _look_up(table, position):
     """`reference.look_up`; unsigned, so that nothing looks for negative indices. `table` repeats its last value."""
     index = np.uintp(np.int32(position))
     return table[index] + (position - np.float32(np.int32(position))) * (table[index + np.uintp(1)] - table[index])
 
 
-@njit(cache=True)
+@inner()
 def _cover_row(out, top, bottom, down, columns, right, disparity, kept):
     """A row of `_cover`, out (W,): the coverage lies `down` between the samples top and bottom, (w,)."""
     steps, last = np.float32(kept.size - 2), top.size - 1
@@ -50,7 +50,7 @@ def _cover(first, stop, out, coverage, lows, down, columns, right, disparity, ke
         _cover_row(row, top, bottom, down[y], columns, right, disparity[y], kept)
 
 
-@njit(cache=True)
+@inner()
 def _white(line, first, seed, normal):
     """line (n,) <- `reference.white_noise` from index `first` of the photo on."""
     for i in range(line.size):
@@ -63,7 +63,7 @@ def _white(line, first, seed, normal):
         line[i] = normal[np.uintp(h >> np.uint32(32 - NORMAL_BITS))]
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _fill_noise(out, seed, weights, y0, x0, height, width, normal):
     """out (h, w) <- `reference.noise` of the tile at (y0, x0)."""
     h, w = out.shape
@@ -90,7 +90,7 @@ def _fill_noise(out, seed, weights, y0, x0, height, width, normal):
                 target[i] += weight * smooth[i]
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _move_row(row, lost, strength, noise, mixture, encode, decode, e, amount):
     """row (w, 3) of light <- its codes moved by the grain lost (w,). noise: the fields (3, w); e, amount: scratch."""
     zero, one, width = np.float32(0), np.float32(1), lost.size

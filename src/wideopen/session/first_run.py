@@ -37,18 +37,20 @@ def compiled_meanwhile(backend: str, look: str, step: Steps) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    gc.disable()  # collecting numba's syntax trees takes a seventh of the time to compile
     try:
         yield
         step("compiling kernels (first run only)")
         compiling.wait()
     finally:
+        gc.enable()
         compiling.kill()
         compiling.wait()
 
 
 def compile_kernels(look: str) -> None:
     """Render and encode a small scene with two sheets and grain, which compiles all kernels that a photo needs."""
-    gc.disable()  # collecting numba's syntax trees takes a seventh of the time, and this process ends soon
+    gc.disable()  # this process ends soon
     rgb = np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32)
     matte = np.zeros((_HEIGHT, _WIDTH), np.float32)
     matte[24:80, 40:88] = 1

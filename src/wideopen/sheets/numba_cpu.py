@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from wideopen.arrays.jit import frozen, in_threads
+from wideopen.arrays.jit import frozen, in_threads, inner
 from wideopen.checks import F32
 from wideopen.sheets import transport
 from wideopen.sheets.place import Place
@@ -53,7 +53,7 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return coarse_to_fine(image, alpha, _half_step)
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _row_between(x, y, height, out, first):
     """out (w + 1, first to first + C) <- x (h, w, C), linearly at row y of `height`; the last column twice."""
     h, w = x.shape[:2]
@@ -66,7 +66,7 @@ def _row_between(x, y, height, out, first):
     out[w] = out[w - 1]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner(inline="always")
 def _at(row, i, f, c):
     return row[i, c] + f * (row[i + 1, c] - row[i, c])
 

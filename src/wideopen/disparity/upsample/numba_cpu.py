@@ -8,7 +8,7 @@ arrays, and the compiler turns it into vector instructions.
 import numba
 import numpy as np
 
-from wideopen.arrays.jit import in_threads
+from wideopen.arrays.jit import in_threads, inner
 from wideopen.checks import F32, U8
 from wideopen.disparity.upsample import reference
 from wideopen.disparity.upsample.reference import flatness, taps, varies
@@ -39,7 +39,7 @@ def _settle(top, bottom, small, flat, guide, reach, falloff, out):
             out[y, x] = small[y, x] + slope * (weighed / total - small[y, x])
 
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy")
+@inner(fastmath=True, error_model="numpy")
 def _smooth_tile(small, iy, wy, ix, wx, out):
     """out = sum w d over 4x4 taps, w = wy wx."""
     column = np.empty(small.shape[1], np.float32)
@@ -53,7 +53,7 @@ def _smooth_tile(small, iy, wy, ix, wx, out):
             out[y, x] = near + wx[2, x] * column[ix[x, 2]] + wx[3, x] * column[ix[x, 3]]
 
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy")
+@inner(fastmath=True, error_model="numpy")
 def _guided_tile(small, small_guide, guide, iy, wy, ix, wx, falloff, guided, out):
     """out, where guided, = sum w d / sum w over 4x4 taps, w = wy wx / (1 + falloff |dI|^2)^2."""
     height, n = out.shape

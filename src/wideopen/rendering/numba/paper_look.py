@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from wideopen.arrays.jit import frozen
+from wideopen.arrays.jit import frozen, inner
 from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, binary_spans, field_nodes
@@ -71,7 +71,7 @@ def _halve(cells, out):
                     out[row, x // 2, c] += cells[y, x, c]
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _weights(disparity, mids, extent, group, y0, x0, out):
     """Eqs. (5)-(9) unrolled: the weight of each radius group (G, h, w), nearest plane first; they sum to 1 or 0."""
     out[:, :, :] = 0
@@ -96,7 +96,7 @@ def _weights(disparity, mids, extent, group, y0, x0, out):
                 out[g, y, x] = out[g, y, x] / shown[x] if shown[x] > 0 else np.float32(0)
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _blur(cells, size, rows, g, kernel, y0, x0, acc):
     """acc (m, n * 4), whose first cell is (y0, x0), += cells (H, W, 3) and their pixels' number, blurred.
 
@@ -117,7 +117,7 @@ def _blur(cells, size, rows, g, kernel, y0, x0, acc):
         spread_row(line, start - x0, total, reach, rows, kernel, DIRECT, y - y0, acc, 4)
 
 
-@njit(cache=True)
+@inner()
 def _blur_field(cells, size, rows, g, y0, x0, acc):
     """`_blur` with the kernels of all field nodes nearby, mixed."""
     nodes = rows.hats_y.shape[0] * rows.hats_x.shape[0]
@@ -133,7 +133,7 @@ def _blur_field(cells, size, rows, g, y0, x0, acc):
             mix(at_node, rows, node, size, y0 + top, x0 + left, 4, part)
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _unbend(plane, bend):
     """Eq. (4) after the blur, in place: ^(1 / alpha2) / a2 + b2."""
     for c in range(3):
@@ -149,7 +149,7 @@ def _unbend(plane, bend):
                 row[x] = row[x] / bend.a2 + bend.b2
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _blurred(cells, rows, g, y0, x0, acc, plane):
     """plane (3, m, n) <- cells blurred with group g's kernel: blurred colour over blurred share, by way of acc."""
     acc[:] = 0
@@ -162,7 +162,7 @@ def _blurred(cells, rows, g, y0, x0, acc, plane):
                 plane[c, y, x] = row[x * 4 + c] * one
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _plane(cells, rows, g, y0, x0, y1, x1, bend):
     """Return the colour of group g's planes, (3, m, n) float32, in cells [y0, y1) x [x0, x1) of its level."""
     plane = np.empty((3, y1 - y0, x1 - x0), np.float32)
@@ -179,7 +179,7 @@ def _plane(cells, rows, g, y0, x0, y1, x1, bend):
     return plane
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _add(plane, weight, level, cell_y0, cell_x0, y0, x0, colour):
     """colour (3, h, w) += weight (h, w) * plane (3, m, n), enlarged."""
     height, width = weight.shape

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numba import njit
 
-from wideopen.arrays.jit import frozen, in_threads
+from wideopen.arrays.jit import frozen, in_threads, inner
 from wideopen.optics import Optics
 from wideopen.rendering.numba.spans import MATHS
 from wideopen.rendering.planes import thin_lens_planes
@@ -156,7 +156,7 @@ def surface_of(sheet: Sheet, optics: Optics, shape: tuple[int, int]) -> Surface:
     )
 
 
-@njit(cache=True, forceinline=True)
+@inner(forceinline=True)
 def radius_of(lens, disparity):
     """`planes.signed_radius` of a pixel."""
     offset = lens.focus - disparity
@@ -164,7 +164,7 @@ def radius_of(lens, disparity):
     return r if offset >= 0 else -r
 
 
-@njit(cache=True)
+@inner()
 def position_of(lens, disparity, k):
     """`planes.plane_position` of a pixel; the search starts at plane k."""
     r = radius_of(lens, disparity)
@@ -175,7 +175,7 @@ def position_of(lens, disparity, k):
     return np.float32(k) + min(max((lens.radii[k] - r) * lens.gaps[k], np.float32(0)), np.float32(1))
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _extremes_of_rows(values, found):
     """found (2, X) <- least and greatest value of each `BLOCK` columns; down the columns first: that is vector code."""
     width = values.shape[1]
@@ -231,7 +231,7 @@ def find_blocks(lens: Lens, extremes: Extremes, spreads: np.ndarray, levels: np.
     return Blocks(used, on_levels, shows, extremes.least < 1)
 
 
-@njit(cache=True)
+@inner()
 def any_within(flags, y0, y1, x0, x1):
     """Whether a flag (Y, X) is set in a block that has pixels in [y0, y1) x [x0, x1)."""
     for y in range(max(0, y0) // BLOCK, min(flags.shape[0], (y1 + BLOCK - 1) // BLOCK)):
@@ -241,7 +241,7 @@ def any_within(flags, y0, y1, x0, x1):
     return False
 
 
-@njit(cache=True)
+@inner()
 def shown_part(shows, spreads, y0, y1, x0, x1):
     """(top, bottom, left, right): the part of [y0, y1) x [x0, x1) in which a sheet shows; empty if bottom <= top.
 
@@ -261,7 +261,7 @@ def shown_part(shows, spreads, y0, y1, x0, x1):
     return top, bottom, left, right
 
 
-@njit(cache=True, forceinline=True)
+@inner(forceinline=True)
 def gain_of(rgb, x, a, s, column, width):
     """`highlights.highlight_gain` of pixel x of a row, in this column of a photo of this width; s: its stretch."""
     level = max(rgb[x, 0], rgb[x, 1], rgb[x, 2])
@@ -271,7 +271,7 @@ def gain_of(rgb, x, a, s, column, width):
     return np.float32(1) + s[column * s.size // width] * (t * t) * (t * t)
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def add_sharp(surface, lens, near, reaches, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) that reach 0 cells, as they are."""
     last, k, any_sharp = near.size - 1, 0, False
@@ -300,7 +300,7 @@ def add_sharp(surface, lens, near, reaches, y0, x0, channels, acc):
                 _add_cell(row, i, channels, rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain, w, a * w)
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cells, ends):
     """cells (P, n * C) += sums of the weighted pixels of plane k in row cell_y of cells, from cell x0 on, by slots[k].
 
@@ -359,7 +359,7 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
                 ends[far, 0], ends[far, 1] = min(ends[far, 0], cell), max(ends[far, 1], cell + 1)
 
 
-@njit(cache=True, forceinline=True)
+@inner(forceinline=True)
 def _add_cell(cells, i, channels, r, g, b, w, a):
     cells[i] += r
     cells[i + 1] += g

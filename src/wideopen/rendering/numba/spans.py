@@ -18,9 +18,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.arrays.jit import inner
 from wideopen.rendering.aperture import FieldNodes, Spans
 
 COARSE_RADIUS = 8.0
@@ -119,7 +118,7 @@ def tiling(height: int, width: int) -> Tiling:
     return Tiling(tile_h, tile_w, np.random.default_rng(0).permutation(count))
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def running_sum(line, pad, channels, total):
     """total (2 * pad + m + 1 cells, flat): the sums up to each edge of a line of m cells, and to `pad` edges beyond.
 
@@ -144,7 +143,7 @@ def running_sum(line, pad, channels, total):
         at += channels
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _add_span(line, start, total, pad, first, last, weight, direct, channels, acc, twin):
     """acc[x] += weight * sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
 
@@ -189,7 +188,7 @@ def _add_span(line, start, total, pad, first, last, weight, direct, channels, ac
         other[x] += span
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def spread_row(line, start, total, reach, rows, kernel, direct, y, acc, channels):
     """Add row y of the source to all rows of acc (h, w * C) that the kernel, of this reach, takes it to.
 
@@ -210,7 +209,7 @@ def spread_row(line, start, total, reach, rows, kernel, direct, y, acc, channels
             _add_span(line, start, total, pad, rows.firsts[s], rows.lasts[s], weight, direct, channels, a, b)
 
 
-@njit(cache=True)
+@inner()
 def reach_of_node(rows, node, size, y0, x0, m, n):
     """(top, bottom, left, right) of the m x n cells from (y0, x0) on, of size x size pixels, in which a node shows.
 
@@ -222,7 +221,7 @@ def reach_of_node(rows, node, size, y0, x0, m, n):
     return top, bottom, left, right
 
 
-@njit(cache=True)
+@inner()
 def _support(hat, size):
     """First and last + 1 of the cells in which a hat is above 0."""
     first, stop = hat.size, 0
@@ -232,7 +231,7 @@ def _support(hat, size):
     return first // size, (stop + size - 1) // size
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def mix(source, rows, n, size, y0, x0, channels, acc):
     """acc (m, n * C), whose first cell is (y0, x0), += source times the hats of node n at the cells' centres."""
     columns = rows.hats_x.shape[0]
@@ -245,7 +244,7 @@ def mix(source, rows, n, size, y0, x0, channels, acc):
                 acc[y, i] += hat * source[y, i]
 
 
-@njit(cache=True, forceinline=True)
+@inner(forceinline=True)
 def between(pixel, level, first_cell, cells):
     """The two cells, of `cells` from `first_cell` on, around a pixel's centre, and the share of the second."""
     at = (np.float32(pixel) + np.float32(0.5)) / np.float32(1 << level) - np.float32(0.5) - np.float32(first_cell)
@@ -253,7 +252,7 @@ def between(pixel, level, first_cell, cells):
     return min(max(low, 0), cells - 1), min(max(low + 1, 0), cells - 1), at - np.float32(low)
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def enlarge_x(cells, level, cell_x0, x0, width, channels):
     """Return (m, width * C) of cells (m, n * C), whose first column is cell_x0: linear between them, from pixel x0."""
     m, n = cells.shape[0], cells.shape[1] // channels
@@ -269,7 +268,7 @@ def enlarge_x(cells, level, cell_x0, x0, width, channels):
     return wide
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def add_enlarged(cells, level, cell_y0, cell_x0, y0, x0, channels, acc):
     """acc (h, w * C) from pixel (y0, x0) on += cells (m, n * C) from cell (cell_y0, cell_x0) on, enlarged."""
     wide = enlarge_x(cells, level, cell_x0, x0, acc.shape[1] // channels, channels)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from wideopen.arrays.jit import in_threads
+from wideopen.arrays.jit import in_threads, inner
 from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, field_nodes
@@ -59,7 +59,7 @@ DIRECT = 4
 """Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _is_bright(line, channels):
     """Whether a cell of the line (m * C) is brighter than `BRIGHT`."""
     for i in range(0, line.size, channels):
@@ -68,7 +68,7 @@ def _is_bright(line, channels):
     return False
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _blur_planes(surface, lens, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc):
     """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred as at a node."""
     last = (surface.height - 1) >> level
@@ -101,7 +101,7 @@ def _blur_planes(surface, lens, on_levels, rows, level, node, slots, planes, y0,
                 cells[slots[k], i] = 0
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _blur_field(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
     """`_blur_planes` with the kernels of all field nodes nearby, mixed."""
     nodes, size = rows.hats_y.shape[0] * rows.hats_x.shape[0], 1 << level
@@ -119,7 +119,7 @@ def _blur_field(surface, lens, on_levels, rows, level, slots, planes, y0, x0, ch
             mix(at_node, rows, node, size, y0 + top, x0 + left, channels, part)
 
 
-@njit(cache=True)
+@inner()
 def _blur_tile(surface, lens, on_levels, rows, near, y0, x0, channels, acc):
     """acc (h, w * C) += sum over the planes near the tile of the blurred, weighted sheet."""
     y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
@@ -145,7 +145,7 @@ def _blur_tile(surface, lens, on_levels, rows, near, y0, x0, channels, acc):
         add_enlarged(blurred, level, top, left, y0, x0, channels, acc)
 
 
-@njit(cache=True, forceinline=True)
+@inner(forceinline=True)
 def _compression(level, s):
     """Factor of `highlights.compress_highlights` for a brightest channel `level`."""
     if level <= KNEE:
@@ -160,7 +160,7 @@ def _compression(level, s):
     return np.float32(m / level)
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _lay_over(acc, surface, y0, x0, channels, out):
     """out (h, w, 3) <- the sheet sum blur(w rgba) / sum blur(w), over what was there."""
     for y in range(out.shape[0]):
@@ -182,7 +182,7 @@ def _lay_over(acc, surface, y0, x0, channels, out):
                 out[y, x, c] = acc[y, i + c] * scale + behind * out[y, x, c]
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _lay_sharp(surface, y0, x0, out):
     """out (h, w, 3) <- the sheet as it is, over what was there."""
     rows, columns = surface.disparity.shape
@@ -196,7 +196,7 @@ def _lay_sharp(surface, y0, x0, out):
                 to[x, c] = rgb[x - left, c] + behind * to[x, c]
 
 
-@njit(cache=True)
+@inner()
 def _planes_near(used, spreads, y0, y1, x0, x1):
     """(N,) bool: the planes that show in [y0, y1) x [x0, x1)."""
     near = np.zeros(spreads.size, np.bool_)
@@ -205,7 +205,7 @@ def _planes_near(used, spreads, y0, y1, x0, x1):
     return near
 
 
-@njit(cache=True)
+@inner()
 def _widest(near, spreads):
     """The largest of spreads (N,) among the planes near (N,)."""
     widest = 0
@@ -227,7 +227,7 @@ def _hide(blocks, spreads, width, tile_h, tile_w, hidden):
         hidden[tile] |= not any_within(blocks.clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
 
 
-@njit(cache=True, fastmath=MATHS)
+@inner(fastmath=MATHS)
 def _lay_tile(surface, plan, y0, x0, out):
     """Lay one sheet over a tile, out (h, w, 3) from pixel (y0, x0) on."""
     blocks, spreads = plan.blocks, plan.spreads
