@@ -23,7 +23,7 @@ from service import form, message, send, server
 PHOTOS = (".jpg", ".jpeg", ".heic", ".png", ".avif")
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- begin: benchmarks/phones.py -->\n", "<!-- end -->\n"
-STAGES = ("read", "matte", "disparity", "sheets", "grain", "render", "write")
+STAGES = ("read", "matte", "disparity", "sheets", "render", "write")
 OFFLINE = ("--offline",)
 
 

@@ -88,7 +88,7 @@ def test_disparity_from_the_matte_alone_is_not_filtered(portrait):
     maps = analyze(photo, depth="planar", matte=matte).maps
     assert (maps.matte_source, maps.disparity_source, maps.disparity_filtered) == ("given", "planar", False)
     assert maps.notes == ()
-    assert set(maps.seconds) == {"disparity", "sheets", "grain"}
+    assert set(maps.seconds) == {"disparity", "sheets"}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (3, 2)])

@@ -5,6 +5,7 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -141,31 +142,43 @@ def understand(
     seconds: dict[str, float] = {}
     matte_source, disparity_source = "given", "given"
     notes: tuple[str, ...] = ()
-    if matte is None or callable(matte):
-        on_step("matte")
-        with timed(seconds, "matte"):
-            matter, matte_source = pick_matter(settings, matte, hint)
-            if settings.matting_start == "auto" and matte_source.endswith("started by isnet"):
-                notes = ("isnet is on disk: the matte starts from it (--matting-start none: without)",)
-            matte = matter(photo_u8())
-    alpha = require_unit_map("matte", matte, like=source.rgb)
-    on_step("disparity")
-    with timed(seconds, "disparity"):
+    known: Future[F32] = Future()  # the matte
+    with ThreadPoolExecutor(1) as beside:
+        found = None
         if disparity is None:
-            found = find_disparity(alpha, photo_u8, settings.depth, embedded, settings.device)
-            d, disparity_source, notes = found.disparity, found.source, (*notes, *found.notes)
-        else:
-            d = require_unit_map("disparity", disparity, like=source.rgb)
-        filtered = settings.filter_disparity and disparity_source != "planar"
-        if filtered:
-            d = disparity_ops.filter_along_matte(d, alpha, source.rgb)
+            if settings.depth != "planar":
+                photo_u8()  # once, for both
+            found = beside.submit(find_disparity, known.result, photo_u8, settings.depth, embedded, settings.device)
+        try:
+            if matte is None or callable(matte):
+                on_step("matte")
+                with timed(seconds, "matte"):
+                    matter, matte_source = pick_matter(settings, matte, hint)
+                    if settings.matting_start == "auto" and matte_source.endswith("started by isnet"):
+                        notes = ("isnet is on disk: the matte starts from it (--matting-start none: without)",)
+                    matte = matter(photo_u8())
+            alpha = require_unit_map("matte", matte, like=source.rgb)
+        except BaseException as error:
+            known.set_exception(error)
+            raise
+        known.set_result(alpha)
+        on_step("disparity")
+        with timed(seconds, "disparity"):
+            if found is not None:
+                of = found.result()
+                d, disparity_source, notes = of.disparity, of.source, (*notes, *of.notes)
+            else:
+                d = require_unit_map("disparity", disparity, like=source.rgb)
+            filtered = settings.filter_disparity and disparity_source != "planar"
+            if filtered:
+                d = disparity_ops.filter_along_matte(d, alpha, source.rgb)
     return Maps(
         matte=alpha,
         disparity=d,
         matte_source=matte_source,
         disparity_source=disparity_source,
         disparity_filtered=filtered,
-        notes=(*_notes(alpha, d, planar=disparity_source == "planar"), *notes),
+        notes=(*_notes(alpha, d), *notes),
         seconds=seconds,
     )
 
@@ -182,14 +195,19 @@ def take_apart(
     source = _as_photo(photo)
     separator = _separator(backend)
     on_step("sheets")
-    with timed(maps.seconds, "sheets"):
+    with timed(maps.seconds, "sheets"), ThreadPoolExecutor(1) as beside:
+        grain = beside.submit(estimate_grain, source.rgb, source.encoding)
         sheets = prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=source.hdr is None)
-    with timed(maps.seconds, "grain"):
-        grain = estimate_grain(source.rgb, source.encoding)
     exact = maps.matte_source == "given" if exact_matte is None else exact_matte
     rims = Rims(sheets) if isinstance(sheets, PhotoSheets) and not exact else None
     return Scene(
-        rgb=source.rgb, encoding=source.encoding, sheets=sheets, maps=maps, hdr=source.hdr, grain=grain, rims=rims
+        rgb=source.rgb,
+        encoding=source.encoding,
+        sheets=sheets,
+        maps=maps,
+        hdr=source.hdr,
+        grain=grain.result(),
+        rims=rims,
     )
 
 
@@ -255,12 +273,9 @@ def _as_photo(photo: Photo | F32) -> Photo:
     return Photo(rgb=rgb, hdr=Hdr(kind="floats", headroom=most) if most > ABOVE_WHITE else None)
 
 
-def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
+def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
     """What the user should know about the analysis, one line each."""
     notes = []
-    if planar and (alpha.max() < 0.5 or alpha.min() > 0.5):
-        remedy = "--depth small or another network, --disparity or --matte-hint would help"
-        return (f"no subject was found, and planar knows no depth without one: the photo is left as it is ({remedy})",)
     if alpha.max() < 0.5:
         notes.append("no subject in the matte: the whole photo is blurred by disparity")
     elif (note := emptiness(alpha)) is not None:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from wideopen.checks import F32, U8, require
 from wideopen.disparity import hub, planar
 from wideopen.disparity.depth_map import DepthMap, to_disparity
@@ -37,26 +35,29 @@ def require_depth(depth: str | Path) -> None:
 
 
 def find_disparity(
-    alpha: F32, photo_u8: Callable[[], U8], depth: str | Path, embedded: DepthMap | None, device: str = "auto"
+    matte: Callable[[], F32],
+    photo_u8: Callable[[], U8],
+    depth: str | Path,
+    embedded: DepthMap | None,
+    device: str = "auto",
 ) -> Found:
     """Disparity of a photo from the source that `depth` names: auto, embedded, small, planar, or a model.
 
-    alpha: the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; called only if needed. embedded: the
-    depth map in the photo's file, if any. A model is one of `disparity.hub.ROWS`, a folder, a .onnx file or a hub id;
-    its weights must be on disk.
+    matte: returns the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; each is called only if needed,
+    the matte last. embedded: the depth map in the photo's file, if any. A model is one of `disparity.hub.ROWS`, a
+    folder, a .onnx file or a hub id; its weights must be on disk.
     Raises InvalidInput for "embedded" without a map, or one of another aspect; WeightsError for an unusable model.
     """
     if depth == "planar":
-        one_kind = alpha.max() < 0.5 or alpha.min() > 0.5  # nobody to stand on a floor: it would be made up
-        return Found(disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar")
+        return Found(disparity=planar(matte()), source="planar")
     if depth == "small":
-        return from_small(photo_u8(), alpha)
+        return from_small(photo_u8(), matte)
     if depth == "embedded":
         require(embedded is not None, "depth embedded: expected depth inside the photo's file, found none")
         assert embedded is not None  # for the type checker
         return from_embedded(embedded, photo_u8())
     if depth == "auto":
-        return _automatic(alpha, photo_u8(), embedded, device)
+        return _automatic(matte, photo_u8(), embedded, device)
     return from_model(depth, photo_u8(), device)
 
 
@@ -68,13 +69,13 @@ def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
     return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
 
 
-def from_small(photo_u8: U8, alpha: F32) -> Found:
+def from_small(photo_u8: U8, matte: Callable[[], F32]) -> Found:
     """Predict with the network inside the package, upsample along the photo's edges, and let the matte shape it."""
     from wideopen.disparity.small import predict_small
     from wideopen.disparity.subject import shaped_by_matte
 
     predicted = predict_small(photo_u8)
-    disparity = shaped_by_matte(upsample(to_disparity(predicted), photo_u8), alpha)
+    disparity = shaped_by_matte(upsample(to_disparity(predicted), photo_u8), matte())
     return Found(disparity=disparity, source=f"predicted by {predicted.name}")
 
 
@@ -91,7 +92,7 @@ def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
     return Found(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
 
 
-def _automatic(alpha: F32, photo_u8: U8, embedded: DepthMap | None, device: str) -> Found:
+def _automatic(matte: Callable[[], F32], photo_u8: U8, embedded: DepthMap | None, device: str) -> Found:
     """Embedded if present, else the default model if its weights are on disk, else the network inside the package."""
     notes: tuple[str, ...] = ()
     if embedded is not None:
@@ -100,5 +101,5 @@ def _automatic(alpha: F32, photo_u8: U8, embedded: DepthMap | None, device: str)
         except InvalidInput as error:
             notes = (f"the depth inside the photo is of no use ({error})",)
     on_disk = hub.on_disk(hub.DEFAULT, device)
-    found = from_model(hub.DEFAULT, photo_u8, device) if on_disk else from_small(photo_u8, alpha)
+    found = from_model(hub.DEFAULT, photo_u8, device) if on_disk else from_small(photo_u8, matte)
     return replace(found, notes=notes)

@@ -136,7 +136,7 @@ def judge_sources(
         step(case.name)
         alpha, linear = matter(case.rgb), decode(case.rgb, SRGB, bit_depth=8)
         for source in sources:
-            found = find_disparity(alpha, lambda rgb=case.rgb: rgb, source, None).disparity  # type: ignore[misc]
+            found = find_disparity(lambda alpha=alpha: alpha, lambda rgb=case.rgb: rgb, source, None).disparity  # type: ignore[misc]
             if source != "planar":
                 found = filter_along_matte(found, alpha, linear)
             rows.append(DepthRow(case.name, source, judge_depth(found, case, alpha, blur)))

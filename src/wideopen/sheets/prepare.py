@@ -8,6 +8,7 @@ photo, so the composited sheets reproduce the photo exactly. All that is done he
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -118,14 +119,21 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     F, B = separator.estimate_colours(image, coverage)
     shows = np.clip(1 - coverage / np.float32(SOLID_FROM), 0, 1)
     near = widened(coverage > 0, np.ones((3, 3), np.uint8)).reshape(size)
-    left, filled = np.ones(size, np.float32), np.zeros(B.shape, np.float32)
+    left, hidden = np.ones(size, np.float32), []
     for c in [*behind, np.ones(size, np.float32)]:
         share = left * c
         wanted = near & (share > np.float32(FAINT))
         if wanted.any():
             wanted = widened(wanted, square(RING, size)).reshape(size)  # edges reach it from beside it
-            filled += scaled(separator.continue_colours(B, shows * pure(share), wanted), share)
+            hidden.append((share, wanted))
         left = left - share
+
+    def continued(share: F32, wanted: np.ndarray) -> F32:
+        return scaled(separator.continue_colours(B, shows * pure(share), wanted), share)
+
+    with ThreadPoolExecutor() as beside:
+        parts = beside.map(continued, *zip(*hidden, strict=True)) if hidden else ()
+        filled = sum(parts, np.zeros(B.shape, np.float32))
     return F, B, filled
 
 
