@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wideopen.evals.published import missing, set_tables
+from wideopen.evals.reproduce import measured
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
 COLUMNS = {"psnr_db": ("PSNR, dB", 2), "edge_psnr_db": ("edge, dB", 2), "ssim": ("SSIM", 3), "flip": ("FLIP", 3)}
@@ -21,8 +24,9 @@ PAIRS = {
 }
 HEAD = """# Results
 
-This page is made by `python scripts/results_page.py` from the JSON files in `benchmarks/results`; a test checks that it
-is what they say. How to measure, and what the columns are: [evaluation](evaluation.md).
+This page is made by `python scripts/results_page.py` from the JSON files in `benchmarks/results` and from what papers
+print (`src/wideopen/evals/published.json`); a test checks that it is what they say. How to measure, and what the
+columns are: [evaluation](evaluation.md). Below ours stand commit, date, machine and command, where they were recorded.
 """
 
 
@@ -37,6 +41,15 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "| " + " | ".join(heads) + " |"
     yield "|---" * len(heads) + "|"
     yield from ("| " + " | ".join(row) + " |" for row in rows)
+
+
+def origin(data: Mapping[str, Any]) -> str:
+    """Where the figures of one file come from."""
+    machine = data.get("machine")
+    where = f"{machine['cpu']}, {machine['cores']} cores" if machine else "machine not recorded"
+    commit = f"commit `{data['commit'][:8]}`" if data.get("commit") else "commit not recorded"
+    command = f"`{data['command']}`" if data.get("command") else "command not recorded"
+    return f"*{', '.join([commit, *([data['date']] if 'date' in data else []), where])}; {command}*"
 
 
 def number(value: float | None, digits: int) -> str:
@@ -54,7 +67,8 @@ def figures(means: Mapping[str, Mapping[str, float | None]], first: str) -> Iter
 def paper(folder: Path) -> Iterator[str]:
     """The paper's tables with ours below."""
     yield from ("## The paper's tables", "", "`wideopen reproduce`, with the data that were at hand.", "")
-    for one in load(folder, "reproduce")["tables"]:
+    data = load(folder, "reproduce")
+    for one in data["tables"]:
         digits = [2, 4, 4] if one["number"] == 3 else [4] * 4
         yield from (f"**Table {one['number']}.** {one['title']}", "")
         rows = [[name, *map(number, row, digits)] for name, row in one["paper"].items()]
@@ -63,6 +77,27 @@ def paper(folder: Path) -> Iterator[str]:
         yield ""
         yield from (f"- {note}" for note in one["notes"])
         yield ""
+    yield from (origin(data), "")
+
+
+def field(folder: Path) -> Iterator[str]:
+    """Published figures by set, ours beside them from the files of `eval --benchmark --json`."""
+    yield from ("## The field's sets, and ours by name", "")
+    yield (
+        "Figures that papers print, beside ours where the set was at hand. Figures of one set by different protocols "
+        "are not comparable; the notes say what was compared. `wideopen reproduce` prints the same."
+    )
+    files = sorted(folder.glob("field_*.json"))
+    for one in set_tables(measured(files)):
+        yield from ("", f"**{one.title}**", "")
+        yield from table(one.rows[0], one.rows[1:])
+        yield ""
+        yield from (f"- {note}" for note in one.notes)
+    yield from ("", "Ours:", "")
+    yield from (f"- {file.stem}: {origin(load(folder, file.stem))}" for file in files)
+    yield from ("", "Not found in a source that could be read:", "")
+    yield from (f"- {line}" for line in missing())
+    yield ""
 
 
 def pairs(folder: Path) -> Iterator[str]:
@@ -82,6 +117,7 @@ def pairs(folder: Path) -> Iterator[str]:
         gain = means["preset paper"]["psnr_db"] - means["paper look"]["psnr_db"]
         lead = means["thin-lens look"]["psnr_db"] - means["preset paper"]["psnr_db"]
         yield from ("", f"Tuning the paper look gains {gain:+.2f} dB; `thin-lens` leads it by {lead:.2f} dB.")
+        yield from ("", origin(data))
     yield ""
 
 
@@ -96,7 +132,7 @@ def ablations(folder: Path) -> Iterator[str]:
     )
     yield ""
     yield from figures(data["means"], "variant")
-    yield ""
+    yield from ("", origin(data), "")
 
 
 def speed(folder: Path) -> Iterator[str]:
@@ -115,11 +151,12 @@ def speed(folder: Path) -> Iterator[str]:
         for name, row in data["rows"].items()
     ]
     yield from table(["command", "seconds", "CPU seconds", "promised, seconds"], rows)
+    yield from ("", origin(data))
 
 
 def page(folder: Path = RESULTS) -> str:
     """The whole page."""
-    parts = (paper(folder), pairs(folder), ablations(folder), speed(folder))
+    parts = (paper(folder), field(folder), pairs(folder), ablations(folder), speed(folder))
     return HEAD + "\n" + "\n".join(line for part in parts for line in part) + "\n"
 
 

@@ -178,7 +178,7 @@ def understand(
         matte_source=matte_source,
         disparity_source=disparity_source,
         disparity_filtered=filtered,
-        notes=(*_notes(alpha, d), *notes),
+        notes=(*_notes(alpha, d, planar=disparity_source == "planar"), *notes),
         seconds=seconds,
     )
 
@@ -273,9 +273,12 @@ def _as_photo(photo: Photo | F32) -> Photo:
     return Photo(rgb=rgb, hdr=Hdr(kind="floats", headroom=most) if most > ABOVE_WHITE else None)
 
 
-def _notes(alpha: F32, disparity: F32) -> tuple[str, ...]:
+def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
     """What the user should know about the analysis, one line each."""
     notes = []
+    if planar and (alpha.max() < 0.5 or alpha.min() > 0.5):
+        remedy = "--depth small or another network, --disparity or --matte-hint would help"
+        return (f"no subject was found, and planar knows no depth without one: the photo is left as it is ({remedy})",)
     if alpha.max() < 0.5:
         notes.append("no subject in the matte: the whole photo is blurred by disparity")
     elif (note := emptiness(alpha)) is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_portrait import HEIGHT, WIDTH, contents, size_of, subject
+from small_portrait import HEIGHT, WIDTH, contents, load, size_of, subject
 
 import wideopen as package
 
@@ -51,14 +51,28 @@ def test_depth_predicts_the_matte_it_needs(wideopen, untrained):
     assert np.load("d.npy").shape == (HEIGHT, WIDTH)
 
 
-@pytest.mark.parametrize(("command", "out"), [("matte", "m.png"), ("render", "r.png")])
-def test_a_photo_without_people_is_noted(wideopen, folder, command, out):
-    from PIL import Image
+def sky():
+    """A photo of nothing but a gradient and noise."""
+    rows = np.linspace(60, 200, 64)[:, None, None]
+    noise = np.random.default_rng(2).integers(-9, 10, (64, 96, 3))
+    Image.fromarray((rows + noise).astype(np.uint8)).save("sky.png")
 
-    Image.new("RGB", (96, 64), (120, 130, 140)).save("sky.png")
-    done = wideopen(command, "sky.png", "-o", out, *(["--depth", "planar"] if command == "render" else []))
+
+def test_a_photo_without_a_subject_has_an_empty_matte(wideopen):
+    sky()
+    done = wideopen("matte", "sky.png", "-o", "m.png")
+    assert (done.code, done.err) == (0, ["note: empty matte: no person found"])
+    assert not load("m.png").any()
+
+
+@pytest.mark.parametrize("look", ["thin-lens", "paper"])
+def test_without_subject_and_depth_the_photo_is_left_as_it_is(wideopen, look):
+    sky()
+    done = wideopen("render", "sky.png", "-o", "r.png", "--depth", "planar", "--look", look, "--blur", "8%")
     assert done.code == 0
-    assert [line for line in done.err if "empty matte: no person found" in line or "no subject in the matte" in line]
+    assert len(done.err) == 1
+    assert "the photo is left as it is (--depth small" in done.err[0]
+    assert np.abs(load("r.png").astype(int) - load("sky.png")).max() <= (look == "paper")
 
 
 @pytest.mark.parametrize("name", ["matte", "depth"])

@@ -85,7 +85,7 @@ def test_a_benchmark_by_name(wideopen, refused, folder):
     report = json.loads((folder / "ppm.json").read_text())
     assert report["means"]["PPM-100"]["whole"]["mad"] == 0
     done = wideopen("reproduce", "--measured", "ppm.json")
-    (row,) = [line for line in done.out.splitlines() if line.startswith("theirs (measured)")]
-    assert row.split()[2:4] == ["0.0000", "0.0000"]
+    (row,) = [line for line in done.out.splitlines() if line.startswith("theirs (measured), 100 pairs")]
+    assert row.split()[4:6] == ["0.0000", "0.0000"]
     (folder / "ppm/matte/3.jpg").unlink()
     assert "found 2 problems: 3: expected a partner" in refused(*command, "--pred", "theirs")

@@ -121,7 +121,8 @@ def test_a_benchmark_by_name_is_judged_beside_what_is_published(wideopen, folder
     assert (done.code, done.err) == (0, [])
     lines = done.out.splitlines()
     assert lines[0].startswith("20 pairs")
-    assert any(line.startswith("the paper's *") and "26.29" in line for line in lines)
+    assert any(line.startswith("the paper's [1]") and "26.29" in line for line in lines)
+    assert lines[-1].startswith("[1] the paper that this project implements")
 
 
 def test_an_incomplete_benchmark_is_refused_and_partial_judges_the_rest(wideopen, refused, folder):

@@ -117,6 +117,16 @@ def test_dists_sees_256_pixels_along_the_short_side(random_vgg):
     assert random_vgg(big_other, large) == pytest.approx(random_vgg(other, small), abs=1e-5)
 
 
+def test_dists_keeps_what_256_pixels_can_show(random_vgg):
+    def against_its_mean(side, square):
+        tile = np.indices((side, side)).sum(axis=0) // square % 2
+        board = np.repeat(tile[..., None], 3, axis=2).astype(np.float32)
+        return random_vgg(board, np.full_like(board, 0.5))
+
+    assert against_its_mean(256, 1) > 0.1
+    assert against_its_mean(512, 1) == pytest.approx(0, abs=1e-5)  # grey, at 256 pixels
+
+
 def test_weights_that_cannot_be_had_are_told_in_one_line(random_vgg, monkeypatch):
     from torchmetrics.functional.image import dists
 

@@ -33,7 +33,7 @@ def _values(part):
         return st.booleans()
     if part.words:
         return st.sampled_from(part.words)
-    least, most = (part.shape.least or 0, part.shape.most or part.option.most)
+    least, most = (part.shape.least or part.option.least or 0, part.shape.most or part.option.most)
     steps = round((most - least) / part.shape.step)
     first = 1 if part.shape.instead and "Off" in part.shape.instead.values else 0  # 0 is what Off is
     return st.integers(first, steps).map(lambda n: round(least + n * part.shape.step, 6))

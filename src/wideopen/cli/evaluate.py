@@ -111,7 +111,7 @@ def bokeh(
     from wideopen.evals.measures import flip as flip_of
     from wideopen.evals.measures import load_dists, load_lpips, require_flip
     from wideopen.evals.provenance import provenance
-    from wideopen.evals.published import published_means
+    from wideopen.evals.published import cited
     from wideopen.evals.report import means_table, require_sheet, write_json, write_sheet
     from wideopen.evals.runner import Ledger, run, worst_first
 
@@ -156,10 +156,8 @@ def bokeh(
         return 2
     ledger.close(worst_first("psnr_db"))
     summary = summary_of(judged.lines, align, lvcorr_of_groups(found.pairs, judged.lines))
-    others = published_means(row)
-    _print(means_table(summary | others, f"{len(judged.lines)} pairs"))
-    if others:
-        typer.echo("* as published; wideopen reproduce names source and protocol")
+    others, sources = cited(row)
+    _print([*means_table(summary | others, f"{len(judged.lines)} pairs"), *sources])
     if align:
         _print_fit(judged.lines)
     if csv is not None:
@@ -224,6 +222,7 @@ def ablations(
 ) -> int:
     """Print the figures of both looks with one part of the method left out at a time."""
     from wideopen.evals.ablations import ablate
+    from wideopen.evals.provenance import provenance
     from wideopen.evals.report import means_table, require_sheet, stacked, write_csv, write_json, write_sheet
     from wideopen.session.presets import read_preset
 
@@ -245,7 +244,7 @@ def ablations(
         return 2
     _print(means_table(result.means(), f"{len(next(iter(result.figures.values())))} pairs"))
     _write(csv, write_csv, result.csv_lines, overwrite)
-    _write(json, write_json, result.report, overwrite)
+    _write(json, write_json, lambda: {**provenance(), **result.report()}, overwrite)
     _write(sheet, write_sheet, lambda: stacked(result.crops), overwrite)
     return 0
 
@@ -384,7 +383,7 @@ def reproduce(
     from wideopen.evals.judge import Measures, later, network_executor
     from wideopen.evals.measures import load_lpips
     from wideopen.evals.provenance import provenance
-    from wideopen.evals.published import missing, published, published_lines
+    from wideopen.evals.published import missing, published, set_tables
     from wideopen.evals.report import write_json
     from wideopen.evals.reproduce import bokeh_table, matting_tables, parse_ablated
     from wideopen.evals.reproduce import measured as read_measured
@@ -401,8 +400,10 @@ def reproduce(
             bokeh_table(found, Measures(background=background), highlights=highlights, folder=folder, on_pair=step)
         )
     typer.echo("\n\n".join("\n".join(table.lines()) for table in tables))
-    typer.echo("\nPublished by others, and ours:")
-    _print(published_lines(ours))
+    typer.echo("\nPublished by others, and ours:\n")
+    for one in set_tables(ours):
+        _print(one.lines())
+    _print(["Not found in a source that could be read:", *(f"- {line}" for line in missing())])
     content = {"published": [asdict(one) for one in published()], "measured": ours, "missing": missing()}
     tables_of = {"tables": [asdict(table) for table in tables]}
     _write(json, write_json, lambda: {**provenance(), **tables_of, **content}, overwrite)

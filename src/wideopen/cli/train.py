@@ -55,6 +55,31 @@ def matting(
 
 
 @app.command()
+def labels(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos of your own kind.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for rgb/, alpha/, confidence/ and the report.")],
+    teacher: Annotated[
+        str, typer.Option(help="What says where the subjects are: isnet, rembg:NAME, a .onnx file, a folder of masks.")
+    ] = "isnet",
+    matting: Annotated[str, typer.Option(help="Our network that has the other vote.")] = "mobile",
+    size: Annotated[int, typer.Option(help="Long side of the labels, in pixels.")] = 768,
+    offline: Annotated[bool, typer.Option("--offline", help="Never download a model.")] = False,
+) -> None:
+    """Make mattes for photos, to train on; a second call continues. least-certain.jpg shows what to look at."""
+    from wideopen.cli.terminal import steps
+    from wideopen.session.open_photo import fetch_start
+    from wideopen.settings import MapSettings
+    from wideopen.train.labels import SHEET, write_labels
+
+    if teacher == "isnet":
+        with steps(teacher) as step:
+            fetch_start(MapSettings(matting_start="isnet", offline=offline), step)
+    for line in write_labels(photos, out, teacher, size=size, matting=matting):
+        typer.echo(line)
+    typer.echo(out / SHEET)
+
+
+@app.command()
 def pack(
     folders: Annotated[list[Path], typer.Argument(help="Folders with photos and mattes, as for `train matting`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Pack to write: a .zip file.")],

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from wideopen.checks import F32, U8, require
 from wideopen.disparity import hub, planar
 from wideopen.disparity.depth_map import DepthMap, to_disparity
@@ -49,7 +51,9 @@ def find_disparity(
     Raises InvalidInput for "embedded" without a map, or one of another aspect; WeightsError for an unusable model.
     """
     if depth == "planar":
-        return Found(disparity=planar(matte()), source="planar")
+        alpha = matte()
+        one_kind = alpha.max() < 0.5 or alpha.min() > 0.5  # nobody to stand on a floor: it would be made up
+        return Found(disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar")
     if depth == "small":
         return from_small(photo_u8(), matte)
     if depth == "embedded":

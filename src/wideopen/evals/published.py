@@ -16,9 +16,10 @@ from wideopen.evals.report import DIGITS, TITLES, Means, number, table
 
 FILE = Path(__file__).with_name("published.json")
 PAPER = "the paper that this project implements"
-NOT_MEASURED = "not measured: the set was not at hand"
+NOT_MEASURED = "wideopen: not measured, the set was not at hand"
 MATTING = {"mad": "MAD", "mse": "MSE", "sad": "SAD", "gradient": "gradient", "connectivity": "connectivity"}
 HEADS = {**TITLES, **MATTING}
+PLACES = {**dict.fromkeys(HEADS, 2), **DIGITS, "mad": 4, "mse": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +46,36 @@ def missing() -> tuple[str, ...]:
     return tuple(json.loads(FILE.read_text(encoding="utf-8"))["missing"])
 
 
-def published_means(benchmark: str | None) -> dict[str, Means]:
-    """The entries of one set by method, for a table beside ours."""
-    return {f"{one.method} *": one.figures for one in published() if one.benchmark == benchmark}
+def cited(benchmark: str | None) -> tuple[dict[str, Means], list[str]]:
+    """Return (the figures on one set by method and number of a source, the sources by number)."""
+    entries = [one for one in published() if one.benchmark == benchmark]
+    sources = list(dict.fromkeys(f"{one.source} ({one.date}): {one.protocol}" for one in entries))
+    number_of = {source: k for k, source in enumerate(sources, 1)}
+    rows = {f"{one.method} [{number_of[f'{one.source} ({one.date}): {one.protocol}']}]": one.figures for one in entries}
+    return rows, [f"[{k}] {source}" for k, source in enumerate(sources, 1)]
 
 
-def published_lines(ours: Mapping[str, Mapping[str, Means]]) -> list[str]:
-    """Tables of all sets: published figures, ours by benchmark and name, and where the former come from."""
-    lines: list[str] = []
-    for name in dict.fromkeys(one.benchmark for one in published()):
-        entries = [one for one in published() if one.benchmark == name]
-        rows = {one.method: one.figures for one in entries} | dict(ours.get(name, {}))
-        used = [c for c in HEADS if any(row.get(c) is not None for row in rows.values())]
-        body = [[method, *(number(row.get(c), DIGITS.get(c, 4)) for c in used)] for method, row in rows.items()]
+@dataclass(frozen=True, slots=True)
+class SetTable:
+    """All figures on one set: a head, a row for each method, and what to know about them."""
+
+    title: str
+    rows: list[list[str]]
+    notes: list[str]
+
+    def lines(self) -> list[str]:
+        """As plain text."""
+        return [f"{self.title}:", *table(self.rows), *self.notes, ""]
+
+
+def set_tables(ours: Mapping[str, Mapping[str, Means]]) -> list[SetTable]:
+    """A table for each set with published figures or ours; `ours`: means by benchmark and what was judged."""
+    found = []
+    for name in dict.fromkeys([*(one.benchmark for one in published()), *ours]):
+        others, notes = cited(name)
+        figures = others | dict(ours.get(name, {NOT_MEASURED: {}}))
+        used = [c for c in HEADS if any(row.get(c) is not None for row in figures.values())]
+        rows = [[method, *(number(row.get(c), PLACES[c]) for c in used)] for method, row in figures.items()]
         title = BENCHMARKS[name].title if name in BENCHMARKS else name
-        lines += ["", f"{title}:", *table([["", *(HEADS[c] for c in used)], *body])]
-        if name not in ours:
-            lines.append(f"wideopen: {NOT_MEASURED}")
-        sources = dict.fromkeys(f"{one.source} ({one.date}): {one.protocol}" for one in entries)
-        lines += [f"- {source}" for source in sources]
-    return [*lines, "", "Not found in a source that could be read:", *(f"- {line}" for line in missing())]
+        found.append(SetTable(title, [["", *(HEADS[c] for c in used)], *rows], notes))
+    return found

@@ -148,8 +148,9 @@ def measured(files: Sequence[Path]) -> dict[str, dict[str, Mapping[str, float | 
             name, pred, figures = data["benchmark"], data.get("pred"), next(iter(data["means"].values()))
         except (OSError, ValueError, KeyError, AttributeError, StopIteration) as error:
             raise InvalidInput(f"--measured: expected a file of eval --benchmark --json, found {file}") from error
-        label = f"{Path(pred).name} (measured)" if pred else f"wideopen, {data['pairs']} pairs"
-        found.setdefault(name, {})[label] = figures.get("whole", figures)
+        how = data["lens"]["look"] if "lens" in data else data.get("matting", "")
+        label = f"{Path(pred).name} (measured)" if pred else f"wideopen {how}".rstrip()
+        found.setdefault(name, {})[f"{label}, {data['pairs']} pairs"] = figures.get("whole", figures)
     return found
 
 

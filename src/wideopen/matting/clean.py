@@ -89,6 +89,27 @@ def clean_up(alpha: F32, srgb_u8: U8) -> F32:
     return fill_false_gaps(alpha, srgb_u8)
 
 
+RAGGED = 22.0
+"""Outline over the root of the area, times undecided pixels per pixel of the subject: a hiker 11, a torn tree 240."""
+FRAMED = 2.5  # shares of the upper, left and right edge that the subject touches, added: a crowd or a face at most 1.9
+
+
+def shows_subject(alpha: F32) -> bool:
+    """Whether a network's matte (h, w) shows somebody or something, rather than scraps, or all of a texture.
+
+    The network was shown scenes without a subject, but finds some in patterns, trees and print. The limits were chosen
+    on 200 validation photos; in 70 others, of people, they refuse nothing above 0.2 % of the photo.
+    """
+    inside = alpha > 0.5
+    area = float(inside.sum())
+    if not area:
+        return False
+    outline = float(cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).sum())
+    undecided = float(((alpha > FAINT) & (alpha < SOLID)).sum())
+    edges = float(inside[0].mean() + inside[:, 0].mean() + inside[:, -1].mean())
+    return undecided / area * outline / np.sqrt(area) < RAGGED and edges < FRAMED
+
+
 WIDTH = 2.6
 """Side of the median's window, in network pixels."""
 UNLIKE = (12, 28)

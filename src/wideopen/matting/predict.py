@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
 from wideopen.matting.agree import agreed
-from wideopen.matting.clean import clean_up
+from wideopen.matting.clean import clean_up, shows_subject
 from wideopen.matting.edges import follow_edges
 from wideopen.matting.hint import Stage, matte_from_hint
 from wideopen.matting.inference import STRIDE, MattingConfig, MattingSettings
@@ -148,7 +148,8 @@ def matte_by(
     """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3): stages, clean-up, edge alignment, and tiles if requested.
 
     hint: (H, W) in [0, 1], 0.5 = unknown, in place of the matte so far (`matting.hint`). start: a segmentation network
-    that is asked too (`matting.agree`); not with a hint. Raises InvalidInput for a photo of another shape or type.
+    that is asked too (`matting.agree`); not with a hint. Without a hint, a matte that shows no subject becomes empty.
+    Raises InvalidInput for a photo of another shape or type.
     """
     _require_photo(photo_u8)
     small, found = _network_matte(engine, settings, photo_u8, hint)
@@ -156,6 +157,8 @@ def matte_by(
         other = np.clip(resize_map(start(photo_u8), found.shape), 0, 1)
         found = agreed(found, other, engine(small, 1, other))
     alpha = np.clip(clean_up(found, small), 0, 1).astype(np.float32)
+    if hint is None and not shows_subject(alpha):
+        return np.zeros(photo_u8.shape[:2], np.float32)
     alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, photo_u8.shape)
     scale = max(photo_u8.shape) / max(small.shape)
     return refine_on_tiles(engine, photo_u8, alpha, scale=scale) if settings.matting_tiles and scale > 1 else alpha

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
 from wideopen.evals.mattes import find_pairs, images_in, read_alpha, read_rgb
@@ -24,6 +25,7 @@ QUALITY, MATTE_QUALITY = 80, 90  # WebP quality
 SNAP = 4  # codes this close to 0 or 255 are set to them
 UNDECIDED = (25, 230)  # matte codes between these are undecided
 BROAD = 0.02  # half the least width of an area, as a fraction of the long side
+SURE = 128  # codes of a confidence map from this on are sure
 SCENES = "scenes"  # group of photos without a subject
 
 
@@ -51,6 +53,14 @@ def confidence(matte: U8) -> float:
     inside = cv2.erode(closed, window)  # reaches the border if the photo cuts the subject
     covered = max(float(matte.sum()) / 255, 0.01 * matte.size)
     return float(np.clip(1 - 2 * np.maximum(broad, grey * inside).sum() / covered, 0, 1))
+
+
+def without_doubtful(matte: U8, file: Path) -> U8:
+    """A matte (H, W), undecided where the map of `train labels` in `file` is below a half; as it is without one."""
+    if not file.is_file():
+        return matte
+    sure = resize_map(read_alpha(file), matte.shape)
+    return np.where(sure < SURE, np.uint8(127), matte)
 
 
 def _webp(image: U8, quality: int) -> bytes:
@@ -87,6 +97,8 @@ def pack(
         except InvalidInput as error:
             return f"{row.group}/{row.name}: {error}"
         rgb, matte = shrink_to(rgb, size), shrink_to(matte, size)
+        if row.teacher and matte_file:
+            matte = without_doubtful(matte, matte_file.parent.with_name("confidence") / matte_file.name)
         sure = replace(row, confidence=round(confidence(matte), 3)) if row.teacher else row
         return sure, _webp(rgb[..., ::-1], QUALITY), _webp(matte, MATTE_QUALITY)
 
