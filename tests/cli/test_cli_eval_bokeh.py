@@ -122,7 +122,7 @@ def test_a_benchmark_by_name_is_judged_beside_what_is_published(wideopen, folder
     lines = done.out.splitlines()
     assert lines[0].startswith("20 pairs")
     assert any(line.startswith("the paper's [1]") and "26.29" in line for line in lines)
-    assert lines[-1].startswith("[1] the paper that this project implements")
+    assert lines[-1].startswith("[1] Rao, Zhang, Lau, Chen, which this project implements")
 
 
 def test_an_incomplete_benchmark_is_refused_and_partial_judges_the_rest(wideopen, refused, folder):
@@ -140,6 +140,17 @@ def test_the_same_command_goes_on_with_its_csv(wideopen, pairs, folder):
     shutil.copy(f"pairs/sharp/{kept}.png", f"pairs/bokeh/{kept}.png")  # would change its figures, were it judged again
     assert wideopen(*pairs, "--csv", "each.csv").code == 0
     assert sorted((folder / "each.csv").read_text().splitlines()) == sorted(text.splitlines())
+
+
+@pytest.mark.parametrize(("given", "typed", "searched"), [(False, (), 2), (True, (), 0), (False, ("--blur", "3px"), 0)])
+def test_blur_is_searched_where_nobody_gives_it(wideopen, pairs, folder, given, typed, searched):
+    meta = {"focus": "d=0.8", "filter_disparity": False} | ({"blur": "6px"} if given else {})
+    (folder / "pairs/meta.json").write_text(json.dumps({"format": 1, "all": meta}))
+    command = ("eval", "bokeh", "--benchmark", "real", "--root", "pairs", "--no-flip", *typed)
+    assert wideopen(*command, "--json", "out.json").code == 0
+    found = [row["found_blur_px"] for row in json.loads((folder / "out.json").read_text())["rows"]]
+    assert len([blur for blur in found if blur is not None]) == searched
+    assert all(blur == pytest.approx(6, rel=0.08) for blur in found if blur is not None)  # what the truth was made with
 
 
 def test_lvcorr_renders_with_less_blur(wideopen, pairs):

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from wideopen.cli import batch, evaluate, export, info, maps, render, serve, train, tune
+from wideopen.cli import batch, evaluate, export, info, maps, render, reproduce, serve, train, tune
 from wideopen.cli.terminal import warn
 from wideopen.errors import WideopenError
 
@@ -32,7 +32,7 @@ app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("extract")(maps.extract)
 app.command("tune")(tune.tune)
-app.command("reproduce")(evaluate.reproduce)
+app.command("reproduce")(reproduce.reproduce)
 app.command("studio")(serve.studio)
 app.add_typer(train.app, name="train")
 app.add_typer(export.app, name="export")

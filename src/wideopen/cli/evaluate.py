@@ -1,4 +1,4 @@
-"""`wideopen eval` and `wideopen reproduce`: compare results with ground truth, and print the paper's tables."""
+"""`wideopen eval`: compare pictures, mattes and depth with true ones."""
 
 from collections.abc import Callable
 from dataclasses import asdict, astuple, replace
@@ -94,22 +94,8 @@ def bokeh(
 
     Blur and focus that a set gives replace those given here; where its protocol searches the blur, so does this, unless
     --blur is typed."""
-    from contextlib import ExitStack
-
+    from wideopen.evals import judge
     from wideopen.evals.benchmarks import benchmark as benchmark_of
-    from wideopen.evals.judge import (
-        Measures,
-        Sheet,
-        by_others,
-        by_us,
-        flip_executor,
-        later,
-        lvcorr_of_groups,
-        network_executor,
-        starter,
-    )
-    from wideopen.evals.measures import flip as flip_of
-    from wideopen.evals.measures import load_dists, load_lpips, require_flip
     from wideopen.evals.provenance import provenance
     from wideopen.evals.published import cited
     from wideopen.evals.report import means_table, require_sheet, write_json, write_sheet
@@ -119,75 +105,44 @@ def bokeh(
     if sheet is not None:
         require_sheet(sheet)
     settings, maps = chosen_lens(context, chosen, EXACT_LENS), made(MapSettings, chosen)
-    where, row = source(pairs, root, benchmark, "--pairs")
-    chosen_row = None if row is None else benchmark_of(row, "bokeh")
-    found = found_pairs(where) if chosen_row is None else chosen_row.complete(where, partial=partial)
-    if chosen_row is not None:
+    where, name = source(pairs, root, benchmark, "--pairs")
+    row = None if name is None else benchmark_of(name, "bokeh")
+    found = found_pairs(where) if row is None else row.complete(where, partial=partial)
+    if row is not None:
         tell_problems(found.problems, "left out")
-    search = chosen_row is not None and chosen_row.search and not was_typed(context, "blur")
+    search = row is not None and row.search and not was_typed(context, "blur")
     about = {
-        **({"folder": str(where)} if row is None else {"benchmark": row, "root": str(where)}),
+        **({"folder": str(where)} if row is None else {"benchmark": name, "root": str(where)}),
         **({"lens": settings.to_dict(), "maps": maps.to_dict()} if pred is None else {"pred": str(pred)}),
         "search": search and pred is None,
         "measures": {"align": align, "flip": flip, "lpips": lpips, "dists": dists, "lvcorr": lvcorr},
     }
     ledger = Ledger(csv, about, ("pair",), overwrite)
-    with steps("pairs") as step:
-        ours = by_us(settings, maps, backend=backend, search=search, sweep=lvcorr, step=step)
-        method = ours if pred is None else by_others(pred)
-    if flip:
-        require_flip()
-    networks = {name: load() for name, load, on in (("lpips", load_lpips, lpips), ("dists", load_dists, dists)) if on}
-    crops, by_name = Sheet(None if pred is None else ours), {pair.name: pair for pair in found.pairs}
 
-    def on_pair(line: Any, *pictures: Any) -> None:
-        if sheet is not None:
-            crops.add(by_name[line["pair"]], line, *pictures)
+    def ours() -> judge.Method:
+        with steps("pairs") as step:
+            return judge.by_us(settings, maps, backend=backend, search=search, sweep=lvcorr, step=step)
 
-    with ExitStack() as stack, count("pairs", len(found.pairs)) as done:
-        thread = stack.enter_context(network_executor())
-        background = {name: later(thread, network) for name, network in networks.items()}
-        if flip:
-            background["flip"] = later(stack.enter_context(flip_executor(len(found.pairs))), flip_of)
-        start = starter(method, Measures(background=background, align=align), on_pair)
+    method = ours() if pred is None else judge.by_others(pred)
+    crops = judge.Sheet(ours() if pred is not None and sheet is not None else None)
+    networks = {"flip": flip, "lpips": lpips, "dists": dists}
+    with judge.in_background(len(found.pairs), **networks) as others, count("pairs", len(found.pairs)) as done:
+        measures = judge.Measures(background=others, align=align)
+        start = judge.starter(method, measures, *([crops.add] if sheet is not None else []))
         judged = run((((pair.name,), pair) for pair in found.pairs), start, ledger, done)
     tell_problems(judged.skipped, "skipped")
     if not judged.lines:
         return 2
     ledger.close(worst_first("psnr_db"))
-    summary = summary_of(judged.lines, align, lvcorr_of_groups(found.pairs, judged.lines))
-    others, sources = cited(row)
-    _print([*means_table(summary | others, f"{len(judged.lines)} pairs"), *sources])
-    if align:
-        _print_fit(judged.lines)
-    if csv is not None:
-        typer.echo(csv)
+    means = judge.summary(judged.lines, found.pairs)
+    printed, sources = cited(name)
+    _print([*means_table(means | printed, f"{len(judged.lines)} pairs"), *sources])
+    _print([*([judge.fits(judged.lines)] if align else []), *([str(csv)] if csv is not None else [])])
     skipped = {problem.name: problem.what for problem in (*found.problems, *judged.skipped)}
-    content = {"pairs": len(judged.lines), "means": summary, "skipped": skipped, "rows": judged.lines}
+    content = {"pairs": len(judged.lines), "means": means, "skipped": skipped, "rows": judged.lines}
     _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
     _write(sheet, write_sheet, crops.picture, overwrite)
     return 0
-
-
-def summary_of(lines: list[dict[str, Any]], align: bool, of_groups: float | None) -> dict[str, dict[str, Any]]:
-    """Means by kind of figures; LVCorr over groups of pictures, where a set has them, replaces that over pictures."""
-    from wideopen.evals.judge import ALIGNED
-    from wideopen.evals.report import means
-
-    found = {"as they are": means(lines)}
-    if of_groups is not None:
-        found["as they are"]["lvcorr"] = of_groups
-    if align:
-        found["aligned"] = means(lines, ALIGNED)
-    return found
-
-
-def _print_fit(lines: list[dict[str, Any]]) -> None:
-    from wideopen.evals.judge import FITTED
-
-    shift = max(abs(line[name]) for line in lines for name in FITTED[:2])
-    gains = [line[name] for line in lines for name in FITTED[2:]]
-    typer.echo(f"fitted: shifts up to {shift:.2f} pixels, gains {min(gains):.3f} to {max(gains):.3f}")
 
 
 @app.command()
@@ -356,59 +311,6 @@ def depth(
     _write(csv, write_csv, lambda: figures, overwrite)
 
 
-def reproduce(
-    matting_data: Annotated[
-        Path | None, typer.Option(help="Folder for Tables 1 and 2: P3M-10k, or another as for eval matting.")
-    ] = None,
-    ablated: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Weights without one part, PART=FILE: agm, low-resolution or high-resolution; may be repeated."
-        ),
-    ] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Folder for Table 3, as for eval bokeh.")] = None,
-    highlights: Annotated[
-        float,
-        typer.Option(help="Brightness given back to clipped lights; 0 where the true pictures are clamped at white."),
-    ] = 1.0,
-    measured: Annotated[
-        list[Path] | None,
-        typer.Option(help="File of `eval bokeh` or `eval matting` with --benchmark and --json; may be repeated."),
-    ] = None,
-    lpips: Lpips = False,
-    json: JsonFile = None,
-    overwrite: options.Overwrite = False,
-) -> None:
-    """Print Tables 1 to 3 of the paper and the figures that others publish, beside our own as far as data allow."""
-    from wideopen.evals.judge import Measures, later, network_executor
-    from wideopen.evals.measures import load_lpips
-    from wideopen.evals.provenance import provenance
-    from wideopen.evals.published import missing, published, set_tables
-    from wideopen.evals.report import write_json
-    from wideopen.evals.reproduce import bokeh_table, matting_tables, parse_ablated
-    from wideopen.evals.reproduce import measured as read_measured
-
-    check_targets(json, overwrite=overwrite)
-    weights, ours = parse_ablated(ablated or []), read_measured(measured or [])
-    background = {"lpips": later(network_executor(), load_lpips())} if lpips else {}
-    found = found_pairs(pairs).pairs if pairs is not None else ()
-    with steps("mattes") as step:
-        tables = list(matting_tables(matting_data, weights, on_photo=step))
-    with steps("pairs") as step:
-        folder = "" if pairs is None else pairs.name
-        tables.append(
-            bokeh_table(found, Measures(background=background), highlights=highlights, folder=folder, on_pair=step)
-        )
-    typer.echo("\n\n".join("\n".join(table.lines()) for table in tables))
-    typer.echo("\nPublished by others, and ours:\n")
-    for one in set_tables(ours):
-        _print(one.lines())
-    _print(["Not found in a source that could be read:", *(f"- {line}" for line in missing())])
-    content = {"published": [asdict(one) for one in published()], "measured": ours, "missing": missing()}
-    tables_of = {"tables": [asdict(table) for table in tables]}
-    _write(json, write_json, lambda: {**provenance(), **tables_of, **content}, overwrite)
-
-
 def source(own: Path | None, root: Path | None, benchmark: str | None, option: str) -> tuple[Path, str | None]:
     """Return (the folder to judge, the benchmark's name or None). Raises InvalidInput unless one of both is given."""
     require((own is None) != (benchmark is None), f"{option} and --benchmark: expected one of them")
@@ -445,7 +347,8 @@ def tell_problems(problems: Any, what: str) -> None:
 
 
 def _print(lines: list[str]) -> None:
-    typer.echo("\n".join(lines))
+    if lines:
+        typer.echo("\n".join(lines))
 
 
 def _write(path: Path | None, write: Callable[..., None], content: Callable[[], Any], overwrite: bool) -> None:

@@ -1,6 +1,7 @@
 """What a set of pairs knows exactly: its disparity, where edges are, and the circle of confusion asked for."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,7 @@ def true_disparity(path: Path, size: tuple[int, int]) -> F32:
     return np.asarray((inverse - low) / max(high - low, 1e-9), np.float32)
 
 
+@lru_cache(maxsize=2)
 def inverse_depth(path: Path) -> tuple[F32, tuple[float, float]]:
     """1 / depth (H, W) of an .exr of depth, and its range. Raises InvalidInput for depth that is not above 0."""
     depth = read(path).rgb[..., 0]

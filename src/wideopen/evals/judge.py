@@ -1,8 +1,10 @@
 """Measure pictures against the truth, pair by pair: ours or another program's."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -12,10 +14,22 @@ from wideopen.checks import F32, U8, require
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput
 from wideopen.evals.exact import KnownMaps, asked_radius_px, edges_of
-from wideopen.evals.measures import Mask, Measure, displayed, edge_band, fit, measure, ssim
+from wideopen.evals.measures import (
+    Mask,
+    Measure,
+    displayed,
+    edge_band,
+    fit,
+    load_dists,
+    load_lpips,
+    measure,
+    require_flip,
+    ssim,
+)
+from wideopen.evals.measures import flip as flip_of
 from wideopen.evals.obedience import blur_error_px, laplacian_variance, lvcorr
 from wideopen.evals.pairs import PICTURES, Pair
-from wideopen.evals.report import Line, labelled, square_at, stacked
+from wideopen.evals.report import Line, labelled, means, square_at, stacked
 from wideopen.evals.runner import Start
 from wideopen.files import read
 from wideopen.lens import MAX_RADIUS, Lens
@@ -83,7 +97,8 @@ def by_us(
 ) -> Method:
     """`wideopen render` with these settings; a pair's meta overrides them. Raises WeightsError.
 
-    search: take the blur whose picture has the best SSIM. sweep: render with less blur too, for LVCorr.
+    search: where meta gives no blur, take the one whose picture has the best SSIM. sweep: for LVCorr, render with less
+    blur too.
     """
     fetch_named_model(maps, step)
 
@@ -97,7 +112,7 @@ def by_us(
 
         facts: dict[str, float | None] = {}
         radius = lens.max_radius
-        if search:
+        if search and pair.meta.blur is None:
             expected = truth.shown()
             radius = best_blur(lambda r: ssim(at(r).shown(), expected))
             facts["found_blur_px"] = radius * max(expected.shape)
@@ -204,9 +219,9 @@ class Measures:
 
 
 def starter(
-    method: Method, measures: Measures, on_pair: Callable[[Line, Picture, Picture], None] = lambda *_: None
+    method: Method, measures: Measures, on_pair: Callable[[Pair, Line, Picture, Picture], None] = lambda *_: None
 ) -> Start[Pair]:
-    """What measures one pair, for `runner.run`; `on_pair` gets the line so far, picture and truth."""
+    """What measures one pair, for `runner.run`; `on_pair` gets it, the line so far, picture and truth."""
 
     def start(pair: Pair) -> Callable[[], Line]:
         truth = true_picture(pair)
@@ -217,31 +232,36 @@ def starter(
             for prefix, two in compared.items()
             for name, measured in measures.background.items()
         }
-        on_pair(line, made.picture, truth)
+        on_pair(pair, line, made.picture, truth)
         return lambda: line | {name: future.result() for name, future in waiting.items()}
 
     return start
 
 
-def network_executor() -> Executor:
-    """An executor for measures by networks, which use one thread, beside the renderer's; the caller closes it."""
+@contextmanager
+def in_background(
+    pairs: int = 0, *, flip: bool = False, lpips: bool = False, dists: bool = False
+) -> Iterator[Mapping[str, Later]]:
+    """The measures by other programs, computed while the next of `pairs` pairs is rendered.
 
-    def one_thread() -> None:
-        import torch
-
-        torch.set_num_threads(1)
-
-    return ThreadPoolExecutor(1, initializer=one_thread)
-
-
-def flip_executor(pairs: int) -> Executor:
-    """An executor that computes FLIP of `pairs` pairs while the next one is rendered; the caller closes it.
-
-    FLIP takes one second of one core per megapixel and holds Python's lock, so it runs in a separate process.
+    Networks use one thread. FLIP takes one second of one core per megapixel and holds Python's lock, so it runs in a
+    process. Raises InvalidInput for missing packages, WeightsError.
     """
-    if pairs <= FEW:
-        return ThreadPoolExecutor(1)
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    networks = {name: load() for name, on, load in (("lpips", lpips, load_lpips), ("dists", dists, load_dists)) if on}
+    if flip:
+        require_flip()
+    with ExitStack() as stack:
+        one = stack.enter_context(ThreadPoolExecutor(1, initializer=_one_thread))
+        measured = {name: later(one, network) for name, network in networks.items()}
+        if flip:
+            aside = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) if pairs > FEW else one
+            measured["flip"] = later(stack.enter_context(aside), flip_of)
+        yield measured
+
+
+def _one_thread() -> None:
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def line_of(pair: Pair, made: Made, truth: Picture, *, align: bool = False) -> tuple[Line, dict[str, tuple[F32, F32]]]:
@@ -267,6 +287,24 @@ def line_of(pair: Pair, made: Made, truth: Picture, *, align: bool = False) -> t
         line |= dict(zip(FITTED, (*fitted.shift_px, *fitted.gain), strict=True))
         compared[ALIGNED] = (moved, part)
     return line, compared
+
+
+def summary(lines: Sequence[Line], pairs: Iterable[Pair]) -> dict[str, dict[str, float | None]]:
+    """Means as they are and, of fitted pictures, aligned; LVCorr is over groups of pictures where a set has them."""
+    found = {"as they are": means(lines)}
+    of_groups = lvcorr_of_groups(pairs, lines)
+    if of_groups is not None:
+        found["as they are"]["lvcorr"] = of_groups
+    if FITTED[0] in lines[0]:
+        found["aligned"] = means(lines, ALIGNED)
+    return found
+
+
+def fits(lines: Sequence[Line]) -> str:
+    """One line on the shifts and gains of fitted pictures."""
+    shift = max(abs(line[name]) for line in lines for name in FITTED[:2])
+    gains = [line[name] for line in lines for name in FITTED[2:]]
+    return f"fitted: shifts up to {shift:.2f} pixels, gains {min(gains):.3f} to {max(gains):.3f}"
 
 
 def lvcorr_of_groups(pairs: Iterable[Pair], lines: Iterable[Line]) -> float | None:

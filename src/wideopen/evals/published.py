@@ -15,7 +15,7 @@ from wideopen.evals.benchmarks import BENCHMARKS
 from wideopen.evals.report import DIGITS, TITLES, Means, number, table
 
 FILE = Path(__file__).with_name("published.json")
-PAPER = "the paper that this project implements"
+PAPER = "Rao, Zhang, Lau, Chen, which this project implements"
 NOT_MEASURED = "wideopen: not measured, the set was not at hand"
 MATTING = {"mad": "MAD", "mse": "MSE", "sad": "SAD", "gradient": "gradient", "connectivity": "connectivity"}
 HEADS = {**TITLES, **MATTING}
