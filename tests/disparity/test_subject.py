@@ -39,6 +39,20 @@ def test_the_floor_comes_up_to_the_feet_and_keeps_its_order(disparity, alpha):
     assert after.max() <= 1
 
 
+def test_a_floor_that_the_network_has_at_the_foot_stays_there_when_the_subject_is_flattened(alpha):
+    d = np.repeat(np.linspace(0.0, 0.9, 256, dtype=np.float32)[:, None], 320, axis=1)
+    d[SUBJECT] = np.linspace(0.3, 0.7, 140, dtype=np.float32)[:, None]  # as someone who sits: the feet are nearest
+    after = shaped_by_matte(d, alpha)
+    assert after[203, 150] == pytest.approx(after[196, 150], abs=0.03)
+    assert after[203, 150] < d[203, 150] - 0.1
+
+
+def test_what_is_before_the_subject_stays_before_it(disparity, alpha):
+    disparity[200:] = 0.98  # a parapet
+    after = shaped_by_matte(disparity, alpha)
+    assert after[210, 150] == pytest.approx(0.98, abs=0.01)
+
+
 def test_two_people_keep_their_own_distances():
     a, d = np.zeros((200, 300), np.float32), np.full((200, 300), 0.1, np.float32)
     for columns, nearness in ((slice(40, 90), 0.9), (slice(200, 250), 0.5)):

@@ -18,6 +18,7 @@ SMOOTH = 0.04  # standard deviation that is left of the relief
 BELOW = 0.012  # the floor is read this far below the lowest pixels of what stands on it
 SOLE = 0.08  # these are the lowest, as a share of its height
 LEAST_TOUCH = 0.5  # a floor farther than this share of the subject's disparity is not what it stands on
+MOST_TOUCH = 1.15  # nor is one nearer than this; it rises a little between the foot and where it is read
 WORK_PX = 768
 
 
@@ -25,8 +26,8 @@ def shaped_by_matte(disparity: F32, alpha: F32) -> F32:
     """A network's disparity (H, W) with each part of the matte `alpha` (H, W) nearly flat, and standing on its floor.
 
     Inside, `KEPT` of the smoothed relief is left around each part's median, so that one focus holds all of a subject.
-    Where the largest part ends above the photo's edges, the ground just below it is at its distance: if the network has
-    it farther, all the background is brought nearer by one rising curve, so that its own order stays.
+    Where the largest part ends above the photo's edges, the ground just below it is at its distance: all the background
+    is brought there by one rising curve, so that its own order stays.
     """
     size = work_size(disparity.shape, WORK_PX)
     d, a = resize_map(disparity, size), resize_map(alpha, size)
@@ -35,7 +36,7 @@ def shaped_by_matte(disparity: F32, alpha: F32) -> F32:
         return disparity
     flat = _flattened(d, belongs)
     out = disparity + alpha * (resize_map(flat, disparity.shape) - disparity)
-    floor = _floor_and_foot(flat * a + d * (1 - a), a, belongs)
+    floor = _floor_and_foot(d, flat, a, belongs)
     if floor is None:
         return out
     ground, foot = floor
@@ -62,8 +63,11 @@ def _flattened(d: F32, belongs: np.ndarray) -> F32:
     return fill_holes(nearest_value(flat, inside), around.astype(np.float32))
 
 
-def _floor_and_foot(d: F32, a: F32, belongs: np.ndarray) -> tuple[float, float] | None:
-    """Disparity of the ground just below the largest part, and of the part there; None if it stands on nothing seen."""
+def _floor_and_foot(d: F32, flat: F32, a: F32, belongs: np.ndarray) -> tuple[float, float] | None:
+    """Disparity of the ground just below the largest part, and of the flat part there; None if it stands on nothing.
+
+    Ground that the network has well before the part's foot is not what it stands on.
+    """
     rows, columns = np.nonzero(belongs == np.bincount(belongs[belongs >= 0]).argmax())
     height, width = d.shape
     if min(columns.min(), width - 1 - columns.max(), height - 1 - rows.max()) < 1:
@@ -76,5 +80,6 @@ def _floor_and_foot(d: F32, a: F32, belongs: np.ndarray) -> tuple[float, float] 
     seen = a[below, column] < 0.05
     if not seen.any():
         return None
-    ground, foot = float(np.median(d[below, column][seen])), float(np.median(d[above, column]))
-    return (ground, foot) if LEAST_TOUCH * foot <= ground < foot else None
+    ground = float(np.median(d[below, column][seen]))
+    foot, flat_foot = (float(np.median(x[above, column])) for x in (d, flat))
+    return (ground, flat_foot) if LEAST_TOUCH * flat_foot <= ground < max(flat_foot, MOST_TOUCH * foot) else None
