@@ -319,7 +319,8 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
 
     def finish(image: F32, top: int, rows: Sequence[Sheet]) -> None:
         if shares is not None:
-            grainer.add_grain(image, shares.layers(rows), grain, scene.encoding, top, len(scene.rgb))
+            above = scene.hdr is not None
+            grainer.add_grain(image, shares.layers(rows), grain, scene.encoding, top, len(scene.rgb), above=above)
 
     if name == "numba" and not lens.fringes:  # works its way down the photo
         return renderer.thin_lens(sheets, optics, finish)

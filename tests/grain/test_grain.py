@@ -180,9 +180,11 @@ def test_kernel_equals_reference(name, size, size_px, colour):
     image, layers = _case(size, np.random.default_rng(3))
     for strength in ([0.03], [0.02, 0.03, 0.01, 0.04]):
         grain = Grain(strength=np.array(strength, np.float32), size_px=size_px, colour=colour)
-        want = reference.add_grain(image.copy(), layers, grain, DISPLAY_P3)
-        got = BACKENDS[name].load().add_grain(image.copy(), layers, grain, DISPLAY_P3)
-        assert_allclose(got, want, rtol=0, atol=2e-6)  # worst seen 1.8e-7
+        for above in (False, True):
+            bright = image * np.float32(3) if above else image
+            want = reference.add_grain(bright.copy(), layers, grain, DISPLAY_P3, above=above)
+            got = BACKENDS[name].load().add_grain(bright.copy(), layers, grain, DISPLAY_P3, above=above)
+            assert_allclose(got, want, rtol=0, atol=2e-6)  # worst seen 1.8e-7
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -230,6 +232,20 @@ def test_no_colour_cast_next_to_black_and_white(colour):
     assert_allclose(after, before, rtol=0, atol=0.3)
     assert (out >= 0).all()
     assert (out[..., np.array(colour) >= 1] == image[..., np.array(colour) >= 1]).all()
+
+
+def test_grain_goes_on_above_white_where_the_photo_was_not_clipped():
+    layers = [Layer(np.ones((1, 1), np.float32), np.zeros((256, 256), np.float32), np.zeros(2, np.float32))]
+    grain = Grain(strength=np.full(1, 6 / 255, np.float32))
+    spread = []
+    for light in (0.98, 1.02, 4.0, 16.0):
+        image = np.full((256, 256, 3), light, np.float32)
+        assert (reference.add_grain(image.copy(), layers, grain, SRGB) == light).all() or light < 1
+        out = reference.add_grain(image, layers, grain, SRGB, above=True)
+        assert_allclose(out.mean(), light, rtol=1e-3)
+        spread.append(out.std())
+    assert_allclose(spread[1] / spread[0], 1, rtol=0.05)  # no step at white
+    assert_allclose(np.array(spread[2:]) / spread[1], [2, 4], rtol=0.05)
 
 
 def test_subject_out_of_focus_takes_its_grain_along_over_its_soft_edge():

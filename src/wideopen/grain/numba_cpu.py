@@ -91,7 +91,22 @@ def _fill_noise(out, seed, weights, y0, x0, height, width, normal):
 
 
 @inner(fastmath=MATHS)
-def _move_row(row, lost, strength, noise, mixture, encode, decode, e, amount):
+def _move_above(light, lost, amount, noise, common, first, second, decode, e):
+    """light (w,) of one channel, also above white, <- its codes e (w,) moved by grain of this amount (w,)."""
+    zero, one, curve = np.float32(0), np.float32(1), np.float32(CURVE)
+    slope = curve * (decode[CURVE] - decode[CURVE - 1])
+    for x in range(light.size):
+        n = max(amount[x] * (common * noise[0, x] + first * noise[1, x] + second * noise[2, x]), -e[x])
+        n, code = min(n, e[x]), e[x]
+        if e[x] > zero and lost[x] >= np.float32(LEAST_LOST):
+            if light[x] > one:
+                light[x] += n * slope * np.sqrt(light[x])
+            else:
+                light[x] = _look_up(decode, min(code + n, one) * curve) + max(code + n - one, zero) * slope
+
+
+@inner(fastmath=MATHS)
+def _move_row(row, lost, strength, noise, mixture, encode, decode, above, e, amount):
     """row (w, 3) of light <- its codes moved by the grain lost (w,). noise: the fields (3, w); e, amount: scratch."""
     zero, one, width = np.float32(0), np.float32(1), lost.size
     for c in range(3):
@@ -104,6 +119,9 @@ def _move_row(row, lost, strength, noise, mixture, encode, decode, e, amount):
         amount[x] = lost[x] * _look_up(strength, min(max(middle, zero), last))
     for c in range(3):
         first, second = np.float32(1 - c) * mixture[1], (one if c != 1 else np.float32(-2)) * mixture[2]
+        if above:
+            _move_above(row[:, c], lost, amount, noise, mixture[0], first, second, decode[c], e[c])
+            continue
         for x in range(width):
             room = min(e[c, x], one - e[c, x])
             n = amount[x] * (mixture[0] * noise[0, x] + first * noise[1, x] + second * noise[2, x])
@@ -112,7 +130,9 @@ def _move_row(row, lost, strength, noise, mixture, encode, decode, e, amount):
 
 
 @njit(cache=True, nogil=True, fastmath=MATHS)
-def _add(first, stop, image, kept, above, photo, strength, seeds, mixture, weights, normal, encode, decode):
+def _add(
+    first, stop, image, kept, above, photo, strength, seeds, mixture, weights, normal, encode, decode, light_above
+):
     """image (n, W, 3) <- `reference.add_grain`, in rows of tiles [first, stop); `above` lies row 0 of the photo's."""
     height, width = kept.shape
     tiles_x = (width + TILE_W - 1) // TILE_W
@@ -135,7 +155,7 @@ def _add(first, stop, image, kept, above, photo, strength, seeds, mixture, weigh
         e, amount = np.empty((3, x1 - x0), np.float32), np.empty(x1 - x0, np.float32)
         for y in range(y1 - y0):
             row = image[y0 + y, x0:x1]
-            _move_row(row, lost[y], strength, fields[:, y], mixture, encode, decode, e, amount)
+            _move_row(row, lost[y], strength, fields[:, y], mixture, encode, decode, light_above, e, amount)
 
 
 def _closed(table: F32) -> F32:
@@ -156,7 +176,14 @@ def kept_amplitude(layers: Sequence[Layer], rows: Rows) -> F32:
 
 
 def add_grain(
-    image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding, top: int = 0, height: int | None = None
+    image: F32,
+    layers: Sequence[Layer],
+    grain: Grain,
+    encoding: Encoding,
+    top: int = 0,
+    height: int | None = None,
+    *,
+    above: bool = False,
 ) -> F32:
     """`reference.add_grain` on all cores."""
     rows = rows_of(image, top, height)
@@ -165,7 +192,20 @@ def add_grain(
     weights = taps(grain.size_px).astype(np.float32)
     seeds = np.array(FIELDS, np.int64)
     strength, shares = _closed(grain.strength), kept_amplitude(layers, rows)
-    arguments = image, shares, top, rows.height, strength, seeds, mixture, weights, normal_table(), encode, decode
+    arguments = (
+        image,
+        shares,
+        top,
+        rows.height,
+        strength,
+        seeds,
+        mixture,
+        weights,
+        normal_table(),
+        encode,
+        decode,
+        above,
+    )
     in_threads(_add, -(-len(image) // TILE_H), 2, *arguments)
     return image
 

@@ -4,6 +4,8 @@ Where a blur kept the share k of the amplitude of the photo's grain, grain of th
 that the variances add up to the photo's. It is added to display-encoded values, where it was measured. It is clipped
 symmetrically, by the smaller distance to black or white, so that no channel's mean shifts:
     e = E(v);  n = lost * strength(mean of e) * noise;  out = D(e + clip(n, +-min(e, 1 - e))).
+Of a photo that was not clipped at white, n is limited by e alone, D goes on straight, and light v > 1 becomes
+v + n D'(1) sqrt(v), as photons are counted.
 
 Noise is a function of the pixel's position alone: a hash of the position, mapped through the inverse of the normal
 distribution, then filtered with a Gaussian that wraps around at the borders. It is the same for every run, tile and
@@ -116,11 +118,19 @@ def rows_of(image: F32, top: int, height: int | None) -> Rows:
 
 
 def add_grain(
-    image: F32, layers: Sequence[Layer], grain: Grain, encoding: Encoding, top: int = 0, height: int | None = None
+    image: F32,
+    layers: Sequence[Layer],
+    grain: Grain,
+    encoding: Encoding,
+    top: int = 0,
+    height: int | None = None,
+    *,
+    above: bool = False,
 ) -> F32:
     """`image` (n, W, 3), linear light, with its lost grain restored; changed in place and returned.
 
-    The image is rows `top` and on of a photo of this height; None = the whole photo.
+    The image is rows `top` and on of a photo of this height; None = the whole photo. `above`: the photo was not clipped
+    at white, so that its grain does not end there.
     """
     rows = rows_of(image, top, height)
     lost = np.sqrt(np.maximum(1 - kept_amplitude(layers, rows) ** 2, 0))
@@ -131,11 +141,16 @@ def add_grain(
     strength = np.interp(middle, np.arange(bins), grain.strength) * lost
     fields = [noise((rows.height, rows.width), seed, grain.size_px)[top : top + len(image)] for seed in FIELDS]
     field = channel_noise(fields, grain.colour)
-    room = np.minimum(e, 1 - e)
-    moved = e + np.clip(strength[..., None] * field, -room, room).astype(np.float32)
+    room = e if above else np.minimum(e, 1 - e)
+    n = np.clip(strength[..., None] * field, -room, room).astype(np.float32)
+    moved = np.minimum(e + n, 1)
     for c in range(3):
+        light, slope = image[..., c], np.float32(CURVE) * (decode[c, -1] - decode[c, -2])
         grainy = look_up(decode[c], moved[..., c] * np.float32(CURVE))
-        image[..., c] = np.where((lost >= LEAST_LOST) & (room[..., c] > 0), grainy, image[..., c])
+        if above:
+            grainy += np.maximum(e[..., c] + n[..., c] - 1, 0) * slope
+            grainy = np.where(light > 1, light + n[..., c] * slope * np.sqrt(np.maximum(light, 0)), grainy)
+        image[..., c] = np.where((lost >= LEAST_LOST) & (room[..., c] > 0), grainy, light)
     return image
 
 
