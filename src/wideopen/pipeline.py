@@ -290,10 +290,11 @@ def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
+def render(scene: Scene, lens: Lens, *, backend: str = "auto", into: F32 | None = None) -> F32:
     """Return the photo (H, W, 3), linear light, as `lens` sees it. Fast.
 
-    Raises BackendUnavailable for a named backend that cannot run here.
+    into: an array that the thin lens may use for the result; with `scene.rgb` the scene cannot be rendered again, but
+    a photo of 200 megapixels takes 2.4 GB less. Raises BackendUnavailable for a named backend that cannot run here.
 
     >>> import numpy as np
     >>> photo = np.full((16, 12, 3), 0.5, np.float32)
@@ -323,7 +324,7 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto") -> F32:
             grainer.add_grain(image, shares.layers(rows), grain, scene.encoding, top, len(scene.rgb), above=above)
 
     if name == "numba" and not lens.fringes:  # works its way down the photo
-        return renderer.thin_lens(sheets, optics, finish)
+        return renderer.thin_lens(sheets, optics, finish, into)
     whole = tuple(sheets)
     image = _by_colour(lambda one: renderer.thin_lens(whole, one), optics)
     finish(image, 0, whole)

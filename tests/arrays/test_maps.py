@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.arrays.maps import fill_holes, guided_filter, nearest_value, resize_map, work_size
+from wideopen.arrays.maps import enlarged_rows, fill_holes, guided_filter, nearest_value, resize_map, work_size
 from wideopen.disparity import (
     filter_along_matte,
     from_depth_m,
@@ -186,3 +186,11 @@ def test_subject_disparity_is_the_median_and_its_spread():
     middle, spread = subject_disparity(d, alpha)
     assert_allclose([middle, spread], [0.5, 0.09], rtol=0, atol=0.011)
     assert np.isnan(subject_disparity(d, np.zeros_like(d))[0])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 4), (13, 9)])
+def test_enlarged_rows_are_those_of_the_resized_map(size):
+    x = np.random.default_rng(6).random(size, np.float32)
+    whole = resize_map(x, (61, 40))
+    for top, bottom in ((0, 61), (0, 7), (30, 31), (50, 61)):
+        assert_allclose(enlarged_rows(x, (61, 40), top, bottom), whole[top:bottom], rtol=0, atol=1e-6)

@@ -140,6 +140,11 @@ def test_bands_and_boxes_change_nothing(quality, focus, monkeypatch):
     assert len(bands) > 2
     assert_allclose(image, whole, rtol=0, atol=2e-6)
     assert_allclose(np.concatenate(seen), whole, rtol=0, atol=2e-6)
+    one = [Sheet(rgb=rgb.copy(), alpha=None, disparity=disparity)]
+    want = numba_cpu.thin_lens(one, optics)
+    assert_allclose(numba_cpu.thin_lens(one, optics, None, one[0].rgb), want, rtol=0, atol=2e-6)
+    assert numba_cpu.thin_lens(sheets, optics, None, rgb) is rgb  # the photo that the sheets come from
+    assert_allclose(rgb, whole, rtol=0, atol=2e-6)
 
 
 class TestFast:

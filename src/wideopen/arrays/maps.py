@@ -36,6 +36,16 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
     return resized
 
 
+def enlarged_rows(x: F32, size: tuple[int, ...], top: int, bottom: int) -> F32:
+    """Rows [top, bottom) of `resize_map(x, size)`, for x (h, w) smaller than size."""
+    v = np.clip((np.arange(top, bottom, dtype=np.float32) + np.float32(0.5)) * (x.shape[0] / size[0]) - 0.5, 0, None)
+    low = v.astype(np.intp)
+    low, high = np.minimum(low, len(x) - 1), np.minimum(low + 1, len(x) - 1)
+    rows = x[low] + (v - low).astype(np.float32)[:, None] * (x[high] - x[low])
+    wide: F32 = cv2.resize(rows, (size[1], bottom - top), interpolation=cv2.INTER_LINEAR).reshape(-1, size[1])
+    return wide
+
+
 def fill_holes(values: F32, weight: F32) -> F32:
     """Return `values` (H, W) or (H, W, C), kept where `weight` (H, W) is 1 and continued where it is 0.
 

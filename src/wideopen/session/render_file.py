@@ -83,19 +83,23 @@ def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> di
         check_result(out, job.output, inputs=inputs, overwrite=job.overwrite, new_folder=new_folder)
         with compiled_meanwhile(job.backend, job.lens.look, step):
             opened = job.open(photo, step)
-        report = render_opened(opened, out, job, step=step)
+        report = render_opened(opened, out, job, step=step, last=True)
     report["seconds"] = opened.scene.maps.seconds | report["seconds"] | seconds
     return report
 
 
-def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT) -> dict[str, Any]:
-    """The second half of `render_file`: render and write; `seconds` in the report covers these two steps."""
+def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT, last: bool = False) -> dict[str, Any]:
+    """The second half of `render_file`: render and write; `seconds` in the report covers these two steps.
+
+    last: whether the photo's light may be overwritten with the result.
+    """
     seconds: dict[str, float] = {}
     scene, output = opened.scene, job.output
     lens = job.lens.lens(scene)
     step("rendering")
     with timed(seconds, "render"):
-        image = render(scene, lens, backend=job.backend)
+        into = scene.rgb if last and scene.hdr is None else None  # writing needs the light of an HDR photo
+        image = render(scene, lens, backend=job.backend, into=into)
     step("writing")
     with timed(seconds, "write"):
         make_folder(out.parent)

@@ -46,8 +46,8 @@ class Source(Protocol):
 class Whole:
     """Sheets that are held whole."""
 
-    def __init__(self, sheets: Sequence[Sheet]) -> None:
-        self.sheets = sheets
+    def __init__(self, sheets: Sequence[Sheet], *, copies: bool = False) -> None:
+        self.sheets, self.copies = sheets, copies
         height, width = sheets[0].disparity.shape
         self.shape = height, width
         self.found: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class Whole:
         return [
             replace(
                 sheet,
-                rgb=sheet.rgb[here],
+                rgb=sheet.rgb[here].copy() if self.copies else sheet.rgb[here],
                 alpha=None if sheet.alpha is None else sheet.alpha[here],
                 disparity=sheet.disparity[here],
                 corner=(top, 0),

@@ -302,29 +302,36 @@ def _plans(source: Source, optics: Optics, tiles: Tiling) -> list[Plan]:
     return plans[::-1]
 
 
-def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = None) -> F32:
+def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = None, into: F32 | None = None) -> F32:
     """`reference.thin_lens` on all cores, in bands of rows.
 
     finish: called with each band of the result, (n, W, 3), which it may change, its first row, and its sheets.
+    into: (H, W, 3) for the result; may be the photo that the sheets are made from.
     """
-    source: Any = sheets if hasattr(sheets, "rows") else Whole(sheets)
+    source: Any = sheets if hasattr(sheets, "rows") else Whole(sheets, copies=into is not None)
     height, width = source.shape
     tiles = tiling(height, width)
     plans = _plans(source, optics, tiles)
     reaches = [int(plan.spreads.max()) for plan in plans]
     band = tiles.height * max(1, -(-max(BAND_PX // width, 4 * max(reaches)) // tiles.height))
     row_of_tile = tiles.order // -(-width // tiles.width) * tiles.height
-    out = np.empty((height, width, 3), np.float32)
+    out = np.empty((height, width, 3), np.float32) if into is None else into
+    before, image = 0, out[:0]  # the band above, which is stored once the photo's rows beneath it have been read
     for top in range(0, height, band):
         bottom = min(height, top + band)
         first, last = max(0, top - max(reaches)), min(height, bottom + max(reaches))
         parts = source.rows(first, last, [2 * reach for reach in reaches])
+        if into is not None:
+            out[before:top] = image
+        before, image = top, out[top:bottom] if into is None else np.empty((bottom - top, width, 3), np.float32)
         order = tiles.order[(row_of_tile >= top) & (row_of_tile < bottom)]
         for number, (sheet, plan) in enumerate(zip(parts, plans, strict=True)):
             surface, ends = surface_of(sheet, optics, source.shape), (number == 0, number == len(plans) - 1)
-            arguments = surface, plan, tiles.height, tiles.width, order, *ends, top, out[top:bottom]
+            arguments = surface, plan, tiles.height, tiles.width, order, *ends, top, image
             in_threads(_sheet_over, order.size, TILES, *arguments)
         if finish is not None:
-            finish(out[top:bottom], top, parts)
+            finish(image, top, parts)
         del parts, sheet, surface, arguments  # before the next are made
+    if into is not None:
+        out[before:] = image
     return out
