@@ -115,6 +115,7 @@ def bokeh(
         **({"folder": str(where)} if row is None else {"benchmark": name, "root": str(where)}),
         **({"lens": settings.to_dict(), "maps": maps.to_dict()} if pred is None else {"pred": str(pred)}),
         "search": search and pred is None,
+        "backend": backend,
         "measures": {"align": align, "flip": flip, "lpips": lpips, "dists": dists, "lvcorr": lvcorr},
     }
     ledger = Ledger(csv, about, ("pair",), overwrite)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from wideopen import __version__
 from wideopen.errors import WideopenError
 from wideopen.evals.report import Line, finite, write_csv
 from wideopen.evals.together import Problem
@@ -38,7 +39,7 @@ class Judged:
 class Ledger:
     """The lines of a run in a CSV file, written as they come; a file of the same settings is continued.
 
-    Each line ends with a mark, a hash of the settings. Without a path nothing is kept.
+    Each line ends with a mark, a hash of the settings and of our version. Without a path nothing is kept.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class Ledger:
     ) -> None:
         """`names`: the columns that tell cases apart. Raises InvalidInput for a file of other settings."""
         self.path, self.names = path, names
-        self.mark = hashlib.sha256(json.dumps(finite(settings), sort_keys=True).encode()).hexdigest()[:12]
+        about = json.dumps([__version__, finite(settings)], sort_keys=True)
+        self.mark = hashlib.sha256(about.encode()).hexdigest()[:12]
         self.lines: dict[tuple[str, ...], Line] = {}
         self._begun = False
         if path is not None:
