@@ -1,0 +1,126 @@
+"""Make docs/gallery.md and its pictures: photos before and after, as `wideopen render` made them.
+
+    python scripts/gallery.py PHOTOS [--docs docs]
+
+PHOTOS holds people/rgb and none/rgb, as training's photos of every kind do. All photos here are CC0; the page names
+their sources. Each was rendered by the command that stands beneath it.
+"""
+
+import argparse
+import html
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from wideopen import cli
+
+SOURCES = {
+    "18f": "[18F/18f.gsa.gov](https://github.com/18F/18f.gsa.gov), CC0 1.0",
+    "gb82": "[gianni-rosato/gb82-image-set](https://github.com/gianni-rosato/gb82-image-set), CC0 1.0",
+}
+QUALITY = 85
+FIXED = ("--depth", "small", "--offline", "--overwrite")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A photo of the page, what it shows, and the options that it was rendered with."""
+
+    photo: str  # people/NAME or none/NAME
+    text: str
+    options: str = ""
+    crop: tuple[int, int, int, int] | None = None  # x, y, width, height: shown twice as large below
+
+
+GOOD = (
+    Shown("people/18f-0e56aa72", "A person before a wall.", crop=(230, 40, 300, 160)),
+    Shown("none/gb82-86bd13f3", "A thing."),
+    Shown("people/18f-f0465d4d", "Hair against the sky.", crop=(60, 20, 300, 160)),
+    Shown("people/18f-1a404957", "A man and his dog."),
+    Shown("people/18f-779f38ed", "A busy pattern, calmed by a creamy lens.", "--preset creamy"),
+    Shown("none/gb82-25b1dd69", "Twigs before a sky, with the rims of a soap bubble.", "--preset soap-bubble"),
+    Shown("none/18f-ede6311f", "A floor that blurs with distance, before and behind."),
+    Shown("none/18f-e7d41e7f", "A city out of focus.", "--focus d=1 --blur 1.5% --preset soap-bubble"),
+    Shown("none/gb82-bc08ee12", "No subject that the matte knows: depth decides alone."),
+    Shown("people/18f-6beeb119", "The paper's equations as printed.", "--preset paper"),
+)
+WRONG = (
+    Shown("people/18f-acbc93c6", "A crowd: some are taken for the subject, and others as near are not."),
+    Shown("people/18f-954d378a", "Two people at a table: one is sharp, and who sits a little farther is not."),
+    Shown("none/18f-3a1460a3", "Hand, scissors and knitting: the subject is anybody's guess, and so is the matte."),
+)
+STYLE = """<style>
+.wo-compare { position: relative; max-width: 640px; margin: 1em 0 .3em; --at: 50%; }
+.wo-compare img { display: block; width: 100%; }
+.wo-compare img + img { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at)); }
+.wo-compare input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; }
+.wo-compare input { cursor: ew-resize; }
+.wo-compare::after { content: ""; position: absolute; inset: 0 auto 0 var(--at); border-left: 2px solid #fff; }
+.wo-compare::after { pointer-events: none; }
+.wo-compare:focus-within { outline: 2px solid #f90; }
+</style>
+"""
+
+
+def render(shown: Shown, photos: Path, pictures: Path, scratch: Path) -> str:
+    """Render one photo, save its pictures small, and return its part of the page."""
+    group, name = shown.photo.split("/")
+    source, out = photos / group / "rgb" / f"{name}.jpg", scratch / f"{name}.png"
+    words = ["render", str(source), "-o", str(out), *FIXED, *shown.options.split()]
+    if cli.run(words) != 0:
+        raise SystemExit(f"{source}: could not be rendered")
+    after = cv2.imread(str(out))
+    cv2.imwrite(str(pictures / f"{name}.after.jpg"), after, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    shutil.copyfile(source, pictures / f"{name}.before.jpg")
+    close = ""
+    if shown.crop:
+        x, y, width, height = shown.crop
+        cut = cv2.resize(after[y : y + height, x : x + width], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(pictures / f"{name}.close.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        close = f"\n![the same, twice as large](pictures/gallery/{name}.close.jpg)\n"
+    text, command = html.escape(shown.text, quote=False), f"wideopen render photo.jpg {shown.options}".strip()
+    return f"""
+<div class="wo-compare"><img src="pictures/gallery/{name}.before.jpg" alt="the photo">
+<img src="pictures/gallery/{name}.after.jpg" alt="rendered"><input type="range" value="50" aria-label="before and after"
+oninput="this.parentNode.style.setProperty('--at', this.value + '%')"></div>
+
+{text} `{command}` ({SOURCES[name.split("-")[0]]})
+{close}"""
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    options = parser.parse_args()
+    pictures = options.docs / "pictures" / "gallery"
+    pictures.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        good, wrong = (
+            "".join(render(one, options.photos, pictures, Path(scratch)) for one in part) for part in (GOOD, WRONG)
+        )
+    (options.docs / "gallery.md").write_text(
+        f"""# Gallery
+
+{STYLE}
+Drag across a picture: left is the photo, right what wideopen made of it, with the depth network and the matte that come
+inside the package. The photos are small, 640 pixels; nothing was retouched. `python scripts/gallery.py PHOTOS` makes
+this page.
+{good}
+The kinds of lenses, on one made-up photo with lights: [character](lens.md#character).
+
+## What it gets wrong
+{wrong}
+More of what mattes get wrong: the cards of [mobile](model-card-mobile.md) and [paper](model-card-paper.md). Where a
+matte is wrong, a stroke of the brush in the [studio](studio.md), `--matte-hint` or your own `--matte` puts it right.
+""",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()
