@@ -243,14 +243,14 @@ class LensOptions(Settings):
         0.0,
         least=0,
         most=0.9,
-        help="Radius of the hole in blurred lights, as a share of theirs: a mirror lens has about 0.5.",
+        help="Radius of the hole in blurred lights, as a share of their own: about 0.5 for a mirror lens.",
         control=Slider(label="Ring", step=0.05, info="A hole in lights, as of a mirror lens.", group="Character"),
     )
     squeeze: float = option(
         1.0,
         least=1,
         most=3,
-        help="How many times as tall as wide lights are: 1.33 to 2 in an anamorphic lens.",
+        help="Height of blurred lights divided by their width: 1.33 to 2 for an anamorphic lens.",
         control=Slider(
             label="Squeeze", step=0.05, most=2, info="Tall lights, as of an anamorphic lens.", group="Character"
         ),

@@ -42,7 +42,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per p
 MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Largest photo accepted, in megapixels.")]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", help="Preset of lens settings: a shipped one (paper, thin-lens) or a .json file."),
+    typer.Option(
+        "--preset",
+        help="Preset of lens settings: a shipped one (creamy, mirror, paper, ...) or a .json file.",
+    ),
 ]
 DEFAULT_LENS = LensSettings()
 
