@@ -161,3 +161,6 @@ def test_a_rembg_session_gives_a_matte(rembg_home):
     assert alpha.shape == (40, 60)
     assert alpha[12:28, 22:38].min() > 0.8  # it stretches the overshoot of its resizing to 1; 0.87 seen
     assert alpha[:7].max() < 0.1
+    started, source = pick_matter(MattingSettings(matting_start="rembg:u2netp", matting_size=64, matting_edges=False))
+    assert source == "predicted by mobile, started by rembg:u2netp"
+    assert started(photo)[14:26, 24:36].min() > 0.8
