@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hdr_files import apple_jpeg, gain_picture, grey, hdrgm, heic_with_tmap, iso, ultra_hdr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from embedded_files import heic, jpeg, multi_picture, photo, scene, with_xmp, xmp
+from hdr_files import apple_jpeg, gain_picture, grey, hdrgm, heic_with_tmap, iso, ultra_hdr
 from wideopen.color import srgb_decode
 from wideopen.files import read, srgb_u8
 from wideopen.files.containers.tiff import apple_gain
@@ -56,6 +56,14 @@ def test_a_gain_for_each_channel(tmp_path):
     for packet, block in ((hdrgm(high=[1, 2, 3]), None), (None, iso(high=[1, 2, 3]))):
         found = saved(tmp_path, ultra_hdr(jpeg(MAIN), codes, packet, block))
         assert_allclose(found.rgb.mean((0, 1)), want(WHITE, np.array([0, 2 * 128 / 255, 3])), rtol=0.03, atol=0)
+
+
+def test_gains_for_other_primaries_are_noted(tmp_path):
+    found = saved(tmp_path, ultra_hdr(jpeg(MAIN), HALF, block=iso(flags=0)))
+    assert found.metadata.notes == ("the gain map is for other primaries, and is applied in the photo's",)
+    assert_allclose(found.rgb, want(WHITE, 3 * 128 / 255), rtol=2e-3)
+    found = saved(tmp_path, heic_with_tmap(scene(48, 64), HALF, iso(flags=0)), "a.heic")
+    assert found.metadata.notes == ()  # the brighter picture names no others
 
 
 def test_maps_of_odd_sizes_lie_over_the_whole_photo(tmp_path):

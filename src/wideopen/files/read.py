@@ -249,6 +249,7 @@ def _above_white(raster: Raster, rgb: F32, found: "Found", encoding: Encoding) -
     gain, notes = found.gain, []
     if found.pictures > 0:
         notes.append("pictures stored behind the photo (preview, depth) are not kept")
+    notes += [found.note] if found.note is not None else []
     if gain is not None and raster.alpha is not None:
         gain, found = None, replace(found, reason="the photo is transparent")
     if found.reason is not None:

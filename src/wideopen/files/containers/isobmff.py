@@ -53,14 +53,21 @@ class Items:
     @property
     def nclx(self) -> tuple[int, int] | None:
         """The primaries and transfer function (ITU-T H.273) of the primary picture, if stated."""
-        found = self.property_of(self.primary, b"colr", b"nclx") or b""
+        return self.nclx_of(self.primary)
+
+    def nclx_of(self, item: int) -> tuple[int, int] | None:
+        """The primaries and transfer function (ITU-T H.273) of `item`, if stated."""
+        found = self.property_of(item, b"colr", b"nclx") or b""
         return (int.from_bytes(found[4:6], "big"), int.from_bytes(found[6:8], "big")) if len(found) >= 8 else None
 
-    def gain_map(self) -> tuple[int, bytes] | None:
-        """(The item of the gain map of the primary picture, its description): ISO/IEC 23008-12, 6.6.2.4.2."""
+    def gain_map(self) -> tuple[int, int, bytes] | None:
+        """(The primary picture with its gain map applied, the gain map, its description): ISO/IEC 23008-12, 6.6.2.4.2.
+
+        The first two are items.
+        """
         for kind, source, to in self.references:
             if kind == b"dimg" and self.types.get(source) == b"tmap" and len(to) == 2 and to[0] == self.primary:
-                return to[1], self.payloads.get(source, b"")
+                return source, to[1], self.payloads.get(source, b"")
         return None
 
     def turns(self, item: int) -> tuple[tuple[bytes, bytes], ...]:

@@ -39,6 +39,7 @@ class Found:
     headroom: float = 1.0
     base_is_hdr: bool = False
     reason: str | None = None  # None: there is no gain map, or it can be used
+    note: str | None = None  # about a gain map that is used
     pictures: int = 0  # behind a JPEG, other than the gain map
 
 
@@ -91,13 +92,15 @@ def _in_items(data: bytes, name: str, exif: bytes | None) -> Found:
     items = isobmff.parse_items(data)
     mapped = items.gain_map()
     if mapped is not None:
-        item, block = mapped
+        other, item, block = mapped
         require(block[:1] == b"\0", "gain map: expected version 0 of its description, found another or none")
         description = read_iso(block[1:])
         require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
         codes = DECODERS[name](isobmff.with_primary(data, item), check_part_size).codes
         found = _described(codes, description, "ISO 21496-1")
-        return _upright(found, _size(data, name), 1)
+        apart = [(items.nclx_of(one) or (0, 0))[0] for one in (items.primary, other)]
+        note = found.note if apart[1] not in (0, apart[0]) else None
+        return _upright(replace(found, note=note), _size(data, name), 1)
     item = next((item for item, urn in items.auxiliary().items() if urn.endswith(_APPLE_URN)), 0)
     if item == 0 or name != "HEIC":
         return Found()
@@ -130,6 +133,7 @@ def _described(codes: NDArray[Any], description: Description, kind: str) -> Foun
         gain=description.gain_map(codes),
         headroom=description.headroom,
         base_is_hdr=description.base_is_hdr,
+        note=None if description.own_colours else "the gain map is for other primaries, and is applied in the photo's",
     )
 
 
