@@ -22,7 +22,6 @@ from wideopen.evals.together import Found, Layout, Problem, listed, require_equa
 
 OPTION = "--root"
 JPEG = (".jpg", ".jpeg")
-RESEARCH = "for research, after registration"
 NOT_PUBLISHED = "sharp/, bokeh/ and meta.json, as for --pairs: {} publishes no layout that we found"
 Finder = Callable[[Path], Found[Any]]
 
@@ -198,10 +197,10 @@ def _extra(root: Path, folders: Sequence[str], named: set[Path]) -> Iterator[Pro
                 yield Problem(path.name, f"{path}: expected a file that the metadata names, found another one")
 
 
-SEARCHED = "focus: the subject; blur: searched per picture, the one with the best SSIM"
+SEARCHED = "the subject in focus; the blur with the best SSIM is searched for each picture"
 GIVEN = "given"
 P3M: dict[str, Any] = {"licence": "MIT (dataset agreement)", "where": "https://github.com/JizhiziLi/P3M"}
-EBB: dict[str, Any] = {"focus": SEARCHED, "search": True, "licence": RESEARCH}
+EBB: dict[str, Any] = {"focus": SEARCHED, "search": True, "licence": "not found"}
 LIGHT_FIELD: dict[str, Any] = {
     "task": "bokeh",
     "layout": NOT_PUBLISHED.format("the paper"),
@@ -232,7 +231,7 @@ BENCHMARKS: dict[str, Benchmark] = {
             count=294,
             layout="Training/original/4400.jpg to 4693.jpg, Training/bokeh/; or test/in/, test/gt/",
             find=_val294,
-            where="https://competitions.codalab.org/competitions/24716",
+            where="https://competitions.codalab.org/competitions/24716 (MODEST's authors find it gone)",
             **EBB,
         ),
         Benchmark(
