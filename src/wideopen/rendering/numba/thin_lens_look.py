@@ -48,7 +48,7 @@ from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import KNEE, NEWTON_STEPS
 
 Finish = Callable[[F32, int, Sequence[Sheet]], None]
-BAND_PX = 1 << 21
+BAND_PX = 1 << 20
 """Pixels of the photo that are rendered at a time, at least."""
 TILES = 4
 """Tiles that a thread takes at a time."""
