@@ -3,13 +3,17 @@
 import cv2
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.evals.mattes import find_pairs, read_alpha
 from wideopen.matting.inference import PRESETS
 from wideopen.train import labels
-from wideopen.train.labels import read_table, write_labels
+from wideopen.train.augment import Stock
+from wideopen.train.labels import confidence_of, read_table, write_labels
 from wideopen.train.pack import pack, read_pack
+from wideopen.train.photos import Batches, load_photo
+from wideopen.train.run import Chances
 
 SIZE = (96, 128)
 PERSON, BESIDE = np.s_[20:90, 30:70], np.s_[30:90, 90:120]
@@ -83,7 +87,15 @@ def test_training_leaves_doubtful_areas_undecided(folder):
 
 def test_the_folder_is_one_to_train_on(folder):
     written(folder)
-    assert [pair.name for pair in find_pairs(folder / "out")] == ["a", "b"]
+    pairs = find_pairs(folder / "out")
+    assert [pair.name for pair in pairs] == ["a", "b"]
+    sure = confidence_of(pairs)
+    assert sure == [read_table(folder / "out")[name][0] for name in "ab"]
+    stock = Stock([load_photo(pair, 64) for pair in pairs], [], [])
+    drawn = Batches(stock, ["out", "out"], size=32, batch=2, seed=0, chances=Chances(), confidence=[0.75, 0.25])
+    assert_allclose(drawn.weights, [0.75, 0.25], rtol=0, atol=1e-12)
+    equal = Batches(stock, ["x", "y"], size=32, batch=2, seed=0, chances=Chances(), confidence=sure)
+    assert_allclose(equal.weights, [0.5, 0.5], rtol=0, atol=1e-12)  # sets are drawn equally often, as ever
     sheet = cv2.imread(str(folder / "out" / labels.SHEET))
     assert sheet is not None
     assert sheet.shape[0] > 480  # two rows, the least certain first

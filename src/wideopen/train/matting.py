@@ -29,6 +29,7 @@ from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
 from wideopen.train.augment import Stock
+from wideopen.train.labels import confidence_of
 from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things
 from wideopen.train.run import TrainRun, keep_large_allocations
 from wideopen.train.trainer import Batch, FarFirstTrainer, current_commit, make_fabric, save_checkpoint
@@ -97,7 +98,14 @@ def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
         (run.out / "skipped.json").write_text(json.dumps(photos.skipped, indent=1) + "\n")
     stock = Stock(photos, load_backgrounds(run.backgrounds, keep_px), load_things(run.things, keep_px))
     return Batches(
-        stock, photos.groups, size=run.size, batch=run.batch, seed=run.seed, chances=run.chances, workers=run.workers
+        stock,
+        photos.groups,
+        size=run.size,
+        batch=run.batch,
+        seed=run.seed,
+        chances=run.chances,
+        workers=run.workers,
+        confidence=confidence_of(photos.pairs),
     )
 
 

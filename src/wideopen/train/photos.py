@@ -14,7 +14,6 @@ prefetched.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -164,7 +163,8 @@ def load_photos(
 class Batches(Dataset[tuple[U8, U8]]):
     """Augmented batches of `batch` samples by number.
 
-    `groups` names each photo's group; groups are drawn equally often. `workers` processes make the batches, or with 0 a
+    `groups` names each photo's group; groups are drawn equally often, and within one, photos in proportion to their
+    `confidence` in [0, 1] (default: equally often). `workers` processes make the batches, or with 0 a
     thread.
     """
 
@@ -178,10 +178,15 @@ class Batches(Dataset[tuple[U8, U8]]):
         seed: int,
         chances: Chances,
         workers: int = 0,
+        confidence: Sequence[float] = (),
     ) -> None:
         require(len(stock.photos) > 0, "data: expected training photos, found none")
-        sizes = Counter(groups)
-        self.weights = np.array([1 / sizes[group] / len(sizes) for group in groups])
+        sure = confidence or [1.0] * len(groups)
+        sizes = dict.fromkeys(groups, 0.0)
+        for group, share in zip(groups, sure, strict=True):
+            sizes[group] += share
+        require(min(sizes.values()) > 0, "data: expected a set with confident labels, found one without")
+        self.weights = np.array([share / sizes[group] / len(sizes) for group, share in zip(groups, sure, strict=True)])
         self.stock, self.size, self.batch, self.seed, self.chances = stock, size, batch, seed, chances
         self.workers = workers
 
