@@ -10,6 +10,8 @@ windows are cut at the border, so a constant p stays constant in the corners. Ma
 float64, since E[I^2] - E[I]^2 cancels in float32.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import cv2
@@ -18,6 +20,8 @@ import numpy as np
 from wideopen.checks import F32, U8, require, require_map, require_unit_map
 
 Pixels = TypeVar("Pixels", F32, U8)
+STRIP = 256
+"""Rows of a photo that a thread takes at a time: its maps are then never held whole once more."""
 
 
 def work_size(shape: tuple[int, ...], long_side_px: int) -> tuple[int, int]:
@@ -34,6 +38,13 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     resized: Pixels = cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
     return resized
+
+
+def in_strips(work: Callable[[int, int], None], first: int, last: int) -> None:
+    """Call work(top, bottom) for strips of `STRIP` rows from `first` to `last`, in threads."""
+    with ThreadPoolExecutor() as threads:
+        tops = range(first, last, STRIP)
+        list(threads.map(lambda top: work(top, min(top + STRIP, last)), tops))  # raises what one raised
 
 
 def enlarged_rows(x: F32, size: tuple[int, ...], top: int, bottom: int) -> F32:

@@ -11,20 +11,26 @@ stick along an arm, and the rim of a box behind a hand are as narrow as spill.
 Lengths are in pixels; maps are (H, W) float32 in [0, 1].
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.arrays.maps import enlarged_rows, fill_holes, guided_filter, nearest_value, resize_map, work_size
+from wideopen.arrays.maps import (
+    enlarged_rows,
+    fill_holes,
+    guided_filter,
+    in_strips,
+    nearest_value,
+    resize_map,
+    work_size,
+)
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.disparity.depth_map import subject_disparity
 
 Index = NDArray[np.signedinteger]
 Mask = NDArray[np.bool_]
-ROWS = 256  # of the photo that a thread takes at a time
 SLOPE_PX = 4  # length over which the background's slope is measured
 BEYOND_PX = (1, 3, 5, 8, 11, 14)  # where the background's colours are sampled, behind the end of the spill
 SOFT = 0.05  # a matte in (this, 0.5] is hair or an edge, where the background is never visible alone
@@ -195,16 +201,14 @@ def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, setti
     first, last = ((used[0] - 1) * d.shape[0] // size[0], -(-(used[-1] + 2) * d.shape[0] // size[0]))
     out = d.copy()
 
-    def replace_in(top: int) -> None:
-        rows = top, min(top + ROWS, last, d.shape[0])
-        here = np.s_[rows[0] : rows[1]]
-        change = np.minimum(enlarged_rows(continued, d.shape, *rows) - d[here], 0)
-        change *= enlarged_rows(spilt, d.shape, *rows)
+    def replace_in(top: int, bottom: int) -> None:
+        here = np.s_[top:bottom]
+        change = np.minimum(enlarged_rows(continued, d.shape, top, bottom) - d[here], 0)
+        change *= enlarged_rows(spilt, d.shape, top, bottom)
         change[a[here] > 0.5] = 0
         out[here] += change
 
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(replace_in, range(max(0, first), last, ROWS)))
+    in_strips(replace_in, max(0, int(first)), min(int(last), d.shape[0]))
     return out
 
 

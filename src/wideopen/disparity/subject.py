@@ -6,7 +6,7 @@ Ours. Maps are (H, W) float32 in [0, 1], 1 = nearest; lengths are fractions of t
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import fill_holes, nearest_value, resize_map, work_size
+from wideopen.arrays.maps import enlarged_rows, fill_holes, in_strips, nearest_value, resize_map, work_size
 from wideopen.checks import F32
 from wideopen.disparity.planar import parts_of
 
@@ -35,13 +35,18 @@ def shaped_by_matte(disparity: F32, alpha: F32) -> F32:
     if not (belongs >= 0).any():
         return disparity
     flat = _flattened(d, belongs)
-    out = disparity + alpha * (resize_map(flat, disparity.shape) - disparity)
     floor = _floor_and_foot(d, flat, a, belongs)
-    if floor is None:
-        return out
-    ground, foot = floor
-    nearer = np.interp(disparity, (0, ground, 1), (0, foot, 1)).astype(np.float32)
-    return out + (1 - alpha) * (nearer - disparity)
+    out = np.empty_like(disparity)
+
+    def shape(top: int, bottom: int) -> None:
+        behind, share = disparity[top:bottom], alpha[top:bottom]
+        if floor is not None:
+            ground, foot = floor
+            behind = np.interp(behind, (0, ground, 1), (0, foot, 1)).astype(np.float32)
+        out[top:bottom] = behind + share * (enlarged_rows(flat, disparity.shape, top, bottom) - behind)
+
+    in_strips(shape, 0, len(out))
+    return out
 
 
 def _flattened(d: F32, belongs: np.ndarray) -> F32:
