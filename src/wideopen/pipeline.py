@@ -19,6 +19,7 @@ from wideopen.backends import pick, require_known
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
 from wideopen.disparity.depth_map import DepthMap
+from wideopen.disparity.evident import evident_disparity
 from wideopen.disparity.find_disparity import find_disparity
 from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import NO_GRAIN, Grain
@@ -99,12 +100,10 @@ class Scene:
         return len(self.sheets) > 1
 
     def focus_on_subject(self) -> tuple[float, float]:
-        """(focus_disparity, focus_range) that keep the subject sharp, or the middle of the photo without a subject."""
+        """(focus_disparity, focus_range) that keep the subject sharp; without one, what stands out in the photo."""
         middle, spread = disparity_ops.subject_disparity(self.disparity, self.matte)
         if np.isnan(middle):
-            height, width = self.disparity.shape
-            centre = self.disparity[2 * height // 5 : 3 * height // 5 + 1, 2 * width // 5 : 3 * width // 5 + 1]
-            return float(np.median(centre)), 0.0
+            return evident_disparity(self.disparity, self.rgb), 0.0
         return middle, min(spread, MOST_FOCUS_RANGE) if self.has_subject else 0.0
 
     def disparity_at(self, x: float, y: float) -> float:

@@ -1,0 +1,39 @@
+"""Where to focus in a photo without a subject: on what stands out, has detail, is near and towards the middle.
+
+Ours. What stands out: the distance of a pixel's smoothed colour from the photo's mean colour, in CIELAB (Achanta et
+al., "Frequency-tuned salient region detection", CVPR 2009).
+"""
+
+import cv2
+import numpy as np
+
+from wideopen.arrays.maps import resize_map, work_size
+from wideopen.checks import F32
+from wideopen.color import srgb_encode
+
+WORK_PX = 320
+SMOOTH = 0.012  # standard deviation of the smoothing of colours, as a share of the long side
+MIDDLE = 0.2  # and of the weight that falls off from the photo's middle
+FAR = 0.5  # weight of what is farthest, where the nearest has 1 + this
+BINS = 48
+AT_ONCE = 0.035  # standard deviation, in disparity, of what counts as one distance
+
+
+def evident_disparity(disparity: F32, rgb: F32) -> float:
+    """The disparity at which the most of what stands out lies; disparity (H, W), photo (H, W, 3) in linear light."""
+    size = work_size(disparity.shape, WORK_PX)
+    d = np.clip(resize_map(disparity, size), 0, 1)
+    encoded = srgb_encode(np.clip(resize_map(rgb, size), 0, 1)).astype(np.float32)
+    lab = cv2.cvtColor(encoded, cv2.COLOR_RGB2LAB)
+    smooth = cv2.GaussianBlur(lab, (0, 0), max(SMOOTH * max(size), 0.5))
+    stands_out = np.linalg.norm(smooth - lab.mean((0, 1)), axis=2)
+    y, x = (np.linspace(-0.5, 0.5, side) * side / max(size) for side in size)
+    middle = np.exp(-(y[:, None] ** 2 + x**2) / (2 * MIDDLE**2))
+    detail = cv2.GaussianBlur(np.abs(lab - smooth).sum(2), (0, 0), max(3 * SMOOTH * max(size), 0.5))
+    weight = (stands_out * np.sqrt(detail) + 1e-3) * middle * (FAR + d)
+    held, edges = np.histogram(d, BINS, (0, 1), weights=weight)
+    near = (edges[1:] + edges[:-1]) / 2
+    at_once = np.exp(-((near[:, None] - near) ** 2) / (2 * AT_ONCE**2)) @ held
+    chosen = near[np.argmax(at_once)]
+    nearby = np.abs(d - chosen) < 2 * AT_ONCE  # the fullest distance may lie between two that are held
+    return float(np.median(d[nearby]))
