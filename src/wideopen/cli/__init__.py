@@ -23,7 +23,6 @@ _M_ARENA_MAX = -8  # malloc.h
 app = typer.Typer(
     help="Turn a sharp portrait into a photo as if taken with a fast lens wide open.",
     invoke_without_command=True,
-    add_completion=False,
     rich_markup_mode=None,  # importing rich for boxes around the help would take as long as everything else
     pretty_exceptions_enable=False,
 )

@@ -45,6 +45,7 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         help="Preset of lens settings: a shipped one (creamy, mirror, paper, ...) or a .json file.",
+        autocompletion=lambda: _presets(),
     ),
 ]
 DEFAULT_LENS = LensSettings()
@@ -97,6 +98,12 @@ def chosen_lens(context: typer.Context, chosen: dict[str, Any], defaults: LensSe
     return read_preset(chosen["preset"]).settings(typed, defaults.to_dict())
 
 
+def _presets() -> list[str]:
+    from wideopen.session.presets import shipped
+
+    return shipped()
+
+
 def _options(group: type[Settings] | Settings, only: tuple[str, ...]) -> list[Option]:
     kind = group if isinstance(group, type) else type(group)
     return [one for one in options_of(kind) if one.flag and (not only or one.name in only)]
@@ -111,7 +118,9 @@ def _flag(one: Option, default: Any) -> inspect.Parameter:
     word = one.name.replace("_", "-")
     kind: Any = str if one.text is not None else one.kind | None if one.optional else one.kind
     words = f"--{word}/--no-{word}" if one.kind is bool else f"--{word}"
-    hint = Annotated[kind, typer.Option(words, help=one.sentence, show_default=default not in (None, False))]
+    shown = default not in (None, False)
+    completion = (lambda: [str(value) for value in one.words]) if one.words else None
+    hint = Annotated[kind, typer.Option(words, help=one.sentence, show_default=shown, autocompletion=completion)]
     return _parameter(one.name, default, hint)
 
 
