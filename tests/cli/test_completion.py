@@ -21,8 +21,9 @@ def completed():
     )
 
     def complete(*words):
-        line = f'COMP_WORDS=("$@"); COMP_CWORD={len(words)}; _wideopen_completion wideopen; printf "%s\\n" "${{COMPREPLY[@]}}"'
-        command = ["bash", "-c", printed.stdout + line, "bash", "wideopen", *words]
+        typed = f'COMP_WORDS=("$@"); COMP_CWORD={len(words)}; _wideopen_completion wideopen; '
+        shown = 'printf "%s\\n" "${COMPREPLY[@]}"'
+        command = ["bash", "-c", printed.stdout + typed + shown, "bash", "wideopen", *words]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         return done.stdout.split()
 

@@ -40,12 +40,20 @@ Backend = Annotated[str, typer.Option("--backend", help="Renderer backend: auto,
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results, but never an original.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per photo instead of text.")]
 MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Largest photo accepted, in megapixels.")]
+
+
+def _presets() -> list[str]:
+    from wideopen.session.presets import shipped
+
+    return shipped()
+
+
 Preset = Annotated[
     str | None,
     typer.Option(
         "--preset",
         help="Preset of lens settings: a shipped one (creamy, mirror, paper, ...) or a .json file.",
-        autocompletion=lambda: _presets(),
+        autocompletion=_presets,
     ),
 ]
 DEFAULT_LENS = LensSettings()
@@ -96,12 +104,6 @@ def chosen_lens(context: typer.Context, chosen: dict[str, Any], defaults: LensSe
     names = [one.name for one in options_of(LensSettings) if one.name in chosen]
     typed = {name: chosen[name] for name in names if was_typed(context, name)}
     return read_preset(chosen["preset"]).settings(typed, defaults.to_dict())
-
-
-def _presets() -> list[str]:
-    from wideopen.session.presets import shipped
-
-    return shipped()
 
 
 def _options(group: type[Settings] | Settings, only: tuple[str, ...]) -> list[Option]:
