@@ -82,6 +82,12 @@ def test_rows_of_the_sheets_are_those_of_the_whole(name, brightness):
     sheets = prepare_sheets(np.minimum(light, 1).astype(np.float32), matte, disparity, BACKENDS[name].load())
     sheets = replace(with_radiance(sheets, 0.5), clean=rng.random((24, 32, 4), np.float32))
     whole = tuple(sheets)
+    bright = replace(sheets, radiance=1.0, found={})
+    made = bright.rows(30, 61)
+    bright.hold()
+    for sheet, want in zip(bright.rows(30, 61), made, strict=True):
+        assert_allclose(sheet.rgb, want.rgb, rtol=0, atol=1e-6)
+        assert_allclose(sheet.disparity, want.disparity, rtol=0, atol=1e-6)
     for top, bottom in ((0, 96), (17, 18), (30, 61), (62, 96)):
         for sheet, want in zip(sheets.rows(top, bottom, [3] * len(whole)), whole, strict=True):
             (y, x), (n, m) = sheet.corner, sheet.disparity.shape

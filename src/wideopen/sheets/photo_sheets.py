@@ -120,6 +120,8 @@ class PhotoSheets(Sequence[Sheet]):
         Without `colours` their rgb is empty.
         """
         height, width = self.shape
+        if "held" in self.found and (self.white is None or self.radiance >= 1):
+            return self._of_held(top, bottom)
         around = WINDOW_PX if colours and self.white is not None else 0
         first, last = max(0, top - around), min(height, bottom + around)
         here = np.s_[first:last]
@@ -145,6 +147,18 @@ class PhotoSheets(Sequence[Sheet]):
             )
             sheets.append(_trimmed(self._limited(sheet), top, bottom))
         return tuple(reversed(sheets))
+
+    def hold(self) -> None:
+        """Keep the sheets whole from now on: for a scene that is rendered again and again."""
+        if "held" not in self.found:
+            self.found["held"] = tuple(replace(self, clean=None, radiance=1.0))
+
+    def _of_held(self, top: int, bottom: int) -> tuple[Sheet, ...]:
+        ground, *others = (_trimmed(sheet, top, bottom) for sheet in self.found["held"])
+        if self.clean is not None:
+            ground = replace(ground, rgb=ground.rgb.copy())
+            self.separator.blend(ground.rgb, self.clean, Place(top, bottom, 0, self.shape[1], *self.shape))
+        return ground, *others
 
     def _unclipped(self, place: Place) -> F32:
         assert self.white is not None  # for the type checker
