@@ -25,6 +25,6 @@ def test_refused(wideopen, refused, folder):
     assert refused("render", "photo.png", "--mattes", "nowhere") == "--mattes: expected a folder, found nowhere"
     line = refused("render", "photo.png", "--mattes", "mattes", "--depth", "planar")
     assert line == "--mattes: expected a matte mattes/photo.png, found none"
-    assert "found both" in refused("render", "photo.png", "--mattes", "mattes", "--matte", "matte.png")
+    assert "found 2" in refused("render", "photo.png", "--mattes", "mattes", "--matte", "matte.png")
     line = refused("matte", "photo.png", "-o", "m.png", "--matting", "large")
     assert line.startswith("matting: expected auto, embedded, mobile")
