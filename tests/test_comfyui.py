@@ -53,7 +53,8 @@ def codes():
 def maps():
     matte, slope = np.zeros(SIZE, np.float32), np.linspace(0, 0.5, SIZE[1], dtype=np.float32)
     matte[10:, 15:35] = 1
-    return matte, np.where(matte > 0, np.float32(0.8), slope)
+    noise = np.random.default_rng(4).uniform(-0.1, 0.1, SIZE).astype(np.float32)  # the filter would smooth it
+    return matte, np.clip(np.where(matte > 0, np.float32(0.8), slope) + noise, 0, 1)
 
 
 def test_a_graph_of_all_nodes_renders_a_batch(nodes, codes):
