@@ -12,7 +12,7 @@ from wideopen.lens import BLUR_PATTERN, FOCUS_PATTERN, Lens, LensOptions, parse_
 from wideopen.matting.inference import MattingSettings
 from wideopen.options import Choice, Settings, Slider, option, options_of
 
-MAX_MEGAPIXELS = 150.0
+MAX_MEGAPIXELS = 220.0
 DEPTHS = ("auto", "embedded", "small", "planar")
 """Sources of disparity other than a model."""
 

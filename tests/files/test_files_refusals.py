@@ -148,7 +148,7 @@ def png_header(width, height, bits=8):
 def huge_jpeg():
     data = encoded("JPEG")
     at = data.index(b"\xff\xc0") + 5
-    return data[:at] + struct.pack(">HH", 10000, 20000) + data[at + 4 :]
+    return data[:at] + struct.pack(">HH", 10000, 24000) + data[at + 4 :]
 
 
 def huge_tiff():
@@ -156,20 +156,20 @@ def huge_tiff():
     tifffile.imwrite(out, PICTURE, photometric="rgb")
     data = bytearray(out.getvalue())
     rows = tiff.directory(data, tiff.first(data))
-    tiff.set_number(data, rows, 256, 20000)
+    tiff.set_number(data, rows, 256, 24000)
     tiff.set_number(data, rows, 257, 10000)
     return bytes(data)
 
 
 def huge_webp():
-    canvas = (19999).to_bytes(3, "little") + (9999).to_bytes(3, "little")
+    canvas = (23999).to_bytes(3, "little") + (9999).to_bytes(3, "little")
     chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + canvas
     return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
 
 
 @pytest.mark.parametrize(
     "data",
-    [png_header(20000, 10000), png_header(20000, 10000, 16), huge_jpeg(), huge_tiff(), huge_webp()],
+    [png_header(24000, 10000), png_header(24000, 10000, 16), huge_jpeg(), huge_tiff(), huge_webp()],
     ids=["PNG", "PNG16", "JPEG", "TIFF", "WebP"],
 )
 def test_size_is_checked_before_decoding(tmp_path, data, monkeypatch):
@@ -181,7 +181,7 @@ def test_size_is_checked_before_decoding(tmp_path, data, monkeypatch):
     path = tmp_path / "a"
     path.write_bytes(data)
     assert refusal(path) == (
-        ": expected at most 150 megapixels (max_megapixels), found 20000 x 10000 pixels (200 megapixels)"
+        ": expected at most 220 megapixels (max_megapixels), found 24000 x 10000 pixels (240 megapixels)"
     )
 
 

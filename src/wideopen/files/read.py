@@ -40,7 +40,7 @@ _PRIMARIES = {**HDR_PRIMARIES, 2: SRGB}
 _NEGATIVE = 1e-3  # negative light beyond this gets a note
 
 
-def read(path: str | os.PathLike[str], *, max_megapixels: float = 150) -> Photo:
+def read(path: str | os.PathLike[str], *, max_megapixels: float = 220) -> Photo:
     """Return the photo in the file at `path`, in one of the formats of `files.formats`, whatever its extension.
 
     The photo is upright and without alpha (over white). It keeps its own primaries if they are known; `metadata.notes`

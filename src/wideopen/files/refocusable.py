@@ -99,7 +99,7 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: s
     return [out.getbuffer()]
 
 
-def read_kept(path: Path, *, max_megapixels: float = 150, originals: bool = True) -> Kept | None:
+def read_kept(path: Path, *, max_megapixels: float = 220, originals: bool = True) -> Kept | None:
     """Return the maps stored with the result at `path`; None for any other photo or file.
 
     With `originals` off, files that the result names are not opened: a service must not open paths from clients.
