@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from wideopen.checks import require
@@ -288,14 +289,15 @@ def return_freed_memory() -> None:
 
 def memory_of_this_process() -> tuple[float, float]:
     """Return (resident now, peak) in megabytes of 2**20 bytes; 0 if the system does not report them."""
+    with suppress(OSError, KeyError):
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        now, peak = (int(fields[name].split()[0]) / 2**10 for name in ("VmRSS", "VmHWM"))  # of kB
+        return round(now, 1), round(peak, 1)
     try:
         import resource
     except ImportError:  # Windows
         return 0.0, 0.0
+    # Where there is no /proc. On Linux this peak would begin at that of the process that started this one.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-            now = int(file.read().split()[1]) * resource.getpagesize() / 2**20
-    except OSError:
-        now = peak
-    return round(now, 1), round(peak, 1)
+    return round(peak, 1), round(peak, 1)
