@@ -44,10 +44,10 @@ GOOD = (
     Shown("none/gb82-25b1dd69", "Twigs before a sky, with the rims of a soap bubble.", "--preset soap-bubble"),
     Shown("none/18f-ede6311f", "A floor that blurs with distance, before and behind."),
     Shown("none/18f-e7d41e7f", "A city out of focus.", "--focus d=1 --blur 1.5% --preset soap-bubble"),
-    Shown("none/gb82-bc08ee12", "No subject that the matte knows: depth decides alone."),
     Shown("people/18f-6beeb119", "The paper's equations as printed.", "--preset paper"),
 )
 WRONG = (
+    Shown("none/gb82-bc08ee12", "Flowers taken for a slope: no subject, and `small` has their lower half nearer."),
     Shown("people/18f-acbc93c6", "A crowd: some are taken for the subject, and others as near are not."),
     Shown("people/18f-954d378a", "Two people at a table: one is sharp, and who sits a little farther is not."),
     Shown("none/18f-3a1460a3", "Hand, scissors and knitting: the subject is anybody's guess, and so is the matte."),
