@@ -156,7 +156,7 @@ def understand(
                 with timed(seconds, "matte"):
                     matter, matte_source = pick_matter(settings, matte, hint)
                     if settings.matting_start == "auto" and matte_source.endswith("started by isnet"):
-                        notes = ("isnet is on disk: the matte starts from it (--matting-start none: without)",)
+                        notes = ("isnet is on disk: the matte starts from it (--matting-start none leaves it out)",)
                     matte = matter(photo_u8())
             alpha = require_unit_map("matte", matte, like=source.rgb)
         except BaseException as error:
