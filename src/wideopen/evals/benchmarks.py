@@ -199,7 +199,6 @@ def _extra(root: Path, folders: Sequence[str], named: set[Path]) -> Iterator[Pro
 
 SEARCHED = "the subject in focus; the blur with the best SSIM is searched for each picture"
 GIVEN = "given"
-P3M: dict[str, Any] = {"licence": "MIT (dataset agreement)", "where": "https://github.com/JizhiziLi/P3M"}
 EBB: dict[str, Any] = {"focus": SEARCHED, "search": True, "licence": "not found"}
 LIGHT_FIELD: dict[str, Any] = {
     "task": "bokeh",
@@ -220,6 +219,23 @@ LENS: dict[str, Any] = {
 }
 COMPOSITES = LENS | {"count": None, "licence": "that of your photos"}
 WAX = LIGHT_FIELD | {"layout": NOT_PUBLISHED.format("the paper"), "licence": "not found", "where": "ask its authors"}
+
+
+def _p3m(title: str, photos: str) -> Benchmark:
+    """A validation set of P3M-10k, whose photos lie in the folder `photos`."""
+    folder = f"validation/{title}"
+    layout = _matte_layout([f"{folder}/{photos}", photos], [f"{folder}/mask", "mask"])
+    return Benchmark(
+        name=title.lower(),
+        title=title,
+        task="matting",
+        count=500,
+        layout=f"{folder}/{photos}/, mask/",
+        find=partial(_mattes, group=title, layout=layout),
+        licence="MIT (dataset agreement)",
+        where="https://github.com/JizhiziLi/P3M",
+    )
+
 
 BENCHMARKS: dict[str, Benchmark] = {
     one.name: one
@@ -302,36 +318,8 @@ BENCHMARKS: dict[str, Benchmark] = {
             where="python benchmarks/composites.py --photos DIR --backgrounds DIR --export DIR",
             **COMPOSITES,
         ),
-        Benchmark(
-            name="p3m-500-p",
-            title="P3M-500-P",
-            task="matting",
-            count=500,
-            layout="validation/P3M-500-P/blurred_image/, mask/",
-            find=partial(
-                _mattes,
-                group="P3M-500-P",
-                layout=_matte_layout(
-                    ["validation/P3M-500-P/blurred_image", "blurred_image"], ["validation/P3M-500-P/mask", "mask"]
-                ),
-            ),
-            **P3M,
-        ),
-        Benchmark(
-            name="p3m-500-np",
-            title="P3M-500-NP",
-            task="matting",
-            count=500,
-            layout="validation/P3M-500-NP/original_image/, mask/",
-            find=partial(
-                _mattes,
-                group="P3M-500-NP",
-                layout=_matte_layout(
-                    ["validation/P3M-500-NP/original_image", "original_image"], ["validation/P3M-500-NP/mask", "mask"]
-                ),
-            ),
-            **P3M,
-        ),
+        _p3m("P3M-500-P", "blurred_image"),
+        _p3m("P3M-500-NP", "original_image"),
         Benchmark(
             name="aim-500",
             title="AIM-500",
