@@ -1,4 +1,4 @@
-"""The field's public sets and our own truths by name: one row each, and how its folder is read.
+"""The field's public sets and our own truths by name, rows of benchmarks.json, and how their folders are read.
 
 A set is complete or refused: the first ten files that are missing, too many, or of another size are listed with a count
 before any work starts. `Benchmark.focus` says how the protocol of the set's papers finds focus and blur. Where no
@@ -6,9 +6,8 @@ layout is published, the set is read in ours (`pairs`).
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,24 +21,29 @@ from wideopen.evals.together import Found, Layout, Problem, listed, require_equa
 
 OPTION = "--root"
 JPEG = (".jpg", ".jpeg")
-NOT_PUBLISHED = "sharp/, bokeh/ and meta.json, as for --pairs: {} publishes no layout that we found"
-Finder = Callable[[Path], Found[Any]]
+FILE = Path(__file__).with_name("benchmarks.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One set: what it holds, where it is had, and how it is judged."""
+    """One set, a row of benchmarks.json: what it holds, where it is had, and how it is judged."""
 
     name: str
     title: str
     task: Literal["bokeh", "matting"]
     count: int | None  # pairs; None = as many as the set's own metadata names
     layout: str  # below --root, for people
-    find: Finder
+    reader: str  # a key of `READERS`
+    folders: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by kind, the first that exists is read
+    suffixes: Sequence[str] = (".png",)  # of mattes
     focus: str = "-"  # how focus and blur are found
     search: bool = False  # the blur of each picture is searched
     licence: str
     where: str
+
+    def find(self, root: Path) -> Found[Any]:
+        """The pairs below `root`, and the problems of the others."""
+        return READERS[self.reader](self, root)
 
     def complete(self, root: Path, *, partial: bool = False) -> Found[Any]:
         """The pairs below `root`, and with `partial` the problems of the others.
@@ -47,46 +51,37 @@ class Benchmark:
         Raises InvalidInput for a set that lacks files, has others, or is of another layout.
         """
         found = self.find(root)
-        pairs, told = found.pairs, list(found.problems)
+        pairs, problems = found.pairs, list(found.problems)
         if self.count is not None and len(pairs) != self.count:
-            told.append(Problem("count", f"expected {self.count} pairs, found {len(pairs)} usable ones"))
-        fine = not told or (partial and len(pairs) > 0)
-        wrong = f"{OPTION}: expected {self.title} ({self.layout}) in {root}, found {len(told)} problems: {listed(told)}"
-        require(fine, wrong if partial else f"{wrong}; --partial judges the {len(pairs)} usable pairs")
-        return Found(pairs, tuple(told))
+            problems.append(Problem("count", f"expected {self.count} pairs, found {len(pairs)} usable ones"))
+        fine = not problems or (partial and len(pairs) > 0)
+        what = f"{self.title} ({self.layout}) in {root}, found {len(problems)} problems: {listed(problems)}"
+        hint = "" if partial else f"; --partial judges the {len(pairs)} usable pairs"
+        require(fine, f"{OPTION}: expected {what}{hint}")
+        return Found(pairs, tuple(problems))
 
 
-def _in_folders(root: Path, layout: Layout, names: Sequence[str] | None = None) -> Found[Pair]:
+def _in_folders(root: Path, folders: Mapping[str, Sequence[str]], names: Sequence[str] | None = None) -> Found[Pair]:
+    layout = Layout(folders=folders, suffixes=dict.fromkeys(folders, JPEG), equal=("sharp", "bokeh"))
     files, problems = together(root, layout, option=OPTION, names=names, strict=names is None)
     return Found(tuple(pair_of(name, of_pair) for name, of_pair in files.items()), tuple(problems))
 
 
-def _in_ours(root: Path) -> Found[Pair]:
-    return find_pairs(root, option=OPTION, strict=True)
-
-
-def _mattes(root: Path, *, group: str, layout: Layout) -> Found[MattePair]:
+def _mattes(root: Path, one: Benchmark) -> Found[MattePair]:
+    suffixes = {"rgb": IMAGE_SUFFIXES, "alpha": one.suffixes}
+    layout = Layout(folders=one.folders, suffixes=suffixes, equal=("rgb", "alpha"))
     files, problems = together(root, layout, option=OPTION, strict=True)
-    pairs = (MattePair(group, name, one["rgb"], one["alpha"], "val") for name, one in files.items())
+    pairs = (MattePair(one.name.upper(), name, of["rgb"], of["alpha"], "val") for name, of in files.items())
     return Found(tuple(pairs), tuple(problems))
-
-
-def _ebb(original: Sequence[str], bokeh: Sequence[str]) -> Layout:
-    kinds = {"sharp": original, "bokeh": bokeh}
-    return Layout(folders=kinds, suffixes=dict.fromkeys(kinds, JPEG), equal=("sharp", "bokeh"))
-
-
-def _matte_layout(rgb: Sequence[str], alpha: Sequence[str], suffixes: Sequence[str] = (".png",)) -> Layout:
-    suffixes_of = {"rgb": IMAGE_SUFFIXES, "alpha": suffixes}
-    return Layout(folders={"rgb": rgb, "alpha": alpha}, suffixes=suffixes_of, equal=("rgb", "alpha"))
 
 
 def _val294(root: Path) -> Found[Pair]:
     """The last 294 training pairs, as Dutta et al. (CVPRW 2021) list them; or in/, gt/, as Bokehlicious keeps them."""
     if (root / "test").is_dir():
-        return _in_folders(root, _ebb(["test/in"], ["test/gt"]))
+        return _in_folders(root, {"sharp": ["test/in"], "bokeh": ["test/gt"]})
     names = [str(number) for number in range(4400, 4694)]
-    return _in_folders(root, _ebb(["Training/original", "original"], ["Training/bokeh", "bokeh"]), names)
+    folders = {"sharp": ["Training/original", "original"], "bokeh": ["Training/bokeh", "bokeh"]}
+    return _in_folders(root, folders, names)
 
 
 def realbokeh(root: Path) -> Found[Pair]:
@@ -197,160 +192,16 @@ def _extra(root: Path, folders: Sequence[str], named: set[Path]) -> Iterator[Pro
                 yield Problem(path.name, f"{path}: expected a file that the metadata names, found another one")
 
 
-SEARCHED = "the subject in focus; the blur with the best SSIM is searched for each picture"
-GIVEN = "given"
-EBB: dict[str, Any] = {"focus": SEARCHED, "search": True, "licence": "not found"}
-LIGHT_FIELD: dict[str, Any] = {
-    "task": "bokeh",
-    "layout": NOT_PUBLISHED.format("the paper"),
-    "find": _in_ours,
-    "focus": SEARCHED,
-    "search": True,
-    "licence": "not found",
-    "where": "https://github.com/rayray9999/Genfocus lists the release as open",
+READERS: dict[str, Callable[["Benchmark", Path], Found[Any]]] = {
+    "pairs": lambda one, root: _in_folders(root, one.folders),
+    "val294": lambda _, root: _val294(root),
+    "realbokeh": lambda _, root: realbokeh(root),
+    "blb": lambda _, root: blb(root),
+    "ours": lambda _, root: find_pairs(root, option=OPTION, strict=True),
+    "mattes": lambda one, root: _mattes(root, one),
 }
-LENS: dict[str, Any] = {
-    "task": "bokeh",
-    "count": 20,
-    "layout": "sharp/, bokeh/, matte/, disparity/, meta.json",
-    "find": _in_ours,
-    "focus": GIVEN,
-    "licence": "Apache-2.0, as this project",
-}
-COMPOSITES = LENS | {"count": None, "licence": "that of your photos"}
-WAX = LIGHT_FIELD | {"layout": NOT_PUBLISHED.format("the paper"), "licence": "not found", "where": "ask its authors"}
-
-
-def _p3m(title: str, photos: str) -> Benchmark:
-    """A validation set of P3M-10k, whose photos lie in the folder `photos`."""
-    folder = f"validation/{title}"
-    layout = _matte_layout([f"{folder}/{photos}", photos], [f"{folder}/mask", "mask"])
-    return Benchmark(
-        name=title.lower(),
-        title=title,
-        task="matting",
-        count=500,
-        layout=f"{folder}/{photos}/, mask/",
-        find=partial(_mattes, group=title, layout=layout),
-        licence="MIT (dataset agreement)",
-        where="https://github.com/JizhiziLi/P3M",
-    )
-
-
 BENCHMARKS: dict[str, Benchmark] = {
-    one.name: one
-    for one in (
-        Benchmark(
-            name="ebb-val294",
-            title="EBB! Val294",
-            task="bokeh",
-            count=294,
-            layout="Training/original/4400.jpg to 4693.jpg, Training/bokeh/; or test/in/, test/gt/",
-            find=_val294,
-            where="https://competitions.codalab.org/competitions/24716 (MODEST's authors find it gone)",
-            **EBB,
-        ),
-        Benchmark(
-            name="ebb400",
-            title="EBB400",
-            task="bokeh",
-            count=400,
-            layout="test/in/, test/gt/, as Bokehlicious reads it",
-            find=partial(_in_folders, layout=_ebb(["test/in", "in"], ["test/gt", "gt"])),
-            where="400 pairs of EBB! that BokehMe chose; https://github.com/JuewenPeng/BokehMe",
-            **EBB,
-        ),
-        Benchmark(
-            name="realbokeh",
-            title="RealBokeh, test",
-            task="bokeh",
-            count=None,
-            layout="test/metadata/ID.json, test/in/, test/gt/ID/ID_fN.JPG",
-            find=realbokeh,
-            focus=SEARCHED,
-            search=True,
-            licence="CC BY-NC-SA 4.0",
-            where="https://huggingface.co/datasets/timseizinger/RealBokeh_3MP",
-        ),
-        Benchmark(
-            name="blb",
-            title="BLB",
-            task="bokeh",
-            count=500,
-            layout="SCENE/info.json, image.exr, depth.exr, bokeh_KK_FF.exr",
-            find=blb,
-            focus="given: ten focuses, five blurs, depth",
-            licence="non-commercial, as its repository",
-            where="https://github.com/JuewenPeng/BokehMe#blb-dataset",
-        ),
-        Benchmark(name="lf-bokeh", title="LF-Bokeh", count=200, **LIGHT_FIELD),
-        Benchmark(name="lf-refocus", title="LF-Refocus", count=400, **LIGHT_FIELD),
-        Benchmark(
-            name="modest",
-            title="MODEST, f/22 to f/2.8",
-            count=None,
-            **LIGHT_FIELD
-            | {"licence": "non-commercial, academic", "where": "announced in arXiv (Trivedi et al., 2025)"},
-        ),
-        Benchmark(name="wax", title="WAX", count=20, **WAX),
-        Benchmark(name="real", title="REAL", count=None, **WAX),
-        Benchmark(
-            name="lens-clamped",
-            title="ray-traced, rays clamped at white",
-            where="python benchmarks/lens/export.py DIR --truth clamped",
-            **LENS,
-        ),
-        Benchmark(
-            name="lens-true",
-            title="ray-traced, true radiance",
-            where="python benchmarks/lens/export.py DIR --truth true",
-            **LENS,
-        ),
-        Benchmark(
-            name="lens-hdr",
-            title="ray-traced, photo and truth in HDR",
-            where="python benchmarks/lens/export.py DIR --truth hdr",
-            **LENS,
-        ),
-        Benchmark(
-            name="composites",
-            title="composites",
-            where="python benchmarks/composites.py --photos DIR --backgrounds DIR --export DIR",
-            **COMPOSITES,
-        ),
-        _p3m("P3M-500-P", "blurred_image"),
-        _p3m("P3M-500-NP", "original_image"),
-        Benchmark(
-            name="aim-500",
-            title="AIM-500",
-            task="matting",
-            count=500,
-            layout="original/, mask/",
-            find=partial(_mattes, group="AIM-500", layout=_matte_layout(["original"], ["mask"])),
-            licence="MIT (dataset agreement)",
-            where="https://github.com/JizhiziLi/AIM",
-        ),
-        Benchmark(
-            name="ppm-100",
-            title="PPM-100",
-            task="matting",
-            count=100,
-            layout="image/, matte/",
-            find=partial(_mattes, group="PPM-100", layout=_matte_layout(["image"], ["matte"], IMAGE_SUFFIXES)),
-            licence="photos Flickr Creative Commons, mattes CC BY-NC-SA 4.0",
-            where="https://github.com/ZHKKKe/PPM",
-        ),
-        Benchmark(
-            name="rwp-636",
-            title="RealWorldPortrait-636",
-            task="matting",
-            count=636,
-            layout="image/, alpha/",
-            find=partial(_mattes, group="RWP-636", layout=_matte_layout(["image"], ["alpha"])),
-            licence="not found",
-            where="https://github.com/yucornetto/MGMatting",
-        ),
-    )
+    row["name"]: Benchmark(**row) for row in json.loads(FILE.read_text(encoding="utf-8"))
 }
 
 
