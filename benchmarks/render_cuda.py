@@ -131,7 +131,7 @@ def resources(capability: int) -> None:
     """Print registers, spills and shared memory of every kernel, compiled for an architecture."""
     from triton import knobs
 
-    from wideopen.rendering.triton.offline import compile_kernels
+    from gpu_kernels import compile_kernels
 
     print(f"sm_{capability}{'':33}{'registers':>10}{'stack B':>9}{'shared B':>10}")
     for name, kernel in sorted(compile_kernels(capability).items()):

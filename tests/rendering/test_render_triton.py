@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from wideopen import rendering
 from wideopen.lens import Aperture, PaperLook
 from wideopen.rendering import BACKENDS, Optics, Sheet
 
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SHAPES = [Aperture(), Aperture(blades=6, rotation_deg=15), Aperture(blades=7, rotation_deg=3, curvature=0.5)]
 DEVICE_LIMITS = 1e-5, 3e-6  # worst seen on an H100 6.3e-6 (50 megapixels; small photos 6e-7), 6.0e-7
 needs_device = pytest.mark.skipif(
@@ -191,7 +193,8 @@ def test_kernels_on_the_device_equal_the_other_backends(group, record_property):
 @pytest.mark.parametrize("capability", [pytest.param(80, marks=pytest.mark.slow), 90])
 def test_every_kernel_compiles(capability, tmp_path):
     script = (
-        "import json; from wideopen.rendering.triton.offline import compile_kernels\n"
+        f"import json, sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "from gpu_kernels import compile_kernels\n"
         f"found = compile_kernels({capability})\n"
         "facts = [[k.metadata.name, k.metadata.target.arch, k.asm['cubin'][:4].hex()] for k in found.values()]\n"
         "print(json.dumps(facts))"
