@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from batch_photos import matte_bytes
 
 from wideopen.batch.local import Stop
+from wideopen.batch.work import inputs_of, with_matte_folder
 from wideopen.session.open_photo import Given
 from wideopen.session.render_file import Job, render_file
 from wideopen.settings import LensSettings, MapSettings
@@ -94,6 +96,15 @@ def test_mattes_in_folders_like_the_photos(shop, run_batch):
         "one",
         "two",
     ]
+
+
+def test_hints_are_inputs_and_lie_in_folders_like_the_photos(tmp_path):
+    (tmp_path / "hints" / "one").mkdir(parents=True)
+    (tmp_path / "hints" / "one" / "x.png").write_bytes(matte_bytes())
+    job = Job(given=Given(matte_hints=tmp_path / "hints"))
+    hint = str(tmp_path / "hints" / "one" / "x.png")
+    assert inputs_of("in/one/x.jpg", with_matte_folder(job, "one/x.bokeh.jpg")) == ("in/one/x.jpg", hint)
+    assert inputs_of("in/two/x.jpg", with_matte_folder(job, "two/x.bokeh.jpg")) == ("in/two/x.jpg",)
 
 
 def test_asked_to_stop_it_finishes_the_photos_in_work_and_takes_no_more(shop, run_batch):

@@ -44,18 +44,18 @@ def settings_hash(job: Job) -> str:
 
 
 def with_matte_folder(job: Job, target: str) -> Job:
-    """Return `job` with the mattes of one photo: from the subfolder of --mattes that matches, else from --mattes."""
-    folder = job.given.mattes
+    """Return `job` with the mattes or hints of one photo: from the subfolder that matches, else from the folder."""
+    folder = job.given.mattes or job.given.matte_hints
     if folder is None or not (below := folder / Path(target).parent).is_dir():
         return job
-    return replace(job, given=Given(mattes=below))
+    return replace(job, given=Given(mattes=below) if job.given.mattes else Given(matte_hints=below))
 
 
 def inputs_of(photo: str, job: Job) -> tuple[str, ...]:
-    """Return the files that a result depends on: the photo, its matte if mattes are given, and the maps beside it."""
+    """Return the files that a result depends on: the photo, its matte or hint if given, and the maps beside it."""
     file = Path(photo.rpartition("/")[2] if is_url(photo) else photo)
     try:
-        matte = job.given.matte_of(file)
+        matte = job.given.matte_of(file) or job.given.hint_of(file)
     except (InvalidInput, OSError):
         matte = None  # rendering the photo reports the error
     beside = str(sidecar_of(file))

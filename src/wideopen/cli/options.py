@@ -29,6 +29,9 @@ MatteHint = Annotated[
 Mattes = Annotated[
     Path | None, typer.Option("--mattes", help="Folder with a matte for each photo: NAME.png, NAME.tif or NAME.npy.")
 ]
+MatteHints = Annotated[
+    Path | None, typer.Option("--matte-hints", help="Folder with hints, as for --matte-hint, for some of the photos.")
+]
 Disparity = Annotated[
     Path | None,
     typer.Option(

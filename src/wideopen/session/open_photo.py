@@ -45,16 +45,20 @@ class Given:
     matte: Path | None = None
     matte_hint: Path | None = None  # a rough mask, scribble or trimap for the network
     mattes: Path | None = None  # a folder with a matte for each photo, by name
+    matte_hints: Path | None = None  # a folder with hints for some of the photos, by name
     disparity: Path | None = None
     depth_m: Path | None = None
     max_megapixels: float = MAX_MAP_MEGAPIXELS  # limit for a map's picture
     exact_matte: bool = False  # most mattes come from a network: see `pipeline.analyze`
 
     def __post_init__(self) -> None:
-        mattes = {"--matte": self.matte, "--mattes": self.mattes, "--matte-hint": self.matte_hint}
+        mattes = {"--matte": self.matte, "--mattes": self.mattes}
+        mattes |= {"--matte-hint": self.matte_hint, "--matte-hints": self.matte_hints}
         chosen = [name for name, path in mattes.items() if path is not None]
         require(len(chosen) < 2, f"{' and '.join(chosen)}: expected one of them, found {len(chosen)}")
-        require(self.mattes is None or self.mattes.is_dir(), f"--mattes: expected a folder, found {self.mattes}")
+        for name in ("--mattes", "--matte-hints"):
+            folder = mattes[name]
+            require(folder is None or folder.is_dir(), f"{name}: expected a folder, found {folder}")
         both = self.disparity is not None and self.depth_m is not None
         require(not both, "--disparity and --depth-m: expected one of them, found both")
 
@@ -67,11 +71,13 @@ class Given:
         """The file of a photo's matte, if mattes are given. Raises InvalidInput if the folder does not have it."""
         if self.mattes is None:
             return self.matte
-        for suffix in MAP_EXTENSIONS:
-            file = self.mattes / f"{photo.stem}{suffix}"
-            if file.is_file():
-                return file
-        raise InvalidInput(f"--mattes: expected a matte {self.mattes / photo.stem}.png, found none")
+        file = _map_in(self.mattes, photo)
+        require(file is not None, f"--mattes: expected a matte {self.mattes / photo.stem}.png, found none")
+        return file
+
+    def hint_of(self, photo: Path) -> Path | None:
+        """The file of a photo's hint, if it has one."""
+        return self.matte_hint if self.matte_hints is None else _map_in(self.matte_hints, photo)
 
     def read_matte(self, photo: Path, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
         """Return (the user's matte for a photo of `size` (H, W), its file). Raises InvalidInput."""
@@ -80,11 +86,10 @@ class Given:
             return None, None
         return read_matte(file, size=size, max_megapixels=self.max_megapixels), str(file)
 
-    def read_hint(self, size: tuple[int, int]) -> F32 | None:
+    def read_hint(self, photo: Path, size: tuple[int, int]) -> F32 | None:
         """The user's hint for the matte of a photo of `size` (H, W). Raises InvalidInput."""
-        if self.matte_hint is None:
-            return None
-        return read_matte(self.matte_hint, size=size, max_megapixels=self.max_megapixels)
+        file = self.hint_of(photo)
+        return None if file is None else read_matte(file, size=size, max_megapixels=self.max_megapixels)
 
     def read_disparity(self, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
         """Return (the user's disparity for a photo of `size` (H, W), its file). Raises InvalidInput."""
@@ -94,6 +99,12 @@ class Given:
         if self.depth_m is not None:
             return read_depth_m(self.depth_m, size=size), str(self.depth_m)
         return None, None
+
+
+def _map_in(folder: Path, photo: Path) -> Path | None:
+    """The file in `folder` that has the name of `photo` and the extension of a map, or None."""
+    files = (folder / f"{photo.stem}{suffix}" for suffix in MAP_EXTENSIONS)
+    return next((file for file in files if file.is_file()), None)
 
 
 NOTHING_GIVEN = Given()
@@ -231,7 +242,7 @@ def _find_sources(
     photo, kept = read_with_kept(path, max_megapixels=max_megapixels, originals=originals)
     size = photo.rgb.shape[:2]
     matte, matte_source = given.read_matte(path, size)
-    hint = given.read_hint(size)
+    hint = given.read_hint(path, size)
     disparity, disparity_source = given.read_disparity(size)
     if kept is not None and matte is None and hint is None and settings.matting == "auto":
         matte, matte_source = kept.matte, KEPT

@@ -55,7 +55,8 @@ class Job:
     def with_maps(self, matte: Path, disparity: Path) -> "Job":
         """This job with maps that were found before: nothing is predicted, and the disparity is not filtered again."""
         maps = replace(self.maps, depth="planar", filter_disparity=False)
-        return replace(self, maps=maps, given=replace(self.given, matte=matte, matte_hint=None, disparity=disparity))
+        given = replace(self.given, matte=matte, matte_hint=None, matte_hints=None, disparity=disparity)
+        return replace(self, maps=maps, given=given)
 
 
 @contextmanager
