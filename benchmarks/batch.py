@@ -25,9 +25,9 @@ from typing import Any
 from end_to_end import COMMAND, make_scene
 from provenance import ROOT, provenance
 from wideopen.batch import BatchSettings
+from wideopen.batch.batch import Batch
 from wideopen.batch.local import BatchEngine, LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
-from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
 from wideopen.session.render_file import Job
 from wideopen.settings import MapSettings

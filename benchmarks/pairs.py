@@ -24,7 +24,17 @@ from provenance import provenance
 from wideopen import Lens, render
 from wideopen.checks import F32
 from wideopen.errors import WideopenError
-from wideopen.evals.judge import Made, Measures, Picture, by_others, later, lens_of, open_pair, starter, true_picture
+from wideopen.evals.judge import (
+    MadePicture,
+    Measures,
+    Picture,
+    by_others,
+    later,
+    lens_of,
+    open_pair,
+    starter,
+    true_picture,
+)
 from wideopen.evals.measures import flip
 from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import finite, means, means_table
@@ -85,7 +95,7 @@ def run(pairs: tuple[Pair, ...], ours: dict[str, LensSettings], theirs: dict[str
         opened = open_pair(pair, MapSettings())
         for name, make in pictures_of(pair, opened, ours, theirs).items():
             try:
-                finish = starter(lambda *_, make=make: Made(picture=make()), measures)(pair)
+                finish = starter(lambda *_, make=make: MadePicture(picture=make()), measures)(pair)
             except WideopenError as error:
                 print(f"{name}, {pair.name}: {error}", file=sys.stderr)
                 continue

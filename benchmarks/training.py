@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from provenance import ROOT, provenance
-from wideopen.train.run import keep_large_allocations
+from wideopen.train.settings import keep_large_allocations
 
 AHEAD = 4  # batches that each worker makes ahead
 
@@ -67,7 +67,7 @@ def main() -> None:
     from wideopen.evals.mattes import find_pairs
     from wideopen.train.augment import Stock
     from wideopen.train.photos import Batches, load_backgrounds, load_photos
-    from wideopen.train.run import Chances, TrainRun
+    from wideopen.train.settings import Chances, TrainRun
     from wideopen.train.trainer import FarFirstTrainer, make_fabric
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # loaders may still write there

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from wideopen.errors import require as require
 
 F32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 U8 = NDArray[np.uint8]
 
 

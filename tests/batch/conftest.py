@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from batch_photos import matte_bytes, photo_bytes
 
+from wideopen.batch.batch import Batch
 from wideopen.batch.local import LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
-from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos, watched
 from wideopen.session.open_photo import Given
 from wideopen.session.render_file import Job

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wideopen.batch.batch import Batch
 from wideopen.batch.local import Outcome, Stop
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.places import status_of
-from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
 from wideopen.errors import InvalidInput, ManifestError
 from wideopen.files.atomic import atomic_file

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from wideopen.batch import BatchSettings
+from wideopen.batch.batch import Batch
 from wideopen.batch.local import LocalEngine, Stop
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.ray_engine import RayEngine
-from wideopen.batch.run import Batch
 from wideopen.batch.walk import find_photos
 from wideopen.session.open_photo import Given
 from wideopen.session.render_file import Job

@@ -7,7 +7,7 @@ import pytest
 from wideopen.disparity.depth_map import aligned
 from wideopen.errors import InvalidInput
 from wideopen.evals.depth import (
-    Case,
+    DepthCase,
     edges_f1,
     find_cases,
     judge_depth,
@@ -27,7 +27,7 @@ def step() -> np.ndarray:
 
 
 def test_the_truth_itself_has_no_error(step):
-    case = Case("a", np.zeros((120, 160, 3), np.uint8), step)
+    case = DepthCase("a", np.zeros((120, 160, 3), np.uint8), step)
     figures = judge_depth(step, case, np.zeros_like(step), 0.024)
     assert (figures.order, figures.edges) == (0.0, 1.0)
     assert figures.disparity < 1e-6
@@ -43,7 +43,7 @@ def test_scale_and_shift_cost_nothing_and_a_reversed_map_everything(step):
 
 def test_the_radius_error_is_in_pixels_of_blur(step):
     """A flat map blurs nothing; the truth, focused on the near part, blurs the rest by 0.5 to 0.9 of the radius."""
-    case = Case("a", np.zeros((120, 160, 3), np.uint8), step)
+    case = DepthCase("a", np.zeros((120, 160, 3), np.uint8), step)
     subject = (step > 0.8).astype(np.float32)
     found = judge_depth(np.zeros_like(step), case, subject, 0.1).radius_px
     true = (0.1 * 160 * np.abs(step - 0.9)).mean()
@@ -78,7 +78,7 @@ def test_pairs_of_photo_and_map_are_read(tmp_path):
 
 def test_each_source_is_judged_on_each_photo(step):
     rgb = np.repeat((step * 255).astype(np.uint8)[..., None], 3, 2)
-    cases = [Case("a", rgb, step), Case("b", rgb[:, ::-1], step[:, ::-1].copy())]
+    cases = [DepthCase("a", rgb, step), DepthCase("b", rgb[:, ::-1], step[:, ::-1].copy())]
     heard: list[str] = []
     rows = judge_sources(
         cases, ["planar", "small"], lambda rgb: (rgb[..., 0] > 200) * np.float32(1), 0.02, heard.append

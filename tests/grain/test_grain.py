@@ -14,7 +14,7 @@ from wideopen.arrays.transfer import decode, encode
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB
 from wideopen.grain import BACKENDS, NO_GRAIN, Grain, reference
 from wideopen.grain.estimate import correlation, encoded, estimate_grain, taps
-from wideopen.grain.left_by_blur import Layer, Shares, kept_by_blur, kept_by_paper, kept_by_thin_lens
+from wideopen.grain.left_by_blur import GrainLayer, Shares, kept_by_blur, kept_by_paper, kept_by_thin_lens
 from wideopen.lens import PaperLook
 from wideopen.optics import Pupil
 from wideopen.rendering import Optics, Sheet
@@ -166,9 +166,9 @@ def _case(size, rng):
     kept = kept_by_thin_lens(optics, 0.5)
     image = rng.random((*size, 3), np.float32) ** 2 * np.float32(1.2)
     layers = [
-        Layer(np.ones((1, 1), np.float32), rng.random(size, np.float32), kept),
-        Layer(rng.random((5, 7), np.float32), rng.random(size, np.float32), kept),
-        Layer(rng.random(size, np.float32), rng.random(size, np.float32), np.ones(2, np.float32)),
+        GrainLayer(np.ones((1, 1), np.float32), rng.random(size, np.float32), kept),
+        GrainLayer(rng.random((5, 7), np.float32), rng.random(size, np.float32), kept),
+        GrainLayer(rng.random(size, np.float32), rng.random(size, np.float32), np.ones(2, np.float32)),
     ]
     return image, layers
 
@@ -225,7 +225,7 @@ def test_number_of_threads_does_not_matter(name):
 @pytest.mark.parametrize("colour", [[0.02, 0.5, 0.97], [1.0, 0.6, 0.0], [0.004, 0.01, 0.02], [1.5, 1.0, 0.9]])
 def test_no_colour_cast_next_to_black_and_white(colour):
     image = np.full((256, 256, 3), colour, np.float32)
-    layers = [Layer(np.ones((1, 1), np.float32), np.zeros((256, 256), np.float32), np.zeros(2, np.float32))]
+    layers = [GrainLayer(np.ones((1, 1), np.float32), np.zeros((256, 256), np.float32), np.zeros(2, np.float32))]
     grain = Grain(strength=np.full(1, 12 / 255, np.float32), colour=2 / 3)
     out = reference.add_grain(image.copy(), layers, grain, SRGB)
     before, after = (encode(x, SRGB, bit_depth=16).reshape(-1, 3).mean(0) / 257 for x in (image, out))
@@ -235,7 +235,7 @@ def test_no_colour_cast_next_to_black_and_white(colour):
 
 
 def test_grain_goes_on_above_white_where_the_photo_was_not_clipped():
-    layers = [Layer(np.ones((1, 1), np.float32), np.zeros((256, 256), np.float32), np.zeros(2, np.float32))]
+    layers = [GrainLayer(np.ones((1, 1), np.float32), np.zeros((256, 256), np.float32), np.zeros(2, np.float32))]
     grain = Grain(strength=np.full(1, 6 / 255, np.float32))
     spread = []
     for light in (0.98, 1.02, 4.0, 16.0):

@@ -17,7 +17,7 @@ from wideopen.matting.net.model import StageOutput
 from wideopen.train.augment import Stock
 from wideopen.train.matting import picture_grid, progress_bar, run_training
 from wideopen.train.photos import Batches, load_photos
-from wideopen.train.run import Chances, TrainRun
+from wideopen.train.settings import Chances, TrainRun
 from wideopen.train.trainer import load_checkpoint
 
 

@@ -13,7 +13,7 @@ from wideopen.train.augment import Stock
 from wideopen.train.labels import confidence_of, read_table, write_labels
 from wideopen.train.pack import pack, read_pack
 from wideopen.train.photos import Batches, load_photo
-from wideopen.train.run import Chances
+from wideopen.train.settings import Chances
 
 SIZE = (96, 128)
 PERSON, BESIDE = np.s_[20:90, 30:70], np.s_[30:90, 90:120]

@@ -14,8 +14,8 @@ from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.state import load_net
 from wideopen.train.pack import confidence, pack, read_pack
 from wideopen.train.resident import parse_weights, train_resident
-from wideopen.train.resident_samples import Dice, Photos, batch_of, own_colour, spoiled
-from wideopen.train.run import Resident
+from wideopen.train.resident_samples import Dice, ResidentPhotos, batch_of, own_colour, spoiled
+from wideopen.train.settings import Resident
 
 SIZE = (96, 64)
 INSIDE = ((np.indices(SIZE) - np.array([[[50]], [[32]]])) ** 2).sum(0) < 24**2  # a disc that no border cuts
@@ -70,7 +70,7 @@ def test_confidence_falls_with_undecided_areas_and_not_with_soft_outlines():
 
 def test_samples_carry_the_subject_s_matte_and_a_teacher_s_transition_counts_little(packed):
     torch.manual_seed(0)
-    photos = Photos([packed[0] / "p.zip"], torch.device("cpu"), {})
+    photos = ResidentPhotos([packed[0] / "p.zip"], torch.device("cpu"), {})
     assert not photos.cut[[row.group == "exact" for row in photos.rows]].any()
     run = Resident(minutes=1, batch=8, max_px=64, composites=0.5, hints=0.5)
     image, alpha, weight, before = batch_of(photos, run)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.train.augment import Photo, Stock, match_scene, sample
+from wideopen.train.augment import Stock, TrainPhoto, match_scene, sample
 from wideopen.train.hair import find_head, hair_for, tuft, with_hair
 from wideopen.train.layer import Layer, flat, over
-from wideopen.train.run import Chances
+from wideopen.train.settings import Chances
 from wideopen.train.strands import STYLES, draw, grow
 from wideopen.train.things import headwear
 
@@ -190,7 +190,7 @@ def test_a_subject_takes_on_the_colours_of_its_scene():
 
 def test_samples_with_hair_repeat_with_their_seed():
     rgb, alpha = person()
-    photo = Photo(rgb, alpha, rgb, find_head(alpha))
+    photo = TrainPhoto(rgb, alpha, rgb, find_head(alpha))
     first, again = (sample(np.random.default_rng(9), Stock([photo], []), 0, 64, Chances(hair=1)) for _ in range(2))
     for a, b in zip(first, again, strict=True):
         assert_allclose(a, b, rtol=0, atol=0)

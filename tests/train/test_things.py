@@ -6,9 +6,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from wideopen.errors import InvalidInput
-from wideopen.train.augment import Photo, Stock, sample
+from wideopen.train.augment import Stock, TrainPhoto, sample
 from wideopen.train.photos import load_things
-from wideopen.train.run import Chances
+from wideopen.train.settings import Chances
 from wideopen.train.things import drawn_thing, held_thing, thing_on
 
 PLAIN = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
@@ -19,7 +19,7 @@ def a_square():
     alpha = np.zeros((64, 64), np.uint8)
     alpha[20:50, 24:44] = 255
     rgb = np.where(alpha[..., None] > 0, (200, 30, 30), (120, 120, 120)).astype(np.uint8)
-    return Photo(rgb, alpha, np.full_like(rgb, (200, 30, 30)))
+    return TrainPhoto(rgb, alpha, np.full_like(rgb, (200, 30, 30)))
 
 
 @pytest.fixture

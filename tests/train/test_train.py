@@ -15,10 +15,10 @@ from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.encoders import build_encoder
-from wideopen.train.augment import Photo, Stock, as_taken, random_window, sample
+from wideopen.train.augment import Stock, TrainPhoto, as_taken, random_window, sample
 from wideopen.train.matting import run_training
 from wideopen.train.photos import Batches, kept_subject_colour, load_photo, subject_colour
-from wideopen.train.run import Chances, TrainRun
+from wideopen.train.settings import Chances, TrainRun
 from wideopen.train.trainer import (
     FarFirstTrainer,
     export_weights,
@@ -59,7 +59,7 @@ def disks(tmp_path_factory):
 
 def photo(seed=0, **kwargs):
     rgb, alpha = disk_photo(seed=seed, **kwargs)
-    return Photo(rgb, alpha, subject_colour(rgb, alpha))
+    return TrainPhoto(rgb, alpha, subject_colour(rgb, alpha))
 
 
 # Photos

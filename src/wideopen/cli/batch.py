@@ -69,7 +69,7 @@ def batch(
     **chosen: Any,
 ) -> int:
     """Render many photos on all cores or on a cluster. Results keep the folders; a photo that fails is skipped."""
-    from wideopen.batch.run import Batch
+    from wideopen.batch.batch import Batch
     from wideopen.batch.walk import find_photos, watched
     from wideopen.batch.work import require_local_originals
     from wideopen.session.open_photo import Given
@@ -164,7 +164,7 @@ def _manifest(destination: str, path: Path | None, *, resume: bool, overwrite: b
 
 
 class BatchReport:
-    """A `batch.run.Listener` that counts, prints and writes the results of a batch."""
+    """A `batch.batch.Listener` that counts, prints and writes the results of a batch."""
 
     def __init__(self, total: int | None, files: list[TextIO], bar: "Progress | None", *, as_json: bool) -> None:
         """`total` photos, if known; `files` receive a line of JSON per photo; `as_json`: stdout is JSON only."""
@@ -180,7 +180,7 @@ class BatchReport:
         self._first = self._last = 0.0  # times of the first and last results
 
     def done(self, report: dict[str, Any]) -> None:
-        """As in `batch.run.Listener`."""
+        """As in `batch.batch.Listener`."""
         self._last = time.monotonic()
         self._first = self._first or self._last
         self.done_count += 1
@@ -192,18 +192,18 @@ class BatchReport:
         self._write({"status": "done", **report})
 
     def skipped(self, photo: str, out: str) -> None:
-        """As in `batch.run.Listener`."""
+        """As in `batch.batch.Listener`."""
         self.skipped_count += 1
         self._write({"status": "skipped", "photo": photo, "out": out})
 
     def failed(self, photo: str, reason: str) -> None:
-        """As in `batch.run.Listener`; prints one line on stderr."""
+        """As in `batch.batch.Listener`; prints one line on stderr."""
         self.failed_count += 1
         self._write({"status": "failed", "photo": photo, "reason": reason})
         warn(f"wideopen: {reason}")
 
     def tick(self) -> None:
-        """As in `batch.run.Listener`."""
+        """As in `batch.batch.Listener`."""
         if self._bar is not None and self._task is not None:
             seen = self.done_count + self.skipped_count + self.failed_count
             self._bar.update(self._task, completed=seen, description=self._words())

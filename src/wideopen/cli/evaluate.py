@@ -16,7 +16,7 @@ from wideopen.settings import LensSettings, MapSettings
 
 if TYPE_CHECKING:
     from wideopen.evals.pairs import Pair
-    from wideopen.evals.together import Found
+    from wideopen.evals.together import FoundPairs
 
 app = typer.Typer(help="Measure mattes and pictures against true ones.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -125,7 +125,7 @@ def bokeh(
             return judge.by_us(settings, maps, backend=backend, search=search, sweep=lvcorr, step=step)
 
     method = ours() if pred is None else judge.by_others(pred)
-    crops = judge.Sheet(ours() if pred is not None and sheet is not None else None)
+    crops = judge.WorstSheet(ours() if pred is not None and sheet is not None else None)
     networks = {"flip": flip, "lpips": lpips, "dists": dists}
     with judge.in_background(len(found.pairs), **networks) as others, count("pairs", len(found.pairs)) as done:
         measures = judge.Measures(background=others, align=align)
@@ -330,7 +330,7 @@ def check_targets(*targets: Path | None, overwrite: bool, distinct: tuple[Path |
     require_distinct([*paths, *(path for path in distinct if path is not None)])
 
 
-def found_pairs(folder: Path) -> "Found[Pair]":
+def found_pairs(folder: Path) -> "FoundPairs[Pair]":
     """The valid pairs of a folder; a table on stderr lists the invalid ones. Raises InvalidInput if none are valid."""
     from wideopen.evals.pairs import find_pairs
 

@@ -12,7 +12,7 @@ from wideopen.cli import options
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
-    from wideopen.files.inside import DepthMap
+    from wideopen.files.inside import StoredDepth
 
 LIBRARIES = ("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif")
 NETWORKS = ("torch", "transformers")  # of the extra [torch]
@@ -137,7 +137,7 @@ def describe_photo(photo: Path) -> dict[str, Any]:
     }
 
 
-def _depth(depth: "DepthMap") -> dict[str, Any]:
+def _depth(depth: "StoredDepth") -> dict[str, Any]:
     import numpy as np
 
     rows, columns = depth.values.shape

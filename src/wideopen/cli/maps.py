@@ -13,7 +13,7 @@ from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
-    from wideopen.files.inside import DepthMap, Embedded
+    from wideopen.files.inside import Embedded, StoredDepth
 
 Out = Annotated[
     Path, typer.Option("-o", "--out", help="Map to write: .png (16 bits), .tif or .npy.", show_default=False)
@@ -121,7 +121,7 @@ def _maps(parts: "Embedded") -> "dict[str, F32]":
     return maps | dict(parts.semantic)
 
 
-def _metres(depth: "DepthMap | None") -> "F32 | None":
+def _metres(depth: "StoredDepth | None") -> "F32 | None":
     """Depth in metres: NaN if unknown, infinite if disparity is not above 0; None if the depth has no unit."""
     import numpy as np
 

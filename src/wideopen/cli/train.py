@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from wideopen.cli.options import takes
-from wideopen.train.run import WITH_THINGS, Chances, Resident, TrainRun, keep_large_allocations
+from wideopen.train.settings import WITH_THINGS, Chances, Resident, TrainRun, keep_large_allocations
 
 app = typer.Typer(help="Train the matting network, export its weights.", no_args_is_help=True, rich_markup_mode=None)
 

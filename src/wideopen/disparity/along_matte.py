@@ -26,11 +26,10 @@ from wideopen.arrays.maps import (
     resize_map,
     work_size,
 )
-from wideopen.checks import F32, require, require_rgb, require_unit_map
+from wideopen.checks import F32, Mask, require, require_rgb, require_unit_map
 from wideopen.disparity.depth_map import subject_disparity
 
 Index = NDArray[np.signedinteger]
-Mask = NDArray[np.bool_]
 SLOPE_PX = 4  # length over which the background's slope is measured
 BEYOND_PX = (1, 3, 5, 8, 11, 14)  # where the background's colours are sampled, behind the end of the spill
 SOFT = 0.05  # a matte in (this, 0.5] is hair or an edge, where the background is never visible alone

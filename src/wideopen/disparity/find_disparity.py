@@ -22,7 +22,7 @@ ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
+class FoundDisparity:
     """The result of a source."""
 
     disparity: F32  # (H, W) in [0, 1]
@@ -42,7 +42,7 @@ def find_disparity(
     depth: str | Path,
     embedded: DepthMap | None,
     device: str = "auto",
-) -> Found:
+) -> FoundDisparity:
     """Disparity of a photo from the source that `depth` names: auto, embedded, small, planar, or a model.
 
     matte: returns the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; each is called only if needed,
@@ -53,7 +53,7 @@ def find_disparity(
     if depth == "planar":
         alpha = matte()
         one_kind = alpha.max() < 0.5 or alpha.min() > 0.5  # nobody to stand on a floor: it would be made up
-        return Found(disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar")
+        return FoundDisparity(disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar")
     if depth == "small":
         return from_small(photo_u8(), matte)
     if depth == "embedded":
@@ -65,25 +65,27 @@ def find_disparity(
     return from_model(depth, photo_u8(), device)
 
 
-def from_model(model: str | Path, photo_u8: U8, device: str) -> Found:
+def from_model(model: str | Path, photo_u8: U8, device: str) -> FoundDisparity:
     """Predict at the network's size, then upsample to the photo's size along its edges."""
     from wideopen.disparity.predict import predict_depth
 
     predicted = predict_depth(photo_u8, model=model, device=device)
-    return Found(disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}")
+    return FoundDisparity(
+        disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}"
+    )
 
 
-def from_small(photo_u8: U8, matte: Callable[[], F32]) -> Found:
+def from_small(photo_u8: U8, matte: Callable[[], F32]) -> FoundDisparity:
     """Predict with the network inside the package, upsample along the photo's edges, and let the matte shape it."""
     from wideopen.disparity.small import predict_small
     from wideopen.disparity.subject import shaped_by_matte
 
     predicted = predict_small(photo_u8)
     disparity = shaped_by_matte(upsample(to_disparity(predicted), photo_u8), matte())
-    return Found(disparity=disparity, source=f"predicted by {predicted.name}")
+    return FoundDisparity(disparity=disparity, source=f"predicted by {predicted.name}")
 
 
-def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
+def from_embedded(depth: DepthMap, photo_u8: U8) -> FoundDisparity:
     """Upsample the file's own map to the photo's size, along its edges. Raises InvalidInput for another aspect."""
     height, width = photo_u8.shape[:2]
     disparity = to_disparity(depth)
@@ -93,10 +95,10 @@ def from_embedded(depth: DepthMap, photo_u8: U8) -> Found:
         off <= max(ASPECT_TOLERANCE, 1 / min(rows, columns)),
         f"{depth.name}: expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
     )
-    return Found(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
+    return FoundDisparity(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
 
 
-def _automatic(matte: Callable[[], F32], photo_u8: U8, embedded: DepthMap | None, device: str) -> Found:
+def _automatic(matte: Callable[[], F32], photo_u8: U8, embedded: DepthMap | None, device: str) -> FoundDisparity:
     """Embedded if present, else the default model if its weights are on disk, else the network inside the package."""
     notes: tuple[str, ...] = ()
     if embedded is not None:

@@ -12,11 +12,11 @@ import numpy as np
 from wideopen.backends import pick
 from wideopen.checks import F32, U8
 from wideopen.errors import WideopenError
-from wideopen.evals.judge import Prepared, open_pair, prepare
+from wideopen.evals.judge import PreparedPair, open_pair, prepare
 from wideopen.evals.measures import Figures, displayed, measure
 from wideopen.evals.pairs import Pair
 from wideopen.evals.report import labelled, means, square_at, stacked
-from wideopen.evals.together import Problem
+from wideopen.evals.together import PairProblem
 from wideopen.pipeline import Scene
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet
@@ -28,7 +28,7 @@ CROP_PX, CROP_SHOWN_PX, CROPS_PER_ROW = 96, 192, 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Opening(Prepared):
+class Opening(PreparedPair):
     """One pair prepared for the variants: its maps as usual, and its disparity unfiltered."""
 
     unfiltered: F32  # (H, W)
@@ -49,7 +49,7 @@ class Ablated:
 
     figures: dict[str, dict[str, Figures]] = field(default_factory=dict)  # variant -> pair -> figures
     crops: list[U8] = field(default_factory=list)
-    skipped: list[Problem] = field(default_factory=list)
+    skipped: list[PairProblem] = field(default_factory=list)
 
     def means(self) -> dict[str, dict[str, float | None]]:
         """Means over the pairs, by variant."""
@@ -158,7 +158,7 @@ def ablate(
         try:
             opening = open_for_variants(pair, maps)
         except WideopenError as error:
-            done.skipped.append(Problem(pair.name, str(error)))
+            done.skipped.append(PairProblem(pair.name, str(error)))
             continue
         pictures = {
             f"{look}: {variant.name}": opening.rendered(variant.settings(settings), variant.scene(opening))

@@ -14,10 +14,9 @@ from typing import Any, Literal
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.evals.exact import inverse_depth
-from wideopen.evals.mattes import IMAGE_SUFFIXES
-from wideopen.evals.mattes import Pair as MattePair
+from wideopen.evals.mattes import IMAGE_SUFFIXES, MattePair
 from wideopen.evals.pairs import Meta, Pair, find_pairs, pair_of
-from wideopen.evals.together import Found, Layout, Problem, listed, require_equal_sizes, together
+from wideopen.evals.together import FoundPairs, Layout, PairProblem, listed, require_equal_sizes, together
 
 OPTION = "--root"
 JPEG = (".jpg", ".jpeg")
@@ -41,11 +40,11 @@ class Benchmark:
     licence: str
     where: str
 
-    def find(self, root: Path) -> Found[Any]:
+    def find(self, root: Path) -> FoundPairs[Any]:
         """The pairs below `root`, and the problems of the others."""
         return READERS[self.reader](self, root)
 
-    def complete(self, root: Path, *, partial: bool = False) -> Found[Any]:
+    def complete(self, root: Path, *, partial: bool = False) -> FoundPairs[Any]:
         """The pairs below `root`, and with `partial` the problems of the others.
 
         Raises InvalidInput for a set that lacks files, has others, or is of another layout.
@@ -53,29 +52,31 @@ class Benchmark:
         found = self.find(root)
         pairs, problems = found.pairs, list(found.problems)
         if self.count is not None and len(pairs) != self.count:
-            problems.append(Problem("count", f"expected {self.count} pairs, found {len(pairs)} usable ones"))
+            problems.append(PairProblem("count", f"expected {self.count} pairs, found {len(pairs)} usable ones"))
         fine = not problems or (partial and len(pairs) > 0)
         what = f"{self.title} ({self.layout}) in {root}, found {len(problems)} problems: {listed(problems)}"
         hint = "" if partial else f"; --partial judges the {len(pairs)} usable pairs"
         require(fine, f"{OPTION}: expected {what}{hint}")
-        return Found(pairs, tuple(problems))
+        return FoundPairs(pairs, tuple(problems))
 
 
-def _in_folders(root: Path, folders: Mapping[str, Sequence[str]], names: Sequence[str] | None = None) -> Found[Pair]:
+def _in_folders(
+    root: Path, folders: Mapping[str, Sequence[str]], names: Sequence[str] | None = None
+) -> FoundPairs[Pair]:
     layout = Layout(folders=folders, suffixes=dict.fromkeys(folders, JPEG), equal=("sharp", "bokeh"))
     files, problems = together(root, layout, option=OPTION, names=names, strict=names is None)
-    return Found(tuple(pair_of(name, of_pair) for name, of_pair in files.items()), tuple(problems))
+    return FoundPairs(tuple(pair_of(name, of_pair) for name, of_pair in files.items()), tuple(problems))
 
 
-def _mattes(root: Path, one: Benchmark) -> Found[MattePair]:
+def _mattes(root: Path, one: Benchmark) -> FoundPairs[MattePair]:
     suffixes = {"rgb": IMAGE_SUFFIXES, "alpha": one.suffixes}
     layout = Layout(folders=one.folders, suffixes=suffixes, equal=("rgb", "alpha"))
     files, problems = together(root, layout, option=OPTION, strict=True)
     pairs = (MattePair(one.name.upper(), name, of["rgb"], of["alpha"], "val") for name, of in files.items())
-    return Found(tuple(pairs), tuple(problems))
+    return FoundPairs(tuple(pairs), tuple(problems))
 
 
-def _val294(root: Path) -> Found[Pair]:
+def _val294(root: Path) -> FoundPairs[Pair]:
     """The last 294 training pairs, as Dutta et al. (CVPRW 2021) list them; or in/, gt/, as Bokehlicious keeps them."""
     if (root / "test").is_dir():
         return _in_folders(root, {"sharp": ["test/in"], "bokeh": ["test/gt"]})
@@ -84,7 +85,7 @@ def _val294(root: Path) -> Found[Pair]:
     return _in_folders(root, folders, names)
 
 
-def realbokeh(root: Path) -> Found[Pair]:
+def realbokeh(root: Path) -> FoundPairs[Pair]:
     """All apertures of all scenes; the level of a picture is 1 / f-number, its group the scene. Raises InvalidInput."""
     folder = root / "test" if (root / "test").is_dir() else root
     files = sorted((folder / "metadata").glob("*.json"))
@@ -97,7 +98,7 @@ def realbokeh(root: Path) -> Found[Pair]:
             targets, numbers = (_of(scene, key, list, file) for key in ("target_images", "target_avs"))
             require(len(targets) == len(numbers), f"{file}: expected as many target_avs as target_images")
         except InvalidInput as error:
-            problems.append(Problem(file.name, str(error)))
+            problems.append(PairProblem(file.name, str(error)))
             continue
         named.add(sharp)
         for target, number in zip(targets, numbers, strict=True):
@@ -106,14 +107,14 @@ def realbokeh(root: Path) -> Found[Pair]:
             try:
                 _require_files(sharp, bokeh)
             except InvalidInput as error:
-                problems.append(Problem(bokeh.stem, str(error)))
+                problems.append(PairProblem(bokeh.stem, str(error)))
                 continue
             meta = Meta(group=file.stem)
             pairs.append(Pair(name=bokeh.stem, sharp=sharp, bokeh=bokeh, meta=meta, level=1 / float(number)))
-    return Found(tuple(pairs), (*problems, *_extra(folder, ("in", "gt"), named)))
+    return FoundPairs(tuple(pairs), (*problems, *_extra(folder, ("in", "gt"), named)))
 
 
-def blb(root: Path) -> Found[Pair]:
+def blb(root: Path) -> FoundPairs[Pair]:
     """BokehMe's scenes: radius K |1 / depth - focus| in pixels, display gamma 2.2; 5 blurs of 10 focuses each.
 
     info.json names the five blurs `blur_parameters`; its only list of ten numbers is taken for the focuses.
@@ -128,7 +129,7 @@ def blb(root: Path) -> Found[Pair]:
             _require_files(scene / "image.exr", scene / "depth.exr")
             _, (low, high) = inverse_depth(scene / "depth.exr")
         except InvalidInput as error:
-            problems.append(Problem(scene.name, str(error)))
+            problems.append(PairProblem(scene.name, str(error)))
             continue
         for k, blur in enumerate(blurs):
             for f, focus in enumerate(focuses):
@@ -144,11 +145,11 @@ def blb(root: Path) -> Found[Pair]:
                         group=f"{scene.name}_{f:02}",
                     )
                 except InvalidInput as error:
-                    problems.append(Problem(name, str(error)))
+                    problems.append(PairProblem(name, str(error)))
                     continue
                 maps = {"sharp": scene / "image.exr", "disparity": scene / "depth.exr"}
                 pairs.append(Pair(name=name, bokeh=bokeh, meta=meta, level=blur, gamma=2.2, **maps))
-    return Found(tuple(pairs), tuple(problems))
+    return FoundPairs(tuple(pairs), tuple(problems))
 
 
 def _lists(file: Path) -> tuple[list[float], list[float]]:
@@ -185,14 +186,14 @@ def _require_files(first: Path, second: Path) -> None:
     require_equal_sizes(first, second)
 
 
-def _extra(root: Path, folders: Sequence[str], named: set[Path]) -> Iterator[Problem]:
+def _extra(root: Path, folders: Sequence[str], named: set[Path]) -> Iterator[PairProblem]:
     for folder in folders:
         for path in sorted((root / folder).rglob("*")):
             if path.is_file() and not path.name.startswith(".") and path not in named:
-                yield Problem(path.name, f"{path}: expected a file that the metadata names, found another one")
+                yield PairProblem(path.name, f"{path}: expected a file that the metadata names, found another one")
 
 
-READERS: dict[str, Callable[["Benchmark", Path], Found[Any]]] = {
+READERS: dict[str, Callable[["Benchmark", Path], FoundPairs[Any]]] = {
     "pairs": lambda one, root: _in_folders(root, one.folders),
     "val294": lambda _, root: _val294(root),
     "realbokeh": lambda _, root: realbokeh(root),

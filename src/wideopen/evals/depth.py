@@ -34,7 +34,7 @@ COLUMNS = ("order", "disparity", "radius px", "edges F1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Case:
+class DepthCase:
     """A photo with its true disparity, both at the working size."""
 
     name: str
@@ -52,7 +52,7 @@ class DepthFigures:
     edges: float  # F1 of depth edges
 
 
-def find_cases(folder: Path, skipped: Callable[[str], None]) -> Iterator[Case]:
+def find_cases(folder: Path, skipped: Callable[[str], None]) -> Iterator[DepthCase]:
     """The photos of a folder whose depth is known; `skipped` is called with a line for each other one.
 
     Raises InvalidInput for a missing folder.
@@ -71,10 +71,10 @@ def find_cases(folder: Path, skipped: Callable[[str], None]) -> Iterator[Case]:
         except InvalidInput as error:
             skipped(str(error))
             continue
-        yield Case(path.name, np.asarray(rgb, np.uint8), resize_map(normalise(truth), (rows, columns)))
+        yield DepthCase(path.name, np.asarray(rgb, np.uint8), resize_map(normalise(truth), (rows, columns)))
 
 
-def judge_depth(disparity: F32, case: Case, subject: F32, blur: float) -> DepthFigures:
+def judge_depth(disparity: F32, case: DepthCase, subject: F32, blur: float) -> DepthFigures:
     """The figures of `disparity` (h, w), focused on `subject`, a matte (h, w); blur: as a fraction of the long side."""
     truth = case.truth
     fitted = aligned(disparity, truth)
@@ -125,7 +125,7 @@ class DepthRow:
 
 
 def judge_sources(
-    cases: Iterable[Case], sources: Sequence[str], matter: Matter, blur: float, step: Callable[[str], None]
+    cases: Iterable[DepthCase], sources: Sequence[str], matter: Matter, blur: float, step: Callable[[str], None]
 ) -> list[DepthRow]:
     """Judge the disparity that `render --depth SOURCE` would use, filtered along the matte of `matter`.
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, require
-from wideopen.evals.measures import BAND, Mask, edge_band
+from wideopen.checks import F32, Mask, require
+from wideopen.evals.measures import BAND, edge_band
 from wideopen.evals.pairs import Pair
 from wideopen.files import read, read_disparity, read_matte
 from wideopen.lens import parse_blur, parse_focus

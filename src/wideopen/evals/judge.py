@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wideopen.checks import F32, U8, require
+from wideopen.checks import F32, U8, Mask, require
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput
 from wideopen.evals.exact import KnownMaps, asked_radius_px, edges_of
 from wideopen.evals.measures import (
-    Mask,
     Measure,
     displayed,
     edge_band,
@@ -66,14 +65,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Made:
+class MadePicture:
     """What a method made of a pair, and what it found on the way: `lvcorr`, `found_blur_px`."""
 
     picture: Picture
     facts: Mapping[str, float | None] = field(default_factory=dict)
 
 
-Method = Callable[[Pair, Picture], Made]  # (pair, truth); the truth is for searches only
+Method = Callable[[Pair, Picture], MadePicture]  # (pair, truth); the truth is for searches only
 
 
 def true_picture(pair: Pair) -> Picture:
@@ -102,7 +101,7 @@ def by_us(
     """
     fetch_named_model(maps, step)
 
-    def method(pair: Pair, truth: Picture) -> Made:
+    def method(pair: Pair, truth: Picture) -> MadePicture:
         opened = open_pair(pair, maps, backend=backend)
         lens = lens_of(pair, settings, opened)
 
@@ -121,7 +120,7 @@ def by_us(
             photo = Picture(rgb=opened.photo.rgb, encoding=opened.photo.encoding, gamma=pair.gamma)
             shown = [photo, *(at(part * radius) for part in SWEEP), picture]
             facts["lvcorr"] = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown()) for one in shown])
-        return Made(picture=picture, facts=facts)
+        return MadePicture(picture=picture, facts=facts)
 
     return method
 
@@ -152,12 +151,12 @@ def by_others(folder: Path) -> Method:
     """Pictures by another program: NAME.EXT in `folder`, of the truth's size. Raises InvalidInput without a folder."""
     require(folder.is_dir(), f"--pred: expected a folder, found {folder}")
 
-    def method(pair: Pair, _: Picture) -> Made:
+    def method(pair: Pair, _: Picture) -> MadePicture:
         files = (folder / f"{pair.name}{suffix}" for suffix in (*PICTURES, *map(str.upper, PICTURES)))
         file = next((file for file in files if file.is_file()), None)
         if file is None:
             raise InvalidInput(f"--pred: expected a picture {folder / pair.name}.*, found none")
-        return Made(picture=_picture(file, pair.gamma if file.suffix.lower() == ".exr" else None))
+        return MadePicture(picture=_picture(file, pair.gamma if file.suffix.lower() == ".exr" else None))
 
     return method
 
@@ -178,7 +177,7 @@ def lens_of(pair: Pair, settings: LensSettings, opened: Opened) -> Lens:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
+class PreparedPair:
     """One pair, prepared for repeated rendering."""
 
     pair: Pair
@@ -192,13 +191,13 @@ class Prepared:
         return displayed(image, self.opened.photo.encoding)
 
 
-def prepare(pair: Pair, maps: MapSettings) -> Prepared:
+def prepare(pair: Pair, maps: MapSettings) -> PreparedPair:
     """Read one pair and prepare its maps. Slow; done once per pair. Raises InvalidInput, WeightsError."""
     opened = open_pair(pair, maps)
     truth = true_picture(pair).shown()
     found = f"{pair.bokeh}: expected the size of {pair.sharp}, found another one"
     require(truth.shape == opened.scene.rgb.shape, found)
-    return Prepared(pair, opened, truth, edge_band(opened.scene.matte))
+    return PreparedPair(pair, opened, truth, edge_band(opened.scene.matte))
 
 
 Later = Callable[[F32, F32], Future[float]]  # a measure of (picture, truth) that is computed in the background
@@ -264,7 +263,9 @@ def _one_thread() -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
-def line_of(pair: Pair, made: Made, truth: Picture, *, align: bool = False) -> tuple[Line, dict[str, tuple[F32, F32]]]:
+def line_of(
+    pair: Pair, made: MadePicture, truth: Picture, *, align: bool = False
+) -> tuple[Line, dict[str, tuple[F32, F32]]]:
     """All figures of one picture but those of the background, and by prefix the (picture, truth) for these.
 
     Raises InvalidInput.
@@ -324,7 +325,7 @@ def lvcorr_of_groups(pairs: Iterable[Pair], lines: Iterable[Line]) -> float | No
     return float(np.mean([x for x in found if x is not None])) if any(x is not None for x in found) else None
 
 
-class Sheet:
+class WorstSheet:
     """Crops at 100 % of the `WORST` pairs where they are worst: sharp, truth, theirs, ours, error x 8.
 
     Only small crops are kept, so that thousands of pairs need no more memory than ten.

@@ -24,12 +24,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.checks import F32, U8, require, require_unit_map
+from wideopen.checks import F32, U8, Mask, require, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.evals.report import Line, labelled, stacked
 from wideopen.evals.runner import Judged, Ledger, Start, run, worst_first
 from wideopen.evals.together import LISTED
-from wideopen.matting.clean import Mask, transition
+from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import MattingSettings
 
@@ -37,7 +37,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class MattePair:
     """The files of one photo and its matte."""
 
     group: str
@@ -65,7 +65,7 @@ def refuse_all(what: str, problems: list[str]) -> None:
     require(not problems, f"{what}: {'; '.join(problems[:LISTED])}{more}")
 
 
-def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -> list[Pair]:
+def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -> list[MattePair]:
     """A pair for each photo named in `part`; one error lists all files without a partner."""
     require(mattes.is_dir(), f"data: expected a folder {mattes}, found none")
     named = [p for p in photos if p.stem in part]
@@ -74,27 +74,27 @@ def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -
     known = {p.stem for p in photos}
     alone += [f"{have[stem]}: expected a photo of that name, found none" for stem in sorted(have.keys() - known)]
     refuse_all(f"data: {len(alone)} without a partner", alone)
-    return [Pair(group, p.stem, p, have[p.stem], part[p.stem]) for p in named]
+    return [MattePair(group, p.stem, p, have[p.stem], part[p.stem]) for p in named]
 
 
-def _set(folder: Path, split: dict[str, str] | None) -> list[Pair]:
+def _set(folder: Path, split: dict[str, str] | None) -> list[MattePair]:
     photos = images_in(folder / "rgb")
     if split is None:
         split = {p.stem: "val" if i % 10 == 9 else "train" for i, p in enumerate(photos)}
     return _pairs(folder.name, photos, folder / "alpha", split)
 
 
-def _p3m(folder: Path) -> list[Pair]:
+def _p3m(folder: Path) -> list[MattePair]:
     missing = [str(folder / name / photos) for name, photos, *_ in P3M_10K if not (folder / name / photos).is_dir()]
     require(not missing, f"data: expected P3M-10k's folders, found no {', '.join(missing)}")
-    found: list[Pair] = []
+    found: list[MattePair] = []
     for name, kind, group, part in P3M_10K:
         photos = images_in(folder / name / kind)
         found += _pairs(group, photos, folder / name / "mask", {p.stem: part for p in photos})
     return found
 
 
-def find_pairs(folder: Path) -> list[Pair]:
+def find_pairs(folder: Path) -> list[MattePair]:
     """All pairs below `folder` in a fixed order, without those that a split.json does not name.
 
     Raises InvalidInput with a list of photos without a matte, mattes without a photo, and missing folders.
@@ -132,7 +132,7 @@ def read_alpha(path: Path) -> U8:
     return _decoded(path, cv2.IMREAD_GRAYSCALE, "a matte image")
 
 
-def read_pair(pair: Pair) -> tuple[U8, U8]:
+def read_pair(pair: MattePair) -> tuple[U8, U8]:
     """RGB (H, W, 3) and matte (H, W) of a pair, uint8. Raises InvalidInput if their sizes differ."""
     rgb, alpha = read_rgb(pair.rgb), read_alpha(pair.alpha)
     require(rgb.shape[:2] == alpha.shape, f"{pair.name}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}")
@@ -216,16 +216,16 @@ def _largest(inside: Mask) -> Mask:
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()))
 
 
-Matter = Callable[[Pair, U8], F32]  # (pair, its photo (H, W, 3)) -> its matte (H, W) in [0, 1]
+PairMatter = Callable[[MattePair, U8], F32]  # (pair, its photo (H, W, 3)) -> its matte (H, W) in [0, 1]
 
 
 TRANSITION = "transition_"  # before the columns of the transition
 
 
-def starter(matter: Matter) -> Start[Pair]:
+def starter(matter: PairMatter) -> Start[MattePair]:
     """What measures the matte of one photo, for `runner.run`."""
 
-    def start(pair: Pair) -> Callable[[], Line]:
+    def start(pair: MattePair) -> Callable[[], Line]:
         rgb, codes = read_pair(pair)
         truth = _unit(codes)
         whole, band = errors(matter(pair, rgb), truth, None, transition(truth))
@@ -237,8 +237,8 @@ def starter(matter: Matter) -> Start[Pair]:
 
 
 def judge(
-    pairs: Iterable[Pair],
-    matter: Matter,
+    pairs: Iterable[MattePair],
+    matter: PairMatter,
     on_photo: Callable[[str], None] = lambda _: None,
     ledger: Ledger | None = None,
 ) -> Judged:
@@ -267,17 +267,17 @@ def _unit(codes: U8) -> F32:
     return codes.astype(np.float32) / np.float32(255)
 
 
-def by_settings(settings: MattingSettings) -> Matter:
+def by_settings(settings: MattingSettings) -> PairMatter:
     """Mattes by the network of `settings`. Raises WeightsError, BackendUnavailable."""
     predict, _ = pick_matter(settings)
     return lambda _, rgb: predict(rgb)
 
 
-def mattes_of(folder: Path) -> Matter:
+def mattes_of(folder: Path) -> PairMatter:
     """Mattes by another program: NAME.png or GROUP/NAME.png in `folder`, 8-bit grey, of the photo's size."""
     require(folder.is_dir(), f"pred: expected a folder, found {folder}")
 
-    def matter(pair: Pair, rgb: U8) -> F32:
+    def matter(pair: MattePair, rgb: U8) -> F32:
         of_group = folder / pair.group
         path = (of_group if of_group.is_dir() else folder) / f"{pair.name}.png"
         require(path.is_file(), f"{path.parent}: expected a matte {path.name}, found none")
@@ -288,7 +288,7 @@ def mattes_of(folder: Path) -> Matter:
     return matter
 
 
-def picture_of_worst(judged: Judged, pairs: Sequence[Pair], matter: Matter, count: int = 10) -> U8:
+def picture_of_worst(judged: Judged, pairs: Sequence[MattePair], matter: PairMatter, count: int = 10) -> U8:
     """(h, w, 3) RGB: photo, matte and truth side by side, one row per photo, worst first."""
     strips = []
     by_name = {(pair.group, pair.name): pair for pair in pairs}

@@ -31,10 +31,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from wideopen.arrays.transfer import encode
-from wideopen.checks import F32, require
+from wideopen.checks import F32, Mask, require
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput, WeightsError
 
@@ -43,7 +42,6 @@ BAND = 6 / 640
 WINDOW, SIGMA = 11, 1.5
 SMALLEST_PX = WINDOW
 DISTS_PX = 256
-Mask = NDArray[np.bool_]
 Measure = Callable[[F32, F32], float]  # (picture, truth)
 
 

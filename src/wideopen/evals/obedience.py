@@ -17,8 +17,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from wideopen.checks import F32
-from wideopen.evals.measures import Mask
+from wideopen.checks import F32, Mask
 
 MOST_PX = 4.0  # the largest radius asked for, at the size at which it is measured
 STEP_PX = 0.5  # between the radii tried; the nearest is refined by a parabola

@@ -17,7 +17,7 @@ from typing import Any
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.evals.together import Found, Layout, Problem, listed, together
+from wideopen.evals.together import FoundPairs, Layout, PairProblem, listed, together
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.lens import ANY_SIZE, parse_blur, parse_focus
 from wideopen.options import Settings, option
@@ -57,7 +57,7 @@ class Pair:
     gamma: float | None = None  # compared as light ** (1 / gamma), as the set's authors do; None = sRGB
 
 
-def find_pairs(folder: Path, *, option: str = "--pairs", strict: bool = False) -> Found[Pair]:
+def find_pairs(folder: Path, *, option: str = "--pairs", strict: bool = False) -> FoundPairs[Pair]:
     """All pairs below `folder`. Sizes come from the file headers, so other damage to a file shows only later.
 
     Raises InvalidInput if one of the two required folders is missing, if meta.json is unusable, or if no pair is left.
@@ -69,16 +69,16 @@ def find_pairs(folder: Path, *, option: str = "--pairs", strict: bool = False) -
         try:
             meta = metas.of(name)
         except InvalidInput as error:
-            problems.append(Problem(name, str(error)))
+            problems.append(PairProblem(name, str(error)))
             continue
         pairs.append(pair_of(name, of_pair, meta=meta, level=_level(meta)))
     known = files.keys() | {problem.name for problem in problems}
     alone = sorted(metas.entries.keys() - known)
-    problems += [Problem(name, "meta.json: expected a pair of that name, found none") for name in alone]
+    problems += [PairProblem(name, "meta.json: expected a pair of that name, found none") for name in alone]
     if not pairs:
         found = listed(problems) or f"no pictures in {folder}"
         raise InvalidInput(f"{option}: expected a usable pair in {folder}, found none: {found}")
-    return Found(tuple(pairs), tuple(problems))
+    return FoundPairs(tuple(pairs), tuple(problems))
 
 
 def pair_of(name: str, files: Mapping[str, Any], **known: Any) -> Pair:

@@ -8,9 +8,9 @@ from pathlib import Path
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.evals.judge import Measures, by_us, starter
-from wideopen.evals.mattes import Pair, by_settings, find_pairs, groups, mean
+from wideopen.evals.mattes import MattePair, by_settings, find_pairs, groups, mean
 from wideopen.evals.mattes import judge as judge_mattes
-from wideopen.evals.pairs import Pair as BokehPair
+from wideopen.evals.pairs import Pair
 from wideopen.evals.published import PAPER, published
 from wideopen.evals.report import means, number, table
 from wideopen.evals.runner import Ledger, run
@@ -18,7 +18,7 @@ from wideopen.matting.inference import MattingSettings
 from wideopen.session.presets import read_preset
 from wideopen.settings import LensSettings, MapSettings
 
-Figures = tuple[float | None, ...]  # one per column; None = not measured
+Cells = tuple[float | None, ...]  # one per column; None = not measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class Table:
     number: int
     title: str
     columns: tuple[str, ...]
-    paper: Mapping[str, Figures]
-    ours: Mapping[str, Figures] = field(default_factory=dict)
+    paper: Mapping[str, Cells]
+    ours: Mapping[str, Cells] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
@@ -46,9 +46,9 @@ NEED_P3M = (
 )
 
 
-def _printed(columns: Sequence[str], *benchmarks: str) -> dict[str, Figures]:
+def _printed(columns: Sequence[str], *benchmarks: str) -> dict[str, Cells]:
     """The paper's figures by method: `columns` of each set side by side."""
-    rows: dict[str, Figures] = {}
+    rows: dict[str, Cells] = {}
     for one in published():
         if one.source == PAPER and one.benchmark in benchmarks:
             rows[one.method] = (*rows.get(one.method, ()), *(one.figures[name] for name in columns))
@@ -130,7 +130,9 @@ def _without(paper: Table, need: str) -> Table:
     return replace(paper, notes=(f"not run here, for want of {need}",))
 
 
-def _matting_rows(val: Sequence[Pair], network: str, name: str, on_photo: Callable[[str], None]) -> dict[str, Figures]:
+def _matting_rows(
+    val: Sequence[MattePair], network: str, name: str, on_photo: Callable[[str], None]
+) -> dict[str, Cells]:
     """One row for the paper's two sets; for other sets, one row each with the first two columns filled."""
     judged = judge_mattes(val, by_settings(MattingSettings(matting=network)), on_photo)
     found = {group: mean(rows)[0] for group, rows in groups(judged).items()}
@@ -155,7 +157,7 @@ def measured(files: Sequence[Path]) -> dict[str, dict[str, Mapping[str, float | 
 
 
 def bokeh_table(
-    pairs: Sequence[BokehPair],
+    pairs: Sequence[Pair],
     measures: Measures,
     *,
     highlights: float = 1.0,
@@ -171,7 +173,7 @@ def bokeh_table(
         "paper look, preset paper": read_preset("paper").settings(beneath={"grain": 0.0}),
         "thin-lens": untuned,
     }
-    ours: dict[str, Figures] = {}
+    ours: dict[str, Cells] = {}
     notes = []
     for name, settings in looks.items():
         start = starter(by_us(settings, MapSettings()), measures)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from wideopen import __version__
 from wideopen.errors import WideopenError
 from wideopen.evals.report import Line, finite, write_csv
-from wideopen.evals.together import Problem
+from wideopen.evals.together import PairProblem
 from wideopen.files.atomic import check_target
 
 AHEAD = 3
@@ -33,7 +33,7 @@ class Judged:
     """The lines of all cases that could be judged, in order, and the others."""
 
     lines: list[Line] = field(default_factory=list)
-    skipped: list[Problem] = field(default_factory=list)
+    skipped: list[PairProblem] = field(default_factory=list)
 
 
 class Ledger:
@@ -131,7 +131,7 @@ def run(
             try:
                 waiting.append(start(case))
             except WideopenError as error:
-                judged.skipped.append(Problem("/".join(names), str(error)))
+                judged.skipped.append(PairProblem("/".join(names), str(error)))
                 continue
         if len(waiting) > AHEAD:
             finish()

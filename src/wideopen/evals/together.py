@@ -14,7 +14,7 @@ Pair = TypeVar("Pair")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PairProblem:
     """The reason why a pair, or a file without a pair, is skipped."""
 
     name: str
@@ -22,11 +22,11 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[Pair]):
+class FoundPairs(Generic[Pair]):
     """The pairs of a folder, by name, and the problems of the others."""
 
     pairs: tuple[Pair, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[PairProblem, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Layout:
 
 def together(
     root: Path, layout: Layout, *, option: str, names: Collection[str] | None = None, strict: bool = False
-) -> tuple[dict[str, dict[str, Path]], list[Problem]]:
+) -> tuple[dict[str, dict[str, Path]], list[PairProblem]]:
     """Return the files of each pair by kind, and the problems of all others; pairs are in order of their names.
 
     names: the pairs expected (files of other names are ignored); None = those found. strict: also report files of other
@@ -53,7 +53,7 @@ def together(
         require(
             folders[kind].is_dir(), f"{option}: expected a folder {_either(root, layout.folders[kind])}, found none"
         )
-    problems: list[Problem] = []
+    problems: list[PairProblem] = []
     files = {k: _by_stem(folder, layout.suffixes[k], problems, strict) for k, folder in folders.items()}
     needed = set().union(*(files[kind] for kind in layout.equal)) if names is None else set(names)
     found = {}
@@ -64,12 +64,12 @@ def together(
                 require(kind in of_pair, f"expected a partner {folders[kind] / name}.*, found none")
             require_equal_sizes(*(of_pair[kind] for kind in layout.equal))
         except InvalidInput as error:
-            problems.append(Problem(name, str(error)))
+            problems.append(PairProblem(name, str(error)))
             continue
         found[name] = of_pair
     for kind in files.keys() - layout.equal if names is None else ():
         alone = sorted(files[kind].keys() - needed)
-        problems += [Problem(name, f"{kind}: expected a pair of that name, found none") for name in alone]
+        problems += [PairProblem(name, f"{kind}: expected a pair of that name, found none") for name in alone]
     return found, problems
 
 
@@ -79,7 +79,7 @@ def require_equal_sizes(first: Path, second: Path) -> None:
     require(sizes[0] == sizes[1], f"{second}: expected {sizes[0]} as {first}, found {sizes[1]}")
 
 
-def listed(problems: Sequence[Problem]) -> str:
+def listed(problems: Sequence[PairProblem]) -> str:
     """The first ten problems in one line, and how many more there are."""
     more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
     return "; ".join(f"{one.name}: {one.what}" for one in problems[:LISTED]) + more
@@ -93,7 +93,7 @@ def _either(root: Path, names: Sequence[str]) -> str:
     return " or ".join(str(root / name) for name in names)
 
 
-def _by_stem(folder: Path, suffixes: Sequence[str], problems: list[Problem], strict: bool) -> dict[str, Path]:
+def _by_stem(folder: Path, suffixes: Sequence[str], problems: list[PairProblem], strict: bool) -> dict[str, Path]:
     """Files by name without extension; of two with the same name the first is used and the other reported."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -101,9 +101,11 @@ def _by_stem(folder: Path, suffixes: Sequence[str], problems: list[Problem], str
             continue
         if path.suffix.lower() not in suffixes:
             if strict:
-                problems.append(Problem(path.name, f"{path}: expected {' or '.join(suffixes)}, found something else"))
+                problems.append(
+                    PairProblem(path.name, f"{path}: expected {' or '.join(suffixes)}, found something else")
+                )
             continue
         first = found.setdefault(path.stem, path)
         if first != path:
-            problems.append(Problem(path.stem, f"{path}: expected one file of that name, found {first} too"))
+            problems.append(PairProblem(path.stem, f"{path}: expected one file of that name, found {first} too"))
     return found

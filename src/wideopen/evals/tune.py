@@ -27,7 +27,7 @@ import numpy as np
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.evals.judge import Prepared, prepare
+from wideopen.evals.judge import PreparedPair, prepare
 from wideopen.evals.measures import measure
 from wideopen.evals.pairs import Pair
 from wideopen.files.atomic import atomic_file
@@ -100,7 +100,7 @@ def lens_values(look: str, numbers: Numbers) -> dict[str, Any]:
 
 
 def score(
-    pairs: Sequence[Prepared],
+    pairs: Sequence[PreparedPair],
     settings: LensSettings,
     weights: Mapping[str, float],
     on_pair: Callable[[int, float], None] = lambda _, __: None,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
 from wideopen.files.containers.xmp import as_list, as_number, as_text
-from wideopen.hdr.types import MOST_STOPS, GainMap
+from wideopen.hdr.types import MOST_STOPS, Channels, GainMap
 
 HDRGM = "http://ns.adobe.com/hdr-gain-map/1.0/"
 ISO_URN = b"urn:iso:std:iso:ts:21496:-1\0"
@@ -25,8 +25,6 @@ _LEAST_GAMMA, _MOST_GAMMA = 0.05, 20.0
 _MOST_OFFSET = 1.0
 _SAME = 0.01
 _DENOMINATOR = 1_000_000
-
-Channels = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

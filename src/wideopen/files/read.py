@@ -30,7 +30,7 @@ from wideopen.hdr.types import Hdr
 from wideopen.photo import Metadata, Photo
 
 if TYPE_CHECKING:
-    from wideopen.files.inside.gain_maps import Found
+    from wideopen.files.inside.gain_maps import FoundGainMap
 
 __all__ = ["load_raster", "read", "read_facts"]
 
@@ -244,7 +244,9 @@ def _light_of_hdr(codes: NDArray[Any], curve: str, top: float, encoding: Encodin
     return light
 
 
-def _above_white(raster: Raster, rgb: F32, found: "Found", encoding: Encoding) -> tuple[Hdr | None, tuple[str, ...]]:
+def _above_white(
+    raster: Raster, rgb: F32, found: "FoundGainMap", encoding: Encoding
+) -> tuple[Hdr | None, tuple[str, ...]]:
     """Return (what makes the photo brighter than white, notes); `rgb` (H, W, 3) is changed by a gain map."""
     gain, notes = found.gain, []
     if found.pictures > 0:

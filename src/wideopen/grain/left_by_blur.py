@@ -30,7 +30,7 @@ RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class GrainLayer:
     """One surface, as far as grain needs it."""
 
     coverage: F32  # (h, w) in [0, 1]: of the photo at any size, or at exactly the pixels of `disparity`
@@ -73,10 +73,10 @@ def kept_by_paper(disparity: F32, optics: Optics, constants: PaperLook, size_px:
     return np.divide(over, shown, out=np.ones_like(over), where=shown > 0).astype(np.float32)
 
 
-def paper_layers(disparity: F32, matte: F32 | None, kept: F32) -> list[Layer]:
+def paper_layers(disparity: F32, matte: F32 | None, kept: F32) -> list[GrainLayer]:
     """The photo, and the unchanged subject pasted over it."""
-    photo = Layer(np.ones((1, 1), np.float32), disparity, kept)
-    return [photo] if matte is None else [photo, Layer(matte, disparity, np.ones(2, np.float32))]
+    photo = GrainLayer(np.ones((1, 1), np.float32), disparity, kept)
+    return [photo] if matte is None else [photo, GrainLayer(matte, disparity, np.ones(2, np.float32))]
 
 
 class Shares:
@@ -88,13 +88,13 @@ class Shares:
         self.width = (sheets if isinstance(sheets, PhotoSheets) else sheets[0].disparity).shape[1]
         self.coverages = [_blurred(*maps, optics, self.width) for maps in small]
 
-    def layers(self, rows: Sequence[Sheet]) -> list[Layer]:
+    def layers(self, rows: Sequence[Sheet]) -> list[GrainLayer]:
         """The layers, farthest first, where these pieces of the sheets lie."""
         layers = []
         for sheet, soft in zip(rows, self.coverages, strict=True):
             coverage = sheet.alpha if soft is None else soft
             if coverage is not None and sheet.disparity.size:
-                layers.append(Layer(coverage, sheet.disparity, self.kept, sheet.corner))
+                layers.append(GrainLayer(coverage, sheet.disparity, self.kept, sheet.corner))
         return layers
 
 

@@ -14,8 +14,8 @@ from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.grain import estimate, reference
 from wideopen.grain.estimate import CURVE, Grain, curve_tables, taps
-from wideopen.grain.left_by_blur import Layer
-from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, Rows, normal_table, rows_of, taps_of
+from wideopen.grain.left_by_blur import GrainLayer
+from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, PhotoRows, normal_table, rows_of, taps_of
 
 TILE_H, TILE_W = 64, 512
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
@@ -163,7 +163,7 @@ def _closed(table: F32) -> F32:
     return np.concatenate([table, table[..., -1:]], axis=-1)
 
 
-def kept_amplitude(layers: Sequence[Layer], rows: Rows) -> F32:
+def kept_amplitude(layers: Sequence[GrainLayer], rows: PhotoRows) -> F32:
     """`reference.kept_amplitude` on all cores."""
     out = np.zeros((rows.count, rows.width), np.float32)
     for layer in layers:
@@ -177,7 +177,7 @@ def kept_amplitude(layers: Sequence[Layer], rows: Rows) -> F32:
 
 def add_grain(
     image: F32,
-    layers: Sequence[Layer],
+    layers: Sequence[GrainLayer],
     grain: Grain,
     encoding: Encoding,
     top: int = 0,

@@ -22,7 +22,7 @@ import numpy as np
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.grain.estimate import CURVE, Grain, curve_tables, encoded, look_up, taps
-from wideopen.grain.left_by_blur import Layer
+from wideopen.grain.left_by_blur import GrainLayer
 
 FIELDS = (0x9E3779B9, 0x7F4A7C15, 0x1CE4E5B9)
 """Seeds of the three independent fields: one common to the channels, and two differences of channels."""
@@ -63,7 +63,7 @@ def noise(shape: tuple[int, int], seed: int, size_px: float) -> F32:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class PhotoRows:
     """Rows of a photo (height, width): `count` from `top` on."""
 
     top: int
@@ -80,7 +80,7 @@ def places(count: int, size: int) -> tuple[np.ndarray, F32]:
     return low, at - low.astype(np.float32)
 
 
-def taps_of(layer: Layer, rows: Rows) -> tuple[slice, slice, list[tuple[np.ndarray, F32]]]:
+def taps_of(layer: GrainLayer, rows: PhotoRows) -> tuple[slice, slice, list[tuple[np.ndarray, F32]]]:
     """Which of `rows` and columns a layer's piece covers, and the `places` of its pixels in its coverage."""
     (y, x), (n, m) = layer.corner, layer.disparity.shape
     first = max(y, rows.top)
@@ -95,7 +95,7 @@ def taps_of(layer: Layer, rows: Rows) -> tuple[slice, slice, list[tuple[np.ndarr
     return slice(first - rows.top, last - rows.top), slice(x, x + m), taps
 
 
-def kept_amplitude(layers: Sequence[Layer], rows: Rows) -> F32:
+def kept_amplitude(layers: Sequence[GrainLayer], rows: PhotoRows) -> F32:
     """(n, W): the share of the grain's amplitude that remains in `rows`; layers farthest first."""
     out = np.zeros((rows.count, rows.width), np.float32)
     for layer in layers:
@@ -112,14 +112,14 @@ def kept_amplitude(layers: Sequence[Layer], rows: Rows) -> F32:
     return out
 
 
-def rows_of(image: F32, top: int, height: int | None) -> Rows:
+def rows_of(image: F32, top: int, height: int | None) -> PhotoRows:
     """The rows that `image` (n, W, 3) is; None = a whole photo."""
-    return Rows(top, image.shape[0], height or image.shape[0], image.shape[1])
+    return PhotoRows(top, image.shape[0], height or image.shape[0], image.shape[1])
 
 
 def add_grain(
     image: F32,
-    layers: Sequence[Layer],
+    layers: Sequence[GrainLayer],
     grain: Grain,
     encoding: Encoding,
     top: int = 0,

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from wideopen.checks import F32
-from wideopen.matting.clean import Mask
+from wideopen.checks import F32, Mask
 
 BROAD = 0.006  # radius of the smallest area that is decided on, as a fraction of the long side
 GIVEN_UP = 0.3  # our network gives up an area whose mean falls below this once it has seen the segmentation

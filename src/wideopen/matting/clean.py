@@ -15,11 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.checks import F32, U8
+from wideopen.checks import F32, U8, Mask
 
 BAND = 0.012  # half width of the transition around an edge, as a fraction of the long side
-
-Mask = NDArray[np.bool_]
 
 
 def transition(alpha: F32) -> Mask:

@@ -13,9 +13,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8
+from wideopen.checks import F32, U8, Mask
 from wideopen.matting.agree import broad_areas
-from wideopen.matting.clean import Mask
 
 Stage = Callable[[U8, int, F32 | None], F32]  # as `predict.Engine` is called
 KNOWN = 0.1  # values this close to 0 or 1 are black or white

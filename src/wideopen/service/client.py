@@ -18,7 +18,7 @@ from wideopen.errors import WideopenError
 if TYPE_CHECKING:
     import httpx
 
-Settings = Mapping[str, Any]
+Values = Mapping[str, Any]
 File = Path | bytes
 _PARTS = "multipart/form-data"
 _LONGEST_WAIT_S = 60.0
@@ -92,12 +92,12 @@ class Client:
         self,
         photo: File,
         *,
-        lens: Settings | None = None,
+        lens: Values | None = None,
         matte: File | None = None,
         matte_hint: File | None = None,
         disparity: File | None = None,
-        maps: Settings | None = None,
-        output: Settings | None = None,
+        maps: Values | None = None,
+        output: Values | None = None,
         parts: bool = False,
     ) -> Rendered:
         """Render a photo; with `parts`, return also the report and both maps."""
@@ -111,7 +111,7 @@ class Client:
         matte: File | None = None,
         matte_hint: File | None = None,
         disparity: File | None = None,
-        maps: Settings | None = None,
+        maps: Values | None = None,
     ) -> "RemoteScene":
         """Analyze a photo; return a scene that the service keeps, to be rendered repeatedly."""
         found = self._send("POST", "/v1/analyze", files=_form(photo, matte, matte_hint, disparity, maps=maps)).json()
@@ -152,7 +152,7 @@ class RemoteScene:
     def __exit__(self, *_: object) -> None:
         self.remove()
 
-    def render(self, lens: Settings | None = None, *, output: Settings | None = None, parts: bool = False) -> Rendered:
+    def render(self, lens: Values | None = None, *, output: Values | None = None, parts: bool = False) -> Rendered:
         """Render the scene with `lens`; with `parts`, return also the report and both maps."""
         settings = {"lens": dict(lens or {}), "output": dict(output or {})}
         return self._client._render(f"/v1/scenes/{self.id}/render", parts=parts, json=settings)
@@ -167,7 +167,7 @@ class RemoteScene:
 
 
 def _form(
-    photo: File, matte: File | None, hint: File | None, disparity: File | None, **settings: Settings | None
+    photo: File, matte: File | None, hint: File | None, disparity: File | None, **settings: Values | None
 ) -> dict[str, tuple[str | None, bytes, str]]:
     """Build the form's fields. Files are named after their fields, so that the service never sees a photo's name."""
     files = {"photo": photo, "matte": matte, "matte_hint": hint, "disparity": disparity}

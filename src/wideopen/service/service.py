@@ -27,7 +27,7 @@ GRACE_S = 5.0
 _START_S = 10
 """Retry-After in seconds while the service starts; compiling all kernels takes longer, but only once per machine."""
 _NEWEST_WEIGHT = 0.1  # in the running mean of the duration of a turn
-Facts = dict[str, Any]
+JobReport = dict[str, Any]
 
 
 class Admission:
@@ -108,7 +108,7 @@ class Service:
         # worker may take the next request, a worker may be killed, and a prepared scene of 12 megapixels takes 600 MB.
         # Any worker can prepare the same scene again from photo, matte and disparity, bit for bit.
         limits = self.settings
-        self.scenes: ExpiringStore[Facts] = ExpiringStore(
+        self.scenes: ExpiringStore[JobReport] = ExpiringStore(
             folder / "scenes",
             most=limits.scenes,
             most_bytes=1e6 * limits.scenes_mb,
@@ -145,7 +145,7 @@ class Service:
             self._later(job.close())
 
     @contextmanager
-    def scene(self, key: str) -> Iterator[StoreEntry[Facts]]:
+    def scene(self, key: str) -> Iterator[StoreEntry[JobReport]]:
         """Yield an analysed scene and keep it on disk meanwhile. Raises Problem (404) if it does not exist."""
         if key not in self.scenes:
             raise Problem(
@@ -228,7 +228,7 @@ class RequestJob:
             self.is_uploading = False
             self._service._upload_done()
 
-    async def run(self, request: Request, function: Callable[..., Facts], *arguments: Any) -> Facts:
+    async def run(self, request: Request, function: Callable[..., JobReport], *arguments: Any) -> JobReport:
         """Wait for a worker and run `function` there.
 
         Raises what `Service.run` raises, Problem (504) after the time limit, and ClientDisconnect.
@@ -258,13 +258,13 @@ class RequestJob:
                 self._work.exception()  # retrieved, else asyncio logs an exception that was never retrieved
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    async def _turn(self, request: Request, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Facts:
+    async def _turn(self, request: Request, function: Callable[..., Any], arguments: tuple[Any, ...]) -> JobReport:
         clock = asyncio.get_running_loop().time
         begin = clock()
         async with self._service.queue.turn():
             add_to_log_line(request, waited_s=round(clock() - begin, 4))
             self._running = True
-            report: Facts = await self._service.call(function, *arguments)
+            report: JobReport = await self._service.call(function, *arguments)
         for step, seconds in report["seconds"].items():
             self._service.metrics.step_seconds.labels(step).observe(seconds)
         add_to_log_line(request, size=report["size"], seconds_of=report["seconds"])

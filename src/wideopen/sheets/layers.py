@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 
 from wideopen.arrays.maps import fill_holes
-from wideopen.checks import F32
-
-Mask = np.ndarray  # (h, w) bool
+from wideopen.checks import F32, Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ class EdgeRules:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class NearPart:
     """A region that is nearer than a level and bounded by depth edges."""
 
     coverage: F32  # (h, w) coverage of the part over what lies behind it
@@ -69,7 +67,9 @@ def widened(mask: Mask, window: np.ndarray) -> Mask:
     return cv2.dilate(mask.astype(np.uint8), window) > 0
 
 
-def find_part(rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Mask, rules: EdgeRules) -> Part | None:
+def find_part(
+    rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Mask, rules: EdgeRules
+) -> NearPart | None:
     """The part nearer than `level` (h, w), among the pixels known to `near_to`; None if no depth edge bounds one.
 
     The part ends halfway up a depth edge that crosses the level. Elsewhere, and where `plain`, it ends at the level
@@ -86,7 +86,7 @@ def find_part(rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Ma
         return None
     near |= _small(near_to.known & ~near, rules)
     quarter = near_to.jump / 4
-    return Part(
+    return NearPart(
         _coverage(rgb, near, near_to.known, rules),
         near & (~edge | (disparity >= near_to.high - quarter)),
         near_to.known & ~near & (~edge | (disparity <= near_to.low + quarter)),
@@ -202,7 +202,7 @@ def find_layers(rgb: F32, alpha: F32, disparity: F32, rules: EdgeRules | None = 
     return Layers(coverage, subject, tuple(behind), (*trusted, clear))
 
 
-def _in_front(rgb: F32, alpha: F32, disparity: F32, outside: Mask, rules: EdgeRules) -> Part | None:
+def _in_front(rgb: F32, alpha: F32, disparity: F32, outside: Mask, rules: EdgeRules) -> NearPart | None:
     """The part beside the subject, outside its matte, that is nearer than the subject."""
     level = fill_holes(disparity, (alpha > 0.95).astype(np.float32)) + np.float32(rules.jump / 2)
     spill = widened(alpha > 0.05, square(rules.reach / 2, alpha.shape))  # networks draw the subject too wide

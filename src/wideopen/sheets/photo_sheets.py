@@ -28,7 +28,7 @@ Colours = tuple[F32, F32, F32]  # F, B and filled, as `reference.split` takes th
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Layer:
+class HeldLayer:
     """One layer of a photo, at any sizes (h, w)."""
 
     maps: F32  # (h, w, 4), as `reference.reveal` takes them
@@ -75,7 +75,7 @@ class PhotoSheets(Sequence[Sheet]):
     rgb: F32  # (H, W, 3) linear light
     matte: F32  # (H, W)
     disparity: F32  # (H, W)
-    layers: tuple[Layer, ...]  # nearest first
+    layers: tuple[HeldLayer, ...]  # nearest first
     white: White | None
     brightest: float  # of the photo, at least 1
     separator: Separator
@@ -164,7 +164,7 @@ class PhotoSheets(Sequence[Sheet]):
         assert self.white is not None  # for the type checker
         return unclip(self.rgb[place.top : place.bottom], self.matte[place.top : place.bottom], self.white, place)
 
-    def _colour(self, layer: Layer, image: F32, coverage: F32, place: Place) -> F32:
+    def _colour(self, layer: HeldLayer, image: F32, coverage: F32, place: Place) -> F32:
         """The layer's colour; image (n, W, 3) becomes what lies behind it."""
         if layer.colours is None:
             if self.clean is not None:

@@ -19,7 +19,7 @@ from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.highlights import find_lamps
 from wideopen.sheets.layers import Layers, find_layers, square, widened
-from wideopen.sheets.photo_sheets import Layer, PhotoSheets
+from wideopen.sheets.photo_sheets import HeldLayer, PhotoSheets
 from wideopen.sheets.place import Place
 from wideopen.sheets.reference import SOLID_FROM, pure
 from wideopen.sheets.transport import RING
@@ -75,8 +75,8 @@ def prepare_sheets(
         separator.split(small_image, coverage, *colours, brightest, everywhere)
         is_subject, shows = k == subject, part_coverages[k] > 0
         own = NO_LAMPS if is_subject else lamps
-        found.append(Layer(maps=maps[k], colours=colours, shows=shows, lamps=own, is_subject=is_subject))
-    found.append(Layer(maps=maps[-1], colours=None, shows=one > 0, lamps=lamps))
+        found.append(HeldLayer(maps=maps[k], colours=colours, shows=shows, lamps=own, is_subject=is_subject))
+    found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0, lamps=lamps))
     return PhotoSheets(
         rgb=rgb,
         matte=alpha,

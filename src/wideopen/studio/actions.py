@@ -46,7 +46,7 @@ from wideopen.workers import (
 )
 
 Message = dict[str, Any]
-Run = Callable[..., Awaitable[Any]]
+RunInWorker = Callable[..., Awaitable[Any]]
 """Runs a function in a worker process: `await run(function, *arguments)`."""
 ShowProgress = Callable[[float, str], object]
 """Shows a job's progress: the finished share in [0, 1], and the current step."""
@@ -77,7 +77,7 @@ def message(**content: Any) -> Message:
 class Studio:
     """All tabs of one server."""
 
-    def __init__(self, root: Path, config: StudioSettings, run: Run, show_progress: ShowProgress) -> None:
+    def __init__(self, root: Path, config: StudioSettings, run: RunInWorker, show_progress: ShowProgress) -> None:
         """`root` is a folder that does not exist yet; `close` removes it. `run` runs what touches photos' files."""
         self.config = config
         self.tabs: ExpiringStore[Tab] = ExpiringStore(

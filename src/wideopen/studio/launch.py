@@ -18,7 +18,7 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.lens import LOOKS
 from wideopen.studio import StudioSettings
-from wideopen.studio.actions import Run, Studio
+from wideopen.studio.actions import RunInWorker, Studio
 from wideopen.workers import PoolSize, WarmUp, Workers, pool_size
 
 _CACHE_S = (300, 1800)  # for Gradio's own uploads: seconds between checks, and the age at which they are deleted
@@ -57,7 +57,7 @@ class OwnWorkers:
 
 def make_app(
     config: StudioSettings,
-    run: Run,
+    run: RunInWorker,
     *,
     jobs: int,
     start: Callable[[], object] | None = None,
@@ -101,7 +101,7 @@ def make_app(
 
 
 def mount(
-    server: Any, path: str, config: StudioSettings | None = None, *, run: Run | None = None, jobs: int = 1
+    server: Any, path: str, config: StudioSettings | None = None, *, run: RunInWorker | None = None, jobs: int = 1
 ) -> Any:
     """Mount the studio at `path` of a FastAPI app and return that app.
 

@@ -16,14 +16,14 @@ import numpy as np
 from wideopen.checks import F32, U8
 from wideopen.train.hair import Head, hair_for, tuft, with_hair
 from wideopen.train.layer import Layer, Rng, empty, flat, over, random_square, to_u8, to_unit
-from wideopen.train.run import Chances
+from wideopen.train.settings import Chances
 from wideopen.train.things import headwear, held_thing, thing_on
 
 FAINT = 13  # matte values up to this are background when finding the subject's box
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class TrainPhoto:
     """A photo, its matte and the subject's own colour, display-encoded."""
 
     rgb: U8  # (H, W, 3)
@@ -41,7 +41,7 @@ class Photo:
 class Stock:
     """The material of the samples; everything but the photos may be empty."""
 
-    photos: Sequence[Photo]
+    photos: Sequence[TrainPhoto]
     scenes: list[U8]  # photos without people, (H, W, 3)
     things: list[U8] = field(default_factory=list)  # cut-outs of things other than people, (h, w, 4)
 
@@ -125,7 +125,7 @@ def background(rng: Rng, stock: Stock, size: int, smallest: float = 0.4) -> U8:
 
 
 def _grown(
-    rng: Rng, photo: Photo, window: Window, subject: U8, stock: Stock, chances: Chances
+    rng: Rng, photo: TrainPhoto, window: Window, subject: U8, stock: Stock, chances: Chances
 ) -> tuple[Layer | None, Layer]:
     """Return hair behind the subject of a crop or None, and hair and headwear in front of it, often nothing."""
     size = len(subject)
@@ -138,7 +138,7 @@ def _grown(
     return behind, front
 
 
-def _cut_out(rng: Rng, photo: Photo, size: int, stock: Stock, chances: Chances) -> Layer:
+def _cut_out(rng: Rng, photo: TrainPhoto, size: int, stock: Stock, chances: Chances) -> Layer:
     """Return a subject to composite onto another scene, (size, size)."""
     away = rng.random() < chances.far_away
     reach = int((3.5 if away else 0.6) * max(photo.alpha.shape))
@@ -193,7 +193,7 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
     return flat(layer, scene), to_u8(layer.alpha)
 
 
-def as_taken(rng: Rng, photo: Photo, size: int, stock: Stock, chances: Chances) -> tuple[U8, U8]:
+def as_taken(rng: Rng, photo: TrainPhoto, size: int, stock: Stock, chances: Chances) -> tuple[U8, U8]:
     """Return the photo on its own background, cropped, mirrored and with hair added: (rgb, alpha).
 
     Beyond its borders the photo is reflected, but only so far that no part of the subject reappears. Hair is drawn only

@@ -21,7 +21,7 @@ import numpy as np
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
 from wideopen.errors import InvalidInput
-from wideopen.evals.mattes import Pair, images_in, read_alpha, read_rgb
+from wideopen.evals.mattes import MattePair, images_in, read_alpha, read_rgb
 from wideopen.evals.report import labelled, stacked, write_sheet
 from wideopen.files.atomic import atomic_file
 from wideopen.matting.agree import BROAD, agreed
@@ -140,7 +140,7 @@ def read_table(out: Path) -> dict[str, tuple[float, float]]:
     return {name: (float(confidence), float(covers)) for name, confidence, covers in rows[1:]}
 
 
-def confidence_of(pairs: Iterable[Pair]) -> list[float]:
+def confidence_of(pairs: Iterable[MattePair]) -> list[float]:
     """The confidence of each pair's label, in [0, 1]; 1 for pairs that this module did not make."""
     tables = cache(read_table)
     return [tables(pair.rgb.parent.parent).get(pair.name, (1.0, 0.0))[0] for pair in pairs]

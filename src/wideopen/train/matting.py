@@ -24,15 +24,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from wideopen.evals.mattes import Pair, find_pairs, groups, judge, mean
+from wideopen.evals.mattes import MattePair, find_pairs, groups, judge, mean
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
 from wideopen.train.augment import Stock
 from wideopen.train.labels import confidence_of
 from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things
-from wideopen.train.run import TrainRun, keep_large_allocations
-from wideopen.train.trainer import Batch, FarFirstTrainer, current_commit, make_fabric, save_checkpoint
+from wideopen.train.settings import TrainRun, keep_large_allocations
+from wideopen.train.trainer import FarFirstTrainer, TrainBatch, current_commit, make_fabric, save_checkpoint
 
 LOG = logging.getLogger(__name__)
 SHOWN = 4  # samples in an image for TensorBoard
@@ -51,7 +51,7 @@ def run_training(run: TrainRun) -> Path:
     return run.out / "best.pt"
 
 
-def _train(run: TrainRun, pairs: list[Pair], fabric: Fabric) -> None:
+def _train(run: TrainRun, pairs: list[MattePair], fabric: Fabric) -> None:
     """Train in one process; each process calls this."""
     keep_large_allocations()
     lead = fabric.is_global_zero
@@ -81,7 +81,7 @@ def _origin(run: TrainRun) -> str:
     return "random weights" if run.encoder_weights == "none" else f"encoder {run.encoder_weights}"
 
 
-def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
+def make_batches(run: TrainRun, pairs: Iterable[MattePair], report: bool) -> Batches:
     """Return the samples of the training part of `pairs`; with `report`, log and write which pairs were skipped."""
     keep_px = 2 * run.size  # a window may be as small as half the photo
     photos = load_photos(
@@ -109,7 +109,9 @@ def make_batches(run: TrainRun, pairs: Iterable[Pair], report: bool) -> Batches:
     )
 
 
-def _loop(trainer: FarFirstTrainer, batches: Batches, val: list[Pair], bar: Progress, asked: threading.Event) -> bool:
+def _loop(
+    trainer: FarFirstTrainer, batches: Batches, val: list[MattePair], bar: Progress, asked: threading.Event
+) -> bool:
     """Run training steps; return True at the end of the run, False if a stop was requested."""
     run, fabric = trainer.run, trainer.fabric
     source = batches.start_at(trainer.step * run.accumulate * fabric.world_size + fabric.global_rank, fabric.world_size)
@@ -147,7 +149,7 @@ def _log(trainer: FarFirstTrainer, figures: Mapping[str, float]) -> None:
 
 
 @torch.no_grad()
-def _picture(trainer: FarFirstTrainer, batch: Batch) -> None:
+def _picture(trainer: FarFirstTrainer, batch: TrainBatch) -> None:
     image, alpha = (part[:SHOWN] for part in batch)
     trainer.net.eval()
     for logger in trainer.fabric.loggers:
@@ -169,7 +171,7 @@ def picture_grid(image: Tensor, out: StageOutput, truth: Tensor) -> Tensor:
     return torch.cat(list(columns), 1).clamp(0, 1)
 
 
-def _validate(trainer: FarFirstTrainer, pairs: list[Pair]) -> None:
+def _validate(trainer: FarFirstTrainer, pairs: list[MattePair]) -> None:
     """Log the average's metrics; keep it as best.pt if it has the lowest mean absolute difference so far.
 
     If the preset's size is larger than the samples, this validates at the samples' size and stages: the network does

@@ -30,12 +30,12 @@ from wideopen.arrays.maps import resize_map, work_size
 from wideopen.backends import pick
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
-from wideopen.evals.mattes import Pair, UnreadableImage, images_in, read_pair, read_rgb, refuse_all
+from wideopen.evals.mattes import MattePair, UnreadableImage, images_in, read_pair, read_rgb, refuse_all
 from wideopen.files.atomic import atomic_file
 from wideopen.sheets import BACKENDS
-from wideopen.train.augment import Photo, Stock, sample
+from wideopen.train.augment import Stock, TrainPhoto, sample
 from wideopen.train.hair import find_head
-from wideopen.train.run import Chances
+from wideopen.train.settings import Chances
 
 VERSION = b"sheets 1"  # part of each cached file's name, so that another method makes other files
 AT_ONCE = 4  # photos read in parallel on the first pass
@@ -46,10 +46,10 @@ def shrink_to(image: U8, size: int) -> U8:
     return resize_map(image, work_size(image.shape, size))
 
 
-def load_photo(pair: Pair, size: int, cache: Path | None = None) -> Photo:
+def load_photo(pair: MattePair, size: int, cache: Path | None = None) -> TrainPhoto:
     """Read one pair at a long side of at most `size` pixels; `cache` is a folder for the subjects' colours."""
     rgb, alpha = (shrink_to(image, size) for image in read_pair(pair))
-    return Photo(rgb, alpha, kept_subject_colour(rgb, alpha, cache), find_head(alpha))
+    return TrainPhoto(rgb, alpha, kept_subject_colour(rgb, alpha, cache), find_head(alpha))
 
 
 def load_backgrounds(folder: Path | None, size: int) -> list[U8]:
@@ -103,7 +103,7 @@ def kept_subject_colour(rgb: U8, alpha: U8, folder: Path | None) -> U8:
     return colour
 
 
-class PhotoStore(Sequence[Photo]):
+class PhotoStore(Sequence[TrainPhoto]):
     """The photos of `pairs` by index, each at most `size` pixels long; those in `kept` are in memory.
 
     `skipped` has the reasons, by group/name, why other pairs are not used.
@@ -111,14 +111,14 @@ class PhotoStore(Sequence[Photo]):
 
     def __init__(self, size: int, cache: Path | None) -> None:
         self.size, self.cache = size, cache
-        self.pairs: list[Pair] = []
-        self.kept: dict[int, Photo] = {}
+        self.pairs: list[MattePair] = []
+        self.kept: dict[int, TrainPhoto] = {}
         self.skipped: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> Photo:  # type: ignore[override]  # no slices
+    def __getitem__(self, index: int) -> TrainPhoto:  # type: ignore[override]  # no slices
         return self.kept.get(index) or load_photo(self.pairs[index], self.size, self.cache)
 
     @property
@@ -128,7 +128,7 @@ class PhotoStore(Sequence[Photo]):
 
 
 def load_photos(
-    pairs: Sequence[Pair], size: int, cache: Path | None = None, *, budget_bytes: float = float("inf")
+    pairs: Sequence[MattePair], size: int, cache: Path | None = None, *, budget_bytes: float = float("inf")
 ) -> PhotoStore:
     """Read all `pairs` once; corrupt pairs are skipped and listed, pairs whose sizes differ are refused together.
 
@@ -136,7 +136,7 @@ def load_photos(
     estimates those that are missing.
     """
 
-    def read(pair: Pair) -> Photo | InvalidInput:
+    def read(pair: MattePair) -> TrainPhoto | InvalidInput:
         try:
             return load_photo(pair, size, cache)
         except InvalidInput as error:

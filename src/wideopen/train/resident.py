@@ -21,8 +21,8 @@ from wideopen.matting.net.losses import MattingLoss, band_px, stage_loss, trimap
 from wideopen.matting.net.model import TRANSITION, MattingNet
 from wideopen.matting.net.state import save_weights
 from wideopen.train.pack import SCENES
-from wideopen.train.resident_samples import Photos, batch_of, kind_of, shape_px
-from wideopen.train.run import SIDE, Resident
+from wideopen.train.resident_samples import ResidentPhotos, batch_of, kind_of, shape_px
+from wideopen.train.settings import SIDE, Resident
 from wideopen.train.trainer import Trainer, current_commit
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class ResidentTrainer(Trainer):
 
 
 @torch.no_grad()
-def validate(net: MattingNet, photos: Photos, run: Resident) -> dict[str, float]:
+def validate(net: MattingNet, photos: ResidentPhotos, run: Resident) -> dict[str, float]:
     """Return MAD and IoU (at 0.5) of each group's validation photos, in the batches' shapes, without clean-up."""
     sums: dict[str, list[tuple[float, float]]] = {}
     val = [n for n, row in enumerate(photos.rows) if row.part == "val"]
@@ -81,7 +81,7 @@ def train_resident(run: Resident, packs: Iterable[Path], out: Path, weights: dic
     fabric = Fabric(devices=1)
     fabric.launch()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    photos = Photos(packs, fabric.device, {SCENES: 0.3} | (weights or {}))
+    photos = ResidentPhotos(packs, fabric.device, {SCENES: 0.3} | (weights or {}))
     trainer = ResidentTrainer(run, fabric)
     size = SIDE if trainer.net.config.first_size is None else None
     rows: list[dict[str, float]] = []

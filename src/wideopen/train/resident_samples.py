@@ -24,7 +24,7 @@ from wideopen.checks import require
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.losses import SURE, band_px
 from wideopen.train.pack import read_pack
-from wideopen.train.run import SIDE, Resident
+from wideopen.train.settings import SIDE, Resident
 
 SHAPES = (  # (minimum width / height, (H, W)); each costs cuDNN 15 s of plans in the first steps
     (1.16, (384, 512)),
@@ -46,7 +46,7 @@ def shape_px(kind: int, max_px: int) -> tuple[int, int]:
     return height, width
 
 
-class Photos:
+class ResidentPhotos:
     """All photos on one device, on square canvases: rgb, the subject's own colour and matte, as uint8."""
 
     def __init__(self, packs: Iterable[Path], device: torch.device, weights: dict[str, float]) -> None:
@@ -128,7 +128,7 @@ class Dice:
 
 
 def windows(
-    dice: Dice, photos: Photos, picks: Tensor, shape: tuple[int, int], near: bool, beyond: Tensor
+    dice: Dice, photos: ResidentPhotos, picks: Tensor, shape: tuple[int, int], near: bool, beyond: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return sampling points (B, H, W, 2) in canvas pixels, and which of them are inside the photo (B, 1, H, W).
 
@@ -172,14 +172,14 @@ def windows(
     return torch.minimum(folded, 2 * most - folded), inside
 
 
-def look_up(photos: Photos, picks: Tensor, points: Tensor) -> Tensor:
+def look_up(photos: ResidentPhotos, picks: Tensor, points: Tensor) -> Tensor:
     """Sample the canvases of `picks` at `points`; return (B, 7, H, W) in [0, 1]."""
     side = photos.canvas.shape[-1]
     grid = (points + 0.5) * (2 / side) - 1
     return functional.grid_sample(photos.canvas[picks].float() / 255, grid, padding_mode="border", align_corners=False)
 
 
-def scenes(dice: Dice, photos: Photos, shape: tuple[int, int]) -> Tensor:
+def scenes(dice: Dice, photos: ResidentPhotos, shape: tuple[int, int]) -> Tensor:
     """Return backgrounds (B, 3, H, W): sharp or blurred scenes, plain walls, other photos beyond recognition."""
     picks = photos.scenes[torch.randint(len(photos.scenes), (dice.count,), device=dice.device)]
     anyone = torch.randint(len(photos.rows), (dice.count,), device=dice.device)
@@ -277,7 +277,7 @@ def spoiled(dice: Dice, alpha: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def batch_of(photos: Photos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def batch_of(photos: ResidentPhotos, run: Resident) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (image, alpha, weight of each pixel, matte so far) of one batch, each (B, C, H, W)."""
     kind = int(torch.multinomial(photos.chances.sum(1), 1))
     near = bool(torch.rand(()) < run.near)

@@ -33,13 +33,13 @@ from wideopen.matting.net.encoders import load_encoder_weights
 from wideopen.matting.net.losses import MattingLoss, matting_loss
 from wideopen.matting.net.model import MattingNet, StageOutput
 from wideopen.matting.net.state import load_net, save_weights
-from wideopen.train.run import Run, TrainRun
+from wideopen.train.settings import Run, TrainRun
 
 SHARES = (0.625, 0.75)  # range of a window's side, relative to the sample's side
 PAPER_SHARES = (0.75, 1.0)  # 768 to 1024 of 1024 pixels
 CLIP = 5.0  # maximum norm of the gradient
 DECAY = 0.998  # of the weights' average, per step
-Batch = tuple[Tensor, ...]  # the arguments of `loss_of`: image (B, 3, H, W), alpha (B, 1, H, W), ...
+TrainBatch = tuple[Tensor, ...]  # the arguments of `loss_of`: image (B, 3, H, W), alpha (B, 1, H, W), ...
 
 
 def make_fabric(run: TrainRun) -> Fabric:
@@ -129,7 +129,7 @@ class Trainer:
         """Run the network's stages in the run's precision; the outputs are float32."""
         return [StageOutput(*(x.float() for x in out)) for out in self.model(image, stages, previous)]
 
-    def train_step(self, batches: Sequence[Batch]) -> MattingLoss:
+    def train_step(self, batches: Sequence[TrainBatch]) -> MattingLoss:
         """Update once on the mean gradient of `batches`; return their mean loss in this process."""
         self.net.train()
         if self.pretrained and self.run.frozen_norms:

@@ -31,7 +31,7 @@ _LEAST_SIDE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
+class FoundGainMap:
     """A gain map in a file, upright, or why it cannot be used."""
 
     kind: str = ""
@@ -43,7 +43,7 @@ class Found:
     pictures: int = 0  # behind a JPEG, other than the gain map
 
 
-def find_gain_map(data: bytes, exif: bytes | None) -> Found:
+def find_gain_map(data: bytes, exif: bytes | None) -> FoundGainMap:
     """Return the gain map in the photo file `data`; `exif` is the photo's. Never fails: a bad one has a reason."""
     name = sniff(data[:64])
     try:
@@ -55,11 +55,11 @@ def find_gain_map(data: bytes, exif: bytes | None) -> Found:
             if name in ("HEIC", "AVIF"):
                 return _in_items(data, name, exif)
     except InvalidInput as error:
-        return Found(reason=str(error).removeprefix("gain map: "))
-    return Found()
+        return FoundGainMap(reason=str(error).removeprefix("gain map: "))
+    return FoundGainMap()
 
 
-def _in_jpeg(head: JpegHead, pictures: list[bytes], complaints: list[str], exif: bytes | None) -> Found:
+def _in_jpeg(head: JpegHead, pictures: list[bytes], complaints: list[str], exif: bytes | None) -> FoundGainMap:
     for picture in pictures:
         packet, iso = read_head(picture).xmp, _iso_block(picture)
         if iso is None and not any(name in (packet or b"") for name in (HDRGM.encode(), _APPLE_URN.encode())):
@@ -76,7 +76,7 @@ def _in_jpeg(head: JpegHead, pictures: list[bytes], complaints: list[str], exif:
             codes = DECODERS["JPEG"](picture, check_part_size).codes
             found = _described(codes, description, "Ultra HDR" if stated is not None else "ISO 21496-1")
         return _upright(replace(found, pictures=len(pictures) - 1), head.size, head.orientation)
-    return Found(pictures=len(pictures))
+    return FoundGainMap(pictures=len(pictures))
 
 
 def _iso_block(picture: bytes) -> bytes | None:
@@ -88,7 +88,7 @@ def _iso_block(picture: bytes) -> bytes | None:
     return None
 
 
-def _in_items(data: bytes, name: str, exif: bytes | None) -> Found:
+def _in_items(data: bytes, name: str, exif: bytes | None) -> FoundGainMap:
     items = isobmff.parse_items(data)
     mapped = items.gain_map()
     if mapped is not None:
@@ -103,7 +103,7 @@ def _in_items(data: bytes, name: str, exif: bytes | None) -> Found:
         return _upright(replace(found, note=note), _size(data, name), 1)
     item = next((item for item, urn in items.auxiliary().items() if urn.endswith(_APPLE_URN)), 0)
     if item == 0 or name != "HEIC":
-        return Found()
+        return FoundGainMap()
     packet = items.xmp_of(item)
     require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
     with strict_pillow():
@@ -122,13 +122,13 @@ def _size(data: bytes, name: str) -> tuple[int, int]:
     return height, width
 
 
-def _described(codes: NDArray[Any], description: Description, kind: str) -> Found:
+def _described(codes: NDArray[Any], description: Description, kind: str) -> FoundGainMap:
     require(codes.dtype in (np.uint8, np.uint16), f"expected 8 or 16 bits, found {codes.dtype}")
     codes = codes[..., 0] if codes.ndim == 3 and codes.shape[2] == 2 else codes[..., :3] if codes.ndim == 3 else codes
     with suppress(InvalidInput):  # colours: a gain for each channel
         codes = grey(codes, np.iinfo(codes.dtype).max)
     require(min(codes.shape[:2]) >= _LEAST_SIDE, f"expected a picture, found {codes.shape[1]} x {codes.shape[0]}")
-    return Found(
+    return FoundGainMap(
         kind=kind,
         gain=description.gain_map(codes),
         headroom=description.headroom,
@@ -137,7 +137,7 @@ def _described(codes: NDArray[Any], description: Description, kind: str) -> Foun
     )
 
 
-def _apple(codes: NDArray[Any], properties: Mapping[str, Any], exif: bytes | None) -> Found:
+def _apple(codes: NDArray[Any], properties: Mapping[str, Any], exif: bytes | None) -> FoundGainMap:
     require(min(codes.shape[:2]) >= _LEAST_SIDE, f"expected a picture, found {codes.shape[1]} x {codes.shape[0]}")
     stated = as_text(properties.get(_APPLE + "HDRGainMapHeadroom"))
     headroom = as_number(stated) if stated is not None else apple_headroom(exif)
@@ -147,7 +147,7 @@ def _apple(codes: NDArray[Any], properties: Mapping[str, Any], exif: bytes | Non
     v = levels(codes)
     g = np.where(v < 0.081, v / 4.5, ((v + 0.099) / 1.099) ** (1 / 0.45))  # ITU-R BT.709, inverted
     log2 = looked_up(codes, np.log2(1 + (headroom - 1) * g))
-    return Found(kind="Apple gain map", gain=GainMap(log2=log2), headroom=headroom)
+    return FoundGainMap(kind="Apple gain map", gain=GainMap(log2=log2), headroom=headroom)
 
 
 def apple_headroom(exif: bytes | None) -> float | None:
@@ -161,7 +161,7 @@ def apple_headroom(exif: bytes | None) -> float | None:
     return float(2 ** min(max(slope * second + start, 0.0), MOST_STOPS))
 
 
-def _upright(found: Found, size: tuple[int, int], orientation: int) -> Found:
+def _upright(found: FoundGainMap, size: tuple[int, int], orientation: int) -> FoundGainMap:
     """The map, checked against the photo's size (H, W) before `orientation`, and turned as the photo is displayed."""
     gain = found.gain
     if gain is None:

@@ -18,7 +18,7 @@ MOST_MEGAPIXELS = 64.0  # of a part; phones store at most a quarter of the photo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DepthMap:
+class StoredDepth:
     """A depth map stored in a photo file."""
 
     values: F32  # (h, w), upright, of the photo's aspect, not its size; NaN where unknown
@@ -31,7 +31,7 @@ class DepthMap:
 class Embedded:
     """The parts inside one photo file. Mattes are (h, w) float32 in [0, 1], upright, of the photo's aspect."""
 
-    depth: DepthMap | None = None
+    depth: StoredDepth | None = None
     portrait_matte: F32 | None = None  # 1 = the people
     semantic: Mapping[str, F32] = field(default_factory=dict)  # "hair", "skin", "teeth", "glasses", "sky"
     ignored: tuple[str, ...] = ()  # unusable depth and mattes, one line each with the reason
@@ -39,7 +39,7 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part(DepthMap):
+class Part(StoredDepth):
     """One decoded part, depth or a matte, not yet rotated or compared with the photo."""
 
     role: str  # "depth", "portrait", or a key of `Embedded.semantic`

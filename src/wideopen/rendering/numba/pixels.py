@@ -67,7 +67,7 @@ class Whole:
         ]
 
 
-class Lens(NamedTuple):
+class KernelLens(NamedTuple):
     """How a lens sees a sheet, wherever its pixels are."""
 
     focus: np.float32
@@ -100,7 +100,7 @@ class Blocks(NamedTuple):
     clear: np.ndarray  # (Y, X) bool: pixels that are not quite covered
 
 
-class Extremes(NamedTuple):
+class BlockExtremes(NamedTuple):
     """Least and most in each block, (Y, X): what of a sheet's blocks no lens changes."""
 
     far: np.ndarray  # disparity
@@ -109,26 +109,26 @@ class Extremes(NamedTuple):
     most: np.ndarray
 
 
-def extremes_of(sheets: Source) -> list[Extremes]:
+def extremes_of(sheets: Source) -> list[BlockExtremes]:
     """Disparity and coverage of the blocks of each sheet."""
     if "extremes" not in sheets.found:
         height, step = sheets.shape[0], BLOCK * BAND
         bands = (sheets.rows(top, min(height, top + step), colours=False) for top in range(0, height, step))
         parts = zip(*([_of_blocks(sheet) for sheet in band] for band in bands), strict=True)
-        sheets.found["extremes"] = [Extremes(*map(np.concatenate, zip(*part, strict=True))) for part in parts]
-    found: list[Extremes] = sheets.found["extremes"]
+        sheets.found["extremes"] = [BlockExtremes(*map(np.concatenate, zip(*part, strict=True))) for part in parts]
+    found: list[BlockExtremes] = sheets.found["extremes"]
     return found
 
 
-def _of_blocks(sheet: Sheet) -> Extremes:
+def _of_blocks(sheet: Sheet) -> BlockExtremes:
     far, near = _extremes_in(sheet.disparity)
     least = most = np.ones_like(far)
     if sheet.alpha is not None:
         least, most = _extremes_in(sheet.alpha)
-    return Extremes(far, near, least, most)
+    return BlockExtremes(far, near, least, most)
 
 
-def lens_of(extremes: Extremes, optics: Optics) -> Lens:
+def lens_of(extremes: BlockExtremes, optics: Optics) -> KernelLens:
     """How this lens sees a sheet."""
     ends = np.array([extremes.far.min(), extremes.near.max()])
     offset = np.float32(optics.focus_disparity) - ends
@@ -137,7 +137,7 @@ def lens_of(extremes: Extremes, optics: Optics) -> Lens:
     gaps = np.full_like(radii, 1e30)
     np.divide(1, radii[:-1] - radii[1:], out=gaps[:-1], where=radii[:-1] > radii[1:])
     focus, focus_range, radius_px = map(np.float32, (optics.focus_disparity, optics.focus_range, optics.radius_px))
-    return Lens(focus, focus_range, radius_px, radii, gaps)
+    return KernelLens(focus, focus_range, radius_px, radii, gaps)
 
 
 def surface_of(sheet: Sheet, optics: Optics, shape: tuple[int, int]) -> Surface:
@@ -225,7 +225,7 @@ def _fill_blocks(lens, far, near, most, spreads, levels):
     return used, on_levels, shows
 
 
-def find_blocks(lens: Lens, extremes: Extremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
+def find_blocks(lens: KernelLens, extremes: BlockExtremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
     """What each block of a sheet holds; spreads (N,): how far a plane's pixels show, levels (N,): its level."""
     used, on_levels, shows = _fill_blocks(lens, extremes.far, extremes.near, extremes.most, spreads, levels)
     return Blocks(used, on_levels, shows, extremes.least < 1)

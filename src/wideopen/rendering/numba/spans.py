@@ -28,7 +28,7 @@ CELLS = 64
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
-class Rows(NamedTuple):
+class KernelRows(NamedTuple):
     """The rows of all kernels in flat arrays; kernel k of K at field node n owns rows starts[n * K + k] to the next.
 
     Lengths are in the cells of the kernel's level.
@@ -73,7 +73,9 @@ def _is_mirrored(spans: Spans) -> bool:
     return bool(np.array_equal(above, below))
 
 
-def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes) -> Rows:
+def flat_rows(
+    spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes
+) -> KernelRows:
     """Spans of all kernels, as source intervals; spans_of(k, cut) are those of kernel k, cut."""
     cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
     spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
@@ -86,7 +88,7 @@ def flat_rows(spans_of: Callable[[int, tuple[float, float]], Spans], levels: Seq
     reaches = np.maximum.reduceat(np.maximum(np.abs(dys), np.ceil(np.maximum(right, -left) - 0.5)), starts)
     mirrored = np.array([_is_mirrored(s) for s in spans])
     listed = (dys >= 0) | ~np.repeat(mirrored, counts)
-    return Rows(
+    return KernelRows(
         starts=np.concatenate([[0], np.cumsum(np.add.reduceat(listed.astype(np.int64), starts))]),
         dys=dys[listed],
         firsts=0.5 - right[listed],

@@ -19,7 +19,7 @@ from wideopen.optics import Optics
 from wideopen.rendering.aperture import Spans, antialiased_spans, field_nodes
 from wideopen.rendering.numba.pixels import (
     Blocks,
-    Lens,
+    KernelLens,
     Source,
     Whole,
     add_sharp,
@@ -33,7 +33,7 @@ from wideopen.rendering.numba.pixels import (
 )
 from wideopen.rendering.numba.spans import (
     MATHS,
-    Rows,
+    KernelRows,
     Tiling,
     add_enlarged,
     flat_rows,
@@ -270,7 +270,7 @@ def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, 
                         out[y, x, c] = max(out[y, x, c], np.float32(0))
 
 
-def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> Rows:
+def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> KernelRows:
     levels = [level_of(r, max(shape)) if optics.quality == "fast" else 0 for r in radii]
 
     def spans_of(k: int, cut: tuple[float, float]) -> Spans:
@@ -282,9 +282,9 @@ def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> Rows:
 class Plan(NamedTuple):
     """How one sheet is rendered, wherever its pixels are."""
 
-    lens: Lens
+    lens: KernelLens
     blocks: Blocks
-    rows: Rows
+    rows: KernelRows
     spreads: np.ndarray  # (N,) how far each plane's pixels show
     hidden: np.ndarray  # (T,) bool: tiles in which nearer sheets hide it
 
