@@ -209,8 +209,8 @@ class LensOptions(Settings):
     planes: int = option(32, least=2, most=256, help="Number of depth planes.")
     aperture: Aperture = option(
         Aperture(),
-        help="Shape of blurred lights: disk, polygon:6 (blades), polygon:6@15 (turned, degrees) or polygon:6@15~0.4 "
-        "(edges bulging, 0 to 1).",
+        help="Shape of blurred lights: disk, polygon:6 (six blades), polygon:6@15 (rotated by 15 degrees) or "
+        "polygon:6@15~0.4 (blades curved by 0.4; 0 is straight, 1 is round).",
         text=Text(Aperture.parse, lambda aperture: aperture.text),
         pattern=APERTURE_PATTERN,
     )
@@ -218,9 +218,9 @@ class LensOptions(Settings):
         0.0,
         least=0,
         most=1,
-        help="Strength of the cat's eye: the lens's barrel cuts blurred lights towards the corners.",
+        help="Strength of the cat's-eye effect: the lens barrel clips blurred lights towards the corners.",
         control=Slider(
-            label="Cat's eye", step=0.05, info="Cuts lights towards the corners. Renders slower.", group="Aperture"
+            label="Cat's eye", step=0.05, info="Clips lights towards the corners. Slower.", group="Aperture"
         ),
     )
     swirl: float = option(
@@ -228,22 +228,22 @@ class LensOptions(Settings):
         least=-90,
         most=90,
         unit="degrees",
-        help="Turns the cat's eyes about the photo's centre, so that the background seems to swirl.",
+        help="Rotation of the cat's eyes about the photo's centre, which makes the background seem to swirl.",
         control=Slider(label="Swirl", step=5, info="Turns cat's eyes about the centre.", group="Character"),
     )
     rim: float = option(
         0.0,
         least=-1,
         most=1,
-        help="Light at the rim of blurred lights behind the focus: 1 = soap bubbles, -1 = creamy; before it the "
-        "reverse.",
+        help="Brightness of the rim of blurred lights behind the focus: 1 gives soap bubbles, -1 creamy disks. In "
+        "front of the focus it is reversed.",
         control=Slider(label="Rim", step=0.05, info="Right: soap bubbles. Left: creamy.", group="Character"),
     )
     ring: float = option(
         0.0,
         least=0,
         most=0.9,
-        help="Radius of the hole in blurred lights, as a share of their own: about 0.5 for a mirror lens.",
+        help="Radius of the hole in blurred lights, relative to their own: about 0.5 for a mirror lens.",
         control=Slider(label="Ring", step=0.05, info="A hole in lights, as of a mirror lens.", group="Character"),
     )
     squeeze: float = option(
@@ -260,27 +260,26 @@ class LensOptions(Settings):
         least=-90,
         most=90,
         unit="degrees",
-        help="Turns squeezed lights counter-clockwise.",
+        help="Rotation of squeezed lights, counter-clockwise.",
         control=Slider(label="Squeeze rotation", step=5, info="Turns tall lights, in degrees.", group="Character"),
     )
     fringes: float = option(
         0.0,
         least=0,
         most=0.3,
-        help="Colour fringes, as a share of the largest blur: green behind the focus, magenta before it.",
-        control=Slider(
-            label="Fringes", step=0.01, info="Green behind the focus, magenta before it.", group="Character"
-        ),
+        help="Width of colour fringes, relative to the largest blur: green behind the focus, magenta in front of it.",
+        control=Slider(label="Fringes", step=0.01, info="Green behind the focus, magenta in front.", group="Character"),
     )
     highlights: float = option(
         1.0,
         least=0,
         most=10,
-        help="Brightness given back to lights that the photo clipped; 0 gives none.",
+        help="Brightness restored to lights that the photo clipped; 0 restores none.",
         control=Slider(label="Highlights", step=0.1, most=3, info="Brightens clipped lights.", group="Light"),
     )
     quality: Quality = option(
-        "fast", help="Rendering quality: exact, or fast, which blurs by 16 pixels and more at a lower resolution."
+        "fast",
+        help="Rendering quality: exact, or fast, which renders blurs of 16 pixels or more at a lower resolution.",
     )
     grain: float | None = option(
         None,

@@ -133,7 +133,7 @@ class OutputSettings(Settings):
     )
     hdr: Literal["auto", "keep", "off"] = option(
         "auto",
-        help="Light above white that the photo recorded: auto keeps it in JPEG (with a gain map), OpenEXR and float "
-        "TIFF, and in AVIF if the photo was PQ or HLG; keep also makes any AVIF PQ; off writes the standard picture.",
+        help="Handling of recorded light above white: auto keeps it in JPEG (as a gain map), OpenEXR and float TIFF, "
+        "and in AVIF if the photo was PQ or HLG; keep also writes every AVIF as PQ; off writes the standard picture.",
     )
     keep_depth: bool = option(False, help="Store matte and disparity with the result, to refocus it later.")

@@ -126,7 +126,7 @@ def refused(shop, tmp_path, monkeypatch, capfd):
         (["in", "in"], "in: expected another folder than the source in, found the same"),
         (["in", "in/a.jpg"], "in/a.jpg: expected a folder for the results, found a file"),
         (["in", "out", "--engine", "spark"], "engine: expected local or ray, found 'spark'"),
-        (["in", "out", "--address", "auto"], "--address: expected --engine ray with it, found local"),
+        (["in", "out", "--address", "auto"], "--address: expected --engine ray, found local"),
         (["in", "out", "--engine", "ray", "--watch"], "--watch: expected --engine local, found ray"),
         (["in", "out", "--workers", "0"], "workers: expected at least 1, found 0"),
         (["in", "out", "--timeout", "-1"], "timeout: expected at least 0 s, found -1"),

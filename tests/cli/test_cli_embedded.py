@@ -109,7 +109,7 @@ def test_no_photo_is_refused(refused, folder, command):
 
 
 def test_json_without_a_photo_is_refused(refused):
-    assert refused("info", "--json") == "--json: expected a photo with it, found none"
+    assert refused("info", "--json") == "--json: expected a photo, found none"
 
 
 def test_extract_writes_what_the_other_commands_read(wideopen, phone):

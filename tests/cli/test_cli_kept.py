@@ -226,5 +226,5 @@ def test_a_format_whose_library_is_missing_is_refused_before_any_work(refused, m
 
     monkeypatch.setattr(formats, "find_spec", lambda _name: None)
     assert refused("render", "photo.png", "-o", "a.jxl") == (
-        "a.jxl: JPEG XL files need OpenImageIO, found it not installed; pip install 'wideopen[jxl]'"
+        "a.jxl: JPEG XL files need OpenImageIO, which is not installed (pip install 'wideopen[jxl]')"
     )

@@ -82,7 +82,7 @@ def test_two_results_of_one_name_are_refused(refused, folder, two_photos):
 
 @pytest.mark.parametrize("option", [*MATTE, "--save-matte", "--save-disparity", "--disparity", "--depth-m"][::2])
 def test_maps_belong_to_one_photo(refused, two_photos, option):
-    assert "expected one photo" in refused("render", *two_photos, option, "matte.png")
+    assert "expected a single photo" in refused("render", *two_photos, option, "matte.png")
 
 
 def test_existing_result_is_kept_without_overwrite(wideopen, refused, folder):

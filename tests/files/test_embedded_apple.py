@@ -75,7 +75,7 @@ def test_heic_parts_turn_with_the_photo(turns):
 def test_a_heic_part_without_the_photos_turn_is_refused(turns):
     found = embedded_in(iphone_heic(turns=turns, turned=(True, False, True, True, True)))
     assert found.depth is None
-    assert found.ignored == ("HEIC auxiliary picture 2: stored without the turn that the photo has",)
+    assert found.ignored == ("HEIC auxiliary picture 2: stored without the rotation of the photo",)
     assert found.portrait_matte is not None  # read what is sound
 
 

@@ -17,7 +17,7 @@ class BatchSettings(Settings):
 
     resume: bool = option(False, help="Continue an earlier run into DST, and redo photos that have changed since.")
     watch: bool = option(False, help="Keep rendering photos that appear in SRC, until Ctrl-C; implies --resume.")
-    watch_seconds: float = option(2.0, least=0.01, unit="s", help="Time between two looks into SRC with --watch.")
+    watch_seconds: float = option(2.0, least=0.01, unit="s", help="Time between two scans of SRC with --watch.")
     workers: int | None = option(None, least=1, help="Number of worker processes. Default: as cores and memory allow.")
     timeout: float = option(300.0, least=0, unit="s", help="Time limit per photo; 0 sets none.")
     engine: Literal["local", "ray"] = option("local", help="Where workers run: local, or ray for a cluster.")
@@ -32,9 +32,9 @@ class BatchSettings(Settings):
         if self.engine == "ray":
             require(not self.watch, "--watch: expected --engine local, found ray")
             return
-        require(self.address is None, f"--address: expected --engine ray with it, found {self.engine}")
+        require(self.address is None, f"--address: expected --engine ray, found {self.engine}")
         own = self.cpus_per_worker == 1 and self.gpus_per_worker == 0
-        require(own, "--cpus-per-worker, --gpus-per-worker: expected --engine ray with them, found local")
+        require(own, "--cpus-per-worker, --gpus-per-worker: expected --engine ray, found local")
 
     @property
     def timeout_s(self) -> float | None:

@@ -51,13 +51,17 @@ def file_system(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise InvalidInput(f"{url}: URLs need fsspec; pip install 'wideopen[cluster]'") from error
+        raise InvalidInput(
+            f"{url}: URLs need fsspec, which is not installed (pip install 'wideopen[cluster]')"
+        ) from error
     scheme = url.partition("://")[0]
     try:
         system, path = url_to_fs(url)
     except ImportError as error:
         library = _EXTRAS.get(scheme, "another library")
-        raise InvalidInput(f"{url}: {scheme}:// needs {library}, found it not installed; pip install it") from error
+        raise InvalidInput(
+            f"{url}: {scheme}:// needs {library}, which is not installed (pip install {library})"
+        ) from error
     except ValueError as error:
         raise InvalidInput(f"{url}: expected a URL that fsspec can open, found {error}") from error
     return system, path
@@ -79,7 +83,7 @@ def status_of(place: str) -> Status | None:
         # The inode distinguishes a file from one that replaced it within one tick of the file system's clock.
         return Status(found.st_size, f"{found.st_mtime_ns}-{found.st_ino}")
     system, path = file_system(place)
-    with _store(place, "looked at"):
+    with _store(place, "checked"):
         system.invalidate_cache()
         try:
             info = system.info(path)

@@ -37,7 +37,10 @@ class RayEngine:
         settings.workers: number of actors, by default as many as the cluster has room for. Raises InvalidInput if Ray
         is not installed, cannot be reached, or has no room for an actor.
         """
-        require(find_spec("ray") is not None, "--engine ray needs Ray; pip install 'wideopen[cluster]'")
+        require(
+            find_spec("ray") is not None,
+            "--engine ray needs Ray, which is not installed (pip install 'wideopen[cluster]')",
+        )
         self._warm_up = warm_up_of(job)
         self._settings = settings
         gpus = {"GPU": settings.gpus_per_worker} if settings.gpus_per_worker else {}
@@ -63,7 +66,7 @@ class RayEngine:
                 yield None
             fruitless = fruitless + 1 if len(waiting) == len(left) else 0
             if fruitless >= _MOST_FRUITLESS:
-                raise InvalidInput(f"--engine ray: expected actors that work, found none ({self._trouble})")
+                raise InvalidInput(f"--engine ray: expected working actors, found none ({self._trouble})")
             left = list(waiting.values())
         for task in left:
             yield Outcome(task=task, interrupted=True)

@@ -52,7 +52,7 @@ def batch(
         typer.Option(help="Skip file names, or paths below SRC, that match this pattern; may be repeated."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write one line of JSON per photo to this file, as --json prints.")
+        Path | None, typer.Option(help="Append one line of JSON per photo to this file, as --json prints.")
     ] = None,
     manifest: Annotated[
         Path | None,
@@ -68,7 +68,7 @@ def batch(
     as_json: options.Json = False,
     **chosen: Any,
 ) -> int:
-    """Render many photos on all cores or on a cluster. Results keep the folders; a photo that fails is skipped."""
+    """Render many photos on all cores or on a cluster. Folders are kept, and photos that fail are skipped."""
     from wideopen.batch.batch import Batch
     from wideopen.batch.walk import find_photos, watched
     from wideopen.batch.work import require_local_originals

@@ -30,13 +30,8 @@ Name = Annotated[
     str | None, typer.Option("--benchmark", help="Public set to judge; `wideopen eval benchmarks` lists them.")
 ]
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of the set that --benchmark names, unpacked.")]
-Partial = Annotated[bool, typer.Option("--partial", help="Judge what is usable of a set that is not complete.")]
-Csv = Annotated[
-    Path | None,
-    typer.Option(
-        help="Also write the figures of each pair to this .csv file as they come; the same command goes on with it."
-    ),
-]
+Partial = Annotated[bool, typer.Option("--partial", help="Judge the usable part of an incomplete set.")]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the figures of each pair to this .csv file.")]
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", help="Also write settings, means and the figures of each pair to this .json file."),
@@ -76,7 +71,7 @@ def bokeh(
     dists: Dists = False,
     lvcorr: Annotated[
         bool,
-        typer.Option("--lvcorr", help="Also render with less blur and report LVCorr: does the blur follow the knob?"),
+        typer.Option("--lvcorr", help="Also render with less blur and report LVCorr: does the blur follow --blur?"),
     ] = False,
     csv: Csv = None,
     json: JsonFile = None,
@@ -90,10 +85,10 @@ def bokeh(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print how far pictures with bokeh are from the true ones, and whether their blur obeys.
+    """Measure how far pictures with bokeh are from true ones, and whether their blur follows the settings.
 
-    Blur and focus that a set gives replace those given here; where its protocol searches the blur, so does this, unless
-    --blur is typed."""
+    Blur and focus given by a set override these options. If a set's protocol searches for the blur, so does this
+    command, unless --blur is given. The same command with --csv continues an interrupted run."""
     from wideopen.evals import judge
     from wideopen.evals.benchmarks import benchmark as benchmark_of
     from wideopen.evals.provenance import provenance
@@ -148,7 +143,7 @@ def bokeh(
 
 @app.command()
 def benchmarks() -> None:
-    """List the sets that --benchmark knows: what they hold, where they are had, how focus and blur are found."""
+    """List the sets that --benchmark accepts: their contents, where to get them, how focus and blur are found."""
     from wideopen.evals.benchmarks import BENCHMARKS
 
     for one in BENCHMARKS.values():
@@ -165,7 +160,7 @@ def benchmarks() -> None:
 def ablations(
     pairs: Pairs,
     paper_preset: Annotated[
-        str, typer.Option(help="Preset with the constants of the paper look; none takes the untuned ones.")
+        str, typer.Option(help="Preset with the constants of the paper look, or none for untuned constants.")
     ] = "paper",
     crops: Annotated[int, typer.Option(help="Number of pairs that the sheet shows crops of.")] = 3,
     csv: Csv = None,
@@ -224,7 +219,10 @@ def matting(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and over the transition."""
+    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and over the transition.
+
+    The same command with --csv continues an interrupted run.
+    """
     from wideopen.evals.benchmarks import benchmark as benchmark_of
     from wideopen.evals.mattes import NAMES, by_settings, find_pairs, groups, judge, mattes_of, mean, picture_of_worst
     from wideopen.evals.provenance import provenance
@@ -278,7 +276,7 @@ def depth(
     data: Annotated[Path, typer.Option(help="Folder with photos that hold depth, or with sharp/ and disparity/.")],
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Source to judge, a word of --depth of render; may be repeated. Default: planar and small."),
+        typer.Option(help="Source to judge, as for --depth of render; may be repeated. Default: planar and small."),
     ] = None,
     blur: Annotated[
         float, typer.Option(help="Blur radius at a disparity difference of 1, in percent of the long side.")

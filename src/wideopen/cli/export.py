@@ -18,7 +18,7 @@ def _group() -> None:
 @app.command()
 def matting(
     out: Annotated[Path, typer.Option("-o", "--out", help=".onnx file to write.", show_default=False)],
-    matting: Annotated[str, typer.Option(help="Network to export: shipped weights or a file of yours.")] = "mobile",
+    matting: Annotated[str, typer.Option(help="Network to export: a shipped name or a weights file.")] = "mobile",
     stages: Annotated[
         int | None, typer.Option(help="Number of stages, each with a matte as output. Default: the network's T.")
     ] = None,

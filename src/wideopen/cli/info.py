@@ -23,11 +23,11 @@ UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a un
 def info(
     photo: Annotated[
         Path | None,
-        typer.Argument(help="Photo whose file is described instead of the installation.", show_default=False),
+        typer.Argument(help="Photo to describe instead of the installation.", show_default=False),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print versions, the backends that can run here or why they cannot, and the weights on disk.
+    """Print versions, the weights on disk, and which backends can run here or why they cannot.
 
     For a PHOTO, print its size, format, bit depth, orientation and profile, and the depth and mattes inside it.
     """
@@ -36,7 +36,7 @@ def info(
     if photo is not None:
         _photo(photo, as_json=as_json)
         return
-    require(not as_json, "--json: expected a photo with it, found none")
+    require(not as_json, "--json: expected a photo, found none")
     _installation()
 
 

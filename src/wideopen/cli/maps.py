@@ -82,7 +82,7 @@ def extract(
     """Extract the depth and the mattes stored inside a photo.
 
     NAME.disparity.png (16 bits, 1 = nearest, for --disparity), NAME.depth_m.npy (metres as stored, NaN where unknown;
-    not where the file has no unit), NAME.matte.png (for --matte), NAME.hair.png and the like.
+    only if the file states a unit), NAME.matte.png (for --matte), NAME.hair.png and the like.
     """
     import numpy as np
 

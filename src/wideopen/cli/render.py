@@ -43,7 +43,7 @@ def render(
     single = {"--matte": matte, "--matte-hint": matte_hint, "--disparity": disparity, "--depth-m": depth_m}
     single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
     for name, value in single.items():
-        require(value is None or len(photos) == 1, f"{name}: expected one photo with it, found {len(photos)}")
+        require(value is None or len(photos) == 1, f"{name}: expected a single photo, found {len(photos)}")
         both = value is not None and name in ("--disparity", "--depth-m") and chosen["depth"] != "auto"
         require(not both, f"--depth and {name}: expected one of them, found both")
     job = Job(

@@ -24,7 +24,7 @@ def reproduce(
     pairs: Annotated[Path | None, typer.Option(help="Folder for Table 3, as for eval bokeh.")] = None,
     highlights: Annotated[
         float,
-        typer.Option(help="Brightness given back to clipped lights; 0 where the true pictures are clamped at white."),
+        typer.Option(help="Brightness restored to clipped lights; 0 if the true pictures are clamped at white."),
     ] = 1.0,
     measured: Annotated[
         list[Path] | None,
@@ -34,7 +34,7 @@ def reproduce(
     json: JsonFile = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Print Tables 1 to 3 of the paper and the figures that others publish, beside our own as far as data allow."""
+    """Print Tables 1 to 3 of the paper and published figures of other methods beside our own, as far as data allow."""
     from wideopen.evals.judge import Measures, in_background
     from wideopen.evals.provenance import provenance
     from wideopen.evals.published import missing, published, set_tables

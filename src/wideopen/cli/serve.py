@@ -29,7 +29,7 @@ def serve(
     ] = None,
     allowed_host: Annotated[
         list[str] | None,
-        typer.Option(help="Host name that requests may address; may be repeated. Default on loopback: its own names."),
+        typer.Option(help="Host name that requests may address; may be repeated. Default on loopback: localhost."),
     ] = None,
     backend: options.Backend = "auto",
     **chosen: Any,
@@ -89,7 +89,7 @@ def _require_extras(command: str, needs: dict[str, str]) -> None:
     for module, extra in needs.items():
         if find_spec(module) is None:
             raise InvalidInput(
-                f"wideopen {command} needs {module}, found it not installed; pip install 'wideopen[{extra}]'"
+                f"wideopen {command} needs {module}, which is not installed (pip install 'wideopen[{extra}]')"
             )
 
 

@@ -56,16 +56,17 @@ def matting(
 
 @app.command()
 def labels(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos of your own kind.")],
+    photos: Annotated[Path, typer.Argument(help="Folder of photos.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for rgb/, alpha/, confidence/ and the report.")],
     teacher: Annotated[
-        str, typer.Option(help="What says where the subjects are: isnet, rembg:NAME, a .onnx file, a folder of masks.")
+        str,
+        typer.Option(help="Source of the subjects' outlines: isnet, rembg:NAME, a .onnx file or a folder of masks."),
     ] = "isnet",
-    matting: Annotated[str, typer.Option(help="Our network that has the other vote.")] = "mobile",
+    matting: Annotated[str, typer.Option(help="Matting network that refines and checks the outlines.")] = "mobile",
     size: Annotated[int, typer.Option(help="Long side of the labels, in pixels.")] = 768,
     offline: Annotated[bool, typer.Option("--offline", help="Never download a model.")] = False,
 ) -> None:
-    """Make mattes for photos, to train on; a second call continues. least-certain.jpg shows what to look at."""
+    """Make mattes for photos to train on; a second run continues. Check the labels shown in least-certain.jpg."""
     from wideopen.cli.terminal import steps
     from wideopen.session.open_photo import fetch_start
     from wideopen.settings import MapSettings
@@ -85,9 +86,11 @@ def pack(
     out: Annotated[Path, typer.Option("--out", "-o", help="Pack to write: a .zip file.")],
     size: Annotated[int, typer.Option(help="Long side of the photos, in pixels.")] = 576,
     teacher: Annotated[
-        list[str] | None, typer.Option(help="Set whose mattes another network made; training learns no hair from them.")
+        list[str] | None, typer.Option(help="Set whose mattes another network made; training ignores their hair.")
     ] = None,
-    backgrounds: Annotated[Path | None, typer.Option(help="Photos without people, to put subjects on.")] = None,
+    backgrounds: Annotated[
+        Path | None, typer.Option(help="Folder with photos without people, used as backgrounds.")
+    ] = None,
 ) -> None:
     """Pack photos and mattes into one file, for `train resident`."""
     from wideopen.train.pack import pack as write_pack
@@ -110,7 +113,7 @@ def resident(
     ] = None,
     **chosen: Any,
 ) -> None:
-    """Train with all photos in the memory of a GPU, where samples are made too: minutes, not hours."""
+    """Train with all photos and their augmentation in GPU memory: minutes instead of hours."""
     from wideopen.train.resident import parse_weights, train_resident
 
     typer.echo(train_resident(Resident(**chosen), packs, out, parse_weights(weight or [])))

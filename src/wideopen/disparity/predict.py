@@ -85,7 +85,7 @@ def input_of(architecture: str, preprocessor: dict[str, Any], name: str) -> Inpu
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise WeightsError(f"depth model {name}: preprocessor_config.json is not understood ({error!r})") from error
     if not sound:
-        raise WeightsError(f"depth model {name}: preprocessor_config.json asks for no sound input, found {spec}")
+        raise WeightsError(f"depth model {name}: expected a usable input in preprocessor_config.json, found {spec}")
     return spec
 
 

@@ -25,7 +25,7 @@ FILE = Path(__file__).with_name("benchmarks.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One set, a row of benchmarks.json: what it holds, where it is had, and how it is judged."""
+    """One set, a row of benchmarks.json: what it holds, where to get it, and how it is judged."""
 
     name: str
     title: str

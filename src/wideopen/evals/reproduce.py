@@ -42,7 +42,7 @@ class Table:
 
 _MATTING_COLUMNS = ("blurry MAD", "blurry MSE", "clear MAD", "clear MSE")
 NEED_P3M = (
-    "P3M-10k: https://github.com/JizhiziLi/P3M says how it is had; its folder, unpacked, is what --matting-data takes"
+    "P3M-10k: https://github.com/JizhiziLi/P3M says how to get it; unpack it and pass its folder as --matting-data"
 )
 
 

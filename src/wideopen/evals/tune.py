@@ -192,7 +192,7 @@ def tune(search: Search, file: Path, *, workers: int = 1, on_trial: Callable[[st
         for process in others:
             process.join()
         failed = sum(process.exitcode != 0 for process in others)
-        require(not failed, f"--workers: expected {workers} processes to end well, found {failed} that did not")
+        require(not failed, f"--workers: expected {workers} processes to succeed, found {failed} that failed")
     finally:
         for process in others:
             process.kill()
@@ -235,7 +235,10 @@ def _study(search: Search, file: Path, *, worker: int) -> Any:
 def _claim(study: Any, search: Search, file: Path) -> None:
     """Record the search in the study, or refuse a study of a different search; enqueue the first trials."""
     key = study.user_attrs.get("search")
-    require(key in (None, search.key()), f"{file}: expected a study of these pairs and settings, found one of others")
+    require(
+        key in (None, search.key()),
+        f"{file}: expected a study of these pairs and settings, found one of other pairs or settings",
+    )
     if key is None:
         study.set_user_attr("search", search.key())
         for numbers in search.starts():

@@ -55,7 +55,7 @@ def require_library(name: str) -> None:
     """Raise InvalidInput, naming the extra, if a library for a format is not installed."""
     modules, extra = _EXTRAS.get(name, ((), None))
     missing = next((module for module in modules if find_spec(module) is None), None)
-    require(missing is None, f"{name} files need {missing}, found it not installed; pip install 'wideopen[{extra}]'")
+    require(missing is None, f"{name} files need {missing}, which is not installed (pip install 'wideopen[{extra}]')")
 
 
 def format_of_extension(path: Path) -> str:

@@ -65,7 +65,10 @@ class Client:
 
         Raises InvalidInput if httpx is not installed.
         """
-        require(find_spec("httpx") is not None, "wideopen.service.client needs httpx; pip install 'wideopen[client]'")
+        require(
+            find_spec("httpx") is not None,
+            "wideopen.service.client needs httpx, which is not installed (pip install 'wideopen[client]')",
+        )
         import httpx
 
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}

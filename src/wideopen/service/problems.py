@@ -104,7 +104,7 @@ def _problem_of(error: Exception) -> Problem:
         case QueueFull():
             return come_again("busy", "the queue is full", error.retry_after_s)
         case WorkerTimeout():
-            return Problem("timed-out", "work: its worker was ended at the time limit")
+            return Problem("timed-out", "work: its worker was stopped at the time limit")
         case WorkerDied():
             event("worker died", level=logging.ERROR, reason=str(error))
             return Problem("worker-died", "work: its worker process died; the service goes on")

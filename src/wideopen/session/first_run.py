@@ -30,7 +30,7 @@ def compiled_meanwhile(backend: str, look: str, step: Steps) -> Iterator[None]:
     if not first_use_compiles(backend, look):
         yield
         return
-    step.note("first run: compiling kernels, once; this photo takes half a minute longer")
+    step.note("first run only: compiling kernels adds half a minute")
     compiling = subprocess.Popen(  # noqa: S603  our own program
         [sys.executable, "-c", _PROGRAM, look],
         stdin=subprocess.DEVNULL,

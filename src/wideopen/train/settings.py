@@ -110,7 +110,7 @@ class TrainRun(Run):
         None,
         least=32,
         unit="pixels",
-        help="Size of windows, which are 3/4 to all of a sample. Default: 5/8 to 3/4, not resized.",
+        help="Size to which windows (3/4 to all of a sample) are resized. Default: windows of 5/8 to 3/4 as they are.",
     )
     pause_after: int | None = option(None, help="Step to stop at; --resume continues from it.")
     precision: Literal["bfloat16", "float32"] = option(
@@ -136,7 +136,7 @@ class Resident(Run):
     """Training with all photos in GPU memory, and how often each kind of sample appears."""
 
     batch: int = option(
-        32, least=1, help="Batch size in square photos of 512 pixels; other shapes have as many pixels in all."
+        32, least=1, help="Batch size in square photos of 512 pixels; batches of other shapes hold as many pixels."
     )
     encoder_lr: float = option(3e-4, least=0, help="Peak learning rate of the encoder.")
     near: float = 0.35  # share of batches that are windows

@@ -56,7 +56,10 @@ class Workers:
 
         Raises InvalidInput if pebble is not installed.
         """
-        require(find_spec("pebble") is not None, "worker processes need pebble; pip install 'wideopen[batch]'")
+        require(
+            find_spec("pebble") is not None,
+            "worker processes need pebble, which is not installed (pip install 'wideopen[batch]')",
+        )
         self.size = size
         self._warm_up = pickle.dumps(warm_up)
         self._lock = threading.Lock()

@@ -91,7 +91,7 @@ def _read_item(file: Any, items: Items, item: int, urn: str, found: Findings) ->
         other = "a gain map for HDR" if _GAIN_MAP[0] in urn else f"of a kind that is not read ({urn})"
         found.others.append(f"HEIC auxiliary picture: {other}")
         return
-    require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
+    require(items.turns(item) == items.turns(items.primary), "stored without the rotation of the photo")
     only = _only_depth(file, items) if role == "depth" else None
     if only is not None and not xmp:  # its codes may be distances: their direction is unknown
         kind = (only.info.get("metadata") or {}).get("representation_type")

@@ -95,7 +95,7 @@ def _in_items(data: bytes, name: str, exif: bytes | None) -> FoundGainMap:
         other, item, block = mapped
         require(block[:1] == b"\0", "gain map: expected version 0 of its description, found another or none")
         description = read_iso(block[1:])
-        require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
+        require(items.turns(item) == items.turns(items.primary), "stored without the rotation of the photo")
         codes = DECODERS[name](isobmff.with_primary(data, item), check_part_size).codes
         found = _described(codes, description, "ISO 21496-1")
         apart = [(items.nclx_of(one) or (0, 0))[0] for one in (items.primary, other)]
@@ -105,7 +105,7 @@ def _in_items(data: bytes, name: str, exif: bytes | None) -> FoundGainMap:
     if item == 0 or name != "HEIC":
         return FoundGainMap()
     packet = items.xmp_of(item)
-    require(items.turns(item) == items.turns(items.primary), "stored without the turn that the photo has")
+    require(items.turns(item) == items.turns(items.primary), "stored without the rotation of the photo")
     with strict_pillow():
         file = opened("HEIC", data)
         picture = file.get_aux_image(item)
