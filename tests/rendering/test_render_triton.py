@@ -45,7 +45,7 @@ def _sheets(size, rng):
     ]
 
 
-def _errors(against, size, aperture, radius, *, cat_eye=0.0, quality="exact", planes=7, black=True):
+def _errors(against, size, aperture, radius, *, quality="exact", planes=7, black=True, **character):
     """Largest errors of thin-lens and paper against the module `against`."""
     from wideopen.rendering import triton as triton_gpu
 
@@ -58,8 +58,8 @@ def _errors(against, size, aperture, radius, *, cat_eye=0.0, quality="exact", pl
         planes=planes,
         aperture=aperture,
         highlights=1.0,
-        cat_eye=cat_eye,
         quality=quality,
+        **character,
     )
     thin = np.abs(triton_gpu.thin_lens(sheets, optics) - against.thin_lens(sheets, optics)).max()
     photo, disparity = rng.random((*size, 3), np.float32), rng.random(size, np.float32)
@@ -119,6 +119,13 @@ def _cat_eye():
     from wideopen.rendering import torch_fft
 
     yield "cat's eye", _errors(torch_fft, (3, 64), SHAPES[2], 11.0, cat_eye=0.8, planes=3)
+    yield "swirl", _errors(torch_fft, (3, 64), SHAPES[0], 11.0, cat_eye=0.9, swirl=30.0, squeeze=1.4, planes=3)
+
+
+def _rims():
+    from wideopen.rendering import torch_fft
+
+    yield "ring with a rim", _errors(torch_fft, (7, 40), SHAPES[1], 9.0, ring=0.4, rim=0.7, planes=3)
 
 
 def _photo(height, width):
@@ -150,7 +157,7 @@ def _photos(qualities, *size):
         yield quality, [float(thin.max()), float(bent.max())]
 
 
-SLOW_GROUPS = {"small": _small, "wide": _wide, "pieces": _pieces, "fast": _fast, "cat_eye": _cat_eye}
+SLOW_GROUPS = {"small": _small, "wide": _wide, "pieces": _pieces, "fast": _fast, "cat_eye": _cat_eye, "rims": _rims}
 GROUPS = {"one_of_each": _one_of_each, **SLOW_GROUPS}
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in SLOW_GROUPS]
 PHOTOS = {

@@ -12,10 +12,10 @@ Bulging blades: the arc over a side has `curvature` times the sagitta of the cir
 at least as large as that one and contains every other corner, so the shape is the intersection of all arcs' disks.
 
 Cat's eye (ours): seen from field position p = (x - cx, y - cy) / half the diagonal, the barrel cuts the aperture by the
-aperture's own disk, shifted by -cat_eye * p radii. Every shape is convex, so a row stays one span. Kernels are made at
-the nodes of a grid over the photo; an output pixel mixes those of its four nodes bilinearly:
-out = sum over nodes of hat(y, x) * scatter(in, kernel of the node).
-Swirl (ours) turns p about the photo's centre.
+aperture's own disk, shifted by -cat_eye * p radii. Every shape is convex, so a row stays one span: what the shape's
+span and the disk's chord have in common (`Barrel`), at the p of the pixel that is written. Weights stay those of the
+uncut kernel; what is in focus loses the same share of light (`Barrel.open_share`), so that it weighs as before beside
+what is not. Swirl (ours) turns p about the photo's centre.
 
 Character (ours): a pupil that is not evenly bright is a weighted sum of concentric shapes (`Pupil.disks`), so a row is
 a few spans; one that is squeezed is drawn from oblique lines through the round one.
@@ -32,10 +32,8 @@ from wideopen.lens import Aperture
 from wideopen.optics import Pupil
 
 SUB_ROWS = 32
-CELLS = 16
-"""Cells of the field grid along the long side; even counts, so that the photo's centre is a node."""
-
-NO_CUT = (0.0, 0.0)
+CHORDS = 4
+"""Lines of a row whose chords through the barrel's disk are averaged."""
 NEARLY_STRAIGHT = 1e-6
 """Curvature below which sides are straight: the circles of their arcs would be too large for float64."""
 
@@ -71,47 +69,64 @@ RowsOf = Callable[[EdgesOf], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
-class FieldNodes:
-    """Grid of kernels over the photo, and its interpolation weights: the product of a hat along y and one along x."""
+class Barrel:
+    """The disk that cuts the aperture, as the rows of kernels meet it all over a photo.
 
-    cuts: np.ndarray  # (Ny, Nx, 2) float64, (x, y) shift of the cutting disk at each node, in radii
-    hats_y: F32  # (Ny, H), each column sums to 1
-    hats_x: F32  # (Nx, W)
+    Row dy of a kernel of signed radius r at the point (y, x), in pixels from the photo's corner, passes the disk's
+    centre at a distance of `across` @ (dy, r, r y, r x), and meets it around `middle` @ (dy, r, r y, r x).
+    """
+
+    across: np.ndarray  # (4,)
+    middle: np.ndarray  # (4,)
+    squeeze: float  # of rows: how much longer a chord of the disk is than its part of the row
+    shift: np.ndarray  # (2, 3): the disk's centre (x, y) in radii, `shift` @ (1, y, x)
+
+    def chord(self, dy: float, r: float, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Left and right end of the row's part in the disk, the mean of `CHORDS` lines; equal if there is none."""
+        terms = dy, r, r * y, r * x
+        across, middle = (sum(f * term for f, term in zip(of, terms, strict=True)) for of in (self.across, self.middle))
+        lines = ((np.arange(CHORDS) + 0.5) / CHORDS - 0.5) * self.across[0]
+        half = sum(np.sqrt(np.maximum(r * r - (across + line) ** 2, 0)) for line in lines) / (CHORDS * self.squeeze)
+        return middle - half, middle + half
+
+    def open_share(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Share of a disk that the barrel leaves open, to 1e-4."""
+        d = np.hypot(*(a + b * y + c * x for a, b, c in self.shift))
+        return 1 - 2 / np.pi * (d - d**3 / 24 - d**5 / 640)
 
 
-def field_nodes(shape: tuple[int, int], cat_eye: float, swirl_deg: float = 0.0) -> FieldNodes:
-    """Nodes for a photo of `shape` (H, W); without cat's eye a single uncut node, with hats of 1."""
-    height, width = shape
+def barrel(shape: tuple[int, int], pupil: Pupil, cat_eye: float, swirl_deg: float = 0.0) -> Barrel | None:
+    """The barrel before a photo of `shape` (H, W); None without cat's eye."""
     if cat_eye == 0:
-        return FieldNodes(np.zeros((1, 1, 2)), np.ones((1, height), np.float32), np.ones((1, width), np.float32))
-    cell = max(height, width) / CELLS
-    y, x = (np.linspace(0, side, 2 * max(1, round(side / cell / 2)) + 1) for side in (height, width))  # pixel edges
-    p = np.stack(np.meshgrid(x - width / 2, y - height / 2), axis=-1) / (np.hypot(height, width) / 2)
+        return None
+    height, width = shape
     c, s = np.cos(np.deg2rad(swirl_deg)), np.sin(np.deg2rad(swirl_deg))
-    return FieldNodes(-cat_eye * p @ np.array([[c, -s], [s, c]]), _hats(y, height), _hats(x, width))
+    turned = np.array([[-(c * width + s * height) / 2, s, c], [(s * width - c * height) / 2, c, -s]])
+    shift = -cat_eye / (np.hypot(height, width) / 2) * turned
+    (dx, dy), (ox, oy) = unsqueezed(pupil)
+    length = np.hypot(dx, dy)
+    return Barrel(
+        across=np.array([dx * oy - dy * ox, *(dy * shift[0] - dx * shift[1])]) / length,
+        middle=np.array([-dx * ox - dy * oy, *(dx * shift[0] + dy * shift[1])]) / length**2,
+        squeeze=float(length),
+        shift=shift,
+    )
 
 
-def _hats(nodes: np.ndarray, side: int) -> F32:
-    """Share of each node at each pixel centre (len(nodes), side): 1 at the node, linear to 0 at its neighbours."""
-    distance = np.abs(np.arange(side) + 0.5 - nodes[:, None]) / (nodes[1] - nodes[0])
-    return np.maximum(1 - distance, 0).astype(np.float32)
-
-
-def outline(aperture: Aperture, cut: tuple[float, float] = NO_CUT) -> Outline:
-    """The aperture's outline; `cut` shifts the disk that cuts it, in radii."""
-    cutting = () if cut == NO_CUT else ((cut[0], cut[1], 1 + 1e-9),)  # cut by one radius, the centre stays inside
+def outline(aperture: Aperture) -> Outline:
+    """The aperture's outline."""
     if aperture.blades == 0:
-        return Outline(((0.0, 0.0, 1.0), *cutting), ())
+        return Outline(((0.0, 0.0, 1.0),), ())
     half = np.pi / aperture.blades
     angles = np.deg2rad(aperture.rotation_deg) + (2 * np.arange(aperture.blades) + 1) * half
     normals = [(-float(np.sin(a)), -float(np.cos(a))) for a in angles]  # y grows downward: corner 0 points up
     apothem = float(np.cos(half))
     if aperture.curvature < NEARLY_STRAIGHT:
-        return Outline(cutting, tuple((x, y, apothem) for x, y in normals))
+        return Outline((), tuple((x, y, apothem) for x, y in normals))
     sagitta = aperture.curvature * (1 - apothem)
     arc = (float(np.sin(half)) ** 2 + sagitta**2) / (2 * sagitta)
     offset = apothem + sagitta - arc  # of the arc's centre along the side's outward normal; <= 0
-    return Outline((*((offset * x, offset * y, arc) for x, y in normals), *cutting), ())
+    return Outline(tuple((offset * x, offset * y, arc) for x, y in normals), ())
 
 
 def unsqueezed(pupil: Pupil) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -146,22 +161,20 @@ def _edges(y: np.ndarray, shape: Outline, radius_px: float, pupil: Pupil) -> tup
     return left, right
 
 
-def scaled(shape: Outline, scale: float, cut: tuple[float, float]) -> Outline:
-    """The outline at another size; the disk that cuts it, its last one if `cut` shifts it, stays."""
-    cutting = () if cut == NO_CUT else shape.disks[-1:]
-    own = shape.disks[: len(shape.disks) - len(cutting)]
+def scaled(shape: Outline, scale: float) -> Outline:
+    """The outline at another size."""
     return Outline(
-        (*((x * scale, y * scale, size * scale) for x, y, size in own), *cutting),
+        tuple((x * scale, y * scale, size * scale) for x, y, size in shape.disks),
         tuple((x, y, distance * scale) for x, y, distance in shape.sides),
     )
 
 
-def _spans(pupil: Pupil, radius_px: float, cut: tuple[float, float], rows_of: RowsOf) -> Spans:
+def _spans(pupil: Pupil, radius_px: float, rows_of: RowsOf) -> Spans:
     """The rows of all disks of the pupil at a signed radius, ascending in dy; `rows_of` gives those of one shape."""
-    whole = outline(pupil.aperture, cut)
+    whole = outline(pupil.aperture)
     parts = []
     for scale, weight in pupil.disks(behind=radius_px >= 0):
-        rows = rows_of(partial(_edges, shape=scaled(whole, scale, cut), radius_px=abs(radius_px), pupil=pupil))
+        rows = rows_of(partial(_edges, shape=scaled(whole, scale), radius_px=abs(radius_px), pupil=pupil))
         parts.append((*rows, np.full(rows[0].size, weight)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
@@ -171,11 +184,10 @@ def _spans(pupil: Pupil, radius_px: float, cut: tuple[float, float], rows_of: Ro
     return Spans(dy.astype(np.int32), left.astype(np.float32), right.astype(np.float32), weights.astype(np.float32))
 
 
-def antialiased_spans(pupil: Pupil, radius_px: float, cut: tuple[float, float] = NO_CUT) -> Spans:
+def antialiased_spans(pupil: Pupil, radius_px: float) -> Spans:
     """Spans of the pupil at a fractional, signed radius; the identity below half a pixel.
 
-    cut: shift of the disk that cuts the shape, in radii, at most 1 long, +x right, +y down; (0, 0) cuts nothing.
-    A negative radius (in front of the focus) rotates the shape, including the cut, by half a turn, as a lens does.
+    A negative radius (in front of the focus) rotates the shape by half a turn, as a lens does.
     """
     radius = abs(radius_px)
     if radius < 0.5:
@@ -195,11 +207,11 @@ def antialiased_spans(pupil: Pupil, radius_px: float, cut: tuple[float, float] =
         half = total[keep] / SUB_ROWS / 2
         return dy[keep], centre - half, centre + half
 
-    return _spans(pupil, radius_px, cut, rows_of)
+    return _spans(pupil, radius_px, rows_of)
 
 
-def binary_spans(pupil: Pupil, radius_px: int, cut: tuple[float, float] = NO_CUT) -> Spans:
-    """Spans of the 0/1 kernel of Eq. (3)'s whole radii: pixels whose centre lies in the shape; `cut` as above."""
+def binary_spans(pupil: Pupil, radius_px: int) -> Spans:
+    """Spans of the 0/1 kernel of Eq. (3)'s whole radii: pixels whose centre lies in the shape."""
     if radius_px == 0:
         return IDENTITY
     dy = np.arange(-radius_px, radius_px + 1)
@@ -211,7 +223,7 @@ def binary_spans(pupil: Pupil, radius_px: int, cut: tuple[float, float] = NO_CUT
         some = last >= first
         return dy[keep][some], first[some] - 0.5, last[some] + 0.5
 
-    return _spans(pupil, radius_px, cut, rows_of)
+    return _spans(pupil, radius_px, rows_of)
 
 
 def kernel(spans: Spans) -> F32:

@@ -7,14 +7,13 @@ Borders (ours, both looks): the kernel is cut at the photo's border and normalis
 Cat's eye (ours, both looks): the kernel varies over the photo; see `rendering.aperture`.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 
 from wideopen.checks import F32
 from wideopen.optics import Optics
-from wideopen.rendering.aperture import FieldNodes, Spans, antialiased_spans, binary_spans, field_nodes, kernel
+from wideopen.rendering.aperture import Barrel, Spans, antialiased_spans, barrel, binary_spans, kernel
 from wideopen.rendering.planes import (
     Mpi,
     composite,
@@ -47,25 +46,25 @@ def scatter(image: F32, spans: Spans) -> F32:
     return out.astype(np.float32)
 
 
-def field_scatter(image: F32, spans_of: Callable[[tuple[float, float]], Spans], nodes: FieldNodes) -> F32:
-    """out = sum over nodes of hat(y, x) * scatter(image, kernel of the node); `spans_of` takes a node's cut.
+def cut_scatter(image: F32, spans: Spans, radius_px: float, cut: Barrel | None) -> F32:
+    """As `scatter`, but each pixel written takes only what its barrel leaves of the spans; nothing is cut from None.
 
-    Each node's blur is computed where its hat is not 0, from the pixels within its kernel's reach.
+    radius_px: signed, that of the spans. Whole-pixel kernels also lose the parts of pixels outside their disk.
     """
+    if cut is None or abs(radius_px) < 0.5:
+        return scatter(image, spans)
     height, width = image.shape[:2]
-    out = np.zeros_like(image)
-    for j, i in np.ndindex(nodes.cuts.shape[:2]):
-        spans = spans_of((float(nodes.cuts[j, i, 0]), float(nodes.cuts[j, i, 1])))
-        reach = kernel(spans).shape[0] // 2
-        rows, columns = np.flatnonzero(nodes.hats_y[j]), np.flatnonzero(nodes.hats_x[i])
-        if rows.size == 0 or columns.size == 0:
-            continue
-        y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        top, left = max(y0 - reach, 0), max(x0 - reach, 0)
-        blurred = scatter(image[top : min(y1 + reach, height), left : min(x1 + reach, width)], spans)
-        hat = nodes.hats_y[j, y0:y1, None] * nodes.hats_x[i, None, x0:x1]
-        out[y0:y1, x0:x1] += hat[..., None] * blurred[y0 - top : y1 - top, x0 - left : x1 - left]
-    return out
+    reach = kernel(spans).shape[0] // 2
+    padded = np.pad(image, ((reach, reach), (reach, reach), (0, 0)))
+    y, x = np.mgrid[0.5:height, 0.5:width]
+    out = np.zeros(image.shape)
+    for dy, left, right, weight in zip(spans.dy, spans.left, spans.right, spans.weight, strict=True):
+        first, last = cut.chord(int(dy), radius_px, y, x)
+        first, last = np.maximum(first, left), np.minimum(last, right)
+        for dx in range(int(np.floor(left + 0.5)), int(np.ceil(right - 0.5)) + 1):
+            share = weight * np.clip(np.minimum(dx + 0.5, last) - np.maximum(dx - 0.5, first), 0, 1)
+            out += share[..., None] * padded[reach - dy :, reach - dx :][:height, :width]
+    return (out / spans.area).astype(np.float32)
 
 
 def paper_mpi(encoded: F32, disparity: F32, optics: Optics) -> Mpi:
@@ -75,11 +74,11 @@ def paper_mpi(encoded: F32, disparity: F32, optics: Optics) -> Mpi:
     radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     bent = np.maximum(np.float32(p.a1) * encoded + np.float32(p.b1), 0) ** np.float32(p.alpha1)
     inside = np.ones((*disparity.shape, 1), np.float32)
-    nodes = field_nodes(disparity.shape, optics.cat_eye, optics.swirl)
+    cut = barrel(disparity.shape, optics.pupil, optics.cat_eye, optics.swirl)
     rgba = []
     for mid, radius in zip(mids, radii, strict=True):
-        spans_of = partial(binary_spans, optics.pupil, int(radius))
-        blurred = field_scatter(bent, spans_of, nodes) / field_scatter(inside, spans_of, nodes)
+        spans = binary_spans(optics.pupil, int(radius))
+        blurred = cut_scatter(bent, spans, radius, cut) / cut_scatter(inside, spans, radius, cut)
         colour = np.maximum(blurred, 0) ** np.float32(1 / p.alpha2) / np.float32(p.a2) + np.float32(p.b2)  # Eq. (4)
         alpha = paper_alpha(disparity, float(mid), extent)[..., None]  # Eq. (5)
         rgba.append(np.concatenate([colour * alpha, alpha], axis=2))
@@ -102,7 +101,9 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
 def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
     """Each sheet divided among the planes, each plane blurred with its own radius; sheets farthest first."""
     planes, weights, numbers = [], [], []
-    nodes = field_nodes(sheets[0].disparity.shape, optics.cat_eye, optics.swirl)
+    height, width = sheets[0].disparity.shape
+    cut = barrel((height, width), optics.pupil, optics.cat_eye, optics.swirl)
+    opened = np.float32(1) if cut is None else cut.open_share(*np.mgrid[0.5:height, 0.5:width])[..., None]
     for number, sheet in enumerate(sheets):
         radius = optics.signed_radius(sheet.disparity)
         radii = thin_lens_planes(float(radius.min()), float(radius.max()), optics.planes)
@@ -114,10 +115,10 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
         )
         rgba = np.concatenate([rgb, alpha[..., None]], axis=2)
         for k, plane_radius in enumerate(radii):
-            w = plane_weight(position, k)[..., None]
-            spans_of = partial(antialiased_spans, optics.pupil, float(plane_radius))
-            planes.append(field_scatter(rgba * w, spans_of, nodes))
-            weights.append(field_scatter(w, spans_of, nodes)[..., 0])
+            w = plane_weight(position, k)[..., None] * (opened if abs(plane_radius) < 0.5 else 1)
+            spans = antialiased_spans(optics.pupil, float(plane_radius))
+            planes.append(cut_scatter(rgba * w, spans, float(plane_radius), cut))
+            weights.append(cut_scatter(w, spans, float(plane_radius), cut)[..., 0])
             numbers.append(number)
     return Mpi(np.stack(planes), np.stack(weights), np.array(numbers))
 

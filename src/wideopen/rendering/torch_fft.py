@@ -15,7 +15,7 @@ float64 only: an FFT's rounding is relative to the brightest value of the photo,
 1e-4 where a single blurred pixel lies among sharp ones, and the paper's root 1/alpha2 turns 1e-8 into 1e-2.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,14 +25,21 @@ from torch.utils.checkpoint import checkpoint
 
 from wideopen.checks import F32, require
 from wideopen.optics import Optics, Pupil
-from wideopen.rendering.aperture import binary_spans, field_nodes, kernel
+from wideopen.rendering.aperture import Barrel, barrel, binary_spans
 from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
-from wideopen.rendering.torch_shapes import plane_radii, plane_shares, pupil_kernel, signed_radius
+from wideopen.rendering.torch_shapes import (
+    Rows,
+    cut_blur,
+    plane_radii,
+    plane_shares,
+    pupil_rows,
+    rows_kernel,
+    signed_radius,
+)
 from wideopen.sheets import Sheet
 from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
 
-Cut = tuple[float, float]
 CatEye = tuple[float, float]  # its strength, and how far it is turned, in degrees
 
 
@@ -50,59 +57,28 @@ class TensorSheet:
 class _Layer:
     """One blur: pixels, and the kernel that blurs them."""
 
-    reach: int  # pixels
-    image: Callable[[slice, slice], Tensor | None]  # (C, h, w) of these rows and columns, None = empty
-    kernel: Callable[[Cut], Tensor]  # (2 * reach + 1, 2 * reach + 1)
+    image: Callable[[], Tensor]  # (C, H, W)
+    rows: Callable[[], Rows]  # of the kernel
+    radius: Tensor
 
 
-def _scatter(
-    shape: tuple[int, int], layers: Sequence[_Layer], cat_eye: CatEye
-) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Yield rows, columns and (C, h, w): each field node's part of the sum of the blurred layers, to be added up."""
-    nodes = field_nodes(shape, *cat_eye)
-    for i, j in np.ndindex(nodes.cuts.shape[:2]):
-        rows, columns = _support(nodes.hats_y[i]), _support(nodes.hats_x[j])
-        if rows.stop == rows.start or columns.stop == columns.start:
-            continue  # cells smaller than a pixel
-        cut = (float(nodes.cuts[i, j, 0]), float(nodes.cuts[i, j, 1]))
-        blurred = _window(shape, layers, cut, rows, columns)
-        if blurred is not None:
-            hat = np.outer(nodes.hats_y[i, rows], nodes.hats_x[j, columns])
-            yield rows, columns, blurred * torch.from_numpy(hat).to(blurred)
+def _scatter(shape: tuple[int, int], layers: Sequence[_Layer], cut: Barrel | None) -> Tensor | float:
+    """The sum of the blurred layers, (C, H, W); 0 for none."""
+    reach = max((round(float(layer.radius.detach().abs())) + 1 for layer in layers), default=0)
+    padded = [_fast_length(side + min(reach, side - 1)) for side in shape]  # so that nothing wraps into the picture
 
+    def one(layer: _Layer) -> Tensor:
+        if cut is not None:
+            return cut_blur(layer.image(), layer.rows(), layer.radius, cut)
+        K = _wrapped(rows_kernel(layer.rows()), shape, padded)
+        return torch.fft.rfft2(layer.image(), s=padded) * torch.fft.rfft2(K)
 
-def _support(hat: np.ndarray) -> slice:
-    used = np.flatnonzero(hat)
-    return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
-
-
-def _window(shape: tuple[int, int], layers: Sequence[_Layer], cut: Cut, rows: slice, columns: slice) -> Tensor | None:
-    """Blurred layers (C, h, w) inside the window; None if nothing reaches it."""
-    total: Tensor | None = None
-    reach = max((layer.reach for layer in layers), default=0)
-    source = [
-        slice(max(0, s.start - reach), min(n, s.stop + reach)) for s, n in zip((rows, columns), shape, strict=True)
-    ]
-    sides = [s.stop - s.start for s in source]
-    padded = [_fast_length(side + min(reach, side - 1)) for side in sides]  # so that nothing wraps into the window
-    for layer in layers:
-        with torch.no_grad():
-            if layer.image(*source) is None:
-                continue
-
-        def spectrum(layer: _Layer = layer) -> Tensor:
-            pixels = layer.image(*source)
-            assert pixels is not None
-            K = _wrapped(layer.kernel(cut), sides, padded)
-            return torch.fft.rfft2(pixels, s=padded) * torch.fft.rfft2(K)
-
-        product = checkpoint(spectrum, use_reentrant=False) if torch.is_grad_enabled() else spectrum()
-        total = product if total is None else total + product
-    if total is None:
-        return None
-    y, x = (s.start - whole.start for s, whole in zip((rows, columns), source, strict=True))
-    back = torch.fft.irfft2(total, s=padded)
-    return back[:, y : y + rows.stop - rows.start, x : x + columns.stop - columns.start]
+    total: Tensor | float = 0.0
+    for layer in layers:  # for gradients a blur is computed once more, instead of keeping what they need
+        total = total + (checkpoint(one, layer, use_reentrant=False) if torch.is_grad_enabled() else one(layer))
+    if cut is not None or not isinstance(total, Tensor):
+        return total
+    return torch.fft.irfft2(total, s=padded)[:, : shape[0], : shape[1]]
 
 
 def _fast_length(n: int) -> int:
@@ -180,24 +156,22 @@ def _sheet_layers(pixels: Tensor, radius: Tensor, optics_planes: int, pupil: Pup
     radii = plane_radii(radius, optics_planes)
     index, share = plane_shares(radius, radii)
 
-    def image(k: int, rows: slice, columns: slice) -> Tensor | None:
-        i, s = index[rows, columns], share[rows, columns]
-        w = torch.where(i == k, 1 - s, torch.where(i == k - 1, s, 0.0))
-        return pixels[:, rows, columns] * w if bool((w > 0).any()) else None
+    def image(k: int) -> Tensor:
+        return pixels * torch.where(index == k, 1 - share, torch.where(index == k - 1, share, 0.0))
 
     layers, sharp = [], torch.zeros_like(pixels)
-    whole = slice(None)
     for k, plane_radius in enumerate(radii):
-        size = abs(float(plane_radius.detach()))
-        if size < 0.5:
-            part = image(k, whole, whole)
-            sharp = sharp if part is None else sharp + part
+        with torch.no_grad():
+            if not ((index == k) | ((index == k - 1) & (share > 0))).any():
+                continue
+        if abs(float(plane_radius.detach())) < 0.5:
+            sharp = sharp + image(k)
             continue
         layers.append(
             _Layer(
-                reach=int(np.floor(size + 0.5)),
-                image=lambda rows, columns, k=k: image(k, rows, columns),  # type: ignore[misc]
-                kernel=lambda cut, r=plane_radius: pupil_kernel(pupil, r, cut),  # type: ignore[misc]
+                image=lambda k=k: image(k),  # type: ignore[misc]
+                rows=lambda r=plane_radius: pupil_rows(pupil, r),  # type: ignore[misc]
+                radius=plane_radius,
             )
         )
     return layers, sharp
@@ -216,6 +190,8 @@ def thin_lens_tensors(
 ) -> Tensor:
     """(H, W, 3) linear light; settings as in `Optics`, 0-d tensors. Raises InvalidInput unless float64."""
     over: Tensor | None = None
+    shape = sheets[0].disparity.shape[0], sheets[0].disparity.shape[1]
+    cut = barrel(shape, pupil, *cat_eye)
     for sheet in sheets:
         _require_float64("rgb", sheet.rgb)
         alpha = torch.ones_like(sheet.disparity) if sheet.alpha is None else sheet.alpha
@@ -226,8 +202,9 @@ def thin_lens_tensors(
             sheet.disparity, focus_disparity=focus_disparity, focus_range=focus_range, radius_px=radius_px
         )
         layers, added = _sheet_layers(pixels, radius, planes, pupil)
-        for rows, columns, blurred in _scatter((alpha.shape[0], alpha.shape[1]), layers, cat_eye):
-            added[:, rows, columns] += blurred
+        if cut is not None:
+            added = added * torch.from_numpy(cut.open_share(*np.mgrid[0.5 : shape[0], 0.5 : shape[1]])).to(added)
+        added = added + _scatter(shape, layers, cut)
         rgba = _ratio(added[:4], added[4:], 1e-12)
         rgba = torch.cat([_compress_highlights(rgba[:3], rgba[3], s), rgba[3:]])
         over = rgba if over is None else rgba + over * (1 - rgba[3:])
@@ -239,20 +216,17 @@ def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
     return value if isinstance(value, Tensor) else like.new_tensor(value)
 
 
-def _paper_blur(bent: Tensor, radius: int, pupil: Pupil, cat_eye: CatEye) -> Tensor:
+def _paper_blur(bent: Tensor, radius: int, pupil: Pupil, cut: Barrel | None) -> Tensor:
     """disk_r * bent, (3, H, W), normalised; exactly 0, without rounding noise, where the kernel covers only black."""
     if radius == 0:
         return bent
     pixels = torch.cat([bent, torch.ones_like(bent[:1]), (bent > 0).to(bent)])  # (7, H, W)
 
-    def of(cut: Cut) -> Tensor:
-        return torch.from_numpy(kernel(binary_spans(pupil, radius, cut))).to(bent)
-
-    layer = _Layer(radius, lambda rows, columns: pixels[:, rows, columns], of)
-    added = torch.zeros_like(pixels)
-    for rows, columns, blurred in _scatter((bent.shape[1], bent.shape[2]), [layer], cat_eye):
-        added[:, rows, columns] += blurred
-    lit = added[4:] > 1e-11  # one lit pixel gives at least 1e-7 times a hat; rounding gives some 1e-16
+    spans = binary_spans(pupil, radius)
+    rows = tuple(torch.from_numpy(values).to(bent) for values in (spans.dy, spans.left, spans.right, spans.weight))
+    layer = _Layer(lambda: pixels, lambda: rows, bent.new_tensor(radius))
+    added = torch.as_tensor(_scatter((bent.shape[1], bent.shape[2]), [layer], cut))
+    lit = added[4:] > 1e-11  # one lit pixel gives at least 1e-7; rounding gives some 1e-16
     return torch.where(lit, (added[:3] / added[3:4]).clamp(min=0), 0.0)
 
 
@@ -288,6 +262,7 @@ def paper_tensors(
         radius_px=float(radius_px),
         delta=float(delta),
     )
+    cut = barrel((disparity.shape[0], disparity.shape[1]), pupil, *cat_eye)
     bent = (a1 * encoded + b1).clamp(min=0).movedim(2, 0) ** _tensor(alpha1, encoded)
     root = 1 / _tensor(alpha2, encoded)
     seen_through, colour, shown = torch.ones_like(disparity), torch.zeros_like(bent), torch.zeros_like(disparity)
@@ -299,7 +274,7 @@ def paper_tensors(
         if radii[k] in radii[:k]:
             waiting[int(radii[k])] = weight
             continue
-        blurred = _paper_blur(bent, int(radii[k]), pupil, cat_eye)
+        blurred = _paper_blur(bent, int(radii[k]), pupil, cut)
         some = blurred > 0
         rooted = torch.where(some, torch.where(some, blurred, 1.0) ** root, 0.0)
         colour = colour + weight * (rooted / a2 + b2)

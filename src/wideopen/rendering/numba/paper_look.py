@@ -15,16 +15,14 @@ from numba import njit, prange
 from wideopen.arrays.jit import frozen, inner
 from wideopen.checks import F32
 from wideopen.optics import Optics
-from wideopen.rendering.aperture import Spans, antialiased_spans, binary_spans, field_nodes
+from wideopen.rendering.aperture import antialiased_spans, barrel, binary_spans
 from wideopen.rendering.numba.spans import (
     MATHS,
     between,
     enlarge_x,
     flat_rows,
     level_of,
-    mix,
     radius_at,
-    reach_of_node,
     spread_row,
 )
 from wideopen.rendering.planes import paper_planes
@@ -97,40 +95,26 @@ def _weights(disparity, mids, extent, group, y0, x0, out):
 
 
 @inner(fastmath=MATHS)
-def _blur(cells, size, rows, g, kernel, y0, x0, acc):
+def _blur(cells, photo, rows, g, y0, x0, acc):
     """acc (m, n * 4), whose first cell is (y0, x0), += cells (H, W, 3) and their pixels' number, blurred.
 
-    A cell is size x size pixels, less where the photo ends.
+    A cell is a square of pixels, less where the photo, of the shape `photo`, ends.
     """
     height, width = cells.shape[:2]
-    reach = rows.reaches[g]
+    reach, size = rows.reaches[g], 1 << rows.levels[g]
     start, stop = max(0, x0 - reach), min(width, x0 + acc.shape[1] // 4 + reach)
     line, total = np.empty((stop - start) * 4, acc.dtype), np.empty((4 * reach + stop - start + 5) * 4, acc.dtype)
-    scale = acc.dtype.type(rows.scales[kernel])
+    scale, numbers = acc.dtype.type(rows.scales[g]), np.empty(acc.shape[1], np.float32)
+    for i in range(numbers.size):
+        numbers[i] = i // 4
     for y in range(max(0, y0 - reach), min(height, y0 + acc.shape[0] + reach)):
-        row, tall = cells[y], min(size, rows.hats_y.shape[1] - y * size)
+        row, tall = cells[y], min(size, photo[0] - y * size)
         for x in range(start, stop):
             i = (x - start) * 4
             for c in range(3):
                 line[i + c] = row[x, c] * scale
-            line[i + 3] = scale * tall * min(size, rows.hats_x.shape[1] - x * size)
-        spread_row(line, start - x0, total, reach, rows, kernel, DIRECT, y - y0, acc, 4)
-
-
-@inner()
-def _blur_field(cells, size, rows, g, y0, x0, acc):
-    """`_blur` with the kernels of all field nodes nearby, mixed."""
-    nodes = rows.hats_y.shape[0] * rows.hats_x.shape[0]
-    for node in range(nodes):
-        if nodes == 1:
-            _blur(cells, size, rows, g, g, y0, x0, acc)
-            continue
-        top, bottom, left, right = reach_of_node(rows, node, size, y0, x0, acc.shape[0], acc.shape[1] // 4)
-        if top < bottom and left < right:
-            part = acc[top:bottom, left * 4 : right * 4]
-            at_node = np.zeros(part.shape, acc.dtype)
-            _blur(cells, size, rows, g, node * rows.levels.size + g, y0 + top, x0 + left, at_node)
-            mix(at_node, rows, node, size, y0 + top, x0 + left, 4, part)
+            line[i + 3] = scale * tall * min(size, photo[1] - x * size)
+        spread_row(line, start - x0, total, reach, rows, g, DIRECT, y - y0, y0, x0, numbers, 4, acc)
 
 
 @inner(fastmath=MATHS)
@@ -150,10 +134,10 @@ def _unbend(plane, bend):
 
 
 @inner(fastmath=MATHS)
-def _blurred(cells, rows, g, y0, x0, acc, plane):
+def _blurred(cells, photo, rows, g, y0, x0, acc, plane):
     """plane (3, m, n) <- cells blurred with group g's kernel: blurred colour over blurred share, by way of acc."""
     acc[:] = 0
-    _blur_field(cells, 1 << rows.levels[g], rows, g, y0, x0, acc)
+    _blur(cells, photo, rows, g, y0, x0, acc)
     for y in range(plane.shape[1]):
         row = acc[y]
         for x in range(plane.shape[2]):
@@ -163,7 +147,7 @@ def _blurred(cells, rows, g, y0, x0, acc, plane):
 
 
 @inner(fastmath=MATHS)
-def _plane(cells, rows, g, y0, x0, y1, x1, bend):
+def _plane(cells, photo, rows, g, y0, x0, y1, x1, bend):
     """Return the colour of group g's planes, (3, m, n) float32, in cells [y0, y1) x [x0, x1) of its level."""
     plane = np.empty((3, y1 - y0, x1 - x0), np.float32)
     if rows.reaches[g] == 0 and rows.levels[g] == 0:
@@ -172,9 +156,9 @@ def _plane(cells, rows, g, y0, x0, y1, x1, bend):
                 for c in range(3):
                     plane[c, y, x] = cells[y0 + y, x0 + x, c]
     elif rows.reaches[g] <= DIRECT // 2:
-        _blurred(cells, rows, g, y0, x0, np.empty((y1 - y0, (x1 - x0) * 4), np.float32), plane)
+        _blurred(cells, photo, rows, g, y0, x0, np.empty((y1 - y0, (x1 - x0) * 4), np.float32), plane)
     else:
-        _blurred(cells, rows, g, y0, x0, np.empty((y1 - y0, (x1 - x0) * 4)), plane)
+        _blurred(cells, photo, rows, g, y0, x0, np.empty((y1 - y0, (x1 - x0) * 4)), plane)
     _unbend(plane, bend)
     return plane
 
@@ -217,7 +201,7 @@ def _tiles(pyramid, starts, disparity, mids, extent, group, rows, bend, tile_h, 
             margin = min(level, 1)
             a0, a1 = max(0, (y0 >> level) - margin), min(m, ((y1 - 1) >> level) + 1 + margin)
             b0, b1 = max(0, (x0 >> level) - margin), min(n, ((x1 - 1) >> level) + 1 + margin)
-            plane = _plane(cells, rows, g, a0, b0, a1, b1, bend)
+            plane = _plane(cells, disparity.shape, rows, g, a0, b0, a1, b1, bend)
             _add(plane, weights[g], level, a0, b0, y0, x0, colour)
         for y in range(y0, y1):
             for x in range(x0, x1):
@@ -247,18 +231,19 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
     different, group = np.unique(radii, return_inverse=True)
     levels = [level_of(r, max(disparity.shape), COARSE_RADIUS) if optics.quality == "fast" else 0 for r in different]
 
-    def spans_of(g: int, cut: tuple[float, float]) -> Spans:
-        if levels[g] == 0:
-            return binary_spans(pupil, int(different[g]), cut)
-        return antialiased_spans(pupil, radius_at(levels[g], float(different[g])), cut)
-
+    radii_in_cells = [radius_at(level, float(r)) for r, level in zip(different, levels, strict=True)]
+    spans = [
+        binary_spans(pupil, int(r)) if level == 0 else antialiased_spans(pupil, r)
+        for r, level in zip(radii_in_cells, levels, strict=True)
+    ]
     bend = Bend(*(np.float32(v) for v in (p.a1, p.b1, p.alpha1, p.a2, p.b2, 1 / p.alpha2)))
     cells, starts = _pyramid(encoded, bend, max(levels))
     counts = [-(-side // most) for side, most in zip(disparity.shape, (TILE_H, TILE_W), strict=True)]
     tile = [-(-side // count) for side, count in zip(disparity.shape, counts, strict=True)]
     used = [-(-side // length) for side, length in zip(disparity.shape, tile, strict=True)]
     order = np.random.default_rng(0).permutation(used[0] * used[1])
-    rows = flat_rows(spans_of, levels, field_nodes(disparity.shape, optics.cat_eye, optics.swirl))
+    cut = barrel((disparity.shape[0], disparity.shape[1]), pupil, optics.cat_eye, optics.swirl)
+    rows = flat_rows(spans, radii_in_cells, levels, cut)
     settings = mids, np.float32(extent), group.astype(np.int64), rows, bend
     result: F32 = _tiles(cells, starts, frozen(disparity), *settings, *tile, order)
     return result

@@ -272,18 +272,27 @@ def gain_of(rgb, x, a, s, column, width):
 
 
 @inner(fastmath=MATHS)
-def add_sharp(surface, lens, near, reaches, y0, x0, channels, acc):
+def _open_share(shift, y, x):
+    """`aperture.Barrel.open_share` of pixel (y, x)."""
+    cx = shift[0, 0] + shift[0, 1] * (y + 0.5) + shift[0, 2] * (x + 0.5)
+    cy = shift[1, 0] + shift[1, 1] * (y + 0.5) + shift[1, 2] * (x + 0.5)
+    square = cx * cx + cy * cy
+    return np.float32(1 - 2 / np.pi * np.sqrt(square) * (1 - square / 24 - square * square / 640))
+
+
+@inner(fastmath=MATHS)
+def add_sharp(surface, lens, near, rows, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) that reach 0 cells, as they are."""
     last, k, any_sharp = near.size - 1, 0, False
     sharp = np.empty(near.size, np.bool_)
     for i in range(near.size):
-        sharp[i] = near[i] and reaches[i] == 0
+        sharp[i] = near[i] and rows.reaches[i] == 0
         any_sharp |= sharp[i]
     if not any_sharp:
         return
-    rows, columns = surface.disparity.shape
+    height, columns = surface.disparity.shape
     left = x0 - surface.left
-    for y in range(max(0, y0 - surface.top), min(rows, y0 - surface.top + acc.shape[0])):
+    for y in range(max(0, y0 - surface.top), min(height, y0 - surface.top + acc.shape[0])):
         rgb, disparity, row = surface.rgb[y], surface.disparity[y], acc[y + surface.top - y0]
         s = surface.stretch[(y + surface.top) * surface.stretch.shape[0] // surface.height]
         for x in range(max(0, left), min(columns, left + acc.shape[1] // channels)):
@@ -294,6 +303,8 @@ def add_sharp(surface, lens, near, reaches, y0, x0, channels, acc):
                 f = p - np.float32(k)
             w = (np.float32(1) - f if sharp[k] else np.float32(0)) + (f if sharp[min(k + 1, last)] else np.float32(0))
             if w > 0:
+                if rows.barrel.size > 0:
+                    w *= _open_share(rows.shift, y + surface.top, x + surface.left)
                 a = np.float32(1) if surface.opaque else surface.alpha[y, x]
                 gain = w * gain_of(rgb, x, a, s, x + surface.left, surface.width)
                 i = (x - left) * channels

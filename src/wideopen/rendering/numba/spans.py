@@ -7,6 +7,9 @@ That costs about 2 * (2r + 1) look-ups a pixel instead of pi * r^2. Short spans 
 directly: as fast, and free of the cancellation of a difference (the identity kernel returns its input to the last
 bit).
 
+Cat's eyes cut each span by a chord whose ends move evenly along a row (`aperture.Barrel`), or nearly so over `STRETCH`
+cells. Between two cells where an end enters the next source pixel all cells read neighbouring sums, as without cut.
+
 Coarse levels (`fast`): a radius of at least 2 * `COARSE_RADIUS` pixels is blurred at half the resolution, of twice
 that at a quarter, and so on, so that a blur costs about the same at any radius. Level L sums cells of 2^L x 2^L pixels
 and brings the blurred cells back by linear interpolation: both keep the sum, so light is conserved and a flat field
@@ -14,37 +17,44 @@ stays flat. Cell and interpolation widen the disk by (2^L)^2 / 4 in variance alo
 disk of radius 2^L; the disk is narrowed by that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from wideopen.arrays.jit import inner
-from wideopen.rendering.aperture import FieldNodes, Spans
+from wideopen.rendering.aperture import CHORDS, Barrel, Spans
 
 COARSE_RADIUS = 8.0
 MAX_LEVEL = 6
 CELLS = 64
+STRETCH = 64
+"""Most cells over which the ends of a chord are interpolated linearly, if they do not move evenly along the row."""
+STRAIGHT = 1 << 20
+"""As many, if they do."""
+BEND = 0.25
+"""How far a chord's distance from the centre of its disk may change over such cells."""
 MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
 class KernelRows(NamedTuple):
-    """The rows of all kernels in flat arrays; kernel k of K at field node n owns rows starts[n * K + k] to the next.
+    """The rows of all kernels in flat arrays; kernel k owns rows starts[k] to starts[k + 1].
 
     Lengths are in the cells of the kernel's level.
     """
 
-    starts: np.ndarray  # (nodes * K + 1,) int64
+    starts: np.ndarray  # (K + 1,) int64
     dys: np.ndarray  # (R,) int64
     firsts: np.ndarray  # (R,) float64, source edges relative to the cell written: see the module's formula
     lasts: np.ndarray  # (R,) float64
     weights: np.ndarray  # (R,) float32
-    scales: np.ndarray  # (nodes * K,) float32, one over the kernel's area in pixels
-    mirrored: np.ndarray  # (nodes * K,) bool: only rows dy >= 0 are listed, and -dy has the same span
-    reaches: np.ndarray  # (K,) int64, cells that the kernel reaches out at any node
+    scales: np.ndarray  # (K,) float32, one over the kernel's area in pixels
+    mirrored: np.ndarray  # (K,) bool: only rows dy >= 0 are listed, and -dy has the same span
+    reaches: np.ndarray  # (K,) int64, cells that the kernel reaches out
     levels: np.ndarray  # (K,) int64
-    hats_y: np.ndarray  # (Ny, H): `aperture.FieldNodes`
-    hats_x: np.ndarray  # (Nx, W)
+    radii: np.ndarray  # (K,) float64, signed
+    barrel: np.ndarray  # (9,): across, middle and squeeze of `aperture.Barrel`; empty if nothing cuts the kernels
+    shift: np.ndarray  # (2, 3): `aperture.Barrel`
 
 
 def level_of(radius_px: float, long_side_px: int, coarse_radius: float = COARSE_RADIUS) -> int:
@@ -74,20 +84,21 @@ def _is_mirrored(spans: Spans) -> bool:
 
 
 def flat_rows(
-    spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes
+    spans: Sequence[Spans], radii: Sequence[float], levels: Sequence[int], barrel: Barrel | None
 ) -> KernelRows:
-    """Spans of all kernels, as source intervals; spans_of(k, cut) are those of kernel k, cut."""
-    cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
-    spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
+    """Spans of all kernels, as source intervals; radii: signed, in cells of the kernels' levels."""
     counts = np.array([s.dy.size for s in spans])
     starts = np.cumsum(counts) - counts  # of each kernel's rows, all of them
     dys = np.concatenate([s.dy for s in spans]).astype(np.int64)
     left, right = (np.concatenate(x).astype(np.float64) for x in ([s.left for s in spans], [s.right for s in spans]))
     weights = np.concatenate([s.weight for s in spans])
-    areas = np.add.reduceat(weights * (right - left), starts) * np.tile(4.0 ** np.array(levels), len(cuts))
+    areas = np.add.reduceat(weights * (right - left), starts) * 4.0 ** np.array(levels)
     reaches = np.maximum.reduceat(np.maximum(np.abs(dys), np.ceil(np.maximum(right, -left) - 0.5)), starts)
-    mirrored = np.array([_is_mirrored(s) for s in spans])
+    mirrored = np.array([barrel is None and _is_mirrored(s) for s in spans])
     listed = (dys >= 0) | ~np.repeat(mirrored, counts)
+    cut, shift = np.empty(0), np.zeros((2, 3))
+    if barrel is not None:
+        cut, shift = np.concatenate([barrel.across, barrel.middle, [barrel.squeeze]]), barrel.shift
     return KernelRows(
         starts=np.concatenate([[0], np.cumsum(np.add.reduceat(listed.astype(np.int64), starts))]),
         dys=dys[listed],
@@ -96,10 +107,11 @@ def flat_rows(
         weights=weights[listed],
         scales=(1 / areas).astype(np.float32),
         mirrored=mirrored,
-        reaches=reaches.astype(np.int64).reshape(len(cuts), -1).max(0),
+        reaches=reaches.astype(np.int64),
         levels=np.array(levels, np.int64),
-        hats_y=nodes.hats_y,
-        hats_x=nodes.hats_x,
+        radii=np.array(radii, np.float64),
+        barrel=cut,
+        shift=shift,
     )
 
 
@@ -191,59 +203,114 @@ def _add_span(line, start, total, pad, first, last, weight, direct, channels, ac
 
 
 @inner(fastmath=MATHS)
-def spread_row(line, start, total, reach, rows, kernel, direct, y, acc, channels):
+def _chord(barrel, radius, dy, y, x):
+    """`aperture.Barrel.chord` of one row and point, as source edges relative to the cell written."""
+    across = barrel[0] * dy + radius * (barrel[1] + barrel[2] * y + barrel[3] * x)
+    middle = barrel[4] * dy + radius * (barrel[5] + barrel[6] * y + barrel[7] * x)
+    half = 0.0
+    for i in range(CHORDS):
+        at = across + ((i + 0.5) / CHORDS - 0.5) * barrel[0]
+        half += np.sqrt(max(radius * radius - at * at, 0.0))
+    half /= CHORDS * barrel[8]
+    return 0.5 - middle - half, 0.5 - middle + half
+
+
+@inner(fastmath=MATHS)
+def _steady(edge, slope, least):
+    """An edge that moves by `slope` a cell, but is at least `least`: (edge, slope, for how many cells that holds).
+
+    While it moves, it also stays in one source pixel; rounding may bring it to the very end of it.
+    """
+    if edge <= least:
+        return least, 0.0, np.floor((least - edge) / slope) + 1 if slope > 0 else np.inf
+    room = edge - np.floor(edge)
+    room = 1 - room if slope > 0 else min(room, edge - least)
+    return edge, slope, np.floor(room / abs(slope)) + 1 if slope != 0 else np.inf
+
+
+@inner(fastmath=MATHS)
+def _add_run(line, start, total, pad, first, df, last, dl, weight, direct, numbers, channels, acc):
+    """As `_add_span`, with ends that move by df and dl from cell to cell, but not out of their source pixels.
+
+    numbers (of each value): its cell's.
+    """
+    low, high = int(np.floor(first)), int(np.floor(last))
+    if high - low <= direct:
+        one = line.dtype.type(1)
+        f, g, df, dl = line.dtype.type(first), line.dtype.type(last), line.dtype.type(df), line.dtype.type(dl)
+        for i in range(low, high + 1):
+            left, right = max(0, start - i), min(acc.size // channels, start + line.size // channels - i)
+            if left < right:
+                source = line[(left + i - start) * channels : (right + i - start) * channels]
+                to, n, edge = acc[left * channels : right * channels], numbers[left * channels :], line.dtype.type(i)
+                for x in range(to.size):
+                    to[x] += weight * (min(edge + one, g + dl * n[x]) - max(edge, f + df * n[x])) * source[x]
+        return
+    f, g = total.dtype.type(first - low), total.dtype.type(last - high)
+    df, dl = total.dtype.type(df), total.dtype.type(dl)
+    at = (pad - start) * channels
+    a0 = total[at + low * channels : at + low * channels + acc.size]
+    a1 = total[at + (low + 1) * channels : at + (low + 1) * channels + acc.size]
+    b0 = total[at + high * channels : at + high * channels + acc.size]
+    b1 = total[at + (high + 1) * channels : at + (high + 1) * channels + acc.size]
+    for x in range(acc.size):
+        n = numbers[x]
+        acc[x] += weight * ((b0[x] + (g + dl * n) * (b1[x] - b0[x])) - (a0[x] + (f + df * n) * (a1[x] - a0[x])))
+
+
+@inner(fastmath=MATHS)
+def _add_cut_span(line, start, total, pad, rows, s, radius, direct, size, y, x0, numbers, channels, acc):
+    """acc (n * C), whose first cell is (y, x0), += the line's sums over row s of a kernel, cut by the barrel."""
+    weight, first, last = line.dtype.type(rows.weights[s]), rows.firsts[s], rows.lasts[s]
+    x = max(0, start - int(np.floor(last)))
+    right = min(acc.size // channels, start + line.size // channels - int(np.floor(first)))
+    bend, dy, at = abs(radius * rows.barrel[3] * size), rows.dys[s], (y + 0.5) * size
+    stretch = int(min(max(BEND * min(1.0, abs(radius) / 25) / bend, 1.0), float(STRETCH))) if bend > 0 else STRAIGHT
+    base = (x0 + x) // stretch * stretch - x0  # of the photo's columns, so that tiles agree
+    f1, l1 = _chord(rows.barrel, radius, dy, at, (x0 + base + 0.5) * size)
+    while x < right:
+        f0, l0, stop = f1, l1, min(right, base + stretch)
+        f1, l1 = _chord(rows.barrel, radius, dy, at, (x0 + base + stretch + 0.5) * size)
+        df, dl = (f1 - f0) / stretch, (l1 - l0) / stretch
+        while x < stop:
+            f, to_f, steady_f = _steady(f0 + (x - base) * df, df, first)
+            g, to_g, steady_g = _steady(-l0 - (x - base) * dl, -dl, -last)
+            length, growth = -g - f, -to_g - to_f
+            cells = min(float(stop - x), steady_f, steady_g)
+            if growth != 0 and (growth > 0) == (length <= 0):
+                cells = min(cells, np.floor(-length / growth) + 1)
+            end = x + max(1, int(cells))
+            if length > 0:
+                part = acc[x * channels : end * channels]
+                _add_run(line, start - x, total, pad, f, to_f, -g, -to_g, weight, direct, numbers, channels, part)
+            x = end
+        base += stretch
+
+
+@inner(fastmath=MATHS)
+def spread_row(line, start, total, reach, rows, kernel, direct, y, y0, x0, numbers, channels, acc):
     """Add row y of the source to all rows of acc (h, w * C) that the kernel, of this reach, takes it to.
 
     line (m * C): the row's cells from cell `start` of acc on. total: room for 4 * reach + m + 5 cells. Spans longer
-    than `direct` take the line's running sums.
+    than `direct` take the line's running sums. Cell (y0, x0) of the photo is the first of acc; numbers (w * C): of each
+    value of a row of acc, its cell's.
     """
     pad = 2 * reach + 2  # as long as any span
     if 2 * reach + 1 > direct:
         running_sum(line, pad, channels, total)
-    none = acc[0, :0]
+    none, cut = acc[0, :0], rows.barrel.size > 0 and reach > 0
+    size, radius = 1 << rows.levels[kernel], rows.radii[kernel]
     for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
         to, twin = y + rows.dys[s], y - rows.dys[s]
         inside = 0 <= to < acc.shape[0]
         twin_inside = rows.mirrored[kernel] and twin != to and 0 <= twin < acc.shape[0]
-        if inside or twin_inside:
+        if inside and cut:
+            at = size, y0 + to, x0, numbers, channels, acc[to]
+            _add_cut_span(line, start, total, pad, rows, s, radius, direct, *at)
+        elif inside or twin_inside:
             weight = line.dtype.type(rows.weights[s])
             a, b = (acc[to], acc[twin] if twin_inside else none) if inside else (acc[twin], none)
             _add_span(line, start, total, pad, rows.firsts[s], rows.lasts[s], weight, direct, channels, a, b)
-
-
-@inner()
-def reach_of_node(rows, node, size, y0, x0, m, n):
-    """(top, bottom, left, right) of the m x n cells from (y0, x0) on, of size x size pixels, in which a node shows.
-
-    Empty when bottom <= top or right <= left.
-    """
-    columns = rows.hats_x.shape[0]
-    top, bottom = _support(rows.hats_y[node // columns, y0 * size : (y0 + m) * size], size)
-    left, right = _support(rows.hats_x[node % columns, x0 * size : (x0 + n) * size], size)
-    return top, bottom, left, right
-
-
-@inner()
-def _support(hat, size):
-    """First and last + 1 of the cells in which a hat is above 0."""
-    first, stop = hat.size, 0
-    for i in range(hat.size):
-        if hat[i] > 0:
-            first, stop = min(first, i), i + 1
-    return first // size, (stop + size - 1) // size
-
-
-@inner(fastmath=MATHS)
-def mix(source, rows, n, size, y0, x0, channels, acc):
-    """acc (m, n * C), whose first cell is (y0, x0), += source times the hats of node n at the cells' centres."""
-    columns = rows.hats_x.shape[0]
-    hat_y, hat_x = rows.hats_y[n // columns], rows.hats_x[n % columns]
-    for y in range(acc.shape[0]):
-        at_y = hat_y[min((y0 + y) * size + size // 2, hat_y.size - 1)]
-        for x in range(acc.shape[1] // channels):
-            hat = at_y * hat_x[min((x0 + x) * size + size // 2, hat_x.size - 1)]
-            for i in range(x * channels, (x + 1) * channels):
-                acc[y, i] += hat * source[y, i]
 
 
 @inner(forceinline=True)

@@ -16,7 +16,7 @@ from numba import njit
 from wideopen.arrays.jit import in_threads, inner
 from wideopen.checks import F32
 from wideopen.optics import Optics
-from wideopen.rendering.aperture import Spans, antialiased_spans, field_nodes
+from wideopen.rendering.aperture import antialiased_spans, barrel
 from wideopen.rendering.numba.pixels import (
     Blocks,
     KernelLens,
@@ -38,9 +38,7 @@ from wideopen.rendering.numba.spans import (
     add_enlarged,
     flat_rows,
     level_of,
-    mix,
     radius_at,
-    reach_of_node,
     spread_row,
     tiling,
 )
@@ -69,8 +67,8 @@ def _is_bright(line, channels):
 
 
 @inner(fastmath=MATHS)
-def _blur_planes(surface, lens, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc):
-    """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred as at a node."""
+def _blur_planes(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
+    """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred."""
     last = (surface.height - 1) >> level
     reach = 0
     for k in range(slots.size):
@@ -79,51 +77,36 @@ def _blur_planes(surface, lens, on_levels, rows, level, node, slots, planes, y0,
     m, n = acc.shape[0], acc.shape[1] // channels
     cells, ends = np.zeros((planes, (n + 2 * reach) * channels), np.float32), np.empty((planes, 2), np.int64)
     total = np.empty((n + 6 * reach + 5) * channels, np.float32)
-    precise = np.empty(total.size, np.float64)
+    precise, numbers = np.empty(total.size, np.float64), np.empty(n * channels, np.float32)
+    for i in range(numbers.size):
+        numbers[i] = i // channels
+    to = y0, x0, numbers, channels, acc
     for y in range(max(0, y0 - reach), min(last + 1, y0 + m + reach)):
         gather_row(surface, lens, on_levels, level, slots, y, x0 - reach, channels, cells, ends)
         for k in range(slots.size):
             if slots[k] < 0 or ends[slots[k], 0] >= ends[slots[k], 1]:
                 continue
-            kernel, own = node * slots.size + k, rows.reaches[k]
+            own = rows.reaches[k]
             first, stop = ends[slots[k], 0], ends[slots[k], 1]
             whole = first * channels, stop * channels
             first, stop = max(first, reach - own), min(stop, n + reach + own)  # others are out of reach
             if first < stop and y0 - own <= y < y0 + m + own:
-                line, scale = cells[slots[k], first * channels : stop * channels], rows.scales[kernel]
+                line, scale = cells[slots[k], first * channels : stop * channels], rows.scales[k]
                 for i in range(line.size):
                     line[i] *= scale
                 if _is_bright(line, channels):
-                    spread_row(line, first - reach, precise, own, rows, kernel, DIRECT, y - y0, acc, channels)
+                    spread_row(line, first - reach, precise, own, rows, k, DIRECT, y - y0, *to)
                 else:
-                    spread_row(line, first - reach, total, own, rows, kernel, DIRECT, y - y0, acc, channels)
+                    spread_row(line, first - reach, total, own, rows, k, DIRECT, y - y0, *to)
             for i in range(*whole):
                 cells[slots[k], i] = 0
-
-
-@inner(fastmath=MATHS)
-def _blur_field(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
-    """`_blur_planes` with the kernels of all field nodes nearby, mixed."""
-    nodes, size = rows.hats_y.shape[0] * rows.hats_x.shape[0], 1 << level
-    for node in range(nodes):
-        if nodes == 1:
-            _blur_planes(surface, lens, on_levels, rows, level, node, slots, planes, y0, x0, channels, acc)
-            continue
-        top, bottom, left, right = reach_of_node(rows, node, size, y0, x0, acc.shape[0], acc.shape[1] // channels)
-        if top < bottom and left < right:
-            part = acc[top:bottom, left * channels : right * channels]
-            at_node = np.zeros(part.shape, acc.dtype)
-            _blur_planes(
-                surface, lens, on_levels, rows, level, node, slots, planes, y0 + top, x0 + left, channels, at_node
-            )
-            mix(at_node, rows, node, size, y0 + top, x0 + left, channels, part)
 
 
 @inner()
 def _blur_tile(surface, lens, on_levels, rows, near, y0, x0, channels, acc):
     """acc (h, w * C) += sum over the planes near the tile of the blurred, weighted sheet."""
     y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
-    add_sharp(surface, lens, near, rows.reaches, y0, x0, channels, acc)
+    add_sharp(surface, lens, near, rows, y0, x0, channels, acc)
     for level in range(rows.levels.max() + 1):
         slots = np.empty(rows.levels.size, np.int64)
         planes = np.int64(0)  # a literal 0 would have numba compile all that it is passed to once more
@@ -135,13 +118,13 @@ def _blur_tile(surface, lens, on_levels, rows, near, y0, x0, channels, acc):
         if planes == 0:
             continue
         if level == 0:
-            _blur_field(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc)
+            _blur_planes(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc)
             continue
         top, left = max(0, (y0 >> level) - 1), max(0, (x0 >> level) - 1)
         bottom = min((surface.height - 1) >> level, ((y1 - 1) >> level) + 1) + 1
         right = min((surface.width - 1) >> level, ((x1 - 1) >> level) + 1) + 1
         blurred = np.zeros((bottom - top, (right - left) * channels), np.float32)
-        _blur_field(surface, lens, on_levels, rows, level, slots, planes, top, left, channels, blurred)
+        _blur_planes(surface, lens, on_levels, rows, level, slots, planes, top, left, channels, blurred)
         add_enlarged(blurred, level, top, left, y0, x0, channels, acc)
 
 
@@ -272,11 +255,9 @@ def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, 
 
 def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> KernelRows:
     levels = [level_of(r, max(shape)) if optics.quality == "fast" else 0 for r in radii]
-
-    def spans_of(k: int, cut: tuple[float, float]) -> Spans:
-        return antialiased_spans(optics.pupil, radius_at(levels[k], float(radii[k])), cut)
-
-    return flat_rows(spans_of, levels, field_nodes(shape, optics.cat_eye, optics.swirl))
+    cells = [radius_at(level, float(r)) for r, level in zip(radii, levels, strict=True)]
+    spans = [antialiased_spans(optics.pupil, r) for r in cells]
+    return flat_rows(spans, cells, levels, barrel(shape, optics.pupil, optics.cat_eye, optics.swirl))
 
 
 class Plan(NamedTuple):

@@ -5,7 +5,7 @@ import triton
 from torch import Tensor
 
 from wideopen.rendering.triton import spread_kernels
-from wideopen.rendering.triton.tables import BX, BY, WARPS, Field, SpanTable
+from wideopen.rendering.triton.tables import BX, BY, WARPS, SpanTable
 
 BLOCK = 32
 """Side in pixels of the blocks whose used planes are recorded."""
@@ -40,7 +40,7 @@ def find_used(used: Tensor, reaches: Tensor, tile: tuple[int, int], shape: tuple
 
 
 def spread(
-    sums: Tensor, chosen: Tensor, active: Tensor, spans: SpanTable, field: Field, out: Tensor, *,
+    sums: Tensor, chosen: Tensor, active: Tensor, spans: SpanTable, out: Tensor, *,
     shape: tuple[int, int], level: int, top: int, sums_planes: int, segment: int, fractions: bool,
     add: bool, unit: float = 1.0, bend: tuple[float, float, float] | None = None,
 ) -> None:  # fmt: skip
@@ -53,10 +53,9 @@ def spread(
     grid = (tiles(out.shape[-2], columns), triton.cdiv(len(chosen), per))
     spread_kernels.spread[grid](
         sums, chosen, active, spans.starts, spans.dys, spans.first_lows, spans.first_parts, spans.last_lows,
-        spans.last_parts, spans.weights, spans.scales, field.hats_y, field.hats_x, out, rows, columns,
-        triton.cdiv(columns, segment), top, out.shape[-2], size, height, width,
-        len(chosen), per, len(spans.levels), sums_planes,
-        *field.nodes, *field.steps, unit, *(bend or (1.0, 1.0, 0.0)),
-        SEG=segment, CHANNELS=channels, FRACTIONS=fractions, PAPER=bend is not None, ADD=add, BY=BY, BX=BX,
-        num_warps=WARPS["spread"],
+        spans.last_parts, spans.weights, spans.scales, spans.radii, spans.cut, out, rows, columns,
+        triton.cdiv(columns, segment), top, out.shape[-2], size,
+        len(chosen), per, len(spans.levels), sums_planes, unit, *(bend or (1.0, 1.0, 0.0)),
+        SEG=segment, CHANNELS=channels, CUT=len(spans.cut) > 0, FRACTIONS=fractions,
+        PAPER=bend is not None, ADD=add, BY=BY, BX=BX, num_warps=WARPS["spread"],
     )  # fmt: skip

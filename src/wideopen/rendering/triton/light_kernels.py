@@ -6,7 +6,7 @@ Fields are planar, (C, H, W), except for photos, (H, W, 3).
 import triton
 import triton.language as tl
 
-from wideopen.rendering.triton.spread_kernels import SIZES, first_node, last_node
+from wideopen.rendering.triton.spread_kernels import SIZES
 
 
 @triton.jit
@@ -59,15 +59,24 @@ def place(
         tl.store(used + block * planes + i, tl.max(tl.max(lies.to(tl.int32), 1), 0))
 
 
+@triton.jit
+def _open_share(shift, y, x):
+    """`aperture.Barrel.open_share`."""
+    cx = tl.load(shift) + tl.load(shift + 1) * y + tl.load(shift + 2) * x
+    cy = tl.load(shift + 3) + tl.load(shift + 4) * y + tl.load(shift + 5) * x
+    square = cx * cx + cy * cy
+    return 1 - 0.6366197723675814 * tl.sqrt(square) * (1 - square / 24 - square * square / 640)
+
+
 @triton.jit(do_not_specialize=SIZES)
 def near(
-    base, active, table, hats_y, hats_x, out,
-    height, width, nodes_y, nodes_x, step_y, step_x, stride,
-    REACH: tl.constexpr, OPAQUE: tl.constexpr, BY: tl.constexpr, BX: tl.constexpr,
+    base, active, table, shift, out, height, width, stride,
+    REACH: tl.constexpr, CUT: tl.constexpr, OPAQUE: tl.constexpr, BY: tl.constexpr, BX: tl.constexpr,
 ):  # fmt: skip
     """out (C, H, W) <- all planes of small radius at once: out[y] = sum over d of K_{k(y - d)}(d) v[y - d].
 
-    table (nodes, side * side, stride): K of each plane, 0 for the planes of large radius.
+    table (side * side, stride): K of each plane, 0 for the planes of large radius. Where a barrel cuts the kernels
+    these are the planes in focus, which it darkens.
     """
     tile, tiles_x = tl.program_id(0), tl.cdiv(width, BX)
     y0, x0 = tile // tiles_x * BY, tile % tiles_x * BX
@@ -78,27 +87,25 @@ def near(
     r, g = tl.zeros([BY, BX], tl.float32), tl.zeros([BY, BX], tl.float32)
     b, weight, a = tl.zeros([BY, BX], tl.float32), tl.zeros([BY, BX], tl.float32), tl.zeros([BY, BX], tl.float32)
     if tl.load(active + tile) != 0:
-        for ny in range(first_node(y0, step_y, nodes_y), last_node(y0 + BY, step_y, nodes_y) + 1):
-            hat_y = tl.load(hats_y + ny * height + y, mask=y < height, other=0.0)
-            for nx in range(first_node(x0, step_x, nodes_x), last_node(x0 + BX, step_x, nodes_x) + 1):
-                hat = hat_y * tl.load(hats_x + nx * width + x, mask=x < width, other=0.0)
-                rows = table + (ny * nodes_x + nx) * SIDE * SIDE * stride
-                for o in range(SIDE * SIDE):
-                    sy, sx = y - (o // SIDE - REACH), x - (o % SIDE - REACH)
-                    ok = inside & (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
-                    source = base + sy.to(tl.int64) * width + sx
-                    position = tl.load(source + 3 * area, mask=ok, other=0.0)
-                    k = position.to(tl.int32)
-                    share = position - k
-                    lower = tl.load(rows + o * stride + k, mask=ok, other=0.0)
-                    upper = tl.load(rows + o * stride + k + 1, mask=ok, other=0.0)
-                    w = hat * ((1 - share) * lower + share * upper)
-                    r += w * tl.load(source, mask=ok, other=0.0)
-                    g += w * tl.load(source + area, mask=ok, other=0.0)
-                    b += w * tl.load(source + 2 * area, mask=ok, other=0.0)
-                    weight += w
-                    if not OPAQUE:
-                        a += w * tl.load(source + 4 * area, mask=ok, other=0.0)
+        opened = tl.full([BY, BX], 1.0, tl.float32)
+        if CUT:
+            opened = _open_share(shift, y + 0.5, x + 0.5)
+        for o in range(SIDE * SIDE):
+            sy, sx = y - (o // SIDE - REACH), x - (o % SIDE - REACH)
+            ok = inside & (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
+            source = base + sy.to(tl.int64) * width + sx
+            position = tl.load(source + 3 * area, mask=ok, other=0.0)
+            k = position.to(tl.int32)
+            share = position - k
+            lower = tl.load(table + o * stride + k, mask=ok, other=0.0)
+            upper = tl.load(table + o * stride + k + 1, mask=ok, other=0.0)
+            w = opened * ((1 - share) * lower + share * upper)
+            r += w * tl.load(source, mask=ok, other=0.0)
+            g += w * tl.load(source + area, mask=ok, other=0.0)
+            b += w * tl.load(source + 2 * area, mask=ok, other=0.0)
+            weight += w
+            if not OPAQUE:
+                a += w * tl.load(source + 4 * area, mask=ok, other=0.0)
     to = out + y.to(tl.int64) * width + x
     tl.store(to, r, mask=inside)
     tl.store(to + area, g, mask=inside)

@@ -51,9 +51,7 @@ def paper_on_gpu(encoded: Tensor, disparity: Tensor, optics: Optics) -> Tensor:
     radii = paper_radii(mids, focus_disparity=optics.focus_disparity, radius_px=optics.radius_px, delta=p.delta)
     different, group = np.unique(radii, return_inverse=True)
     fast, whole_px = optics.quality == "fast", tuple(int(r) for r in different)
-    field, spans = paper_tables(
-        whole_px, optics.pupil, (optics.cat_eye, optics.swirl), fast, (height, width), str(device)
-    )
+    spans = paper_tables(whole_px, optics.pupil, (optics.cat_eye, optics.swirl), fast, (height, width), str(device))
     longest = max((2 * r + 3) << (2 * level) for r, level in zip(spans.reaches, spans.levels, strict=True))
     bent, unit = _bent(encoded, p, longest)
     bend = (1 / p.alpha2, p.a2, p.b2)
@@ -76,8 +74,8 @@ def paper_on_gpu(encoded: Tensor, disparity: Tensor, optics: Optics) -> Tensor:
         chosen = torch.tensor(groups, dtype=torch.int32, device=device)
         active = torch.ones(tiles(rows, columns) * len(spans.levels), dtype=torch.int32, device=device)
         spread(
-            sums, chosen, active, spans, field, out, shape=(height, width), level=level, top=top,
-            sums_planes=1, segment=segment, fractions=level > 0, add=False, unit=unit, bend=bend,
+            sums, chosen, active, spans, out, shape=(height, width), level=level, top=top,
+            sums_planes=1, segment=segment, fractions=level > 0 or len(spans.cut) > 0, add=False, unit=unit, bend=bend,
         )  # fmt: skip
 
     for level in sorted(set(spans.levels) - {0}):

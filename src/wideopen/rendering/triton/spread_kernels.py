@@ -10,9 +10,12 @@ Sums are relative to a segment, so float32 keeps its digits whatever the photo's
 import triton
 import triton.language as tl
 
+from wideopen.rendering import aperture
+
+CHORDS = tl.constexpr(aperture.CHORDS)
 SIZES = (
     "height", "width", "lamps_h", "lamps_w", "planes", "blocks_y", "blocks_x", "tiles_x", "tile_h", "tile_w",
-    "nodes_y", "nodes_x", "stride", "rows", "columns", "segments", "size", "top", "out_rows", "per", "kernels",
+    "stride", "rows", "columns", "segments", "size", "top", "out_rows", "per", "kernels",
     "sums_planes", "levels", "band",
 )  # fmt: skip
 """Whole numbers that no kernel is compiled apart for: a photo of another size, or 1 pixel high, runs the same code."""
@@ -37,18 +40,6 @@ def find_used(
             hit = tl.load(used + (by * blocks_x + bx) * planes + k, mask=near & (reach >= 0), other=0)
             found = tl.maximum(found, hit)
     tl.store(out + tile * planes + k, found, mask=k < planes)
-
-
-@triton.jit
-def first_node(start, step, nodes):
-    """First of `nodes`, `step` apart, whose hat may not be 0 from pixel `start` on."""
-    return tl.minimum(tl.maximum(tl.floor((start + 0.5) / step).to(tl.int32), 0), nodes - 1)
-
-
-@triton.jit
-def last_node(stop, step, nodes):
-    """Last of them, up to pixel `stop`."""
-    return tl.minimum(tl.ceil((stop - 0.5) / step).to(tl.int32), nodes - 1)
 
 
 @triton.jit
@@ -146,6 +137,21 @@ def _edge(low, part, columns):
 
 
 @triton.jit
+def _chord(barrel, radius, dy, y, x):
+    """`aperture.Barrel.chord`, as source edges relative to the cell written; barrel as in `tables.SpanTable.cut`."""
+    slope = tl.load(barrel)
+    across = slope * dy + radius * (tl.load(barrel + 1) + tl.load(barrel + 2) * y + tl.load(barrel + 3) * x)
+    middle = tl.load(barrel + 4) * dy
+    middle += radius * (tl.load(barrel + 5) + tl.load(barrel + 6) * y + tl.load(barrel + 7) * x)
+    half = tl.zeros_like(across)
+    for i in tl.static_range(CHORDS):
+        at = across + ((i + 0.5) / CHORDS - 0.5) * slope
+        half += tl.sqrt(tl.maximum(radius * radius - at * at, 0.0))
+    half /= CHORDS * tl.load(barrel + 8)
+    return 0.5 - middle - half, 0.5 - middle + half
+
+
+@triton.jit
 def _rooted(value, count, unit, root, a2, b2):
     """Eq. (4) after the blur."""
     v = (value * unit / tl.where(count > 0, count, 1.0)).to(tl.float32)
@@ -155,15 +161,14 @@ def _rooted(value, count, unit, root, a2, b2):
 
 @triton.jit(do_not_specialize=SIZES)
 def spread(
-    sums, chosen, active, starts, dys, first_lows, first_parts, last_lows, last_parts, weights, scales, hats_y, hats_x,
-    out, rows, columns, segments, top, out_rows, size, height, width,
-    planes, per, kernels, sums_planes, nodes_y, nodes_x, step_y, step_x, unit, root, a2, b2,
-    SEG: tl.constexpr, CHANNELS: tl.constexpr, FRACTIONS: tl.constexpr, PAPER: tl.constexpr, ADD: tl.constexpr,
-    BY: tl.constexpr, BX: tl.constexpr,
+    sums, chosen, active, starts, dys, first_lows, first_parts, last_lows, last_parts, weights, scales, radii, barrel,
+    out, rows, columns, segments, top, out_rows, size, planes, per, kernels, sums_planes, unit, root, a2, b2,
+    SEG: tl.constexpr, CHANNELS: tl.constexpr, CUT: tl.constexpr, FRACTIONS: tl.constexpr, PAPER: tl.constexpr,
+    ADD: tl.constexpr, BY: tl.constexpr, BX: tl.constexpr,
 ):  # fmt: skip
     """Blur cells with the spans of their kernels: rows [top, top + out_rows) of a level, (m, n) cells.
 
-    thin-lens: out (C, m, n) <- or += sum over `planes` of scale * hat * sum over rows dy of spans.
+    thin-lens: out (C, m, n) <- or += sum over `planes` of scale * sum over rows dy of spans.
     `chosen` numbers the planes; there are `sums_planes` of running sums, 1 where all kernels share them.
     paper: out (planes, 3, m, n) <- the rooted colour of each; its scales cancel in colour over number of pixels.
     """
@@ -172,57 +177,58 @@ def spread(
     y0, x0 = top + tile // tiles_x * BY, tile % tiles_x * BX
     y, x = (y0 + tl.arange(0, BY))[:, None], (x0 + tl.arange(0, BX))[None, :]
     inside = (y < top + out_rows) & (x < columns)
-    pixel_y = tl.minimum(y * size + size // 2, height - 1)
-    pixel_x = tl.minimum(x * size + size // 2, width - 1)
     sum0, sum1 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
     sum2, sum3, sum4 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
     for k in range(tl.program_id(1) * per, tl.minimum((tl.program_id(1) + 1) * per, planes)):
         slot = (k % sums_planes).to(tl.int64)
         if tl.load(active + tile * kernels + tl.load(chosen + k)) != 0:
-            for ny in range(first_node(y0 * size, step_y, nodes_y), last_node((y0 + BY) * size, step_y, nodes_y) + 1):
-                hat_y = tl.load(hats_y + ny * height + pixel_y)
-                for nx in range(
-                    first_node(x0 * size, step_x, nodes_x), last_node((x0 + BX) * size, step_x, nodes_x) + 1
-                ):
-                    kernel = (ny * nodes_x + nx) * kernels + tl.load(chosen + k)
-                    hat = (hat_y * tl.load(hats_x + nx * width + pixel_x) * tl.load(scales + kernel)).to(ACC)
-                    s0, s1 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
-                    s2, s3, s4 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
-                    for s in range(tl.load(starts + kernel), tl.load(starts + kernel + 1)):
-                        weight = tl.load(weights + s).to(ACC)
-                        sy = y - tl.load(dys + s)
-                        ok = inside & (sy >= 0) & (sy < rows)
-                        a, f = _edge(x + tl.load(first_lows + s), tl.load(first_parts + s), columns)
-                        b, g = _edge(x + tl.load(last_lows + s), tl.load(last_parts + s), columns)
-                        if not FRACTIONS:  # an edge is then the cell's left one, or the photo's right one
-                            a += f.to(tl.int32)
-                            b += g.to(tl.int32)
-                        seg_a, seg_b = tl.minimum(a, columns - 1) // SEG, tl.minimum(b, columns - 1) // SEG
-                        row = sums + (slot * rows + sy.to(tl.int64)) * segments * (CHANNELS * (SEG + 1))
-                        at_a = row + seg_a * (CHANNELS * (SEG + 1))
-                        total = at_a + SEG
-                        at_b = row + seg_b * (CHANNELS * (SEG + 1)) + (b - seg_b * SEG)
-                        at_a += a - seg_a * SEG
-                        crossing = ok & (seg_b > seg_a)
-                        STEP: tl.constexpr = SEG + 1
-                        s0 += weight * _span(at_a, at_b, total, f, g, ok, crossing, FRACTIONS, ACC)
-                        s1 += weight * _span(at_a + STEP, at_b + STEP, total + STEP, f, g, ok, crossing, FRACTIONS, ACC)
-                        s2 += weight * _span(
-                            at_a + 2 * STEP, at_b + 2 * STEP, total + 2 * STEP, f, g, ok, crossing, FRACTIONS, ACC
-                        )
-                        s3 += weight * _span(
-                            at_a + 3 * STEP, at_b + 3 * STEP, total + 3 * STEP, f, g, ok, crossing, FRACTIONS, ACC
-                        )
-                        if CHANNELS == 5:
-                            s4 += weight * _span(
-                                at_a + 4 * STEP, at_b + 4 * STEP, total + 4 * STEP, f, g, ok, crossing, FRACTIONS, ACC
-                            )
-                    sum0 += hat * s0
-                    sum1 += hat * s1
-                    sum2 += hat * s2
-                    sum3 += hat * s3
-                    if CHANNELS == 5:
-                        sum4 += hat * s4
+            kernel = tl.load(chosen + k)
+            scale, radius = tl.load(scales + kernel).to(ACC), tl.load(radii + kernel)
+            s0, s1 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
+            s2, s3, s4 = tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC), tl.zeros([BY, BX], ACC)
+            for s in range(tl.load(starts + kernel), tl.load(starts + kernel + 1)):
+                weight = tl.load(weights + s).to(ACC)
+                sy = y - tl.load(dys + s)
+                ok = inside & (sy >= 0) & (sy < rows)
+                low, f = tl.load(first_lows + s), tl.load(first_parts + s)
+                high, g = tl.load(last_lows + s), tl.load(last_parts + s)
+                if CUT:
+                    left, right = _chord(barrel, radius, tl.load(dys + s), (y + 0.5) * size, (x + 0.5) * size)
+                    left, right = tl.maximum(low + f, left), tl.minimum(high + g, right)
+                    ok &= left < right
+                    low, high = tl.floor(left).to(tl.int32), tl.floor(right).to(tl.int32)
+                    f, g = left - low, right - high
+                a, f = _edge(x + low, f, columns)
+                b, g = _edge(x + high, g, columns)
+                if not FRACTIONS:  # an edge is then the cell's left one, or the photo's right one
+                    a += f.to(tl.int32)
+                    b += g.to(tl.int32)
+                seg_a, seg_b = tl.minimum(a, columns - 1) // SEG, tl.minimum(b, columns - 1) // SEG
+                row = sums + (slot * rows + sy.to(tl.int64)) * segments * (CHANNELS * (SEG + 1))
+                at_a = row + seg_a * (CHANNELS * (SEG + 1))
+                total = at_a + SEG
+                at_b = row + seg_b * (CHANNELS * (SEG + 1)) + (b - seg_b * SEG)
+                at_a += a - seg_a * SEG
+                crossing = ok & (seg_b > seg_a)
+                STEP: tl.constexpr = SEG + 1
+                s0 += weight * _span(at_a, at_b, total, f, g, ok, crossing, FRACTIONS, ACC)
+                s1 += weight * _span(at_a + STEP, at_b + STEP, total + STEP, f, g, ok, crossing, FRACTIONS, ACC)
+                s2 += weight * _span(
+                    at_a + 2 * STEP, at_b + 2 * STEP, total + 2 * STEP, f, g, ok, crossing, FRACTIONS, ACC
+                )
+                s3 += weight * _span(
+                    at_a + 3 * STEP, at_b + 3 * STEP, total + 3 * STEP, f, g, ok, crossing, FRACTIONS, ACC
+                )
+                if CHANNELS == 5:
+                    s4 += weight * _span(
+                        at_a + 4 * STEP, at_b + 4 * STEP, total + 4 * STEP, f, g, ok, crossing, FRACTIONS, ACC
+                    )
+            sum0 += scale * s0
+            sum1 += scale * s1
+            sum2 += scale * s2
+            sum3 += scale * s3
+            if CHANNELS == 5:
+                sum4 += scale * s4
     field = out_rows.to(tl.int64) * columns
     to = out + (y - top).to(tl.int64) * columns + x
     if PAPER:

@@ -1,4 +1,4 @@
-"""Tables of the lens for the kernels, on the device: spans, small kernels and field nodes.
+"""Tables of the lens for the kernels, on the device: spans, small kernels and the barrel that cuts them.
 
 Building them takes a few milliseconds of CPU time for 32 planes, so those of the last few lenses are cached.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from wideopen.optics import Pupil
-from wideopen.rendering.aperture import FieldNodes, Spans, antialiased_spans, binary_spans, field_nodes, kernel
+from wideopen.rendering.aperture import Barrel, Spans, antialiased_spans, barrel, binary_spans, kernel
 from wideopen.rendering.numba.paper_look import COARSE_RADIUS as PAPER_COARSE_RADIUS
 from wideopen.rendering.numba.spans import level_of, radius_at
 
@@ -38,32 +38,24 @@ SMALLEST_SEGMENT = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Field:
-    """`aperture.FieldNodes` on the device, with their spacing in pixels."""
-
-    hats_y: Tensor
-    hats_x: Tensor
-    nodes: tuple[int, int]
-    steps: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class SpanTable:
-    """Spans of all kernels at all nodes: kernel k at node n has rows starts[n * K + k] up to the next start.
+    """Spans of all kernels: kernel k has rows starts[k] up to the next start.
 
     An edge is a cell, relative to the output cell, and a fraction of it; lengths are in cells of the kernel's level.
     """
 
-    starts: Tensor  # (nodes * K + 1,) int32
+    starts: Tensor  # (K + 1,) int32
     dys: Tensor  # (R,) int32
     first_lows: Tensor
     first_parts: Tensor  # (R,) float32
     last_lows: Tensor
     last_parts: Tensor
     weights: Tensor  # (R,) float32
-    scales: Tensor  # (nodes * K,) float32, one over the kernel's area in pixels
+    scales: Tensor  # (K,) float32, one over the kernel's area in pixels
     levels: tuple[int, ...]  # (K,)
     reaches: tuple[int, ...]  # (K,) cells
+    radii: Tensor  # (K,) float32, signed
+    cut: Tensor  # (15,) float32: across, middle, squeeze and shift of `aperture.Barrel`; (0,) if nothing is cut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,31 +76,29 @@ class ThinLens:
     """The lens for one sheet, with planes grouped by how they are blurred."""
 
     radii: Tensor  # (N + 1,) float32, the last one repeated
-    field: Field
     spans: SpanTable
-    near: Tensor  # (nodes, 81, N + 1) float32, 0 for planes that are not near
+    near: Tensor  # (81, N + 1) float32, 0 for planes that are not near
     near_reaches: Tensor  # (N,) int32 pixels, -1 for planes that are not near
     far: dict[int, Level]  # levels with planes that are not near
 
 
-def _field(nodes: FieldNodes, device: str) -> Field:
-    hats = [torch.from_numpy(hat).to(device) for hat in (nodes.hats_y, nodes.hats_x)]
-    steps = [hat.shape[1] / (hat.shape[0] - 1) if hat.shape[0] > 1 else 1e9 for hat in hats]
-    return Field(hats[0], hats[1], (len(hats[0]), len(hats[1])), (steps[0], steps[1]))
-
-
 def _span_table(
-    spans_of: Callable[[int, tuple[float, float]], Spans], levels: Sequence[int], nodes: FieldNodes, device: str
+    spans: Sequence[Spans],
+    radii: Sequence[float],
+    levels: Sequence[int],
+    barrel: Barrel | None,
+    height: int,
+    device: str,
 ) -> SpanTable:
-    cuts = [(float(x), float(y)) for x, y in nodes.cuts.reshape(-1, 2)]
-    spans = [spans_of(k, cut) for cut in cuts for k in range(len(levels))]
-    areas = np.array([s.area for s in spans])
-    areas *= np.tile(4.0 ** np.array(levels), len(cuts))
-    reaches = [max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5)) for s in spans]
-    spans = [_inside(s, nodes.hats_y.shape[1]) for s in spans]
+    areas = np.array([s.area for s in spans]) * 4.0 ** np.array(levels)
+    reaches = tuple(int(max(np.abs(s.dy).max(), np.ceil(max(s.right.max(), -s.left.min()) - 0.5))) for s in spans)
+    spans = [_inside(s, height) for s in spans]
     first = np.concatenate([0.5 - s.right.astype(np.float64) for s in spans])
     last = np.concatenate([0.5 - s.left.astype(np.float64) for s in spans])
     lows = [np.floor(edge) for edge in (first, last)]
+    cut = np.empty(0)
+    if barrel is not None:
+        cut = np.concatenate([barrel.across, barrel.middle, [barrel.squeeze], barrel.shift.ravel()])
 
     def load(values: np.ndarray, dtype: torch.dtype) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(device=device, dtype=dtype)
@@ -123,7 +113,9 @@ def _span_table(
         weights=load(np.concatenate([s.weight for s in spans]), torch.float32),
         scales=load(1 / areas, torch.float32),
         levels=tuple(levels),
-        reaches=tuple(int(r) for r in np.array(reaches).reshape(len(cuts), -1).max(0)),
+        reaches=reaches,
+        radii=load(np.array(radii), torch.float32),
+        cut=load(cut, torch.float32),
     )
 
 
@@ -144,23 +136,18 @@ def thin_lens_tables(
 ) -> ThinLens:
     """Tables of one sheet; radii (N,) as from `planes.thin_lens_planes`."""
     levels = [level_of(r, max(shape)) if fast else 0 for r in radii]
-    nodes = field_nodes(shape, *cat_eye)
-
-    def spans_of(k: int, cut: tuple[float, float]) -> Spans:
-        return antialiased_spans(pupil, radius_at(levels[k], radii[k]), cut)
-
-    near = [abs(r) < NEAR_RADIUS for r in radii]
+    cells = [radius_at(level, r) for level, r in zip(levels, radii, strict=True)]
+    cut, shapes = barrel(shape, pupil, *cat_eye), [antialiased_spans(pupil, r) for r in cells]
+    near = [abs(r) < (NEAR_RADIUS if cut is None else 0.5) for r in radii]
     side = 2 * NEAR_REACH + 1
-    table = np.zeros((nodes.cuts[..., 0].size, side * side, len(radii) + 1), np.float32)
-    for n, (x, y) in enumerate(nodes.cuts.reshape(-1, 2)):
-        for k in np.flatnonzero(near):
-            K = kernel(spans_of(int(k), (float(x), float(y))))
-            table[n, :, k] = np.pad(K, NEAR_REACH - len(K) // 2).ravel()
-    spans = _span_table(spans_of, levels, nodes, device)
+    table = np.zeros((side * side, len(radii) + 1), np.float32)
+    for k in np.flatnonzero(near):
+        K = kernel(shapes[k])
+        table[:, k] = np.pad(K, NEAR_REACH - len(K) // 2).ravel()
+    spans = _span_table(shapes, cells, levels, cut, shape[0], device)
     reaches = [reach if close else -1 for reach, close in zip(spans.reaches, near, strict=True)]
     return ThinLens(
         radii=torch.tensor([*radii, radii[-1]], dtype=torch.float32, device=device),
-        field=_field(nodes, device),
         spans=spans,
         near=torch.from_numpy(table).to(device),
         near_reaches=torch.tensor(reaches, dtype=torch.int32, device=device),
@@ -192,17 +179,15 @@ def _level(level: int, planes: tuple[int, ...], spans: SpanTable, shape: tuple[i
 @lru_cache(maxsize=8)
 def paper_tables(
     radii: tuple[int, ...], pupil: Pupil, cat_eye: tuple[float, float], fast: bool, shape: tuple[int, int], device: str
-) -> tuple[Field, SpanTable]:
-    """Tables of the distinct radii of the paper look, ascending."""
+) -> SpanTable:
+    """Table of the distinct radii of the paper look, ascending."""
     levels = [level_of(r, max(shape), PAPER_COARSE_RADIUS) if fast else 0 for r in radii]
-    nodes = field_nodes(shape, *cat_eye)
-
-    def spans_of(g: int, cut: tuple[float, float]) -> Spans:
-        if levels[g] == 0:
-            return binary_spans(pupil, radii[g], cut)
-        return antialiased_spans(pupil, radius_at(levels[g], float(radii[g])), cut)
-
-    return _field(nodes, device), _span_table(spans_of, levels, nodes, device)
+    cells = [radius_at(level, float(r)) for level, r in zip(levels, radii, strict=True)]
+    spans = [
+        binary_spans(pupil, int(r)) if level == 0 else antialiased_spans(pupil, r)
+        for level, r in zip(levels, cells, strict=True)
+    ]
+    return _span_table(spans, cells, levels, barrel(shape, pupil, *cat_eye), shape[0], device)
 
 
 def segment_of(reach: int, columns: int) -> int:

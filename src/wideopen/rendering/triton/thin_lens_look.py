@@ -74,10 +74,10 @@ def _near(base: Tensor, used: Tensor, lens: ThinLens) -> Tensor:
     channels, height, width = base.shape
     active = (find_used(used, lens.near_reaches, (BY, BX), (height, width)).amax(1)).contiguous()
     out = torch.empty_like(base)
-    f = lens.field
+    cut = lens.spans.cut
     light_kernels.near[(tiles(height, width),)](
-        base, active, lens.near, f.hats_y, f.hats_x, out, height, width, *f.nodes, *f.steps, lens.near.shape[2],
-        REACH=NEAR_REACH, OPAQUE=channels == 4, BY=BY, BX=BX, num_warps=WARPS["near"],
+        base, active, lens.near, cut[9:], out, height, width, lens.near.shape[1],
+        REACH=NEAR_REACH, CUT=len(cut) > 0, OPAQUE=channels == 4, BY=BY, BX=BX, num_warps=WARPS["near"],
     )  # fmt: skip
     return out
 
@@ -101,7 +101,7 @@ def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *,
             OPAQUE=channels == 4, SEG=at.segment, ROWS=at.rows, num_warps=WARPS["plane_sums"],
         )  # fmt: skip
         spread(
-            sums, chosen, active, spans, lens.field, out, shape=(height, width), level=level, top=0,
+            sums, chosen, active, spans, out, shape=(height, width), level=level, top=0,
             sums_planes=at_a_time, segment=at.segment, fractions=True, add=add or start > 0,
         )  # fmt: skip
 
