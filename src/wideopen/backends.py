@@ -44,8 +44,8 @@ def require_known(backends: Mapping[str, Backend[T]], name: str) -> None:
         raise BackendUnavailable(f"backend: expected auto or one of {', '.join(backends)}, found {name!r}")
 
 
-def pick(backends: Mapping[str, Backend[T]], name: str = "auto") -> tuple[str, T]:
-    """Return (name, implementation): the first usable of `backends`, or the named one.
+def usable(backends: Mapping[str, Backend[T]], name: str = "auto") -> str:
+    """Return the name of the first usable of `backends`, or the named one, without loading it.
 
     `backends` is ordered fastest first, "reference" last. Raises BackendUnavailable for an unknown or unusable name.
     """
@@ -55,8 +55,14 @@ def pick(backends: Mapping[str, Backend[T]], name: str = "auto") -> tuple[str, T
             continue
         reason = backend.why_not()
         if reason is None:
-            LOG.info("backend %s", key)
-            return key, backend.load()
+            return key
         if key == name:
             raise BackendUnavailable(f"backend {key}: {reason}")
     raise BackendUnavailable(f"none of the backends {', '.join(backends)} can run here")
+
+
+def pick(backends: Mapping[str, Backend[T]], name: str = "auto") -> tuple[str, T]:
+    """Return (name, implementation) of the backend that `usable` names. Raises the same errors."""
+    key = usable(backends, name)
+    LOG.info("backend %s", key)
+    return key, backends[key].load()

@@ -9,9 +9,10 @@ from wideopen.checks import F32, U8
 from wideopen.color import SRGB, Encoding
 from wideopen.hdr.types import Hdr
 
-__all__ = ["JpegCoding", "Metadata", "Photo", "srgb_u8"]
+__all__ = ["JpegCoding", "Metadata", "Photo", "display_u8", "srgb_u8", "to_srgb"]
 
 _ROWS = 256  # rows converted at a time: a few MB instead of a copy of the photo
+_SAME_CURVE = 1e-4  # of light: a third of the first step of 8 bits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Photo:
     """A photo, upright."""
 
     rgb: F32  # (H, W, 3) linear light in the photo's own primaries, 1.0 = white
+    codes: U8 | None = None  # (H, W, 3), what `rgb` was decoded from, if the file has 8 bits
     hdr: Hdr | None = None  # if the light above white is known
     encoding: Encoding = SRGB  # how `rgb` is written back to a file
     metadata: Metadata = Metadata()
@@ -63,3 +65,26 @@ def srgb_u8(photo: Photo) -> U8:
         light = rgb[top : top + _ROWS] @ matrix
         out[top : top + _ROWS] = transfer.encode(light, SRGB, bit_depth=8)
     return out
+
+
+def display_u8(photo: Photo) -> tuple[U8, Encoding]:
+    """Return (the photo's standard picture (H, W, 3) uint8, its encoding): as in the file if it has 8 bits, else sRGB.
+
+    The encoding has the curve of sRGB, but may have other primaries: good enough to follow edges, and free.
+    """
+    from wideopen.arrays.transfer.reference import light_of_codes
+
+    codes = photo.codes if photo.hdr is None else photo.hdr.standard
+    if codes is None or codes.dtype != np.uint8 or codes.shape != photo.rgb.shape:
+        return srgb_u8(photo), SRGB
+    apart = np.abs(light_of_codes(photo.encoding, 8) - light_of_codes(SRGB, 8)).max()
+    return (codes, photo.encoding) if apart < _SAME_CURVE else (srgb_u8(photo), SRGB)
+
+
+def to_srgb(picture: U8, encoding: Encoding) -> U8:
+    """Return a picture of `display_u8` (H, W, 3), of any size, as sRGB; wider colours clip."""
+    from wideopen.arrays import transfer
+
+    if encoding.has_srgb_primaries:
+        return picture
+    return srgb_u8(Photo(rgb=transfer.decode(picture, encoding, bit_depth=8), encoding=encoding))

@@ -30,7 +30,7 @@ from wideopen.hdr.types import Hdr
 from wideopen.lens import Lens
 from wideopen.matting.find_matte import Matter, emptiness, pick_matter
 from wideopen.optics import Optics, optics_of
-from wideopen.photo import Photo, srgb_u8
+from wideopen.photo import Photo, display_u8, to_srgb
 from wideopen.rendering import BACKENDS as RENDERERS
 from wideopen.settings import MapSettings
 from wideopen.sheets import BACKENDS as SEPARATORS
@@ -139,7 +139,7 @@ def understand(
     require(matte is None or matte_hint is None, "matte and matte_hint: expected one of them, found both")
     source = _as_photo(photo)
     hint = None if matte_hint is None else require_unit_map("matte_hint", matte_hint, like=source.rgb)
-    photo_u8 = cache(lambda: srgb_u8(source))
+    shown = cache(lambda: display_u8(source))  # (H, W, 3) uint8 and its encoding
     seconds: dict[str, float] = {}
     matte_source, disparity_source = "given", "given"
     notes: tuple[str, ...] = ()
@@ -148,16 +148,24 @@ def understand(
         found = None
         if disparity is None:
             if settings.depth != "planar":
-                photo_u8()  # once, for both
-            found = beside.submit(find_disparity, known.result, photo_u8, settings.depth, embedded, settings.device)
+                shown()  # once, for both
+            found = beside.submit(
+                find_disparity,
+                known.result,
+                lambda: to_srgb(*shown()),
+                settings.depth,
+                embedded,
+                settings.device,
+                guide=lambda: shown()[0],
+            )
         try:
             if matte is None or callable(matte):
                 on_step("matte")
                 with timed(seconds, "matte"):
-                    matter, matte_source = pick_matter(settings, matte, hint)
+                    matter, matte_source = pick_matter(settings, matte, hint, shown()[1])
                     if settings.matting_start == "auto" and matte_source.endswith("started by isnet"):
                         notes = ("isnet is on disk: the matte starts from it (--matting-start none leaves it out)",)
-                    matte = matter(photo_u8())
+                    matte = matter(shown()[0])
             alpha = require_unit_map("matte", matte, like=source.rgb)
         except BaseException as error:
             known.set_exception(error)

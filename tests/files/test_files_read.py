@@ -1,5 +1,6 @@
 """Reading: the right light from every format, depth, mode, profile and orientation."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import cv2
@@ -19,6 +20,7 @@ from wideopen.files.containers import icc as profiles
 from wideopen.files.containers import png
 from wideopen.files.containers.icc import build_profile
 from wideopen.files.containers.isobmff import Items, parse_items
+from wideopen.photo import display_u8, to_srgb
 
 PICTURE = smooth(48, 64)
 
@@ -212,6 +214,16 @@ def test_wide_gamut_keeps_its_primaries(tmp_path, encoding, name):
     exact = name in ("PNG", "TIFF", "WEBP")
     atol = 3e-5 if exact else 0.03  # rounding in the profile; lossy formats some codes
     assert_allclose(photo.rgb, light(PICTURE, encoding), rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("encoding", [SRGB, DISPLAY_P3, ADOBE_RGB], ids=lambda e: e.name)
+def test_what_networks_and_edges_see_is_the_file_without_a_detour(tmp_path, encoding):
+    """Codes with the curve of sRGB are taken as they are; small pictures become sRGB as the whole photo would."""
+    photo = read(save(tmp_path / "a.png", PICTURE, "PNG", icc_profile=build_profile(encoding)))
+    shown, known = display_u8(photo)
+    assert_array_equal(shown, srgb_u8(photo) if encoding is ADOBE_RGB else PICTURE)
+    assert_array_equal(to_srgb(shown, known), srgb_u8(photo))
+    assert_array_equal(display_u8(replace(photo, codes=None))[0], srgb_u8(photo))
 
 
 def test_wide_gamut_is_shown_to_the_network_in_srgb(tmp_path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -20,25 +21,35 @@ class _Said(Steps):
         self.notes.append(line)
 
 
+class _Processes(list):
+    """The processes that were started."""
+
+    def __init__(self):
+        self.begun = threading.Event()
+
+
 @pytest.fixture
 def processes(monkeypatch):
     """The processes that were started, each a sleeping Python; `first_use_compiles` is true."""
-    started, start = [], subprocess.Popen
+    started, start = _Processes(), subprocess.Popen
 
     def popen(_, **options):
         started.append(
             start([sys.executable, "-c", "import time; time.sleep(SECONDS)".replace("SECONDS", "0.2")], **options)
         )
+        started.begun.set()
         return started[-1]
 
     monkeypatch.setattr(first_run, "first_use_compiles", lambda *_: True)
     monkeypatch.setattr(first_run.subprocess, "Popen", popen)
+    monkeypatch.setattr(first_run, "_loaded", set())
     return started
 
 
 def test_the_photo_waits_for_the_kernels_and_says_so(processes):
     said = _Said()
-    with first_run.compiled_meanwhile("auto", "thin-lens", said):
+    with first_run.kernels_meanwhile("auto", "thin-lens", said):
+        assert processes.begun.wait(10)
         assert processes[0].poll() is None  # compiling while the photo is analysed
     assert processes[0].returncode == 0
     assert said.steps == ["compiling kernels (first run only)"]
@@ -47,14 +58,28 @@ def test_the_photo_waits_for_the_kernels_and_says_so(processes):
 
 
 def test_a_photo_that_fails_does_not_wait(processes):
-    with pytest.raises(ValueError, match="no photo"), first_run.compiled_meanwhile("auto", "thin-lens", _Said()):
-        raise ValueError("no photo")
+    def fail():
+        with first_run.kernels_meanwhile("auto", "thin-lens", _Said()):
+            processes.begun.wait(10)
+            raise ValueError("no photo")
+
+    with pytest.raises(ValueError, match="no photo"):
+        fail()
     assert processes[0].returncode != 0  # ended at once
 
 
-def test_compiled_kernels_start_no_process(processes, monkeypatch):
+def test_compiled_kernels_are_loaded_once_without_a_process(processes, monkeypatch):
     monkeypatch.setattr(first_run, "first_use_compiles", lambda *_: False)
-    said = _Said()
-    with first_run.compiled_meanwhile("auto", "thin-lens", said):
+    said, loaded = _Said(), []
+    monkeypatch.setattr(first_run, "run_kernels", loaded.append)
+    for _ in range(2):
+        with first_run.kernels_meanwhile("auto", "thin-lens", said):
+            pass
+    assert (processes, said.notes, loaded) == ([], [], ["thin-lens"])
+
+
+def test_another_backend_loads_no_kernels(processes, monkeypatch):
+    monkeypatch.setattr(first_run, "run_kernels", pytest.fail)
+    with first_run.kernels_meanwhile("reference", "thin-lens", _Said()):
         pass
-    assert (processes, said.notes) == ([], [])
+    assert not processes

@@ -42,12 +42,14 @@ def find_disparity(
     depth: str | Path,
     embedded: DepthMap | None,
     device: str = "auto",
+    guide: Callable[[], U8] | None = None,
 ) -> FoundDisparity:
     """Disparity of a photo from the source that `depth` names: auto, embedded, small, planar, or a model.
 
-    matte: returns the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; each is called only if needed,
-    the matte last. embedded: the depth map in the photo's file, if any. A model is one of `disparity.hub.ROWS`, a
-    folder, a .onnx file or a hub id; its weights must be on disk.
+    matte: returns the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; guide: returns it with any
+    primaries, for embedded depth to follow its edges; each is called only if needed, the matte last. embedded: the
+    depth map in the photo's file, if any. A model is one of `disparity.hub.ROWS`, a folder, a .onnx file or a hub id;
+    its weights must be on disk.
     Raises InvalidInput for "embedded" without a map, or one of another aspect; WeightsError for an unusable model.
     """
     if depth == "planar":
@@ -59,9 +61,9 @@ def find_disparity(
     if depth == "embedded":
         require(embedded is not None, "depth embedded: expected depth inside the photo's file, found none")
         assert embedded is not None  # for the type checker
-        return from_embedded(embedded, photo_u8())
+        return from_embedded(embedded, (guide or photo_u8)())
     if depth == "auto":
-        return _automatic(matte, photo_u8(), embedded, device)
+        return _automatic(matte, photo_u8, embedded, device, guide or photo_u8)
     return from_model(depth, photo_u8(), device)
 
 
@@ -98,14 +100,20 @@ def from_embedded(depth: DepthMap, photo_u8: U8) -> FoundDisparity:
     return FoundDisparity(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
 
 
-def _automatic(matte: Callable[[], F32], photo_u8: U8, embedded: DepthMap | None, device: str) -> FoundDisparity:
+def _automatic(
+    matte: Callable[[], F32],
+    photo_u8: Callable[[], U8],
+    embedded: DepthMap | None,
+    device: str,
+    guide: Callable[[], U8],
+) -> FoundDisparity:
     """Embedded if present, else the default model if its weights are on disk, else the network inside the package."""
     notes: tuple[str, ...] = ()
     if embedded is not None:
         try:
-            return from_embedded(embedded, photo_u8)
+            return from_embedded(embedded, guide())
         except InvalidInput as error:
             notes = (f"the depth inside the photo is of no use ({error})",)
     on_disk = hub.on_disk(hub.DEFAULT, device)
-    found = from_model(hub.DEFAULT, photo_u8, device) if on_disk else from_small(photo_u8, matte)
+    found = from_model(hub.DEFAULT, photo_u8(), device) if on_disk else from_small(photo_u8(), matte)
     return replace(found, notes=notes)

@@ -64,8 +64,11 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 220) -> Photo:
     rgb, notes = _light(raster, encoding)
     hdr, more = _above_white(raster, rgb, found, encoding)
     notes += more
+    stored = encoding
     if raster.icc is None:
         encoding = SRGB if encoding.has_srgb_primaries else for_display(encoding)
+    plain = raster.codes.dtype == np.uint8 and raster.codes.ndim == 3 and raster.alpha is None and stored == encoding
+    codes = raster.codes if plain else None
     packet, dropped = raster.xmp, None
     if packet:
         packet, dropped = xmp.cleaned(
@@ -73,7 +76,7 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = 220) -> Photo:
         )
     raster = raster.noted(*notes, *([dropped] if dropped else ()), xmp=packet)
     metadata = Metadata(**{field.name: getattr(raster, field.name) for field in fields(Metadata)})
-    return Photo(rgb=rgb, encoding=encoding, metadata=metadata, source=file, hdr=hdr)
+    return Photo(rgb=rgb, codes=codes, encoding=encoding, metadata=metadata, source=file, hdr=hdr)
 
 
 def load_raster(path: Path, *, max_megapixels: float, expected: str = "a photo") -> Raster:

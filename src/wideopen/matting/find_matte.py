@@ -15,10 +15,12 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32, U8, require, require_unit_map
+from wideopen.color import SRGB, Encoding
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.matting.clean import transition
 from wideopen.matting.inference import MattingSettings
 from wideopen.networks import require_torch
+from wideopen.photo import to_srgb
 
 REMBG = "rembg:"  # prefix of a session name, as in rembg:birefnet-portrait
 VITMATTE_SIZE = 1024  # its attention grows with the square of the number of pixels
@@ -117,24 +119,32 @@ def emptiness(alpha: F32) -> str | None:
 
 
 def pick_matter(
-    settings: MattingSettings, function: Matter | None = None, hint: F32 | None = None
+    settings: MattingSettings, function: Matter | None = None, hint: F32 | None = None, encoding: Encoding = SRGB
 ) -> tuple[Matter, str]:
     """Return (a function from a photo to its matte, the name of the source): `function`, or the network of `settings`.
 
-    hint: (H, W) in [0, 1], see `matting.hint`; only with a network of ours. If `settings` names a refiner, it runs
-    after either. The function raises InvalidInput for photos or mattes with a wrong shape, type or range. Raises
-    InvalidInput if `settings` asks for a matte that only a photo file can supply; WeightsError; BackendUnavailable.
+    hint: (H, W) in [0, 1], see `matting.hint`; only with a network of ours. encoding: of the photos that the returned
+    function takes; networks and `function` see them as sRGB. If `settings` names a refiner, it runs after either. The
+    function raises InvalidInput for photos or mattes with a wrong shape, type or range. Raises InvalidInput if
+    `settings` asks for a matte that only a photo file can supply; WeightsError; BackendUnavailable.
     """
     if function is not None:
         require(hint is None, "matte_hint: expected without a matte, found both")
         name = getattr(function, "__name__", type(function).__name__)
-        matter, source = partial(_checked, function, name), f"given by {name}"
+        matter, source = _on_srgb(partial(_checked, function, name), encoding), f"given by {name}"
     else:
-        matter, source = _network(settings, hint)
+        matter, source = _network(settings, hint, encoding)
     if settings.matting_refiner is None:
         return matter, source
-    refiner = settings.matting_refiner
-    return lambda photo_u8: refine_by_vitmatte(refiner, photo_u8, matter(photo_u8)), f"{source}, refined by {refiner}"
+    refine = partial(refine_by_vitmatte, settings.matting_refiner)
+    return (
+        lambda photo_u8: refine(to_srgb(photo_u8, encoding), matter(photo_u8)),
+        f"{source}, refined by {settings.matting_refiner}",
+    )
+
+
+def _on_srgb(matter: Matter, encoding: Encoding) -> Matter:
+    return lambda photo_u8: matter(to_srgb(photo_u8, encoding))
 
 
 def predict_matte(photo_u8: U8, settings: MattingSettings = AUTOMATIC, hint: F32 | None = None) -> F32:
@@ -145,7 +155,7 @@ def predict_matte(photo_u8: U8, settings: MattingSettings = AUTOMATIC, hint: F32
     return pick_matter(settings, None, hint)[0](photo_u8)
 
 
-def _network(settings: MattingSettings, hint: F32 | None) -> "tuple[partial[F32], str]":
+def _network(settings: MattingSettings, hint: F32 | None, encoding: Encoding) -> tuple[Matter, str]:
     require(
         settings.matting != "embedded",
         "matting embedded: expected a portrait matte inside the photo's file, found none",
@@ -153,12 +163,13 @@ def _network(settings: MattingSettings, hint: F32 | None) -> "tuple[partial[F32]
     name, source = settings.network, f"predicted by {settings.network}"
     if name.startswith(REMBG):
         require(hint is None, f"matte_hint: expected with a network of wideopen, found {name}")
-        return partial(matte_by_rembg, name.removeprefix(REMBG)), source
+        return _on_srgb(partial(matte_by_rembg, name.removeprefix(REMBG)), encoding), source
     from wideopen.matting.engine import pick_engine
     from wideopen.matting.predict import matte_by
     from wideopen.matting.start import chosen_start, segment_by
 
-    matter = partial(matte_by, pick_engine(name, settings.matting_backend, settings.device), settings)
+    engine = pick_engine(name, settings.matting_backend, settings.device)
+    matter = partial(matte_by, engine, settings, to_srgb=partial(to_srgb, encoding=encoding))
     if hint is not None:
         require(
             settings.matting_start in ("auto", "none"),
@@ -169,7 +180,8 @@ def _network(settings: MattingSettings, hint: F32 | None) -> "tuple[partial[F32]
     if start is None:
         return matter, source
     segment = matte_by_rembg if start.startswith(REMBG) else segment_by
-    return partial(matter, start=partial(segment, start.removeprefix(REMBG))), f"{source}, started by {start}"
+    begin = _on_srgb(partial(segment, start.removeprefix(REMBG)), encoding)
+    return partial(matter, start=begin), f"{source}, started by {start}"
 
 
 def _checked(function: Matter, name: str, photo_u8: U8) -> F32:

@@ -142,17 +142,28 @@ def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int
     return [(first, 1), (size, stages - 1)]
 
 
+def _as_it_is(picture: U8) -> U8:
+    return picture
+
+
 def matte_by(
-    engine: Engine, settings: MattingSettings, photo_u8: U8, *, hint: F32 | None = None, start: Start | None = None
+    engine: Engine,
+    settings: MattingSettings,
+    photo_u8: U8,
+    *,
+    hint: F32 | None = None,
+    start: Start | None = None,
+    to_srgb: Callable[[U8], U8] = _as_it_is,
 ) -> F32:
     """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3): stages, clean-up, edge alignment, and tiles if requested.
 
+    to_srgb: how the network's small picture of a photo with other primaries becomes sRGB.
     hint: (H, W) in [0, 1], 0.5 = unknown, in place of the matte so far (`matting.hint`). start: a segmentation network
     that is asked too (`matting.agree`); not with a hint. Without a hint, a matte that shows no subject becomes empty.
     Raises InvalidInput for a photo of another shape or type.
     """
     _require_photo(photo_u8)
-    small, found = _network_matte(engine, settings, photo_u8, hint)
+    small, found = _network_matte(engine, settings, photo_u8, hint, to_srgb)
     if start is not None:
         other = np.clip(resize_map(start(photo_u8), found.shape), 0, 1)
         found = agreed(found, other, engine(small, 1, other))
@@ -161,16 +172,20 @@ def matte_by(
         return np.zeros(photo_u8.shape[:2], np.float32)
     alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, photo_u8.shape)
     scale = max(photo_u8.shape) / max(small.shape)
-    return refine_on_tiles(engine, photo_u8, alpha, scale=scale) if settings.matting_tiles and scale > 1 else alpha
+    if not settings.matting_tiles or scale <= 1:
+        return alpha
+    return refine_on_tiles(engine, to_srgb(photo_u8), alpha, scale=scale)
 
 
-def _network_matte(engine: Engine, settings: MattingSettings, photo_u8: U8, hint: F32 | None) -> tuple[U8, F32]:
+def _network_matte(
+    engine: Engine, settings: MattingSettings, photo_u8: U8, hint: F32 | None, to_srgb: Callable[[U8], U8]
+) -> tuple[U8, F32]:
     """Return (the photo (h, w, 3) as the network sees it in its last stage, the matte (h, w) of all stages)."""
     config = engine.config
     size, stages = settings.matting_size or config.size, settings.matting_stages or config.stages
     small, matte = photo_u8, None
     for side, same in stage_sizes(config, size, stages):
-        small = resize_map(photo_u8, network_size(photo_u8.shape[0], photo_u8.shape[1], side))
+        small = to_srgb(resize_map(photo_u8, network_size(photo_u8.shape[0], photo_u8.shape[1], side)))
         if matte is None and hint is not None:
             matte = matte_from_hint(engine, small, resize_map(hint, small.shape), same)
         else:

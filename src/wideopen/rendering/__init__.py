@@ -13,7 +13,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from types import ModuleType
 
-from wideopen.backends import Backend, missing
+from wideopen.backends import Backend, missing, usable
 from wideopen.networks import why_no_torch
 from wideopen.optics import Optics
 from wideopen.sheets import Sheet
@@ -62,8 +62,7 @@ BACKENDS: Mapping[str, Backend[ModuleType]] = {
 
 def first_use_compiles(name: str = "auto", look: str = "thin-lens") -> bool:
     """Whether rendering this look with this backend must first compile kernels (some 20 s): none are cached yet."""
-    usable = (key for key, backend in BACKENDS.items() if name in ("auto", key) and backend.why_not() is None)
-    if next(usable, None) != "numba":
+    if usable(BACKENDS, name) != "numba":
         return False
     from wideopen.rendering.numba import needs_compiling
 

@@ -1,56 +1,70 @@
-"""The first run on a machine: a second process compiles the kernels of the render while this one analyses the photo."""
+"""Loading numba and the kernels of the render beside the analysis; on a machine's first run a process compiles them."""
 
 import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 
 from wideopen.arrays.transfer import encode
+from wideopen.backends import usable
 from wideopen.color import SRGB
 from wideopen.grain import Grain
 from wideopen.lens import Lens
 from wideopen.pipeline import Maps, Scene, render
-from wideopen.rendering import first_use_compiles
+from wideopen.rendering import BACKENDS, first_use_compiles
 from wideopen.sheets import Sheet
 from wideopen.timing import Steps
 
 _HEIGHT, _WIDTH = 96, 128  # pixels: enough for lenses to blur some planes at a lower resolution
-_PROGRAM = "import sys; from wideopen.session.first_run import compile_kernels; compile_kernels(sys.argv[1])"
+_PROGRAM = "import gc, sys; gc.disable(); from wideopen.session.first_run import run_kernels; run_kernels(sys.argv[1])"
+_loaded: set[str] = set()
+"""Looks whose kernels this process has loaded."""
 
 
 @contextmanager
-def compiled_meanwhile(backend: str, look: str, step: Steps) -> Iterator[None]:
-    """Compile what rendering this look needs while the block runs; at its end all of it is in numba's cache.
+def kernels_meanwhile(backend: str, look: str, step: Steps) -> Iterator[None]:
+    """Load what rendering this look needs while the block runs; on the first run a second process compiles it.
 
-    Does nothing if it is there already. If the process fails, the kernels compile when they are first called.
+    If that process fails, the kernels compile when they are first called.
     """
+    with ThreadPoolExecutor(1) as beside:
+        loading = beside.submit(_load, backend, look, step)
+        gc.disable()  # collecting numba's syntax trees takes a seventh of the time to compile
+        try:
+            yield
+            if (compiling := loading.result()) is not None:
+                step("compiling kernels (first run only)")
+                compiling.wait()
+        finally:
+            gc.enable()
+            if loading.exception() is None and (compiling := loading.result()) is not None:
+                compiling.kill()
+                compiling.wait()
+
+
+def _load(backend: str, look: str, step: Steps) -> "subprocess.Popen[bytes] | None":
+    """Load the kernels of this look, or start a process that compiles them."""
+    if usable(BACKENDS, backend) != "numba" or look in _loaded:
+        return None
     if not first_use_compiles(backend, look):
-        yield
-        return
+        _loaded.add(look)
+        run_kernels(look)
+        return None
     step.note("first run only: compiling kernels adds half a minute")
-    compiling = subprocess.Popen(  # noqa: S603  our own program
+    return subprocess.Popen(  # noqa: S603  our own program
         [sys.executable, "-c", _PROGRAM, look],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    gc.disable()  # collecting numba's syntax trees takes a seventh of the time to compile
-    try:
-        yield
-        step("compiling kernels (first run only)")
-        compiling.wait()
-    finally:
-        gc.enable()
-        compiling.kill()
-        compiling.wait()
 
 
-def compile_kernels(look: str) -> None:
-    """Render and encode a small scene with two sheets and grain, which compiles all kernels that a photo needs."""
-    gc.disable()  # this process ends soon
+def run_kernels(look: str) -> None:
+    """Render and encode a small scene with two sheets and grain: loads or compiles all kernels that a photo needs."""
     rgb = np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32)
     matte = np.zeros((_HEIGHT, _WIDTH), np.float32)
     matte[24:80, 40:88] = 1

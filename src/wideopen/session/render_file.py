@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wideopen.backends import pick, require_known
+from wideopen.backends import require_known, usable
 from wideopen.errors import WideopenError
 from wideopen.files import Keep, write, write_map
 from wideopen.files.write import lost_hdr
 from wideopen.lens import Lens
 from wideopen.pipeline import render
 from wideopen.rendering import BACKENDS
-from wideopen.session.first_run import compiled_meanwhile
+from wideopen.session.first_run import kernels_meanwhile
 from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
 from wideopen.session.results import check_result, make_folder
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
@@ -79,10 +79,10 @@ def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> di
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "total"):
-        pick(BACKENDS, job.backend)  # refuse a backend that cannot run here before the slow part
+        usable(BACKENDS, job.backend)  # refuse a backend that cannot run here before the slow part
         inputs, new_folder = [photo, *job.given.files], not out.parent.exists()
         check_result(out, job.output, inputs=inputs, overwrite=job.overwrite, new_folder=new_folder)
-        with compiled_meanwhile(job.backend, job.lens.look, step):
+        with kernels_meanwhile(job.backend, job.lens.look, step):
             opened = job.open(photo, step)
         report = render_opened(opened, out, job, step=step, last=True)
     report["seconds"] = opened.scene.maps.seconds | report["seconds"] | seconds
@@ -137,5 +137,5 @@ def _report(opened: Opened, lens: Lens, out: Path, backend: str) -> dict[str, An
         "focus_range": round(lens.focus_range, 4) if lens.look == "thin-lens" else 0.0,
         "radius_px": round(lens.max_radius * scene.long_side_px, 2),
         "grain": round(scene.grain.codes if lens.grain is None else lens.grain, 2),
-        "backend": pick(BACKENDS, backend)[0],
+        "backend": usable(BACKENDS, backend),
     }
