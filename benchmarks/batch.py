@@ -74,20 +74,12 @@ class Watcher:
     begin: float = field(default_factory=time.perf_counter)
     results: list[tuple[float, float, dict[str, Any]]] = field(default_factory=list)
 
-    def done(self, report: dict[str, Any]) -> None:
-        """Note it."""
-        self.results.append((time.perf_counter(), cpu_seconds(os.getpid()), report))
-
-    def skipped(self, photo: str, out: str) -> None:
-        """Not in a benchmark."""
-        sys.exit(f"{photo}: {out} is there already")
-
-    def failed(self, photo: str, reason: str) -> None:
-        """Not in a benchmark."""
-        sys.exit(f"{photo}: {reason}")
-
-    def tick(self) -> None:
-        """Nothing is shown."""
+    def __call__(self, row: dict[str, Any] | None) -> None:
+        """Note a result; nothing may fail, or be skipped, in a benchmark."""
+        if row is not None and row["status"] != "done":
+            sys.exit(f"{row['photo']}: {row}")
+        if row is not None:
+            self.results.append((time.perf_counter(), cpu_seconds(os.getpid()), row))
 
 
 def engine_of(name: str, workers: int) -> BatchEngine:

@@ -24,18 +24,15 @@ class Heard:
         self.done_reports, self.skips, self.reasons = [], [], []
         self.on_done = on_done
 
-    def done(self, report):
-        self.done_reports.append(report)
-        self.on_done()
-
-    def skipped(self, photo, out):  # noqa: ARG002
-        self.skips.append(photo)
-
-    def failed(self, photo, reason):  # noqa: ARG002
-        self.reasons.append(reason)
-
-    def tick(self):
-        pass
+    def __call__(self, row):
+        match row:
+            case {"status": "done"}:
+                self.done_reports.append(row)
+                self.on_done()
+            case {"status": "skipped", "photo": photo}:
+                self.skips.append(photo)
+            case {"status": "failed", "reason": reason}:
+                self.reasons.append(reason)
 
     @property
     def names(self):

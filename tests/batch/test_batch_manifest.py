@@ -107,17 +107,9 @@ class Heard:
     def __init__(self):
         self.seen = {"done": [], "skipped": [], "failed": []}
 
-    def done(self, report):
-        self.seen["done"].append(report["photo"])
-
-    def skipped(self, photo, out):  # noqa: ARG002
-        self.seen["skipped"].append(photo)
-
-    def failed(self, photo, reason):  # noqa: ARG002
-        self.seen["failed"].append(reason)
-
-    def tick(self):
-        pass
+    def __call__(self, row):
+        if row is not None:
+            self.seen[row["status"]].append(row.get("reason", row["photo"]))
 
 
 @dataclass

@@ -64,19 +64,16 @@ class Lose:
         self.cluster, self.after = cluster, after
         self.reports, self.reasons, self.skips = [], [], []
 
-    def done(self, report):
-        self.reports.append(report)
-        if len(self.reports) == self.after:
-            self.cluster.remove_node(self.cluster.second, allow_graceful=False)
-
-    def skipped(self, photo, out):  # noqa: ARG002
-        self.skips.append(photo)
-
-    def failed(self, photo, reason):  # noqa: ARG002
-        self.reasons.append(reason)
-
-    def tick(self):
-        pass
+    def __call__(self, row):
+        match row:
+            case {"status": "done"}:
+                self.reports.append(row)
+                if len(self.reports) == self.after:
+                    self.cluster.remove_node(self.cluster.second, allow_graceful=False)
+            case {"status": "skipped", "photo": photo}:
+                self.skips.append(photo)
+            case {"status": "failed", "reason": reason}:
+                self.reasons.append(reason)
 
 
 def test_a_node_is_lost_and_every_photo_is_done_once_as_the_local_engine_does_it(shop, workers, cluster, bucket):

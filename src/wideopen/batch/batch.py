@@ -1,10 +1,10 @@
 """Processes the photos of a batch: decides what to do with each, runs it and records the outcome."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from wideopen.batch.local import BatchEngine, Outcome, Stop
 from wideopen.batch.manifest import Manifest, Step, plan
@@ -17,32 +17,21 @@ from wideopen.files.atomic import remove_leftovers
 from wideopen.files.refocusable import sidecar_of
 from wideopen.session.render_file import Job
 
-
-class Listener(Protocol):
-    """Receives the events of a batch as they happen."""
-
-    def done(self, report: dict[str, Any]) -> None:
-        """A result was written; `report` is that of `wideopen render --json`."""
-
-    def skipped(self, photo: str, out: str) -> None:
-        """A result already existed, made from the same photo with the same settings."""
-
-    def failed(self, photo: str, reason: str) -> None:
-        """A photo failed; `reason` is one line that names it."""
-
-    def tick(self) -> None:
-        """Called regularly, to refresh a display."""
+Listen = Callable[[dict[str, Any] | None], object]
+"""Is called with a row for each photo. Its `status` is "done", with the report of `wideopen render --json`; "skipped",
+with `photo` and `out`, since the same settings have made the result before; or "failed", with `photo` and `reason`, one
+line that names it. Is called with None regularly, to refresh a display."""
 
 
 class Batch:
     """All photos of one command."""
 
-    def __init__(self, job: Job, destination: str, manifest: Manifest, listener: Listener) -> None:
+    def __init__(self, job: Job, destination: str, manifest: Manifest, listen: Listen) -> None:
         """`job.overwrite` allows replacing files that no batch made; those in the manifest may always be replaced."""
         self._job = job
         self._destination = destination
         self._manifest = manifest
-        self._listener = listener
+        self._listen = listen
         self._settings = settings_hash(job)
         self._photo_of: dict[str, str] = {}
         self._safe_folders: dict[str, bool] = {}
@@ -55,7 +44,7 @@ class Batch:
         for outcome in engine.outcomes(self._tasks(found, stop), stop):
             if outcome is not None:
                 self._note(outcome)
-            self._listener.tick()
+            self._listen(None)
 
     def _tasks(self, found: Iterator[BatchPhoto | Unusable | None], stop: Stop) -> Iterator[Task | None]:
         """Yield the tasks that remain; each is recorded as begun when it is taken."""
@@ -65,17 +54,17 @@ class Batch:
             if one is None:
                 yield None
             elif isinstance(one, Unusable):
-                self._listener.failed(one.place, f"{one.place}: {one.reason}")
+                self._failed(one.place, f"{one.place}: {one.reason}")
             else:
                 try:
                     task = self._task(one)
                 except (InvalidInput, OSError) as error:
                     reason = str(error) if isinstance(error, InvalidInput) else f"{one.photo}: {error}"
-                    self._listener.failed(one.photo, reason)
+                    self._failed(one.photo, reason)
                     continue
                 if task is not None:
                     yield task
-            self._listener.tick()
+            self._listen(None)
 
     def _task(self, found: BatchPhoto) -> Task | None:
         """Return the task for a photo; None if it is done. Raises InvalidInput if the result must not be written."""
@@ -99,7 +88,7 @@ class Batch:
         if step is Step.ADOPT:
             self._manifest.done(target, digest=digest_of_all(inputs), result=present)
         if step in (Step.ADOPT, Step.SKIP):
-            self._listener.skipped(photo, out)
+            self._listen({"status": "skipped", "photo": photo, "out": out})
             return None
         replaces = step is Step.REPLACE
         self._manifest.begin(target, settings=self._settings, inputs=now, before=present, may_replace=replaces)
@@ -116,11 +105,14 @@ class Batch:
             report = finished_report(task)
         if report is None:
             self._manifest.failed(task.target)
-            self._listener.failed(task.photo, outcome.reason)
+            self._failed(task.photo, outcome.reason)
             return
         report = dict(report)
         self._manifest.done(task.target, digest=report.pop("digest"), result=report.pop("result"))
-        self._listener.done(report)
+        self._listen({"status": "done", **report})
+
+    def _failed(self, photo: str, reason: str) -> None:
+        self._listen({"status": "failed", "photo": photo, "reason": reason})
 
     def _require_inside(self, out: str) -> None:
         """Refuse a result if a link leads its folder out of the destination, where originals may be."""

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -106,7 +107,7 @@ def batch(
         photos = watched(look, every_s=settings.watch_seconds) if found is None else iter(found)
         Batch(job, destination, records, shown).run(photos, engine, stop)
         shown.finish(destination, interrupted=bool(caught))
-    return 128 + caught[0] if caught else 2 if shown.failed_count else 0
+    return 128 + caught[0] if caught else 2 if shown.counts["failed"] else 0
 
 
 def _lines_of(path: Path | None) -> tuple[str, ...]:
@@ -164,11 +165,11 @@ def _manifest(destination: str, path: Path | None, *, resume: bool, overwrite: b
 
 
 class BatchReport:
-    """A `batch.batch.Listener` that counts, prints and writes the results of a batch."""
+    """Counts, prints and writes the results of a batch."""
 
     def __init__(self, total: int | None, files: list[TextIO], bar: "Progress | None", *, as_json: bool) -> None:
         """`total` photos, if known; `files` receive a line of JSON per photo; `as_json`: stdout is JSON only."""
-        self.done_count = self.skipped_count = self.failed_count = 0
+        self.counts: Counter[str] = Counter()  # by status
         self._adopted = self._noted = 0
         self._peaks_mb: dict[int, float] = {}  # by worker
         self._total = total
@@ -179,53 +180,47 @@ class BatchReport:
         self._started = self._last_line = time.monotonic()
         self._first = self._last = 0.0  # times of the first and last results
 
-    def done(self, report: dict[str, Any]) -> None:
-        """As in `batch.batch.Listener`."""
-        self._last = time.monotonic()
-        self._first = self._first or self._last
-        self.done_count += 1
-        self._adopted += bool(report.get("adopted"))
-        self._noted += bool(report.get("notes"))
-        if "worker" in report:
-            worker = report["worker"]
-            self._peaks_mb[worker] = max(self._peaks_mb.get(worker, 0.0), report["peak_mb"])
-        self._write({"status": "done", **report})
-
-    def skipped(self, photo: str, out: str) -> None:
-        """As in `batch.batch.Listener`."""
-        self.skipped_count += 1
-        self._write({"status": "skipped", "photo": photo, "out": out})
-
-    def failed(self, photo: str, reason: str) -> None:
-        """As in `batch.batch.Listener`; prints one line on stderr."""
-        self.failed_count += 1
-        self._write({"status": "failed", "photo": photo, "reason": reason})
-        warn(f"wideopen: {reason}")
-
-    def tick(self) -> None:
-        """As in `batch.batch.Listener`."""
-        if self._bar is not None and self._task is not None:
-            seen = self.done_count + self.skipped_count + self.failed_count
-            self._bar.update(self._task, completed=seen, description=self._words())
+    def __call__(self, row: dict[str, Any] | None) -> None:
+        """Count and write the outcome of a photo, or refresh the display."""
+        if row is not None:
+            self._count(row)
+            self._write(row)
+        elif self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self.counts.total(), description=self._words())
         elif time.monotonic() - self._last_line >= _LINE_EVERY_S:
             self._last_line = time.monotonic()
             warn(self._words())
+
+    def _count(self, row: dict[str, Any]) -> None:
+        self.counts[row["status"]] += 1
+        if row["status"] == "failed":
+            warn(f"wideopen: {row['reason']}")
+        if row["status"] != "done":
+            return
+        self._last = time.monotonic()
+        self._first = self._first or self._last
+        self._adopted += bool(row.get("adopted"))
+        self._noted += bool(row.get("notes"))
+        if "worker" in row:
+            worker = row["worker"]
+            self._peaks_mb[worker] = max(self._peaks_mb.get(worker, 0.0), row["peak_mb"])
 
     def finish(self, destination: str, *, interrupted: bool) -> None:
         """Print the summary."""
         seconds, rate = time.monotonic() - self._started, self.rate
         peak_mb = max(self._peaks_mb.values(), default=None)
-        summary: dict[str, Any] = {"done": self.done_count, "adopted": self._adopted, "skipped": self.skipped_count}
-        summary |= {"failed": self.failed_count, "seconds": round(seconds, 3)}
+        done, skipped, failed = (self.counts[status] for status in ("done", "skipped", "failed"))
+        summary: dict[str, Any] = {"done": done, "adopted": self._adopted, "skipped": skipped, "failed": failed}
+        summary |= {"seconds": round(seconds, 3)}
         summary |= {"per_second": None if rate is None else round(rate, 3)}
         self._write({"status": "summary", **summary, "workers": len(self._peaks_mb), "peak_mb": peak_mb})
         if self._as_json:
             return
         each = "" if rate is None else f", {rate:.2f} a second"
-        photos = f"{self.done_count} photo{'' if self.done_count == 1 else 's'}"
+        photos = f"{done} photo{'' if done == 1 else 's'}"
         parts = [f"{photos} in {seconds:.1f} s{each}, into {destination}"]
-        parts += [f"{self.skipped_count} done before"] if self.skipped_count else []
-        parts += [f"{self.failed_count} failed"] if self.failed_count else []
+        parts += [f"{skipped} done before"] if skipped else []
+        parts += [f"{failed} failed"] if failed else []
         parts += [f"{self._noted} with notes (--report has them)"] if self._noted else []
         parts += [] if peak_mb is None else [f"{len(self._peaks_mb)} workers, each with at most {peak_mb:.0f} MB"]
         typer.echo("; ".join(parts))
@@ -235,19 +230,19 @@ class BatchReport:
     @property
     def rate(self) -> float | None:
         """Results per second since the first one, which leaves out the workers' start; None until there are two."""
-        return None if self._last <= self._first else (self.done_count - 1) / (self._last - self._first)
+        return None if self._last <= self._first else (self.counts["done"] - 1) / (self._last - self._first)
 
     def _words(self) -> str:
         """One line with photos done and failed, rate and time left."""
-        seen = self.done_count + self.skipped_count
-        if not seen and not self.failed_count:
+        seen, failed = self.counts["done"] + self.counts["skipped"], self.counts["failed"]
+        if not seen and not failed:
             return "starting workers (first run only: compiling the kernels adds some 25 s)"
         words = [f"{seen}{'' if self._total is None else f' of {self._total}'} done"]
-        words += [f"{self.failed_count} failed"] if self.failed_count else []
+        words += [f"{failed} failed"] if failed else []
         if self.rate is not None:
             words.append(f"{self.rate:.2f} a second")
             if self._total is not None:
-                left = max(0, self._total - seen - self.failed_count)
+                left = max(0, self._total - seen - failed)
                 words.append(f"{timedelta(seconds=round(left / self.rate))} left")
         return ", ".join(words)
 

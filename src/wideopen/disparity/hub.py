@@ -1,14 +1,17 @@
-"""Depth models: the known ones as rows, what a name refers to, whether it is on disk, and downloading it from the hub.
+"""Depth models: the known ones (models.json), what a name refers to, whether it is on disk, and downloading it.
 
 Only `fetch` uses the network. Models are kept in the hub's own cache, which other programs share; none are shipped.
 Most rows have two forms: an ONNX export, which the base installation runs on the CPU, and .safetensors, which torch
-runs, on a GPU too. Repositories, revisions, sizes and licences are from the models' pages on the hub.
+runs, on a GPU too. Repositories, revisions, sizes and licences are from the models' pages on the hub;
+no commit of dpt's ONNX export was found there. Depth Pro's export is left out: in float32 it takes 3.8 GB.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wideopen.downloads import PATIENCE_S, cache_folder, counting_bar, is_offline, quiet_hub, transfer_errors
 from wideopen.errors import InvalidInput, WeightsError
@@ -41,64 +44,12 @@ class DepthModel:
         return self.torch if self.onnx is None or device == "cuda" else self.onnx
 
 
-ROWS: dict[str, DepthModel] = {
-    row.name: row
-    for row in (
-        DepthModel(
-            name="depth-anything-v2-small",
-            licence="Apache-2.0",
-            remark="the default: small, quick, free",
-            onnx=Download(
-                "onnx-community/depth-anything-v2-small", "34f40a4c93991327074907b51792dbc27e7d6f1c", 99, True
-            ),
-            torch=Download(
-                "depth-anything/Depth-Anything-V2-Small-hf", "5426e4f0f36572d16453bbda7a8389317b1bef99", 99, False
-            ),
-        ),
-        DepthModel(
-            name="depth-anything-v2-base",
-            licence="CC-BY-NC-4.0",
-            remark="not for commercial use",
-            onnx=Download(
-                "onnx-community/depth-anything-v2-base", "6db5e16b48d85e78c043e57f8411a23550edbbfc", 389, True
-            ),
-            torch=Download(
-                "depth-anything/Depth-Anything-V2-Base-hf", "b1958afc87fb45a9e3746cb387596094de553ed8", 390, False
-            ),
-        ),
-        DepthModel(
-            name="depth-anything-v2-large",
-            licence="CC-BY-NC-4.0",
-            remark="not for commercial use",
-            onnx=Download(
-                "onnx-community/depth-anything-v2-large", "e5476ff1183c8cfb19fcf293a5904c7403e77695", 1340, True
-            ),
-            torch=Download(
-                "depth-anything/Depth-Anything-V2-Large-hf", "7581137eff8d4e94f6e796d3baea0e9fa79b22d2", 1341, False
-            ),
-        ),
-        DepthModel(
-            name="dpt",
-            licence="Apache-2.0",
-            remark="the paper's; squeezes every photo into a square",
-            onnx=Download("Xenova/dpt-large", "main", 1370, True),  # no full commit was found in public pages
-            torch=Download("Intel/dpt-large", "bc15f29aa3a80d532f2ed650b5e16ac48d8958f9", 1370, False),
-        ),
-        DepthModel(  # its ONNX export in float32 takes 3.8 GB
-            name="depth-pro",
-            licence="apple-amlr",
-            remark="research only; sharp, slow; needs wideopen[torch]",
-            torch=Download("apple/DepthPro-hf", "de816c8ce7168afcb231f96d501d72b869d0beda", 1900, False),
-        ),
-        DepthModel(
-            name="zoedepth",
-            licence="MIT",
-            remark="metres; needs wideopen[torch]",
-            torch=Download("Intel/zoedepth-nyu-kitti", "f364d4c7936e91f465abba182208dd68142bf0ca", 1380, False),
-        ),
-    )
-}
+def _row(values: dict[str, Any]) -> DepthModel:
+    downloads = {kind: Download(**values[kind]) for kind in ("onnx", "torch") if kind in values}
+    return DepthModel(**values | downloads)
 
+
+ROWS = {row.name: row for row in map(_row, json.loads(Path(__file__).with_name("models.json").read_text("utf-8")))}
 CONFIGS = ("config.json", "preprocessor_config.json")
 ONNX = ("onnx/model.onnx", "onnx/model.onnx_data", *CONFIGS)
 SAFETENSORS = ("*.safetensors", "*.safetensors.index.json", *CONFIGS)

@@ -18,7 +18,9 @@ third. Within a strand the largest coverage counts, so that the joints of segmen
 composited in order. The matte is therefore exact for a photo composited with the result.
 """
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -50,36 +52,9 @@ class Style:
 
 THINNEST_PX = 0.25
 
-STYLES: dict[str, Style] = {
-    "flyaways": Style(
-        clumps=(20, 160), strands=(1, 2), length=(0.15, 0.7), spread=(0.0, 0.04), clump=(-1, 0.3),
-        wander=(0.3, 1.6), frizz=(0.05, 0.25), gravity=(0.0, 1.5), width=(0.004, 0.012),
-    ),
-    "short": Style(
-        clumps=(150, 400), strands=(4, 8), length=(0.1, 0.4), spread=(0.02, 0.06), clump=(-0.3, 0.7),
-        width=(0.006, 0.014),
-    ),
-    "fur": Style(
-        clumps=(300, 700), strands=(4, 8), length=(0.08, 0.22), spread=(0.02, 0.06), clump=(0.2, 0.9),
-        wander=(0.1, 0.5), frizz=(0.02, 0.12), gravity=(0.0, 1.0), width=(0.008, 0.018),
-    ),
-    "curls": Style(
-        clumps=(60, 160), strands=(8, 16), length=(0.5, 1.5), spread=(0.04, 0.1), clump=(0.2, 0.8),
-        curl=(0.04, 0.14), turns=(0.8, 3.0), frizz=(0.03, 0.15), gravity=(0.3, 1.5),
-    ),
-    "afro": Style(
-        clumps=(200, 400), strands=(4, 8), length=(0.25, 0.9), spread=(0.03, 0.08), clump=(-0.5, 0.3),
-        curl=(0.015, 0.05), turns=(3.0, 8.0), wander=(0.3, 1.0), frizz=(0.05, 0.2), gravity=(0.0, 0.1),
-    ),
-    "long": Style(
-        clumps=(60, 160), strands=(8, 18), length=(1.2, 3.5), spread=(0.05, 0.15), clump=(0.0, 0.8),
-        curl=(0.0, 0.06), turns=(0.2, 0.8), wander=(0.2, 0.9), frizz=(0.02, 0.1), gravity=(1.0, 3.0),
-    ),
-    "wind": Style(
-        clumps=(40, 120), strands=(6, 14), length=(0.8, 2.5), spread=(0.04, 0.12), clump=(-0.6, 0.6),
-        curl=(0.0, 0.05), turns=(0.2, 1.0), wander=(0.5, 1.8), frizz=(0.05, 0.2), gravity=(-0.6, 0.6),
-    ),
-}  # fmt: skip
+STYLES = {
+    name: Style(**row) for name, row in json.loads(Path(__file__).with_name("styles.json").read_text("utf-8")).items()
+}
 
 
 @dataclass(frozen=True, slots=True)
