@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from wideopen.cli import batch, evaluate, export, info, maps, render, reproduce, serve, train, tune
+from wideopen.cli import batch, evaluate, info, maps, render, reproduce, serve, train, tune
 from wideopen.cli.terminal import warn
 from wideopen.errors import WideopenError
 
@@ -37,7 +37,7 @@ app.command("tune")(tune.tune)
 app.command("reproduce")(reproduce.reproduce)
 app.command("studio")(serve.studio)
 app.add_typer(train.app, name="train")
-app.add_typer(export.app, name="export")
+app.add_typer(train.export_app, name="export")
 app.add_typer(evaluate.app, name="eval")
 
 

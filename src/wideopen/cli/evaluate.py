@@ -15,8 +15,7 @@ from wideopen.matting.inference import MattingSettings
 from wideopen.settings import LensSettings, MapSettings
 
 if TYPE_CHECKING:
-    from wideopen.evals.pairs import Pair
-    from wideopen.evals.together import FoundPairs
+    from wideopen.evals.pairs import FoundPairs, Pair
 
 app = typer.Typer(help="Measure mattes and pictures against true ones.", no_args_is_help=True, rich_markup_mode=None)
 

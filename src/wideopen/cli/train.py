@@ -1,14 +1,17 @@
-"""`wideopen train`: train the matting network, and export its weights."""
+"""`wideopen train` and `wideopen export`: train the matting network, and write its weights for others."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from wideopen.cli import options
 from wideopen.cli.options import takes
+from wideopen.errors import require
 from wideopen.train.settings import WITH_THINGS, Chances, Resident, TrainRun, keep_large_allocations
 
 app = typer.Typer(help="Train the matting network, export its weights.", no_args_is_help=True, rich_markup_mode=None)
+export_app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -131,3 +134,34 @@ def export(
     from wideopen.train.trainer import export_weights
 
     typer.echo(f"{export_weights(checkpoint, out, size=size)}  {out}")
+
+
+@export_app.callback()
+def _export_group() -> None:
+    """Export networks to ONNX."""
+
+
+@export_app.command("matting")
+def to_onnx(
+    out: Annotated[Path, typer.Option("-o", "--out", help=".onnx file to write.", show_default=False)],
+    matting: Annotated[str, typer.Option(help="Network to export: a shipped name or a weights file.")] = "mobile",
+    stages: Annotated[
+        int | None, typer.Option(help="Number of stages, each with a matte as output. Default: the network's T.")
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store convolutions in float16: half the size, slower to load.")
+    ] = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Export the matting network to ONNX. It takes any photo size, and the previous matte as an input."""
+    import hashlib
+
+    from wideopen.files.atomic import atomic_file, check_target
+    from wideopen.matting.net.export import to_onnx as onnx_of
+
+    require(out.suffix == ".onnx", f"{out}: expected a name that ends in .onnx, found {out.suffix or 'no extension'}")
+    check_target(out, source=Path(matting), overwrite=overwrite)
+    model = onnx_of(matting, stages, half=half)
+    with atomic_file(out, overwrite=overwrite) as file:
+        file.write(model)
+    typer.echo(f"{out}  {len(model) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(model).hexdigest()}")

@@ -14,9 +14,8 @@ from wideopen.checks import F32, U8
 from wideopen.errors import WideopenError
 from wideopen.evals.judge import PreparedPair, open_pair, prepare
 from wideopen.evals.measures import Figures, displayed, measure
-from wideopen.evals.pairs import Pair
+from wideopen.evals.pairs import Pair, PairProblem
 from wideopen.evals.report import labelled, means, square_at, stacked
-from wideopen.evals.together import PairProblem
 from wideopen.pipeline import Scene
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet

@@ -15,8 +15,18 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.evals.exact import inverse_depth
 from wideopen.evals.mattes import IMAGE_SUFFIXES, MattePair
-from wideopen.evals.pairs import Meta, Pair, find_pairs, pair_of
-from wideopen.evals.together import FoundPairs, Layout, PairProblem, listed, require_equal_sizes, together
+from wideopen.evals.pairs import (
+    FoundPairs,
+    Layout,
+    Meta,
+    Pair,
+    PairProblem,
+    find_pairs,
+    listed,
+    pair_of,
+    require_equal_sizes,
+    together,
+)
 
 OPTION = "--root"
 JPEG = (".jpg", ".jpeg")

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, U8, Mask, require, require_unit_map
 from wideopen.errors import InvalidInput
+from wideopen.evals.pairs import LISTED
 from wideopen.evals.report import Line, labelled, stacked
 from wideopen.evals.runner import Judged, Ledger, Start, run, worst_first
-from wideopen.evals.together import LISTED
 from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import MattingSettings

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from wideopen import __version__
 from wideopen.errors import WideopenError
+from wideopen.evals.pairs import PairProblem
 from wideopen.evals.report import Line, finite, write_csv
-from wideopen.evals.together import PairProblem
 from wideopen.files.atomic import check_target
 
 AHEAD = 3
