@@ -247,7 +247,7 @@ def test_files_that_no_batch_made_are_not_replaced(studio):
     heard = studio.run()
     assert len(heard.seen["done"]) == 2
     (reason,) = heard.seen["failed"]
-    assert reason.endswith("b.bokeh.jpg exists already; --overwrite replaces it")
+    assert reason.endswith("b.bokeh.jpg: exists already; choose another name, or overwrite it (--overwrite)")
     assert studio.results()["b.bokeh.jpg"] == b"mine"
 
 

@@ -135,7 +135,9 @@ def test_extract_writes_what_the_other_commands_read(wideopen, phone):
 def test_extract_replaces_nothing_unasked(wideopen, refused, folder, phone):
     (folder / "parts").mkdir()
     (folder / "parts" / "phone.hair.png").write_bytes(b"mine")
-    assert "phone.hair.png: exists already; --overwrite replaces it" in refused("extract", phone, "-d", "parts")
+    assert "phone.hair.png: exists already; choose another name, or overwrite it (--overwrite)" in refused(
+        "extract", phone, "-d", "parts"
+    )
     assert wideopen("extract", phone, "-d", "parts", "--overwrite").code == 0
     assert size_of("parts/phone.hair.png") == (WIDTH // 2, HEIGHT // 2)
 

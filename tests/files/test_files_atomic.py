@@ -92,7 +92,7 @@ def test_targets_that_must_not_be_written_are_refused(tmp_path):
     hard.hardlink_to(photo)
     for path in (photo, linked, hard, tmp_path / "." / "photo.jpg"):
         with pytest.raises(InvalidInput, match="originals are never overwritten"):
-            check_target(path, source=photo, overwrite=True)
+            check_target(path, inputs=[photo], overwrite=True)
     with pytest.raises(InvalidInput, match="exists already"):
         check_target(photo)
     with pytest.raises(InvalidInput, match="found a folder"):

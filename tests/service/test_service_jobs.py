@@ -102,9 +102,9 @@ def test_until_it_is_ready_photos_get_503_with_retry_after(tmp_path):
 def test_bodies_beyond_the_bound_on_uploads_are_not_kept(tmp_path):
     async def story():
         async with serving(tmp_path, uploads=1, workers=1) as (http, puppet, service):
-            service._uploads = 1  # one is on its way
+            service.uploads = 1  # one is on its way
             assert (await post(http)).status_code == 503
-            service._uploads = 0
+            service.uploads = 0
             puppet.go.set()
             assert (await post(http)).status_code == 200
 

@@ -13,7 +13,7 @@ from wideopen.batch.walk import BatchPhoto, Unusable
 from wideopen.batch.work import Task, digest_of_all, finished_report, inputs_of, settings_hash, with_matte_folder
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.atomic import remove_leftovers
+from wideopen.files.atomic import TAKEN, remove_leftovers
 from wideopen.files.refocusable import sidecar_of
 from wideopen.session.render_file import Job
 
@@ -84,7 +84,7 @@ class Batch:
             overwrite=job.overwrite,
             digest=lambda: digest_of_all(inputs),
         )
-        require(step is not Step.REFUSE, f"{photo}: its result {out} exists already; --overwrite replaces it")
+        require(step is not Step.REFUSE, f"{photo}: its result {TAKEN.format(out)}")
         if step is Step.ADOPT:
             self._manifest.done(target, digest=digest_of_all(inputs), result=present)
         if step in (Step.ADOPT, Step.SKIP):

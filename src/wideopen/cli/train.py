@@ -160,7 +160,7 @@ def to_onnx(
     from wideopen.matting.net.export import to_onnx as onnx_of
 
     require(out.suffix == ".onnx", f"{out}: expected a name that ends in .onnx, found {out.suffix or 'no extension'}")
-    check_target(out, source=Path(matting), overwrite=overwrite)
+    check_target(out, inputs=[Path(matting)], overwrite=overwrite)
     model = onnx_of(matting, stages, half=half)
     with atomic_file(out, overwrite=overwrite) as file:
         file.write(model)

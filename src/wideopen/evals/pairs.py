@@ -19,13 +19,13 @@ from typing import Any, Generic, TypeVar
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
+from wideopen.files.maps import MAP_EXTENSIONS
 from wideopen.files.read import read_facts
 from wideopen.lens import ANY_SIZE, parse_blur, parse_focus
 from wideopen.options import Settings, option
 
 META_FORMAT = 1
 PICTURES = (*EXTENSIONS, *RAW_EXTENSIONS)
-MAPS = (".png", ".tif", ".tiff", ".npy")
 LISTED = 10  # greatest number of problems listed in one error
 P = TypeVar("P")
 
@@ -58,7 +58,7 @@ class Layout:
 
 OURS = Layout(
     folders={"sharp": ("sharp", "original"), "bokeh": ("bokeh",), "matte": ("matte",), "disparity": ("disparity",)},
-    suffixes={"sharp": PICTURES, "bokeh": PICTURES, "matte": MAPS, "disparity": MAPS},
+    suffixes={"sharp": PICTURES, "bokeh": PICTURES, "matte": MAP_EXTENSIONS, "disparity": MAP_EXTENSIONS},
     equal=("sharp", "bokeh"),
 )
 

@@ -15,23 +15,25 @@ from typing import BinaryIO
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 
+TAKEN = "{}: exists already; choose another name, or overwrite it (--overwrite)"
 
-def check_target(path: Path, *, source: Path | None = None, overwrite: bool = False) -> None:
+
+def check_target(path: Path, *, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:
     """Raise InvalidInput for a target that must not or cannot be written, before any work is done.
 
-    The target's folder must exist; the target must not be a folder, the `source` or, without `overwrite`, an existing
-    file.
+    The target's folder must exist; the target must not be a folder, one of `inputs` or, without `overwrite`, an
+    existing file.
     """
     require("\0" not in str(path), f"{str(path)!r}: expected a file name, found a NUL in it")
     try:
         require(path.parent.is_dir(), f"{path}: expected an existing folder, found no {path.parent}")
-        require(not path.is_dir(), f"{path}: expected a file name, found a folder")
+        require(not path.is_dir(), f"{path}: expected a file to write, found a folder")
         taken = os.path.lexists(path)
-        own = source is not None and path.exists() and source.exists() and path.samefile(source)
+        own = next((file for file in inputs if path.exists() and file.exists() and path.samefile(file)), None)
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from error
-    require(not own, f"{path}: is the photo itself; originals are never overwritten")
-    require(overwrite or not taken, f"{path}: exists already; choose another name, or overwrite")
+    require(own is None, f"{path}: is the input {own}; originals are never overwritten")
+    require(overwrite or not taken, TAKEN.format(path))
 
 
 @contextmanager
@@ -47,7 +49,7 @@ def atomic_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
             yield file
         _take_name(temporary, path, overwrite=overwrite)
     except FileExistsError as error:
-        raise InvalidInput(f"{path}: exists already; choose another name, or overwrite") from error
+        raise InvalidInput(TAKEN.format(path)) from error
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:

@@ -22,6 +22,7 @@ from wideopen.photo import Metadata
 
 __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
 
+MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 MAX_MAP_MEGAPIXELS = 400.0
 """The largest picture of a map; its size may differ from the photo's."""
 
@@ -70,10 +71,7 @@ def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = Fa
     """
     file = readable_path(path)
     kind = file.suffix.lower()
-    require(
-        kind in (".png", ".tif", ".tiff", ".npy"),
-        f"{file}: expected a map as .png, .tif or .npy, found {kind or 'no extension'}",
-    )
+    require(kind in MAP_EXTENSIONS, f"{file}: expected a map as .png, .tif or .npy, found {kind or 'no extension'}")
     check_target(file, overwrite=overwrite)
     checked = require_unit_map("map", values)
     with atomic_file(file, overwrite=overwrite) as out:

@@ -60,7 +60,7 @@ def check_output(
     """Raise the InvalidInput that `write` would raise, before any work; return the path."""
     file = readable_path(path)
     name = check_format(file, quality=quality, bits=bits, hdr=hdr)
-    check_target(file, source=like.source if like is not None else None, overwrite=overwrite)
+    check_target(file, inputs=[like.source] if like is not None and like.source else (), overwrite=overwrite)
     if keep and name != "JPEG":
         check_target(sidecar_of(file), overwrite=overwrite)
     return file

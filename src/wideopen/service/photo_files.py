@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from wideopen.files.formats import BITS, RAW_EXTENSIONS, require_library, sniff
 from wideopen.service.problems import Problem
 from wideopen.service.schemas import AnalyzeForm, Report
 from wideopen.service.work import DISPARITY, HINT, MATTE
+from wideopen.session.open_photo import Given
 
 FORMATS = {  # value of `output.format`: (name in files.formats, file extension, media type)
     "jpeg": ("JPEG", ".jpg", "image/jpeg"),
@@ -54,25 +55,18 @@ DOCUMENTED: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uploaded:
-    """A photo and its maps, saved under names that the service chooses."""
+def save(form: AnalyzeForm, folder: Path, given: Given) -> tuple[Path, str, Given]:
+    """Save the files of a form in `folder`, under names of the service's, after checking their first bytes.
 
-    photo: Path
-    photo_format: str  # a name of files.formats
-    matte: Path | None
-    matte_hint: Path | None
-    disparity: Path | None
-
-
-def save(form: AnalyzeForm, folder: Path) -> Uploaded:
-    """Save the files of a form in `folder` after checking their first bytes. Raises Problem (415)."""
+    Return (the photo, its format, `given` with the form's maps). Raises Problem (415).
+    """
     photo, photo_format = _save("photo", form.photo, folder, tuple(_EXTENSIONS))
     maps = {
-        name: None if file is None else _save(name, file, folder, _MAPS)[0]
+        name: _save(name, file, folder, _MAPS)[0]
         for name, file in ((MATTE, form.matte), (HINT, form.matte_hint), (DISPARITY, form.disparity))
+        if file is not None
     }
-    return Uploaded(photo=photo, photo_format=photo_format, **maps)
+    return photo, photo_format, replace(given, **maps)
 
 
 def _save(name: str, file: UploadFile, folder: Path, known: tuple[str, ...]) -> tuple[Path, str]:

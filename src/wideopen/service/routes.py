@@ -6,6 +6,7 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Form, Request, params
@@ -23,7 +24,6 @@ from wideopen.service.photo_files import (
     FORMATS,
     PARTS,
     Accepted,
-    Uploaded,
     accepted_by,
     format_of,
     formats_in,
@@ -172,9 +172,8 @@ async def render(request: Request, accepted: Accept, form: Annotated[RenderForm,
 
     Returns the image; with `Accept: multipart/form-data`, a report (JSON), the image, the matte and the disparity.
     """
-    uploaded = save(form, job_of(request).folder)
-    job = _photo_job(request, form.maps, uploaded)
-    return await _render(request, accepted, form, uploaded.photo_format, job, work.render_photo, uploaded.photo)
+    photo, photo_format, job = _saved(request, form)
+    return await _render(request, accepted, form, photo_format, job, work.render_photo, photo)
 
 
 @work_routes.post(
@@ -194,11 +193,10 @@ async def analyze(
     request: Request, response: Response, form: Annotated[AnalyzeForm, Form(media_type=PARTS)]
 ) -> Analysis:
     """Find a photo's matte and disparity. The scene is kept until it has been unused for `scene_minutes`."""
-    service, job = service_of(request), job_of(request)
-    uploaded = save(form, job.folder)
-    facts = await job.run(request, work.analyze_photo, uploaded.photo, _photo_job(request, form.maps, uploaded))
-    kept = {**facts, "photo": uploaded.photo.name, "format": uploaded.photo_format}
-    scene = service.scenes.add(kept, folder=job.folder)
+    service, running = service_of(request), job_of(request)
+    photo, photo_format, job = _saved(request, form)
+    facts = await running.run(request, work.analyze_photo, photo, job)
+    scene = service.scenes.add({**facts, "photo": photo.name, "format": photo_format}, folder=running.folder)
     response.headers["Location"] = f"/v1/scenes/{scene.key}/render"
     return Analysis(id=scene.key, expires_in_s=60 * service.settings.scene_minutes, **facts)
 
@@ -249,11 +247,11 @@ def _job(request: Request) -> Job:
     )
 
 
-def _photo_job(request: Request, maps: MapsModel, uploaded: Uploaded) -> Job:
-    """Return the job for an uploaded photo, without a lens."""
+def _saved(request: Request, form: AnalyzeForm) -> tuple[Path, str, Job]:
+    """Save the files of a form; return (the photo, its format, its job without a lens)."""
     job = _job(request)
-    given = replace(job.given, matte=uploaded.matte, matte_hint=uploaded.matte_hint, disparity=uploaded.disparity)
-    return replace(job, maps=maps.settings(job.maps), given=given)
+    photo, photo_format, given = save(form, job_of(request).folder, job.given)
+    return photo, photo_format, replace(job, maps=form.maps.settings(job.maps), given=given)
 
 
 async def _render(

@@ -88,7 +88,7 @@ class Service:
         self.ready = False
         self.broken = False
         """True if workers can no longer be started; the process manager should then restart the service."""
-        self._uploads = 0
+        self.uploads = 0
         self._memory_mb: dict[int, float] = {}
         self._afterwards: set[asyncio.Task[None]] = set()
 
@@ -133,11 +133,11 @@ class Service:
         """
         if not self.ready:
             raise come_again("starting", "models and kernels are being loaded", _START_S)
-        if self._uploads >= self.settings.uploads:
+        if self.uploads >= self.settings.uploads:
             raise come_again("busy", "as many bodies as allowed are being read", self.queue.retry_after_s())
         self.queue.require_room()
         job = RequestJob(self, Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
-        self._uploads += 1
+        self.uploads += 1
         try:
             yield job
         finally:
@@ -190,14 +190,11 @@ class Service:
         self.ready = True
         event("ready", workers=self.size.workers)
 
-    def _upload_done(self) -> None:
-        self._uploads -= 1
-
     def _measure(self) -> None:
         gauge = self.metrics.gauge
         gauge("queue_waiting", "Requests that wait for a worker.", lambda: self.queue.waiting)
         gauge("queue_running", "Requests that are in a worker.", lambda: self.queue.running)
-        gauge("uploads", "Bodies that are being read.", lambda: self._uploads)
+        gauge("uploads", "Bodies that are being read.", lambda: self.uploads)
         gauge("scenes", "Analysed scenes that are kept.", lambda: len(self.scenes))
         gauge("scenes_bytes", "Bytes of analysed scenes on disk.", lambda: self.scenes.size)
         gauge("ready", "1 when the workers have loaded their models.", lambda: self.ready)
@@ -226,7 +223,7 @@ class RequestJob:
         """Mark the body as read, so that another may be read. Safe to call twice."""
         if self.is_uploading:
             self.is_uploading = False
-            self._service._upload_done()
+            self._service.uploads -= 1
 
     async def run(self, request: Request, function: Callable[..., JobReport], *arguments: Any) -> JobReport:
         """Wait for a worker and run `function` there.

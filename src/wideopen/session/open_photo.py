@@ -17,13 +17,12 @@ from wideopen.errors import InvalidInput, WeightsError
 from wideopen.files import Keep, read, read_depth_m, read_disparity, read_matte
 from wideopen.files.containers.tiff import taken_in_portrait_mode
 from wideopen.files.inside import Embedded, read_embedded
-from wideopen.files.maps import MAX_MAP_MEGAPIXELS
+from wideopen.files.maps import MAP_EXTENSIONS, MAX_MAP_MEGAPIXELS
 from wideopen.files.refocusable import read_kept
 from wideopen.matting.find_matte import emptiness, predict_matte
 from wideopen.matting.inference import INSIDE, NETWORK
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene, take_apart, understand
-from wideopen.session.results import MAP_EXTENSIONS
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 from wideopen.timing import SILENT, Steps, timed
 

@@ -1,17 +1,16 @@
 """Names of results, and checks that refuse outputs that cannot be written before any work begins."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
+from wideopen.files.atomic import check_target
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS, format_of_extension
+from wideopen.files.maps import MAP_EXTENSIONS
 from wideopen.files.refocusable import sidecar_of
 from wideopen.files.write import LOSSLESS, check_format
 from wideopen.settings import OutputSettings
-
-MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 
 
 def result_name(photo: PurePath, extension: str | None = None) -> str:
@@ -78,14 +77,14 @@ def check_result(
     check_format(path, quality=output.output_quality, bits=output.output_bits, hdr=output.hdr)
     if not new_folder:
         for file in (path, *_sidecars(path, output)):
-            _require_free(file, inputs=inputs, overwrite=overwrite)
+            check_target(file, inputs=inputs, overwrite=overwrite)
 
 
 def check_map(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
     """Refuse a file for a map that cannot or must not be written. Raises InvalidInput."""
     found = path.suffix or "no extension"
     require(found.lower() in MAP_EXTENSIONS, f"{path}: expected one of {' '.join(MAP_EXTENSIONS)}, found {found}")
-    _require_free(path, inputs=inputs, overwrite=overwrite)
+    check_target(path, inputs=inputs, overwrite=overwrite)
 
 
 def has_quality(path: PurePath) -> bool:
@@ -112,15 +111,3 @@ def make_folder(folder: Path, option: str = "-o") -> None:
 def _sidecars(result: Path, output: OutputSettings) -> tuple[Path, ...]:
     """The file beside a result that keeps the maps, if its format cannot hold them."""
     return (sidecar_of(result),) if output.keep_depth and format_of_extension(result) != "JPEG" else ()
-
-
-def _require_free(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
-    try:
-        require(not path.is_dir(), f"{path}: expected a file to write, found a folder")
-        require(path.parent.is_dir(), f"{path}: expected an existing folder, found no {path.parent}")
-        exists = os.path.lexists(path)
-        own = next((file for file in inputs if path.exists() and file.exists() and path.samefile(file)), None)
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written ({error.strerror})") from error
-    require(own is None, f"{path}: is the input {own}; originals are never overwritten")
-    require(overwrite or not exists, f"{path}: exists already; --overwrite replaces it")

@@ -13,6 +13,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import cv2
 import gradio as gr
 
+from wideopen.files.maps import MAP_EXTENSIONS
 from wideopen.options import Slider
 from wideopen.studio.actions import FORMATS, SAMPLES, message
 from wideopen.studio.preview import data_url
@@ -23,7 +24,6 @@ SAMPLE_FILES = Path(__file__).parent / "samples"
 TITLE = "wideopen studio"
 FOCAL_MM, SUBJECT_M, SENSOR_MM = 85.0, 2.0, 36.0
 """The lens for f-numbers: a typical portrait lens and distance, and the long side of a full-frame sensor."""
-_MAP_TYPES = [".png", ".tif", ".tiff", ".npy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,11 @@ def _save_tab() -> dict[str, Any]:
                     f"Download {word}", size="sm", elem_id=f"wo-down-{which}", min_width=100
                 )
                 made["maps_up"][which] = gr.UploadButton(
-                    f"Upload {word}", size="sm", file_types=_MAP_TYPES, elem_id=f"wo-up-{which}", min_width=100
+                    f"Upload {word}",
+                    size="sm",
+                    file_types=list(MAP_EXTENSIONS),
+                    elem_id=f"wo-up-{which}",
+                    min_width=100,
                 )
         made["redo_matte"] = gr.Button("Redo matte from strokes", size="sm", elem_id="wo-redo-matte")
         gr.HTML(
