@@ -25,7 +25,14 @@ class LensSettings(settings.LensSettings):
         0.5, least=0, most=4, help="Strength of the made-up effect.", control=Slider(label="Made up", step=0.1)
     )
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings(settings.OutputSettings):
+    """The output, with another one."""
+
+    output_made_up: bool = option(False, help="Make up the file.")
+
 settings.LensSettings = LensSettings
+settings.OutputSettings = OutputSettings
 
 import typer
 from wideopen.cli import app
@@ -47,6 +54,8 @@ def note(photo, out, job, **_):
 render_file.render_file = note
 assert app(["render", "any.png", "--made-up", "1.5"], standalone_mode=False) == 2
 assert jobs[0].lens.made_up == 1.5
+assert app(["render", "any.png", "--output-made-up"], standalone_mode=False) == 2
+assert jobs[1].output.output_made_up
 
 sent = json.loads(json.dumps(LensSettings(made_up=2.0).to_dict()))
 assert LensSettings.from_dict(sent, where="file").made_up == 2.0
@@ -58,7 +67,9 @@ for wrong in ({"made_up": 5}, {"made_upp": 1}):
     else:
         raise AssertionError(wrong)
 
-from wideopen.service.schemas import LensModel
+from wideopen.service.schemas import LensModel, OutputModel
+assert OutputModel.model_json_schema()["properties"]["made_up"]["description"] == "Make up the file."
+assert OutputModel(made_up=True).settings().output_made_up
 field = LensModel.model_json_schema()["properties"]["made_up"]
 assert (field["default"], field["minimum"], field["maximum"]) == (0.5, 0, 4), field
 assert field["description"] == "Strength of the made-up effect."

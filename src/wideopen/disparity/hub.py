@@ -45,7 +45,7 @@ class DepthModel:
 
 
 def _row(values: dict[str, Any]) -> DepthModel:
-    downloads = {kind: Download(**values[kind]) for kind in ("onnx", "torch") if kind in values}
+    downloads: dict[str, Any] = {kind: Download(**values[kind]) for kind in ("onnx", "torch") if kind in values}
     return DepthModel(**values | downloads)
 
 

@@ -28,6 +28,7 @@ from wideopen.files.formats import EXTENSIONS, NAMES, naming, read_bytes, readab
 from wideopen.files.raster import HDR_TRANSFER, Facts, Raster, SizeCheck, guarded, turn
 from wideopen.hdr.types import Hdr
 from wideopen.photo import Metadata, Photo
+from wideopen.settings import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from wideopen.files.inside.gain_maps import FoundGainMap
@@ -40,7 +41,7 @@ _PRIMARIES = {**HDR_PRIMARIES, 2: SRGB}
 _NEGATIVE = 1e-3  # negative light beyond this gets a note
 
 
-def read(path: str | os.PathLike[str], *, max_megapixels: float = 220) -> Photo:
+def read(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     """Return the photo in the file at `path`, in one of the formats of `files.formats`, whatever its extension.
 
     The photo is upright and without alpha (over white). It keeps its own primaries if they are known; `metadata.notes`

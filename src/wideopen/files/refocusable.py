@@ -28,6 +28,7 @@ from wideopen.files.containers import Pieces, jpeg, png, xmp
 from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.raster import DAMAGE, one_line
 from wideopen.photo import Metadata
+from wideopen.settings import MAX_MEGAPIXELS
 
 LOG = logging.getLogger(__name__)
 _GDEPTH = "http://ns.google.com/photos/1.0/depthmap/"
@@ -99,7 +100,7 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: s
     return [out.getbuffer()]
 
 
-def read_kept(path: Path, *, max_megapixels: float = 220, originals: bool = True) -> Kept | None:
+def read_kept(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS, originals: bool = True) -> Kept | None:
     """Return the maps stored with the result at `path`; None for any other photo or file.
 
     With `originals` off, files that the result names are not opened: a service must not open paths from clients.

@@ -61,7 +61,7 @@ def save(form: AnalyzeForm, folder: Path, given: Given) -> tuple[Path, str, Give
     Return (the photo, its format, `given` with the form's maps). Raises Problem (415).
     """
     photo, photo_format = _save("photo", form.photo, folder, tuple(_EXTENSIONS))
-    maps = {
+    maps: dict[str, Any] = {
         name: _save(name, file, folder, _MAPS)[0]
         for name, file in ((MATTE, form.matte), (HINT, form.matte_hint), (DISPARITY, form.disparity))
         if file is not None

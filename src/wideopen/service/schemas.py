@@ -79,7 +79,9 @@ class LensModel(_model(LensSettings)):  # type: ignore[misc]
 _OPTIONAL = {"default": None, "optional": True}
 _DEPTH = _OPTIONAL | {"words": DEPTHS, "help": "Source of the disparity. Default: the service's."}
 _MATTING = _OPTIONAL | {"words": (*INSIDE, NETWORK), "help": "Source of the matte. Default: the service's."}
-_KEEP = {"help": "Store matte and disparity inside the result; JPEG only."}
+_OUTPUT = {one.name: one.name.removeprefix("output_") for one in options_of(OutputSettings)}
+_RENAMED = {name: {"name": word} for name, word in _OUTPUT.items()}
+_RENAMED["keep_depth"]["help"] = "Store matte and disparity inside the result; JPEG only."
 
 
 class MapsModel(_model(MapSettings, depth=_DEPTH, matting=_MATTING, filter_disparity={})):  # type: ignore[misc]
@@ -91,11 +93,7 @@ class MapsModel(_model(MapSettings, depth=_DEPTH, matting=_MATTING, filter_dispa
         return MapSettings.from_dict(default.to_dict() | chosen, where="maps")
 
 
-class OutputModel(
-    _model(  # type: ignore[misc]
-        OutputSettings, output_quality={"name": "quality"}, output_bits={"name": "bits"}, hdr={}, keep_depth=_KEEP
-    )
-):
+class OutputModel(_model(OutputSettings, **_RENAMED)):  # type: ignore[misc]
     """Format and encoding of the result."""
 
     format: Literal["jpeg", "png", "tiff", "webp", "heic", "avif", "jxl", "exr"] | None = Field(
@@ -104,9 +102,7 @@ class OutputModel(
 
     def settings(self) -> OutputSettings:
         """Return the settings."""
-        return OutputSettings(
-            output_quality=self.quality, output_bits=self.bits, hdr=self.hdr, keep_depth=self.keep_depth
-        )
+        return OutputSettings(**{name: getattr(self, word) for name, word in _OUTPUT.items()})
 
 
 class SceneRender(_Strict):
