@@ -29,7 +29,8 @@ MIXED = Encoding(
 # half step below it.
 GAP = ParametricCurve(1, 1, 0, 1, 30000 / 65535, -0.75 / 65535, 0)
 GAPPED = Encoding("two pieces", (GAP, GAP, SRGB.curves[0]), SRGB.to_srgb)
-ENCODINGS = [SRGB, DISPLAY_P3, ADOBE_RGB, MIXED, GAPPED]
+CROWDED = Encoding("many codes alike", (SampledCurve((0.0, 0.5, 0.51, 1.0)),) * 3, SRGB.to_srgb)
+ENCODINGS = [SRGB, DISPLAY_P3, ADOBE_RGB, MIXED, GAPPED, CROWDED]
 BACKENDS = list(transfer.BACKENDS)
 
 

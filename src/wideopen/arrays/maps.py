@@ -48,13 +48,14 @@ def in_strips(work: Callable[[int, int], None], first: int, last: int) -> None:
 
 
 def enlarged_rows(x: F32, size: tuple[int, ...], top: int, bottom: int) -> F32:
-    """Rows [top, bottom) of `resize_map(x, size)`, for x (h, w) smaller than size."""
+    """Rows [top, bottom) of x (h, w) or (h, w, C) resized linearly to size; `resize_map(x, size)` for a smaller x."""
     v = np.clip((np.arange(top, bottom, dtype=np.float32) + np.float32(0.5)) * (x.shape[0] / size[0]) - 0.5, 0, None)
     low = v.astype(np.intp)
     low, high = np.minimum(low, len(x) - 1), np.minimum(low + 1, len(x) - 1)
-    rows = x[low] + (v - low).astype(np.float32)[:, None] * (x[high] - x[low])
-    wide: F32 = cv2.resize(rows, (size[1], bottom - top), interpolation=cv2.INTER_LINEAR).reshape(-1, size[1])
-    return wide
+    share = (v - low).astype(np.float32).reshape(-1, *[1] * (x.ndim - 1))
+    rows = x[low] + share * (x[high] - x[low])
+    wide: F32 = cv2.resize(rows, (size[1], bottom - top), interpolation=cv2.INTER_LINEAR)
+    return wide.reshape(-1, size[1], *x.shape[2:])
 
 
 def fill_holes(values: F32, weight: F32) -> F32:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.arrays import transfer
-from wideopen.arrays.maps import work_size
+from wideopen.arrays.maps import enlarged_rows, work_size
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.hdr.types import MOST_STOPS, Channels, GainMap, Hdr
@@ -40,12 +40,12 @@ _BIN = _STEPS // 4
 
 def brighten(light: F32, gain: GainMap) -> None:
     """Turn the standard picture's `light` (H, W, 3) into the photo's, in place."""
-    _scale(light, resized(gain.log2, light.shape), 1, gain.offset_sdr, gain.offset_hdr)
+    _scale(light, gain.log2, 1, gain.offset_sdr, gain.offset_hdr)
 
 
 def darken(light: F32, gain: GainMap) -> None:
     """Turn the photo's `light` (H, W, 3) into that of its standard picture, in place."""
-    _scale(light, resized(gain.log2, light.shape), -1, gain.offset_hdr, gain.offset_sdr)
+    _scale(light, gain.log2, -1, gain.offset_hdr, gain.offset_sdr)
 
 
 def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
@@ -70,50 +70,48 @@ def to_standard(
     curve, apart, kept, before = _clip() if hdr.kind == "floats" else _shoulder(), None, None, None
     if own is not None:
         curve, apart = _learnt(photo, own)
-        kept, apart, before = _unchanged(rgb, photo), resized(apart, rgb.shape), resized(own.log2, rgb.shape)
-    light, log2 = np.empty_like(rgb), np.empty(rgb.shape[:2] if before is None else before.shape, np.float32)
+        kept, before = _unchanged(rgb, photo), own.log2
+    log2 = np.empty((*rgb.shape[:2], *(() if before is None else before.shape[2:])), np.float32)
+    codes = np.empty(rgb.shape, transfer.code_type(bit_depth))
     offsets = ((0.0, 0.0, 0.0),) * 2 if own is None else (own.offset_hdr, own.offset_sdr)
+    own_codes = hdr.standard if hdr.bit_depth == bit_depth else None
 
     def work(rows: slice) -> None:
         least = _stops_of(_brightest(rgb[rows]))
         found = _at(curve, least)
         if apart is not None:
             found, least = (x[..., None] if apart.ndim == 3 else x for x in (found, least))
-            found = found + apart[rows]
+            found = found + enlarged_rows(apart, rgb.shape, rows.start, rows.stop)
         np.maximum(found, least, out=found)  # so that the standard picture does not exceed 1
         if kept is not None and before is not None:
             share = kept[rows].astype(np.float32) * np.float32(1 / 255)
-            found += (share if found.ndim == 2 else share[..., None]) * (before[rows] - found)
-        log2[rows] = np.clip(found, -MOST_STOPS, MOST_STOPS)
-        light[rows] = rgb[rows]
-        _scale_rows(light[rows], log2[rows], -1, *offsets)
+            own_log2 = enlarged_rows(before, rgb.shape, rows.start, rows.stop)
+            found += (share if found.ndim == 2 else share[..., None]) * (own_log2 - found)
+        np.clip(found, -MOST_STOPS, MOST_STOPS, out=log2[rows])
+        light = rgb[rows].copy()
+        _scale_rows(light, log2[rows], -1, *offsets)
+        codes[rows] = transfer.encode(light, encoding, bit_depth=bit_depth)
+        if kept is not None and own_codes is not None:
+            cv2.copyTo(own_codes[rows], cv2.compare(kept[rows], 255, cv2.CMP_EQ), codes[rows])
 
     _in_strips(work, len(rgb))
-    codes = transfer.encode(light, encoding, bit_depth=bit_depth)
-    if kept is not None and hdr.standard is not None and hdr.bit_depth == bit_depth:
-        cv2.copyTo(hdr.standard, cv2.compare(kept, 255, cv2.CMP_EQ), codes)
     return codes, GainMap(log2=log2, offset_hdr=offsets[0], offset_sdr=offsets[1])
-
-
-def resized(values: F32, shape: tuple[int, ...]) -> F32:
-    """(h, w) or (h, w, 3) at the pixels of a photo of this shape (H, W, ...), linearly."""
-    if values.shape[:2] == shape[:2]:
-        return values.copy()
-    return np.asarray(cv2.resize(values, shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32).reshape(
-        *shape[:2], *values.shape[2:]
-    )
 
 
 def _in_strips(work: Callable[[slice], None], height: int) -> None:
     """Call `work` for all rows, in parallel: OpenCV and NumPy compute without Python's lock."""
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(work, slice(top, top + _ROWS)) for top in range(0, height, _ROWS)]:
+        for done in [pool.submit(work, slice(top, min(top + _ROWS, height))) for top in range(0, height, _ROWS)]:
             done.result()
 
 
 def _scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
-    """light (H, W, 3) <- (light + add) 2^(sign L) - take, at least 0."""
-    _in_strips(lambda rows: _scale_rows(light[rows], log2[rows], sign, add, take), len(light))
+    """light (H, W, 3) <- (light + add) 2^(sign L) - take, at least 0; L is resized from log2 (h, w) or (h, w, 3)."""
+
+    def work(rows: slice) -> None:
+        _scale_rows(light[rows], enlarged_rows(log2, light.shape, rows.start, rows.stop), sign, add, take)
+
+    _in_strips(work, len(light))
 
 
 def _scale_rows(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
@@ -167,7 +165,7 @@ def _learnt(photo: F32, own: GainMap) -> tuple[F32, F32]:
     size = work_size(photo.shape, _LEARN_PX)
     rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, photo.shape, strict=False))
     stops = _stops_of(_brightest(photo[np.ix_(rows, columns)]))
-    log2 = resized(own.log2, size)
+    log2 = enlarged_rows(own.log2, size, 0, size[0])
     curve = _tone_curve(stops, log2 if log2.ndim == 2 else log2.mean(axis=2))
     by_curve = np.maximum(_at(curve, stops), stops)
     apart = log2 - (by_curve if log2.ndim == 2 else by_curve[..., None])

@@ -1,7 +1,7 @@
 """Transfer with numba: the tables of `reference.py`, looked up in parallel.
 
 Encoding finds its code in two steps: the upper bits of a float32 name a bucket of lights, whose
-first code is in a table; then the few thresholds inside the bucket are compared. Same answer as the
+first code is in a table; then the thresholds inside the bucket, mostly one or none, are compared. Same answer as the
 reference, bit for bit.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from wideopen.arrays.jit import in_threads
+from wideopen.arrays.jit import in_threads, inner
 from wideopen.arrays.transfer.reference import code_type, light_of_codes, thresholds
 from wideopen.checks import F32
 from wideopen.color import Encoding
@@ -32,23 +32,33 @@ def _decode(first, stop, codes, light, out):
         out[p, 2] = light[2, codes[p, 2]]
 
 
+@inner()
+def _code(light, bits, limits, first_code, first_bucket, shift, more):
+    """Number of limits <= light; `bits`: `light` as int32; `more`: limits in a bucket beyond the first."""
+    bucket = min(max((bits >> shift) - first_bucket, np.int32(0)), np.int32(first_code.shape[0] - 1))
+    code = np.intp(first_code[bucket])
+    code += light >= limits[code]
+    for _ in range(more):
+        code += light >= limits[code]
+    return code
+
+
 @njit(cache=True, nogil=True)
-def _encode(first, stop, rgb, bits, row_of, limits, first_code, first_bucket, shift, out):
-    """out[p, c] = number of limits[row] <= rgb[p, c]; `bits`: `rgb` as int32."""
-    last = first_code.shape[1] - 1
+def _encode(first, stop, rgb, bits, row_of, limits, first_code, first_bucket, shift, more, out):
+    """out[p, c] = `_code` of rgb[p, c] with limits[row_of[c]]. Without a loop over c: a quarter of the time."""
+    r, g, b = row_of[0], row_of[1], row_of[2]
+    start, shift = np.int32(first_bucket), np.int32(shift)
+    limits_r, limits_g, limits_b = limits[r], limits[g], limits[b]
+    first_r, first_g, first_b = first_code[r], first_code[g], first_code[b]
     for p in range(first, stop):
-        for c in range(3):
-            row = row_of[c]
-            bucket = min(max((bits[p, c] >> shift) - first_bucket, 0), last)
-            code = np.intp(first_code[row, bucket])
-            while rgb[p, c] >= limits[row, code]:
-                code += 1
-            out[p, c] = code
+        out[p, 0] = _code(rgb[p, 0], bits[p, 0], limits_r, first_r, start, shift, more)
+        out[p, 1] = _code(rgb[p, 1], bits[p, 1], limits_g, first_g, start, shift, more)
+        out[p, 2] = _code(rgb[p, 2], bits[p, 2], limits_b, first_b, start, shift, more)
 
 
 @lru_cache(maxsize=8)
-def _buckets(encoding: Encoding, bit_depth: int) -> tuple[NDArray[np.intp], F32, NDArray[np.uint16], int, int]:
-    """Return (row of each channel, limits and inf, first code per bucket, first bucket, shift).
+def _buckets(encoding: Encoding, bit_depth: int) -> tuple[NDArray[np.intp], F32, NDArray[np.uint16], int, int, int]:
+    """Return (row of each channel, limits and inf, first code per bucket, first bucket, shift, more): see `_code`.
 
     Channels with the same curve share a row: a third of the table stays in the cache.
     """
@@ -62,8 +72,9 @@ def _buckets(encoding: Encoding, bit_depth: int) -> tuple[NDArray[np.intp], F32,
     lowest = (np.arange(first_bucket, last_bucket + 1, dtype=np.int32) << shift).view(np.float32)
     lowest[0] = 0  # darker light than the first threshold, and negative light, land in this bucket
     first_code = np.stack([np.searchsorted(row, lowest, side="right") for row in limits])
+    most = max(int(np.diff(row, append=limits.shape[1]).max()) for row in first_code)
     ended = np.concatenate([limits, np.full((len(limits), 1), np.inf, np.float32)], axis=1)
-    return row_of, ended, first_code.astype(np.uint16), first_bucket, shift
+    return row_of, ended, first_code.astype(np.uint16), first_bucket, shift, max(most - 1, 0)
 
 
 def _pixels(image: NDArray[Any]) -> NDArray[Any]:
