@@ -1,5 +1,7 @@
 """The exceptions that wideopen raises on purpose. The command line prints each in one line and exits with 2."""
 
+from importlib.util import find_spec
+
 
 class WideopenError(Exception):
     """Base class of all exceptions raised on purpose."""
@@ -33,3 +35,10 @@ def require(ok: bool, message: str) -> None:
     """Raise `InvalidInput(message)` unless `ok`."""
     if not ok:
         raise InvalidInput(message)
+
+
+def require_packages(what: str, extra: str, *modules: str) -> None:
+    """Raise InvalidInput unless the modules that `what` needs, of wideopen[`extra`], are installed."""
+    missing = next((module for module in modules if find_spec(module) is None), None)
+    how = f"pip install 'wideopen[{extra}]'"
+    require(missing is None, f"{what} needs {missing}, which is not installed ({how})")

@@ -222,9 +222,9 @@ def test_bits_that_a_format_lacks_are_refused(refused):
 
 
 def test_a_format_whose_library_is_missing_is_refused_before_any_work(refused, monkeypatch):
-    from wideopen.files import formats
+    from wideopen import errors
 
-    monkeypatch.setattr(formats, "find_spec", lambda _name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda _name: None)
     assert refused("render", "photo.png", "-o", "a.jxl") == (
-        "a.jxl: JPEG XL files need OpenImageIO, which is not installed (pip install 'wideopen[jxl]')"
+        "a.jxl: JPEG XL needs OpenImageIO, which is not installed (pip install 'wideopen[jxl]')"
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from wideopen import errors
 from wideopen.color import DISPLAY_P3, SRGB, srgb_encode
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.evals import measures
@@ -72,8 +73,8 @@ def test_sizes_that_differ_are_refused():
 
 
 def test_lpips_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(measures, "find_spec", lambda name: None if name == "torchvision" else object())
-    with pytest.raises(InvalidInput, match=r"torchvision \(pip install 'wideopen\[lpips\]'\)"):
+    monkeypatch.setattr(errors, "find_spec", lambda name: None if name == "torchvision" else object())
+    with pytest.raises(InvalidInput, match=r"torchvision, which is not installed \(pip install 'wideopen\[lpips\]'\)"):
         measures.load_lpips()
     assert "torchvision" not in sys.modules
 
@@ -83,7 +84,7 @@ def random_vgg(monkeypatch):
     """DISTS with VGG16 of the true layout and random weights, as torchvision would give it."""
     torch = pytest.importorskip("torch")
     dists = pytest.importorskip("torchmetrics.functional.image.dists")
-    monkeypatch.setattr(measures, "find_spec", lambda _: object())
+    monkeypatch.setattr(errors, "find_spec", lambda _: object())
     monkeypatch.setattr(dists, "_TORCHVISION_AVAILABLE", True)
 
     def vgg16(weights):

@@ -9,9 +9,10 @@ from PIL import Image
 from tiny_pairs import make_pairs
 from wideopen import PaperLook
 from wideopen.errors import InvalidInput
+from wideopen.evals import parse_weights
 from wideopen.evals.judge import prepare
 from wideopen.evals.pairs import find_pairs
-from wideopen.evals.tune import STARTS, Search, lens_values, parse_weights, score, tune
+from wideopen.evals.tune import STARTS, Search, lens_values, score, tune
 from wideopen.session.presets import parse_preset, read_preset
 from wideopen.settings import LensSettings
 
@@ -67,7 +68,7 @@ def test_settings_that_were_never_tried_are_no_trials(pairs, tmp_path):
 
 
 def test_two_processes_share_a_study(pairs, tmp_path):
-    result = tune(search(pairs, trials=6), tmp_path / "s.study", workers=2)
+    result = tune(search(pairs, trials=6, workers=2), tmp_path / "s.study")
     assert 6 <= len(result.scores) <= 7  # both may be at their last one
 
 
@@ -97,7 +98,7 @@ def test_the_blur_is_tuned_only_where_no_meta_says_it(pairs):
 
 @pytest.mark.parametrize("text", ["", "psnr", "psnr=-1", "psnr=1,psnr=2", "lpips=1", "psnr=0"])
 def test_weights_that_mean_nothing_are_refused(text):
-    with pytest.raises(InvalidInput, match="--weights: expected"):
+    with pytest.raises(InvalidInput, match="weights: expected"):
         parse_weights(text)
 
 

@@ -13,10 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sample_files import XMP, exif_block, smooth
 
+from wideopen import errors
 from wideopen.arrays import transfer
 from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, ParametricCurve, chromaticities
 from wideopen.errors import InvalidInput
-from wideopen.files import Metadata, Photo, check_output, formats, read, srgb_u8, write
+from wideopen.files import Metadata, Photo, check_output, read, srgb_u8, write
 from wideopen.files.containers import tiff
 from wideopen.files.containers.icc import build_profile
 
@@ -299,14 +300,14 @@ def test_a_raw_file_becomes_linear_light_at_16_bits_upright(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "extra"),
     [
-        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL files need OpenImageIO, .* 'wideopen\\[jxl\\]'"),
-        ("a.exr", b"\x76\x2f\x31\x01" + bytes(20), "OpenEXR files need OpenImageIO, .* 'wideopen\\[exr\\]'"),
-        ("a.raf", b"FUJIFILMCCD-RAW " + bytes(20), "camera raw files need rawpy, .* 'wideopen\\[raw\\]'"),
-        ("a.dng", dng(np.zeros((32, 32), np.uint16)), "camera raw files need rawpy, .* 'wideopen\\[raw\\]'"),
+        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL needs OpenImageIO, .* 'wideopen\\[jxl\\]'"),
+        ("a.exr", b"\x76\x2f\x31\x01" + bytes(20), "OpenEXR needs OpenImageIO, .* 'wideopen\\[exr\\]'"),
+        ("a.raf", b"FUJIFILMCCD-RAW " + bytes(20), "camera raw needs rawpy, .* 'wideopen\\[raw\\]'"),
+        ("a.dng", dng(np.zeros((32, 32), np.uint16)), "camera raw needs rawpy, .* 'wideopen\\[raw\\]'"),
     ],
 )
 def test_a_format_whose_library_is_missing_names_the_extra(tmp_path, monkeypatch, name, content, extra):
-    monkeypatch.setattr(formats, "find_spec", lambda _name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda _name: None)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInput, match=extra) as caught:
         read(tmp_path / name)

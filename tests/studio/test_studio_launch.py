@@ -59,9 +59,9 @@ def test_bad_arguments_are_refused_in_one_line(arguments, expected, capfd):
 
 
 def test_the_command_names_the_extra_to_install_without_gradio(monkeypatch, capfd):
-    from wideopen.cli import serve
+    from wideopen import errors
 
-    monkeypatch.setattr(serve, "find_spec", lambda _: None)
+    monkeypatch.setattr(errors, "find_spec", lambda _: None)
     assert cli.run(["studio"]) == 2
     assert "pip install 'wideopen[web]'" in capfd.readouterr().err
 

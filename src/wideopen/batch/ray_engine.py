@@ -10,7 +10,6 @@ would wait forever. Only paths, settings and reports pass through Ray, never pho
 import pickle
 import warnings
 from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 
@@ -18,7 +17,7 @@ from wideopen.batch import BatchSettings
 from wideopen.batch.local import Outcome, Stop, outcome_of, warm_up_of
 from wideopen.batch.work import Task, render_task
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, require_packages
 from wideopen.session.render_file import Job
 from wideopen.workers import PoolSize, Workers
 from wideopen.workers.size import usable_cores
@@ -37,10 +36,7 @@ class RayEngine:
         settings.workers: number of actors, by default as many as the cluster has room for. Raises InvalidInput if Ray
         is not installed, cannot be reached, or has no room for an actor.
         """
-        require(
-            find_spec("ray") is not None,
-            "--engine ray needs Ray, which is not installed (pip install 'wideopen[cluster]')",
-        )
+        require_packages("--engine ray", "cluster", "ray")
         self._warm_up = warm_up_of(job)
         self._settings = settings
         gpus = {"GPU": settings.gpus_per_worker} if settings.gpus_per_worker else {}

@@ -44,16 +44,17 @@ def _installation() -> None:
     import os
 
     from wideopen import __version__
+    from wideopen.evals.provenance import version_of
 
     typer.echo(
         f"wideopen {__version__}, Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
     )
     for name in LIBRARIES:
-        typer.echo(f"  {name:24} {_version(name)}")
+        typer.echo(f"  {name:24} {version_of(name) or 'not installed'}")
     for name in NETWORKS:
-        typer.echo(f"  {name:24} {_version(name)} (for training, GPUs and .safetensors)")
+        typer.echo(f"  {name:24} {version_of(name) or 'not installed'} (for training, GPUs and .safetensors)")
     for name, read in FORMATS.items():
-        typer.echo(f"  {name:24} {_version(name)} (for {read} files)")
+        typer.echo(f"  {name:24} {version_of(name) or 'not installed'} (for {read} files)")
     typer.echo("backends")
     for line in backend_lines():
         typer.echo(f"  {line}")
@@ -91,15 +92,6 @@ def backend_lines() -> list[str]:
     lines.append(f"{'networks':9} {'onnx':10} usable")
     lines.append(f"{'networks':9} {'torch':10} {why_no_torch() or 'usable'}")
     return lines
-
-
-def _version(name: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version  # a third of the time of `wideopen --help`
-
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _photo(photo: Path, *, as_json: bool) -> None:

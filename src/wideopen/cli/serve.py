@@ -1,7 +1,6 @@
 """`wideopen serve` and `wideopen studio`: the HTTP service and the page in the browser."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,13 +9,13 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.options import made, takes
 from wideopen.cli.terminal import steps, warn
-from wideopen.errors import InvalidInput, require
+from wideopen.errors import InvalidInput, require, require_packages
 from wideopen.service import ServeSettings
 from wideopen.settings import MapSettings
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_NEEDS = {"fastapi": "serve", "uvicorn": "serve", "python_multipart": "serve", "prometheus_client": "serve"}
-_STUDIO_NEEDS = {"gradio": "web", "pebble": "web"}
+_NEEDS = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "pebble")
+_STUDIO_NEEDS = ("gradio", "pebble")
 
 
 @takes(ServeSettings, MapSettings)
@@ -46,7 +45,9 @@ def serve(
         hosts=tuple(allowed_host or ()) or ((*_LOOPBACK, "[::1]") if local else ()),
         folder=folder,
     )
-    _require_extras("serve", _NEEDS | (_STUDIO_NEEDS if settings.studio else {}))
+    require_packages("wideopen serve", "serve", *_NEEDS)
+    if settings.studio:
+        require_packages("wideopen serve --studio", "web", *_STUDIO_NEEDS)
     from wideopen.service import app
     from wideopen.service.observe import to_stderr
     from wideopen.session.open_photo import fetch_named_model
@@ -77,20 +78,11 @@ def studio(
     **chosen: Any,
 ) -> None:
     """Open a page in the browser to adjust focus, blur and light. Photos stay on this machine."""
-    _require_extras("studio", _STUDIO_NEEDS)
+    require_packages("wideopen studio", "web", *_STUDIO_NEEDS)
     from wideopen.studio import StudioSettings
     from wideopen.studio.launch import serve
 
     serve(host, port, photo, StudioSettings(maps=made(MapSettings, chosen), backend=backend))
-
-
-def _require_extras(command: str, needs: dict[str, str]) -> None:
-    """Refuse to start if a needed module is missing; `needs` is {module: extra that installs it}."""
-    for module, extra in needs.items():
-        if find_spec(module) is None:
-            raise InvalidInput(
-                f"wideopen {command} needs {module}, which is not installed (pip install 'wideopen[{extra}]')"
-            )
 
 
 def _token(file: Path | None) -> str | None:

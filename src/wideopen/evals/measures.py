@@ -26,7 +26,6 @@ errors (0.90 instead of 1 for lamps in the night, on a ray-traced scene).
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import cv2
@@ -35,7 +34,7 @@ import numpy as np
 from wideopen.arrays.transfer import encode
 from wideopen.checks import F32, Mask, require
 from wideopen.color import SRGB, Encoding
-from wideopen.errors import InvalidInput, WeightsError
+from wideopen.errors import InvalidInput, WeightsError, require_packages
 
 BAND = 6 / 640
 """Half width of the edge band, as a fraction of the long side; 6 pixels on the lens benchmark's photos."""
@@ -110,10 +109,7 @@ def flip(picture: F32, truth: F32) -> float:
 
 def require_flip() -> None:
     """Raise InvalidInput with installation instructions if FLIP is not installed."""
-    require(
-        find_spec("flip_evaluator") is not None,
-        "FLIP: expected the package flip-evaluator (pip install 'wideopen[eval]'), found none; --no-flip does without",
-    )
+    require_packages("FLIP (--no-flip does without)", "eval", "flip_evaluator")
 
 
 def load_lpips() -> Measure:
@@ -121,7 +117,7 @@ def load_lpips() -> Measure:
 
     Raises InvalidInput if packages are missing, WeightsError if the weights cannot be obtained.
     """
-    _require_networks("--lpips")
+    require_packages("--lpips", "lpips", "torchmetrics", "torchvision")
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
     with _loading("--lpips", "AlexNet", "alexnet-owt-7be5be79.pth"):
@@ -131,7 +127,7 @@ def load_lpips() -> Measure:
 
 def load_dists() -> Measure:
     """Load the DISTS measure with its network. The first call is slow. Raises as `load_lpips` does."""
-    _require_networks("--dists")
+    require_packages("--dists", "lpips", "torchmetrics", "torchvision")
     import torch
     from torchmetrics.functional.image.dists import DISTSNetwork
 
@@ -146,14 +142,6 @@ def load_dists() -> Measure:
         return compare(*small)
 
     return dists
-
-
-def _require_networks(flag: str) -> None:
-    for package in ("torchmetrics", "torchvision"):
-        require(
-            find_spec(package) is not None,
-            f"{flag}: expected the package {package} (pip install 'wideopen[lpips]'), found none",
-        )
 
 
 @contextmanager

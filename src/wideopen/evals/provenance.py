@@ -22,13 +22,14 @@ def provenance() -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": {
-            "python": platform.python_version(),
-            **{name: found for name in LIBRARIES if (found := _version(name))},
+            "python": platform.pythonversion_of(),
+            **{name: found for name in LIBRARIES if (found := version_of(name))},
         },
     }
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """The version of an installed package."""
     try:
         return version(name)
     except PackageNotFoundError:  # triton is for some machines only

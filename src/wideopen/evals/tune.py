@@ -16,22 +16,21 @@ Pairs come in a fixed order, so that means over the first few are comparable.
 import hashlib
 import json
 import multiprocessing
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, require_packages
+from wideopen.evals import TuneSettings, parse_weights
 from wideopen.evals.judge import PreparedPair, prepare
 from wideopen.evals.measures import measure
 from wideopen.evals.pairs import Pair
 from wideopen.files.atomic import atomic_file
-from wideopen.lens import LOOKS, PaperLook
+from wideopen.lens import PaperLook
 from wideopen.session.presets import Preset
 from wideopen.settings import LensSettings, MapSettings
 
@@ -59,27 +58,9 @@ STARTS: Mapping[str, tuple[Numbers, ...]] = {
     "thin-lens": ({"highlights": 1.0}, {"highlights": 0.0}),
 }
 """The first trials: the defaults, and the exponent with which Eq. (4) blurs linear light."""
-WEIGHTS = {"psnr": 0.6, "edge": 0.4, "ssim": 20.0}
 MOST_DB = 99.0  # used for equal pictures, whose PSNR is infinite
-SAMPLERS = ("tpe", "cmaes")
 NAME = "wideopen"
 STARTUP, WARMUP = 12, 2  # number of trials before any may be stopped early; number of pairs before a trial may be
-
-
-def parse_weights(text: str) -> dict[str, float]:
-    """Parse `psnr=1,ssim=20` into weights of the measures; a measure that is not named gets 0.
-
-    >>> parse_weights("psnr=1,ssim=20")
-    {'psnr': 1.0, 'ssim': 20.0}
-    """
-    weights = {}
-    for part in text.split(","):
-        match = re.fullmatch(r"(\w+)=(\d+(?:\.\d*)?|\.\d+)", part.strip())
-        if match is None or match[1] not in WEIGHTS or match[1] in weights:
-            raise InvalidInput(f"--weights: expected NAME=WEIGHT with {', '.join(WEIGHTS)}, found {text!r}")
-        weights[match[1]] = float(match[2])
-    require(any(weights.values()), f"--weights: expected one above 0, found {text!r}")
-    return weights
 
 
 def lens_values(look: str, numbers: Numbers) -> dict[str, Any]:
@@ -118,22 +99,11 @@ def score(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """The settings of a search. The same settings resume a study file; others are refused."""
+class Search(TuneSettings):
+    """What a search finds constants for. The same settings resume a study file; others are refused."""
 
     pairs: tuple[Pair, ...]
-    look: str = "paper"
-    trials: int = 200
-    sampler: str = "tpe"
-    seed: int = 0
-    planes: int = 32
-    weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     maps: MapSettings = field(default_factory=MapSettings)
-
-    def __post_init__(self) -> None:
-        require(self.look in LOOKS, f"--look: expected {' or '.join(LOOKS)}, found {self.look!r}")
-        require(self.sampler in SAMPLERS, f"--sampler: expected {' or '.join(SAMPLERS)}, found {self.sampler!r}")
-        require(1 <= self.trials <= 100_000, f"--trials: expected 1 to 100000, found {self.trials}")
 
     @property
     def with_blur(self) -> bool:
@@ -151,7 +121,7 @@ class Search:
     def key(self) -> str:
         """A hash of everything that affects whether scores are comparable; not of trials, sampler and seed."""
         pairs = [[pair.name, asdict(pair.meta)] for pair in self.pairs]
-        what = [pairs, self.look, self.planes, dict(self.weights), self.maps.to_dict()]
+        what = [pairs, self.look, self.planes, parse_weights(self.weights), self.maps.to_dict()]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -165,22 +135,15 @@ class Result:
     scores: tuple[float | None, ...]  # of each trial in order; None = stopped early or failed
 
 
-def require_packages(*names: str) -> None:
-    """Raise InvalidInput with installation instructions if packages are missing."""
-    for name in names:
-        found = find_spec(name) is not None
-        require(found, f"tune: expected the package {name} (pip install 'wideopen[tune]'), found none")
-
-
-def tune(search: Search, file: Path, *, workers: int = 1, on_trial: Callable[[str], None] = lambda _: None) -> Result:
+def tune(search: Search, file: Path, *, on_trial: Callable[[str], None] = lambda _: None) -> Result:
     """Run `search` until its study in `file` has `trials` trials, and return the best.
 
-    `workers` processes share the study; each prepares all pairs itself. `on_trial` gets one line about each trial of
+    The search's workers share the study; each prepares all pairs itself. `on_trial` gets one line about each trial of
     this process. Raises InvalidInput for a study of a different search, if no trial could be scored, or if a worker
     failed.
     """
-    require_packages("optuna", *(["cmaes"] if search.sampler == "cmaes" else []))
-    require(1 <= workers <= 64, f"--workers: expected 1 to 64, found {workers}")
+    require_packages("tune", "tune", "optuna", *(["cmaes"] if search.sampler == "cmaes" else []))
+    workers = search.workers
     study = _study(search, file, worker=0)
     _claim(study, search, file)
     context = multiprocessing.get_context("spawn")
@@ -253,6 +216,7 @@ def _run(study: Any, search: Search, on_trial: Callable[[str], None]) -> None:
     if len(study.get_trials(deepcopy=False, states=over)) >= search.trials:
         return
     prepared = [prepare(pair, search.maps) for pair in search.pairs]
+    weights = parse_weights(search.weights)
 
     def objective(trial: Any) -> float:
         def on_pair(done: int, mean: float) -> None:
@@ -262,7 +226,7 @@ def _run(study: Any, search: Search, on_trial: Callable[[str], None]) -> None:
 
         numbers = {name: trial.suggest_float(name, a, b, log=log) for name, (a, b, log) in search.ranges().items()}
         settings = LensSettings(grain=0.0, planes=search.planes, **lens_values(search.look, numbers))
-        return score(prepared, settings, search.weights, on_pair)
+        return score(prepared, settings, weights, on_pair)
 
     def report(study: Any, trial: Any) -> None:
         on_trial(f"best {study.best_value:.3f}" if trial.number else f"untuned {trial.value:.3f}")
@@ -283,7 +247,7 @@ def _result(study: Any, search: Search) -> Result:
         "tuned_on": sorted(pair.name for pair in search.pairs),
         "score": round(best.value, 4),
         "untuned_score": None if scores[0] is None else round(scores[0], 4),
-        "weights": dict(search.weights),
+        "weights": parse_weights(search.weights),
         "trials": len(trials),
         "sampler": search.sampler,
     }
@@ -294,7 +258,7 @@ def _result(study: Any, search: Search) -> Result:
 def require_plot(path: Path) -> None:
     """Raise InvalidInput if the path is not a picture's name or if the plotting package is missing."""
     require(path.suffix == ".png", f"--history: expected a .png file to write, found {path}")
-    require_packages("matplotlib")
+    require_packages("--history", "tune", "matplotlib")
 
 
 def write_history(path: Path, result: Result, title: str, *, overwrite: bool = False) -> None:

@@ -3,11 +3,10 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, require_packages
 
 EXTENSIONS = {
     ".jpg": "JPEG",
@@ -53,9 +52,9 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 
 def require_library(name: str) -> None:
     """Raise InvalidInput, naming the extra, if a library for a format is not installed."""
-    modules, extra = _EXTRAS.get(name, ((), None))
-    missing = next((module for module in modules if find_spec(module) is None), None)
-    require(missing is None, f"{name} files need {missing}, which is not installed (pip install 'wideopen[{extra}]')")
+    if name in _EXTRAS:
+        modules, extra = _EXTRAS[name]
+        require_packages(name, extra, *modules)
 
 
 def format_of_extension(path: Path) -> str:

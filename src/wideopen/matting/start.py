@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
 from wideopen.downloads import assets_folder, fetch_file, is_offline, transfer_errors
 from wideopen.errors import WeightsError
@@ -88,9 +88,7 @@ def _network(file: Path, name: str, modified_ns: int) -> Start:  # noqa: ARG001
     dtype = np.float16 if image.type == "tensor(float16)" else np.float32
 
     def segment(photo_u8: U8) -> F32:
-        shrinks = rows * columns < photo_u8.shape[0] * photo_u8.shape[1]
-        seen = cv2.resize(photo_u8, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        pixels = ((seen / np.float32(255) - mean) / std).transpose(2, 0, 1)[None]
+        pixels = ((resize_map(photo_u8, (rows, columns)) / np.float32(255) - mean) / std).transpose(2, 0, 1)[None]
         out = session.run(output.name, {image.name: np.ascontiguousarray(pixels, dtype)})
         if out.size == 0 or out.size != out.shape[-1] * out.shape[-2] or not np.isfinite(out).all():
             raise WeightsError(f"matting start {name}: expected a finite map as first output, found {out.shape}")

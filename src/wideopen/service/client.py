@@ -8,12 +8,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from wideopen.checks import require
-from wideopen.errors import WideopenError
+from wideopen.errors import WideopenError, require_packages
 
 if TYPE_CHECKING:
     import httpx
@@ -65,10 +63,7 @@ class Client:
 
         Raises InvalidInput if httpx is not installed.
         """
-        require(
-            find_spec("httpx") is not None,
-            "wideopen.service.client needs httpx, which is not installed (pip install 'wideopen[client]')",
-        )
+        require_packages("wideopen.service.client", "client", "httpx")
         import httpx
 
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}

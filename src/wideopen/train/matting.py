@@ -25,6 +25,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor
 
 from wideopen.evals.mattes import MattePair, find_pairs, groups, judge, mean
+from wideopen.evals.provenance import commit
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
@@ -32,7 +33,7 @@ from wideopen.train.augment import Stock
 from wideopen.train.labels import confidence_of
 from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things
 from wideopen.train.settings import TrainRun, keep_large_allocations
-from wideopen.train.trainer import FarFirstTrainer, TrainBatch, current_commit, make_fabric, save_checkpoint
+from wideopen.train.trainer import FarFirstTrainer, TrainBatch, make_fabric, save_checkpoint
 
 LOG = logging.getLogger(__name__)
 SHOWN = 4  # samples in an image for TensorBoard
@@ -45,7 +46,7 @@ def run_training(run: TrainRun) -> Path:
     """
     pairs = find_pairs(run.data)
     run.out.mkdir(parents=True, exist_ok=True)
-    settings = {**asdict(run), "commit": current_commit()}
+    settings = {**asdict(run), "commit": commit() or "unknown"}
     (run.out / "run.json").write_text(json.dumps(settings, default=str, indent=1) + "\n")
     make_fabric(run).launch(partial(_train, run, pairs))  # partial: Fabric would copy arguments, frozen settings
     return run.out / "best.pt"

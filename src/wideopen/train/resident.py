@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wideopen.checks import require
+from wideopen.evals.provenance import commit
 from wideopen.evals.report import write_csv
 from wideopen.matting.net.losses import MattingLoss, band_px, stage_loss, trimap
 from wideopen.matting.net.model import TRANSITION, MattingNet
@@ -23,7 +24,7 @@ from wideopen.matting.net.state import save_weights
 from wideopen.train.pack import SCENES
 from wideopen.train.resident_samples import ResidentPhotos, batch_of, kind_of, shape_px
 from wideopen.train.settings import SIDE, Resident
-from wideopen.train.trainer import Trainer, current_commit
+from wideopen.train.trainer import Trainer
 
 LOG = logging.getLogger(__name__)
 VALIDATED = 100  # photos, approximately
@@ -95,7 +96,7 @@ def train_resident(run: Resident, packs: Iterable[Path], out: Path, weights: dic
         rows.append(row | validate(trainer.averaged_net(), photos, run))
         LOG.info(" ".join(f"{k} {v:.5g}" for k, v in rows[-1].items()))
         losses.clear()
-        info = {"steps": str(trainer.step), "commit": current_commit(), "licence": "Apache-2.0"}
+        info = {"steps": str(trainer.step), "commit": commit() or "unknown", "licence": "Apache-2.0"}
         save_weights(out, trainer.average, run.preset, info, size=size)
         write_csv(out.with_suffix(".csv"), [list(rows[-1]), *(list(row.values()) for row in rows)], overwrite=True)
 

@@ -10,7 +10,6 @@ process. Lightning Fabric handles devices, precision and TensorBoard.
 """
 
 import math
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,8 @@ from torch.nn import functional
 
 from wideopen.checks import require
 from wideopen.errors import BackendUnavailable, InvalidInput
+from wideopen.evals.provenance import commit
+from wideopen.files.atomic import atomic_file
 from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.encoders import load_encoder_weights
@@ -246,9 +247,8 @@ def learning_rate(run: Run, step: int, elapsed_s: float) -> float:
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers, strings, and dicts or lists of them); a killed run leaves no partial file."""
-    beside = path.with_name(path.name + ".tmp")
-    torch.save(state, beside)
-    beside.replace(path)
+    with atomic_file(path, overwrite=True) as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -262,16 +262,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return dict(state)
 
 
-def current_commit() -> str:
-    """Return the commit of the running code, or "unknown" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
-
-
 def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", size: int | None = None) -> str:
     """Write the averaged weights of best.pt or last.pt to `out`; return the file's SHA-256.
 
@@ -283,5 +273,5 @@ def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", 
         {"preset", "average", "step"} <= state.keys(),
         f"export: expected a checkpoint of a matting run, found keys {', '.join(state)}",
     )
-    info = {"steps": str(state["step"]), "commit": current_commit(), "licence": licence}
+    info = {"steps": str(state["step"]), "commit": commit() or "unknown", "licence": licence}
     return save_weights(out, state["average"], state["preset"], info, size=size)

@@ -16,12 +16,10 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
-from wideopen.checks import require
-from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout
+from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout, require_packages
 from wideopen.workers.size import PoolSize
 
 T = TypeVar("T")
@@ -56,10 +54,7 @@ class Workers:
 
         Raises InvalidInput if pebble is not installed.
         """
-        require(
-            find_spec("pebble") is not None,
-            "worker processes need pebble, which is not installed (pip install 'wideopen[batch]')",
-        )
+        require_packages("a worker process", "batch", "pebble")
         self.size = size
         self._warm_up = pickle.dumps(warm_up)
         self._lock = threading.Lock()
