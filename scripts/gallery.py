@@ -36,8 +36,8 @@ class Shown:
 
 
 GOOD = (
-    Shown("people/18f-0e56aa72", "A person before a wall.", crop=(230, 40, 300, 160)),
-    Shown("none/gb82-86bd13f3", "A thing."),
+    Shown("people/18f-0e56aa72", "A person in front of a wall.", crop=(230, 40, 300, 160)),
+    Shown("none/gb82-86bd13f3", "An object."),
     Shown("people/18f-f0465d4d", "Hair against the sky.", crop=(60, 20, 300, 160)),
     Shown("people/18f-1a404957", "A man and his dog."),
     Shown("people/18f-779f38ed", "A busy pattern, calmed by a creamy lens.", "--preset creamy"),

@@ -103,7 +103,7 @@ def bokeh(
     row = None if name is None else benchmark_of(name, "bokeh")
     found = found_pairs(where) if row is None else row.complete(where, partial=partial)
     if row is not None:
-        tell_problems(found.problems, "left out")
+        warn_of_problems(found.problems, "left out")
     search = row is not None and row.search and not was_typed(context, "blur")
     about = {
         **({"folder": str(where)} if row is None else {"benchmark": name, "root": str(where)}),
@@ -125,7 +125,7 @@ def bokeh(
         measures = judge.Measures(background=others, align=align)
         start = judge.starter(method, measures, *([crops.add] if sheet is not None else []))
         judged = run((((pair.name,), pair) for pair in found.pairs), start, ledger, done)
-    tell_problems(judged.skipped, "skipped")
+    warn_of_problems(judged.skipped, "skipped")
     if not judged.lines:
         return 2
     ledger.close(worst_first("psnr_db"))
@@ -189,7 +189,7 @@ def ablations(
     found = found_pairs(pairs)
     with count("pairs", len(found.pairs)) as done:
         result = ablate(found.pairs, lenses, maps, crops=crops if sheet is not None else 0, on_pair=done)
-    tell_problems(result.skipped, "skipped")
+    warn_of_problems(result.skipped, "skipped")
     if not result.figures:
         return 2
     _print(means_table(result.means(), f"{len(next(iter(result.figures.values())))} pairs"))
@@ -237,7 +237,7 @@ def matting(
         pairs = [pair for pair in find_pairs(where) if part == "all" or pair.part == "val"]
     else:
         found = benchmark_of(row, "matting").complete(where, partial=partial)
-        tell_problems(found.problems, "left out")
+        warn_of_problems(found.problems, "left out")
         pairs = list(found.pairs)
     matter = by_settings(settings) if pred is None else mattes_of(pred)
     require(len(pairs) > 0, f"{where}: expected photos held out for judging, found none; --part all judges all")
@@ -332,11 +332,11 @@ def found_pairs(folder: Path) -> "FoundPairs[Pair]":
     from wideopen.evals.pairs import find_pairs
 
     found = find_pairs(folder)
-    tell_problems(found.problems, "left out")
+    warn_of_problems(found.problems, "left out")
     return found
 
 
-def tell_problems(problems: Any, what: str) -> None:
+def warn_of_problems(problems: Any, what: str) -> None:
     """Print a table of problems on stderr, if there are any."""
     if problems:
         warn(f"note: {what}, {len(problems)}:")

@@ -45,7 +45,7 @@ def network_size(height: int, width: int, short_px: int) -> tuple[int, int]:
 
 def _at(srgb_u8: U8, short_px: int) -> F32:
     """The network's output (h, w) for a photo whose short side becomes `short_px`."""
-    seen = resize_map(srgb_u8, network_size(*srgb_u8.shape[:2], short_px))
+    seen = resize_map(srgb_u8, network_size(srgb_u8.shape[0], srgb_u8.shape[1], short_px))
     image = np.ascontiguousarray(seen.transpose(2, 0, 1)[None], np.float32)  # 0 to 255
     return _network().run("disparity", {"image": image})[0, 0]
 

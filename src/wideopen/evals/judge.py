@@ -253,8 +253,8 @@ def in_background(
         one = stack.enter_context(ThreadPoolExecutor(1, initializer=_one_thread))
         measured = {name: later(one, network) for name, network in networks.items()}
         if flip:
-            aside = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) if pairs > FEW else one
-            measured["flip"] = later(stack.enter_context(aside), flip_of)
+            process = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) if pairs > FEW else one
+            measured["flip"] = later(stack.enter_context(process), flip_of)
         yield measured
 
 

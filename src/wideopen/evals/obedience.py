@@ -68,8 +68,8 @@ def shown_radius(seen: F32, photo: F32, most_px: float) -> tuple[F32, Mask]:
     )
     bend = below + above - 2 * at
     shift = np.where((best > 0) & (best < len(radii) - 1), 0.5 * (below - above) / np.maximum(bend, 1e-12), 0)
-    told = np.sqrt(np.maximum(misses.max(axis=0) - at, 0)) > TEXTURE
-    return np.asarray(STEP_PX * (best + np.clip(shift, -1, 1)), np.float32), np.asarray(told)
+    visible = np.sqrt(np.maximum(misses.max(axis=0) - at, 0)) > TEXTURE
+    return np.asarray(STEP_PX * (best + np.clip(shift, -1, 1)), np.float32), np.asarray(visible)
 
 
 def _uniform(asked: F32) -> Mask:

@@ -22,7 +22,7 @@ def provenance() -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": {
-            "python": platform.pythonversion_of(),
+            "python": platform.python_version(),
             **{name: found for name in LIBRARIES if (found := version_of(name))},
         },
     }

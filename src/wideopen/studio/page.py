@@ -149,8 +149,8 @@ def _save_tab() -> dict[str, Any]:
                 )
         made["redo_matte"] = gr.Button("Redo matte from strokes", size="sm", elem_id="wo-redo-matte")
         gr.HTML(
-            "<p>The matting network looks again, with what the brush added and took as a hint.</p>"
-            "<p>16-bit PNG; white is the subject, or near. An upload replaces the map and removes all strokes.</p>",
+            "<p>The matting network runs again, with the brush strokes as a hint.</p>"
+            "<p>Maps are 16-bit PNG; white is the subject, or near. An upload replaces a map and removes strokes.</p>",
             apply_default_css=False,
         )
     return made

@@ -158,9 +158,9 @@ def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
     a = layer.alpha[..., None]
     mean = layer.rgb.sum((0, 1)) / weight
     spread = np.sqrt(np.square(layer.rgb - a * mean).sum((0, 1)) / weight) + 1e-3
-    there = scene.reshape(-1, 3).astype(np.float32) / 255
-    gain = 1 + strength * (np.clip(there.std(0) / spread, 0.6, 1.5) - 1)
-    moved = gain * (layer.rgb - a * mean) + a * (mean + strength * (there.mean(0) - mean))
+    colours = scene.reshape(-1, 3).astype(np.float32) / 255
+    gain = 1 + strength * (np.clip(colours.std(0) / spread, 0.6, 1.5) - 1)
+    moved = gain * (layer.rgb - a * mean) + a * (mean + strength * (colours.mean(0) - mean))
     return Layer(np.clip(moved, 0, a).astype(np.float32), layer.alpha)
 
 
