@@ -1,6 +1,6 @@
 """How true is the picture? Real cut-outs over real backgrounds, judged against an exact lens.
 
-    python benchmarks/composites.py --photos DIR --backgrounds DIR [--count 10] [--busy] [--export DIR]
+    python benchmarks/composites.py --photos DIR --backgrounds DIR [--count 10] [--busy] [--export DIR [--hdr]]
 
 DIR of photos holds rgb/ and alpha/ with equal names. A cut-out's own colour (pymatting) over a background makes an
 all-in-focus photo of which both layers are known, so what a thin lens sees is known too: each layer convolved with a
@@ -9,7 +9,9 @@ light. Each method gets the 8-bit photo, the true matte and the true disparity; 
 pictures, over all pixels and over a band of 20 pixels at the matte's edge, with the subject in focus and with the
 background in focus. --busy takes those backgrounds that lose most when they are blurred, instead of evenly spread ones:
 the hardest that the folder has. --export writes the scenes as pairs and measures nothing: the benchmark composites of
-`wideopen eval bokeh`, whose truth is of photos clipped at white (--highlights 0).
+`wideopen eval bokeh`, whose truth is of photos clipped at white (--highlights 0). With --hdr it is composites-hdr: the
+background is four times as bright, as behind somebody in the shade, and photo and truth are OpenEXR, above white where
+they are (extra exr; --highlights 0 too).
 """
 
 import argparse
@@ -29,9 +31,11 @@ from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
 from wideopen.evals.measures import displayed, edge_band, psnr
+from wideopen.files import write
 from wideopen.settings import MapSettings
 
 NEAR, FAR = 0.9, 0.2
+BRIGHTER = 4.0  # a background in HDR
 RADIUS_PX = 20.0  # of what is out of focus
 BAND_PX = 20
 FOCUS = {"subject": NEAR, "background": FAR}
@@ -41,7 +45,7 @@ FOCUS = {"subject": NEAR, "background": FAR}
 class Layers:
     """One scene, all in linear light: what the camera saw, and what it is made of."""
 
-    photo: F32  # (H, W, 3), through 8 bits
+    photo: F32  # (H, W, 3), through 8 bits, or above white
     alpha: F32  # (H, W)
     foreground: F32  # (H, W, 3)
     background: F32  # (H, W, 3)
@@ -58,8 +62,8 @@ def lost_by_blur(path: Path) -> float:
     return float(np.sqrt(np.mean((small - cv2.blur(small, (int(2 * RADIUS_PX), int(2 * RADIUS_PX)))) ** 2)))
 
 
-def scenes(photos: Path, backgrounds: Path, count: int, busy: bool) -> Iterator[Layers]:
-    """Evenly spread photos, each on a background of its own."""
+def scenes(photos: Path, backgrounds: Path, count: int, busy: bool, hdr: bool = False) -> Iterator[Layers]:
+    """Evenly spread photos, each on a background of its own; in HDR above white."""
     names = sorted(p.name for p in (photos / "rgb").iterdir())
     scenery = sorted(backgrounds.iterdir())
     if busy:
@@ -75,8 +79,11 @@ def scenes(photos: Path, backgrounds: Path, count: int, busy: bool) -> Iterator[
         scale = max(height / back.shape[0], width / back.shape[1])
         size = (int(np.ceil(back.shape[1] * scale)), int(np.ceil(back.shape[0] * scale)))
         background = srgb_decode(cv2.resize(back, size, interpolation=cv2.INTER_AREA)[:height, :width])
+        background *= BRIGHTER if hdr else 1
         a = alpha[..., None]
-        photo = srgb_decode(np.rint(srgb_encode(a * foreground + (1 - a) * background) * 255) / 255)
+        photo = a * foreground + (1 - a) * background
+        if not hdr:
+            photo = srgb_decode(np.rint(srgb_encode(photo) * 255) / 255)
         yield Layers(*(x.astype(np.float32) for x in (photo, alpha, foreground, background)))
 
 
@@ -131,14 +138,23 @@ METHODS = {
 }
 
 
-def export(folder: Path, made: Iterator[Layers]) -> None:
+def picture(file: Path, rgb: np.ndarray, top: int, hdr: bool) -> None:
+    """Write (H, W, 3) linear light as codes, or in HDR as OpenEXR."""
+    if not hdr:
+        codes(file.with_suffix(".png"), srgb_encode(rgb), top)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write(file.with_suffix(".exr"), rgb.astype(np.float32), bits=32, overwrite=True)
+
+
+def export(folder: Path, made: Iterator[Layers], hdr: bool = False) -> None:
     """Write scenes as a folder of pairs, both focuses each."""
     for number, layers in enumerate(made):
         disparity = np.where(layers.alpha > 0.5, np.float32(NEAR), np.float32(FAR))
         for focus in FOCUS:
             name = f"{number:02}-{focus}.png"
-            codes(folder / "sharp" / name, srgb_encode(layers.photo), 255)
-            codes(folder / "bokeh" / name, srgb_encode(truth(layers, focus)), 65535)
+            picture(folder / "sharp" / name, layers.photo, 255, hdr)
+            picture(folder / "bokeh" / name, truth(layers, focus), 65535, hdr)
             codes(folder / "matte" / name, layers.alpha, 65535)
             codes(folder / "disparity" / name, disparity, 65535)
     known = {"blur": f"{RADIUS_PX / (NEAR - FAR):.4f}px", "focus_range": 0.0, "filter_disparity": False}
@@ -156,9 +172,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--busy", action="store_true", help="the backgrounds that lose most when blurred")
     parser.add_argument("--export", type=Path, default=None, help="write pairs here instead of measuring")
+    parser.add_argument("--hdr", action="store_true", help="with --export: a background above white")
     options = parser.parse_args()
     if options.export is not None:
-        export(options.export, scenes(options.photos, options.backgrounds, options.count, options.busy))
+        made = scenes(options.photos, options.backgrounds, options.count, options.busy, options.hdr)
+        export(options.export, made, options.hdr)
         return
     rows: dict[str, list[list[float]]] = {name: [] for name in METHODS}
     for layers in scenes(options.photos, options.backgrounds, options.count, options.busy):

@@ -1,6 +1,6 @@
 """How long measuring and tuning take: the true commands in cold processes, on pairs made for it.
 
-    python benchmarks/eval_speed.py [--pairs 100] [--trials 200] [--folder DIR] [--out FILE]
+    python benchmarks/eval_speed.py [--pairs 100] [--trials 200] [--only ROW ...] [--folder DIR] [--out FILE]
 
 Pairs are scikit-image's astronaut (NASA, public domain), shifted and enlarged with detail and noise, with a drawn matte
 and disparity; their truth is thin-lens at another blur, so that no figure is perfect. Promised on two cores: 1.2 s
@@ -96,7 +96,8 @@ def main() -> None:
     """Make the pairs, run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument("--trials", type=int, default=200, help="0 times no tuning")
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--only", nargs="+", choices=(*PAIR_S, "tune"), default=(*PAIR_S, "tune"), metavar="ROW")
     parser.add_argument("--folder", type=Path, default=None, help="keep the pairs here, and use those that are there")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -108,16 +109,14 @@ def main() -> None:
         load = os.getloadavg()[0]
         bokeh = ("eval", "bokeh", "--pairs", str(folder / "one"))
         dists = "import eval_speed; eval_speed.random_vgg(); "
-        rows = {
-            "eval bokeh": timed(*bokeh, "--no-flip", "--lvcorr", "--dists", first=dists),
-            "eval bokeh, FLIP instead": timed(*bokeh),
+        preset, search = str(Path(temporary) / "preset.json"), ("--sampler", "cmaes", "--trials", str(options.trials))
+        commands = {
+            "eval bokeh": lambda: timed(*bokeh, "--no-flip", "--lvcorr", "--dists", first=dists),
+            "eval bokeh, FLIP instead": lambda: timed(*bokeh),
+            "tune": lambda: timed("tune", "--pairs", str(folder / "half"), "-o", preset, *search),
         }
-        limits = {name: PAIR_S[name] * options.pairs for name in rows}
-        if options.trials:
-            preset = str(Path(temporary) / "preset.json")
-            search = ("--sampler", "cmaes", "--trials", str(options.trials))
-            rows["tune"] = timed("tune", "--pairs", str(folder / "half"), "-o", preset, *search)
-            limits["tune"] = TUNE_S
+        rows = {name: commands[name]() for name in options.only}
+    limits = {name: PAIR_S[name] * options.pairs if name in PAIR_S else TUNE_S for name in rows}
     for name, row in rows.items():
         print(f"{name:24} {row['seconds']:8.1f} s, CPU {row['cpu_seconds']:.1f} s, promised {limits[name]:.0f} s")
     counts = {"pairs": options.pairs, "trials": options.trials, "load_before": round(load, 2)}

@@ -102,10 +102,11 @@ MAKERS = {
     "lens-true": ours(20),
     "lens-hdr": ours(20),
     "composites": ours(3),
+    "composites-hdr": ours(3),
     "p3m-500-p": mattes("validation/P3M-500-P/blurred_image", "validation/P3M-500-P/mask", 500),
     "p3m-500-np": mattes("validation/P3M-500-NP/original_image", "validation/P3M-500-NP/mask", 500),
     "aim-500": mattes("original", "mask", 500),
     "ppm-100": mattes("image", "matte", 100, ".jpg"),
     "rwp-636": mattes("image", "alpha", 636),
 }
-COUNTS = {"realbokeh": 6, "blb": 500, "modest": 3, "real": 3, "composites": 3}
+COUNTS = {"realbokeh": 6, "blb": 500, "modest": 3, "real": 3, "composites": 3, "composites-hdr": 3}

@@ -60,7 +60,8 @@ def test_the_ray_traced_shots(tmp_path, monkeypatch, truth):
     assert true_picture(pair).rgb.max() == pytest.approx(2 if truth == "hdr" else 1, rel=1e-3)
 
 
-def test_composites(tmp_path):
+@pytest.mark.parametrize("hdr", [False, True])
+def test_composites(tmp_path, hdr):
     for kind in ("photos/rgb", "photos/alpha", "backgrounds"):
         (tmp_path / kind).mkdir(parents=True)
     alpha = np.zeros((120, 160), np.uint8)
@@ -70,10 +71,12 @@ def test_composites(tmp_path):
         for folder in ("photos/rgb", "backgrounds"):
             noise = RNG.integers(40, 200, (120, 160, 3)).astype(np.uint8)
             Image.fromarray(noise).save(tmp_path / folder / f"{number}.png")
-    made = composites.scenes(tmp_path / "photos", tmp_path / "backgrounds", 2, busy=False)
-    composites.export(tmp_path / "out", made)
-    found = BENCHMARKS["composites"].complete(tmp_path / "out")
+    made = composites.scenes(tmp_path / "photos", tmp_path / "backgrounds", 2, busy=False, hdr=hdr)
+    composites.export(tmp_path / "out", made, hdr)
+    found = BENCHMARKS["composites-hdr" if hdr else "composites"].complete(tmp_path / "out")
     assert [pair.name for pair in found.pairs] == ["00-background", "00-subject", "01-background", "01-subject"]
     method = by_us(LensSettings(highlights=0.0, grain=0.0), MapSettings())
     line = starter(method, Measures())(found.pairs[1])()
     assert line["psnr_db"] > 30  # the subject in focus, the background 20 pixels blurred, as asked
+    assert found.pairs[1].bokeh.suffix == (".exr" if hdr else ".png")
+    assert (read(found.pairs[1].sharp).rgb.max() > 1.2) == hdr  # codes up to 200 are 0.58 of white
