@@ -213,9 +213,8 @@ def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, setti
 
 def _colour(rgb: F32, shape: tuple[int, ...], size: tuple[int, int]) -> F32:
     """The photo at `size`, in roughly perceptually uniform steps: the square root of light."""
-    photo = require_rgb("rgb", rgb)
-    require(photo.shape[:2] == shape, f"rgb: expected (H, W, 3) of {shape}, found {photo.shape}")
-    return np.sqrt(np.clip(resize_map(photo, size), 0, 1))
+    require(rgb.shape[:2] == shape, f"rgb: expected (H, W, 3) of {shape}, found {rgb.shape}")
+    return np.sqrt(np.clip(require_rgb("rgb", resize_map(rgb, size)), 0, 1))  # an average shows what is not finite
 
 
 def _spill(d: F32, a: F32, colour: F32 | None, settings: MatteFilter) -> tuple[np.ndarray, F32] | None:

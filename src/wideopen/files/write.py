@@ -201,12 +201,14 @@ def _codes(name: str, rgb: F32, photo: Photo, depth: int, above: bool) -> tuple[
     """
     from wideopen.arrays import transfer
 
-    light, hdr, floats = require_rgb("rgb", rgb), photo.hdr, name == "OpenEXR" or depth == 32
-    if hdr is None or (floats and above) or (hdr.kind == "floats" and not above):
-        if hdr is not None and not above and floats:
+    hdr, floats = photo.hdr, name == "OpenEXR" or depth == 32
+    plain = hdr is None or (hdr.kind == "floats" and not above)
+    if plain and not floats:
+        return transfer.encode(rgb, photo.encoding, bit_depth=depth), None
+    light = require_rgb("rgb", rgb)
+    if hdr is None or plain or (floats and above):
+        if hdr is not None and not above:
             light = np.minimum(light, 1)
-        if not floats:
-            return transfer.encode(light, photo.encoding, bit_depth=depth), None
         return (light if depth == 32 else np.minimum(light, np.finfo(np.float16).max).astype(np.float16)), None
     from wideopen.hdr.standard import to_standard
 

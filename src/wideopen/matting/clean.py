@@ -11,6 +11,9 @@ except in hair, which is left alone. So a median over `WIDTH` network pixels rep
 than `UNLIKE`.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -126,15 +129,18 @@ def without_specks(matte: F32, firm: F32, unit_px: float) -> F32:
         return matte
     out = matte.copy()
     down, right = firm.shape[0] / height, firm.shape[1] / width
-    for top in range(0, height, TILE_PX):
-        for left in range(0, width, TILE_PX):
-            y1, x1 = min(top + TILE_PX, height), min(left + TILE_PX, width)
-            rows = slice(max(int(top * down) - 1, 0), int(np.ceil(y1 * down)) + 1)
-            columns = slice(max(int(left * right) - 1, 0), int(np.ceil(x1 * right)) + 1)
-            if firm[rows, columns].max() <= 0:
-                continue
+
+    def clean(tile: tuple[int, int]) -> None:
+        top, left = tile
+        y1, x1 = min(top + TILE_PX, height), min(left + TILE_PX, width)
+        rows = slice(max(int(top * down) - 1, 0), int(np.ceil(y1 * down)) + 1)
+        columns = slice(max(int(left * right) - 1, 0), int(np.ceil(x1 * right)) + 1)
+        if firm[rows, columns].max() > 0:
             share = _window(firm, (top, y1), (left, x1), down, right)
             out[top:y1, left:x1] += share * _change(matte, (top, y1), (left, x1), radius)
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(clean, product(range(0, height, TILE_PX), range(0, width, TILE_PX))))
     return out
 
 

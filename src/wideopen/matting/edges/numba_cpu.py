@@ -2,19 +2,23 @@
 
 The windows' sums are OpenCV's; a kernel solves the 3 x 3 systems, another evaluates the photo's pixels, only where the
 matte may change: its cost follows the length of the outline, not the photo's area. On one core: 0.10 s for 12
-megapixels, most of it in the sums; compiling for several cores would cost the first run a second.
+megapixels, most of it in the sums.
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numba
 import numpy as np
 
-import wideopen.arrays.jit  # noqa: F401  (sets the threading layer before compiling)
+from wideopen.arrays.jit import in_threads
 from wideopen.checks import F32, U8
 from wideopen.matting.edges.reference import CONTRAST, NARROW, WIDE, box, transition, window_px
 
+PIECE = 64  # rows that a thread evaluates at a time
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy")
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _solve(mean_I, mean_p, cross, squares, mixed, eps, out):
     """out = (a, b): a = (Sigma + eps U)^-1 cov by cofactors, b = mean(p) - a . mean(I)."""
     height, width = mean_p.shape
@@ -37,14 +41,14 @@ def _solve(mean_I, mean_p, cross, squares, mixed, eps, out):
             out[y, x, 3] = p - ar * r - ag * g - ab * b
 
 
-@numba.njit(cache=True, fastmath=True, error_model="numpy")
-def _evaluate(large, guide, near, hair, firm, soft, contrast, out):
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _evaluate(first, stop, large, guide, near, hair, firm, soft, contrast, out):
     """out = large + near * (lerp(contrast(firm . I), soft . I, hair) - large), maps interpolated linearly."""
     height, width = large.shape
     rows, columns = near.shape
     down, right = np.float32(rows / height), np.float32(columns / width)
     one, half, zero = np.float32(1), np.float32(0.5), np.float32(0)
-    for y in range(height):
+    for y in range(first, stop):
         v = min(max((np.float32(y) + half) * down - half, zero), np.float32(rows - 1))
         j = min(int(v), max(rows - 2, 0))
         k = min(j + 1, rows - 1)
@@ -89,7 +93,9 @@ def _plane_of(alpha: F32, guide: U8, windows: tuple[tuple[float, float], ...], u
 def follow_edges(large: F32, alpha: F32, small_guide: U8, guide: U8, *, unit_px: float) -> F32:
     """As `reference.follow_edges`."""
     near, hair = transition(alpha, unit_px)
-    firm, soft = (_plane_of(alpha, small_guide, windows, unit_px) for windows in (NARROW, WIDE))
+    with ThreadPoolExecutor() as threads:
+        firm, soft = threads.map(lambda windows: _plane_of(alpha, small_guide, windows, unit_px), (NARROW, WIDE))
     out = np.empty_like(large)
-    _evaluate(large, np.ascontiguousarray(guide), near, hair, firm, soft, np.float32(CONTRAST), out)
+    maps = (large, np.ascontiguousarray(guide), near, hair, firm, soft)
+    in_threads(_evaluate, len(large), PIECE, *maps, np.float32(CONTRAST), out)
     return out
