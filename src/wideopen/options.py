@@ -123,19 +123,16 @@ class Option:
         require(low and high, f"{self.name}: expected {self.range_text}, found {value:g}")
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+def is_number(value: object, kind: type = Real) -> bool:
+    """Whether a value is a number of this kind; in Python, True and False are whole numbers, but not here."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 _KINDS: dict[type, tuple[str, Callable[[object], bool]]] = {
     str: ("text", lambda value: isinstance(value, str)),
     bool: ("true or false", lambda value: isinstance(value, bool)),
-    int: ("a whole number", _is_whole),
-    float: ("a number", _is_number),
+    int: ("a whole number", lambda value: is_number(value, Integral)),
+    float: ("a number", is_number),
 }
 
 

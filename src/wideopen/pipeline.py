@@ -38,7 +38,7 @@ from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.photo_sheets import PhotoSheets
 from wideopen.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.sheets.rims import Rims
-from wideopen.timing import timed
+from wideopen.timing import SILENT, timed
 
 LOG = logging.getLogger(__name__)
 AUTOMATIC = MapSettings()
@@ -50,10 +50,6 @@ MOST_HELD = 3 * 16_000_000
 """Values of a photo whose sheets are kept from its second rendering on: 0.7 of the time of making them anew."""
 ABOVE_WHITE = 1.01
 """An array of light with more than this is not clipped at white; rounding may exceed 1 a little."""
-
-
-def _ignore(step: str) -> None:
-    """Ignore the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,7 +125,7 @@ def understand(
     matte_hint: F32 | None = None,
     disparity: F32 | None = None,
     embedded: DepthMap | None = None,
-    on_step: Callable[[str], None] = _ignore,
+    on_step: Callable[[str], None] = SILENT,
 ) -> Maps:
     """The first half of `analyze`: matte and disparity. Same arguments and errors."""
     require(
@@ -198,7 +194,7 @@ def take_apart(
     *,
     exact_matte: bool | None = None,
     backend: str = "auto",
-    on_step: Callable[[str], None] = _ignore,
+    on_step: Callable[[str], None] = SILENT,
 ) -> Scene:
     """The second half of `analyze`: the sheets and the photo's grain. Same arguments and errors."""
     source = _as_photo(photo)
@@ -230,7 +226,7 @@ def analyze(
     embedded: DepthMap | None = None,
     exact_matte: bool | None = None,
     backend: str = "auto",
-    on_step: Callable[[str], None] = _ignore,
+    on_step: Callable[[str], None] = SILENT,
     **options: Any,
 ) -> Scene:
     """Find the matte, the disparity and the sheets of a photo. Slow, but needed only once per photo.

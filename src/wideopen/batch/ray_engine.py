@@ -99,7 +99,7 @@ class RayEngine:
                 compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
                 num_cpus=self._needs["CPU"],
                 num_gpus=self._needs.get("GPU", 0.0),
-                ray_remote_args_fn=_without_restarts,
+                ray_remote_args_fn=lambda: {"max_restarts": 0, "max_task_retries": 0},
             )
         try:
             for row in dataset.iter_rows():
@@ -119,10 +119,6 @@ class _Actor:
         task: Task = pickle.loads(row["task"])  # noqa: S301
         future = self._workers.submit(render_task, task, timeout_s=self._timeout_s)
         return {"outcome": pickle.dumps(outcome_of(task, future))}
-
-
-def _without_restarts() -> dict[str, Any]:
-    return {"max_restarts": 0, "max_task_retries": 0}
 
 
 def _connect(address: str | None) -> None:

@@ -120,8 +120,8 @@ def fetch(
     *,
     device: str = "auto",
     offline: bool = False,
-    on_start: Callable[[], None] | None = None,
-    on_bytes: Callable[[int, int], None] | None = None,
+    on_start: Callable[[], None] = lambda: None,
+    on_bytes: Callable[[int, int], None] = lambda _, __: None,
 ) -> Path:
     """The folder with the model's weights for a device, downloaded into the hub's cache if necessary.
 
@@ -140,7 +140,7 @@ def fetch(
     from huggingface_hub import errors
 
     try:
-        folder = _download(reference, on_start or _ignore, on_bytes or _ignore)
+        folder = _download(reference, on_start, on_bytes)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
         raise WeightsError(
             f"depth model {reference.name}: expected a model {reference.download.repo} on the hub, "
@@ -190,10 +190,6 @@ def _has_onnx(download: Download) -> bool:
         return True
     ask(ONNX[0] if download.in_onnx else CONFIGS[0])
     return download.in_onnx
-
-
-def _ignore(*_: int) -> None:
-    """The callback of a `fetch` without callbacks."""
 
 
 def describe() -> list[str]:

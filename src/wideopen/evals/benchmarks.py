@@ -24,9 +24,11 @@ from wideopen.evals.pairs import (
     find_pairs,
     listed,
     pair_of,
+    read_object,
     require_equal_sizes,
     together,
 )
+from wideopen.options import is_number
 
 OPTION = "--root"
 JPEG = (".jpg", ".jpeg")
@@ -103,7 +105,7 @@ def realbokeh(root: Path) -> FoundPairs[Pair]:
     pairs, problems, named = [], [], set()
     for file in files:
         try:
-            scene = _json(file)
+            scene = read_object(file)
             sharp = folder / _of(scene, "source_image", str, file)
             targets, numbers = (_of(scene, key, list, file) for key in ("target_images", "target_avs"))
             require(len(targets) == len(numbers), f"{file}: expected as many target_avs as target_images")
@@ -164,25 +166,12 @@ def blb(root: Path) -> FoundPairs[Pair]:
 
 def _lists(file: Path) -> tuple[list[float], list[float]]:
     """The blurs and the focuses in a scene's info.json. Raises InvalidInput."""
-    info = _json(file)
+    info = read_object(file)
     blurs = _of(info, "blur_parameters", list, file)
-    tens = [v for v in info.values() if isinstance(v, list) and len(v) == 10 and all(map(_is_number, v))]
-    require(len(blurs) == 5 and all(map(_is_number, blurs)), f"{file}: expected five blur_parameters, found {blurs}")
+    tens = [v for v in info.values() if isinstance(v, list) and len(v) == 10 and all(map(is_number, v))]
+    require(len(blurs) == 5 and all(map(is_number, blurs)), f"{file}: expected five blur_parameters, found {blurs}")
     require(len(tens) == 1, f"{file}: expected one list of ten numbers, the focuses, found {len(tens)}")
     return blurs, tens[0]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{file}: expected JSON, found something unreadable ({error})") from error
-    require(isinstance(data, dict), f"{file}: expected a JSON object, found {type(data).__name__}")
-    return dict(data)
 
 
 def _of(data: dict[str, Any], key: str, kind: type, file: Path) -> Any:

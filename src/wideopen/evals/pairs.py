@@ -122,6 +122,16 @@ def _level(meta: Meta) -> float | None:
     return None if meta.blur is None else parse_blur(meta.blur, ANY_SIZE) * (ANY_SIZE if "px" in meta.blur else 1)
 
 
+def read_object(file: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises InvalidInput."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{file}: expected JSON, found something unreadable ({error})") from error
+    require(isinstance(data, dict), f"{file}: expected a JSON object, found {type(data).__name__}")
+    return dict(data)
+
+
 class _Metas:
     """The entries of a meta.json; a missing file is empty. Raises InvalidInput for a file that cannot be used."""
 
@@ -131,11 +141,7 @@ class _Metas:
         self.entries: dict[str, Any] = {}
         if not file.exists():
             return
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InvalidInput(f"{file}: expected JSON, found something unreadable ({error})") from error
-        require(isinstance(data, dict), f"{file}: expected a JSON object, found {type(data).__name__}")
+        data = read_object(file)
         version = data.get("format")
         newer = ", of a newer wideopen" if isinstance(version, int) and version > META_FORMAT else ""
         require(version == META_FORMAT, f"{file}: expected format {META_FORMAT}, found {version!r}{newer}")

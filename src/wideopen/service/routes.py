@@ -86,7 +86,10 @@ class WorkRoute(APIRoute):
             if self.body_field is None:
                 return await handle(request)
             is_form = isinstance(self.body_field.field_info, params.Form)
-            _require_content_type(request, PARTS if is_form else "application/json")
+            expected = PARTS if is_form else "application/json"
+            found = request.headers.get("content-type", "").split(";")[0].strip().lower()
+            if found != expected:
+                raise Problem("not-a-photo", f"Content-Type: expected {expected}, found {found[:80] or 'none'}")
             async with service.job() as job:
                 request.state.job = job
                 most = service.settings.body_bytes if is_form else _JSON_BYTES
@@ -96,12 +99,6 @@ class WorkRoute(APIRoute):
                 return await handle(Request(request.scope, receive))
 
         return guarded
-
-
-def _require_content_type(request: Request, expected: str) -> None:
-    found = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if found != expected:
-        raise Problem("not-a-photo", f"Content-Type: expected {expected}, found {found[:80] or 'none'}")
 
 
 def _too_large(most_bytes: int) -> Problem:

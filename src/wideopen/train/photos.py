@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -224,9 +223,5 @@ class Batches(Dataset[tuple[U8, U8]]):
             num_workers=self.workers,
             prefetch_factor=4,
             multiprocessing_context="fork",  # all processes share the photos in memory
-            collate_fn=_unchanged,
+            collate_fn=lambda batch: batch,
         )
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch
