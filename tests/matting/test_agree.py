@@ -49,12 +49,27 @@ def test_what_only_ours_has(box, other, hinted, kept):
     assert within(matte, PERSON) == 1
 
 
-@pytest.mark.parametrize(("other", "found"), [(0.9, 0.9), (0.8, 0.0)])
-def test_what_only_the_other_has_belongs_if_it_is_sure(other, found):
-    matte = agreed(maps(PERSON), maps((*APART, other), PERSON), maps(PERSON))
-    assert within(matte, APART) == pytest.approx(found, abs=1e-6)
+@pytest.mark.parametrize(("box", "other", "found"), [(BESIDE, 0.9, 0.9), (BESIDE, 0.8, 0.0), (APART, 0.9, 0.0)])
+def test_what_only_the_other_has_belongs_if_it_is_sure_and_touches_the_subject(box, other, found):
+    matte = agreed(maps(PERSON), maps((*box, other), PERSON), maps(PERSON))
+    assert within(matte, box) == pytest.approx(found, abs=1e-6)
 
 
 def test_outlines_stay_as_ours():
     matte = agreed(maps((100, 200, 1.0)), maps((98, 202, 1.0)), maps((98, 202, 1.0)))
     assert_allclose(matte, maps((100, 200, 1.0)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("side", "shift", "taken"),
+    [
+        pytest.param(24, 1, True, id="small"),
+        pytest.param(60, 1, False, id="not small"),
+        pytest.param(24, 30, False, id="each found something else"),
+    ],
+)
+def test_a_small_subject_that_both_found_is_the_others(side, shift, taken):
+    ours, other = np.zeros(SIZE, np.float32), np.zeros(SIZE, np.float32)
+    ours[50 : 50 + side, 100 : 100 + side] = 1
+    other[50 : 50 + side, 100 + shift : 100 + shift + side] = 1
+    assert np.array_equal(agreed(ours, other, ours), other) == taken

@@ -90,6 +90,31 @@ def clean_up(alpha: F32, srgb_u8: U8) -> F32:
     return fill_false_gaps(alpha, srgb_u8)
 
 
+BEHIND = 0.3, 0.5  # of the main part's area and height: smaller parts can be what stands behind it
+HIGHER = 0.1  # of the main part's height, by which such a part ends above the main part's feet
+
+
+def without_bystanders(alpha: F32) -> F32:
+    """`alpha` (h, w) without the parts that stand behind a main one whose feet are in the photo.
+
+    On common ground, what ends higher in the photo is farther away. Of 576 training photos of people 14 lose more than
+    1 %, in the teacher's mattes; but for horses and a crew on deck these are passers-by. A main part that the photo's
+    lower edge cuts shows no feet, and nothing is dropped then.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=8)
+    areas, heights = stats[1:, cv2.CC_STAT_AREA], stats[1:, cv2.CC_STAT_HEIGHT]
+    feet = stats[1:, cv2.CC_STAT_TOP] + heights
+    main = int(areas.argmax()) if count > 2 else 0
+    if count <= 2 or feet[main] >= alpha.shape[0]:
+        return alpha
+    small = (areas < BEHIND[0] * areas[main]) & (heights < BEHIND[1] * heights[main])
+    behind = small & (feet < feet[main] - HIGHER * heights[main])
+    parts = np.isin(labels, 1 + np.flatnonzero(behind))
+    window = np.ones((2 * max(1, round(NEAR * max(alpha.shape))) + 1,) * 2, np.uint8)
+    around = cv2.dilate(parts.astype(np.uint8), window) > 0
+    return np.where(around & (parts | (labels == 0)), np.float32(0), alpha)
+
+
 RAGGED = 22.0
 """Outline over the root of the area, times undecided pixels per pixel of the subject: a hiker 11, a torn tree 240."""
 FRAMED = 2.5  # shares of the upper, left and right edge that the subject touches, added: a crowd or a face at most 1.9

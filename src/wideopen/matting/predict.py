@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
 from wideopen.matting.agree import agreed
-from wideopen.matting.clean import clean_up, shows_subject
+from wideopen.matting.clean import clean_up, shows_subject, without_bystanders
 from wideopen.matting.edges import follow_edges
 from wideopen.matting.hint import Stage, matte_from_hint
 from wideopen.matting.inference import STRIDE, MattingConfig, MattingSettings
@@ -163,13 +163,18 @@ def matte_by(
     Raises InvalidInput for a photo of another shape or type.
     """
     _require_photo(photo_u8)
-    small, found = _network_matte(engine, settings, photo_u8, hint, to_srgb)
+    small, alpha = _network_matte(engine, settings, photo_u8, hint, to_srgb)
+    alpha = clean_up(alpha, small)
+    shows = hint is not None or shows_subject(alpha)
+    if hint is None:
+        alpha = without_bystanders(alpha) if shows else np.zeros_like(alpha)
     if start is not None:
-        other = np.clip(resize_map(start(photo_u8), found.shape), 0, 1)
-        found = agreed(found, other, engine(small, 1, other))
-    alpha = np.clip(clean_up(found, small), 0, 1).astype(np.float32)
-    if hint is None and not shows_subject(alpha):
+        other = np.clip(resize_map(start(photo_u8), alpha.shape), 0, 1)
+        alpha = clean_up(agreed(alpha, other, engine(small, 1, other)), small)
+        shows = shows or shows_subject(alpha)
+    if not shows:
         return np.zeros(photo_u8.shape[:2], np.float32)
+    alpha = np.clip(alpha, 0, 1).astype(np.float32)
     alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, photo_u8.shape)
     scale = max(photo_u8.shape) / max(small.shape)
     if not settings.matting_tiles or scale <= 1:
