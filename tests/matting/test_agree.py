@@ -60,6 +60,13 @@ def test_outlines_stay_as_ours():
     assert_allclose(matte, maps((100, 200, 1.0)), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("width", "found"), [(100, 0.0), (30, 0.9)])
+def test_a_thing_that_barely_touches_belongs_only_if_the_subjects_differ_otherwise(width, found):
+    ours, other = maps((200 - width, 200, 1.0)), maps(PERSON)
+    other[140:190, 196:280] = 0.9
+    assert agreed(ours, other, ours)[160:180, 210:270].mean() == pytest.approx(found, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("side", "shift", "taken"),
     [

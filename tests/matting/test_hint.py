@@ -76,12 +76,24 @@ def test_a_black_stroke_takes_the_thing_under_it_and_nothing_else(photo):
     assert len(asked) == 1
 
 
-def test_of_what_a_white_stroke_stands_for_the_network_decides_how_much_belongs(photo):
-    half = np.s_[30:80, 100:120]
-    engine, asked = network(boxes(RED), boxes(RED, half))
+@pytest.mark.parametrize(
+    ("share", "found"),
+    [
+        pytest.param(np.s_[30:80, 100:112], np.s_[30:80, 100:112], id="little: that much"),
+        pytest.param(np.s_[30:80, 100:120], np.s_[31:79, 101:139], id="most: all but the rim"),
+    ],
+)
+def test_of_what_a_white_stroke_stands_for_the_network_decides_how_much_belongs(photo, share, found):
+    engine, asked = network(boxes(RED), boxes(RED, share))
     matte = matte_from_hint(engine, photo, scribble(INSIDE_BLUE, 1.0), 3)
     assert_allclose(asked[1][1], boxes(RED, BLUE), rtol=0, atol=0)  # shown to the network: the whole thing
-    assert_allclose(matte, boxes(RED, half, INSIDE_BLUE), rtol=0, atol=0)  # the stroke itself is certain
+    assert_allclose(matte, boxes(RED, share, found, INSIDE_BLUE), rtol=0, atol=0)  # the stroke itself is certain
+
+
+def test_a_stroke_stands_for_what_looks_like_it_even_if_there_is_more_of_that_elsewhere(photo):
+    photo[:, 70:95] = photo[50, 120]  # a blue wall behind
+    engine, _ = network(boxes(RED, BLUE))
+    assert_allclose(matte_from_hint(engine, photo, scribble(INSIDE_BLUE, 0.0), 3), boxes(RED), rtol=0, atol=0)
 
 
 def test_strokes_that_agree_with_the_network_change_nothing(photo):

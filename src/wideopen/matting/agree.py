@@ -4,8 +4,8 @@ The two fail on different photos (docs/mattes.md). Ours adds bystanders and lose
 not understand grey (backs, hats, white shirts on white), so what it is sure of is usually right. A subject that is
 small in the photo is the other's, which sees twice as many pixels. The third opinion is our network's again, after one
 stage that starts from the segmentation: what it then still calls subject is. Only broad areas are decided on; along an
-outline ours is better. The limits were chosen on 192 validation photos, `SMALL`, `SAME` and `JOINED` on ten composites of
-training photos too, whose mattes are exact.
+outline ours is better. The limits were chosen on 192 validation photos; `SMALL`, `SAME` and `JOINED` also on ten
+composites of training photos, whose mattes are exact.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,9 @@ GIVEN_UP = 0.3  # our network gives up an area whose mean falls below this once 
 SURELY_NOT = 0.04  # the other is sure that an area does not belong to the subject,
 LOOSE_NOT = 0.1  # and needs to be less so if the area does not touch what both call subject
 SURELY = 0.85  # the other is sure that an area belongs to the subject,
-JOINED = 0.05  # and this share of the area's edge touches what both call subject, unless ours found nothing
+JOINED = 0.05, 0.2
+"""Least shares of such an area's edge that touch what both call subject, if they found different and the same subjects;
+they do not count if ours found nothing."""
 SMALL = 0.06  # radius of the largest disk inside a small subject, as a fraction of the long side
 SAME = 0.6  # intersection over union of two mattes of the same subject
 
@@ -32,7 +34,8 @@ def agreed(ours: F32, other: F32, hinted: F32) -> F32:
     hinted: our network's matte after one stage with `other` as the matte so far.
     """
     both = cv2.dilate(((ours > 0.5) & (other > 0.5)).astype(np.uint8), np.ones((_side(ours, 3),) * 2, np.uint8)) > 0
-    if _same_small_subject(ours, other):
+    same = _same_subject(ours, other)
+    if same and _small(ours) and _small(other):
         return other
     matte = ours.copy()
     for area, around in broad_areas((ours > 0.5) & (other < 0.5)):
@@ -41,25 +44,27 @@ def agreed(ours: F32, other: F32, hinted: F32) -> F32:
             matte[around] = other[around]
     nothing = (ours > 0.5).mean() < SPECK
     for area, around in broad_areas((ours < 0.5) & (other > 0.5)):
-        if other[area].mean() > SURELY and (nothing or _joins(area, both)):
+        if other[area].mean() > SURELY and (nothing or _joins(area, both, JOINED[same])):
             matte[around] = other[around]
     return matte
 
 
-def _same_small_subject(ours: F32, other: F32) -> bool:
-    """Whether both found the same subject, and it is so small that the other, with twice our pixels, sees it better."""
+def _same_subject(ours: F32, other: F32) -> bool:
     inside = [(matte > 0.5).astype(np.uint8) for matte in (ours, other)]
-    if cv2.countNonZero(inside[0] & inside[1]) <= SAME * cv2.countNonZero(inside[0] | inside[1]):
-        return False
-    radii = [cv2.distanceTransform(np.pad(one, 1), cv2.DIST_L2, 5).max() for one in inside]
-    return bool(max(radii) < SMALL * max(ours.shape))
+    return cv2.countNonZero(inside[0] & inside[1]) > SAME * cv2.countNonZero(inside[0] | inside[1])
 
 
-def _joins(area: Mask, both: Mask) -> bool:
+def _small(alpha: F32) -> bool:
+    """Whether a subject is so small that the other, with twice our pixels, sees it better."""
+    inside = np.pad((alpha > 0.5).astype(np.uint8), 1)
+    return float(cv2.distanceTransform(inside, cv2.DIST_L2, 5).max()) < SMALL * max(alpha.shape)
+
+
+def _joins(area: Mask, both: Mask, least: float) -> bool:
     """Whether an area continues what both call subject. In a landscape with a small person the other adds rocks."""
     inner = cv2.erode(area.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
     edge = area & ~inner
-    return bool((edge & both).sum() > JOINED * edge.sum())
+    return bool((edge & both).sum() > least * edge.sum())
 
 
 def _side(alpha: F32 | Mask, beyond: int = 1) -> int:

@@ -4,8 +4,9 @@ A hint is white where the subject is, black where it is not, grey where nobody k
 the network, which has been trained on spoiled ones, decides about outline, bites and blobs, and only where it differs
 from the mask in more than `LARGE` of it does the mask win. With grey it is a scribble or a trimap: white and black are
 certain. The network heals a lone stroke (it was trained to), so what a contradicted stroke stands for is found by the
-photo's colours (Rother et al., "GrabCut", SIGGRAPH 2004, in OpenCV, started from the network's matte), and the network
-then says how much of that it takes for subject. Maps are (h, w) float32 in [0, 1], of the network's size.
+photo's colours (Rother et al., "GrabCut", SIGGRAPH 2004, in OpenCV, started from the network's matte, with what looks
+like the stroke on the stroke's side). Of a white stroke's region the network then says how much is subject; if that is
+`MOST` of it, all but the rim is. Maps are (h, w) float32 in [0, 1], of the network's size.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,11 @@ GREY, SPREAD = 0.02, 0.05
 LARGE = 0.25  # of a rough mask: areas larger than this are meant, whatever the network says
 ROUGH = 0.02  # how far a rough mask's outline may be off, as a fraction of the long side
 ROUNDS = 3  # of GrabCut
+MOST = 0.4  # mean of the network's matte in a white stroke's region, with the region as the matte so far
+RIM = 0.008  # width of a region's rim to each side, in which the network decides, as a fraction of the long side
+ALIKE = 18.0  # distance in 8-bit CIE Lab from the nearest of a stroke's colours
+COLOURS = 4  # of a stroke
+AROUND = 2.0  # how far what looks like a stroke may lie from it, in lengths of the stroke
 
 
 def matte_from_hint(engine: Stage, srgb_u8: U8, hint: F32, stages: int) -> F32:
@@ -31,12 +37,45 @@ def matte_from_hint(engine: Stage, srgb_u8: U8, hint: F32, stages: int) -> F32:
     white, black = hint >= 1 - KNOWN, hint <= KNOWN
     if (np.abs(hint - 0.5) < SPREAD).mean() < GREY:
         return _meant(srgb_u8, matte, hint)
-    added, taken = (_grown(srgb_u8, matte, where, to=to) for where, to in ((white, 1), (black, 0)))
+    added, taken = (_grown(srgb_u8, matte, where, to=to, strokes=True) for where, to in ((white, 1), (black, 0)))
     if added.any():
         start = np.where(added, np.float32(1), matte)
-        matte = np.where(added, np.maximum(engine(srgb_u8, 1, start), matte), matte)
+        matte = _with_region(matte, engine(srgb_u8, 1, start), added)
     matte = np.where(taken | black, np.float32(0), matte)
     return np.where(white, np.float32(1), matte)
+
+
+def _with_region(matte: F32, hinted: F32, region: Mask) -> F32:
+    """`matte` with a white stroke's region: as `hinted`, the network's matte, has it, or whole up to the rim."""
+    window = np.ones((2 * max(1, round(RIM * max(matte.shape))) + 1,) * 2, np.uint8)
+    wide = cv2.dilate(region.astype(np.uint8), window) > 0
+    matte = np.where(wide, np.maximum(hinted, matte), matte)
+    if hinted[region].mean() > MOST:
+        matte = np.where(cv2.erode(region.astype(np.uint8), window) > 0, np.float32(1), matte)
+    return matte
+
+
+def _alike(srgb_u8: U8, strokes: Mask) -> Mask:
+    """Where a photo (h, w, 3) looks like the strokes, near them and connected with them."""
+    lab = cv2.GaussianBlur(cv2.cvtColor(np.ascontiguousarray(srgb_u8), cv2.COLOR_RGB2LAB), (0, 0), 1).astype(np.float32)
+    alike = strokes.copy()
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(strokes.astype(np.uint8), connectivity=8)
+    cv2.setRNGSeed(0)
+    for label in range(1, count):
+        stroke = labels == label
+        colours = min(COLOURS, int(stats[label, cv2.CC_STAT_AREA]))
+        centres = cv2.kmeans(lab[stroke], colours, None, (cv2.TERM_CRITERIA_COUNT, 20, 0), 1, cv2.KMEANS_PP_CENTERS)[2]
+        far = np.min([np.linalg.norm(lab - centre, axis=2) for centre in centres], axis=0)
+        away = cv2.distanceTransform((~stroke).astype(np.uint8), cv2.DIST_L2, 5)
+        reach = AROUND * stats[label, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max()
+        alike |= _touching((far < ALIKE) & (away < reach), stroke)
+    return alike
+
+
+def _touching(where: Mask, seeds: Mask) -> Mask:
+    """The connected parts of `where` (h, w) that hold a seed."""
+    _, labels = cv2.connectedComponents(where.astype(np.uint8), connectivity=4)
+    return np.asarray(where & np.isin(labels, np.unique(labels[seeds & where])))
 
 
 def _meant(srgb_u8: U8, matte: F32, mask: F32) -> F32:
@@ -54,10 +93,11 @@ def _meant(srgb_u8: U8, matte: F32, mask: F32) -> F32:
     return matte
 
 
-def _grown(srgb_u8: U8, matte: F32, certain: Mask, *, to: int) -> Mask:
+def _grown(srgb_u8: U8, matte: F32, certain: Mask, *, to: int, strokes: bool = False) -> Mask:
     """What changes sides with the `certain` pixels (h, w) that contradict `matte`, by GrabCut; `to`: 1 subject, 0 not.
 
-    Only areas that such a pixel lies in; empty if there are none, or if one side would be empty.
+    Only areas that such a pixel lies in; empty if there are none, or if one side would be empty. strokes: whether the
+    certain pixels are a few of those meant.
     """
     subject = matte > 0.5
     wrong = certain & (subject != bool(to))
@@ -65,6 +105,8 @@ def _grown(srgb_u8: U8, matte: F32, certain: Mask, *, to: int) -> Mask:
     if not wrong.any():
         return nothing
     sides = np.where(subject, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    if strokes:
+        sides[_alike(srgb_u8, wrong)] = cv2.GC_PR_FGD if to else cv2.GC_PR_BGD
     sides[certain] = cv2.GC_FGD if to else cv2.GC_BGD
     if len(np.unique(sides & 1)) < 2:  # odd: subject
         return certain
@@ -72,5 +114,4 @@ def _grown(srgb_u8: U8, matte: F32, certain: Mask, *, to: int) -> Mask:
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(np.ascontiguousarray(srgb_u8[..., ::-1]), sides, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
     changed = ((sides & 1) == to) & (subject != bool(to))
-    _, labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=4)
-    return np.asarray(changed & np.isin(labels, np.unique(labels[wrong & changed])))
+    return _touching(changed, wrong)
