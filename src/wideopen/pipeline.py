@@ -283,7 +283,7 @@ def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
     notes = []
     if planar and (alpha.max() < 0.5 or alpha.min() > 0.5):
         remedy = "--depth small or another network, --disparity or --matte-hint would help"
-        return (f"no subject was found, and planar knows no depth without one: the photo is left as it is ({remedy})",)
+        return (f"no subject was found, and planar finds no depth without one: the photo stays unchanged ({remedy})",)
     if alpha.max() < 0.5:
         notes.append("no subject in the matte: the whole photo is blurred by disparity")
     elif (note := emptiness(alpha)) is not None:

@@ -54,7 +54,7 @@ def test_a_photo_that_fails_hangs_or_kills_costs_itself_only(shop, run_batch):
         "broken.jpg: damaged or incomplete JPEG file (no marker found)",
         "bug.jpg: unexpected error: LookupError: unforeseen",
         "hangs.jpg: took longer than 3 s",
-        "kills.jpg: its worker process died (SIGKILL, perhaps for want of memory)",
+        "kills.jpg: its worker process died (SIGKILL, perhaps because memory ran out)",
     ]
     assert files(folder / "out") == ["a.bokeh.jpg", "z.bokeh.jpg"]  # no temporary file of the killed one
 

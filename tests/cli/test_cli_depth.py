@@ -99,7 +99,7 @@ def test_nothing_is_downloaded_unless_it_is_needed_and_may_be(wideopen, fetched,
 def test_a_model_named_is_downloaded_or_refused(refused, fetched, wideopen):
     done = wideopen("render", "photo.png", *MATTE, "--depth", "zoedepth")
     assert (done.code, done.out, fetched) == (2, "", ["zoedepth"])
-    assert done.err[0].startswith("note: downloading depth model zoedepth (1380 MB, licence MIT), once, into ")
+    assert done.err[0].startswith("note: downloading depth model zoedepth (1380 MB, licence MIT) to ")
     assert done.err[1] == "wideopen: depth model zoedepth: cannot be downloaded (no network)"
 
 

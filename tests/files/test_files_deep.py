@@ -282,7 +282,7 @@ def test_a_raw_file_becomes_linear_light_at_16_bits_upright(tmp_path):
     assert photo.rgb.shape == (96, 128, 3)
     dark, light = photo.rgb[48, 30, 1], photo.rgb[48, 100, 1]
     assert_allclose(light / dark, 4, rtol=0.02, atol=0)  # proportional to what the sensor counted
-    assert "developed plainly" in photo.metadata.notes[0]
+    assert "without a tone curve" in photo.metadata.notes[0]
     tags = Image.Exif()
     tags.load(photo.metadata.exif)
     assert (tags[271], 33422 in tags, 50721 in tags) == ("Maker", False, False)

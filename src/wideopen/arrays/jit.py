@@ -35,7 +35,7 @@ def keep_kernels_somewhere() -> None:
         folder = tempfile.mkdtemp(prefix="wideopen-kernels-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = folder
-        LOG.warning("no folder for compiled kernels can be written: each run compiles them; NUMBA_CACHE_DIR names one")
+        LOG.warning("no folder for compiled kernels is writable, so each run compiles them; NUMBA_CACHE_DIR sets one")
 
 
 def prefer_openmp() -> None:

@@ -225,7 +225,7 @@ class BatchReport:
         parts += [] if peak_mb is None else [f"{len(self._peaks_mb)} workers, each with at most {peak_mb:.0f} MB"]
         typer.echo("; ".join(parts))
         if interrupted:
-            warn("wideopen: interrupted; --resume does the rest")
+            warn("wideopen: interrupted; --resume continues")
 
     @property
     def rate(self) -> float | None:

@@ -248,5 +248,5 @@ def decode_raw(data: bytes, check_size: SizeCheck) -> Raster:
         format="camera raw",
         exif=exif_of_tiff(data),
         encoding=linear(DISPLAY_P3),
-        notes=("raw file developed plainly: the camera's white balance, no tone curve",),
+        notes=("raw file developed with the camera's white balance and without a tone curve",),
     )

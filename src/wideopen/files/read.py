@@ -286,10 +286,10 @@ def _light_of_floats(values: F32, encoding: Encoding) -> tuple[F32, tuple[str, .
     notes = []
     light = np.array(values, np.float32)
     if not np.isfinite(light).all():
-        notes.append("pixels that are not finite numbers made black")
+        notes.append("pixels that are not finite numbers set to black")
         light[~np.isfinite(light)] = 0
     if light.min(initial=0) < -_NEGATIVE:
-        notes.append("negative light (colours outside of the file's primaries) made 0")
+        notes.append("negative light (colours outside the file's primaries) set to 0")
     np.maximum(light, 0, out=light)
     if encoding.is_linear:
         return light, tuple(notes)

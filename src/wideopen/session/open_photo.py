@@ -29,7 +29,7 @@ from wideopen.timing import SILENT, Steps, timed
 KEPT = "kept with the photo"
 EMBEDDED_MATTE = "embedded portrait matte"
 BLURRED_TWICE = (
-    "taken in portrait mode: where the phone has blurred the background already it is blurred again;"
+    "taken in portrait mode: if the phone has blurred the background already, it is blurred twice;"
     " the same photo without the phone's effect gives a better picture"
 )
 _NEARLY_EMPTY = 0.5
@@ -347,7 +347,7 @@ def fetch_start(settings: MapSettings, step: Steps) -> None:
     from wideopen.matting.start import ISNET, fetch_isnet, isnet_file
 
     def on_start() -> None:
-        step.note(f"note: downloading matting start {ISNET}, once, to {isnet_file()}")
+        step.note(f"note: downloading matting start {ISNET} to {isnet_file()}, only once")
         step("downloading")
 
     fetch_isnet(offline=settings.offline, on_start=on_start, on_bytes=step.download)
@@ -375,7 +375,7 @@ def _fetch(model: str, step: Steps, *, offline: bool, device: str) -> None:
         step("asking the hub")
 
     def on_start() -> None:
-        step.note(f"note: downloading depth model {resolve(model, device).describe()}, once, into {cache_folder()}")
+        step.note(f"note: downloading depth model {resolve(model, device).describe()} to {cache_folder()}, only once")
         step("downloading")
 
     fetch(model, device=device, offline=offline, on_start=on_start, on_bytes=step.download)
