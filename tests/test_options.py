@@ -3,13 +3,21 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Literal
 
 import pytest
+import typer
 
+from wideopen import Lens, analyze, read
+from wideopen.cli import app
 from wideopen.errors import InvalidInput
 from wideopen.options import Settings, Text, option, options_of
+from wideopen.service.schemas import LensModel, MapsModel, OutputModel
+from wideopen.session.render_file import Job
+from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
+from wideopen.studio.settings_form import FIRST, settings_of
 
 ROOT = Path(__file__).parents[1]
 EVERYWHERE = '''
@@ -142,3 +150,27 @@ def test_refused_by_name(values, line):
     with pytest.raises(InvalidInput) as refused:
         Heir(**values)
     assert str(refused.value) == line
+
+
+class Anything:
+    """Something to focus on."""
+
+    long_side_px = 1000
+
+    def focus_on_subject(self):
+        return 0.8, 0.05
+
+
+def test_every_surface_has_the_same_defaults():
+    lens, output, maps = LensSettings(), OutputSettings(), MapSettings()
+    assert lens.lens(Anything()) == Lens(focus_disparity=0.8, focus_range=0.05)
+    assert signature(analyze).parameters["settings"].default == maps
+    assert signature(read).parameters["max_megapixels"].default == Job().max_megapixels == MAX_MEGAPIXELS
+    assert (Job().lens, Job().maps, Job().output) == (lens, maps, output)
+    assert (LensModel().settings(), OutputModel().settings(), MapsModel().settings(maps)) == (lens, output, maps)
+    assert settings_of(FIRST, lens, "subject") == lens
+    flags = {one.name: one.default for one in typer.main.get_command(app).commands["render"].params}
+    for group in (lens, output, maps):
+        shown = {name: value for name, value in group.to_dict().items() if name in flags}
+        assert shown == {name: flags[name] for name in shown}
+        assert len(shown) == sum(one.flag for one in options_of(type(group)))
