@@ -54,6 +54,14 @@ def test_other_readers_see_the_same_pixels(tmp_path, rng, kind):
     assert_array_equal(tifffile.imread(tif), codes)
 
 
+def test_heic_of_more_than_two_megapixels_is_written(tmp_path):
+    """From level 5 on HEVC has no blocks of 16 pixels, and x265 refuses them."""
+    codes = cv2.resize(PICTURE, (2048, 1536))
+    like = photo_of(codes)
+    back = read(write(tmp_path / "a.heic", like.rgb, like=like))
+    assert_allclose(srgb_u8(back).mean((0, 1)), codes.mean((0, 1)), rtol=0, atol=1)
+
+
 @pytest.mark.parametrize("extension", EXTENSIONS)
 @pytest.mark.parametrize("depth", [8, 16])
 def test_metadata_and_light_survive_every_format(tmp_path, extension, depth):
