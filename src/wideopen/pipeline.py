@@ -174,7 +174,7 @@ def understand(
                 d, disparity_source, notes = of.disparity, of.source, (*notes, *of.notes)
             else:
                 d = require_unit_map("disparity", disparity, like=source.rgb)
-            filtered = settings.filter_disparity and disparity_source != "planar"
+            filtered = settings.filter_disparity and (found is None or not of.along_matte)
             if filtered:
                 d = disparity_ops.filter_along_matte(d, alpha, source.rgb)
     return Maps(

@@ -21,7 +21,7 @@ def corridor() -> np.ndarray:
 
 
 def test_a_floor_comes_nearer_towards_its_lower_edge(corridor):
-    depth = predict_small(corridor).values
+    depth = predict_small(corridor).whole
     rows = depth.mean(1)
     assert depth.dtype == np.float32
     assert depth.shape == (512, 672)
@@ -34,4 +34,30 @@ def test_sides_are_multiples_of_32_and_panoramas_are_squeezed(size, at):
 
 
 def test_a_photo_of_one_colour_gives_a_finite_map():
-    assert np.isfinite(predict_small(np.full((5, 9, 3), 128, np.uint8)).values).all()
+    assert np.isfinite(predict_small(np.full((5, 9, 3), 128, np.uint8)).whole).all()
+
+
+@pytest.fixture(scope="module")
+def thing(corridor) -> tuple[np.ndarray, np.ndarray]:
+    """(photo, matte) of a bright ball in the corridor."""
+    alpha = np.zeros((360, 480), np.float32)
+    cv2.circle(alpha, (240, 200), 90, 1, -1)
+    ball = np.float32((210, 60, 40)) * np.linspace(1.2, 0.4, 360, dtype=np.float32)[:, None, None]
+    photo = np.where(alpha[..., None] > 0, np.clip(ball, 0, 255), corridor).astype(np.uint8)
+    return photo, alpha
+
+
+def test_behind_a_subject_lies_what_the_network_sees_without_it(corridor, thing):
+    photo, alpha = thing
+    depth, without = predict_small(photo), predict_small(corridor).whole
+    a = cv2.resize(alpha, depth.detail.shape[::-1])
+    whole, behind = depth.whole, depth.behind(a)
+    near = (a < 0.05) & (cv2.dilate(a, np.ones((61, 61))) > 0.05)
+    assert behind.shape == whole.shape
+    assert whole[a > 0.95].mean() > behind[a > 0.95].mean() + 0.1 * np.ptp(whole)
+    assert np.corrcoef(behind[near], without[near])[0, 1] > np.corrcoef(whole[near], without[near])[0, 1]
+
+
+def test_nothing_is_guessed_where_no_background_is_seen(thing):
+    depth = predict_small(thing[0])
+    assert np.array_equal(depth.behind(np.ones(depth.detail.shape, np.float32)), depth.whole)

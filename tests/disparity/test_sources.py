@@ -104,7 +104,7 @@ class TestAuto:
 
     def test_then_the_network_inside_the_package_without_a_word(self, portrait):
         maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1])
-        assert (maps.disparity_source, maps.disparity_filtered, maps.notes) == ("predicted by small", True, ())
+        assert (maps.disparity_source, maps.disparity_filtered, maps.notes) == ("predicted by small", False, ())
         named = understand(portrait[0], MapSettings(depth="small"), matte=portrait[1])
         assert_allclose(named.disparity, maps.disparity, rtol=0, atol=0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wideopen.disparity.subject import shaped_by_matte
+from wideopen.disparity.subject import put_before, shaped_by_matte
 
 SUBJECT = (slice(60, 200), slice(120, 180))  # stands in the photo, touches no edge
 
@@ -16,64 +16,92 @@ def alpha() -> np.ndarray:
 
 
 @pytest.fixture
-def disparity(alpha) -> np.ndarray:
-    """A floor that rises to 0.6 under the feet, and a subject whose relief runs from 0.7 to 0.9."""
-    d = np.repeat(np.linspace(0.0, 0.75, 256, dtype=np.float32)[:, None], 320, axis=1)
-    d[SUBJECT] = np.linspace(0.7, 0.9, 60, dtype=np.float32)
-    return d
+def behind() -> np.ndarray:
+    """A floor that rises to 0.6 under the feet."""
+    return np.repeat(np.linspace(0.0, 0.75, 256, dtype=np.float32)[:, None], 320, axis=1)
 
 
-def test_a_subject_keeps_a_fifth_of_its_relief(disparity, alpha):
-    before, after = disparity[SUBJECT], shaped_by_matte(disparity, alpha)[SUBJECT]
-    assert np.median(after) == pytest.approx(np.median(before), abs=0.01)
-    assert np.ptp(after) < 0.25 * np.ptp(before)
-    assert after[:, -1].mean() > after[:, 0].mean()
+def seen(behind, relief) -> np.ndarray:
+    """What a network says of the photo with its subject."""
+    whole = behind.copy()
+    whole[SUBJECT] = relief
+    return whole
 
 
-def test_the_floor_comes_up_to_the_feet_and_keeps_its_order(disparity, alpha):
-    after = shaped_by_matte(disparity, alpha)
-    assert disparity[203, 150] < 0.61
-    assert after[203, 150] == pytest.approx(0.8, abs=0.02)
-    floor = after[:, 10]
-    assert (np.diff(floor) > 0).all()
-    assert after.max() <= 1
+@pytest.fixture
+def whole(behind) -> np.ndarray:
+    """With a subject whose relief runs from 0.7 to 0.9."""
+    return seen(behind, np.linspace(0.7, 0.9, 60, dtype=np.float32))
+
+
+def test_a_subject_keeps_a_fifth_of_its_relief(whole, behind, alpha):
+    _, subject = shaped_by_matte(whole, behind, alpha)
+    flat = subject[SUBJECT]
+    assert np.median(flat) == pytest.approx(0.98, abs=0.03)  # nearest of all
+    assert np.ptp(flat) < 0.25 * 0.2 / 0.8
+    assert flat[:, -1].mean() > flat[:, 0].mean()
+
+
+def test_the_floor_comes_up_to_the_feet_and_keeps_its_order(whole, behind, alpha):
+    background, subject = shaped_by_matte(whole, behind, alpha)
+    assert background[203, 150] == pytest.approx(np.median(subject[SUBJECT]), abs=0.03)
+    assert (np.diff(background[:, 10]) >= 0).all()
+    assert (np.diff(background[20:200, 10]) > 0).all()
+    assert background.max() <= 1
 
 
 def test_a_floor_that_the_network_has_at_the_foot_stays_there_when_the_subject_is_flattened(alpha):
-    d = np.repeat(np.linspace(0.0, 0.9, 256, dtype=np.float32)[:, None], 320, axis=1)
-    d[SUBJECT] = np.linspace(0.3, 0.7, 140, dtype=np.float32)[:, None]  # as someone who sits: the feet are nearest
-    after = shaped_by_matte(d, alpha)
-    assert after[203, 150] == pytest.approx(after[196, 150], abs=0.03)
-    assert after[203, 150] < d[203, 150] - 0.1
+    behind = np.repeat(np.linspace(0.0, 0.9, 256, dtype=np.float32)[:, None], 320, axis=1)
+    whole = seen(behind, np.linspace(0.3, 0.7, 140, dtype=np.float32)[:, None])  # who sits: the feet are nearest
+    background, subject = shaped_by_matte(whole, behind, alpha)
+    assert background[203, 150] == pytest.approx(np.median(subject[SUBJECT]), abs=0.03)
 
 
-def test_what_is_before_the_subject_stays_before_it(disparity, alpha):
-    disparity[200:] = 0.98  # a parapet
-    after = shaped_by_matte(disparity, alpha)
-    assert after[210, 150] == pytest.approx(0.98, abs=0.01)
+def test_what_is_before_the_subject_stays_before_it(whole, behind, alpha):
+    behind[200:] = whole[200:] = 0.98  # a parapet
+    background, subject = shaped_by_matte(whole, behind, alpha)
+    assert background[210, 150] > subject[SUBJECT].max()
+
+
+def test_ground_that_ends_in_the_guess_behind_the_subject_still_touches_its_foot(whole, behind, alpha):
+    behind[196:206, 115:185] = 0.1
+    background, subject = shaped_by_matte(whole, behind, alpha)
+    assert background[203, 150] == pytest.approx(np.median(subject[SUBJECT]), abs=0.1)
+
+
+def test_a_subject_stands_out_from_a_background_that_the_network_has_close_to_it(behind, alpha):
+    alpha[200:, SUBJECT[1]] = 1
+    whole = np.where(alpha > 0, np.float32(0.6), behind / 3 + np.float32(0.25))
+    background, subject = shaped_by_matte(whole, behind / 3 + np.float32(0.25), alpha)
+    assert np.median(subject[SUBJECT]) > 0.8
+    assert np.median(background[alpha == 0]) < 0.3
 
 
 def test_two_people_keep_their_own_distances():
-    a, d = np.zeros((200, 300), np.float32), np.full((200, 300), 0.1, np.float32)
+    a, behind = np.zeros((200, 300), np.float32), np.full((200, 300), 0.1, np.float32)
+    whole = behind.copy()
     for columns, nearness in ((slice(40, 90), 0.9), (slice(200, 250), 0.5)):
-        a[50:, columns], d[50:, columns] = 1, nearness
-    after = shaped_by_matte(d, a)
-    assert after[120, 60] == pytest.approx(0.9, abs=0.01)
-    assert after[120, 220] == pytest.approx(0.5, abs=0.01)
+        a[50:, columns], whole[50:, columns] = 1, nearness
+    _, subject = shaped_by_matte(whole, behind, a)
+    assert subject[120, 60] > subject[120, 220] + 0.1
 
 
 @pytest.mark.parametrize("edge", ["lower", "left"])
-def test_a_subject_that_the_photo_cuts_off_stands_on_nothing_seen(disparity, alpha, edge):
-    alpha[(slice(200, 256), SUBJECT[1]) if edge == "lower" else (slice(100, 140), slice(0, 120))] = 1
-    after = shaped_by_matte(disparity, alpha)
-    assert np.array_equal(after[:, 250:], disparity[:, 250:])
+def test_a_subject_that_the_photo_cuts_off_stands_on_nothing_seen(whole, behind, alpha, edge):
+    cut = (slice(200, 256), SUBJECT[1]) if edge == "lower" else (slice(100, 140), slice(0, 120))
+    alpha[cut], whole[cut] = 1, 0.8
+    background, subject = shaped_by_matte(whole, behind, alpha)
+    assert background[203, 10] < 0.85 * np.median(subject[SUBJECT])
 
 
-def test_what_hangs_before_a_far_ground_leaves_it_there(disparity, alpha):
-    ground = alpha < 0.5
-    after = shaped_by_matte(np.where(ground, disparity / 3, disparity).astype(np.float32), alpha)
-    assert np.array_equal(after[ground], disparity[ground] / 3)
+def test_what_hangs_before_a_far_ground_leaves_it_there(whole, behind, alpha):
+    far = np.where(alpha < 0.5, behind / 3, whole).astype(np.float32)
+    background, subject = shaped_by_matte(far, behind / 3, alpha)
+    assert background[203, 150] < 0.4 * np.median(subject[SUBJECT])
 
 
-def test_without_a_subject_nothing_changes(disparity):
-    assert shaped_by_matte(disparity, np.zeros_like(disparity)) is disparity
+def test_the_subject_ends_where_the_matte_does():
+    alpha = np.zeros((40, 60), np.float32)
+    alpha[10:30, 20:40], alpha[10:30, 40] = 1, 0.5
+    out = put_before(np.full((40, 60), 0.2, np.float32), np.full((20, 30), 0.9, np.float32), alpha)
+    assert np.abs(out - (0.2 + 0.7 * alpha)).max() < 1e-6

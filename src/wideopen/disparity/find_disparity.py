@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
 from wideopen.disparity import hub, planar
-from wideopen.disparity.depth_map import DepthMap, to_disparity
+from wideopen.disparity.depth_map import DepthMap, normalise, to_disparity
 from wideopen.disparity.upsample import upsample
 from wideopen.errors import InvalidInput
 
 WORDS = ("auto", "embedded", "small", "planar")
+SMALL = "predicted by small"
 ASPECT_TOLERANCE = 0.02
 """Tolerance of embedded depth's aspect: sizes are rounded to even numbers, and small maps round coarsely."""
 
@@ -27,6 +29,7 @@ class FoundDisparity:
 
     disparity: F32  # (H, W) in [0, 1]
     source: str  # its name, for the report
+    along_matte: bool = False  # whether it ends where the matte does, so that there is no spill to clean
     notes: tuple[str, ...] = ()
 
 
@@ -55,7 +58,9 @@ def find_disparity(
     if depth == "planar":
         alpha = matte()
         one_kind = alpha.max() < 0.5 or alpha.min() > 0.5  # nobody to stand on a floor: it would be made up
-        return FoundDisparity(disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar")
+        return FoundDisparity(
+            disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar", along_matte=True
+        )
     if depth == "small":
         return from_small(photo_u8(), matte)
     if depth == "embedded":
@@ -78,13 +83,21 @@ def from_model(model: str | Path, photo_u8: U8, device: str) -> FoundDisparity:
 
 
 def from_small(photo_u8: U8, matte: Callable[[], F32]) -> FoundDisparity:
-    """Predict with the network inside the package, upsample along the photo's edges, and let the matte shape it."""
+    """Predict with the network inside the package, with the matte's subject and without it, and put one before the
+    other: the background upsampled along the photo's edges, the subject ending where the matte does.
+    """
     from wideopen.disparity.small import predict_small
-    from wideopen.disparity.subject import shaped_by_matte
+    from wideopen.disparity.subject import put_before, shaped_by_matte
 
     predicted = predict_small(photo_u8)
-    disparity = shaped_by_matte(upsample(to_disparity(predicted), photo_u8), matte())
-    return FoundDisparity(disparity=disparity, source=f"predicted by {predicted.name}")
+    whole, alpha = predicted.whole, matte()
+    small = resize_map(alpha, whole.shape)
+    if small.max() <= 0.5 or small.min() > 0.5:
+        return FoundDisparity(disparity=upsample(normalise(whole), photo_u8), source=SMALL)
+    behind, subject = shaped_by_matte(whole, predicted.behind(small), small)
+    return FoundDisparity(
+        disparity=put_before(upsample(behind, photo_u8), subject, alpha), source=SMALL, along_matte=True
+    )
 
 
 def from_embedded(depth: DepthMap, photo_u8: U8) -> FoundDisparity:

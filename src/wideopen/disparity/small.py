@@ -3,8 +3,12 @@
 TCMonoDepth's small network (docs/model-card-small.md), which is right about order at 256 pixels and about edges at 512.
 So the two are merged: the coarse structure of the first, the detail of the second. On nine photos with known depth
 that gave fewer wrongly ordered pairs and smaller errors beside edges than any single size.
+
+Ours: a subject spreads its nearness over what lies around it and hides what lies behind. So where a matte is known, the
+network is asked again, about the photo without its subject.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +18,6 @@ import numpy as np
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
 from wideopen.disparity.depth_map import aligned
-from wideopen.disparity.predict import Prediction
 from wideopen.networks import Session
 
 FILE = Path(__file__).with_name("weights") / "small.onnx"
@@ -25,15 +28,47 @@ COARSE = 0.03
 MULTIPLE = 32
 LONGEST = 4
 """In multiples of the short side: a panorama is squeezed rather than seen at any length."""
+SUBJECT = 0.05  # a matte above this is the subject, or its edge
+ERASED = 0.006  # what is erased reaches this far beyond it, as a fraction of the long side
+BLURRED = 0.012  # and the subject's own detail this far
+SPREAD = 0.05  # farther away the subject changes little of what the network says
+LEAST_SEEN = 0.03  # share of a photo in which a background can be recognised
 
 
-def predict_small(srgb_u8: U8) -> Prediction:
-    """Depth of a photo (H, W, 3) uint8, sRGB-encoded; the short side of the result is `DETAIL_PX`."""
-    order, detail = (_at(srgb_u8, short) for short in (ORDER_PX, DETAIL_PX))
-    order = resize_map(order, detail.shape)
-    detail = aligned(detail, order)
-    coarse = cv2.GaussianBlur(order - detail, (0, 0), COARSE * max(detail.shape))
-    return Prediction(np.asarray(detail + coarse, np.float32), "relative_disparity", "small")
+@dataclass(frozen=True, slots=True, eq=False)
+class SmallDepth:
+    """What the network says of a photo."""
+
+    seen: U8  # (h, w, 3) the photo, its short side at `ORDER_PX`
+    order: F32  # (h, w)
+    detail: F32  # (rows, columns), its short side at `DETAIL_PX`
+
+    @property
+    def whole(self) -> F32:
+        """(rows, columns): relative disparity of what the photo shows."""
+        return _merged(self.order, self.detail, np.ones_like(self.detail))
+
+    def behind(self, alpha: F32) -> F32:
+        """(rows, columns): relative disparity, on the scale of `whole`, of what lies around and behind the subject of
+        the matte `alpha` (rows, columns).
+        """
+        small = resize_map(alpha, self.order.shape)
+        if (small <= SUBJECT).mean() < LEAST_SEEN:
+            return self.whole
+        hidden = _grown(small > SUBJECT, ERASED)
+        order = _both_ways(cv2.inpaint(self.seen, hidden.astype(np.uint8), 3, cv2.INPAINT_TELEA))
+        far = ~_grown(small > SUBJECT, SPREAD)
+        order = _on_scale_of(self.order, order, far if far.mean() >= LEAST_SEEN else small <= SUBJECT)
+        visible = ~_grown(alpha > SUBJECT, BLURRED)
+        return _merged(order, self.detail, visible.astype(np.float32))
+
+
+def predict_small(srgb_u8: U8) -> SmallDepth:
+    """Depth of a photo (H, W, 3) uint8, sRGB-encoded."""
+    height, width = srgb_u8.shape[:2]
+    larger = resize_map(srgb_u8, network_size(height, width, DETAIL_PX))
+    seen = resize_map(larger, network_size(height, width, ORDER_PX))
+    return SmallDepth(seen, _both_ways(seen), _run(larger))
 
 
 def network_size(height: int, width: int, short_px: int) -> tuple[int, int]:
@@ -43,9 +78,39 @@ def network_size(height: int, width: int, short_px: int) -> tuple[int, int]:
     return rows, columns
 
 
-def _at(srgb_u8: U8, short_px: int) -> F32:
-    """The network's output (h, w) for a photo whose short side becomes `short_px`."""
-    seen = resize_map(srgb_u8, network_size(srgb_u8.shape[0], srgb_u8.shape[1], short_px))
+def _merged(order: F32, detail: F32, weight: F32) -> F32:
+    """The structure of `order` (h, w) with `detail` (rows, columns), where `weight` (rows, columns) is 1."""
+    order = resize_map(order, detail.shape)
+    detail = aligned(detail, order)
+    sigma = COARSE * max(detail.shape)
+    coarse, mass = (cv2.GaussianBlur(x, (0, 0), sigma) for x in ((order - detail) * weight, weight))
+    fine = detail + coarse / np.maximum(mass, np.float32(1e-3)) - order
+    fade = cv2.GaussianBlur(weight, (0, 0), sigma / 3) * weight
+    return np.asarray(order + fade * fine, np.float32)
+
+
+def _on_scale_of(like: F32, values: F32, where: np.ndarray) -> F32:
+    """`values` (h, w) with the median of `like` (h, w), and as far from it in the mean, where the mask is true."""
+    middle, wanted = np.median(values[where]), np.median(like[where])
+    spread = np.abs(values[where] - middle).mean()
+    scale = np.abs(like[where] - wanted).mean() / spread if spread > 0 else 0.0
+    return np.asarray((values - middle) * np.float32(scale) + wanted, np.float32)
+
+
+def _grown(mask: np.ndarray, by: float) -> np.ndarray:
+    """`mask` (h, w) and all within `by` of it, as a fraction of the long side."""
+    side = 2 * max(1, round(by * max(mask.shape))) + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return cv2.dilate(mask.astype(np.uint8), disk).reshape(mask.shape) > 0
+
+
+def _both_ways(seen: U8) -> F32:
+    """(h, w): the mean of what the network says of a photo (h, w, 3) and of its mirror image."""
+    mirrored = _run(seen[:, ::-1])[:, ::-1]
+    return np.asarray((_run(seen) + mirrored) / 2, np.float32)
+
+
+def _run(seen: U8) -> F32:
     image = np.ascontiguousarray(seen.transpose(2, 0, 1)[None], np.float32)  # 0 to 255
     return _network().run("disparity", {"image": image})[0, 0]
 

@@ -1,52 +1,69 @@
-"""What the matte knows of depth that a small network does not: a subject is shallow, and what stands touches its floor.
+"""What the matte knows of depth that a small network does not: a subject is shallow, in front, and touches its ground.
 
-Ours. Maps are (H, W) float32 in [0, 1], 1 = nearest; lengths are fractions of the long side.
+Ours. Maps are (h, w) float32, large = near; lengths are fractions of the long side.
 """
 
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import enlarged_rows, fill_holes, in_strips, nearest_value, resize_map, work_size
+from wideopen.arrays.maps import enlarged_rows, fill_holes, in_strips, nearest_value
 from wideopen.checks import F32
-from wideopen.disparity.planar import parts_of
+from wideopen.disparity.planar import LEAST_SUBJECT_DISPARITY, parts_of
 
 KEPT = 0.2
 """Share of the network's relief that a subject keeps. Of 0.2, 0.35, 0.7 and 1, this one put the fewest pairs of pixels
 in the wrong order, on phone photos, other photos and ray-traced scenes alike."""
 RIM = 0.006  # at the edge of a subject the network's map already falls to the background
 SMOOTH = 0.04  # standard deviation that is left of the relief
-BELOW = 0.012  # the floor is read this far below the lowest pixels of what stands on it
+BELOW = 0.012  # the ground is read this far below the lowest pixels of what stands on it
 SOLE = 0.08  # these are the lowest, as a share of its height
-LEAST_TOUCH = 0.5  # a floor farther than this share of the subject's disparity is not what it stands on
+CONTACT = 0.02  # so far around them the ground is as near as the network has it with the subject
+LEAST_TOUCH = 0.5  # a ground farther than this share of the subject's disparity is not what it stands on
 MOST_TOUCH = 1.15  # nor is one nearer than this; it rises a little between the foot and where it is read
-WORK_PX = 768
+USUAL = 0.25  # the middle of the background has at most this share of the subject's disparity,
+STEEPEST = 3.0  # if a power up to this of its own brings it there
 
 
-def shaped_by_matte(disparity: F32, alpha: F32) -> F32:
-    """A network's disparity (H, W) with each part of the matte `alpha` (H, W) nearly flat, and standing on its floor.
+def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
+    """Disparity of the background and of the subject, both (h, w) in [0, 1], from a network's maps and the matte.
 
-    Inside, `KEPT` of the smoothed relief is left around each part's median, so that one focus holds all of a subject.
-    Where the largest part ends above the photo's edges, the ground just below it is at its distance: all the background
-    is brought there by one rising curve, so that its own order stays.
+    whole: of the photo; behind: of what is around and behind the subject, on the same scale; alpha: the matte. All
+    (h, w), and the matte has at least one part (`parts_of`).
+    Each part keeps `KEPT` of its smoothed relief around its median, so that one focus holds all of it. The background
+    goes through one rising curve, so that its own order stays: where the largest part stands in the photo, the ground
+    at its foot comes to its distance; and a small network, when in doubt, has things too close together, so the middle
+    of the background goes to `USUAL`.
     """
-    size = work_size(disparity.shape, WORK_PX)
-    d, a = resize_map(disparity, size), resize_map(alpha, size)
-    _, belongs = parts_of(a)
-    if not (belongs >= 0).any():
-        return disparity
-    flat = _flattened(d, belongs)
-    floor = _floor_and_foot(d, flat, a, belongs)
-    out = np.empty_like(disparity)
+    _, belongs = parts_of(alpha)
+    flat = _flattened(whole, belongs)
+    low, high = np.percentile(np.where(belongs >= 0, flat, behind), (0.1, 99.9))
+    whole, behind, flat = (
+        np.clip((x - low) / max(high - low, 1e-6), 0, 1).astype(np.float32) for x in (whole, behind, flat)
+    )
+    largest = belongs == np.bincount(belongs[belongs >= 0]).argmax()
+    level = ground = max(float(np.median(flat[largest])), 1e-3)
+    soles = _soles(largest)
+    if soles is not None:
+        behind = _in_contact(behind, whole, soles)
+        ground = _ground(behind, whole, alpha, soles, level) or level
+    near = max(level, LEAST_SUBJECT_DISPARITY)
+    middle = np.clip(np.median(behind[~largest]) / ground, 1e-3, 1) if not largest.all() else 1.0
+    power = np.clip(np.log(USUAL) / min(np.log(middle), -1e-3), 1, STEEPEST)
+    below = near * (np.minimum(behind, ground) / ground) ** power
+    above = (behind - ground) * ((1 - near) / max(1 - ground, 1e-6))
+    subject = np.interp(flat, (0, level, 1), (0, near, 1))
+    return (below + np.maximum(above, 0)).astype(np.float32), subject.astype(np.float32)
 
-    def shape(top: int, bottom: int) -> None:
-        behind, share = disparity[top:bottom], alpha[top:bottom]
-        if floor is not None:
-            ground, foot = floor
-            behind = np.interp(behind, (0, ground, 1), (0, foot, 1)).astype(np.float32)
-        out[top:bottom] = behind + share * (enlarged_rows(flat, disparity.shape, top, bottom) - behind)
 
-    in_strips(shape, 0, len(out))
-    return out
+def put_before(background: F32, subject: F32, alpha: F32) -> F32:
+    """`background` (H, W), changed in place, with `subject` (h, w) over it by the matte `alpha` (H, W)."""
+
+    def put(top: int, bottom: int) -> None:
+        behind = background[top:bottom]
+        behind += alpha[top:bottom] * (enlarged_rows(subject, alpha.shape, top, bottom) - behind)
+
+    in_strips(put, 0, len(alpha))
+    return background
 
 
 def _flattened(d: F32, belongs: np.ndarray) -> F32:
@@ -68,23 +85,42 @@ def _flattened(d: F32, belongs: np.ndarray) -> F32:
     return fill_holes(nearest_value(flat, inside), around.astype(np.float32))
 
 
-def _floor_and_foot(d: F32, flat: F32, a: F32, belongs: np.ndarray) -> tuple[float, float] | None:
-    """Disparity of the ground just below the largest part, and of the flat part there; None if it stands on nothing.
+def _soles(part: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """(rows, columns) of the lowest pixels of a part (h, w); None if an edge of the photo cuts it off."""
+    rows, columns = np.nonzero(part)
+    height, width = part.shape
+    if min(columns.min(), width - 1 - columns.max(), height - 1 - rows.max()) < 1:
+        return None
+    lowest = np.full(width, -1)
+    np.maximum.at(lowest, columns, rows)
+    column = np.flatnonzero(lowest >= rows.max() - SOLE * (rows.max() - rows.min()))
+    return lowest[column], column
+
+
+def _in_contact(behind: F32, whole: F32, soles: tuple[np.ndarray, np.ndarray]) -> F32:
+    """`behind` with the ground around the soles as near as in `whole`: there the subject's nearness is the ground's.
+
+    What was guessed in the subject's place may end the ground at its foot.
+    """
+    at = np.zeros_like(behind)
+    at[soles] = 1
+    side = 2 * round(CONTACT * max(behind.shape)) + 1
+    around = cv2.dilate(at, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    share = cv2.GaussianBlur(around, (0, 0), CONTACT / 2 * max(behind.shape))
+    return np.asarray(behind + share * np.maximum(whole - behind, 0), np.float32)
+
+
+def _ground(behind: F32, whole: F32, alpha: F32, soles: tuple[np.ndarray, np.ndarray], level: float) -> float | None:
+    """Disparity of the ground just below the soles; None if the part at `level` does not stand on it.
 
     Ground that the network has well before the part's foot is not what it stands on.
     """
-    rows, columns = np.nonzero(belongs == np.bincount(belongs[belongs >= 0]).argmax())
-    height, width = d.shape
-    if min(columns.min(), width - 1 - columns.max(), height - 1 - rows.max()) < 1:
-        return None  # cut off by an edge of the photo
-    soles = np.full(width, -1)
-    np.maximum.at(soles, columns, rows)
-    column = np.flatnonzero(soles >= rows.max() - SOLE * (rows.max() - rows.min()))
-    gap = max(2, round(BELOW * max(d.shape)))
-    below, above = np.minimum(soles[column] + gap, height - 1), np.maximum(soles[column] - gap, 0)
-    seen = a[below, column] < 0.05
+    row, column = soles
+    gap = max(2, round(BELOW * max(behind.shape)))
+    below, above = np.minimum(row + gap, len(behind) - 1), np.maximum(row - gap, 0)
+    seen = alpha[below, column] < 0.05
     if not seen.any():
         return None
-    ground = float(np.median(d[below, column][seen]))
-    foot, flat_foot = (float(np.median(x[above, column])) for x in (d, flat))
-    return (ground, flat_foot) if LEAST_TOUCH * flat_foot <= ground < max(flat_foot, MOST_TOUCH * foot) else None
+    ground = float(np.median(behind[below, column][seen]))
+    foot = float(np.median(whole[above, column]))
+    return ground if LEAST_TOUCH * level <= ground < max(level, MOST_TOUCH * foot) else None

@@ -136,10 +136,9 @@ def judge_sources(
         step(case.name)
         alpha, linear = matter(case.rgb), decode(case.rgb, SRGB, bit_depth=8)
         for source in sources:
-            found = find_disparity(lambda alpha=alpha: alpha, lambda rgb=case.rgb: rgb, source, None).disparity  # type: ignore[misc]
-            if source != "planar":
-                found = filter_along_matte(found, alpha, linear)
-            rows.append(DepthRow(case.name, source, judge_depth(found, case, alpha, blur)))
+            found = find_disparity(lambda alpha=alpha: alpha, lambda rgb=case.rgb: rgb, source, None)  # type: ignore[misc]
+            d = found.disparity if found.along_matte else filter_along_matte(found.disparity, alpha, linear)
+            rows.append(DepthRow(case.name, source, judge_depth(d, case, alpha, blur)))
     return rows
 
 
