@@ -204,7 +204,7 @@ def take_apart(
         grain = beside.submit(estimate_grain, source.rgb, source.encoding)
         sheets = prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=source.hdr is None)
     exact = maps.matte_source == "given" if exact_matte is None else exact_matte
-    rims = Rims(sheets) if isinstance(sheets, PhotoSheets) and not exact else None
+    rims = Rims(sheets) if isinstance(sheets, PhotoSheets) and len(sheets) > 1 and not exact else None
     return Scene(
         rgb=source.rgb,
         encoding=source.encoding,

@@ -13,7 +13,7 @@ from wideopen.optics import Pupil
 from wideopen.rendering import BACKENDS, Optics, Sheet, reference
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.reference import scatter
-from wideopen.sheets.highlights import compress_highlights, find_lamps, highlight_gain
+from wideopen.sheets.highlights import compress_highlights, highlight_gain
 
 RNG = np.random.default_rng(2)
 SIZES = [(1, 1), (1, 9), (7, 5), (33, 48), (140, 530)]  # tiny, thin, odd, wide; the last spans several tiles
@@ -297,23 +297,3 @@ class TestHighlights:
         )
         assert dull < 0.3
         assert bright > 0.8
-
-    def test_lamps_are_found_in_the_dark_and_not_among_clouds(self):
-        rgb = np.full((200, 400, 3), 0.05, np.float32)
-        rgb[:, 200:] = 0.7
-        rgb[100:104, 100:104] = rgb[100:104, 300:304] = 1
-        lamps = find_lamps(rgb)
-        assert lamps[102, 102] > 0.8
-        assert lamps[102, 302] == 0
-
-    @pytest.mark.parametrize("name", USABLE)
-    def test_a_cloud_is_blurred_as_it_is(self, name):
-        rgb = RNG.uniform(0.6, 1.0, (40, 50, 1)).astype(np.float32).repeat(3, 2)
-        sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros((40, 50), np.float32), lamps=find_lamps(rgb))
-        with_gain, without = (
-            BACKENDS[name]
-            .load()
-            .thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=5, highlights=h, quality="exact"))
-            for h in (1.0, 0.0)
-        )
-        assert_allclose(with_gain, without, rtol=0, atol=1e-6)

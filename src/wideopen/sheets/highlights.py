@@ -5,14 +5,11 @@ the blur, a curve E stretches values near white, and after the blur E^-1 maps ev
     E(m) = m (1 + s t^4),  t = clip((m - KNEE) / (1 - KNEE), 0, 1),  m the brightest channel; hue is kept
 So whatever is not blurred, and any flat area however bright, is unchanged, while a small lamp keeps its energy.
 
-s = FULL_GAIN * strength * lamps. A clipped pixel among dark ones is a lamp or a glint. Among bright ones it is a cloud
-or a wall, which must not turn into disks. `lamps` distinguishes them, smoothly, by the mean brightness around.
+s = FULL_GAIN * strength * lamps, where lamps in [0, 1] tells lamps from clouds and walls.
 """
 
-import cv2
 import numpy as np
 
-from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 
 KNEE = 0.85
@@ -25,19 +22,6 @@ Tuned on the ray-traced scenes night and curly-sky (benchmarks/lens), PSNR again
 """
 NEWTON_STEPS = 5
 """E is convex above the knee, so Newton's steps from the right are monotone; 5 reach 1e-7 for strengths up to 10."""
-SURROUND = 0.03
-"""Radius of "around", as a fraction of the long side."""
-BRIGHT = 0.5
-"""Mean brightness around a pixel at or above which it is not a lamp."""
-WORK_PX = 640
-
-
-def find_lamps(rgb: F32) -> F32:
-    """Return (h, w) in [0, 1], at most `WORK_PX` long: 1 where a clipped pixel would be a lamp, 0 amid brightness."""
-    small = resize_map(_brightest(rgb), work_size(rgb.shape, WORK_PX))
-    side = 2 * max(1, round(SURROUND * max(small.shape))) + 1
-    around = cv2.blur(cv2.blur(np.minimum(small, 1), (side, side)), (side, side)).reshape(small.shape)
-    return np.clip(1 - around / np.float32(BRIGHT), 0, 1)
 
 
 def _brightest(rgb: F32) -> F32:

@@ -15,6 +15,7 @@ import numpy as np
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
+from wideopen.sheets.lamps import shine
 from wideopen.sheets.place import Place
 from wideopen.sheets.white import White, give_own_colour, limit_radiance, unclip
 
@@ -23,6 +24,9 @@ WINDOW_PX = 4
 SMALL_PX = 512
 CELLS = 3
 """A layer may show so many of its small maps' cells beyond the last with any coverage."""
+
+NO_LAMPS = np.zeros((1, 1), np.float32)
+"""The sheets' light is what it is, lamps and all."""
 
 Colours = tuple[F32, F32, F32]  # F, B and filled, as `reference.split` takes them
 
@@ -34,7 +38,6 @@ class HeldLayer:
     maps: F32  # (h, w, 4), as `reference.reveal` takes them
     colours: Colours | None  # None = the farthest layer, which is opaque
     shows: np.ndarray  # (h, w) bool: where it has any coverage
-    lamps: F32
     is_subject: bool = False
 
     def place(self, top: int, bottom: int, shape: tuple[int, int], margin: int | None) -> Place:
@@ -77,10 +80,11 @@ class PhotoSheets(Sequence[Sheet]):
     disparity: F32  # (H, W)
     layers: tuple[HeldLayer, ...]  # nearest first
     white: White | None
+    lamps: F32 | None  # (h, w, 3), as `lamps.guess_lamps` returns them
     brightest: float  # of the photo, at least 1
     separator: Separator
     clean: F32 | None = None  # (h, w, 4): colours that replace the farthest sheet's, and by what share
-    radiance: float = 1.0  # strength of measured light above white, in [0, 1]
+    radiance: float = 1.0  # strength of the light above white, at least 0
     found: dict[str, Any] = field(default_factory=dict)  # what renderers found, whatever the lens
 
     @property
@@ -141,24 +145,25 @@ class PhotoSheets(Sequence[Sheet]):
                 rgb=rgb,
                 alpha=None if layer.colours is None else coverage,
                 disparity=disparity,
-                lamps=layer.lamps,
+                lamps=NO_LAMPS,
                 radiant=self.white is not None and not layer.is_subject,
                 corner=(place.top, place.left),
             )
-            sheets.append(_trimmed(self._limited(sheet), top, bottom))
+            sheets.append(_trimmed(self._lit(self._limited(sheet), layer), top, bottom))
         return tuple(reversed(sheets))
 
     def hold(self) -> None:
         """Keep the sheets whole from now on: for a scene that is rendered again and again."""
         if "held" not in self.found:
-            self.found["held"] = tuple(replace(self, clean=None, radiance=1.0))
+            self.found["held"] = tuple(replace(self, clean=None, lamps=None, radiance=1.0))
 
     def _of_held(self, top: int, bottom: int) -> tuple[Sheet, ...]:
         ground, *others = (_trimmed(sheet, top, bottom) for sheet in self.found["held"])
         if self.clean is not None:
             ground = replace(ground, rgb=ground.rgb.copy())
             self.separator.blend(ground.rgb, self.clean, Place(top, bottom, 0, self.shape[1], *self.shape))
-        return ground, *others
+        held = zip((ground, *others), reversed(self.layers), strict=True)
+        return tuple(self._lit(sheet, layer) for sheet, layer in held)
 
     def _unclipped(self, place: Place) -> F32:
         assert self.white is not None  # for the type checker
@@ -179,6 +184,15 @@ class PhotoSheets(Sequence[Sheet]):
         if not sheet.radiant or self.radiance >= 1 or sheet.rgb.size == 0:
             return sheet
         return replace(sheet, rgb=limit_radiance(sheet.rgb, sheet.alpha, self.radiance))
+
+    def _lit(self, sheet: Sheet, layer: HeldLayer) -> Sheet:
+        """The sheet with its lamps' light."""
+        if self.lamps is None or layer.is_subject or self.radiance == 0 or sheet.rgb.size == 0:
+            return sheet
+        (top, left), (height, width) = sheet.corner, sheet.disparity.shape
+        place = Place(top, top + height, left, left + width, *self.shape)
+        photo = self.rgb[place.top : place.bottom]
+        return replace(sheet, rgb=shine(sheet.rgb, sheet.alpha, photo, self.lamps, self.radiance, place))
 
 
 def _trimmed(sheet: Sheet, top: int, bottom: int) -> Sheet:

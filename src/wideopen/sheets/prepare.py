@@ -17,9 +17,9 @@ import numpy as np
 from wideopen.arrays.maps import fill_holes, resize_map, scaled, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
-from wideopen.sheets.highlights import find_lamps
+from wideopen.sheets.lamps import guess_lamps
 from wideopen.sheets.layers import Layers, find_layers, square, widened
-from wideopen.sheets.photo_sheets import HeldLayer, PhotoSheets
+from wideopen.sheets.photo_sheets import NO_LAMPS, HeldLayer, PhotoSheets
 from wideopen.sheets.place import Place
 from wideopen.sheets.reference import SOLID_FROM, pure
 from wideopen.sheets.transport import RING
@@ -38,9 +38,6 @@ Parts have no strands.
 
 FAINT = 0.002  # a share of a pixel that nobody sees
 
-NO_LAMPS = np.zeros((1, 1), np.float32)
-"""People carry few lamps; with stretching, every glint in a slightly defocused beard became a bead."""
-
 
 def prepare_sheets(
     rgb: F32, alpha: F32, disparity: F32, separator: Separator, *, clipped: bool = True
@@ -52,11 +49,11 @@ def prepare_sheets(
     """
     work, part = (work_size(alpha.shape, px) for px in (WORK_PX, PART_PX))
     small_image = resize_map(rgb, work)
-    lamps = find_lamps(small_image) if clipped else NO_LAMPS
     if alpha.max() < 0.5 or alpha.min() > 0.5:
-        return (Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=lamps),)
+        return _one_sheet(rgb, disparity, small_image, separator, clipped=clipped)
     small_alpha = resize_map(alpha, work)
     white = measure_white(rgb, alpha, small_image, small_alpha) if clipped else None
+    lamps = guess_lamps(small_image, small_alpha) if clipped else None
     brightest = max(1.0, float(rgb.max())) if clipped else np.inf
     everywhere = Place.of_all(work)
     if white is None:
@@ -64,6 +61,7 @@ def prepare_sheets(
     else:
         small_image = unclip(small_image, small_alpha, white, everywhere)
         brightest = max(brightest, float(white.radiance.max()))
+        lamps = None if lamps is None else np.where(white.radiance[..., None] > 1, np.float32(0), lamps)
     part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(disparity, part)
     layers = find_layers(resize_map(small_image, part), part_alpha, part_disparity)
     small_coverages, part_coverages = (_at_size(layers, a) for a in (small_alpha, part_alpha))
@@ -72,31 +70,54 @@ def prepare_sheets(
     found = []
     for k, coverage in enumerate(small_coverages):
         colours = _colours(small_image, small_coverages[k:], work if k == subject else part, separator)
+        if k == subject and white is not None:  # what estimates give to the subject of a sky
+            own = np.where(white.radiance[..., None] > 1, np.minimum(colours[0], white.own), colours[0])
+            colours = (own, *colours[1:])
         separator.split(small_image, coverage, *colours, brightest, everywhere)
         is_subject, shows = k == subject, part_coverages[k] > 0
-        own = NO_LAMPS if is_subject else lamps
-        found.append(HeldLayer(maps=maps[k], colours=colours, shows=shows, lamps=own, is_subject=is_subject))
-    found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0, lamps=lamps))
+        found.append(HeldLayer(maps=maps[k], colours=colours, shows=shows, is_subject=is_subject))
+    found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0))
     return PhotoSheets(
         rgb=rgb,
         matte=alpha,
         disparity=disparity,
         layers=tuple(found),
         white=white,
+        lamps=lamps,
         brightest=brightest,
         separator=separator,
     )
 
 
+def _one_sheet(rgb: F32, disparity: F32, small: F32, separator: Separator, *, clipped: bool) -> Sequence[Sheet]:
+    """The photo with its disparity; as `PhotoSheets` if it has lamps."""
+    nobody = np.zeros(small.shape[:2], np.float32)
+    lamps = guess_lamps(small, nobody) if clipped else None
+    if lamps is None:
+        return (Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=NO_LAMPS),)
+    part = work_size(disparity.shape, PART_PX)
+    one = np.ones(part, np.float32)
+    maps = cv2.merge([one, one, resize_map(disparity, part), one])
+    return PhotoSheets(
+        rgb=rgb,
+        matte=np.zeros(disparity.shape, np.float32),
+        disparity=disparity,
+        layers=(HeldLayer(maps=maps, colours=None, shows=one > 0),),
+        white=None,
+        lamps=lamps,
+        brightest=1.0,
+        separator=separator,
+    )
+
+
 def with_radiance(sheets: Sequence[Sheet], strength: float) -> Sequence[Sheet]:
-    """Sheets for a lens with this highlight strength; below 1, it reduces the measured light above white."""
-    if strength >= 1:
+    """Sheets for a lens with this highlight strength: so much of lamps' light above white. Measured light only dims."""
+    if strength == 1:
         return sheets
     if isinstance(sheets, PhotoSheets):
         return replace(sheets, radiance=strength)
-    return tuple(
-        replace(s, rgb=limit_radiance(s.rgb, s.alpha, strength), radiant=False) if s.radiant else s for s in sheets
-    )
+    dim = min(strength, 1.0)
+    return tuple(replace(s, rgb=limit_radiance(s.rgb, s.alpha, dim), radiant=False) if s.radiant else s for s in sheets)
 
 
 def _at_size(layers: Layers, alpha: F32) -> list[F32]:
@@ -117,6 +138,7 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     """
     image, coverage, *behind = (resize_map(x, size) for x in (image, *coverages))
     F, B = separator.estimate_colours(image, coverage)
+    around = _without_lamps(B)
     shows = np.clip(1 - coverage / np.float32(SOLID_FROM), 0, 1)
     near = widened(coverage > 0, np.ones((3, 3), np.uint8)).reshape(size)
     left, hidden = np.ones(size, np.float32), []
@@ -129,12 +151,22 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
         left = left - share
 
     def continued(share: F32, wanted: np.ndarray) -> F32:
-        return scaled(separator.continue_colours(B, shows * pure(share), wanted), share)
+        return scaled(separator.continue_colours(around, shows * pure(share), wanted), share)
 
     with ThreadPoolExecutor() as beside:
         parts = beside.map(continued, *zip(*hidden, strict=True)) if hidden else ()
         filled = sum(parts, np.zeros(B.shape, np.float32))
     return F, B, filled
+
+
+def _without_lamps(colours: F32) -> F32:
+    """Colours (h, w, 3) above white no brighter than the mean around: a sky goes on where hidden, lamps do not."""
+    if colours.max() <= 1:
+        return colours
+    side = 2 * max(1, round(RING * max(colours.shape))) + 1
+    level = colours.max(axis=2)
+    most = np.maximum(cv2.blur(level, (side, side)).reshape(level.shape), 1)
+    return scaled(colours, np.minimum(most / np.maximum(level, 1), 1))
 
 
 def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int) -> list[F32]:

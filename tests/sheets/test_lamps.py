@@ -1,0 +1,67 @@
+"""Lights that the photo clipped: lamps shine in their own colour, skies and what is in focus stay as they are."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from wideopen import Lens, analyze, render
+from wideopen.sheets.lamps import MOST, guess_lamps
+
+NOBODY = np.zeros((120, 160), np.float32)
+DARK, WARM = 0.05, np.array([1.0, 0.7, 0.3], np.float32)
+
+
+def night(peak=1.0, colour=(1, 1, 1)):
+    """A lamp of 5 x 5 pixels in the dark, its flanks half lit, clipped as a camera does."""
+    light = np.full((120, 160, 3), DARK, np.float32)
+    light[57:64, 77:84] = 0.6 * np.asarray(colour, np.float32)
+    light[58:63, 78:83] = peak * np.asarray(colour, np.float32)
+    return np.minimum(light, 1)
+
+
+def seen(photo, strength, radius=0.05, matte=NOBODY):
+    scene = analyze(photo, matte=matte, disparity=NOBODY, filter_disparity=False)
+    return render(scene, Lens(focus_disparity=1.0, max_radius=radius, highlights=strength, grain=0.0))
+
+
+def test_a_lamp_in_the_dark_is_far_above_white():
+    lamps = guess_lamps(night(), NOBODY)
+    assert 2 < lamps[60, 80].max() <= MOST
+    assert lamps[10, 10].max() == 0
+
+
+def test_a_lamp_becomes_a_bright_disk():
+    assert seen(night(), 1.0).max() > 2 * seen(night(), 0.0).max()
+
+
+def test_a_lamp_has_the_colour_of_its_flanks():
+    warm = seen(night(8.0, WARM), 1.0)[60, 80] - DARK
+    assert warm[2] < 0.7 * warm[0]
+
+
+def test_what_barely_clips_is_no_lamp():
+    y, x = np.mgrid[:120, :160]
+    cloud = np.minimum(1.02 - 3e-5 * ((y - 60.0) ** 2 + (x - 80.0) ** 2), 1).astype(np.float32)
+    photo = np.repeat(cloud[..., None], 3, axis=2)
+    assert_allclose(seen(photo, 1.0), seen(photo, 0.0), rtol=0, atol=0.1)
+    assert seen(photo, 1.0).max() < 1.1
+
+
+@pytest.mark.parametrize("colour", [(1, 1, 1), (1, 0.8, 0.5)])
+def test_what_is_in_focus_stays(colour):
+    photo = night(1.0, colour)
+    assert_allclose(np.minimum(seen(photo, 1.0, radius=0.0), 1), photo, rtol=0, atol=1e-6)
+
+
+def test_without_highlights_nothing_shines():
+    assert seen(night(), 0.0, radius=0.0).max() <= 1
+
+
+def test_glints_on_the_subject_stay():
+    assert guess_lamps(night(), NOBODY + 1) is None
+    assert guess_lamps(np.full((120, 160, 3), 0.5, np.float32), NOBODY) is None
+
+
+def test_a_photo_of_nothing_but_white_stays():
+    white = np.ones((120, 160, 3), np.float32)
+    assert_array_equal(seen(white, 1.0).max(), seen(white, 0.0).max())
