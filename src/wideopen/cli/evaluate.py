@@ -17,7 +17,9 @@ from wideopen.settings import LensSettings, MapSettings
 if TYPE_CHECKING:
     from wideopen.evals.pairs import FoundPairs, Pair
 
-app = typer.Typer(help="Measure mattes and pictures against true ones.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Compare pictures, mattes and depth with true ones.", no_args_is_help=True, rich_markup_mode=None
+)
 
 EXACT_LENS = LensSettings(grain=0.0)
 """Default lens for comparisons: no grain."""
@@ -42,7 +44,7 @@ _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "mattin
 
 @app.callback()
 def _group() -> None:
-    """Measure mattes and pictures against true ones."""
+    """Compare pictures, mattes and depth with true ones."""
 
 
 @app.command()

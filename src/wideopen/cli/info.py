@@ -27,7 +27,7 @@ def info(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print versions, the weights on disk, and which backends can run here or why they cannot.
+    """Print versions, weights and backends. For a backend that cannot run here, the reason is given.
 
     For a PHOTO, print its size, format, bit depth, orientation and profile, and the depth and mattes inside it.
     """

@@ -29,7 +29,7 @@ def matte(
     max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
     **chosen: Any,
 ) -> None:
-    """Write the matte of the subject: white = subject, grey = partly covered."""
+    """Write the matte of the subject. White is the subject, grey is partly covered."""
     from wideopen.files import write_map
     from wideopen.session.open_photo import Given, find_matte
     from wideopen.session.results import check_map
@@ -54,7 +54,7 @@ def depth(
     max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
     **chosen: Any,
 ) -> None:
-    """Write the disparity map that render uses: white = nearest."""
+    """Write the disparity map that render uses. White is nearest."""
     from wideopen.files import write_map
     from wideopen.session.open_photo import Given, fetch_named_model, find_maps
     from wideopen.session.results import check_map

@@ -34,7 +34,7 @@ def reproduce(
     json: JsonFile = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Print Tables 1 to 3 of the paper and published figures of other methods beside our own, as far as data allow."""
+    """Print the paper's tables beside our own figures. Published figures of other methods follow."""
     from wideopen.evals.judge import Measures, in_background
     from wideopen.evals.provenance import provenance
     from wideopen.evals.published import missing, published, set_tables

@@ -10,13 +10,13 @@ from wideopen.cli.options import takes
 from wideopen.errors import require
 from wideopen.train.settings import WITH_THINGS, Chances, Resident, TrainRun, keep_large_allocations
 
-app = typer.Typer(help="Train the matting network, export its weights.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Train the matting network and export its weights.", no_args_is_help=True, rich_markup_mode=None)
 export_app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def _group() -> None:
-    """Train the matting network, export its weights."""
+    """Train the matting network and export its weights."""
 
 
 @app.command()

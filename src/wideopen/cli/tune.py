@@ -26,7 +26,7 @@ def tune(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> None:
-    """Find the constants of a look that bring renderings closest to true pictures."""
+    """Tune the constants of a look. The result is a preset that brings renderings closest to true pictures."""
     from wideopen.checks import require
     from wideopen.evals.tune import Search, require_plot, tune, write_history
     from wideopen.session.presets import write_preset
