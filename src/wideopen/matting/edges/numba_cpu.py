@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from wideopen.arrays.jit import in_threads
 from wideopen.checks import F32, U8
 from wideopen.matting.edges.reference import CONTRAST, NARROW, WIDE, box, transition, window_px
 
-PIECE = 64  # rows that a thread evaluates at a time
+PIECE = 16  # rows of the maps that a thread evaluates at a time
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -42,36 +43,46 @@ def _solve(mean_I, mean_p, cross, squares, mixed, eps, out):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _evaluate(first, stop, large, guide, near, hair, firm, soft, contrast, out):
-    """out = large + near * (lerp(contrast(firm . I), soft . I, hair) - large), maps interpolated linearly."""
-    height, width = large.shape
+def _evaluate(first, stop, out, guide, near, hair, firm, soft, contrast, ys, xs):
+    """out += near * (lerp(contrast(firm . I), soft . I, hair) - out), maps interpolated linearly.
+
+    For pixels between rows [first, stop) of the maps and the next: those of row j begin at ys[j], of column i at xs[i].
+    """
     rows, columns = near.shape
-    down, right = np.float32(rows / height), np.float32(columns / width)
+    down, right = np.float32(rows / out.shape[0]), np.float32(columns / out.shape[1])
     one, half, zero = np.float32(1), np.float32(0.5), np.float32(0)
-    for y in range(first, stop):
-        v = min(max((np.float32(y) + half) * down - half, zero), np.float32(rows - 1))
-        j = min(int(v), max(rows - 2, 0))
+    for j in range(first, stop):
         k = min(j + 1, rows - 1)
-        fy = v - np.float32(j)
-        for x in range(width):
-            u = min(max((np.float32(x) + half) * right - half, zero), np.float32(columns - 1))
-            i = min(int(u), max(columns - 2, 0))
+        for i in range(columns):
             n = min(i + 1, columns - 1)
-            fx = u - np.float32(i)
-            w00, w01, w10, w11 = (one - fy) * (one - fx), (one - fy) * fx, fy * (one - fx), fy * fx
-            share = w00 * near[j, i] + w01 * near[j, n] + w10 * near[k, i] + w11 * near[k, n]
-            if share <= zero:
-                out[y, x] = large[y, x]
+            if max(near[j, i], near[j, n], near[k, i], near[k, n]) <= zero:
                 continue
-            q, s = zero, zero
-            for c in range(4):
-                value = np.float32(guide[y, x, c]) / np.float32(255) if c < 3 else one
-                q += value * (w00 * firm[j, i, c] + w01 * firm[j, n, c] + w10 * firm[k, i, c] + w11 * firm[k, n, c])
-                s += value * (w00 * soft[j, i, c] + w01 * soft[j, n, c] + w10 * soft[k, i, c] + w11 * soft[k, n, c])
-            q, s = min(max(q, zero), one), min(max(s, zero), one)
-            q = min(max((q - half) * contrast + half, zero), one)
-            mix = w00 * hair[j, i] + w01 * hair[j, n] + w10 * hair[k, i] + w11 * hair[k, n]
-            out[y, x] = large[y, x] + share * (q + mix * (s - q) - large[y, x])
+            for y in range(ys[j], ys[j + 1]):
+                fy = min(max((np.float32(y) + half) * down - half, zero), np.float32(rows - 1)) - np.float32(j)
+                for x in range(xs[i], xs[i + 1]):
+                    fx = min(max((np.float32(x) + half) * right - half, zero), np.float32(columns - 1)) - np.float32(i)
+                    w00, w01, w10, w11 = (one - fy) * (one - fx), (one - fy) * fx, fy * (one - fx), fy * fx
+                    share = w00 * near[j, i] + w01 * near[j, n] + w10 * near[k, i] + w11 * near[k, n]
+                    q, s = zero, zero
+                    for c in range(4):
+                        value = np.float32(guide[y, x, c]) / np.float32(255) if c < 3 else one
+                        q += value * (
+                            w00 * firm[j, i, c] + w01 * firm[j, n, c] + w10 * firm[k, i, c] + w11 * firm[k, n, c]
+                        )
+                        s += value * (
+                            w00 * soft[j, i, c] + w01 * soft[j, n, c] + w10 * soft[k, i, c] + w11 * soft[k, n, c]
+                        )
+                    q, s = min(max(q, zero), one), min(max(s, zero), one)
+                    q = min(max((q - half) * contrast + half, zero), one)
+                    mix = w00 * hair[j, i] + w01 * hair[j, n] + w10 * hair[k, i] + w11 * hair[k, n]
+                    out[y, x] += share * (q + mix * (s - q) - out[y, x])
+
+
+def _begin(count: int, size: int) -> NDArray[np.intp]:
+    """(count + 1,): the first of `size` pixels that lies between each of `count` samples and the next."""
+    at = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(count / size) - np.float32(0.5)
+    before = np.minimum(np.clip(at, 0, count - 1).astype(np.intp), max(count - 2, 0))
+    return np.searchsorted(before, np.arange(count + 1))
 
 
 def _plane_of(alpha: F32, guide: U8, windows: tuple[tuple[float, float], ...], unit_px: float) -> F32:
@@ -95,7 +106,7 @@ def follow_edges(large: F32, alpha: F32, small_guide: U8, guide: U8, *, unit_px:
     near, hair = transition(alpha, unit_px)
     with ThreadPoolExecutor() as threads:
         firm, soft = threads.map(lambda windows: _plane_of(alpha, small_guide, windows, unit_px), (NARROW, WIDE))
-    out = np.empty_like(large)
-    maps = (large, np.ascontiguousarray(guide), near, hair, firm, soft)
-    in_threads(_evaluate, len(large), PIECE, *maps, np.float32(CONTRAST), out)
+    out, ys, xs = large.copy(), *(_begin(*sizes) for sizes in zip(near.shape, large.shape, strict=True))
+    maps = (np.ascontiguousarray(guide), near, hair, firm, soft)
+    in_threads(_evaluate, len(near), PIECE, out, *maps, np.float32(CONTRAST), ys, xs)
     return out
