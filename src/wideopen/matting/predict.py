@@ -175,7 +175,10 @@ def matte_by(
     if not shows:
         return np.zeros(photo_u8.shape[:2], np.float32)
     alpha = np.clip(alpha, 0, 1).astype(np.float32)
-    alpha = follow_edges(alpha, photo_u8) if settings.matting_edges else resize_map(alpha, photo_u8.shape)
+    if settings.matting_edges:
+        alpha = follow_edges(alpha, photo_u8, strands=settings.matting_strands)
+    else:
+        alpha = resize_map(alpha, photo_u8.shape)
     scale = max(photo_u8.shape) / max(small.shape)
     if not settings.matting_tiles or scale <= 1:
         return alpha

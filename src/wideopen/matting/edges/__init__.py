@@ -7,6 +7,7 @@ from wideopen.backends import numba_or_reference, pick
 from wideopen.checks import F32, U8, require, require_unit_map
 from wideopen.matting.clean import without_specks
 from wideopen.matting.edges.reference import DETAIL, transition
+from wideopen.matting.strands import draw_strands
 
 __all__ = ["BACKENDS", "follow_edges"]
 
@@ -14,13 +15,13 @@ __all__ = ["BACKENDS", "follow_edges"]
 BACKENDS = numba_or_reference(__name__)
 
 
-def follow_edges(matte: F32, guide: U8, *, backend: str = "auto") -> F32:
+def follow_edges(matte: F32, guide: U8, *, strands: bool = False, backend: str = "auto") -> F32:
     """Return a network's `matte` (h, w) in [0, 1] at the size (H, W) of `guide` (H, W, 3) uint8, display-encoded.
 
     Only the transition changes, following the photo's colours. Values that the matte is sure of are linearly
     interpolated. Matte and photo must have the same aspect ratio. A matte larger than the photo is only averaged, since
-    the network has already seen all the photo's detail. Raises InvalidInput for a wrong shape, type or range;
-    BackendUnavailable.
+    the network has already seen all the photo's detail. strands: also draw hair by local colours (`matting.strands`).
+    Raises InvalidInput for a wrong shape, type or range; BackendUnavailable.
     """
     alpha = require_unit_map("matte", matte)
     require(
@@ -38,4 +39,7 @@ def follow_edges(matte: F32, guide: U8, *, backend: str = "auto") -> F32:
     small = resize_map(alpha, work)
     refined: F32 = operator.follow_edges(large, small, small_guide, guide, unit_px=unit_px)
     near, hair = transition(small, unit_px)
-    return without_specks(refined, near * np.minimum(2 * (1 - hair), 1), max(guide.shape) / max(alpha.shape))
+    enlarged = max(guide.shape) / max(alpha.shape)
+    if strands:
+        refined = draw_strands(refined, guide, near * hair, enlarged)
+    return without_specks(refined, near * np.minimum(2 * (1 - hair), 1), enlarged)
