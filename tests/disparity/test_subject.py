@@ -100,6 +100,25 @@ def test_what_hangs_before_a_far_ground_leaves_it_there(whole, behind, alpha):
     assert background[203, 150] < 0.4 * np.median(subject[SUBJECT])
 
 
+def test_a_background_that_rises_like_a_floor_becomes_more_of_one(alpha, monkeypatch):
+    bumps = np.float32(0.05) * np.sin(np.arange(320, dtype=np.float32) / 8)
+    rising = np.linspace(0, 0.7, 256, dtype=np.float32)[:, None] + bumps
+
+    def bumpy() -> float:
+        background, _ = shaped_by_matte(seen(rising, np.float32(0.65)), rising, alpha)
+        return float(np.ptp(background[150:190, :100], axis=1).mean())
+
+    now = bumpy()
+    monkeypatch.setattr("wideopen.disparity.subject.FLOOR", 0)
+    assert now < 0.75 * bumpy()
+
+
+def test_a_wall_stays_one(alpha):
+    wall = np.repeat(np.linspace(0.3, 0.1, 256, dtype=np.float32)[:, None], 320, axis=1)
+    background, _ = shaped_by_matte(seen(wall, np.float32(0.9)), wall, alpha)
+    assert (np.diff(background[:, 10]) <= 0).all()
+
+
 def test_the_subject_ends_where_the_matte_does():
     alpha = np.zeros((40, 60), np.float32)
     alpha[10:30, 20:40], alpha[10:30, 40] = 1, 0.5

@@ -73,18 +73,34 @@ def planar(alpha: F32) -> F32:
     Limits: people whose mattes touch are one part; someone who sits or lies is assumed to stand.
     """
     a = require_unit_map("alpha", alpha)
-    small = resize_map(a, work_size(a.shape, WORK_PX))
-    all_subject = a.min() > 0.5  # gives no information about where it stands
-    people, belongs = ([], np.zeros(0, np.intp)) if all_subject else parts_of(small)
-    height = len(small)
-    feet = _feet(people) if people else [float(height)]
-    floor = _floor(people or [Extent(0.25 * height, float(height), False, 0.0)], feet, height)
-    rows = (np.arange(len(a)) + 0.5) * (height / len(a))
-    background = np.broadcast_to(floor.at(rows)[:, None], a.shape)
+    people, belongs, floor, feet = _geometry(a)
+    background = np.broadcast_to(floor.at(_rows(len(a), len(belongs)))[:, None], a.shape)
     if not people:
         return np.array(background)
     subject = _planes(belongs, floor.at(np.array(feet)), a.shape)
     return a * subject + (1 - a) * background
+
+
+def floor_behind(alpha: F32) -> F32:
+    """(H,): the disparity of `planar`'s floor in each row, as a share of that of the nearest feet."""
+    _, belongs, floor, feet = _geometry(alpha)
+    return floor.at(_rows(len(alpha), len(belongs))) / floor.at(np.array([max(feet)]))
+
+
+def _geometry(a: F32) -> "tuple[list[Extent], np.ndarray, _Floor, list[float]]":
+    """The people, a map (h, w) of each pixel's person, the floor, and everybody's feet; rows are the map's."""
+    small = resize_map(a, work_size(a.shape, WORK_PX))
+    all_subject = a.min() > 0.5  # gives no information about where it stands
+    people, belongs = ([], np.full(small.shape, -1)) if all_subject else parts_of(small)
+    height = len(small)
+    feet = _feet(people) if people else [float(height)]
+    floor = _floor(people or [Extent(0.25 * height, float(height), False, 0.0)], feet, height)
+    return people, belongs, floor, feet
+
+
+def _rows(count: int, height: int) -> np.ndarray:
+    """The rows of a photo of `count` rows, in those of a map `height` high."""
+    return (np.arange(count) + 0.5) * (height / count)
 
 
 @dataclass(frozen=True, slots=True)

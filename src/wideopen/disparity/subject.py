@@ -8,7 +8,7 @@ import numpy as np
 
 from wideopen.arrays.maps import enlarged_rows, fill_holes, in_strips, nearest_value
 from wideopen.checks import F32
-from wideopen.disparity.planar import LEAST_SUBJECT_DISPARITY, parts_of
+from wideopen.disparity.planar import LEAST_SUBJECT_DISPARITY, floor_behind, parts_of
 
 KEPT = 0.2
 """Share of the network's relief that a subject keeps. Of 0.2, 0.35, 0.7 and 1, this one put the fewest pairs of pixels
@@ -22,6 +22,7 @@ LEAST_TOUCH = 0.5  # a ground farther than this share of the subject's disparity
 MOST_TOUCH = 1.15  # nor is one nearer than this; it rises a little between the foot and where it is read
 USUAL = 0.25  # the middle of the background has at most this share of the subject's disparity,
 STEEPEST = 3.0  # if a power up to this of its own brings it there
+FLOOR = 0.5  # share of a level floor in a background that rises just as it does
 
 
 def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
@@ -30,9 +31,10 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
     whole: of the photo; behind: of what is around and behind the subject, on the same scale; alpha: the matte. All
     (h, w), and the matte has at least one part (`parts_of`).
     Each part keeps `KEPT` of its smoothed relief around its median, so that one focus holds all of it. The background
-    goes through one rising curve, so that its own order stays: where the largest part stands in the photo, the ground
-    at its foot comes to its distance; and a small network, when in doubt, has things too close together, so the middle
-    of the background goes to `USUAL`.
+    goes through one rising curve. Where the largest part stands in the photo, the ground at its foot comes to its
+    distance. A small network, when in doubt, has things too close together, so the middle of the background goes to
+    `USUAL`. Where that part stands, or the lower edge cuts it off, a background that rises like a level floor is
+    brought towards one.
     """
     _, belongs = parts_of(alpha)
     flat = _flattened(whole, belongs)
@@ -42,17 +44,31 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
     )
     largest = belongs == np.bincount(belongs[belongs >= 0]).argmax()
     level = ground = max(float(np.median(flat[largest])), 1e-3)
-    soles = _soles(largest)
+    soles, on_floor = _soles(largest), bool(largest[-1].any())
     if soles is not None:
         behind = _in_contact(behind, whole, soles)
-        ground = _ground(behind, whole, alpha, soles, level) or level
+        found = _ground(behind, whole, alpha, soles, level)
+        ground, on_floor = found or level, found is not None
     near = max(level, LEAST_SUBJECT_DISPARITY)
     middle = np.clip(np.median(behind[~largest]) / ground, 1e-3, 1) if not largest.all() else 1.0
     power = np.clip(np.log(USUAL) / min(np.log(middle), -1e-3), 1, STEEPEST)
     below = near * (np.minimum(behind, ground) / ground) ** power
     above = (behind - ground) * ((1 - near) / max(1 - ground, 1e-6))
     subject = np.interp(flat, (0, level, 1), (0, near, 1))
-    return (below + np.maximum(above, 0)).astype(np.float32), subject.astype(np.float32)
+    background = below + np.maximum(above, 0)
+    if on_floor:
+        background = _with_floor(background, near, alpha)
+    return background.astype(np.float32), subject.astype(np.float32)
+
+
+def _with_floor(background: F32, near: float, alpha: F32) -> F32:
+    """`background` brought towards a level floor under a subject at `near`, as far as it rises as that floor does."""
+    floor = np.broadcast_to(np.minimum(near * floor_behind(alpha), 1)[:, None], background.shape)
+    seen = alpha < 0.05
+    if not seen.any() or np.ptp(floor[seen]) == 0 or np.ptp(background[seen]) == 0:
+        return background
+    alike = np.corrcoef(background[seen], floor[seen])[0, 1]
+    return np.asarray(background + FLOOR * max(alike, 0) * (floor - background), np.float32)
 
 
 def put_before(background: F32, subject: F32, alpha: F32) -> F32:
