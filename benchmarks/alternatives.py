@@ -4,9 +4,9 @@
 
 Programs and how they are used: others.py; one that cannot run is a row that says why. Pictures: crops of each PHOTO at
 100 %, with the matte and disparity that wideopen finds. Scores: against each folder of pairs (docs/evaluation.md), with
-its maps; LVCorr by a third and two thirds of the blur too; `--radiance` gives highlights back. Time: 1 and 12
-megapixels, from the photo's file to the result's, JPEG, in a cold process; U as in phones.py. A part that `--only`
-leaves out keeps its figures in the results' file.
+its maps; `--lvcorr` adds LVCorr by a third and two thirds of the blur; `--radiance` gives highlights back. Time: 1 and
+12 megapixels, from the photo's file to the result's, JPEG, in a cold process; U as in phones.py. What a run leaves out
+keeps its figures in the results' file.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def scored(
         strips += shown
     if strips:
         write_sheet(sheets / "alternatives_truth.jpg", stacked(strips), overwrite=True)
-    return {"sets": finite(sets)}
+    return dict(finite(sets))
 
 
 def main() -> None:
@@ -89,6 +89,7 @@ def main() -> None:
     )
     parser.add_argument("--radiance", type=Path, nargs="+", default=[], metavar="DIR", help="pairs of true radiance")
     parser.add_argument("--show", nargs="+", default=[], metavar="PAIR", help="pairs of --truth whose crops are shown")
+    parser.add_argument("--lvcorr", action="store_true", help="measure LVCorr too: three times the time")
     parser.add_argument("--isnet", type=Path, default=None, help="weights of IS-Net (.onnx) for rembg")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--runs", type=int, default=3, help="timed runs of each program (%(default)s)")
@@ -100,6 +101,8 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path, default=SHEETS, help="folder of the sheets of crops (%(default)s)")
     options = parser.parse_args()
     rows = programs(options.isnet and options.isnet.resolve())
+    if not options.lvcorr:
+        rows = {title: replace(program, obeys=False) for title, program in rows.items()}
     result: dict[str, Any] = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     about = {title: {"about": one.about, "version": version(one)} for title, one in rows.items()}
     origin = provenance() | {"programs": about}
@@ -107,7 +110,8 @@ def main() -> None:
         for size in options.megapixels:
             result[f"time_{size}"] = origin | times(rows, size, options.runs, options.most_s)
     if "scores" in options.only and options.truth + options.radiance:
-        result["scores"] = origin | scored(rows, options.truth, options.radiance, options.show, options.sheets)
+        found = scored(rows, options.truth, options.radiance, options.show, options.sheets)
+        result["scores"] = result.get("scores", {}) | {name: origin | one for name, one in found.items()}
     if "pictures" in options.only and options.photos:
         from alternatives_judge import pictures
 

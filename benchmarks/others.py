@@ -8,6 +8,7 @@ in focus, as people do with layers. Gaussian blurs get sigma = 0.46 radius: on a
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -141,8 +142,12 @@ def paste(work: Work, *matte: str) -> Command:
 
 def programs(isnet: Path | None) -> dict[str, Program]:
     """The rows; `isnet`: weights of IS-Net for rembg."""
-    python = {"executable": sys.executable, "version": (sys.executable, PASTE, "--version")}
-    rembg = {**python, "package": "pip install rembg onnxruntime pymatting"}
+    python = {"executable": sys.executable}
+    rembg = {
+        **python,
+        "package": "pip install rembg onnxruntime pymatting",
+        "version": (sys.executable, PASTE, "--version"),
+    }
     return {
         "wideopen": Program(
             about="`wideopen render`",
@@ -156,7 +161,7 @@ def programs(isnet: Path | None) -> dict[str, Program]:
             command=gimp,
             executable="gegl",
             package="apt-get install gegl",
-            version=("gegl", "--version"),
+            version=("dpkg-query", "--show", "gegl"),
         ),
         "G'MIC": Program(
             about="G'MIC's Blur [Depth-Of-Field] with the map as bottom layer, 64 levels",
@@ -176,6 +181,7 @@ def programs(isnet: Path | None) -> dict[str, Program]:
             about="one disk for the whole photo, what is in focus pasted back with the given matte (OpenCV)",
             command=lambda work: paste(work, "matte.png"),
             package="pip install opencv-python-headless",
+            version=(sys.executable, "-c", "import cv2; print(cv2.__version__)"),
             **python,
         ),
         "rembg": Program(
@@ -217,8 +223,9 @@ def run(program: Program, work: Work, most_s: float = 600) -> dict[str, float]:
 
 
 def version(program: Program) -> str | None:
-    """What a program says of itself, its first line; None where it is not there."""
+    """The version that a program names; None where it is not there."""
     if shutil.which(program.executable) is None:
         return None
     said = subprocess.run(program.version, capture_output=True, text=True, check=False)
-    return next(iter((said.stdout or said.stderr).strip().splitlines()), None)
+    found = re.search(r"\d+\.\d+[\w.+-]*", said.stdout + said.stderr)
+    return found and found.group()

@@ -17,16 +17,28 @@ from wideopen.evals.reproduce import measured
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "results.md"
 COLUMNS = {"psnr_db": ("PSNR, dB", 2), "edge_psnr_db": ("edge, dB", 2), "ssim": ("SSIM", 3), "flip": ("FLIP", 3)}
-PAIRS = {
-    "pairs_judge_clamped_subject": "Subject in focus, rays clamped at white before the lens (no highlights given back)",
-    "pairs_judge_true_subject": "Subject in focus, true radiance",
-    "pairs_judge_clamped": "Both focuses, rays clamped at white",
+SCORES = {
+    "PSNR, dB": ("all", "psnr_db", 2, 1),
+    "edge, dB": ("all", "edge_psnr_db", 2, 1),
+    "edge, subject in focus": ("subject", "edge_psnr_db", 2, 1),
+    "edge, background in focus": ("background", "edge_psnr_db", 2, 1),
+    "SSIM": ("all", "ssim", 4, 1),
+    "FLIP": ("all", "flip", 4, -1),
 }
+"""Columns of the comparison: where, which mean, digits, and 1 if more is better."""
+EXACT = "wideopen, exact matte"
+ABOUT_SCORES = (
+    "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. The command "
+    "takes every matte for a network's, which ends outside the subject, so behind a blurred subject it continues the "
+    "ground from farther away: with the background in focus the others come nearer along the edge. "
+    f"*{EXACT}* is `wideopen eval bokeh`, which is told that it is exact, as `exact_matte` tells Python."
+)
+TIMES = {"seconds": 1, "over_unit": 1, "cpu_seconds": 1, "peak_mb": 0}
 HEAD = """# Results
 
 This page is made by `python scripts/results_page.py` from the JSON files in `benchmarks/results` and from what papers
 print (`src/wideopen/evals/published.json`); a test checks that it is what they say. How to measure, and what the
-columns are: [evaluation](evaluation.md). Below ours stand commit, date, machine and command, where they were recorded.
+columns are: [evaluation](evaluation.md). Below ours stand commit, date, machine and command.
 """
 
 
@@ -44,12 +56,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def origin(data: Mapping[str, Any]) -> str:
-    """Where the figures of one file come from."""
-    machine = data.get("machine")
-    where = f"{machine['cpu']}, {machine['cores']} cores" if machine else "machine not recorded"
-    commit = f"commit `{data['commit'][:8]}`" if data.get("commit") else "commit not recorded"
-    command = f"`{data['command']}`" if data.get("command") else "command not recorded"
-    return f"*{', '.join([commit, *([data['date']] if 'date' in data else []), where])}; {command}*"
+    """Where the figures of one file come from. Raises KeyError for a file that does not say it."""
+    where = f"{data['machine']['cpu']}, {data['machine']['cores']} cores"
+    return f"*commit `{data['commit'][:8]}`, {data['date']}, {where}; `{data['command']}`*"
 
 
 def number(value: float | None, digits: int) -> str:
@@ -101,24 +110,97 @@ def field(folder: Path) -> Iterator[str]:
 
 
 def pairs(folder: Path) -> Iterator[str]:
-    """Ours, tuned and not, beside others, on the lens benchmark's judge half."""
-    yield from ("## Held-out ray-traced pairs", "")
-    yield (
-        "The judge half of the [lens benchmark](evaluation.md#the-lens-benchmark-ray-traced-truth) "
-        "(`benchmarks/lens/export.py`, then `benchmarks/pairs.py`); matte and disparity are exact. Presets were tuned "
-        "on the other half: `paper` with the subject in focus, clamped rays; `thin-lens` against true radiance."
-    )
-    for name, title in PAIRS.items():
-        data = load(folder, name)
+    """Ours, tuned and not, beside plain methods."""
+    yield from ("## Beside plain methods", "")
+    yield "`benchmarks/pairs.py`, with the matte and disparity of the pairs; presets as they ship."
+    for file in sorted(folder.glob("pairs_*.json")):
+        data = load(folder, file.stem)
         count = len(next(iter(data["each"].values())))
-        yield from ("", f"**{title}**, {count} pairs:", "")
+        yield from ("", f"**{data['folder']}**, {count} pairs, `--highlights {data['highlights']:g}`:", "")
         yield from figures(data["means"], "method")
-        means = data["means"]
-        gain = means["preset paper"]["psnr_db"] - means["paper look"]["psnr_db"]
-        lead = means["thin-lens look"]["psnr_db"] - means["preset paper"]["psnr_db"]
-        yield from ("", f"Tuning the paper look gains {gain:+.2f} dB; `thin-lens` leads it by {lead:.2f} dB.")
         yield from ("", origin(data))
     yield ""
+
+
+def alternatives(folder: Path) -> Iterator[str]:
+    """Other programs beside ours."""
+    data = load(folder, "alternatives")
+    programs = data["time_12"]["programs"]
+    yield from ("## Beside what people use instead", "")
+    yield (
+        "The same photos, mattes and disparities through other programs, each with what serves it best: a map of the "
+        "blur's radius, linear light, the subject laid over the blurred photo where it is in focus "
+        "(`benchmarks/others.py` has the commands). The best of a column is bold."
+    )
+    yield ""
+    yield from (f"- {title}: {one['about']}; {one['version'] or 'not installed'}" for title, one in programs.items())
+    for name, scores in data["scores"].items():
+        yield from ("", f"**{name}**, {scores['pairs']['all']} pairs:", "")
+        ours = {EXACT: exact(scores["exact"]["rows"])} if "exact" in scores else {}
+        yield from table(["", *SCORES], list(scored(ours | scores["means"])))
+        yield from not_run(scores["not_run"])
+        yield from ("", origin(scores))
+        if "exact" in scores:
+            yield from ("", f"{EXACT}: {origin(scores['exact'])}")
+    yield from ("", ABOUT_SCORES, "")
+    yield "Photos at 100 %, with the matte and disparity that wideopen finds:"
+    yield from ("", "![Crops of photos](pictures/alternatives.jpg)")
+    yield from not_run(data["pictures"]["not_run"])
+    yield from ("", origin(data["pictures"]), "")
+    yield (
+        "Time from the photo's file to the result's, JPEG, cold processes, median of the runs; U is one `filter2D` of "
+        "OpenCV over 12 megapixels in the same run; CPU seconds are those of all cores."
+    )
+    for megapixels in (1, 12):
+        time = data[f"time_{megapixels}"]
+        done = {title: row for title, row in time["rows"].items() if "not_run" not in row}
+        least = {key: min(row[key] for row in done.values()) for key in TIMES}
+        lines = [
+            [title, *(best(row[key], TIMES[key], row[key] == least[key]) for key in TIMES)]
+            for title, row in done.items()
+        ]
+        size = "1 megapixel" if megapixels == 1 else f"{megapixels} megapixels"
+        yield from ("", f"**{size}**, U = {time['unit_s']:.2f} s, runs: {time['runs']}", "")
+        yield from table(["", "seconds", "of U", "CPU seconds", "peak MB"], lines)
+        yield from not_run({title: row["not_run"] for title, row in time["rows"].items() if "not_run" in row})
+        yield from ("", origin(time))
+    yield ""
+
+
+def exact(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means of the lines of `eval bokeh --json` over all pairs, and by what their names say is in focus."""
+    kinds = {"all": rows, **{k: [r for r in rows if r["pair"].endswith(k)] for k in ("subject", "background")}}
+    keys = ("psnr_db", "edge_psnr_db", "ssim", "flip")
+    return {kind: {key: sum(row[key] for row in found) / len(found) for key in keys} for kind, found in kinds.items()}
+
+
+def scored(means: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Rows of scores."""
+    values = {
+        head: {title: row.get(where, {}).get(key) for title, row in means.items()}
+        for head, (where, key, _, _) in SCORES.items()
+    }
+    tops = {
+        head: max((x for x in column.values() if x is not None), key=lambda x, s=SCORES[head][3]: s * x, default=None)
+        for head, column in values.items()
+    }
+    for title in means:
+        yield [
+            title,
+            *(best(column[title], SCORES[head][2], column[title] == tops[head]) for head, column in values.items()),
+        ]
+
+
+def best(value: float | None, digits: int, leads: bool) -> str:
+    """A figure, bold where it leads its column."""
+    text = number(value, digits)
+    return f"**{text}**" if leads and value is not None else text
+
+
+def not_run(reasons: Mapping[str, str]) -> Iterator[str]:
+    """What could not be run, and why."""
+    if reasons:
+        yield from ("", *(f"- not run, {title}: {reason}" for title, reason in reasons.items()))
 
 
 def ablations(folder: Path) -> Iterator[str]:
@@ -127,8 +209,8 @@ def ablations(folder: Path) -> Iterator[str]:
     count = len(next(iter(data["each"].values())))
     yield from ("## What each part is worth", "")
     yield (
-        f"`wideopen eval ablations` on {count} held-out pairs, subject in focus, rays clamped at white, disparity "
-        "degraded as a network would; the paper look with its preset."
+        f"`wideopen eval ablations` on {count} pairs; the paper look with its preset. Composites have an exact "
+        "disparity of two values, so that neither its filter nor the number of planes matters to `thin-lens`."
     )
     yield ""
     yield from figures(data["means"], "variant")
@@ -141,9 +223,9 @@ def speed(folder: Path) -> Iterator[str]:
     machine = data["machine"]
     yield from ("## Time", "")
     yield (
-        f"`benchmarks/eval_speed.py` on {machine['cores']} cores ({machine['cpu']}), the machine's load before it "
-        f"started {data['load_before']}: {data['pairs']} pairs of one megapixel judged, {data['trials']} trials on 8 "
-        "pairs of half a megapixel. CPU seconds are those of all its processes."
+        f"`benchmarks/eval_speed.py` on {machine['cores']} cores ({machine['cpu']}): {data['pairs']} pairs of one "
+        "megapixel judged with PSNR, SSIM, blur error, LVCorr and DISTS, from a cold process, whose start takes about "
+        "10 seconds. CPU seconds are those of all its processes. DISTS has random weights in its network's layout."
     )
     yield ""
     rows = [
@@ -156,8 +238,8 @@ def speed(folder: Path) -> Iterator[str]:
 
 def page(folder: Path = RESULTS) -> str:
     """The whole page."""
-    parts = (paper(folder), field(folder), pairs(folder), ablations(folder), speed(folder))
-    return HEAD + "\n" + "\n".join(line for part in parts for line in part) + "\n"
+    parts = (paper, field, alternatives, pairs, ablations, speed)
+    return HEAD + "\n" + "\n".join(line for part in parts for line in part(folder)) + "\n"
 
 
 def main() -> None:

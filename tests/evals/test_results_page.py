@@ -1,8 +1,11 @@
 """docs/results.md is what benchmarks/results says, and a figure changed there or here is noticed."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
@@ -15,10 +18,32 @@ def test_the_page_is_what_the_files_say():
 
 def test_a_changed_figure_changes_the_page(tmp_path):
     shutil.copytree(results_page.RESULTS, tmp_path / "results")
-    file = tmp_path / "results" / "pairs_judge_clamped.json"
-    data = results_page.load(tmp_path / "results", "pairs_judge_clamped")
+    file = tmp_path / "results" / "pairs_composites.json"
+    data = results_page.load(tmp_path / "results", "pairs_composites")
     old = f'"psnr_db": {data["means"]["thin-lens look"]["psnr_db"]}'
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, '"psnr_db": 12.34'))
     assert "| thin-lens look | 12.34 |" in results_page.page(tmp_path / "results")
     assert results_page.page(tmp_path / "results") != results_page.page()
+
+
+@pytest.mark.parametrize("key", ["commit", "machine", "command"])
+@pytest.mark.parametrize("name", ["reproduce", "field_composites", "pairs_composites", "ablations", "eval_speed"])
+def test_figures_that_do_not_say_where_they_come_from_are_refused(tmp_path, name, key):
+    shutil.copytree(results_page.RESULTS, tmp_path / "results")
+    data = results_page.load(tmp_path / "results", name)
+    del data[key]
+    (tmp_path / "results" / f"{name}.json").write_text(json.dumps(data))
+    with pytest.raises(KeyError, match=key):
+        results_page.page(tmp_path / "results")
+
+
+def test_the_best_of_each_column_is_bold():
+    means = {
+        "a": {"all": {"psnr_db": 30.0, "flip": 0.1}, "subject": {}, "background": {}},
+        "b": {"all": {"psnr_db": 20.0, "flip": 0.05}, "subject": {}, "background": {}},
+    }
+    rows = {row[0]: dict(zip(results_page.SCORES, row[1:], strict=True)) for row in results_page.scored(means)}
+    assert (rows["a"]["PSNR, dB"], rows["b"]["PSNR, dB"]) == ("**30.00**", "20.00")
+    assert (rows["a"]["FLIP"], rows["b"]["FLIP"]) == ("0.1000", "**0.0500**")
+    assert rows["a"]["SSIM"] == "-"
