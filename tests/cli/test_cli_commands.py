@@ -71,7 +71,7 @@ def test_without_subject_and_depth_the_photo_is_left_as_it_is(wideopen, look):
     done = wideopen("render", "sky.png", "-o", "r.png", "--depth", "planar", "--look", look, "--blur", "8%")
     assert done.code == 0
     assert len(done.err) == 1
-    assert "the photo is left as it is (--depth small" in done.err[0]
+    assert "the photo stays unchanged (--depth small" in done.err[0]
     assert np.abs(load("r.png").astype(int) - load("sky.png")).max() <= (look == "paper")
 
 
