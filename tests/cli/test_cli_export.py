@@ -15,7 +15,7 @@ def test_export_and_use(wideopen, folder, untrained, refused):
     assert mattes[0].shape == np.asarray(Image.open("photo.png")).shape[:2]
     assert (np.abs(mattes[0] - mattes[1]) > 1e-3).mean() < 1e-2  # ties of Eq. (1)'s arg-max
     assert "exists already" in refused("export", "matting", "--matting", untrained, "-o", "m.onnx")
-    assert "photo itself" not in refused("export", "matting", "-o", "m.pt")
+    assert "is the input" not in refused("export", "matting", "-o", "m.pt")
     line = refused("matte", "photo.png", "-o", "x.png", "--matting", untrained, "--matting-backend", "onnx")
     assert "expected a .onnx file" in line
 
