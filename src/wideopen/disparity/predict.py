@@ -85,7 +85,8 @@ def input_of(architecture: str, preprocessor: dict[str, Any], name: str) -> Inpu
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise WeightsError(f"depth model {name}: preprocessor_config.json is not understood ({error!r})") from error
     if not sound:
-        raise WeightsError(f"depth model {name}: expected a usable input in preprocessor_config.json, found {spec}")
+        expected = "a size from 1 to 4096, a multiple from 1 and an image_std above 0"
+        raise WeightsError(f"depth model {name}: preprocessor_config.json: expected {expected}, found {spec}")
     return spec
 
 
