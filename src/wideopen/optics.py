@@ -61,7 +61,7 @@ class Optics(LensOptions):
         if self.fringes == 0:
             return ((self, (0, 1, 2)),)
         apart = self.fringes / 2
-        wide, focus = replace(self, focus_range=self.focus_range + apart), self.focus_disparity
+        wide, focus = replace(self, focus_range=self.focus_range + apart, fringes=0.0), self.focus_disparity
         green, others = (replace(wide, focus_disparity=focus + shift) for shift in (apart, -apart))
         return (green, (1,)), (others, (0, 2))
 

@@ -330,7 +330,7 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto", into: F32 | None 
             above = scene.hdr is not None
             grainer.add_grain(image, shares.layers(rows), grain, scene.encoding, top, len(scene.rgb), above=above)
 
-    if name == "numba" and not lens.fringes:  # works its way down the photo
+    if name == "numba":  # works its way down the photo
         return renderer.thin_lens(sheets, optics, finish, into)
     whole = tuple(sheets)
     image = _by_colour(lambda one: renderer.thin_lens(whole, one), optics)

@@ -11,6 +11,7 @@ from wideopen.lens import Aperture
 from wideopen.optics import Optics, Pupil, optics_of
 from wideopen.rendering import BACKENDS, reference
 from wideopen.rendering.aperture import antialiased_spans, barrel, binary_spans, kernel
+from wideopen.rendering.numba import thin_lens_look
 from wideopen.rendering.numba.spans import _is_mirrored
 from wideopen.sheets import Sheet
 
@@ -133,6 +134,18 @@ def test_fringes_are_green_behind_the_focus_and_magenta_before_it():
     assert before[rim, 0] > 0
     assert before[rim, 1] == 0
     assert_allclose(before[rim, 0], before[rim, 2], rtol=1e-6)
+
+
+def test_fringes_are_drawn_in_bands_as_on_the_whole_photo(monkeypatch):
+    monkeypatch.setattr(thin_lens_look, "BAND_PX", 64)
+    rng = np.random.default_rng(5)
+    photo, disparity = rng.random((200, 90, 3), np.float32), rng.random((200, 90), np.float32)
+    matte = np.zeros((200, 90), np.float32)
+    matte[60:150, 30:70] = 1
+    scene = analyze(photo, matte=matte, disparity=disparity, filter_disparity=False)
+    lens = Lens(focus_disparity=0.5, max_radius=0.04, grain=0.0, quality="exact", fringes=0.2)
+    numba, plain = (render(scene, lens, backend=name) for name in ("numba", "reference"))
+    assert_allclose(numba, plain, rtol=0, atol=1e-5)
 
 
 def test_what_is_in_focus_has_no_fringes():

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,14 +64,14 @@ def in_threads(kernel: Callable[..., None], count: int, piece: int, *arguments: 
     The kernel must be compiled with nogil. It compiles in a third less time than one with `prange`, whose loop numba
     compiles as functions of its own.
     """
-    starts = range(0, count, piece)
-    threads = min(numba.get_num_threads(), len(starts))
+    firsts = range(0, count, piece)
+    stops = [min(first + piece, count) for first in firsts]
+    threads = min(numba.get_num_threads(), len(stops))
     if threads < 2:
         kernel(0, count, *arguments)
         return
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda first: kernel(first, min(first + piece, count), *arguments), starts):
-            pass  # raises what a piece raised
+        list(pool.map(kernel, firsts, stops, *map(repeat, arguments)))  # raises what a piece raised
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ def _blur(cells, photo, rows, g, y0, x0, acc):
     reach, size = rows.reaches[g], 1 << rows.levels[g]
     start, stop = max(0, x0 - reach), min(width, x0 + acc.shape[1] // 4 + reach)
     line, total = np.empty((stop - start) * 4, acc.dtype), np.empty((4 * reach + stop - start + 5) * 4, acc.dtype)
-    scale, numbers = acc.dtype.type(rows.scales[g]), np.empty(acc.shape[1], np.float32)
+    numbers = np.empty(acc.shape[1], np.float32)
     for i in range(numbers.size):
         numbers[i] = i // 4
     for y in range(max(0, y0 - reach), min(height, y0 + acc.shape[0] + reach)):
@@ -112,8 +112,8 @@ def _blur(cells, photo, rows, g, y0, x0, acc):
         for x in range(start, stop):
             i = (x - start) * 4
             for c in range(3):
-                line[i + c] = row[x, c] * scale
-            line[i + 3] = scale * tall * min(size, photo[1] - x * size)
+                line[i + c] = row[x, c]
+            line[i + 3] = tall * min(size, photo[1] - x * size)
         spread_row(line, start - x0, total, reach, rows, g, DIRECT, y - y0, y0, x0, numbers, 4, acc)
 
 

@@ -157,22 +157,25 @@ def surface_of(sheet: Sheet, optics: Optics, shape: tuple[int, int]) -> Surface:
 
 
 @inner(forceinline=True)
-def radius_of(lens, disparity):
-    """`planes.signed_radius` of a pixel."""
-    offset = lens.focus - disparity
-    r = max(abs(offset) - lens.focus_range, np.float32(0)) * lens.radius_px
+def radius_of(disparity, focus, focus_range, radius_px):
+    """`Optics.signed_radius` of a pixel.
+
+    Plain numbers, no `KernelLens`: passing its arrays would count references, which two threads wait for.
+    """
+    offset = focus - disparity
+    r = max(abs(offset) - focus_range, np.float32(0)) * radius_px
     return r if offset >= 0 else -r
 
 
 @inner()
-def position_of(lens, disparity, k):
-    """`planes.plane_position` of a pixel; the search starts at plane k."""
-    r = radius_of(lens, disparity)
-    while k > 0 and lens.radii[k] < r:
+def place_of(radii, gaps, r, k):
+    """`planes.plane_position` of a radius in two parts, whole and rest; the search starts at plane k."""
+    while k > 0 and radii[k] < r:
         k -= 1
-    while k + 2 < lens.radii.size and lens.radii[k + 1] >= r:
+    while k + 2 < radii.size and radii[k + 1] >= r:
         k += 1
-    return np.float32(k) + min(max((lens.radii[k] - r) * lens.gaps[k], np.float32(0)), np.float32(1))
+    f = max((radii[k] - r) * gaps[k], np.float32(0))
+    return (k, f) if f < 1 else (k + 1, np.float32(0))
 
 
 @inner(fastmath=MATHS)
@@ -215,9 +218,13 @@ def _fill_blocks(lens, far, near, most, spreads, levels):
     for y in range(height):
         for x in range(width):
             shows[y, x] = -1
-            first = int(position_of(lens, far[y, x], 0))
-            last = int(np.ceil(position_of(lens, near[y, x], first)))
-            for k in range(first, last + 1):
+            ends = (
+                radius_of(far[y, x], lens.focus, lens.focus_range, lens.radius_px),
+                radius_of(near[y, x], lens.focus, lens.focus_range, lens.radius_px),
+            )
+            first, _ = place_of(lens.radii, lens.gaps, ends[0], 0)
+            last, rest = place_of(lens.radii, lens.gaps, ends[1], first)
+            for k in range(first, last + (2 if rest > 0 else 1)):
                 used[y, x, k] = True
                 on_levels[y, x] |= np.uint8(1 << levels[k])
                 if most[y, x] > 0:
@@ -262,13 +269,12 @@ def shown_part(shows, spreads, y0, y1, x0, x1):
 
 
 @inner(forceinline=True)
-def gain_of(rgb, x, a, s, column, width):
-    """`highlights.highlight_gain` of pixel x of a row, in this column of a photo of this width; s: its stretch."""
-    level = max(rgb[x, 0], rgb[x, 1], rgb[x, 2])
-    if level <= np.float32(KNEE) * a or a <= np.float32(1e-3):
+def _gain(level, a, s):
+    """`highlights.highlight_gain` for a brightest channel, coverage and stretch."""
+    if a <= np.float32(1e-3):
         return np.float32(1)
     t = min((level / a - np.float32(KNEE)) / np.float32(1 - KNEE), np.float32(1))
-    return np.float32(1) + s[column * s.size // width] * (t * t) * (t * t)
+    return np.float32(1) + s * (t * t) * (t * t)
 
 
 @inner(fastmath=MATHS)
@@ -283,32 +289,42 @@ def _open_share(shift, y, x):
 @inner(fastmath=MATHS)
 def add_sharp(surface, lens, near, rows, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) that reach 0 cells, as they are."""
-    last, k, any_sharp = near.size - 1, 0, False
-    sharp = np.empty(near.size, np.bool_)
+    last, any_sharp = near.size - 1, False
+    sharp = np.zeros(near.size + 1, np.float32)
     for i in range(near.size):
-        sharp[i] = near[i] and rows.reaches[i] == 0
-        any_sharp |= sharp[i]
+        if near[i] and rows.reaches[i] == 0:
+            sharp[i], any_sharp = 1, True
     if not any_sharp:
         return
+    sharp[last + 1] = sharp[last]
     height, columns = surface.disparity.shape
-    left = x0 - surface.left
+    left, width, opaque, knee = x0 - surface.left, surface.width, surface.opaque, np.float32(KNEE)
+    radii, gaps, focus, focus_range, radius_px = lens.radii, lens.gaps, lens.focus, lens.focus_range, lens.radius_px
+    cut, k = rows.barrel.size > 0, 0
     for y in range(max(0, y0 - surface.top), min(height, y0 - surface.top + acc.shape[0])):
-        rgb, disparity, row = surface.rgb[y], surface.disparity[y], acc[y + surface.top - y0]
+        rgb, disparity, to = surface.rgb[y], surface.disparity[y], acc[y + surface.top - y0]
+        alpha = surface.alpha[0 if opaque else y]
         s = surface.stretch[(y + surface.top) * surface.stretch.shape[0] // surface.height]
         for x in range(max(0, left), min(columns, left + acc.shape[1] // channels)):
-            f = (lens.radii[k] - radius_of(lens, disparity[x])) * lens.gaps[k]
+            r = radius_of(disparity[x], focus, focus_range, radius_px)
+            f = (radii[k] - r) * gaps[k]
             if f < 0 or f >= 1:
-                p = position_of(lens, disparity[x], k)
-                k = int(p)
-                f = p - np.float32(k)
-            w = (np.float32(1) - f if sharp[k] else np.float32(0)) + (f if sharp[min(k + 1, last)] else np.float32(0))
+                k, f = place_of(radii, gaps, r, k)
+            w = sharp[k] + f * (sharp[k + 1] - sharp[k])
             if w > 0:
-                if rows.barrel.size > 0:
+                if cut:
                     w *= _open_share(rows.shift, y + surface.top, x + surface.left)
-                a = np.float32(1) if surface.opaque else surface.alpha[y, x]
-                gain = w * gain_of(rgb, x, a, s, x + surface.left, surface.width)
+                a = np.float32(1) if opaque else alpha[x]
+                level, gain = max(rgb[x, 0], rgb[x, 1], rgb[x, 2]), w
+                if level > knee * a:
+                    gain *= _gain(level, a, s[(x + surface.left) * s.size // width])
                 i = (x - left) * channels
-                _add_cell(row, i, channels, rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain, w, a * w)
+                to[i] += rgb[x, 0] * gain
+                to[i + 1] += rgb[x, 1] * gain
+                to[i + 2] += rgb[x, 2] * gain
+                to[i + 3] += w
+                if channels == 5:
+                    to[i + 4] += a * w
 
 
 @inner(fastmath=MATHS)
@@ -318,63 +334,79 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
     ends (P, 2): the first cell that holds anything, and the one after the last. Runs of pixels of one cell between the
     same two planes are summed first: disparity is smooth, so that is most of a cell.
     """
-    size, one, left = 1 << level, np.float32(1), surface.left
+    size, one, left, last = 1 << level, np.float32(1), surface.left, slots.size - 1
     rows, columns = surface.disparity.shape
+    width, opaque, knee = surface.width, surface.opaque, np.float32(KNEE)
+    radii, gaps, focus, focus_range, radius_px = lens.radii, lens.gaps, lens.focus, lens.focus_range, lens.radius_px
     first, stop = max(0, x0 * size - left), min(columns, (x0 + cells.shape[1] // channels) * size - left)
     for p in range(ends.shape[0]):
         ends[p, 0], ends[p, 1] = cells.shape[1], 0
     k = 0
     for y in range(max(0, cell_y * size - surface.top), min(rows, (cell_y + 1) * size - surface.top)):
         rgb, disparity, on_level = surface.rgb[y], surface.disparity[y], on_levels[(y + surface.top) // BLOCK]
+        alpha = surface.alpha[0 if opaque else y]
         s = surface.stretch[(y + surface.top) * surface.stretch.shape[0] // surface.height]
         x = first
         while x < stop:
-            column = x + left
+            cell, column = ((x + left) >> level) - x0, x + left
             if not (on_level[column // BLOCK] >> level) & 1:
                 x = (column // BLOCK + 1) * BLOCK - left
                 continue
-            at = position_of(lens, disparity[x], k)
-            k, cell = int(at), (column >> level) - x0
-            near, far = slots[k], slots[min(k + 1, slots.size - 1)]
-            end, f = min(stop, (((column >> level) + 1) << level) - left), at - np.float32(k)
-            radius, gap = lens.radii[k], lens.gaps[k]
+            r = radius_of(disparity[x], focus, focus_range, radius_px)
+            f = (radii[k] - r) * gaps[k]
+            if f < 0 or f >= 1:
+                k, f = place_of(radii, gaps, r, k)
+            near, far = slots[k], slots[min(k + 1, last)]
             if near < 0 and far < 0:
                 x += 1
                 continue
+            end, radius, gap = min(stop, (((column >> level) + 1) << level) - left), radii[k], gaps[k]
             r0 = g0 = b0 = w0 = a0 = r1 = g1 = b1 = w1 = a1 = np.float32(0)
             while True:
-                a = one if surface.opaque else surface.alpha[y, x]
-                gain = gain_of(rgb, x, a, s, x + left, surface.width)
-                r, g, b = rgb[x, 0] * gain, rgb[x, 1] * gain, rgb[x, 2] * gain
-                r1 += r * f
-                g1 += g * f
-                b1 += b * f
+                a = one if opaque else alpha[x]
+                red, green, blue = rgb[x, 0], rgb[x, 1], rgb[x, 2]
+                brightest = max(red, green, blue)
+                if brightest > knee * a:
+                    gain = _gain(brightest, a, s[(x + left) * s.size // width])
+                    red, green, blue = red * gain, green * gain, blue * gain
+                r1 += red * f
+                g1 += green * f
+                b1 += blue * f
                 a1 += a * f
                 w1 += f
-                r0 += r
-                g0 += g
-                b0 += b
+                r0 += red
+                g0 += green
+                b0 += blue
                 a0 += a
                 w0 += one
                 x += 1
                 if x == end:
                     break
-                f = (radius - radius_of(lens, disparity[x])) * gap
+                f = (radius - radius_of(disparity[x], focus, focus_range, radius_px)) * gap
                 if f < 0 or f >= 1:
                     break
+            i = np.uintp(cell * channels)
             if near >= 0:
-                _add_cell(cells[near], cell * channels, channels, r0 - r1, g0 - g1, b0 - b1, w0 - w1, a0 - a1)
-                ends[near, 0], ends[near, 1] = min(ends[near, 0], cell), max(ends[near, 1], cell + 1)
+                p = np.uintp(near)
+                cells[p, i] += r0 - r1
+                cells[p, i + np.uintp(1)] += g0 - g1
+                cells[p, i + np.uintp(2)] += b0 - b1
+                cells[p, i + np.uintp(3)] += w0 - w1
+                if channels == 5:
+                    cells[p, i + np.uintp(4)] += a0 - a1
+                if cell < ends[p, 0]:
+                    ends[p, 0] = cell
+                if cell >= ends[p, 1]:
+                    ends[p, 1] = cell + 1
             if far >= 0 and w1 > 0:
-                _add_cell(cells[far], cell * channels, channels, r1, g1, b1, w1, a1)
-                ends[far, 0], ends[far, 1] = min(ends[far, 0], cell), max(ends[far, 1], cell + 1)
-
-
-@inner(forceinline=True)
-def _add_cell(cells, i, channels, r, g, b, w, a):
-    cells[i] += r
-    cells[i + 1] += g
-    cells[i + 2] += b
-    cells[i + 3] += w
-    if channels == 5:
-        cells[i + 4] += a
+                p = np.uintp(far)
+                cells[p, i] += r1
+                cells[p, i + np.uintp(1)] += g1
+                cells[p, i + np.uintp(2)] += b1
+                cells[p, i + np.uintp(3)] += w1
+                if channels == 5:
+                    cells[p, i + np.uintp(4)] += a1
+                if cell < ends[p, 0]:
+                    ends[p, 0] = cell
+                if cell >= ends[p, 1]:
+                    ends[p, 1] = cell + 1

@@ -157,15 +157,16 @@ def running_sum(line, pad, channels, total):
         at += channels
 
 
-@inner(fastmath=MATHS)
-def _add_span(line, start, total, pad, first, last, weight, direct, channels, acc, twin):
-    """acc[x] += weight * sum of the line over source edges [x + first, x + last], the same to twin if it has any cells.
+@inner(fastmath=MATHS, forceinline=True)
+def _add_span(line, start, total, pad, first, last, weight, direct, channels, acc, y, twin):
+    """acc[y][x] += weight * sum of the line over source edges [x + first, x + last], the same to row twin if >= 0.
 
     The line's first cell is cell `start` of acc. All are flat, channels interleaved: one long loop a span, which the
-    compiler turns into vector code. Cells that the span brings nothing to are left out.
+    compiler turns into vector code. Cells that the span brings nothing to are left out. Inlined, and
+    without views: both would count references to the arrays.
     """
     low, high = int(np.floor(first)), int(np.floor(last))
-    cells, stop = acc.size // channels, start + line.size // channels
+    cells, stop = acc.shape[1] // channels, start + line.size // channels
     if high - low <= direct:
         for i in range(low, high + 1):
             share = line.dtype.type(min(i + 1.0, last) - max(float(i), first))
@@ -173,11 +174,11 @@ def _add_span(line, start, total, pad, first, last, weight, direct, channels, ac
             if share > 0 and left < right:
                 share *= weight
                 source = line[(left + i - start) * channels : (right + i - start) * channels]
-                to = acc[left * channels : right * channels]
+                to = acc[y, left * channels : right * channels]
                 for x in range(to.size):
                     to[x] += share * source[x]
-                if twin.size > 0:
-                    to = twin[left * channels : right * channels]
+                if twin >= 0:
+                    to = acc[twin, left * channels : right * channels]
                     for x in range(to.size):
                         to[x] += share * source[x]
         return
@@ -185,21 +186,20 @@ def _add_span(line, start, total, pad, first, last, weight, direct, channels, ac
     if left >= right:
         return
     f, g = total.dtype.type(first - low), total.dtype.type(last - high)
-    width = (right - left) * channels
-    at, to = (left - start + pad) * channels, acc[left * channels : right * channels]
-    a0 = total[at + low * channels : at + low * channels + width]
-    a1 = total[at + (low + 1) * channels : at + (low + 1) * channels + width]
-    b0 = total[at + high * channels : at + high * channels + width]
-    b1 = total[at + (high + 1) * channels : at + (high + 1) * channels + width]
-    if twin.size == 0:
-        for x in range(width):
-            to[x] += weight * ((b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x])))
+    at, to, row, other = (left - start + pad) * channels, np.uintp(left * channels), np.uintp(y), np.uintp(max(twin, 0))
+    a0, a1 = np.uintp(at + low * channels), np.uintp(at + (low + 1) * channels)
+    b0, b1 = np.uintp(at + high * channels), np.uintp(at + (high + 1) * channels)
+    if twin < 0:
+        for x in range(np.uintp((right - left) * channels)):
+            before, after = total[a0 + x], total[b0 + x]
+            span = (after + g * (total[b1 + x] - after)) - (before + f * (total[a1 + x] - before))
+            acc[row, to + x] += weight * span
         return
-    other = twin[left * channels : right * channels]
-    for x in range(width):
-        span = weight * ((b0[x] + g * (b1[x] - b0[x])) - (a0[x] + f * (a1[x] - a0[x])))
-        to[x] += span
-        other[x] += span
+    for x in range(np.uintp((right - left) * channels)):
+        before, after = total[a0 + x], total[b0 + x]
+        span = weight * ((after + g * (total[b1 + x] - after)) - (before + f * (total[a1 + x] - before)))
+        acc[row, to + x] += span
+        acc[other, to + x] += span
 
 
 @inner(fastmath=MATHS)
@@ -259,9 +259,9 @@ def _add_run(line, start, total, pad, first, df, last, dl, weight, direct, numbe
 
 
 @inner(fastmath=MATHS)
-def _add_cut_span(line, start, total, pad, rows, s, radius, direct, size, y, x0, numbers, channels, acc):
+def _add_cut_span(line, start, total, pad, rows, s, radius, weight, direct, size, y, x0, numbers, channels, acc):
     """acc (n * C), whose first cell is (y, x0), += the line's sums over row s of a kernel, cut by the barrel."""
-    weight, first, last = line.dtype.type(rows.weights[s]), rows.firsts[s], rows.lasts[s]
+    first, last = rows.firsts[s], rows.lasts[s]
     x = max(0, start - int(np.floor(last)))
     right = min(acc.size // channels, start + line.size // channels - int(np.floor(first)))
     bend, dy, at = abs(radius * rows.barrel[3] * size), rows.dys[s], (y + 0.5) * size
@@ -289,28 +289,32 @@ def _add_cut_span(line, start, total, pad, rows, s, radius, direct, size, y, x0,
 
 @inner(fastmath=MATHS)
 def spread_row(line, start, total, reach, rows, kernel, direct, y, y0, x0, numbers, channels, acc):
-    """Add row y of the source to all rows of acc (h, w * C) that the kernel, of this reach, takes it to.
+    """Add row y of the source to all rows of acc (h, w * C) that the kernel, which sums to 1, takes it to.
 
-    line (m * C): the row's cells from cell `start` of acc on. total: room for 4 * reach + m + 5 cells. Spans longer
-    than `direct` take the line's running sums. Cell (y0, x0) of the photo is the first of acc; numbers (w * C): of each
-    value of a row of acc, its cell's.
+    line (m * C): the row's cells from cell `start` of acc on. reach: the kernel's. total: room for 4 * reach + m + 5
+    cells. Spans longer than `direct` take the line's running sums. Cell (y0, x0) of the photo is the first of acc;
+    numbers (w * C): of each value of a row of acc, its cell's.
     """
     pad = 2 * reach + 2  # as long as any span
     if 2 * reach + 1 > direct:
         running_sum(line, pad, channels, total)
-    none, cut = acc[0, :0], rows.barrel.size > 0 and reach > 0
+    cut, mirrored = rows.barrel.size > 0 and reach > 0, rows.mirrored[kernel]
     size, radius = 1 << rows.levels[kernel], rows.radii[kernel]
+    dys, firsts, lasts, weights, scale = rows.dys, rows.firsts, rows.lasts, rows.weights, rows.scales[kernel]
     for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
-        to, twin = y + rows.dys[s], y - rows.dys[s]
-        inside = 0 <= to < acc.shape[0]
-        twin_inside = rows.mirrored[kernel] and twin != to and 0 <= twin < acc.shape[0]
-        if inside and cut:
+        to, twin = y + dys[s], y - dys[s]
+        if not (mirrored and twin != to and 0 <= twin < acc.shape[0]):
+            twin = -1
+        if not 0 <= to < acc.shape[0]:
+            to, twin = twin, -1
+        if to < 0:
+            continue
+        weight = line.dtype.type(weights[s] * scale)
+        if cut:
             at = size, y0 + to, x0, numbers, channels, acc[to]
-            _add_cut_span(line, start, total, pad, rows, s, radius, direct, *at)
-        elif inside or twin_inside:
-            weight = line.dtype.type(rows.weights[s])
-            a, b = (acc[to], acc[twin] if twin_inside else none) if inside else (acc[twin], none)
-            _add_span(line, start, total, pad, rows.firsts[s], rows.lasts[s], weight, direct, channels, a, b)
+            _add_cut_span(line, start, total, pad, rows, s, radius, weight, direct, *at)
+        else:
+            _add_span(line, start, total, pad, firsts[s], lasts[s], weight, direct, channels, acc, to, twin)
 
 
 @inner(forceinline=True)
@@ -325,12 +329,19 @@ def between(pixel, level, first_cell, cells):
 def enlarge_x(cells, level, cell_x0, x0, width, channels):
     """Return (m, width * C) of cells (m, n * C), whose first column is cell_x0: linear between them, from pixel x0."""
     m, n = cells.shape[0], cells.shape[1] // channels
-    wide = np.empty((m, width * channels), np.float32)
+    wide, lefts, rights = (
+        np.empty((m, width * channels), np.float32),
+        np.empty(width, np.int64),
+        np.empty(width, np.int64),
+    )
+    shares = np.empty(width, np.float32)
+    for x in range(width):
+        left, right, shares[x] = between(x0 + x, level, cell_x0, n)
+        lefts[x], rights[x] = left * channels, right * channels
     for y in range(m):
         line, to, i = cells[y], wide[y], 0
-        for x in range(x0, x0 + width):
-            left, right, f = between(x, level, cell_x0, n)
-            left, right = left * channels, right * channels
+        for x in range(width):
+            left, right, f = lefts[x], rights[x], shares[x]
             for c in range(channels):
                 to[i + c] = line[left + c] + f * (line[right + c] - line[left + c])
             i += channels

@@ -10,6 +10,7 @@ With `quality="fast"` large radii are blurred on coarse levels: see `spans`.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numba import njit
 
@@ -70,9 +71,10 @@ def _is_bright(line, channels):
 def _blur_planes(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
     """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred."""
     last = (surface.height - 1) >> level
-    reach = 0
+    reach, chosen, reaches = 0, np.empty(planes, np.int64), np.empty(planes, np.int64)
     for k in range(slots.size):
         if slots[k] >= 0:
+            chosen[slots[k]], reaches[slots[k]] = k, rows.reaches[k]
             reach = max(reach, rows.reaches[k])
     m, n = acc.shape[0], acc.shape[1] // channels
     cells, ends = np.zeros((planes, (n + 2 * reach) * channels), np.float32), np.empty((planes, 2), np.int64)
@@ -83,23 +85,20 @@ def _blur_planes(surface, lens, on_levels, rows, level, slots, planes, y0, x0, c
     to = y0, x0, numbers, channels, acc
     for y in range(max(0, y0 - reach), min(last + 1, y0 + m + reach)):
         gather_row(surface, lens, on_levels, level, slots, y, x0 - reach, channels, cells, ends)
-        for k in range(slots.size):
-            if slots[k] < 0 or ends[slots[k], 0] >= ends[slots[k], 1]:
+        for p in range(planes):
+            first, stop, own = ends[p, 0], ends[p, 1], reaches[p]
+            if first >= stop:
                 continue
-            own = rows.reaches[k]
-            first, stop = ends[slots[k], 0], ends[slots[k], 1]
             whole = first * channels, stop * channels
             first, stop = max(first, reach - own), min(stop, n + reach + own)  # others are out of reach
             if first < stop and y0 - own <= y < y0 + m + own:
-                line, scale = cells[slots[k], first * channels : stop * channels], rows.scales[k]
-                for i in range(line.size):
-                    line[i] *= scale
+                line = cells[p, first * channels : stop * channels]
                 if _is_bright(line, channels):
-                    spread_row(line, first - reach, precise, own, rows, k, DIRECT, y - y0, *to)
+                    spread_row(line, first - reach, precise, own, rows, chosen[p], DIRECT, y - y0, *to)
                 else:
-                    spread_row(line, first - reach, total, own, rows, k, DIRECT, y - y0, *to)
+                    spread_row(line, first - reach, total, own, rows, chosen[p], DIRECT, y - y0, *to)
             for i in range(*whole):
-                cells[slots[k], i] = 0
+                cells[p, i] = 0
 
 
 @inner()
@@ -210,47 +209,34 @@ def _hide(blocks, spreads, width, tile_h, tile_w, hidden):
         hidden[tile] |= not any_within(blocks.clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
 
 
-@inner(fastmath=MATHS)
-def _lay_tile(surface, plan, y0, x0, out):
-    """Lay one sheet over a tile, out (h, w, 3) from pixel (y0, x0) on."""
-    blocks, spreads = plan.blocks, plan.spreads
-    channels = 4 if surface.opaque else 5
-    y1, x1 = y0 + out.shape[0], x0 + out.shape[1]
-    top, bottom, left, right = shown_part(blocks.shows, spreads, y0, y1, x0, x1)
-    if bottom <= top or right <= left:
-        return
-    near = _planes_near(blocks.used, spreads, top, bottom, left, right)
-    part = out[top - y0 : bottom - y0, left - x0 : right - x0]
-    if _widest(near, spreads) == 0:
-        _lay_sharp(surface, top, left, part)
-        return
-    acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
-    _blur_tile(surface, plan.lens, blocks.levels, plan.rows, near, top, left, channels, acc)
-    _lay_over(acc, surface, top, left, channels, part)
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=MATHS)
 def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, above, out):
     """out (n, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order; hidden ones are left out.
 
     out: rows of the photo from row `above` on, where tiles begin. plan: a `Plan`.
     """
-    height, width = out.shape[:2]
-    tiles_x = (width + tile_w - 1) // tile_w
+    tiles_x, channels = (out.shape[1] + tile_w - 1) // tile_w, 4 if surface.opaque else 5
     for n in range(start, stop):
         y0, x0 = order[n] // tiles_x * tile_h - above, order[n] % tiles_x * tile_w
-        y1, x1 = min(height, y0 + tile_h), min(width, x0 + tile_w)
+        tile = out[y0 : y0 + tile_h, x0 : x0 + tile_w]
+        y0, y1, x1 = y0 + above, y0 + above + tile.shape[0], x0 + tile.shape[1]
         if first:
-            for y in range(y0, y1):
-                for x in range(x0, x1):
-                    out[y, x, 0] = out[y, x, 1] = out[y, x, 2] = 0
-        if not plan.hidden[order[n]]:
-            _lay_tile(surface, plan, above + y0, x0, out[y0:y1, x0:x1])
+            tile[:] = 0
+        top, bottom, left, right = shown_part(plan.blocks.shows, plan.spreads, y0, y1, x0, x1)
+        if not plan.hidden[order[n]] and top < bottom and left < right:
+            part = tile[top - y0 : bottom - y0, left - x0 : right - x0]
+            near = _planes_near(plan.blocks.used, plan.spreads, top, bottom, left, right)
+            if _widest(near, plan.spreads) == 0:
+                _lay_sharp(surface, top, left, part)
+            else:
+                acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
+                _blur_tile(surface, plan.lens, plan.blocks.levels, plan.rows, near, top, left, channels, acc)
+                _lay_over(acc, surface, top, left, channels, part)
         if last:
-            for y in range(y0, y1):
-                for x in range(x0, x1):
+            for y in range(tile.shape[0]):
+                for x in range(tile.shape[1]):
                     for c in range(3):
-                        out[y, x, c] = max(out[y, x, c], np.float32(0))
+                        tile[y, x, c] = max(tile[y, x, c], np.float32(0))
 
 
 def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> KernelRows:
@@ -284,16 +270,16 @@ def _plans(source: Source, optics: Optics, tiles: Tiling) -> list[Plan]:
 
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = None, into: F32 | None = None) -> F32:
-    """`reference.thin_lens` on all cores, in bands of rows.
+    """`reference.thin_lens` on all cores, in bands of rows; with fringes each colour through its own lens.
 
     finish: called with each band of the result, (n, W, 3), which it may change, its first row, and its sheets.
     into: (H, W, 3) for the result; may be the photo that the sheets are made from.
     """
     source: Any = sheets if hasattr(sheets, "rows") else Whole(sheets, copies=into is not None)
     height, width = source.shape
-    tiles = tiling(height, width)
-    plans = _plans(source, optics, tiles)
-    reaches = [int(plan.spreads.max()) for plan in plans]
+    tiles, lenses = tiling(height, width), optics.by_colour()
+    plans = [_plans(source, lens, tiles) for lens, _ in lenses]
+    reaches = [max(int(plan.spreads.max()) for plan in of_sheet) for of_sheet in zip(*plans, strict=True)]
     band = tiles.height * max(1, -(-max(BAND_PX // width, 2 * max(reaches)) // tiles.height))
     row_of_tile = tiles.order // -(-width // tiles.width) * tiles.height
     out = np.empty((height, width, 3), np.float32) if into is None else into
@@ -306,13 +292,19 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = N
             out[before:top] = image
         before, image = top, out[top:bottom] if into is None else np.empty((bottom - top, width, 3), np.float32)
         order = tiles.order[(row_of_tile >= top) & (row_of_tile < bottom)]
-        for number, (sheet, plan) in enumerate(zip(parts, plans, strict=True)):
-            surface, ends = surface_of(sheet, optics, source.shape), (number == 0, number == len(plans) - 1)
-            arguments = surface, plan, tiles.height, tiles.width, order, *ends, top, image
-            in_threads(_sheet_over, order.size, TILES, *arguments)
+        surfaces = [surface_of(sheet, optics, source.shape) for sheet in parts]
+        for (_, colours), of_lens in zip(lenses, plans, strict=True):
+            drawn = image if of_lens is plans[0] else np.empty_like(image)
+            for number, arguments in enumerate(zip(surfaces, of_lens, strict=True)):
+                ends = number == 0, number == len(parts) - 1
+                in_threads(
+                    _sheet_over, order.size, TILES, *arguments, tiles.height, tiles.width, order, *ends, top, drawn
+                )
+            if drawn is not image:
+                cv2.mixChannels([drawn], [image], [c for colour in colours for c in (colour, colour)])
         if finish is not None:
             finish(image, top, parts)
-        del parts, sheet, surface, arguments  # before the next are made
+        del parts, surfaces, arguments  # before the next are made
     if into is not None:
         out[before:] = image
     return out
