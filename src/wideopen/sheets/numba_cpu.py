@@ -54,16 +54,19 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
 
 
 @inner()
-def _row_between(x, y, height, out, first):
-    """out (w + 1, first to first + C) <- x (h, w, C), linearly at row y of `height`; the last column twice."""
+def _row_between(x, y, height, columns, out, first):
+    """out (w + 1, first to first + C) <- x (h, w, C), linearly at row y of `height`; the last column twice.
+
+    columns: those of x that are needed, ascending, each with the next one.
+    """
     h, w = x.shape[:2]
     v = min(max((y + 0.5) * h / height - 0.5, 0.0), h - 1.0)
     y0 = int(v)
     y1, f = min(y0 + 1, h - 1), np.float32(v - y0)
-    for i in range(w):
+    for i in range(columns[0], columns[-1] + 2) if columns.size else range(0):
+        j = min(i, w - 1)
         for c in range(x.shape[2]):
-            out[i, first + c] = x[y0, i, c] + f * (x[y1, i, c] - x[y0, i, c])
-    out[w] = out[w - 1]
+            out[i, first + c] = x[y0, j, c] + f * (x[y1, j, c] - x[y0, j, c])
 
 
 @inner(inline="always")
@@ -79,9 +82,9 @@ def _split(start, stop, image, alpha, F, B, filled, first, share, white, top, le
     for y in range(start, stop):
         if not alpha[y].any():
             continue
-        _row_between(F, top + y, height, row, 0)
-        _row_between(B, top + y, height, row, 3)
-        _row_between(filled, top + y, height, row, 6)
+        _row_between(F, top + y, height, first, row, 0)
+        _row_between(B, top + y, height, first, row, 3)
+        _row_between(filled, top + y, height, first, row, 6)
         for x in range(alpha.shape[1]):
             a = alpha[y, x]
             if a == zero:
@@ -126,7 +129,7 @@ def _reveal(start, stop, disparity, matte, maps, first, share, seen, top, left, 
     """`reference.reveal` of rows."""
     row = np.empty((maps.shape[1] + 1, 4), np.float32)
     for y in range(start, stop):
-        _row_between(maps, top + y, height, row, 0)
+        _row_between(maps, top + y, height, first, row, 0)
         for x in range(out.shape[1]):
             i, f = first[x], share[x]
             a = _at(row, i, f, 0) if _at(row, i, f, 1) > 0 else matte[y, left + x]
@@ -152,7 +155,7 @@ def _blend(start, stop, image, maps, first, share, top, left, height):
     """`reference.blend` of rows."""
     row = np.empty((maps.shape[1] + 1, 4), np.float32)
     for y in range(start, stop):
-        _row_between(maps, top + y, height, row, 0)
+        _row_between(maps, top + y, height, first, row, 0)
         for x in range(first.size):
             i, f = first[x], share[x]
             amount = _at(row, i, f, 3)

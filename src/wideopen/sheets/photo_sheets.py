@@ -76,6 +76,7 @@ class PhotoSheets(Sequence[Sheet]):
     """The sheets, farthest first. As a sequence it holds them whole, made anew for each use."""
 
     rgb: F32  # (H, W, 3) linear light
+    small_rgb: F32  # (h, w, 3): the same, at one of the sizes that `reduced` is asked for
     matte: F32  # (H, W)
     disparity: F32  # (H, W)
     layers: tuple[HeldLayer, ...]  # nearest first
@@ -106,7 +107,7 @@ class PhotoSheets(Sequence[Sheet]):
         """The sheets of the photo at a smaller size."""
         size = work_size(self.shape, long_side_px)
         matte, disparity = resize_map(self.matte, size), resize_map(self.disparity, size)
-        rgb = resize_map(self.rgb, size) if colours else self.rgb
+        rgb = self.small_rgb if not colours or self.small_rgb.shape[:2] == size else resize_map(self.rgb, size)
         return replace(self, rgb=rgb, matte=matte, disparity=disparity, found={}).rows(0, size[0], colours=colours)
 
     @cached_property

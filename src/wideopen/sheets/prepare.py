@@ -56,8 +56,9 @@ def prepare_sheets(
     lamps = guess_lamps(small_image, small_alpha) if clipped else None
     brightest = max(1.0, float(rgb.max())) if clipped else np.inf
     everywhere = Place.of_all(work)
+    small_rgb = small_image
     if white is None:
-        small_image = small_image.copy() if small_image is rgb else small_image
+        small_image = small_image.copy()  # what lies behind each layer takes its place
     else:
         small_image = unclip(small_image, small_alpha, white, everywhere)
         brightest = max(brightest, float(white.radiance.max()))
@@ -79,6 +80,7 @@ def prepare_sheets(
     found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0))
     return PhotoSheets(
         rgb=rgb,
+        small_rgb=small_rgb,
         matte=alpha,
         disparity=disparity,
         layers=tuple(found),
@@ -100,6 +102,7 @@ def _one_sheet(rgb: F32, disparity: F32, small: F32, separator: Separator, *, cl
     maps = cv2.merge([one, one, resize_map(disparity, part), one])
     return PhotoSheets(
         rgb=rgb,
+        small_rgb=small,
         matte=np.zeros(disparity.shape, np.float32),
         disparity=disparity,
         layers=(HeldLayer(maps=maps, colours=None, shows=one > 0),),
