@@ -387,26 +387,26 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
                     break
             i = np.uintp(cell * channels)
             if near >= 0:
-                p = np.uintp(near)
-                cells[p, i] += r0 - r1
-                cells[p, i + np.uintp(1)] += g0 - g1
-                cells[p, i + np.uintp(2)] += b0 - b1
-                cells[p, i + np.uintp(3)] += w0 - w1
+                slot = np.uintp(near)
+                cells[slot, i] += r0 - r1
+                cells[slot, i + np.uintp(1)] += g0 - g1
+                cells[slot, i + np.uintp(2)] += b0 - b1
+                cells[slot, i + np.uintp(3)] += w0 - w1
                 if channels == 5:
-                    cells[p, i + np.uintp(4)] += a0 - a1
-                if cell < ends[p, 0]:
-                    ends[p, 0] = cell
-                if cell >= ends[p, 1]:
-                    ends[p, 1] = cell + 1
+                    cells[slot, i + np.uintp(4)] += a0 - a1
+                if cell < ends[slot, 0]:
+                    ends[slot, 0] = cell
+                if cell >= ends[slot, 1]:
+                    ends[slot, 1] = cell + 1
             if far >= 0 and w1 > 0:
-                p = np.uintp(far)
-                cells[p, i] += r1
-                cells[p, i + np.uintp(1)] += g1
-                cells[p, i + np.uintp(2)] += b1
-                cells[p, i + np.uintp(3)] += w1
+                slot = np.uintp(far)
+                cells[slot, i] += r1
+                cells[slot, i + np.uintp(1)] += g1
+                cells[slot, i + np.uintp(2)] += b1
+                cells[slot, i + np.uintp(3)] += w1
                 if channels == 5:
-                    cells[p, i + np.uintp(4)] += a1
-                if cell < ends[p, 0]:
-                    ends[p, 0] = cell
-                if cell >= ends[p, 1]:
-                    ends[p, 1] = cell + 1
+                    cells[slot, i + np.uintp(4)] += a1
+                if cell < ends[slot, 0]:
+                    ends[slot, 0] = cell
+                if cell >= ends[slot, 1]:
+                    ends[slot, 1] = cell + 1
