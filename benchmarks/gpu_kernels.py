@@ -60,12 +60,10 @@ def compile_kernels(capability: int) -> dict[str, Any]:
         for height, width in ((96, 512), (67, 301)):  # aligned and unaligned fields, which Triton compiles separately
             maps = [torch.from_numpy(rng.random((height, width), np.float32)) for _ in range(2)]
             rgb = torch.from_numpy(rng.random((height, width, 3), np.float32))
-            sheets = [
-                GpuSheet(rgb=rgb, alpha=alpha, disparity=maps[0], lamps=None) for alpha in (None, maps[1], maps[1])
-            ]
+            sheets = [GpuSheet(rgb=rgb, alpha=alpha, disparity=maps[0]) for alpha in (None, maps[1], maps[1])]
             settings: tuple[tuple[Quality, float], ...] = (("exact", 0.0), ("fast", 0.0), ("fast", 0.5))
             for quality, cat_eye in settings:
-                optics = Optics(focus_disparity=0.4, radius_px=90, quality=quality, cat_eye=cat_eye, highlights=1.0)
+                optics = Optics(focus_disparity=0.4, radius_px=90, quality=quality, cat_eye=cat_eye)
                 thin_lens_on_gpu(sheets, optics)
                 thin_lens_on_gpu(sheets[:1], optics)
                 paper_on_gpu(rgb, maps[0], optics)

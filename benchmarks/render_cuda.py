@@ -50,7 +50,7 @@ QUALITIES: tuple[Quality, ...] = ("fast", "exact")
 
 def optics_of(width: int, quality: Quality) -> Optics:
     """Return the lens: at the far end of the floor, 0.7 of disparity behind the focus, the blur is the largest."""
-    return Optics(focus_disparity=FOCUS, radius_px=SHARE * width / 0.7, planes=PLANES, highlights=1.0, quality=quality)
+    return Optics(focus_disparity=FOCUS, radius_px=SHARE * width / 0.7, planes=PLANES, quality=quality)
 
 
 def work(sheets: list[Any], optics: Optics) -> tuple[int, int]:

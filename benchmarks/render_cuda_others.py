@@ -65,7 +65,7 @@ def one_plane(name: str, runs: int) -> Iterator[dict[str, Any]]:
     """Yield a row for each radius of a size."""
     height, width = SIZES[name]
     photo = torch.rand(height, width, 3, device=DEVICE)
-    sheet = triton_gpu.GpuSheet(rgb=photo, alpha=None, disparity=torch.zeros(height, width, device=DEVICE), lamps=None)
+    sheet = triton_gpu.GpuSheet(rgb=photo, alpha=None, disparity=torch.zeros(height, width, device=DEVICE))
     layers = torch.cat([photo.movedim(2, 0), torch.ones(1, height, width, device=DEVICE)]).contiguous()
     for label, share in RADII.items():
         radius = share * width
@@ -136,7 +136,7 @@ def torch_backend_s(sheets: list[triton_gpu.GpuSheet], optics: Optics) -> float:
         )
         for s in sheets
     ]
-    named = ("focus_disparity", "focus_range", "radius_px", "highlights")
+    named = ("focus_disparity", "focus_range", "radius_px")
     settings = {name: tensors[0].rgb.new_tensor(getattr(optics, name)) for name in named}
 
     @torch.no_grad()
@@ -150,7 +150,7 @@ def whole(name: str) -> dict[str, Any]:
     """Return the row of a size."""
     width = SIZES[name][1]
     sheets = make_scene(*SIZES[name])
-    optics = Optics(focus_disparity=FOCUS, radius_px=SHARE * width / 0.7, planes=PLANES, highlights=1.0)
+    optics = Optics(focus_disparity=FOCUS, radius_px=SHARE * width / 0.7, planes=PLANES)
     loaded = triton_gpu.load_sheets(sheets)
     ours = statistics.median(seconds(lambda: triton_gpu.thin_lens_on_gpu(loaded, optics), 5))
     cufft, count, convolved = 0.0, 0, []

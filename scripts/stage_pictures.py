@@ -97,7 +97,6 @@ def planes(scene: Scene, lens: Lens, folder: Path) -> None:
         radius_px=lens.max_radius * max(height, width),
         planes=PLANES,
         aperture=lens.aperture,
-        highlights=0.0,
         quality="exact",
     )
     mpi = thin_lens_mpi(scene.sheets, optics)

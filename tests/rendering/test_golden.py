@@ -18,7 +18,7 @@ PIXELS = [(2, 3), (10, 40), (20, 14), (24, 31), (35, 47)]  # (row, column): corn
 GOLDEN = {
     "thin-lens": [
         [0.409845, 0.233154, 0.469473],
-        [0.472107, 0.370936, 0.237124],
+        [0.587763, 0.486592, 0.35278],
         [0.417891, 0.419137, 0.386175],
         [0.351617, 0.466667, 0.241667],
         [0.067484, 0.583231, 0.111917],
@@ -50,7 +50,6 @@ def _render(look, renderer, separator):
             radius_px=8,
             planes=12,
             aperture=Aperture(blades=5, rotation_deg=9),
-            highlights=1.0,
             quality="exact",
         )
         return renderer.thin_lens(prepare_sheets(rgb, alpha, disparity, separator), optics)

@@ -18,9 +18,7 @@ SIZE = (90, 160)
 
 def blurred(name, rgb, radius_px, quality="exact"):
     optics = Optics(focus_disparity=1.0, radius_px=radius_px, quality=quality)
-    sheet = Sheet(
-        rgb=rgb, alpha=None, disparity=np.zeros(rgb.shape[:2], np.float32), lamps=np.zeros((1, 1), np.float32)
-    )
+    sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros(rgb.shape[:2], np.float32))
     return BACKENDS[name].load().thin_lens([sheet], optics)
 
 

@@ -13,7 +13,6 @@ from wideopen.optics import Pupil
 from wideopen.rendering import BACKENDS, Optics, Sheet, reference
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.reference import scatter
-from wideopen.sheets.highlights import compress_highlights, highlight_gain
 
 RNG = np.random.default_rng(2)
 SIZES = [(1, 1), (1, 9), (7, 5), (33, 48), (140, 530)]  # tiny, thin, odd, wide; the last spans several tiles
@@ -33,9 +32,8 @@ def _sheets(size, rng):
     alpha[alpha < 0.3] = 0
     alpha[alpha > 0.7] = 1
     rgb = rng.random((*size, 3), np.float32)
-    lamps = rng.random((3, 2), np.float32)
     return [
-        Sheet(rgb=rgb, alpha=None, disparity=rng.random(size, np.float32), lamps=lamps),
+        Sheet(rgb=rgb, alpha=None, disparity=rng.random(size, np.float32)),
         Sheet(rgb=rgb[::-1] * alpha[..., None], alpha=alpha, disparity=rng.random(size, np.float32)),
     ]
 
@@ -57,7 +55,6 @@ def test_thin_lens_kernel_equals_reference(name, aperture, radius, size):
         radius_px=radius,
         planes=7,
         aperture=aperture,
-        highlights=1.0,
         quality="exact",
     )
     want = reference.thin_lens(sheets, optics)
@@ -115,16 +112,14 @@ class TestThinLens:
         size = (40, 61)
         flat = np.full((*size, 3), 0.37, np.float32)
         sheet = Sheet(rgb=flat, alpha=None, disparity=RNG.random(size, np.float32))
-        optics = Optics(focus_disparity=0.4, radius_px=25, highlights=1.0, quality="exact")
+        optics = Optics(focus_disparity=0.4, radius_px=25, quality="exact")
         assert_allclose(BACKENDS[name].load().thin_lens([sheet], optics), 0.37, rtol=0, atol=1e-5)
 
     def test_point_of_light_keeps_its_energy_and_draws_the_aperture(self, name):
         rgb = np.zeros((61, 61, 3), np.float32)
         rgb[30, 30] = 1
         sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros((61, 61), np.float32))
-        optics = Optics(
-            focus_disparity=1.0, radius_px=12.3, aperture=Aperture(blades=3), highlights=0.0, quality="exact"
-        )
+        optics = Optics(focus_disparity=1.0, radius_px=12.3, aperture=Aperture(blades=3), quality="exact")
         image = BACKENDS[name].load().thin_lens([sheet], optics)
         assert_allclose(image.sum((0, 1)), 1, rtol=0, atol=1e-4)
         K = kernel(antialiased_spans(Pupil(aperture=Aperture(blades=3)), 12.3))
@@ -136,16 +131,12 @@ class TestThinLens:
         sheets = _contiguous(_sheets(size, np.random.default_rng(5)))
         sharp = [Sheet(rgb=s.rgb, alpha=s.alpha, disparity=np.full(size, 0.5, np.float32)) for s in sheets]
         alpha = sharp[1].alpha[..., None]
-        image = (
-            BACKENDS[name]
-            .load()
-            .thin_lens(sharp, Optics(focus_disparity=0.5, radius_px=30, highlights=1.0, quality="exact"))
-        )
+        image = BACKENDS[name].load().thin_lens(sharp, Optics(focus_disparity=0.5, radius_px=30, quality="exact"))
         assert_allclose(image, sharp[1].rgb + (1 - alpha) * sharp[0].rgb, rtol=0, atol=1e-6)
 
     def test_flips_commute(self, name):
         sheets = _contiguous(_sheets((26, 37), np.random.default_rng(6)))
-        optics = Optics(focus_disparity=0.3, radius_px=9, planes=5, highlights=0.0, quality="exact")
+        optics = Optics(focus_disparity=0.3, radius_px=9, planes=5, quality="exact")
         turned = [
             Sheet(
                 rgb=np.ascontiguousarray(s.rgb[::-1, ::-1]),
@@ -169,11 +160,7 @@ class TestThinLens:
             Sheet(rgb=green, alpha=None, disparity=np.zeros(size, np.float32)),
             Sheet(rgb=red, alpha=alpha, disparity=np.ones(size, np.float32)),
         ]
-        image = (
-            BACKENDS[name]
-            .load()
-            .thin_lens(sheets, Optics(focus_disparity=1.0, radius_px=15, highlights=0.0, quality="exact"))
-        )
+        image = BACKENDS[name].load().thin_lens(sheets, Optics(focus_disparity=1.0, radius_px=15, quality="exact"))
         assert_allclose(image[:, 30:, 0], 0, rtol=0, atol=1e-6)
         assert_allclose(image[:, 30:, 1], 0.5, rtol=0, atol=1e-5)
 
@@ -189,7 +176,7 @@ class TestThinLens:
         row = (
             BACKENDS[name]
             .load()
-            .thin_lens(sheets, Optics(focus_disparity=0.0, radius_px=10, highlights=0.0, quality="exact"))[30, :, 0]
+            .thin_lens(sheets, Optics(focus_disparity=0.0, radius_px=10, quality="exact"))[30, :, 0]
         )
         assert (np.diff(row) <= 1e-6).all()
         assert_allclose([row[30], row[59]], [1, 0], rtol=0, atol=1e-5)
@@ -202,7 +189,7 @@ class TestThinLens:
         behind, front = (
             render(
                 [Sheet(rgb=rgb, alpha=None, disparity=np.full((61, 61), d, np.float32))],
-                Optics(focus_disparity=0.5, radius_px=24, aperture=Aperture(blades=3), highlights=0.0, quality="exact"),
+                Optics(focus_disparity=0.5, radius_px=24, aperture=Aperture(blades=3), quality="exact"),
             )
             for d in (0.0, 1.0)
         )
@@ -216,7 +203,7 @@ class TestThinLens:
         image = (
             BACKENDS[name]
             .load()
-            .thin_lens([floor], Optics(focus_disparity=1.0, radius_px=9, planes=32, highlights=0.0, quality="exact"))
+            .thin_lens([floor], Optics(focus_disparity=1.0, radius_px=9, planes=32, quality="exact"))
         )
         contrast = image[5:-5, 20:40, 0].std(1)  # from sharp to gone
         assert contrast[0] > 5 * contrast[-1]
@@ -230,10 +217,7 @@ class TestThinLens:
 def test_slow_zoom_of_the_blur_shows_no_step(name):
     sheet = _contiguous(_sheets((24, 24), np.random.default_rng(7)))[:1]
     render = BACKENDS[name].load().thin_lens
-    frames = [
-        render(sheet, Optics(focus_disparity=1.0, radius_px=r, highlights=0.0, quality="exact"))
-        for r in np.arange(4, 5, 0.02)
-    ]
+    frames = [render(sheet, Optics(focus_disparity=1.0, radius_px=r, quality="exact")) for r in np.arange(4, 5, 0.02)]
     steps = [float(np.abs(a - b).max()) for a, b in pairwise(frames)]
     assert max(steps) < 4 * np.median(steps)
 
@@ -266,34 +250,3 @@ class TestPaper:
         ]
         at = [float(image[20, 26, 0]) for image in shown]
         assert at[0] < at[1] < at[2]
-
-
-class TestHighlights:
-    def test_compressing_undoes_the_gain(self):
-        rgb = RNG.uniform(0, 1.0, (20, 30, 3)).astype(np.float32)
-        rgb[0, :6] = [[0.85, 0, 0], [1, 1, 1], [0.9, 1, 0.2], [0.86, 0.1, 0.1], [0, 0, 0], [3, 2, 1]]
-        for strength in (0.0, 0.1, 4.0, 160.0):
-            s = np.full((20, 30), strength, np.float32)
-            alpha = RNG.uniform(0.01, 1, (20, 30)).astype(np.float32)
-            sheet = np.concatenate([rgb * alpha[..., None], alpha[..., None]], 2)
-            stretched = sheet.copy()
-            stretched[..., :3] *= highlight_gain(sheet[..., :3], alpha, s)[..., None]
-            assert_allclose(compress_highlights(stretched, s), sheet, rtol=0, atol=2e-6)
-
-    def test_nothing_changes_below_the_knee(self):
-        rgb = RNG.uniform(0, 0.85, (5, 5, 3)).astype(np.float32)
-        ones = np.ones((5, 5), np.float32)
-        assert_allclose(highlight_gain(rgb, ones, 10 * ones), 1, rtol=0, atol=0)
-
-    def test_a_small_lamp_becomes_a_brighter_disk(self):
-        rgb = np.full((51, 51, 3), 0.05, np.float32)
-        rgb[22:29, 22:29] = 1
-        sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros((51, 51), np.float32))
-        dull, bright = (
-            reference.thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=8, highlights=h, quality="exact"))[
-                25, 25, 0
-            ]
-            for h in (0.0, 1.0)
-        )
-        assert dull < 0.3
-        assert bright > 0.8

@@ -67,7 +67,6 @@ def test_cat_eyes_equal_the_reference(size, aperture, cat_eye, radius):
         planes=5,
         aperture=aperture,
         cat_eye=cat_eye,
-        highlights=1.0,
         quality="exact",
     )
     assert_allclose(numba_cpu.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)
@@ -96,7 +95,7 @@ def test_a_sheet_behind_a_solid_one_changes_nothing_where_it_is_hidden():
     alpha = np.zeros(size, np.float32)
     alpha[:, 130:] = 1
     front = Sheet(rgb=sheets[0].rgb * alpha[..., None], alpha=alpha, disparity=np.ones(size, np.float32))
-    optics = Optics(focus_disparity=1.0, radius_px=20, highlights=0.0, quality="exact")
+    optics = Optics(focus_disparity=1.0, radius_px=20, quality="exact")
     with_one = numba_cpu.thin_lens([sheets[0], front], optics)
     with_three = numba_cpu.thin_lens([replace(sheets[0], rgb=1 - sheets[0].rgb), sheets[0], front], optics)
     assert_allclose(with_one, with_three, rtol=0, atol=1e-6)
@@ -105,13 +104,13 @@ def test_a_sheet_behind_a_solid_one_changes_nothing_where_it_is_hidden():
 
 def test_more_than_two_sheets_equal_the_reference():
     sheets = _scene((70, 64)) + _scene((70, 64), seed=1)[1:]
-    optics = Optics(focus_disparity=0.4, radius_px=11, planes=6, highlights=1.0, quality="exact")
+    optics = Optics(focus_disparity=0.4, radius_px=11, planes=6, quality="exact")
     assert_allclose(numba_cpu.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)
 
 
 def test_read_only_arrays_give_the_same():
     sheets = _scene((40, 50))
-    optics = Optics(focus_disparity=0.4, radius_px=6, highlights=0.0, quality="exact")
+    optics = Optics(focus_disparity=0.4, radius_px=6, quality="exact")
     want = numba_cpu.thin_lens(sheets, optics)
     for sheet in sheets:
         for array in (sheet.rgb, sheet.disparity, sheet.alpha):
@@ -129,7 +128,7 @@ def test_bands_and_boxes_change_nothing(quality, focus, monkeypatch):
     alpha = np.clip((60 - np.hypot(x - 120, y - 320)) / 8, 0, 1)
     disparity = np.where(alpha > 0.5, 0.85 + x / 3000, y / 2000).astype(np.float32)
     sheets = prepare_sheets(rgb, alpha, disparity, pick(SEPARATORS)[1])
-    optics = Optics(focus_disparity=focus, radius_px=40, planes=8, highlights=1.0, cat_eye=0.3, quality=quality)
+    optics = Optics(focus_disparity=focus, radius_px=40, planes=8, cat_eye=0.3, quality=quality)
     whole = numba_cpu.thin_lens(tuple(sheets), optics)
     monkeypatch.setattr(thin_lens_look, "BAND_PX", 1)
     bands, seen = [], []
@@ -161,7 +160,7 @@ class TestFast:
     @pytest.mark.parametrize(("radius", "least"), [(50.0, 55.0), (120.0, 55.0)])
     def test_is_close_to_exact(self, aperture, radius, least):
         sheets = _scene((310, 530))
-        optics = Optics(focus_disparity=0.9, radius_px=radius, aperture=aperture, highlights=1.0, quality="exact")
+        optics = Optics(focus_disparity=0.9, radius_px=radius, aperture=aperture, quality="exact")
         exact, fast = (numba_cpu.thin_lens(sheets, replace(optics, quality=q)) for q in ("exact", "fast"))
         assert np.abs(exact - fast).max() > 1e-5  # the coarse levels were in use
         assert _psnr(exact, fast) > least  # 64 and 60 dB seen at worst
@@ -178,7 +177,7 @@ class TestFast:
         size = (131, 257)
         flat = np.full((*size, 3), 0.37, np.float32)
         sheet = Sheet(rgb=flat, alpha=None, disparity=_scene(size)[0].disparity)
-        optics = Optics(focus_disparity=1.0, radius_px=60, highlights=1.0, cat_eye=cat_eye, quality="fast")
+        optics = Optics(focus_disparity=1.0, radius_px=60, cat_eye=cat_eye, quality="fast")
         assert_allclose(numba_cpu.thin_lens([sheet], optics), 0.37, rtol=0, atol=1e-5)
         image = _paper(numba_cpu, [sheet], 60.0, cat_eye=cat_eye, quality="fast")
         assert_allclose(image, 0.37, rtol=0, atol=1e-5)
@@ -188,9 +187,7 @@ class TestFast:
         rgb = np.zeros((*size, 3), np.float32)
         rgb[190, 213] = 1
         sheet = Sheet(rgb=rgb, alpha=None, disparity=np.zeros(size, np.float32))
-        image = numba_cpu.thin_lens(
-            [sheet], Optics(focus_disparity=1.0, radius_px=70.5, quality="fast", highlights=0.0)
-        )[..., 0]
+        image = numba_cpu.thin_lens([sheet], Optics(focus_disparity=1.0, radius_px=70.5, quality="fast"))[..., 0]
         assert_allclose(image.sum(), 1, rtol=0, atol=1e-4)
         y, x = np.mgrid[0:400, 0:400]
         assert_allclose([(image * y).sum(), (image * x).sum()], [190, 213], rtol=0, atol=2)  # within its cell
@@ -202,7 +199,7 @@ class TestFast:
     def test_slow_zoom_through_a_change_of_level_shows_no_step(self):
         sheets = _scene((200, 300))
         frames = [
-            numba_cpu.thin_lens(sheets, Optics(focus_disparity=0.9, radius_px=r, quality="fast", highlights=0.0))
+            numba_cpu.thin_lens(sheets, Optics(focus_disparity=0.9, radius_px=r, quality="fast"))
             for r in np.arange(34.0, 38.0, 0.25)  # the farthest planes pass 32 px
         ]
         steps = [float(np.sqrt(np.mean((a - b) ** 2))) for a, b in pairwise(frames)]

@@ -57,12 +57,11 @@ def test_thin_lens_gradients(cat_eye):
     rng = np.random.default_rng(11)
     size = (2, 3)
     back, front = rng.uniform(0.05, 0.8, (*size, 3)), rng.uniform(0.05, 0.8, (*size, 3))
-    back[0, 0] = [0.95, 0.3, 0.97]  # a highlight
     alpha = rng.uniform(0.2, 0.9, size)
     far, near = rng.uniform(0.0, 0.6, size), rng.uniform(0.5, 1.0, size)
-    lens = (0.43, 0.02, 4.7, 0.8)
+    lens = (0.43, 0.02, 4.7)
 
-    def render(back, front, alpha, far, near, focus, focus_range, radius, highlights):
+    def render(back, front, alpha, far, near, focus, focus_range, radius):
         sheets = [
             torch_fft.TensorSheet(rgb=back, alpha=None, disparity=far),
             torch_fft.TensorSheet(rgb=front * alpha[..., None], alpha=alpha, disparity=near),
@@ -72,7 +71,6 @@ def test_thin_lens_gradients(cat_eye):
             focus_disparity=focus,
             focus_range=focus_range,
             radius_px=radius,
-            highlights=highlights,
             planes=4,
             pupil=Pupil(aperture=Aperture(blades=5, curvature=0.3)),
             cat_eye=(cat_eye, 0.0),
@@ -117,13 +115,13 @@ def test_gradients_are_finite_where_formulas_bend():
     rgb = torch.tensor([[[0.0] * 3, [1.0] * 3, [0.425] * 3]], dtype=torch.float64)
     for disparity in ([[0.5, 0.5, 0.5]], [[0.0, 0.3, 1.0]]):
         inputs = [x.clone().requires_grad_() for x in (rgb, alpha, torch.tensor(disparity, dtype=torch.float64))]
-        lens = _tensor(0.3, 0.0, 3.0, 1.0)
+        lens = _tensor(0.3, 0.0, 3.0)
         back = torch_fft.TensorSheet(rgb=torch.zeros_like(rgb), alpha=None, disparity=torch.zeros_like(alpha))
         thin = torch_fft.thin_lens_tensors(
             [back, torch_fft.TensorSheet(rgb=inputs[0], alpha=inputs[1], disparity=inputs[2])],
             planes=4,
             pupil=Pupil(),
-            **dict(zip(("focus_disparity", "focus_range", "radius_px", "highlights"), lens, strict=True)),
+            **dict(zip(("focus_disparity", "focus_range", "radius_px"), lens, strict=True)),
         )
         look = _tensor(1.0, 0.0, 1.0, 0.0, 4.0, 4.0)
         paper = torch_fft.paper_tensors(
@@ -153,7 +151,6 @@ def test_cat_eye_equals_reference(look):
             planes=4,
             aperture=aperture,
             cat_eye=0.8,
-            highlights=0.0,
             quality="exact",
         )
         got, want = (module.thin_lens(sheets, optics) for module in (torch_fft, reference))
@@ -175,9 +172,7 @@ def test_lone_blurred_pixel_among_sharp_ones_equals_reference():
         Sheet(rgb=np.zeros_like(rgb), alpha=None, disparity=np.full((40, 40), 0.5, np.float32)),
         Sheet(rgb=rgb, alpha=alpha, disparity=disparity),
     ]
-    optics = Optics(
-        focus_disparity=0.5, radius_px=36.0, highlights=0.0, quality="exact"
-    )  # what is seen at (20, 30) weighs 0.001
+    optics = Optics(focus_disparity=0.5, radius_px=36.0, quality="exact")  # what is seen at (20, 30) weighs 0.001
     assert_allclose(torch_fft.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)
 
 
@@ -201,7 +196,6 @@ def test_float32_tensors_are_refused():
             focus_disparity=number,
             focus_range=number,
             radius_px=number,
-            highlights=number,
             planes=2,
             pupil=Pupil(),
         )

@@ -38,9 +38,8 @@ def _sheets(size, rng):
     alpha[alpha < 0.3] = 0
     alpha[alpha > 0.7] = 1
     rgb = rng.random((*size, 3), np.float32)
-    lamps = rng.random((3, 2), np.float32)
     return [
-        Sheet(rgb=rgb, alpha=None, disparity=rng.random(size, np.float32), lamps=lamps),
+        Sheet(rgb=rgb, alpha=None, disparity=rng.random(size, np.float32)),
         Sheet(rgb=rgb * alpha[..., None], alpha=alpha, disparity=rng.random(size, np.float32)),
     ]
 
@@ -57,7 +56,6 @@ def _errors(against, size, aperture, radius, *, quality="exact", planes=7, black
         radius_px=radius,
         planes=planes,
         aperture=aperture,
-        highlights=1.0,
         quality=quality,
         **character,
     )
@@ -151,7 +149,7 @@ def _photos(qualities, *size):
     lens = {"focus_disparity": 0.8, "radius_px": 0.015 * size[1] / 0.7}
     floor = sheets[0].rgb, sheets[0].disparity
     for quality in qualities:
-        optics = Optics(**lens, highlights=1.0, quality=quality, paper=PaperLook())
+        optics = Optics(**lens, quality=quality, paper=PaperLook())
         thin = np.abs(triton_gpu.thin_lens(sheets, optics) - numba_cpu.thin_lens(sheets, optics))
         bent = np.abs(triton_gpu.paper(*floor, optics) - numba_cpu.paper(*floor, optics))
         yield quality, [float(thin.max()), float(bent.max())]

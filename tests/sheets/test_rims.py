@@ -45,7 +45,7 @@ def sheets(separator):
 
 
 def optics(focus):
-    return Optics(focus_disparity=focus, radius_px=12.0, highlights=0.0, quality="exact")
+    return Optics(focus_disparity=focus, radius_px=12.0, quality="exact")
 
 
 def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(sheets):

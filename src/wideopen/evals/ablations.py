@@ -19,7 +19,6 @@ from wideopen.evals.report import labelled, means, square_at, stacked
 from wideopen.pipeline import Scene
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet
-from wideopen.sheets.photo_sheets import NO_LAMPS
 from wideopen.sheets.prepare import prepare_sheets
 
 PLANES = (4, 8, 16, 32, 64)
@@ -109,7 +108,7 @@ def _separated(scene: Scene, separator: Separator) -> Scene:
 def as_one_sheet(opening: Opening) -> Scene:
     """One sheet with the photo and its disparity: nothing is behind it."""
     scene = opening.opened.scene
-    sheet = Sheet(rgb=scene.rgb, alpha=None, disparity=scene.disparity, lamps=NO_LAMPS)
+    sheet = Sheet(rgb=scene.rgb, alpha=None, disparity=scene.disparity)
     return replace(scene, sheets=(sheet,))
 
 

@@ -8,7 +8,6 @@ ones).
   planes.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +23,6 @@ the focus and 4.6 px (5%) at the far end, instead of 3.1 px everywhere.
 """
 
 
-def _as_it_is(_: int, rgba: np.ndarray) -> np.ndarray:
-    return rgba
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Mpi:
     """Blurred planes, index 0 = farthest."""
@@ -37,19 +32,15 @@ class Mpi:
     sheet: np.ndarray  # (N,) int, ascending: planes with the same number add up
 
 
-def composite(mpi: Mpi, finish: Callable[[int, np.ndarray], np.ndarray] = _as_it_is) -> F32:
-    """Return (H, W, 3): sheets composited far to near; not premultiplied, as Eq. (8) divides by the total alpha.
-
-    `finish` is applied to the number and the pixels, (H, W, 4) premultiplied, of each blurred sheet before it goes
-    over those behind.
-    """
+def composite(mpi: Mpi) -> F32:
+    """Return (H, W, 3): sheets composited far to near; not premultiplied, as Eq. (8) divides by the total alpha."""
     height, width = mpi.planes.shape[1:3]
     over = np.zeros((height, width, 4))
     for sheet in np.unique(mpi.sheet):
         chosen = mpi.sheet == sheet
         share = mpi.weight[chosen].sum(0, dtype=np.float64)[..., None]  # (H, W, 1)
         added = mpi.planes[chosen].sum(0, dtype=np.float64)  # (H, W, 4)
-        rgba = finish(int(sheet), np.divide(added, share, out=np.zeros_like(added), where=share > 1e-12))
+        rgba = np.divide(added, share, out=np.zeros_like(added), where=share > 1e-12)
         over = rgba + over * (1 - rgba[..., 3:])  # Eqs. (7), (8)
     total = over[..., 3:]
     return np.divide(over[..., :3], total, out=np.zeros_like(over[..., :3]), where=total > 0).astype(np.float32)

@@ -24,7 +24,6 @@ from wideopen.rendering.planes import (
     thin_lens_planes,
 )
 from wideopen.sheets import Sheet
-from wideopen.sheets.highlights import compress_highlights, highlight_gain, stretch
 
 
 def scatter(image: F32, spans: Spans) -> F32:
@@ -109,11 +108,7 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
         radii = thin_lens_planes(float(radius.min()), float(radius.max()), optics.planes)
         position = plane_position(radius, radii)
         alpha = np.ones_like(radius) if sheet.alpha is None else sheet.alpha
-        rgb = (
-            sheet.rgb
-            * highlight_gain(sheet.rgb, alpha, stretch(sheet.lamps, radius.shape, optics.highlights))[..., None]
-        )
-        rgba = np.concatenate([rgb, alpha[..., None]], axis=2)
+        rgba = np.concatenate([sheet.rgb, alpha[..., None]], axis=2)
         for k, plane_radius in enumerate(radii):
             w = plane_weight(position, k)[..., None] * (opened if abs(plane_radius) < 0.5 else 1)
             spans = antialiased_spans(optics.pupil, float(plane_radius))
@@ -125,8 +120,4 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     """(H, W, 3) linear light: `sheets`, farthest first, seen through the lens."""
-
-    def finish(number: int, rgba: np.ndarray) -> np.ndarray:
-        return compress_highlights(rgba, stretch(sheets[number].lamps, rgba.shape[:2], optics.highlights))
-
-    return np.maximum(composite(thin_lens_mpi(sheets, optics), finish), 0)
+    return np.maximum(composite(thin_lens_mpi(sheets, optics)), 0)

@@ -38,7 +38,6 @@ from wideopen.rendering.torch_shapes import (
     signed_radius,
 )
 from wideopen.sheets import Sheet
-from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
 
 CatEye = tuple[float, float]  # its strength, and how far it is turned, in degrees
 
@@ -50,7 +49,6 @@ class TensorSheet:
     rgb: Tensor  # (H, W, 3) linear light, premultiplied with alpha
     alpha: Tensor | None  # (H, W), None = opaque
     disparity: Tensor  # (H, W)
-    lamps: Tensor | None = None  # (h, w)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,40 +115,6 @@ def _ratio(top: Tensor, bottom: Tensor, least: float) -> Tensor:
     return torch.where(some, top / torch.where(some, bottom, 1.0), 0.0)
 
 
-def _stretch(sheet: TensorSheet, strength: Tensor) -> Tensor:
-    """`highlights.stretch`, (H, W)."""
-    full = FULL_GAIN * strength
-    if sheet.lamps is None:
-        return full.expand(sheet.disparity.shape)
-    height, width = sheet.disparity.shape
-    rows, columns = (
-        torch.arange(n, device=sheet.lamps.device) * m // n
-        for n, m in zip((height, width), sheet.lamps.shape, strict=True)
-    )
-    return full * sheet.lamps[rows[:, None], columns[None, :]]
-
-
-def _highlight_gain(rgb: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
-    """`highlights.highlight_gain`, (H, W)."""
-    level = _ratio(rgb.amax(2), alpha, 1e-3)
-    t = ((level - KNEE) / (1 - KNEE)).clamp(0, 1)
-    return 1 + s * t**4
-
-
-def _compress_highlights(rgb: Tensor, alpha: Tensor, s: Tensor) -> Tensor:
-    """`highlights.compress_highlights` of (3, H, W)."""
-    level = _ratio(rgb.amax(0), alpha, 1e-3)
-    bright = (level > KNEE) & (s > 1e-9)
-    safe_level, safe_s = torch.where(bright, level, 1.0), torch.where(bright, s, 1.0)
-    bound = ((safe_level / KNEE - 1) / safe_s) ** 0.25
-    m = torch.minimum(safe_level, KNEE + (1 - KNEE) * bound).clamp(KNEE, 1)
-    for _ in range(NEWTON_STEPS):
-        t = (m - KNEE) / (1 - KNEE)
-        m = m - (m * (1 + safe_s * t**4) - safe_level) / (1 + safe_s * t**4 + 4 * safe_s * m * t**3 / (1 - KNEE))
-    m = torch.where(safe_level > 1 + safe_s, safe_level / (1 + safe_s), m)
-    return rgb * torch.where(bright, m / safe_level, 1.0)
-
-
 def _sheet_layers(pixels: Tensor, radius: Tensor, optics_planes: int, pupil: Pupil) -> tuple[list[_Layer], Tensor]:
     """Layers of the blurred planes, and the sum (C, H, W) of the unblurred ones; pixels (C, H, W)."""
     radii = plane_radii(radius, optics_planes)
@@ -183,7 +147,6 @@ def thin_lens_tensors(
     focus_disparity: Tensor,
     focus_range: Tensor,
     radius_px: Tensor,
-    highlights: Tensor,
     planes: int,
     pupil: Pupil,
     cat_eye: CatEye = (0.0, 0.0),
@@ -195,9 +158,7 @@ def thin_lens_tensors(
     for sheet in sheets:
         _require_float64("rgb", sheet.rgb)
         alpha = torch.ones_like(sheet.disparity) if sheet.alpha is None else sheet.alpha
-        s = _stretch(sheet, highlights)
-        stretched = sheet.rgb * _highlight_gain(sheet.rgb, alpha, s)[..., None]
-        pixels = torch.cat([stretched.movedim(2, 0), alpha[None], torch.ones_like(alpha)[None]])  # (5, H, W)
+        pixels = torch.cat([sheet.rgb.movedim(2, 0), alpha[None], torch.ones_like(alpha)[None]])  # (5, H, W)
         radius = signed_radius(
             sheet.disparity, focus_disparity=focus_disparity, focus_range=focus_range, radius_px=radius_px
         )
@@ -206,7 +167,6 @@ def thin_lens_tensors(
             added = added * torch.from_numpy(cut.open_share(*np.mgrid[0.5 : shape[0], 0.5 : shape[1]])).to(added)
         added = added + _scatter(shape, layers, cut)
         rgba = _ratio(added[:4], added[4:], 1e-12)
-        rgba = torch.cat([_compress_highlights(rgba[:3], rgba[3], s), rgba[3:]])
         over = rgba if over is None else rgba + over * (1 - rgba[3:])
     assert over is not None, "at least one sheet"
     return _ratio(over[:3], over[3:], 0.0).clamp(min=0).movedim(0, 2)
@@ -304,7 +264,6 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
             rgb=_load(sheet.rgb),
             alpha=None if sheet.alpha is None else _load(sheet.alpha),
             disparity=_load(sheet.disparity),
-            lamps=None if sheet.lamps is None else _load(sheet.lamps),
         )
         for sheet in sheets
     ]
@@ -314,7 +273,6 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
         focus_disparity=_tensor(optics.focus_disparity, like),
         focus_range=_tensor(optics.focus_range, like),
         radius_px=_tensor(optics.radius_px, like),
-        highlights=_tensor(optics.highlights, like),
         planes=optics.planes,
         pupil=optics.pupil,
         cat_eye=(optics.cat_eye, optics.swirl),

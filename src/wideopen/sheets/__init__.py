@@ -12,10 +12,9 @@ from wideopen.checks import F32
 class Sheet:
     """One surface that the thin lens renders: colour, coverage and disparity."""
 
-    rgb: F32  # (H, W, 3) linear light, premultiplied with alpha
+    rgb: F32  # (H, W, 3) linear light, also above white, premultiplied with alpha
     alpha: F32 | None  # (H, W) coverage in [0, 1]; None = opaque everywhere
     disparity: F32  # (H, W) in [0, 1], defined everywhere, even where alpha is 0
-    lamps: F32 | None = None  # (h, w) in [0, 1], of any size: see `sheets.highlights`; None = lamps everywhere
     radiant: bool = False  # rgb holds measured light above white: see `sheets.white`
     corner: tuple[int, int] = (0, 0)  # (y, x) in the photo of the first pixel, if the arrays cover only a part of it
 

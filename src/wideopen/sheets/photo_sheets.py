@@ -25,9 +25,6 @@ SMALL_PX = 512
 CELLS = 3
 """A layer may show so many of its small maps' cells beyond the last with any coverage."""
 
-NO_LAMPS = np.zeros((1, 1), np.float32)
-"""The sheets' light is what it is, lamps and all."""
-
 Colours = tuple[F32, F32, F32]  # F, B and filled, as `reference.split` takes them
 
 
@@ -146,7 +143,6 @@ class PhotoSheets(Sequence[Sheet]):
                 rgb=rgb,
                 alpha=None if layer.colours is None else coverage,
                 disparity=disparity,
-                lamps=NO_LAMPS,
                 radiant=self.white is not None and not layer.is_subject,
                 corner=(place.top, place.left),
             )

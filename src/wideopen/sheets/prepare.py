@@ -19,7 +19,7 @@ from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.lamps import guess_lamps
 from wideopen.sheets.layers import Layers, find_layers, square, widened
-from wideopen.sheets.photo_sheets import NO_LAMPS, HeldLayer, PhotoSheets
+from wideopen.sheets.photo_sheets import HeldLayer, PhotoSheets
 from wideopen.sheets.place import Place
 from wideopen.sheets.reference import SOLID_FROM, pure
 from wideopen.sheets.transport import RING
@@ -96,7 +96,7 @@ def _one_sheet(rgb: F32, disparity: F32, small: F32, separator: Separator, *, cl
     nobody = np.zeros(small.shape[:2], np.float32)
     lamps = guess_lamps(small, nobody) if clipped else None
     if lamps is None:
-        return (Sheet(rgb=rgb, alpha=None, disparity=disparity, lamps=NO_LAMPS),)
+        return (Sheet(rgb=rgb, alpha=None, disparity=disparity),)
     part = work_size(disparity.shape, PART_PX)
     one = np.ones(part, np.float32)
     maps = cv2.merge([one, one, resize_map(disparity, part), one])

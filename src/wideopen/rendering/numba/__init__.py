@@ -6,12 +6,11 @@ from wideopen.arrays.jit import forget_stale_kernels
 from wideopen.rendering.numba import paper_look, pixels, spans, thin_lens_look
 from wideopen.rendering.numba.paper_look import paper
 from wideopen.rendering.numba.thin_lens_look import thin_lens
-from wideopen.sheets import highlights
 
 __all__ = ["needs_compiling", "paper", "thin_lens"]
 
 for kernels in (spans, pixels, thin_lens_look, paper_look):
-    forget_stale_kernels(kernels, spans, pixels, highlights)
+    forget_stale_kernels(kernels, spans, pixels)
 
 
 def needs_compiling(look: str) -> bool:

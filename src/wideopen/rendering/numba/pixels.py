@@ -16,7 +16,6 @@ from wideopen.optics import Optics
 from wideopen.rendering.numba.spans import MATHS
 from wideopen.rendering.planes import thin_lens_planes
 from wideopen.sheets import Sheet
-from wideopen.sheets.highlights import FULL_GAIN, KNEE
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""
@@ -84,7 +83,6 @@ class Surface(NamedTuple):
     alpha: np.ndarray  # (n, m), or (1, 1) and never read where opaque
     opaque: bool
     disparity: np.ndarray  # (n, m)
-    stretch: np.ndarray  # (h, w): `highlights`
     top: int  # where the part lies in the photo
     left: int
     height: int  # of the photo
@@ -140,15 +138,13 @@ def lens_of(extremes: BlockExtremes, optics: Optics) -> KernelLens:
     return KernelLens(focus, focus_range, radius_px, radii, gaps)
 
 
-def surface_of(sheet: Sheet, optics: Optics, shape: tuple[int, int]) -> Surface:
+def surface_of(sheet: Sheet, shape: tuple[int, int]) -> Surface:
     """The part of a sheet that is at hand, of a photo of this shape."""
-    lamps = np.ones((1, 1), np.float32) if sheet.lamps is None else sheet.lamps
     return Surface(
         rgb=frozen(sheet.rgb),
         alpha=frozen(np.ones((1, 1), np.float32) if sheet.alpha is None else sheet.alpha),
         opaque=sheet.alpha is None,
         disparity=frozen(sheet.disparity),
-        stretch=np.float32(FULL_GAIN * optics.highlights) * lamps,
         top=sheet.corner[0],
         left=sheet.corner[1],
         height=shape[0],
@@ -268,15 +264,6 @@ def shown_part(shows, spreads, y0, y1, x0, x1):
     return top, bottom, left, right
 
 
-@inner(forceinline=True)
-def _gain(level, a, s):
-    """`highlights.highlight_gain` for a brightest channel, coverage and stretch."""
-    if a <= np.float32(1e-3):
-        return np.float32(1)
-    t = min((level / a - np.float32(KNEE)) / np.float32(1 - KNEE), np.float32(1))
-    return np.float32(1) + s * (t * t) * (t * t)
-
-
 @inner(fastmath=MATHS)
 def _open_share(shift, y, x):
     """`aperture.Barrel.open_share` of pixel (y, x)."""
@@ -298,13 +285,12 @@ def add_sharp(surface, lens, near, rows, y0, x0, channels, acc):
         return
     sharp[last + 1] = sharp[last]
     height, columns = surface.disparity.shape
-    left, width, opaque, knee = x0 - surface.left, surface.width, surface.opaque, np.float32(KNEE)
+    left = x0 - surface.left
     radii, gaps, focus, focus_range, radius_px = lens.radii, lens.gaps, lens.focus, lens.focus_range, lens.radius_px
     cut, k = rows.barrel.size > 0, 0
     for y in range(max(0, y0 - surface.top), min(height, y0 - surface.top + acc.shape[0])):
         rgb, disparity, to = surface.rgb[y], surface.disparity[y], acc[y + surface.top - y0]
-        alpha = surface.alpha[0 if opaque else y]
-        s = surface.stretch[(y + surface.top) * surface.stretch.shape[0] // surface.height]
+        alpha = surface.alpha[0 if surface.opaque else y]
         for x in range(max(0, left), min(columns, left + acc.shape[1] // channels)):
             r = radius_of(disparity[x], focus, focus_range, radius_px)
             f = (radii[k] - r) * gaps[k]
@@ -314,17 +300,13 @@ def add_sharp(surface, lens, near, rows, y0, x0, channels, acc):
             if w > 0:
                 if cut:
                     w *= _open_share(rows.shift, y + surface.top, x + surface.left)
-                a = np.float32(1) if opaque else alpha[x]
-                level, gain = max(rgb[x, 0], rgb[x, 1], rgb[x, 2]), w
-                if level > knee * a:
-                    gain *= _gain(level, a, s[(x + surface.left) * s.size // width])
                 i = (x - left) * channels
-                to[i] += rgb[x, 0] * gain
-                to[i + 1] += rgb[x, 1] * gain
-                to[i + 2] += rgb[x, 2] * gain
+                to[i] += rgb[x, 0] * w
+                to[i + 1] += rgb[x, 1] * w
+                to[i + 2] += rgb[x, 2] * w
                 to[i + 3] += w
                 if channels == 5:
-                    to[i + 4] += a * w
+                    to[i + 4] += alpha[x] * w
 
 
 @inner(fastmath=MATHS)
@@ -335,8 +317,7 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
     same two planes are summed first: disparity is smooth, so that is most of a cell.
     """
     size, one, left, last = 1 << level, np.float32(1), surface.left, slots.size - 1
-    rows, columns = surface.disparity.shape
-    width, opaque, knee = surface.width, surface.opaque, np.float32(KNEE)
+    (rows, columns), opaque = surface.disparity.shape, surface.opaque
     radii, gaps, focus, focus_range, radius_px = lens.radii, lens.gaps, lens.focus, lens.focus_range, lens.radius_px
     first, stop = max(0, x0 * size - left), min(columns, (x0 + cells.shape[1] // channels) * size - left)
     for p in range(ends.shape[0]):
@@ -345,7 +326,6 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
     for y in range(max(0, cell_y * size - surface.top), min(rows, (cell_y + 1) * size - surface.top)):
         rgb, disparity, on_level = surface.rgb[y], surface.disparity[y], on_levels[(y + surface.top) // BLOCK]
         alpha = surface.alpha[0 if opaque else y]
-        s = surface.stretch[(y + surface.top) * surface.stretch.shape[0] // surface.height]
         x = first
         while x < stop:
             cell, column = ((x + left) >> level) - x0, x + left
@@ -365,10 +345,6 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
             while True:
                 a = one if opaque else alpha[x]
                 red, green, blue = rgb[x, 0], rgb[x, 1], rgb[x, 2]
-                brightest = max(red, green, blue)
-                if brightest > knee * a:
-                    gain = _gain(brightest, a, s[(x + left) * s.size // width])
-                    red, green, blue = red * gain, green * gain, blue * gain
                 r1 += red * f
                 g1 += green * f
                 b1 += blue * f

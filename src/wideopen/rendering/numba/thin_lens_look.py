@@ -44,7 +44,6 @@ from wideopen.rendering.numba.spans import (
     tiling,
 )
 from wideopen.sheets import Sheet
-from wideopen.sheets.highlights import KNEE, NEWTON_STEPS
 
 Finish = Callable[[F32, int, Sequence[Sheet]], None]
 BAND_PX = 1 << 20
@@ -53,7 +52,7 @@ TILES = 4
 """Tiles that a thread takes at a time."""
 BRIGHT = 8.0
 """Light, 1 = white, beyond which a row's running sums are float64: what float32 loses beside a lamp of 1000 would show
-as streaks of up to 3 codes in black. Guessed highlights stay below."""
+as streaks of up to 3 codes in black."""
 DIRECT = 4
 """Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""
 
@@ -127,39 +126,17 @@ def _blur_tile(surface, lens, on_levels, rows, near, y0, x0, channels, acc):
         add_enlarged(blurred, level, top, left, y0, x0, channels, acc)
 
 
-@inner(forceinline=True)
-def _compression(level, s):
-    """Factor of `highlights.compress_highlights` for a brightest channel `level`."""
-    if level <= KNEE:
-        return np.float32(1)
-    if level > 1 + s:
-        return np.float32(1 / (1 + s))
-    bound = np.sqrt(np.sqrt((level / KNEE - 1) / s))
-    m = min(float(level), 1.0, KNEE + (1 - KNEE) * bound)
-    for _ in range(NEWTON_STEPS):
-        t = (m - KNEE) / (1 - KNEE)
-        m -= (m * (1 + s * t**4) - level) / (1 + s * t**4 + 4 * s * m * t**3 / (1 - KNEE))
-    return np.float32(m / level)
-
-
 @inner(fastmath=MATHS)
-def _lay_over(acc, surface, y0, x0, channels, out):
+def _lay_over(acc, opaque, channels, out):
     """out (h, w, 3) <- the sheet sum blur(w rgba) / sum blur(w), over what was there."""
     for y in range(out.shape[0]):
-        s_row = surface.stretch[(y0 + y) * surface.stretch.shape[0] // surface.height]
         for x in range(out.shape[1]):
             i = x * channels
             share = acc[y, i + 3]
             if share <= np.float32(1e-12):
                 continue
             scale = np.float32(1) / share
-            a = np.float32(1) if surface.opaque else acc[y, i + 4] * scale
-            level = max(acc[y, i], acc[y, i + 1], acc[y, i + 2]) * scale
-            if level > np.float32(KNEE) * a and a > np.float32(1e-3):
-                s = s_row[(x0 + x) * s_row.size // surface.width]
-                if s > 0:
-                    scale *= _compression(level / a, s)
-            behind = np.float32(1) - a
+            behind = np.float32(0) if opaque else np.float32(1) - acc[y, i + 4] * scale
             for c in range(3):
                 out[y, x, c] = acc[y, i + c] * scale + behind * out[y, x, c]
 
@@ -231,7 +208,7 @@ def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, 
             else:
                 acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
                 _blur_tile(surface, plan.lens, plan.blocks.levels, plan.rows, near, top, left, channels, acc)
-                _lay_over(acc, surface, top, left, channels, part)
+                _lay_over(acc, surface.opaque, channels, part)
         if last:
             for y in range(tile.shape[0]):
                 for x in range(tile.shape[1]):
@@ -292,7 +269,7 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = N
             out[before:top] = image
         before, image = top, out[top:bottom] if into is None else np.empty((bottom - top, width, 3), np.float32)
         order = tiles.order[(row_of_tile >= top) & (row_of_tile < bottom)]
-        surfaces = [surface_of(sheet, optics, source.shape) for sheet in parts]
+        surfaces = [surface_of(sheet, source.shape) for sheet in parts]
         for (_, colours), of_lens in zip(lenses, plans, strict=True):
             drawn = image if of_lens is plans[0] else np.empty_like(image)
             for number, arguments in enumerate(zip(surfaces, of_lens, strict=True)):

@@ -33,7 +33,6 @@ def load_sheets(sheets: Sequence[Sheet]) -> list[GpuSheet]:
             rgb=_load(sheet.rgb),
             alpha=None if sheet.alpha is None else _load(sheet.alpha),
             disparity=_load(sheet.disparity),
-            lamps=None if sheet.lamps is None else _load(sheet.lamps),
         )
         for sheet in sheets
     ]

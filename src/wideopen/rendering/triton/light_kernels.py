@@ -9,19 +9,12 @@ import triton.language as tl
 from wideopen.rendering.triton.spread_kernels import SIZES
 
 
-@triton.jit
-def _highlight(level, knee):
-    t = tl.minimum(tl.maximum((level - knee) / (1 - knee), 0.0), 1.0)
-    return (t * t) * (t * t)
-
-
 @triton.jit(do_not_specialize=SIZES)
 def place(
-    rgb, alpha, disparity, lamps, radii, base, used,
-    height, width, lamps_h, lamps_w, planes, focus, focus_range, radius_px, full, knee,
+    rgb, alpha, disparity, radii, base, used, height, width, planes, focus, focus_range, radius_px,
     OPAQUE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """base (5, H, W) <- E(m) rgb, place among the planes, alpha; used (Y, X, N) <- planes that a block's pixels lie on.
+    """base (5, H, W) <- rgb, place among the planes, alpha; used (Y, X, N) <- planes that a block's pixels lie on.
 
     radii descend, and the last stands twice.
     """
@@ -39,20 +32,11 @@ def place(
     first, second = tl.load(radii + k), tl.load(radii + k + 1)
     share = tl.where(first > second, (first - radius) / tl.where(first > second, first - second, 1.0), 0.0)
     position = k + tl.minimum(tl.maximum(share, 0.0), 1.0)
-    r = tl.load(rgb + at * 3, mask=inside, other=0.0)
-    g = tl.load(rgb + at * 3 + 1, mask=inside, other=0.0)
-    b = tl.load(rgb + at * 3 + 2, mask=inside, other=0.0)
-    level = tl.maximum(tl.maximum(r, g), b)
-    if not OPAQUE:
-        a = tl.load(alpha + at, mask=inside, other=0.0)
-        level = tl.where(a > 1e-3, level / tl.where(a > 1e-3, a, 1.0), 0.0)
-        tl.store(base + 4 * area + at, a, mask=inside)
-    lamp = (y * lamps_h // height) * lamps_w + x * lamps_w // width
-    gain = 1 + full * tl.load(lamps + lamp, mask=inside, other=0.0) * _highlight(level, knee)
-    tl.store(base + at, r * gain, mask=inside)
-    tl.store(base + area + at, g * gain, mask=inside)
-    tl.store(base + 2 * area + at, b * gain, mask=inside)
+    for c in tl.static_range(3):
+        tl.store(base + c * area + at, tl.load(rgb + at * 3 + c, mask=inside, other=0.0), mask=inside)
     tl.store(base + 3 * area + at, position, mask=inside)
+    if not OPAQUE:
+        tl.store(base + 4 * area + at, tl.load(alpha + at, mask=inside, other=0.0), mask=inside)
     block = tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)
     for i in range(planes):
         lies = inside & (tl.abs(position - i) < 1)
@@ -136,29 +120,12 @@ def _enlarged(cells, y, x, size, rows, columns, inside):
     return upper + fy * (lower - upper)
 
 
-@triton.jit
-def _compression(level, s, knee, STEPS: tl.constexpr):
-    """Factor of `highlights.compress_highlights` for a brightest channel `level`."""
-    bright = (level > knee) & (s > 1e-9)
-    level = tl.where(bright, level, 1.0)
-    s = tl.where(bright, s, 1.0)
-    bound = tl.sqrt(tl.sqrt((level / knee - 1) / s))
-    m = tl.maximum(tl.minimum(tl.minimum(level, knee + (1 - knee) * bound), 1.0), knee)
-    for _ in tl.static_range(STEPS):
-        t = (m - knee) / (1 - knee)
-        cube = t * t * t
-        m -= (m * (1 + s * cube * t) - level) / (1 + s * cube * t + 4 * s * m * cube / (1 - knee))
-    m = tl.where(level > 1 + s, level / (1 + s), m)
-    return tl.where(bright, m / level, 1.0)
-
-
 @triton.jit(do_not_specialize=SIZES)
 def lay(
-    fine, coarse, offsets, lamps, canvas, image, height, width, lamps_h, lamps_w, levels, full, knee,
-    OPAQUE: tl.constexpr, FIRST: tl.constexpr, LAST: tl.constexpr, STEPS: tl.constexpr,
-    BY: tl.constexpr, BX: tl.constexpr,
+    fine, coarse, offsets, canvas, image, height, width, levels,
+    OPAQUE: tl.constexpr, FIRST: tl.constexpr, LAST: tl.constexpr, BY: tl.constexpr, BX: tl.constexpr,
 ):  # fmt: skip
-    """canvas (4, H, W) <- the blurred sheet over it: levels added up, over their weight, highlights brought back.
+    """canvas (4, H, W) <- the blurred sheet over it: levels added up, over their weight.
 
     coarse: level L's (C, m, n) from offsets[L] on, which is -1 where nothing was blurred there. The last sheet's goes
     to image (H, W, 3).
@@ -191,9 +158,6 @@ def lay(
     some = weight > 1e-12
     scale = tl.where(some, 1 / tl.where(some, weight, 1.0), 0.0)
     a = tl.where(some, 1.0, 0.0) if OPAQUE else a * scale
-    level = tl.where(a > 1e-3, tl.maximum(tl.maximum(r, g), b) * scale / tl.where(a > 1e-3, a, 1.0), 0.0)
-    lamp = (y * lamps_h // height) * lamps_w + x * lamps_w // width
-    scale *= _compression(level, full * tl.load(lamps + lamp, mask=inside, other=0.0), knee, STEPS)
     r, g, b = r * scale, g * scale, b * scale
     if not FIRST:
         behind = 1 - a

@@ -14,7 +14,7 @@ from wideopen.rendering import aperture
 
 CHORDS = tl.constexpr(aperture.CHORDS)
 SIZES = (
-    "height", "width", "lamps_h", "lamps_w", "planes", "blocks_y", "blocks_x", "tiles_x", "tile_h", "tile_w",
+    "height", "width", "planes", "blocks_y", "blocks_x", "tiles_x", "tile_h", "tile_w",
     "stride", "rows", "columns", "segments", "size", "top", "out_rows", "per", "kernels",
     "sums_planes", "levels", "band",
 )  # fmt: skip

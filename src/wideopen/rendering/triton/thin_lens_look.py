@@ -4,7 +4,7 @@ place   assign pixels to planes, and find which planes each block of pixels uses
 near    blur the planes of radius below `tables.NEAR_RADIUS`, all at once
 sums    running sums of each other plane, cut into segments; cells at level L are 2^L x 2^L pixels
 spread  add up spans of the sums over planes: 2 look-ups per row instead of 2r + 1
-lay     upsample and add the levels, divide by their weight, restore highlights, composite over the sheets behind
+lay     upsample and add the levels, divide by their weight, composite over the sheets behind
 
 `sums` and `spread` skip planes that no pixel within reach uses. Sums are float32, relative to a segment.
 """
@@ -22,7 +22,6 @@ from wideopen.rendering.planes import thin_lens_planes
 from wideopen.rendering.triton import launch, light_kernels, spread_kernels
 from wideopen.rendering.triton.launch import BLOCK, find_used, spread, tiles
 from wideopen.rendering.triton.tables import BX, BY, NEAR_REACH, WARPS, ThinLens, thin_lens_tables
-from wideopen.sheets.highlights import FULL_GAIN, KNEE, NEWTON_STEPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +31,6 @@ class GpuSheet:
     rgb: Tensor  # (H, W, 3)
     alpha: Tensor | None  # (H, W)
     disparity: Tensor  # (H, W)
-    lamps: Tensor | None  # (h, w)
 
 
 def lens_of(sheet: GpuSheet, optics: Optics) -> ThinLens:
@@ -48,23 +46,17 @@ def lens_of(sheet: GpuSheet, optics: Optics) -> ThinLens:
     )
 
 
-def _lamps(sheet: GpuSheet) -> Tensor:
-    return sheet.rgb.new_ones(1, 1) if sheet.lamps is None else sheet.lamps
-
-
 def place(sheet: GpuSheet, optics: Optics, lens: ThinLens) -> tuple[Tensor, Tensor]:
-    """Stretched colour, plane position and alpha, (4 or 5, H, W); planes that each block uses, (Y, X, N)."""
-    lamps = _lamps(sheet)
+    """Colour, plane position and alpha, (4 or 5, H, W); planes that each block uses, (Y, X, N)."""
     height, width = sheet.disparity.shape
     planes = len(lens.radii) - 1
     blocks = triton.cdiv(height, BLOCK), triton.cdiv(width, BLOCK)
     base = torch.empty(4 if sheet.alpha is None else 5, height, width, device=sheet.rgb.device)
     used = torch.empty(*blocks, planes, dtype=torch.int32, device=sheet.rgb.device)
     light_kernels.place[blocks](
-        sheet.rgb, sheet.disparity if sheet.alpha is None else sheet.alpha, sheet.disparity, lamps, lens.radii,
-        base, used, height, width, *lamps.shape, planes, optics.focus_disparity, optics.focus_range, optics.radius_px,
-        FULL_GAIN * optics.highlights, KNEE, OPAQUE=sheet.alpha is None, BLOCK=BLOCK,
-        num_warps=WARPS["place"],
+        sheet.rgb, sheet.disparity if sheet.alpha is None else sheet.alpha, sheet.disparity, lens.radii,
+        base, used, height, width, planes, optics.focus_disparity, optics.focus_range, optics.radius_px,
+        OPAQUE=sheet.alpha is None, BLOCK=BLOCK, num_warps=WARPS["place"],
     )  # fmt: skip
     return base, used
 
@@ -129,15 +121,14 @@ def thin_lens_on_gpu(sheets: Sequence[GpuSheet], optics: Optics) -> Tensor:
     device = sheets[0].rgb.device
     image, canvas = torch.empty(height, width, 3, device=device), torch.empty(4, height, width, device=device)
     for number, sheet in enumerate(sheets):
-        lens, lamps = lens_of(sheet, optics), _lamps(sheet)
+        lens = lens_of(sheet, optics)
         base, used = place(sheet, optics, lens)
         fine = _near(base, used, lens)
         if 0 in lens.far:
             _far(base, used, lens, 0, fine, add=True)
         coarse, offsets = _coarse(base, used, lens)
         light_kernels.lay[(tiles(height, width),)](
-            fine, coarse, offsets, lamps, canvas, image, height, width, *lamps.shape, len(offsets),
-            FULL_GAIN * optics.highlights, KNEE, OPAQUE=sheet.alpha is None, FIRST=number == 0,
-            LAST=number == len(sheets) - 1, STEPS=NEWTON_STEPS, BY=BY, BX=BX, num_warps=WARPS["lay"],
+            fine, coarse, offsets, canvas, image, height, width, len(offsets), OPAQUE=sheet.alpha is None,
+            FIRST=number == 0, LAST=number == len(sheets) - 1, BY=BY, BX=BX, num_warps=WARPS["lay"],
         )  # fmt: skip
     return image
