@@ -257,7 +257,7 @@ def test_subject_out_of_focus_takes_its_grain_along_over_its_soft_edge():
     ]
     optics = Optics(focus_disparity=0.0, radius_px=20.0, highlights=0.0, quality="exact")
     layers = Shares(sheets, optics, 0.0).layers(sheets)
-    kept = reference.kept_amplitude(layers, reference.Rows(100, 1, 200, 200))[0]
+    kept = reference.kept_amplitude(layers, reference.PhotoRows(100, 1, 200, 200))[0]
     assert Shares(sheets, optics, 0.0).layers([replace(s, disparity=s.disparity[:0]) for s in sheets]) == []
     assert kept[40] < 0.1
     assert_allclose(kept[100], 0.5, rtol=0, atol=0.1)
