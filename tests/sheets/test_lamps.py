@@ -5,7 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen import Lens, analyze, render
-from wideopen.sheets.lamps import MOST, guess_lamps
+from wideopen.sheets import BACKENDS
+from wideopen.sheets.lamps import MOST, guess_lamps, shine
+from wideopen.sheets.place import Place
 
 NOBODY = np.zeros((120, 160), np.float32)
 DARK, WARM = 0.05, np.array([1.0, 0.7, 0.3], np.float32)
@@ -65,3 +67,16 @@ def test_glints_on_the_subject_stay():
 def test_a_photo_of_nothing_but_white_stays():
     white = np.ones((120, 160, 3), np.float32)
     assert_array_equal(seen(white, 1.0).max(), seen(white, 0.0).max())
+
+
+@pytest.mark.parametrize("covered", [False, True])
+def test_numba_shines_as_the_reference_does(covered):
+    rng = np.random.default_rng(2)
+    photo = np.minimum(rng.random((90, 70, 3), np.float32) * 2, 1)
+    lamps = np.where(rng.random((45, 30, 1)) < 0.5, 0, 1 + 8 * rng.random((45, 30, 3))).astype(np.float32)
+    place = Place(10, 90, 5, 65, 90, 70)
+    alpha = rng.random((80, 60), np.float32) if covered else None
+    rgb = photo[10:, 5:65] * (1 if alpha is None else alpha[..., None])
+    wanted = shine(rgb, alpha, photo[10:], lamps, 0.7, place)
+    assert_allclose(BACKENDS["numba"].load().shine(rgb, alpha, photo[10:], lamps, 0.7, place), wanted, rtol=1e-5)
+    assert (wanted > 2 * rgb).any()

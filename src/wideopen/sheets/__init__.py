@@ -28,23 +28,34 @@ class Separator:
     continue_colours: Any  # (values, weight, wanted) -> values, holes filled
     reveal: Any  # (disparity, matte, maps, seen, place) -> coverage, disparity; less is seen
     blend: Any  # (image, maps, place): image is blended with colours
+    shine: Any  # (rgb, alpha, photo, lamps, strength, place) -> rgb in the lamps' light
 
 
 def _load_numba() -> Separator:
     from wideopen.arrays.jit import forget_stale_kernels
-    from wideopen.sheets import numba_cpu, reference, transport
+    from wideopen.sheets import lamps, numba_cpu, reference, transport
 
-    forget_stale_kernels(numba_cpu, reference, transport)
+    forget_stale_kernels(numba_cpu, reference, transport, lamps)
     return Separator(
-        numba_cpu.estimate_colours, numba_cpu.split, numba_cpu.continue_colours, numba_cpu.reveal, numba_cpu.blend
+        numba_cpu.estimate_colours,
+        numba_cpu.split,
+        numba_cpu.continue_colours,
+        numba_cpu.reveal,
+        numba_cpu.blend,
+        numba_cpu.shine,
     )
 
 
 def _load_reference() -> Separator:
-    from wideopen.sheets import reference, transport
+    from wideopen.sheets import lamps, reference, transport
 
     return Separator(
-        reference.estimate_colours, reference.split, transport.continue_colours, reference.reveal, reference.blend
+        reference.estimate_colours,
+        reference.split,
+        transport.continue_colours,
+        reference.reveal,
+        reference.blend,
+        lamps.shine,
     )
 
 

@@ -7,6 +7,7 @@ from numba import njit
 from wideopen.arrays.jit import frozen, in_threads, inner
 from wideopen.checks import F32
 from wideopen.sheets import transport
+from wideopen.sheets.lamps import FAINT, LIT, TINT
 from wideopen.sheets.place import Place
 from wideopen.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
 from wideopen.sheets.transport import DELTA, KAPPA, REACH, SPREAD, windows
@@ -167,6 +168,40 @@ def _blend(start, stop, image, maps, first, share, top, left, height):
 def blend(image: F32, maps: F32, place: Place) -> None:
     """`reference.blend` on all cores."""
     in_threads(_blend, len(image), ROWS, image, maps, *_columns(maps, place), place.top, place.left, place.height)
+
+
+@njit(cache=True, nogil=True)
+def _shine(start, stop, rgb, alpha, photo, lamps, strength, top, left, height, width, out):
+    """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere."""
+    one = np.float32(1)
+    for y in range(start, stop):
+        row = (top + y) * lamps.shape[0] // height
+        for x in range(rgb.shape[1]):
+            for c in range(3):
+                out[y, x, c] = rgb[y, x, c]
+            if max(photo[y, left + x, 0], photo[y, left + x, 1], photo[y, left + x, 2]) < LIT:
+                continue
+            column = (left + x) * lamps.shape[1] // width
+            if lamps[row, column, 0] == 0:
+                continue
+            cover = one if alpha.size == 1 else max(alpha[y, x], FAINT)
+            white = min(rgb[y, x, 0] / cover, rgb[y, x, 1] / cover, rgb[y, x, 2] / cover, one)
+            damped = np.float32(2 ** (TINT * (white - one)))
+            for c in range(3):
+                if rgb[y, x, c] / cover >= LIT:
+                    out[y, x, c] *= one + strength * max(lamps[row, column, c] * damped - one, np.float32(0))
+
+
+def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, place: Place) -> F32:
+    """`lamps.shine` on all cores."""
+    first, last = (y * len(lamps) // place.height for y in (place.top, place.bottom - 1))
+    if not lamps[first : last + 1, :, 0].any():
+        return rgb
+    out = np.empty(rgb.shape, np.float32)
+    cover = np.ones((1, 1), np.float32) if alpha is None else alpha
+    arrays = [frozen(np.ascontiguousarray(x)) for x in (rgb, cover, photo, lamps)]
+    in_threads(_shine, len(rgb), ROWS, *arrays, np.float32(strength), place.top, place.left, *place[-2:], out)
+    return out
 
 
 SIDE = int(2 * SPREAD)

@@ -15,7 +15,6 @@ import numpy as np
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
-from wideopen.sheets.lamps import shine
 from wideopen.sheets.place import Place
 from wideopen.sheets.white import White, give_own_colour, limit_radiance, unclip
 
@@ -189,6 +188,7 @@ class PhotoSheets(Sequence[Sheet]):
         (top, left), (height, width) = sheet.corner, sheet.disparity.shape
         place = Place(top, top + height, left, left + width, *self.shape)
         photo = self.rgb[place.top : place.bottom]
+        shine = self.separator.shine
         return replace(sheet, rgb=shine(sheet.rgb, sheet.alpha, photo, self.lamps, self.radiance, place))
 
 
