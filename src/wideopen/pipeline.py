@@ -329,8 +329,10 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto", into: F32 | None 
     if isinstance(scene.sheets, PhotoSheets) and scene.sheets.found and scene.rgb.size <= MOST_HELD:
         scene.sheets.hold()  # this is not the first time
     sheets = scene.sheets if scene.rims is None else scene.rims.cleaned(optics)
-    # Guessed light shows only where it spreads; without blur it would turn codes of 252 to 254 into white.
-    sheets = with_radiance(sheets, lens.highlights if optics.radius_px > 0 else 0.0)
+    sheets = with_radiance(sheets, lens.highlights)
+    if optics.radius_px == 0 and isinstance(sheets, PhotoSheets):
+        # Guessed light shows only where it spreads; without blur it would turn codes of 252 to 254 into white.
+        sheets = replace(sheets, lamps=None)
     shares = Shares(scene.sheets, optics, grain.size_px) if grain else None
 
     def finish(image: F32, top: int, rows: Sequence[Sheet]) -> None:
