@@ -193,14 +193,10 @@ def take_apart(
     maps: Maps,
     *,
     exact_matte: bool | None = None,
-    examine_rims: bool = False,
     backend: str = "auto",
     on_step: Callable[[str], None] = SILENT,
 ) -> Scene:
-    """The second half of `analyze`: the sheets and the photo's grain. Same arguments and errors.
-
-    examine_rims: let the photo decide whether a matte that is not said to be exact missed a rim of the subject.
-    """
+    """The second half of `analyze`: the sheets and the photo's grain. Same arguments and errors."""
     source = _as_photo(photo)
     separator = _separator(backend)
     on_step("sheets")
@@ -208,9 +204,7 @@ def take_apart(
         grain = beside.submit(estimate_grain, source.rgb, source.encoding)
         sheets = prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=source.hdr is None)
     exact = maps.matte_source == "given" if exact_matte is None else exact_matte
-    rims = None
-    if isinstance(sheets, PhotoSheets) and len(sheets) > 1 and not exact:
-        rims = Rims(sheets, examine=examine_rims)
+    rims = Rims(sheets) if isinstance(sheets, PhotoSheets) and len(sheets) > 1 and not exact else None
     return Scene(
         rgb=source.rgb,
         encoding=source.encoding,

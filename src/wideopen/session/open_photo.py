@@ -156,10 +156,9 @@ def open_photo(
     if taken_in_portrait_mode(sources.photo.metadata.exif):
         maps = replace(maps, notes=(BLURRED_TWICE, *maps.notes))
     exact = given.exact_matte and sources.matte is not None
-    own = sources.matte_source not in (None, KEPT, EMBEDDED_MATTE)  # the user's own matte may be exact
     photo = replace(sources.photo, codes=None)  # only the maps needed them
     del sources
-    scene = take_apart(photo, maps, exact_matte=exact, examine_rims=own, backend=backend, on_step=step)
+    scene = take_apart(photo, maps, exact_matte=exact, backend=backend, on_step=step)
     return Opened(path=path, photo=photo, scene=scene)
 
 
