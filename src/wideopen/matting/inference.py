@@ -42,7 +42,7 @@ class MattingSettings(Settings):
     matting_edges: bool = option(True, help="Align the matte's outline with edges in the photo.")
     matting_strands: bool = option(
         False,
-        help="Draw the strands of curls and flyaway hair, in photos of 1500 pixels or more, with --matting-edges.",
+        help="Draw the strands of curls and flyaway hair, with --matting-edges, in photos of 1000 pixels or more.",
     )
     matting_tiles: bool = option(
         False, help="Refine the matte's outline by a further pass on full-resolution tiles of the photo."

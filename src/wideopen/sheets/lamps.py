@@ -8,7 +8,8 @@ lies farther out, the greatest being 1 (a lamp's colour survives in its flanks),
     L = (1 + PALE (d^-STEEP - 1)) h.
 Only a colour far above white clips in all three channels, so a pixel whose least channel is w gets
     max(L 2^(TINT (w - 1)), 1)
-times its light, in those channels that are clipped: the others are known. So what is in focus stays as it was.
+times its light, in those channels that are clipped: the others are known. So what is in focus stays as it was, except
+that codes of 252 to 254 may become white.
 
 Tuned on 41 pictures whose true light is known (18 CC0 panoramas at two exposures, four phone photos with gain maps, the
 ray-traced scene night), blurred with a disk of 2.4 % of the long side; PSNR against the same blur of the true light.
