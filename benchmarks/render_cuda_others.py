@@ -7,8 +7,8 @@ and weight. Ours is the whole operator (to planes, sums, spans, over the weight)
 transforms there and back) only blur. conv2d computes a band of rows, and its time is taken times the rest.
 
 Whole: the scene of render_cuda.py, 32 planes of two sheets. cuFFT adds up the planes' spectra in float32 and
-transforms back once a sheet; it only blurs, and keeps fewer digits than we need (see `ops/render/torch_fft.py`, whose
-time, with float64 and everything else, is `torch backend`). conv2d: one plane in eight, times eight.
+transforms back once a sheet; it only blurs, and keeps fewer digits than we need: an FFT's rounding is relative to the
+brightest value of the photo. conv2d: one plane in eight, times eight.
 """
 
 import argparse
@@ -21,21 +21,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
 from cuda_device import DEVICE, FOCUS, PLANES, SHARE, SIZES, facts, kernel_ms, make_scene, seconds
 from provenance import ROOT, provenance
 from wideopen.optics import Pupil
-from wideopen.rendering import Optics, Sheet, torch_fft, triton_gpu
+from wideopen.rendering import Optics, Sheet
+from wideopen.rendering import triton as triton_gpu
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.planes import plane_position, thin_lens_planes
 
 BAND = 64  # rows of conv2d that are computed
 RADII = {"1.5%": SHARE, "0.25%": 0.0025}
-
-
-fast_length = torch_fft._fast_length
 
 
 def disk(radius_px: float) -> Tensor:
@@ -70,7 +69,7 @@ def one_plane(name: str, runs: int) -> Iterator[dict[str, Any]]:
     for label, share in RADII.items():
         radius = share * width
         K = disk(radius)
-        padded = [fast_length(side + len(K) // 2) for side in (height, width)]
+        padded = [next_fast_len(side + len(K) // 2) for side in (height, width)]
         line: dict[str, Any] = {"size": [width, height], "radius_px": round(radius, 2), "share": label}
         for quality in ("fast", "exact"):
             optics = Optics(focus_disparity=1.0, radius_px=radius, planes=2, quality=quality)
@@ -116,7 +115,7 @@ def cufft_s(planes: Planes) -> float:
     """Return the seconds in which cuFFT blurs a sheet's planes and adds them up."""
     kernels = [disk(planes.radii[k]) for k in planes.blurred]
     reach = max((len(K) // 2 for K in kernels), default=0)
-    padded = [fast_length(side + reach) for side in planes.position.shape]
+    padded = [next_fast_len(side + reach) for side in planes.position.shape]
 
     def blur() -> Tensor | None:
         total: Tensor | None = None
@@ -126,24 +125,6 @@ def cufft_s(planes: Planes) -> float:
         return None if total is None else torch.fft.irfft2(total, s=padded)
 
     return statistics.median(seconds(blur, 2, 1))
-
-
-def torch_backend_s(sheets: list[triton_gpu.GpuSheet], optics: Optics) -> float:
-    """Return the seconds of `ops/render/torch_fft.py`."""
-    tensors = [
-        torch_fft.TensorSheet(
-            rgb=s.rgb.double(), alpha=None if s.alpha is None else s.alpha.double(), disparity=s.disparity.double()
-        )
-        for s in sheets
-    ]
-    named = ("focus_disparity", "focus_range", "radius_px")
-    settings = {name: tensors[0].rgb.new_tensor(getattr(optics, name)) for name in named}
-
-    @torch.no_grad()
-    def render() -> Tensor:
-        return torch_fft.thin_lens_tensors(tensors, **settings, planes=optics.planes, pupil=optics.pupil)
-
-    return statistics.median(seconds(render, 1, 1))
 
 
 def whole(name: str) -> dict[str, Any]:
@@ -166,7 +147,6 @@ def whole(name: str) -> dict[str, Any]:
             "planes": count,
             "ours_exact_s": ours,
             "cufft_s": cufft,
-            "torch_backend_s": torch_backend_s(loaded, optics),
             "conv2d_s": sum(done) * count / len(done) if done and len(done) == len(convolved) else None,
         }
     )

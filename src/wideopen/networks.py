@@ -12,9 +12,9 @@ from wideopen.errors import BackendUnavailable, WeightsError
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def why_no_torch(*packages: str) -> str | None:
-    """Which of `packages` of the extra [torch] (default: all that networks need) is not installed, or None."""
-    needed = packages or ("torch", "transformers", "safetensors")
+def why_no_torch() -> str | None:
+    """Which package of the extra [torch] that networks need is not installed, or None."""
+    needed = ("torch", "transformers", "safetensors")
     lacking = next((package for package in needed if find_spec(package) is None), None)
     return f"{lacking} is not installed (pip install 'wideopen[torch]')" if lacking else None
 

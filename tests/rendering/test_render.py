@@ -19,12 +19,7 @@ SIZES = [(1, 1), (1, 9), (7, 5), (33, 48), (140, 530)]  # tiny, thin, odd, wide;
 SHAPES = [Aperture(), Aperture(blades=6, rotation_deg=15), Aperture(blades=5)]
 USABLE = [name for name, backend in BACKENDS.items() if backend.why_not() is None]
 FAST = [name for name in USABLE if name != "reference"]
-# torch has no tiles that the last size could span, and takes seconds a case.
-CASES = [
-    pytest.param(name, size, marks=[pytest.mark.slow] if name == "torch" and size == SIZES[-1] else [])
-    for name in FAST
-    for size in SIZES
-]
+CASES = [(name, size) for name in FAST for size in SIZES]
 
 
 def _sheets(size, rng):
@@ -211,9 +206,7 @@ class TestThinLens:
         assert bends.max() < 0.007  # 0.0048 seen; 0.0103 with every pixel on its nearest plane alone
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "torch" else []) for name in USABLE]
-)
+@pytest.mark.parametrize("name", USABLE)
 def test_slow_zoom_of_the_blur_shows_no_step(name):
     sheet = _contiguous(_sheets((24, 24), np.random.default_rng(7)))[:1]
     render = BACKENDS[name].load().thin_lens

@@ -71,10 +71,11 @@ def _errors(against, size, aperture, radius, *, quality="exact", planes=7, black
 
 def _one_of_each():
     """Every kernel, on as few pixels as take it there."""
-    from wideopen.rendering import reference, torch_fft
+    from wideopen.rendering import numba as numba_cpu
+    from wideopen.rendering import reference
 
     yield "exact", _errors(reference, (7, 5), SHAPES[1], 9.0, planes=3)
-    yield "fast", _errors(torch_fft, (2, 40), SHAPES[1], 40.0, quality="fast", planes=3)
+    yield "fast", _errors(numba_cpu, (2, 40), SHAPES[1], 40.0, quality="fast", planes=3)
 
 
 def _small():
@@ -114,16 +115,16 @@ def _fast():
 
 
 def _cat_eye():
-    from wideopen.rendering import torch_fft
+    from wideopen.rendering import numba as numba_cpu
 
-    yield "cat's eye", _errors(torch_fft, (3, 64), SHAPES[2], 11.0, cat_eye=0.8, planes=3)
-    yield "swirl", _errors(torch_fft, (3, 64), SHAPES[0], 11.0, cat_eye=0.9, swirl=30.0, squeeze=1.4, planes=3)
+    yield "cat's eye", _errors(numba_cpu, (3, 64), SHAPES[2], 11.0, cat_eye=0.8, planes=3)
+    yield "swirl", _errors(numba_cpu, (3, 64), SHAPES[0], 11.0, cat_eye=0.9, swirl=30.0, squeeze=1.4, planes=3)
 
 
 def _rims():
-    from wideopen.rendering import torch_fft
+    from wideopen.rendering import numba as numba_cpu
 
-    yield "ring with a rim", _errors(torch_fft, (7, 40), SHAPES[1], 9.0, ring=0.4, rim=0.7, planes=3)
+    yield "ring with a rim", _errors(numba_cpu, (7, 40), SHAPES[1], 9.0, ring=0.4, rim=0.7, planes=3)
 
 
 def _photo(height, width):
@@ -221,7 +222,7 @@ def test_the_reason_why_triton_cannot_run_is_named(monkeypatch):
     monkeypatch.setattr(rendering, "version", lambda _: "3.7.1")
     monkeypatch.setattr(rendering, "cuda_devices", lambda: 0)
     assert why_not() == "no CUDA device"
-    assert list(BACKENDS) == ["triton", "numba", "torch", "reference"]  # auto takes the first that can run
+    assert list(BACKENDS) == ["triton", "numba", "reference"]  # auto takes the first that can run
 
 
 if __name__ == "__main__":

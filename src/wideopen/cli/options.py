@@ -39,7 +39,7 @@ Disparity = Annotated[
     ),
 ]
 DepthM = Annotated[Path | None, typer.Option("--depth-m", help="Depth map in metres, .npy; disparity = 1 / depth.")]
-Backend = Annotated[str, typer.Option("--backend", help="Renderer backend: auto, triton, numba, torch or reference.")]
+Backend = Annotated[str, typer.Option("--backend", help="Renderer backend: auto, triton, numba or reference.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results, but never an original.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per photo instead of text.")]
 MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Largest photo accepted, in megapixels.")]

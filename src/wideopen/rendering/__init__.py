@@ -1,8 +1,8 @@
 """Rendering: sheets, or one photo and its disparity, through a lens.
 
-`reference` holds the formulas; `triton` computes the same on a CUDA GPU, `numba` on all cores, `torch_fft` on any
-device. `BACKENDS` lists these modules, fastest first; each has `thin_lens(sheets, optics)` and
-`paper(encoded, disparity, optics)`, which return (H, W, 3).
+`reference` holds the formulas; `triton` computes the same on a CUDA GPU, `numba` on all cores. `BACKENDS` lists these
+modules, fastest first; each has `thin_lens(sheets, optics)` and `paper(encoded, disparity, optics)`, which return
+(H, W, 3).
 """
 
 import ctypes
@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from wideopen.backends import Backend, missing, usable
-from wideopen.networks import why_no_torch
 from wideopen.optics import Optics
 from wideopen.sheets import Sheet
 
@@ -55,7 +54,6 @@ def why_no_triton() -> str | None:
 BACKENDS: Mapping[str, Backend[ModuleType]] = {
     "triton": Backend(why_no_triton, lambda: import_module("wideopen.rendering.triton")),
     "numba": Backend(missing("numba"), lambda: import_module("wideopen.rendering.numba")),
-    "torch": Backend(lambda: why_no_torch("torch"), lambda: import_module("wideopen.rendering.torch_fft")),
     "reference": Backend(lambda: None, lambda: import_module("wideopen.rendering.reference")),
 }
 
