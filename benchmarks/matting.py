@@ -3,7 +3,7 @@
 The two take turns within each run, so that whatever else the machine does hits both. "first" is a fresh process that
 loads the weights and mattes one photo: what a user of the command waits for. Then 12 megapixels, whose outline follows
 the photo's edges, beside the same without. Each of the shipped weights, too, in a process of its own, with its peak
-memory: three stages at 1024 x 1024, the same at the weights' own size, and 12 megapixels with tiles.
+memory: three stages at 1024 x 1024, the same at the weights' own size, and 12 megapixels.
 """
 
 import argparse
@@ -33,20 +33,19 @@ import cv2
 from skimage import data
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
-weights, width, height, size, tiles, runs = sys.argv[1], *(int(word) for word in sys.argv[2:])
+weights, width, height, size, runs = sys.argv[1], *(int(word) for word in sys.argv[2:])
 photo = cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_CUBIC)
 seconds = []
-network = {"matting": weights, "matting_size": size or None, "matting_stages": 3, "matting_tiles": bool(tiles)}
+network = {"matting": weights, "matting_size": size or None, "matting_stages": 3}
 for _ in range(runs + 1):
     start = time.perf_counter()
     predict_matte(photo, MattingSettings(**network, device="cpu"))
     seconds.append(time.perf_counter() - start)
 print(statistics.median(seconds[1:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"""
-CASES = {  # width, height, long side for the network (0: the weights' own), tiles
-    "1024 x 1024, all of it": (1024, 1024, 1024, 0),
-    "1024 x 1024, own size": (1024, 1024, 0, 0),
-    "12 megapixels": (4000, 3000, 0, 0),
-    "12 megapixels, tiles": (4000, 3000, 0, 1),
+CASES = {  # width, height, long side for the network (0: the weights' own)
+    "1024 x 1024, all of it": (1024, 1024, 1024),
+    "1024 x 1024, own size": (1024, 1024, 0),
+    "12 megapixels": (4000, 3000, 0),
 }
 
 

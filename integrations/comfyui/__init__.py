@@ -102,7 +102,7 @@ class Matte(Node):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802  ComfyUI's name
         """The image, and the options of the matting network."""
-        shown = inputs(MapSettings, only=("matting", "matting_size", "matting_edges", "matting_tiles"))
+        shown = inputs(MapSettings, only=("matting", "matting_size", "matting_edges", "matting_strands"))
         return {"required": {"image": ("IMAGE",), **shown}}
 
     def run(self, image: torch.Tensor, **given: Any) -> tuple[torch.Tensor]:

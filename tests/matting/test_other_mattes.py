@@ -1,4 +1,4 @@
-"""Mattes of others: any function, rembg's sessions, VitMatte as a refiner; each refused in one line."""
+"""Mattes of others: any function, rembg's sessions; each refused in one line."""
 
 import builtins
 
@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from wideopen import analyze
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
-from wideopen.matting.find_matte import _rembg_session, matte_by_rembg, pick_matter, refine_by_vitmatte
+from wideopen.matting.find_matte import _rembg_session, matte_by_rembg, pick_matter
 from wideopen.matting.inference import MattingSettings
 
 RNG = np.random.default_rng(0)
@@ -54,58 +54,6 @@ def test_a_function_that_returns_no_matte_is_refused(returned, match):
         return returned
 
     refused(InvalidInput, match, pick_matter(MattingSettings(), f)[0], PHOTO)
-
-
-# VitMatte
-
-
-@pytest.fixture(scope="module")
-def vitmatte(tmp_path_factory):
-    """A tiny VitMatte with random weights, on disk."""
-    import torch
-    from transformers import VitDetConfig, VitMatteConfig, VitMatteForImageMatting
-
-    torch.manual_seed(0)
-    backbone = VitDetConfig(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        image_size=64,
-        pretrain_image_size=64,
-        num_channels=4,
-        out_features=["stage1"],
-    )
-    config = VitMatteConfig(
-        backbone_config=backbone,
-        hidden_size=16,
-        convstream_hidden_sizes=[4, 8, 8],
-        fusion_hidden_sizes=[8, 8, 8, 4],
-    )
-    folder = tmp_path_factory.mktemp("vitmatte")
-    VitMatteForImageMatting(config).save_pretrained(folder)
-    return folder
-
-
-@pytest.mark.parametrize("size", [1024, 48])
-def test_vitmatte_changes_the_transition_only(vitmatte, size):
-    got = refine_by_vitmatte(vitmatte, PHOTO, step(), size=size)
-    assert got.shape == (60, 90)
-    assert 0 <= got.min() <= got.max() <= 1
-    assert_allclose(got[:, :38], 0, rtol=0, atol=0)
-    assert_allclose(got[:, 52:], 1, rtol=0, atol=0)
-    assert np.abs(got - step())[:, 44:46].max() > 0.05
-
-
-def test_vitmatte_follows_any_matte(vitmatte):
-    matter, source = pick_matter(MattingSettings(matting_refiner=vitmatte), lambda _: step())
-    assert_allclose(matter(PHOTO), refine_by_vitmatte(vitmatte, PHOTO, step()), rtol=0, atol=0)
-    assert source.endswith(f"refined by {vitmatte}")
-
-
-def test_vitmatte_that_is_not_on_disk_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    refused(WeightsError, "hf download some/vitmatte", refine_by_vitmatte, "some/vitmatte", PHOTO, step())
-    refused(WeightsError, "expected its folder", refine_by_vitmatte, tmp_path, PHOTO, step())
 
 
 # rembg

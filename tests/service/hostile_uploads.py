@@ -180,7 +180,7 @@ SETTINGS = {
     ],
     "maps": [
         '{"depth": "/etc/passwd"}', '{"depth": "https://example.org/m"}', '{"matting": "../../x.safetensors"}',
-        '{"matting": "rembg:u2net"}', '{"matting_refiner": "evil/model"}', '{"device": "cuda"}', '{"offline": false}',
+        '{"matting": "rembg:u2net"}', '{"matting_start": "evil.onnx"}', '{"device": "cuda"}', '{"offline": false}',
     ],
     "output": ['{"format": "../x"}', '{"quality": 101}', '{"bits": 64}', '{"out": "/tmp/x"}', '{"format": "svg"}'],
 }  # fmt: skip

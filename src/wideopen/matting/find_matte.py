@@ -1,8 +1,8 @@
 """Sources of mattes behind one interface: our network, third-party networks, or any function.
 
-rembg sessions and, as a refiner, transformers' VitMatte are optional and imported on use. Nothing is downloaded here: a
-model that is not on disk is refused, and the error gives the command that fetches it. rembg sessions that send photos
-to a service are refused too. Licences differ by model.
+rembg's sessions are optional and imported on use. Nothing is downloaded here: a model that is not on disk is refused,
+and the error gives the command that fetches it. Sessions that send photos to a service are refused too. Licences
+differ by model.
 """
 
 from collections.abc import Callable
@@ -10,21 +10,16 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from wideopen.arrays.maps import resize_map, work_size
+from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require, require_unit_map
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
-from wideopen.matting.clean import transition
 from wideopen.matting.inference import MattingSettings
-from wideopen.networks import require_torch
 from wideopen.photo import to_srgb
 
 REMBG = "rembg:"  # prefix of a session name, as in rembg:birefnet-portrait
-VITMATTE_SIZE = 1024  # its attention grows with the square of the number of pixels
-VITMATTE_STRIDE = 32
 
 
 def matte_by_rembg(name: str, srgb_u8: U8) -> F32:
@@ -64,47 +59,6 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def refine_by_vitmatte(model: str | Path, srgb_u8: U8, alpha: F32, *, size: int = VITMATTE_SIZE) -> F32:
-    """Return `alpha` (H, W) with its transition re-estimated by VitMatte from `srgb_u8` (H, W, 3).
-
-    model: a folder in transformers' format, or an id in the hub's cache, such as
-    hustvl/vitmatte-small-distinctions-646. The transition is that of `matting.clean.transition`; elsewhere nothing
-    changes. The network sees at most `size` pixels along the long side. Raises WeightsError for a model that is not on
-    disk or is not a VitMatte.
-    """
-    require_torch(f"VitMatte {model}")
-    import torch
-
-    height, width = work_size(alpha.shape, size)
-    small, matte = resize_map(srgb_u8, (height, width)), resize_map(alpha, (height, width))
-    unknown = transition(matte)
-    trimap = np.where(unknown, np.float32(128 / 255), (matte > 0.5).astype(np.float32))
-    colour = small.astype(np.float32) / np.float32(127.5) - 1
-    four = np.concatenate([colour, trimap[..., None]], 2)  # (h, w, 4)
-    below, right = -height % VITMATTE_STRIDE, -width % VITMATTE_STRIDE
-    four = np.pad(four, ((0, below), (0, right), (0, 0)))
-    with torch.inference_mode():
-        pixels = torch.from_numpy(np.ascontiguousarray(four.transpose(2, 0, 1)))[None]
-        out = _vitmatte(str(model))(pixel_values=pixels).alphas[0, 0, :height, :width].float().numpy()
-    refined = resize_map(np.clip(out, 0, 1), alpha.shape)
-    share = resize_map(cv2.blur(unknown.astype(np.float32), (3, 3)), alpha.shape)  # fades at the edge, to avoid a step
-    return np.asarray(alpha + share * (refined - alpha), np.float32)
-
-
-@lru_cache(maxsize=1)
-def _vitmatte(model: str) -> Any:
-    from transformers import VitMatteForImageMatting
-
-    try:
-        net = VitMatteForImageMatting.from_pretrained(model, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        first = " ".join(str(error).split())[:120]
-        raise WeightsError(
-            f"VitMatte {model}: expected its folder, or a model in the hub's cache (`hf download {model}`; {first})"
-        ) from error
-    return net.eval()
-
-
 NEARLY_EMPTY = 0.002  # share of the photo; clean-up treats less as a speck
 Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H, W), floats in [0, 1]
 AUTOMATIC = MattingSettings()
@@ -124,23 +78,15 @@ def pick_matter(
     """Return (a function from a photo to its matte, the name of the source): `function`, or the network of `settings`.
 
     hint: (H, W) in [0, 1], see `matting.hint`; only with a network of ours. encoding: of the photos that the returned
-    function takes; networks and `function` see them as sRGB. If `settings` names a refiner, it runs after either. The
-    function raises InvalidInput for photos or mattes with a wrong shape, type or range. Raises InvalidInput if
-    `settings` asks for a matte that only a photo file can supply; WeightsError; BackendUnavailable.
+    function takes; networks and `function` see them as sRGB. It raises InvalidInput for photos or mattes with a wrong
+    shape, type or range. Raises InvalidInput if `settings` asks for a matte that only a photo file can supply;
+    WeightsError; BackendUnavailable.
     """
     if function is not None:
         require(hint is None, "matte_hint: expected without a matte, found both")
         name = getattr(function, "__name__", type(function).__name__)
-        matter, source = _on_srgb(partial(_checked, function, name), encoding), f"given by {name}"
-    else:
-        matter, source = _network(settings, hint, encoding)
-    if settings.matting_refiner is None:
-        return matter, source
-    refine = partial(refine_by_vitmatte, settings.matting_refiner)
-    return (
-        lambda photo_u8: refine(to_srgb(photo_u8, encoding), matter(photo_u8)),
-        f"{source}, refined by {settings.matting_refiner}",
-    )
+        return _on_srgb(partial(_checked, function, name), encoding), f"given by {name}"
+    return _network(settings, hint, encoding)
 
 
 def _on_srgb(matter: Matter, encoding: Encoding) -> Matter:

@@ -44,12 +44,6 @@ class MattingSettings(Settings):
         False,
         help="Draw the strands of curls and flyaway hair, with --matting-edges, in photos of 1000 pixels or more.",
     )
-    matting_tiles: bool = option(
-        False, help="Refine the matte's outline by a further pass on full-resolution tiles of the photo."
-    )
-    matting_refiner: str | None = option(
-        None, help="Refine the matte's outline with a VitMatte model: a folder, or a hub id whose weights are on disk."
-    )
     matting_backend: str = option(
         "auto", words=BACKENDS, help="Inference runtime of the matting network: auto, torch or onnx (CPU only)."
     )
