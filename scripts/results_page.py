@@ -29,8 +29,8 @@ SCORES = {
 EXACT = "wideopen, exact matte"
 ABOUT_SCORES = (
     "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. The command "
-    "takes every matte for a network's, which ends outside the subject, so behind a blurred subject it continues the "
-    "ground from farther away: with the background in focus the others come nearer along the edge. "
+    "does not know that: behind a blurred subject it continues the ground from farther away where the photo seems to "
+    "show a rim that the matte missed. "
     f"*{EXACT}* is `wideopen eval bokeh`, which is told that it is exact, as `exact_matte` tells Python."
 )
 TIMES = {"seconds": 1, "over_unit": 1, "cpu_seconds": 1, "peak_mb": 0}

@@ -29,6 +29,7 @@ from wideopen.hdr.standard import standard_light
 from wideopen.hdr.types import Hdr
 from wideopen.lens import Lens
 from wideopen.matting.find_matte import Matter, emptiness, pick_matter
+from wideopen.matting.outline import Outline
 from wideopen.optics import Optics, optics_of
 from wideopen.photo import Photo, display_u8, to_srgb
 from wideopen.rendering import BACKENDS as RENDERERS
@@ -63,6 +64,7 @@ class Maps:
     disparity_filtered: bool
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    outline: Outline = Outline.FOUND  # of the matte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,7 +139,7 @@ def understand(
     hint = None if matte_hint is None else require_unit_map("matte_hint", matte_hint, like=source.rgb)
     shown = cache(lambda: display_u8(source))  # (H, W, 3) uint8 and its encoding
     seconds: dict[str, float] = {}
-    matte_source, disparity_source = "given", "given"
+    matte_source, disparity_source, outline = "given", "given", Outline.EXACT
     notes: tuple[str, ...] = ()
     known: Future[F32] = Future()  # the matte
     with ThreadPoolExecutor(1) as beside:
@@ -157,6 +159,7 @@ def understand(
         try:
             if matte is None or callable(matte):
                 on_step("matte")
+                outline = Outline.FOUND
                 with timed(seconds, "matte"):
                     matter, matte_source = pick_matter(settings, matte, hint, shown()[1])
                     if settings.matting_start == "auto" and matte_source.endswith("started by isnet"):
@@ -185,6 +188,7 @@ def understand(
         disparity_filtered=filtered,
         notes=(*_notes(alpha, d, planar=disparity_source == "planar"), *notes),
         seconds=seconds,
+        outline=outline,
     )
 
 
@@ -192,7 +196,6 @@ def take_apart(
     photo: Photo | F32,
     maps: Maps,
     *,
-    exact_matte: bool | None = None,
     backend: str = "auto",
     on_step: Callable[[str], None] = SILENT,
 ) -> Scene:
@@ -203,8 +206,9 @@ def take_apart(
     with timed(maps.seconds, "sheets"), ThreadPoolExecutor(1) as beside:
         grain = beside.submit(estimate_grain, source.rgb, source.encoding)
         sheets = prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=source.hdr is None)
-    exact = maps.matte_source == "given" if exact_matte is None else exact_matte
-    rims = Rims(sheets) if isinstance(sheets, PhotoSheets) and len(sheets) > 1 and not exact else None
+    rims = None
+    if isinstance(sheets, PhotoSheets) and len(sheets) > 1 and maps.outline is not Outline.EXACT:
+        rims = Rims(sheets, examine=maps.outline is Outline.GIVEN)
     return Scene(
         rgb=source.rgb,
         encoding=source.encoding,
@@ -261,7 +265,9 @@ def analyze(
     maps = understand(
         source, settings, matte=matte, matte_hint=matte_hint, disparity=disparity, embedded=embedded, on_step=on_step
     )
-    return take_apart(source, maps, exact_matte=exact_matte, backend=backend, on_step=on_step)
+    if exact_matte is not None:
+        maps = replace(maps, outline=Outline.EXACT if exact_matte else Outline.FOUND)
+    return take_apart(source, maps, backend=backend, on_step=on_step)
 
 
 def _separator(backend: str) -> Separator:

@@ -48,9 +48,10 @@ def optics(focus):
     return Optics(focus_disparity=focus, radius_px=12.0, quality="exact")
 
 
-def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(sheets):
+@pytest.mark.parametrize("examine", [False, True])
+def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(sheets, examine):
     before, subject = sheets
-    ground, same = Rims(sheets).cleaned(optics(0.0))
+    ground, same = Rims(sheets, examine=examine).cleaned(optics(0.0))
     assert before.rgb.min() < 0.2
     assert_allclose(ground.rgb, GROUND, atol=0.01)
     assert_array_equal(same.rgb, subject.rgb)
@@ -59,11 +60,21 @@ def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(sheets):
 def test_the_clean_ground_is_found_once(sheets):
     rims = Rims(sheets)
     rims.cleaned(optics(1.0))
-    assert rims.clean is None
+    assert "_clean" not in vars(rims)
     rims.cleaned(optics(0.0))
-    first = rims.clean
+    first = rims._clean
     rims.cleaned(optics(0.1))
-    assert rims.clean is first is not None
+    assert rims._clean is first
+
+
+def test_ground_beside_an_exact_matte_stays_whatever_its_texture(separator):
+    rng = np.random.default_rng(0)
+    ground = rng.uniform(0.1, 0.9, (SIZE // 4, SIZE // 4, 3)).repeat(4, 0).repeat(4, 1).astype(np.float32)
+    exact = square(0).astype(np.float32)
+    rgb = np.where(exact[..., None] > 0, np.float32(SUBJECT), ground)
+    before = prepare_sheets(rgb, exact, exact, separator)
+    assert_array_equal(Rims(before, examine=True).cleaned(optics(0.0))[0].rgb, before[0].rgb)
+    assert not np.array_equal(Rims(before).cleaned(optics(0.0))[0].rgb, before[0].rgb)
 
 
 @pytest.mark.parametrize("focus", [1.0, 0.5], ids=["subject in focus", "both blurred alike"])

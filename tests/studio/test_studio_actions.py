@@ -15,6 +15,7 @@ from studio_photos import HEIGHT, WIDTH, disparity, kept_photo, light, matte, qu
 
 from wideopen import cli
 from wideopen.errors import InvalidInput
+from wideopen.matting.outline import Outline
 from wideopen.photo import Photo
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.studio import StudioSettings
@@ -315,14 +316,14 @@ def test_a_preview_is_at_most_as_large_as_asked_and_the_photo_itself_when_small(
         height, width = preview_size(size, 1.5)
         assert height * width <= 1.5e6
         assert height >= 1
-    scene = prepare(Photo(rgb=light()), matte(), disparity())
+    scene = prepare(Photo(rgb=light()), matte(), disparity(), Outline.FOUND)
     assert shrink(scene, 1.5) is scene
     assert shrink(scene, 0.01).rgb.shape == (86, 115, 3)
 
 
 def test_a_preview_without_blur_is_the_photo():
     rgb = light()
-    scene = prepare(Photo(rgb=rgb), matte(), disparity())
+    scene = prepare(Photo(rgb=rgb), matte(), disparity(), Outline.FOUND)
     sharp = render_u8(scene, lens_of(LensSettings(blur="0%"), scene, 0.3))
     assert_array_equal(sharp, np.rint(sharp))
     expected = np.asarray(picture_of(rgb))

@@ -37,8 +37,8 @@ def matte(
     settings, given = made(MapSettings, chosen), Given(matte_hint=matte_hint)
     check_map(out, inputs=[photo, *given.files], overwrite=overwrite)
     with steps(photo.name) as step:
-        alpha, notes = find_matte(photo, settings, given=given, max_megapixels=max_megapixels, step=step)
-    write_map(out, alpha, overwrite=overwrite)
+        alpha, outline, notes = find_matte(photo, settings, given=given, max_megapixels=max_megapixels, step=step)
+    write_map(out, alpha, outline=outline, overwrite=overwrite)
     for note in notes:
         warn(f"note: {note}")
     typer.echo(out)
@@ -90,6 +90,7 @@ def extract(
     from wideopen.files import write_map
     from wideopen.files.atomic import atomic_file
     from wideopen.files.inside import read_embedded
+    from wideopen.matting.outline import Outline
     from wideopen.session.results import check_map, make_folder
 
     parts = read_embedded(photo)
@@ -103,7 +104,8 @@ def extract(
             check_map(path, inputs=[photo], overwrite=overwrite)
     make_folder(folder, "-d")
     for name, values in maps.items():
-        typer.echo(write_map(paths[name], values, overwrite=overwrite))
+        outline = Outline.FOUND if name == "matte" else None
+        typer.echo(write_map(paths[name], values, outline=outline, overwrite=overwrite))
     if metres is not None:
         with atomic_file(depth_path, overwrite=overwrite) as out:
             np.save(out, metres, allow_pickle=False)

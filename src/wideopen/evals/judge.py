@@ -32,6 +32,7 @@ from wideopen.evals.report import Line, labelled, means, square_at, stacked
 from wideopen.evals.runner import Start
 from wideopen.files import read
 from wideopen.lens import MAX_RADIUS, Lens
+from wideopen.matting.outline import Outline
 from wideopen.pipeline import Scene, render
 from wideopen.session.open_photo import Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
@@ -165,7 +166,7 @@ def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Ste
     """Open the sharp photo of a pair with the maps that lie beside it."""
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
-    given = KnownMaps(matte=pair.matte, disparity=pair.disparity, exact_matte=True)
+    given = KnownMaps(matte=pair.matte, disparity=pair.disparity, outline=Outline.EXACT)
     return open_photo(pair.sharp, maps, given=given, backend=backend, step=step)
 
 

@@ -1,9 +1,12 @@
 """Mattes and disparity read from and written to files: one number per pixel, upright.
 
-Map files hold plain numbers, not display-encoded light: a code is divided by the maximum of its type.
+Map files hold plain numbers, not display-encoded light: a code is divided by the maximum of its type. The XMP of a
+matte written by this project says whose it is, so that a network's matte is known as one when it is given back.
 """
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,11 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, require, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import atomic_file, check_target
-from wideopen.files.containers import png, tiff
+from wideopen.files.containers import png, tiff, xmp
 from wideopen.files.formats import naming, read_bytes, readable_path
 from wideopen.files.raster import grey, require_aspect
 from wideopen.files.read import load_raster
+from wideopen.matting.outline import Outline
 from wideopen.photo import Metadata
 
 __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
@@ -25,6 +29,15 @@ __all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 MAX_MAP_MEGAPIXELS = 400.0
 """The largest picture of a map; its size may differ from the photo's."""
+OUTLINE = "MatteOutline"
+"""Property of XMP in the namespace of this project."""
+
+
+def stated_outline(properties: Mapping[str, Any]) -> Outline | None:
+    """Return what `properties` say about a matte's outline; None if nothing that is known."""
+    with suppress(KeyError, ValueError):
+        return Outline(properties[OUTLINE])
+    return None
 
 
 def read_matte(
@@ -35,6 +48,13 @@ def read_matte(
     The file is a grey picture (1 = subject), a cutout, whose transparency is used, or a `.npy` of floats in [0, 1].
     Raises InvalidInput for a coloured opaque picture, another aspect, too many pixels, or an unreadable file.
     """
+    return read_matte_and_outline(path, size=size, max_megapixels=max_megapixels)[0]
+
+
+def read_matte_and_outline(
+    path: str | os.PathLike[str], *, size: tuple[int, int], max_megapixels: float
+) -> tuple[F32, Outline | None]:
+    """Return the alpha as `read_matte`, and whose it is if the file says so."""
     return _read(readable_path(path), "a matte", size, max_megapixels, transparency=True)
 
 
@@ -46,7 +66,7 @@ def read_disparity(
     The file is a grey picture, or a `.npy` of floats in [0, 1]. Raises InvalidInput for values outside the range, NaN,
     another aspect, too many pixels, or an unreadable file.
     """
-    return _read(readable_path(path), "a disparity map", size, max_megapixels, transparency=False)
+    return _read(readable_path(path), "a disparity map", size, max_megapixels, transparency=False)[0]
 
 
 def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
@@ -63,11 +83,13 @@ def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
         return _fit(from_depth_m(_load_npy(file, "depth in metres")), size)
 
 
-def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = False) -> Path:
+def write_map(
+    path: str | os.PathLike[str], values: F32, *, outline: Outline | None = None, overwrite: bool = False
+) -> Path:
     """Write `values` (H, W) in [0, 1] to `path` and return it.
 
-    `.png` and `.tif` hold 16-bit grey, `.npy` float32. Raises InvalidInput for another extension or range, an existing
-    file (unless `overwrite`), or a folder that cannot be written.
+    `.png` and `.tif` hold 16-bit grey and, of a matte, its `outline`; `.npy` holds float32. Raises InvalidInput for
+    another extension or range, an existing file (unless `overwrite`), or a folder that cannot be written.
     """
     file = readable_path(path)
     kind = file.suffix.lower()
@@ -79,12 +101,17 @@ def write_map(path: str | os.PathLike[str], values: F32, *, overwrite: bool = Fa
             np.save(out, checked, allow_pickle=False)
         else:
             encode = png.encode_png if kind == ".png" else tiff.encode_tiff
-            out.writelines(encode(np.rint(checked * np.float32(65535)).astype(np.uint16), Metadata()))
+            stated = {} if outline is None else {f"wideopen:{OUTLINE}": outline.value}
+            packet = xmp.with_description(None, {"wideopen": xmp.OURS}, stated) if stated else None
+            out.writelines(encode(np.rint(checked * np.float32(65535)).astype(np.uint16), Metadata(xmp=packet)))
     return file
 
 
-def _read(file: Path, expected: str, size: tuple[int, int], max_megapixels: float, *, transparency: bool) -> F32:
-    """The map (H, W) in [0, 1] in `file`; transparency, if any, is the map with `transparency`, else refused."""
+def _read(
+    file: Path, expected: str, size: tuple[int, int], max_megapixels: float, *, transparency: bool
+) -> tuple[F32, Outline | None]:
+    """The map (H, W) in [0, 1] in `file`, and its outline if stated; transparency is refused unless `transparency`."""
+    outline = None
     with naming(file):
         if file.suffix.lower() == ".npy":
             values: NDArray[Any] = _load_npy(file, expected)
@@ -92,7 +119,10 @@ def _read(file: Path, expected: str, size: tuple[int, int], max_megapixels: floa
             raster = load_raster(file, max_megapixels=max_megapixels, expected=expected)
             require(transparency or raster.alpha is None, "expected a grey disparity map, found transparency")
             values = grey(raster.codes, raster.top) / np.float32(raster.top) if raster.alpha is None else raster.alpha
-        return _fit(require_unit_map(str(file), np.asarray(values, np.float32)), size)
+            with suppress(InvalidInput):
+                stated = xmp.parse_xmp(raster.xmp) if raster.xmp else {}
+                outline = stated_outline({name.removeprefix(f"{{{xmp.OURS}}}"): text for name, text in stated.items()})
+        return _fit(require_unit_map(str(file), np.asarray(values, np.float32)), size), outline
 
 
 def _load_npy(file: Path, expected: str) -> F32:

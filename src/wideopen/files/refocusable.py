@@ -26,7 +26,9 @@ from wideopen.checks import F32, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.files.containers import Pieces, jpeg, png, xmp
 from wideopen.files.formats import read_bytes, readable_path, sniff
+from wideopen.files.maps import OUTLINE, stated_outline
 from wideopen.files.raster import DAMAGE, one_line
+from wideopen.matting.outline import Outline
 from wideopen.photo import Metadata
 from wideopen.settings import MAX_MEGAPIXELS
 
@@ -44,6 +46,7 @@ class Keep:
 
     matte: F32  # (H, W) in [0, 1]
     disparity: F32  # (H, W) in [0, 1], 1 = nearest; as rendered, not to be filtered again
+    outline: Outline = Outline.FOUND  # of the matte; older results do not say whose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +80,7 @@ def in_jpeg(packet: bytes | None, keep: Keep, *, original: Path | None, result: 
         "GDepth:Far": _FAR,
         "GDepth:Mime": "image/png",
     }
-    values |= {f"wideopen:{name}": text for name, text in _reference(original, result).items()}
+    values |= {f"wideopen:{name}": text for name, text in _reference(keep, original, result).items()}
     spaces |= {"xmpNote": xmp.NOTE}
     main = xmp.with_description(packet, spaces, values)
     if len(main) > jpeg.XMP_LIMIT:
@@ -91,7 +94,7 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: s
     import tifffile
 
     out = BytesIO()
-    description = json.dumps({"wideopen": 1, "ResultSHA256": digest, **_reference(original, result)})
+    description = json.dumps({"wideopen": 1, "ResultSHA256": digest, **_reference(keep, original, result)})
     with tifffile.TiffWriter(out) as file:
         for name, values, text in (("disparity", keep.disparity, description), ("matte", keep.matte, "matte")):
             file.write(
@@ -136,9 +139,9 @@ def _png64(codes: NDArray[np.uint16]) -> str:
     return base64.b64encode(b"".join(png.encode_png(codes, Metadata()))).decode("ascii")
 
 
-def _reference(original: Path | None, result: Path) -> dict[str, str]:
-    """Return the version, and the reference to the original if there is one, on this drive."""
-    reference = {"Version": "1"}
+def _reference(keep: Keep, original: Path | None, result: Path) -> dict[str, str]:
+    """Return the version, whose matte it is, and the reference to the original if there is one, on this drive."""
+    reference = {"Version": "1", OUTLINE: keep.outline.value}
     with suppress(OSError, ValueError):
         if original is not None and (digest := _digest(original)) is not None:
             where = Path(os.path.relpath(original.resolve(), result.resolve().parent)).as_posix()
@@ -189,7 +192,8 @@ def _from_jpeg(data: bytes, max_megapixels: float) -> tuple[Keep, dict[str, str]
     texts = {name: text for name, text in properties.items() if isinstance(text, str)}
     disparity = _from_png64(texts["{" + _GDEPTH + "}Data"], max_megapixels)
     matte = _from_png64(texts[_OURS + "Matte"], max_megapixels)
-    return _keep(matte, 65535 - disparity), {name.removeprefix(_OURS): text for name, text in texts.items()}
+    reference = {name.removeprefix(_OURS): text for name, text in texts.items()}
+    return _keep(matte, 65535 - disparity, reference), reference
 
 
 def _from_png64(text: str, max_megapixels: float) -> NDArray[np.uint16]:
@@ -214,7 +218,8 @@ def _from_sidecar(path: Path, max_megapixels: float) -> tuple[Keep, dict[str, st
         for page in file.pages:
             _check_size(page.imagewidth, page.imagelength, max_megapixels)
         disparity, matte = (page.asarray() for page in file.pages)
-    return _keep(matte, disparity), {name: text for name, text in stated.items() if isinstance(text, str)}
+    reference = {name: text for name, text in stated.items() if isinstance(text, str)}
+    return _keep(matte, disparity, reference), reference
 
 
 def _check_size(width: int, height: int, max_megapixels: float) -> None:
@@ -222,8 +227,9 @@ def _check_size(width: int, height: int, max_megapixels: float) -> None:
         raise ValueError(f"a map of {width} x {height}")
 
 
-def _keep(matte: NDArray[Any], disparity: NDArray[Any]) -> Keep:
+def _keep(matte: NDArray[Any], disparity: NDArray[Any], reference: dict[str, str]) -> Keep:
     if matte.ndim != 2 or matte.shape != disparity.shape or matte.dtype != np.uint16 or disparity.dtype != np.uint16:
         raise ValueError(f"matte {matte.dtype} {matte.shape} and disparity {disparity.dtype} {disparity.shape}")
     white = np.float32(65535)
-    return Keep(matte=matte.astype(np.float32) / white, disparity=disparity.astype(np.float32) / white)
+    outline = stated_outline(reference) or Outline.FOUND
+    return Keep(matte=matte.astype(np.float32) / white, disparity=disparity.astype(np.float32) / white, outline=outline)

@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import Message, Receive
 
 from wideopen import __version__
+from wideopen.matting.outline import Outline
 from wideopen.service import work
 from wideopen.service.photo_files import (
     DOCUMENTED,
@@ -209,7 +210,8 @@ async def render_scene(request: Request, accepted: Accept, scene_id: SceneId, se
     """Render an analysed scene with a lens. Every setting may differ between calls."""
     with service_of(request).scene(scene_id) as scene:
         facts = scene.value
-        job = _job(request).with_maps(scene.folder / f"{work.MATTE}.npy", scene.folder / f"{work.DISPARITY}.npy")
+        matte, disparity = (scene.folder / f"{name}.npy" for name in (work.MATTE, work.DISPARITY))
+        job = _job(request).with_maps(matte, disparity, Outline(facts["outline"]))
         photo = scene.folder / facts["photo"]
         return await _render(
             request, accepted, settings, facts["format"], job, work.render_scene, photo, scene.key, facts

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from wideopen.lens import PaperLook
 from wideopen.matting.inference import INSIDE, NETWORK
+from wideopen.matting.outline import Outline
 from wideopen.options import Option, Settings, options_of
 from wideopen.service import ServeSettings
 from wideopen.settings import DEPTHS, LensSettings, MapSettings, OutputSettings
@@ -165,6 +166,7 @@ class Analysis(BaseModel):
     expires_in_s: float = Field(description="Seconds without use after which the scene is deleted.")
     size: Size
     matte: str = Field(description="Source of the matte.")
+    outline: Outline = Field(description="Whose matte it is: found by a network or a phone, given, or exact.")
     disparity: str = Field(description="Source of the disparity.")
     filtered: bool = Field(description="Whether the disparity was cleaned along the matte's outline.")
     notes: list[str]
@@ -177,6 +179,7 @@ class Report(BaseModel):
     size: Size
     look: str
     matte: str
+    outline: Outline
     disparity: str
     filtered: bool
     focus_disparity: float

@@ -51,7 +51,7 @@ def render_scene(out: Path, job: Job, photo: Path, scene: str, found: Mapping[st
         opened, preparing = _prepared(scene, photo, job, stop_in=out.parent)
         report = render_opened(opened, out, job, step=FolderSteps(out.parent))
         report["seconds"] = preparing | report["seconds"]
-        known = {name: found[name] for name in (MATTE, DISPARITY, "filtered", "notes")}
+        known = {name: found[name] for name in (MATTE, "outline", DISPARITY, "filtered", "notes")}
         return _public(report | known, photo.parent)
 
 

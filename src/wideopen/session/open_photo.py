@@ -17,10 +17,11 @@ from wideopen.errors import InvalidInput, WeightsError
 from wideopen.files import Keep, read, read_depth_m, read_disparity, read_matte
 from wideopen.files.containers.tiff import taken_in_portrait_mode
 from wideopen.files.inside import Embedded, read_embedded
-from wideopen.files.maps import MAP_EXTENSIONS, MAX_MAP_MEGAPIXELS
+from wideopen.files.maps import MAP_EXTENSIONS, MAX_MAP_MEGAPIXELS, read_matte_and_outline
 from wideopen.files.refocusable import read_kept
 from wideopen.matting.find_matte import emptiness, predict_matte
 from wideopen.matting.inference import INSIDE, NETWORK
+from wideopen.matting.outline import Outline
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene, take_apart, understand
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
@@ -48,7 +49,7 @@ class Given:
     disparity: Path | None = None
     depth_m: Path | None = None
     max_megapixels: float = MAX_MAP_MEGAPIXELS  # limit for a map's picture
-    exact_matte: bool = False  # most mattes come from a network: see `pipeline.analyze`
+    outline: Outline | None = None  # of the matte; None = what its file says, else `GIVEN`
 
     def __post_init__(self) -> None:
         mattes = {"--matte": self.matte, "--mattes": self.mattes}
@@ -78,12 +79,13 @@ class Given:
         """The file of a photo's hint, if it has one."""
         return self.matte_hint if self.matte_hints is None else _map_in(self.matte_hints, photo)
 
-    def read_matte(self, photo: Path, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
-        """Return (the user's matte for a photo of `size` (H, W), its file). Raises InvalidInput."""
+    def read_matte(self, photo: Path, size: tuple[int, int]) -> tuple[F32 | None, str | None, Outline]:
+        """Return (the user's matte for a photo of `size` (H, W), its file, its outline). Raises InvalidInput."""
         file = self.matte_of(photo)
         if file is None:
-            return None, None
-        return read_matte(file, size=size, max_megapixels=self.max_megapixels), str(file)
+            return None, None, Outline.FOUND
+        matte, stated = read_matte_and_outline(file, size=size, max_megapixels=self.max_megapixels)
+        return matte, str(file), self.outline or stated or Outline.GIVEN
 
     def read_hint(self, photo: Path, size: tuple[int, int]) -> F32 | None:
         """The user's hint for the matte of a photo of `size` (H, W). Raises InvalidInput."""
@@ -127,6 +129,7 @@ class Opened:
         return {
             "size": [width, height],
             "matte": maps.matte_source,
+            "outline": maps.outline.value,
             "disparity": maps.disparity_source,
             "filtered": maps.disparity_filtered,
             "notes": list(maps.notes),
@@ -155,10 +158,9 @@ def open_photo(
     maps = replace(maps, seconds=seconds | maps.seconds)
     if taken_in_portrait_mode(sources.photo.metadata.exif):
         maps = replace(maps, notes=(BLURRED_TWICE, *maps.notes))
-    exact = given.exact_matte and sources.matte is not None
     photo = replace(sources.photo, codes=None)  # only the maps needed them
     del sources
-    scene = take_apart(photo, maps, exact_matte=exact, backend=backend, on_step=step)
+    scene = take_apart(photo, maps, backend=backend, on_step=step)
     return Opened(path=path, photo=photo, scene=scene)
 
 
@@ -181,8 +183,8 @@ def find_matte(
     given: Given = NOTHING_GIVEN,
     max_megapixels: float = MAX_MEGAPIXELS,
     step: Steps = SILENT,
-) -> tuple[F32, tuple[str, ...]]:
-    """Return (the matte (H, W) that `open_photo` finds, notes), without the disparity. Raises the same errors."""
+) -> tuple[F32, Outline, tuple[str, ...]]:
+    """Return (the matte (H, W) that `open_photo` finds, its outline, notes). Raises the same errors."""
     no_depth = replace(settings, depth="planar")
     sources = _find_sources(path, no_depth, given, max_megapixels=max_megapixels, step=step)
     matte = sources.matte
@@ -190,7 +192,7 @@ def find_matte(
         step("matte")
         matte = predict_matte(srgb_u8(sources.photo), settings, sources.matte_hint)
     empty = emptiness(matte)
-    return matte, (*sources.notes, *([empty] if empty else []))
+    return matte, sources.outline, (*sources.notes, *([empty] if empty else []))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -201,6 +203,7 @@ class _Sources:
     settings: MapSettings  # for the maps that are None
     matte: F32 | None  # (H, W) in [0, 1]
     matte_source: str | None
+    outline: Outline  # of the matte
     matte_hint: F32 | None  # (H, W) in [0, 1], for the network
     disparity: F32 | None  # (H, W) in [0, 1], 1 = nearest
     disparity_source: str | None
@@ -220,6 +223,7 @@ class _Sources:
         )
         return replace(
             maps,
+            outline=self.outline,
             matte_source=self.matte_source or maps.matte_source,
             disparity_source=self.disparity_source or maps.disparity_source,
             notes=(*self.notes, *maps.notes),
@@ -242,11 +246,11 @@ def _find_sources(
     step("reading")
     photo, kept = read_with_kept(path, max_megapixels=max_megapixels, originals=originals)
     size = photo.rgb.shape[:2]
-    matte, matte_source = given.read_matte(path, size)
+    matte, matte_source, outline = given.read_matte(path, size)
     hint = given.read_hint(path, size)
     disparity, disparity_source = given.read_disparity(size)
     if kept is not None and matte is None and hint is None and settings.matting == "auto":
-        matte, matte_source = kept.matte, KEPT
+        matte, matte_source, outline = kept.matte, KEPT, kept.outline
     if kept is not None and disparity is None and settings.depth == "auto":
         disparity, disparity_source = kept.disparity, KEPT
         settings = replace(settings, filter_disparity=False)  # a kept disparity is already filtered
@@ -271,6 +275,7 @@ def _find_sources(
         settings=settings,
         matte=matte,
         matte_source=matte_source,
+        outline=outline,
         matte_hint=hint,
         disparity=disparity,
         disparity_source=disparity_source,

@@ -11,6 +11,7 @@ from wideopen.errors import WideopenError
 from wideopen.files import Keep, write, write_map
 from wideopen.files.write import lost_hdr
 from wideopen.lens import Lens
+from wideopen.matting.outline import Outline
 from wideopen.pipeline import render
 from wideopen.rendering import BACKENDS
 from wideopen.session.first_run import kernels_meanwhile
@@ -52,10 +53,11 @@ class Job:
             step=step,
         )
 
-    def with_maps(self, matte: Path, disparity: Path) -> "Job":
+    def with_maps(self, matte: Path, disparity: Path, outline: Outline) -> "Job":
         """This job with maps that were found before: nothing is predicted, and the disparity is not filtered again."""
         maps = replace(self.maps, depth="planar", filter_disparity=False)
-        given = replace(self.given, matte=matte, matte_hint=None, matte_hints=None, disparity=disparity)
+        own = replace(self.given, matte_hint=None, matte_hints=None)
+        given = replace(own, matte=matte, disparity=disparity, outline=outline)
         return replace(self, maps=maps, given=given)
 
 
@@ -104,9 +106,11 @@ def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT, 
     step("writing")
     with timed(seconds, "write"):
         make_folder(out.parent)
-        for path, values in ((job.save_matte, scene.matte), (job.save_disparity, scene.disparity)):
-            if path is not None:
-                write_map(path, values, overwrite=job.overwrite)
+        if job.save_matte is not None:
+            write_map(job.save_matte, scene.matte, outline=scene.maps.outline, overwrite=job.overwrite)
+        if job.save_disparity is not None:
+            write_map(job.save_disparity, scene.disparity, overwrite=job.overwrite)
+        keep = Keep(matte=scene.matte, disparity=scene.disparity, outline=scene.maps.outline)
         like = replace(opened.photo, hdr=None) if lens.look == "paper" else opened.photo  # it has no light above white
         write(  # last, so that it exists only if everything succeeded
             out,
@@ -115,7 +119,7 @@ def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT, 
             quality=output.output_quality,
             bits=output.output_bits,
             hdr=output.hdr,
-            keep=Keep(matte=scene.matte, disparity=scene.disparity) if output.keep_depth else None,
+            keep=keep if output.keep_depth else None,
             overwrite=job.overwrite,
         )
     report = _report(opened, lens, out, job.backend)

@@ -208,7 +208,7 @@ class Studio:
             raise
         scene = await asyncio.to_thread(work.take_preview, file)
         photo = TabPhoto(
-            opened=file,
+            opened=replace(file, outline=scene.maps.outline),
             size=size,
             found=scene.maps if notes is None else replace(scene.maps, notes=notes),
             small=Photo(rgb=scene.rgb, encoding=scene.encoding, hdr=scene.hdr),

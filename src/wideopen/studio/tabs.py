@@ -52,7 +52,7 @@ class TabPhoto:
     def prepared(self) -> Scene:
         """The scene with the current maps."""
         if self.scene is None:
-            self.scene = prepare(self.small, *self.maps, backend=self.opened.job.backend)
+            self.scene = prepare(self.small, *self.maps, self.opened.outline, backend=self.opened.job.backend)
         return self.scene
 
     def focus_at(self, x: float, y: float) -> None:

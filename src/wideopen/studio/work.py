@@ -12,6 +12,7 @@ import numpy as np
 
 from wideopen.errors import InvalidInput
 from wideopen.files import read, write_map
+from wideopen.matting.outline import Outline
 from wideopen.pipeline import Scene
 from wideopen.session.render_file import Job, render_file, user_names
 from wideopen.session.results import map_names
@@ -32,6 +33,7 @@ class PhotoFile:
     job: Job  # without a lens; its maps are the user's own
     strokes: tuple[Stroke, ...] = ()
     edit: int = 0  # incremented with every change of the maps
+    outline: Outline = Outline.FOUND  # of the matte, once the photo is opened
 
     @property
     def folder(self) -> Path:
@@ -104,7 +106,7 @@ def write_maps(photo: PhotoFile, step: Steps) -> tuple[Path, Path]:
             for stroke in photo.strokes:
                 maps, _ = paint(light, maps, stroke)
         step("writing")
-        write_map(matte, maps.matte, overwrite=True)
+        write_map(matte, maps.matte, outline=photo.outline, overwrite=True)
         write_map(disparity, maps.disparity, overwrite=True)
     return matte, disparity
 
@@ -129,4 +131,4 @@ def render_pixels(photo: PhotoFile, lens: LensSettings, out: Path, step: Steps) 
 def _as_found(photo: PhotoFile, step: Steps) -> Job:
     """The job with exactly the maps that were found, or with the downloads if they were edited; predicts nothing."""
     matte, disparity = write_maps(photo, step) if photo.edited else photo.found
-    return photo.job.with_maps(matte, disparity)
+    return photo.job.with_maps(matte, disparity, photo.outline)
