@@ -55,6 +55,10 @@ def test_what_only_the_other_has_belongs_if_it_is_sure_and_touches_the_subject(b
     assert within(matte, box) == pytest.approx(found, abs=1e-6)
 
 
+def test_a_subject_that_ours_missed_is_the_others():
+    assert within(agreed(maps(), maps(PERSON), maps()), PERSON) == 1
+
+
 def test_outlines_stay_as_ours():
     matte = agreed(maps((100, 200, 1.0)), maps((98, 202, 1.0)), maps((98, 202, 1.0)))
     assert_allclose(matte, maps((100, 200, 1.0)), rtol=0, atol=0)

@@ -22,6 +22,11 @@ def test_passer_by_behind_is_dropped_with_its_fringe():
     assert np.array_equal(without_bystanders(both), matte(MAIN))
 
 
+def test_a_subject_that_all_but_touches_the_passer_by_stays_whole():
+    beside = np.s_[60:110, 101:121]
+    assert np.array_equal(without_bystanders(matte(MAIN, beside)), matte(MAIN))
+
+
 @pytest.mark.parametrize(
     ("kept", "height"),
     [

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -14,7 +15,8 @@ from wideopen import downloads
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.matting import start
 from wideopen.matting.find_matte import pick_matter
-from wideopen.matting.inference import MattingSettings
+from wideopen.matting.inference import PRESETS, MattingSettings
+from wideopen.matting.predict import matte_by
 
 PHOTO = np.zeros((60, 90, 3), np.uint8)
 PHOTO[:, 45:] = 255
@@ -184,3 +186,23 @@ def test_another_file_than_expected_is_not_kept(server, monkeypatch):
     with pytest.raises(WeightsError, match="expected SHA-256 0000"):
         fetch()
     assert not list(start.isnet_file().parent.iterdir())
+
+
+def test_the_start_and_our_network_run_at_the_same_time():
+    both = threading.Barrier(2, timeout=20)  # breaks if one waits for the other to finish
+    passed = []
+
+    class Engine:
+        config = replace(PRESETS["mobile"], size=96, first_size=None)
+
+        def __call__(self, srgb_u8, stages, previous):  # noqa: ARG002
+            if previous is None:
+                passed.append(both.wait())
+            return np.ones(srgb_u8.shape[:2], np.float32)
+
+    def segment(photo_u8):
+        passed.append(both.wait())
+        return np.ones(photo_u8.shape[:2], np.float32)
+
+    matte_by(Engine(), MattingSettings(matting_edges=False), PHOTO, start=segment)
+    assert sorted(passed) == [0, 1]

@@ -6,6 +6,7 @@ people of a certain size. Clean-up and alignment to the photo's edges are ours.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,14 +74,16 @@ def matte_by(
     Raises InvalidInput for a photo of another shape or type.
     """
     _require_photo(photo_u8)
-    small, alpha = _network_matte(engine, settings, photo_u8, hint, to_srgb)
-    alpha = clean_up(alpha, small)
+    with ThreadPoolExecutor(1) as thread:  # a large network takes seconds to load; ours runs meanwhile
+        other = thread.submit(start, photo_u8) if start is not None else None
+        small, alpha = _network_matte(engine, settings, photo_u8, hint, to_srgb)
+        alpha = clean_up(alpha, small)
     shows = hint is not None or shows_subject(alpha)
     if hint is None:
         alpha = without_bystanders(alpha) if shows else np.zeros_like(alpha)
-    if start is not None:
-        other = np.clip(resize_map(start(photo_u8), alpha.shape), 0, 1)
-        alpha = clean_up(agreed(alpha, other, engine(small, 1, other)), small)
+    if other is not None:
+        segmented = np.clip(resize_map(other.result(), alpha.shape), 0, 1)
+        alpha = clean_up(agreed(alpha, segmented, engine(small, 1, segmented)), small)
         shows = shows or shows_subject(alpha)
     if not shows:
         return np.zeros(photo_u8.shape[:2], np.float32)
