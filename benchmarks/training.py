@@ -64,30 +64,27 @@ def main() -> None:
     keep_large_allocations()
     import torch
 
-    from wideopen.evals.mattes import find_pairs
     from wideopen.train.augment import Stock
-    from wideopen.train.photos import Batches, load_backgrounds, load_photos
-    from wideopen.train.settings import Chances, TrainRun
-    from wideopen.train.trainer import FarFirstTrainer, make_fabric
+    from wideopen.train.batches import Batches
+    from wideopen.train.finish import finish
+    from wideopen.train.photos import entries_in, load_backgrounds, load_photos
+    from wideopen.train.settings import TrainRun
+    from wideopen.train.trainer import Trainer, make_fabric
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # loaders may still write there
         data = asked.data or draw_photos(Path(folder) / "drawn", asked.photos, 2 * asked.size)
-        pairs = [pair for pair in find_pairs(data) if pair.part == "train"]
-        pairs = pairs[:: max(1, len(pairs) // asked.photos)][: asked.photos]
-        whole = load_photos(pairs, 2 * asked.size, Path(folder))
+        entries = [entry for entry in entries_in([data]) if entry.part == "train"]
+        entries = entries[:: max(1, len(entries) // asked.photos)][: asked.photos]
+        whole = load_photos(entries, 2 * asked.size, Path(folder))
         half = sum(photo.nbytes for photo in whole) / 2
-        some = load_photos(pairs, 2 * asked.size, Path(folder), budget_bytes=half)
+        some = load_photos(entries, 2 * asked.size, Path(folder), budget_bytes=half)
         start = time.perf_counter()
         read = [some[i] for i in range(len(some)) if i not in some.kept][:40]
         read_ms = round(1000 * (time.perf_counter() - start) / max(1, len(read)), 1)
         scenes = load_backgrounds(asked.backgrounds, 2 * asked.size)
 
-        def loader(photos):
-            how = {"size": asked.size, "batch": asked.batch, "seed": 0, "workers": asked.workers}
-            return Batches(Stock(photos, scenes), photos.groups, chances=Chances(), **how).start_at(0)
-
         run = TrainRun(
-            data=data,
+            data=(data,),
             out=Path(folder),
             steps=1000,
             preset=asked.preset,
@@ -97,12 +94,12 @@ def main() -> None:
             tensorboard=False,
         )
         fabric = make_fabric(run)
-        trainer = FarFirstTrainer(run, fabric)
-        in_memory, from_disk = loader(whole), loader(some)
+        trainer = Trainer(run, fabric)
+        in_memory, from_disk = (Batches(Stock(photos, scenes), photos, run).start_at(0) for photos in (whole, some))
         still = fabric.to_device(next(in_memory))
 
         def learn(batch) -> None:
-            trainer.train_step([fabric.to_device(batch)])
+            trainer.train_step([finish(run, *fabric.to_device(batch))])
             if fabric.device.type == "cuda":
                 torch.cuda.synchronize()
 

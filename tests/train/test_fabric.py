@@ -15,9 +15,10 @@ from wideopen.evals.mattes import find_pairs
 from wideopen.matting.net.encoders import build_encoder, load_encoder_weights
 from wideopen.matting.net.model import StageOutput
 from wideopen.train.augment import Stock
+from wideopen.train.batches import Batches
 from wideopen.train.matting import picture_grid, progress_bar, run_training
-from wideopen.train.photos import Batches, load_photos
-from wideopen.train.settings import Chances, TrainRun
+from wideopen.train.photos import entries_in, load_photos
+from wideopen.train.settings import TrainRun
 from wideopen.train.trainer import load_checkpoint
 
 
@@ -48,12 +49,11 @@ def squares(tmp_path_factory):
 
 def run_of(data, out, **changes):
     how = {"steps": 3, "warmup_steps": 1, "size": 32, "batch": 2, "precision": "float32", "accelerator": "cpu"}
-    return TrainRun(data=data, out=out, **{**how, "report_steps": 1, "tensorboard": False, **changes})
+    return TrainRun(data=(data,), out=out, **{**how, "report_steps": 1, "tensorboard": False, **changes})
 
 
 def batches_of(photos, **changes):
-    how = {"size": 32, "batch": 2, "seed": 3, "chances": Chances()}
-    return Batches(Stock(photos, []), photos.groups, **{**how, **changes})
+    return Batches(Stock(photos, []), photos, run_of("data", "out", seed=3, **changes))
 
 
 def losses(out):
@@ -75,34 +75,34 @@ def test_two_processes_learn_what_one_learns_with_two_batches_a_step(squares, tm
 
 
 def test_batches_of_several_processes_take_turns(squares):
-    batches = batches_of(load_photos(find_pairs(squares), 48), batch=1)
+    batches = batches_of(load_photos(entries_in([squares]), 48), batch=1)
     every, second = batches.start_at(2), batches.start_at(2, 2)
-    alone = [next(every)[0] for _ in range(3)]
-    assert torch.equal(next(second)[0], alone[0])
-    assert torch.equal(next(second)[0], alone[2])
+    alone = [next(every)[1] for _ in range(3)]
+    assert torch.equal(next(second)[1], alone[0])
+    assert torch.equal(next(second)[1], alone[2])
 
 
 def test_worker_processes_make_the_batches_that_a_thread_makes(squares):
-    photos = load_photos(find_pairs(squares), 48)
+    photos = load_photos(entries_in([squares]), 48)
     made = []
     for workers in (0, 2):
         source = batches_of(photos, workers=workers).start_at(5)
-        made.append([next(source)[0] for _ in range(3)])
+        made.append([next(source)[1] for _ in range(3)])
     assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_photos_beyond_the_memory_are_read_when_drawn_and_the_batches_are_the_same(squares, tmp_path, share):
-    pairs = find_pairs(squares)
-    whole = load_photos(pairs, 48)
+    entries = entries_in([squares])
+    whole = load_photos(entries, 48)
     budget = share * sum(photo.nbytes for photo in whole)
-    part = load_photos(pairs, 48, tmp_path / "colours", budget_bytes=budget)
-    assert len(whole.kept) == len(pairs)
+    part = load_photos(entries, 48, tmp_path / "colours", budget_bytes=budget)
+    assert len(whole.kept) == len(entries)
     assert sum(photo.nbytes for photo in part.kept.values()) <= budget
-    assert len(part.kept) == int(share * len(pairs))  # all of one size here
+    assert len(part.kept) == int(share * len(entries))  # all of one size here
     a, b = (batches_of(x)[1] for x in (whole, part))
-    assert np.array_equal(a[0], b[0])
     assert np.array_equal(a[1], b[1])
+    assert np.array_equal(a[2], b[2])
 
 
 def test_accumulated_steps_resume_to_the_same_losses(squares, tmp_path):
@@ -191,7 +191,7 @@ def test_sizes_that_differ_are_all_listed(tmp_path):
     for name in ("s0", "s3"):
         cv2.imwrite(str(tmp_path / "alpha" / f"{name}.png"), np.zeros((9, 9), np.uint8))
     with pytest.raises(InvalidInput, match=r"2 pairs whose sizes differ: s0: .*; s3: "):
-        load_photos(find_pairs(tmp_path), 48)
+        load_photos(entries_in([tmp_path]), 48)
 
 
 # Encoders

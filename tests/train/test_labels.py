@@ -1,19 +1,20 @@
 """Labels from a teacher and our network: agreement, confidence, resuming, and what training makes of the confidence."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.errors import InvalidInput, WeightsError
-from wideopen.evals.mattes import find_pairs, read_alpha
+from wideopen.evals.mattes import read_alpha
 from wideopen.matting.inference import PRESETS
 from wideopen.train import labels
-from wideopen.train.augment import Stock
-from wideopen.train.labels import confidence_of, read_table, write_labels
-from wideopen.train.pack import pack, read_pack
-from wideopen.train.photos import Batches, load_photo
-from wideopen.train.settings import Chances
+from wideopen.train.batches import shares_of
+from wideopen.train.labels import read_table, write_labels
+from wideopen.train.pack import pack
+from wideopen.train.photos import entries_in, load_photos
 
 SIZE = (96, 128)
 PERSON, BESIDE = np.s_[20:90, 30:70], np.s_[30:90, 90:120]
@@ -76,8 +77,8 @@ def test_where_they_contradict_each_other_the_label_is_not(folder):
 
 def test_training_leaves_doubtful_areas_undecided(folder):
     written(folder)
-    rows, skipped = pack([folder / "out"], folder / "pack.zip", teachers=["out"])
-    mattes = {row.name: matte for row, _, matte in read_pack(folder / "pack.zip")}
+    rows, skipped = pack(entries_in([folder / "out"], ["out"]), folder / "pack.zip")
+    mattes = {entry.name: entry.read()[1] for entry in entries_in([folder / "pack.zip"])}
     assert not skipped
     assert 100 < mattes["b"][40:80, 96:114].mean() < 150
     assert mattes["a"][40:80, 96:114].max() == 0
@@ -87,15 +88,14 @@ def test_training_leaves_doubtful_areas_undecided(folder):
 
 def test_the_folder_is_one_to_train_on(folder):
     written(folder)
-    pairs = find_pairs(folder / "out")
-    assert [pair.name for pair in pairs] == ["a", "b"]
-    sure = confidence_of(pairs)
-    assert sure == [read_table(folder / "out")[name][0] for name in "ab"]
-    stock = Stock([load_photo(pair, 64) for pair in pairs], [], [])
-    drawn = Batches(stock, ["out", "out"], size=32, batch=2, seed=0, chances=Chances(), confidence=[0.75, 0.25])
-    assert_allclose(drawn.weights, [0.75, 0.25], rtol=0, atol=1e-12)
-    equal = Batches(stock, ["x", "y"], size=32, batch=2, seed=0, chances=Chances(), confidence=sure)
-    assert_allclose(equal.weights, [0.5, 0.5], rtol=0, atol=1e-12)  # sets are drawn equally often, as ever
+    photos = load_photos(entries_in([folder / "out"]), 64)
+    assert [entry.name for entry in photos.entries] == ["a", "b"]
+    sure = [read_table(folder / "out")[name][0] for name in "ab"]
+    assert [entry.confidence for entry in photos.entries] == sure
+    assert_allclose(shares_of(photos, {}), np.array(sure) / sum(sure), rtol=0, atol=1e-12)
+    photos.entries[1] = replace(photos.entries[1], group="other")
+    assert_allclose(shares_of(photos, {}), [0.5, 0.5], rtol=0, atol=1e-12)  # sets are drawn equally often
+    assert_allclose(shares_of(photos, {"other": 3}), [0.25, 0.75], rtol=0, atol=1e-12)
     sheet = cv2.imread(str(folder / "out" / labels.SHEET))
     assert sheet is not None
     assert sheet.shape[0] > 480  # two rows, the least certain first

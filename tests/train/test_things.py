@@ -57,7 +57,7 @@ def test_where_nobody_is_things_are_seen_and_the_matte_is_empty(blue_thing):
     stock = Stock([a_square()], [np.full((64, 64, 3), 90, np.uint8)], [blue_thing])
     blue = 0
     for seed in range(30):
-        rgb, alpha = sample(np.random.default_rng(seed), stock, 0, 48, chances)
+        rgb, alpha, _ = sample(np.random.default_rng(seed), stock, 0, (48, 48), chances)
         assert not alpha.any()
         blue += (rgb[..., 2].astype(int) - rgb[..., 0] > 80).any()
     assert blue >= 8
@@ -67,7 +67,7 @@ def test_a_thing_lies_behind_the_subject_and_not_in_its_matte(blue_thing):
     with_things = Chances(**{**PLAIN, "new_background": 1, "things": 1})
     stock = Stock([a_square()], [np.full((64, 64, 3), 90, np.uint8)], [blue_thing])
     for seed in range(20):
-        rgb, alpha = sample(np.random.default_rng(seed), stock, 0, 48, with_things)
+        rgb, alpha, _ = sample(np.random.default_rng(seed), stock, 0, (48, 48), with_things)
         inside = alpha == 255
         if inside.any():
             red, green, blue = rgb[inside].astype(int).T
@@ -92,7 +92,7 @@ def test_what_is_held_belongs_to_the_matte(blue_thing):
     stock = Stock([a_square()], [np.full((64, 64, 3), 90, np.uint8)], [blue_thing])
     blue = 0
     for seed in range(40):
-        rgb, alpha = sample(np.random.default_rng(seed), stock, 0, 96, chances)
+        rgb, alpha, _ = sample(np.random.default_rng(seed), stock, 0, (96, 96), chances)
         is_blue = rgb[..., 2].astype(int) - rgb[..., 0] > 100
         assert alpha[is_blue].min(initial=255) > 60
         blue += is_blue.sum() > 10
@@ -103,7 +103,7 @@ def test_without_things_samples_are_as_before(blue_thing):
     chances = Chances(**{**PLAIN, "new_background": 1})
     scenes = [np.full((64, 64, 3), 90, np.uint8)]
     one, other = (
-        sample(np.random.default_rng(5), Stock([a_square()], scenes, things), 0, 48, chances)
+        sample(np.random.default_rng(5), Stock([a_square()], scenes, things), 0, (48, 48), chances)
         for things in ([], [blue_thing])
     )
     assert_array_equal(one[0], other[0])

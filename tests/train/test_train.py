@@ -15,12 +15,14 @@ from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.encoders import build_encoder
-from wideopen.train.augment import Stock, TrainPhoto, as_taken, random_window, sample
+from wideopen.train.augment import Stock, TrainPhoto, as_taken, kind_of, random_window, sample, shape_px
+from wideopen.train.batches import Batches
+from wideopen.train.finish import finish
 from wideopen.train.matting import run_training
-from wideopen.train.photos import Batches, kept_subject_colour, load_photo, subject_colour
+from wideopen.train.photos import entries_in, kept_subject_colour, load_photo, load_photos, subject_colour
 from wideopen.train.settings import Chances, TrainRun
 from wideopen.train.trainer import (
-    FarFirstTrainer,
+    Trainer,
     export_weights,
     learning_rate,
     load_checkpoint,
@@ -105,9 +107,9 @@ def test_what_is_missing_is_named(tmp_path):
 def test_photo_and_matte_must_agree(tmp_path):
     write_set(tmp_path / "s", 1)
     cv2.imwrite(str(tmp_path / "s" / "alpha" / "d0.png"), np.zeros((5, 5), np.uint8))
-    (pair,) = find_pairs(tmp_path / "s")
+    (entry,) = entries_in([tmp_path / "s"])
     with pytest.raises(InvalidInput, match=r"expected a matte of \(64, 64\), found \(5, 5\)"):
-        load_photo(pair, 64)
+        load_photo(entry, 64)
 
 
 def test_subject_colour_takes_the_background_out_of_the_edge():
@@ -136,33 +138,42 @@ def test_a_subjects_colour_is_estimated_once(tmp_path, monkeypatch):
 # Augmentation
 
 
-def test_samples_are_uint8_of_the_asked_size_and_keep_the_subject():
+@pytest.mark.parametrize("shape", [(64, 64), (64, 32), (32, 64)])
+def test_samples_are_uint8_of_the_asked_shape_and_keep_the_subject(shape):
     photos, scenes = [photo(0), photo(1)], [disk_photo(seed=5)[0]]
     seen = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        rgb, alpha = sample(rng, Stock(photos, scenes), seed % 2, 48, Chances())
-        assert rgb.shape == (48, 48, 3)
-        assert alpha.shape == (48, 48)
+        rgb, alpha, taught = sample(rng, Stock(photos, scenes), seed % 2, shape, Chances())
+        assert rgb.shape == (*shape, 3)
+        assert alpha.shape == shape
         assert rgb.dtype == alpha.dtype == np.uint8
+        assert not taught
         seen += alpha.max() > 200
     assert seen >= 36
 
 
-def test_colour_and_camera_steps_leave_the_matte_alone():
-    off = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
-    plain, loud = Chances(**off), Chances(**{**off, "backlight": 1, "grey": 1, "tone": 1, "jpeg": 1})
-    results = [sample(np.random.default_rng(3), Stock([photo()], []), 0, 48, c) for c in (plain, loud)]
-    assert_allclose(results[0][1], results[1][1], rtol=0, atol=0)
-    assert (results[0][0] != results[1][0]).any()
-    assert np.ptp(results[1][0].astype(int), axis=2).max() <= 2  # grey, but for the JPEG
+def test_only_a_teachers_matte_on_its_own_background_is_one():
+    stock = Stock([replace(photo(), teacher=True)], [])
+    for share in (0.0, 1.0):
+        chances = Chances(new_background=share, hair=0, headwear=0)
+        assert sample(np.random.default_rng(0), stock, 0, (64, 64), chances)[2] == (share == 0)
+
+
+def test_a_whole_photo_is_seen_in_its_own_shape():
+    alpha = np.zeros((100, 75), np.uint8)
+    alpha[:, :] = 255  # every border cuts the subject
+    shape = shape_px(kind_of(*alpha.shape), 128)
+    assert shape == (128, 96)
+    sides = [random_window(np.random.default_rng(seed), alpha, (0, 0, 0, 0), shape)[2] for seed in range(50)]
+    assert max(sides) == 100
 
 
 def test_a_window_shows_nothing_beyond_a_cut_side():
     alpha = np.zeros((100, 80), np.uint8)
     alpha[40:, 20:70] = 255  # cut by the lower border
     for seed in range(200):
-        x, y, side = random_window(np.random.default_rng(seed), alpha, (20, 40, 10, 0))
+        x, y, side = random_window(np.random.default_rng(seed), alpha, (20, 40, 10, 0), (64, 64))
         assert x >= -20
         assert x + side <= 90
         assert y >= -40
@@ -172,23 +183,28 @@ def test_a_window_shows_nothing_beyond_a_cut_side():
 def test_no_second_subject_appears_in_the_reflected_border():
     subject = photo(radius=10)
     for seed in range(50):
-        _, alpha = as_taken(np.random.default_rng(seed), subject, 64, Stock([subject], []), NO_EXTRAS)
+        _, alpha = as_taken(np.random.default_rng(seed), subject, (64, 64), Stock([subject], []), NO_EXTRAS)
         count, *_ = cv2.connectedComponentsWithStats((alpha > 127).astype(np.uint8))
         assert count <= 2
 
 
-def test_batches_depend_on_seed_and_number_alone():
-    def batches(seed):
-        return Batches(Stock([photo(0), photo(1)], []), "ab", size=32, batch=2, seed=seed, chances=Chances())
+def batches(data, out, **changes):
+    run = tiny_run(data, out, **changes)
+    photos = load_photos(entries_in(run.data), 2 * run.size)
+    return Batches(Stock(photos, []), photos, run)
 
-    first, again, other = (batches(s)[7] for s in (0, 0, 1))
-    assert_allclose(first[0], again[0], rtol=0, atol=0)
-    assert (first[0] != other[0]).any()
-    assert (first[0] != batches(0)[8][0]).any()
-    image, alpha = next(batches(0).start_at(7))
-    assert image.shape == (2, 3, 32, 32)
-    assert alpha.shape == (2, 1, 32, 32)
-    assert_allclose(image.permute(0, 2, 3, 1).numpy() * 255, first[0], rtol=0, atol=1e-4)
+
+def test_batches_depend_on_seed_and_number_alone(disks, tmp_path):
+    first, again, other = (batches(disks, tmp_path, seed=s)[7] for s in (0, 0, 1))
+    assert_allclose(first[1], again[1], rtol=0, atol=0)
+    assert (first[1] != other[1]).any()
+    assert (first[1] != batches(disks, tmp_path)[8][1]).any()
+    number, rgb, alpha, taught = next(batches(disks, tmp_path).start_at(7))
+    assert number == 7
+    assert rgb.shape == (2, 64, 64, 3)
+    assert alpha.shape == (2, 64, 64)
+    assert taught.shape == (2,)
+    assert_allclose(rgb.numpy(), first[1], rtol=0, atol=0)
 
 
 # Runs
@@ -196,11 +212,11 @@ def test_batches_depend_on_seed_and_number_alone():
 
 def tiny_run(data, out, **changes):
     how = {"steps": 4, "warmup_steps": 1, "size": 64, "batch": 2, "precision": "float32", "accelerator": "cpu"}
-    return TrainRun(data=data, out=out, **{**how, "report_steps": 1, "tensorboard": False, **changes})
+    return TrainRun(data=(data,), out=out, **{**how, "report_steps": 1, "tensorboard": False, **changes})
 
 
 def trainer_of(run, **how):
-    return FarFirstTrainer(run, make_fabric(run), **how)
+    return Trainer(run, make_fabric(run), **how)
 
 
 def losses(out):
@@ -280,10 +296,8 @@ def test_weights_of_another_network_are_no_start_and_their_size_does_not_matter(
 
 def test_training_on_one_batch_lowers_its_loss(disks, tmp_path):
     trainer = trainer_of(tiny_run(disks, tmp_path, steps=30))
-    stock = Stock([photo(i) for i in range(4)], [])
-    data = Batches(stock, "aaaa", size=64, batch=4, seed=0, chances=Chances())
-    image, alpha = next(data.start_at(0))
-    history = [float(trainer.train_step([(image, alpha)]).total.detach()) for _ in range(12)]
+    batch = finish(trainer.run, *next(batches(disks, tmp_path, batch=4).start_at(0)))
+    history = [float(trainer.train_step([batch]).total.detach()) for _ in range(12)]
     assert np.mean(history[-3:]) < 0.7 * history[0]
 
 
@@ -340,17 +354,19 @@ def test_an_encoder_folder_without_weights_is_refused(disks, tmp_path):
 
 def test_settings_that_contradict_are_refused(tmp_path):
     with pytest.raises(InvalidInput, match="either steps or minutes"):
-        TrainRun(data=tmp_path, out=tmp_path)
+        TrainRun(data=(tmp_path,), out=tmp_path)
     with pytest.raises(InvalidInput, match="either steps or minutes"):
-        TrainRun(data=tmp_path, out=tmp_path, steps=3, minutes=1)
+        TrainRun(data=(tmp_path,), out=tmp_path, steps=3, minutes=1)
     with pytest.raises(InvalidInput, match="preset"):
-        TrainRun(data=tmp_path, out=tmp_path, steps=1, preset="huge")
+        TrainRun(data=(tmp_path,), out=tmp_path, steps=1, preset="huge")
+    with pytest.raises(InvalidInput, match="size: expected a multiple of 32 pixels, found 100"):
+        TrainRun(data=(tmp_path,), out=tmp_path, steps=1, size=100)
     with pytest.raises(InvalidInput, match="either init or encoder_weights"):
-        TrainRun(data=tmp_path, out=tmp_path, steps=1, init="mobile", encoder_weights="folder")
+        TrainRun(data=(tmp_path,), out=tmp_path, steps=1, init="mobile", encoder_weights="folder")
 
 
 def test_learning_rate_warms_up_and_ends_at_zero(tmp_path):
-    schedule = TrainRun(data=tmp_path, out=tmp_path, steps=100, warmup_steps=10)
+    schedule = TrainRun(data=(tmp_path,), out=tmp_path, steps=100, warmup_steps=10)
     rates = [learning_rate(schedule, step, 0.0) for step in (0, 4, 9, 50, 100)]
     assert_allclose(rates[:2], [0.1, 0.5], rtol=0, atol=5e-3)
     assert rates[2] > 0.97

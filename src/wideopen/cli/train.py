@@ -8,7 +8,7 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.options import takes
 from wideopen.errors import require
-from wideopen.train.settings import WITH_THINGS, Chances, Resident, TrainRun, keep_large_allocations
+from wideopen.train.settings import WITH_THINGS, Chances, TrainRun, keep_large_allocations, parse_weights
 
 app = typer.Typer(help="Train the matting network and export its weights.", no_args_is_help=True, rich_markup_mode=None)
 export_app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True, rich_markup_mode=None)
@@ -22,7 +22,13 @@ def _group() -> None:
 @app.command()
 @takes(TrainRun, after="ablate")
 def matting(
-    data: Annotated[Path, typer.Option(help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k, or a pack of `train pack`; "
+            "may be repeated."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")],
     backgrounds: Annotated[
         Path | None, typer.Option(help="Folder with photos without people, used as new backgrounds.")
@@ -37,6 +43,13 @@ def matting(
     nobody: Annotated[
         float, typer.Option(help="Share of samples on new backgrounds that show no person (0 to 1).")
     ] = 0.02,
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Set whose mattes another network made: their hair counts little.")
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help="Relative frequency of a set, SET=NUMBER; may be repeated. Default: 1, and 0.3 for scenes."),
+    ] = None,
     ablate: Annotated[
         str | None, typer.Option(help="Leave out a part (Table 2): agm, low-resolution or high-resolution.")
     ] = None,
@@ -53,7 +66,17 @@ def matting(
     if ablate is not None:
         chosen["preset"] = ablated(chosen["preset"], ablate)
     chances = Chances(nobody=nobody, **(WITH_THINGS if things else {}))
-    run = TrainRun(data=data, out=out, backgrounds=backgrounds, things=things, cache=cache, chances=chances, **chosen)
+    run = TrainRun(
+        data=tuple(data),
+        out=out,
+        teachers=tuple(teacher or ()),
+        weights=parse_weights(weight or ()),
+        backgrounds=backgrounds,
+        things=things,
+        cache=cache,
+        chances=chances,
+        **chosen,
+    )
     typer.echo(run_training(run))
 
 
@@ -89,37 +112,20 @@ def pack(
     out: Annotated[Path, typer.Option("--out", "-o", help="Pack to write: a .zip file.")],
     size: Annotated[int, typer.Option(help="Long side of the photos, in pixels.")] = 576,
     teacher: Annotated[
-        list[str] | None, typer.Option(help="Set whose mattes another network made; training ignores their hair.")
+        list[str] | None, typer.Option(help="Set whose mattes another network made: their hair counts little.")
     ] = None,
     backgrounds: Annotated[
         Path | None, typer.Option(help="Folder with photos without people, used as backgrounds.")
     ] = None,
 ) -> None:
-    """Pack photos and mattes into one file, for `train resident`."""
+    """Pack photos and mattes into one file, to train on elsewhere."""
     from wideopen.train.pack import pack as write_pack
+    from wideopen.train.photos import entries_in
 
-    rows, skipped = write_pack(folders, out, size=size, teachers=teacher or [], backgrounds=backgrounds)
+    rows, skipped = write_pack(entries_in(folders, teacher or ()), out, size=size, backgrounds=backgrounds)
     for reason in skipped:
         typer.echo(f"skipped {reason}")
     typer.echo(f"{len(rows)} photos, {out.stat().st_size / 1e6:.1f} MB  {out}")
-
-
-@app.command()
-@takes(Resident, after="weight")
-def resident(
-    packs: Annotated[list[Path], typer.Argument(help="Packs made by `train pack`.")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Weights to write: a .safetensors file; the curve is written beside it.")
-    ],
-    weight: Annotated[
-        list[str] | None, typer.Option(help="Relative frequency of a set, SET=NUMBER. Default: 1.")
-    ] = None,
-    **chosen: Any,
-) -> None:
-    """Train with all photos and their augmentation in GPU memory: minutes instead of hours."""
-    from wideopen.train.resident import parse_weights, train_resident
-
-    typer.echo(train_resident(Resident(**chosen), packs, out, parse_weights(weight or [])))
 
 
 @app.command()

@@ -1,10 +1,12 @@
-"""Makes a training sample from a photo and its matte: crop, new background, light, camera.
+"""Composes a training sample from a photo and its matte: crop, hair, things, new background.
 
-Why each step is here: the network of a first run failed on blurred faces (holes in the matte), on black-and-white and
-backlit photos (missing parts), and memorised the backgrounds of official portraits. Therefore the subject's own colour
-is composited onto new backgrounds, faces are blurred, and the light comes from any direction. Its hair was a soft
-fringe, because its training mattes lack single hairs; therefore strands are drawn onto heads, with their exact
-coverage. The photo's own matte is changed only geometrically. Samples are display-encoded uint8.
+Why each step is here: the network of a first run memorised the backgrounds of official portraits, so the subject's own
+colour is composited onto new ones. Its hair was a soft fringe, because its training mattes lack single hairs; therefore
+strands are drawn onto heads, with their exact coverage. The photo's own matte is changed only geometrically. Samples
+are display-encoded uint8; `finish` sets their light on the device that trains.
+
+A sample has one of three shapes, that of its photo, so that whole photos are seen too: it is composed as a square of
+which the middle is kept.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8
+from wideopen.checks import U8
 from wideopen.train.hair import Head, hair_for, tuft, with_hair
 from wideopen.train.layer import Layer, Rng, empty, flat, over, random_square, to_u8, to_unit
 from wideopen.train.settings import Chances
@@ -30,6 +32,7 @@ class TrainPhoto:
     alpha: U8  # (H, W), 255 = subject
     subject: U8  # (H, W, 3), estimated foreground colour
     head: Head | None = None  # where hair grows
+    teacher: bool = False  # the matte was made by another network
 
     @property
     def nbytes(self) -> int:
@@ -47,8 +50,22 @@ class Stock:
 
 
 SMALLEST_HEAD_PX = 6  # radius; hair on smaller ones is finer than a pixel
+SHAPES = ((1.16, (0.75, 1.0)), (0.86, (1.0, 1.0)), (0.0, (1.0, 0.75)))
+"""Least width / height of a photo, and height and width of its samples in their long side."""
 Sides = tuple[int, int, int, int]  # pixels: left, top, right, bottom
 Window = tuple[int, int, int]  # x, y, side
+Shape = tuple[int, int]  # height, width in pixels, the longer one that of the square
+
+
+def kind_of(height: float, width: float) -> int:
+    """Return the index of a photo's shape in `SHAPES`."""
+    return next(kind for kind, (least, _) in enumerate(SHAPES) if width >= least * height)
+
+
+def shape_px(kind: int, size: int) -> Shape:
+    """Return height and width of `SHAPES[kind]` for a long side of `size`, multiples of 32."""
+    height, width = (max(32, round(side * size / 32) * 32) for side in SHAPES[kind][1])
+    return height, width
 
 
 def _gaps(alpha: U8) -> Sides:
@@ -60,26 +77,35 @@ def _gaps(alpha: U8) -> Sides:
     return x, y, width - x - wide, height - y - high
 
 
-def _start(rng: Rng, side: int, extent: int, centre: float, beyond: tuple[int, int]) -> int:
-    """Return the first pixel of a window of length `side` near `centre`, at most `beyond` pixels outside the photo."""
+def _start(rng: Rng, side: float, extent: int, centre: float, beyond: tuple[int, int]) -> float:
+    """Return where a window of length `side` near `centre` starts, at most `beyond` pixels outside the photo."""
     low, high = -beyond[0], extent + beyond[1] - side
-    return int(np.clip(centre - side * rng.uniform(0.25, 0.75), low, max(low, high)))
+    return float(np.clip(centre - side * rng.uniform(0.25, 0.75), low, max(low, high)))
 
 
-def random_window(rng: Rng, alpha: U8, beyond: Sides, sides: tuple[float, float] = (0.4, 1.6)) -> Window:
-    """Return (x, y, side) of a random square window on the subject; it may extend `beyond` the photo.
+def random_window(rng: Rng, alpha: U8, beyond: Sides, shape: Shape, sides: tuple[float, float] = (0.4, 1.6)) -> Window:
+    """Return (x, y, side) of a random square window whose middle, a `shape`, shows the subject.
 
-    `sides` is the range of the window's side, relative to the photo's long side.
+    Its middle may extend `beyond` the photo. `sides` is the range of its size; at 1 it is as large as the photo.
     """
     height, width = alpha.shape
     left, top, right, bottom = beyond
-    largest = min(width + left + right, height + top + bottom)
-    side = max(height, width) * float(np.exp(rng.uniform(*np.log(sides))))
-    side = int(max(min(side, largest), min(32, largest)))
+    rows, columns = (side / max(shape) for side in shape)  # of the middle, in the square's side
+    largest = min((width + left + right) / columns, (height + top + bottom) / rows)
+    side = max(height / rows, width / columns) * float(np.exp(rng.uniform(*np.log(sides))))
+    side = max(min(side, largest), min(32, largest))
     ys, xs = np.nonzero(alpha[::8, ::8] > 127)
     pick = rng.integers(len(xs)) if len(xs) else 0
     x, y = (xs[pick] * 8, ys[pick] * 8) if len(xs) else (width / 2, height / 2)
-    return _start(rng, side, width, x, (left, right)), _start(rng, side, height, y, (top, bottom)), side
+    x = _start(rng, columns * side, width, x, (left, right)) - (1 - columns) / 2 * side
+    y = _start(rng, rows * side, height, y, (top, bottom)) - (1 - rows) / 2 * side
+    return int(x), int(y), int(side)
+
+
+def middle(image: U8, shape: Shape) -> U8:
+    """Return the middle (`shape`) of a square picture."""
+    top, left = ((len(image) - side) // 2 for side in shape)
+    return image[top : top + shape[0], left : left + shape[1]]
 
 
 def crop(image: U8, window: Window, size: int, border: int) -> U8:
@@ -138,12 +164,13 @@ def _grown(
     return behind, front
 
 
-def _cut_out(rng: Rng, photo: TrainPhoto, size: int, stock: Stock, chances: Chances) -> Layer:
-    """Return a subject to composite onto another scene, (size, size)."""
+def _cut_out(rng: Rng, photo: TrainPhoto, shape: Shape, stock: Stock, chances: Chances) -> Layer:
+    """Return a subject to composite onto another scene, a square."""
+    size = max(shape)
     away = rng.random() < chances.far_away
     reach = int((3.5 if away else 0.6) * max(photo.alpha.shape))
     left, top, right, bottom = (reach if gap else 0 for gap in _gaps(photo.alpha))
-    window = random_window(rng, photo.alpha, (left, top, right, bottom), (1.6, 4.0) if away else (0.4, 1.6))
+    window = random_window(rng, photo.alpha, (left, top, right, bottom), shape, (1.6, 4.0) if away else (0.4, 1.6))
     subject = crop(photo.subject, window, size, cv2.BORDER_REPLICATE)
     alpha = crop(photo.alpha, window, size, cv2.BORDER_CONSTANT)
     gain = rng.uniform(0.6, 1.3) * rng.uniform(0.92, 1.08, 3)
@@ -164,13 +191,13 @@ def match_scene(layer: Layer, scene: U8, strength: float) -> Layer:
     return Layer(np.clip(moved, 0, a).astype(np.float32), layer.alpha)
 
 
-def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> tuple[U8, U8]:
+def composite(rng: Rng, photo: TrainPhoto, shape: Shape, stock: Stock, chances: Chances) -> tuple[U8, U8]:
     """Composite a subject, sometimes two or a tuft of hair, onto another photo's scene; return (rgb, alpha).
 
     Things may lie behind the subject; they and a scene without people have a matte of 0. Held things are part of the
     subject.
     """
-    nobody = rng.random() < chances.nobody
+    size, nobody = max(shape), rng.random() < chances.nobody
     # close-ups: a network that saw only people this near took grass that fills the photo for hair
     scene = background(rng, stock, size, 0.08 if nobody else 0.4)
     if chances.things and rng.random() < (0.75 if nobody else chances.things):
@@ -182,10 +209,10 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
     if rng.random() < chances.tuft:
         layer = tuft(rng, size)
     else:
-        layer = _cut_out(rng, stock.photos[index], size, stock, chances)
+        layer = _cut_out(rng, photo, shape, stock, chances)
         if rng.random() < chances.second_person:
             other = stock.photos[int(rng.integers(len(stock.photos)))]
-            layer = over(layer, _cut_out(rng, other, size, stock, chances))
+            layer = over(layer, _cut_out(rng, other, shape, stock, chances))
         if rng.random() < chances.held:
             layer = over(held_thing(rng, stock.things, stock.scenes, layer.alpha), layer)
     if rng.random() < chances.match_scene:
@@ -193,14 +220,14 @@ def composite(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -
     return flat(layer, scene), to_u8(layer.alpha)
 
 
-def as_taken(rng: Rng, photo: TrainPhoto, size: int, stock: Stock, chances: Chances) -> tuple[U8, U8]:
+def as_taken(rng: Rng, photo: TrainPhoto, shape: Shape, stock: Stock, chances: Chances) -> tuple[U8, U8]:
     """Return the photo on its own background, cropped, mirrored and with hair added: (rgb, alpha).
 
     Beyond its borders the photo is reflected, but only so far that no part of the subject reappears. Hair is drawn only
     in front of the subject, since the background B behind it is not known: h + (1 - a_h) I has exactly the matte a_h +
     (1 - a_h) alpha.
     """
-    window = random_window(rng, photo.alpha, _gaps(photo.alpha))
+    size, window = max(shape), random_window(rng, photo.alpha, _gaps(photo.alpha), shape)
     rgb = crop(photo.rgb, window, size, cv2.BORDER_REFLECT_101)
     alpha = crop(photo.alpha, window, size, cv2.BORDER_REFLECT_101)
     _, front = _grown(rng, photo, window, rgb, stock, chances)
@@ -208,80 +235,13 @@ def as_taken(rng: Rng, photo: TrainPhoto, size: int, stock: Stock, chances: Chan
     return (rgb[:, ::-1], alpha[:, ::-1]) if rng.random() < 0.5 else (rgb, alpha)
 
 
-def hide_face(rng: Rng, rgb: U8, alpha: U8) -> U8:
-    """Blur, pixelate or paint over an ellipse in the upper part of the subject."""
-    rows = np.flatnonzero((alpha > 127).any(1))
-    if rows.size < 16:
-        return rgb
-    y = int(rows[0] + rows.size * rng.uniform(0.05, 0.5))
-    columns = np.flatnonzero(alpha[y] > 127)
-    if columns.size < 8:
-        return rgb
-    x = int(np.median(columns))
-    half = int(np.clip(columns.size * rng.uniform(0.25, 0.5), 4, 0.3 * len(alpha)))
-    mask = np.zeros(alpha.shape, np.uint8)
-    cv2.ellipse(mask, (x, y), (half, int(half * rng.uniform(1.0, 1.5))), 0, 0, 360, 255, -1)
-    kind = rng.random()
-    if kind < 0.6:
-        hidden = _blur(rgb, half / rng.uniform(2, 6))
-    elif kind < 0.85:
-        cells = max(2, len(alpha) // max(2, half // 3))
-        small = cv2.resize(rgb, (cells, cells), interpolation=cv2.INTER_AREA)
-        hidden = cv2.resize(small, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    else:
-        hidden = np.broadcast_to(rng.integers(0, 256, 3).astype(np.uint8), rgb.shape)
-    a = to_unit(_blur(mask, max(0.5, half / 10)))[..., None]
-    return np.asarray(a * hidden + (1 - a) * rgb + 0.5, np.uint8)
+def sample(rng: Rng, stock: Stock, index: int, shape: Shape, chances: Chances) -> tuple[U8, U8, bool]:
+    """Compose a sample from photo `index`: (rgb (*shape, 3), alpha `shape`, whether that is a teacher's own matte).
 
-
-def relight(rng: Rng, rgb: U8, alpha: U8, chances: Chances) -> U8:
-    """Apply backlight, a ramp of light across the photo, a tone curve, a colour cast, or black and white."""
-    light = rgb.astype(np.float32) / 255
-    size = len(rgb)
-    if rng.random() < chances.backlight:
-        soft = cv2.blur(alpha, (size // 16 * 2 + 1,) * 2).astype(np.float32)[..., None] / 255
-        light = light * (1 - rng.uniform(0.3, 0.75) * soft) + rng.uniform(0, 0.25) * (1 - soft)
-    if rng.random() < chances.ramp:
-        light = light * _ramp(rng, size)
-    if rng.random() < chances.tone:
-        gain = np.exp(rng.normal(0, 0.2)) * rng.uniform(0.88, 1.12, 3).astype(np.float32)
-        light = np.clip(light * gain, 0, 1) ** np.exp(rng.normal(0, 0.3))
-        light = (light - 0.5) * rng.uniform(0.75, 1.25) + 0.5
-    if rng.random() < chances.grey:
-        light = np.repeat(light @ np.array([[0.299], [0.587], [0.114]], np.float32), 3, 2)
-    return (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def _ramp(rng: Rng, size: int) -> F32:
-    angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.6)
-    axis = np.linspace(-1, 1, size, dtype=np.float32)
-    ramp = 1 + strength * (np.cos(angle) * axis[None, :] + np.sin(angle) * axis[:, None])
-    return np.asarray(ramp[..., None], np.float32)  # (size, size, 1)
-
-
-def camera(rng: Rng, rgb: U8, chances: Chances) -> U8:
-    """Apply lens blur, sensor noise and JPEG compression."""
-    if rng.random() < chances.soften:
-        rgb = _blur(rgb, rng.uniform(0.3, 1.3))
-    if rng.random() < chances.noise:
-        noise = rng.normal(0, rng.uniform(2, 12), rgb.shape[:2]).astype(np.float32)[..., None]
-        rgb = np.clip(rgb + noise, 0, 255).astype(np.uint8)
-    if rng.random() < chances.jpeg:
-        quality = int(rng.integers(30, 95))
-        _, data = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-    return rgb
-
-
-def sample(rng: Rng, stock: Stock, index: int, size: int, chances: Chances) -> tuple[U8, U8]:
-    """Make one training sample from photo `index`: (rgb (size, size, 3), alpha (size, size))."""
-    if rng.random() < chances.new_background:
-        rgb, alpha = composite(rng, stock, index, size, chances)
-    else:
-        rgb, alpha = as_taken(rng, stock.photos[index], size, stock, chances)
+    Raises InvalidInput if the photo has to be read and cannot be.
+    """
+    photo, taken = stock.photos[index], rng.random() >= chances.new_background
+    rgb, alpha = (as_taken if taken else composite)(rng, photo, shape, stock, chances)
     if rng.random() < chances.rotate:
-        rgb, alpha = _rotate(rng, [rgb, alpha], size)
-    if rng.random() < chances.hide_face:
-        rgb = hide_face(rng, rgb, alpha)
-    rgb = relight(rng, rgb, alpha, chances)
-    return camera(rng, rgb, chances), alpha
+        rgb, alpha = _rotate(rng, [rgb, alpha], max(shape))
+    return middle(rgb, shape), middle(alpha, shape), photo.teacher and taken

@@ -30,8 +30,7 @@ from wideopen.matting.engine import pick_engine
 from wideopen.matting.find_matte import REMBG, matte_by_rembg
 from wideopen.matting.predict import Engine, network_size
 from wideopen.matting.start import segment_by
-from wideopen.train.layer import to_unit
-from wideopen.train.photos import shrink_to
+from wideopen.train.layer import shrink_to, to_unit
 
 SHOWN = 10  # photos on the sheet of the least certain
 EMPTY = 0.01  # a label that covers less is one of a scene

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32, U8
 
 Rng = np.random.Generator
@@ -45,6 +46,11 @@ def to_u8(values: F32) -> U8:
 def to_unit(codes: U8) -> F32:
     """Convert 8 bits to [0, 1]."""
     return codes.astype(np.float32) / np.float32(255)
+
+
+def shrink_to(image: U8, size: int) -> U8:
+    """Shrink `image` to a long side of at most `size` pixels; the aspect ratio is kept."""
+    return resize_map(image, work_size(image.shape, size))
 
 
 def polygon(corners: F32, size: int) -> F32:

@@ -12,28 +12,34 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
-from wideopen.evals.mattes import MattePair, find_pairs, groups, judge, mean
+from wideopen.evals.mattes import UnreadableImage, errors
 from wideopen.evals.provenance import commit
+from wideopen.matting.clean import transition
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
 from wideopen.train.augment import Stock
-from wideopen.train.labels import confidence_of
-from wideopen.train.photos import Batches, load_backgrounds, load_photos, load_things
+from wideopen.train.batches import Batches
+from wideopen.train.finish import finish
+from wideopen.train.labels import EMPTY
+from wideopen.train.layer import to_unit
+from wideopen.train.pack import Entry
+from wideopen.train.photos import entries_in, load_backgrounds, load_photos, load_things
 from wideopen.train.settings import TrainRun, keep_large_allocations
-from wideopen.train.trainer import FarFirstTrainer, TrainBatch, make_fabric, save_checkpoint
+from wideopen.train.trainer import TrainBatch, Trainer, make_fabric, save_checkpoint
 
 LOG = logging.getLogger(__name__)
 SHOWN = 4  # samples in an image for TensorBoard
@@ -44,24 +50,25 @@ def run_training(run: TrainRun) -> Path:
 
     An interrupted run writes last.pt first; `resume` continues from it.
     """
-    pairs = find_pairs(run.data)
+    entries = entries_in(run.data, run.teachers)
     run.out.mkdir(parents=True, exist_ok=True)
     settings = {**asdict(run), "commit": commit() or "unknown"}
     (run.out / "run.json").write_text(json.dumps(settings, default=str, indent=1) + "\n")
-    make_fabric(run).launch(partial(_train, run, pairs))  # partial: Fabric would copy arguments, frozen settings
+    make_fabric(run).launch(partial(_train, run, entries))  # partial: Fabric would copy arguments, frozen settings
     return run.out / "best.pt"
 
 
-def _train(run: TrainRun, pairs: list[MattePair], fabric: Fabric) -> None:
+def _train(run: TrainRun, entries: list[Entry], fabric: Fabric) -> None:
     """Train in one process; each process calls this."""
     keep_large_allocations()
+    torch.set_float32_matmul_precision("high")  # TF32 where there is a GPU; precision float32 on the CPU stays
     lead = fabric.is_global_zero
     logging.basicConfig(level=logging.INFO if lead else logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # they would log a line for every photo
     LOG.info("starting from %s", _origin(run))
-    trainer = FarFirstTrainer(run, fabric, resume=run.out / "last.pt" if run.resume else None)
-    batches = make_batches(run, pairs, lead)
-    val = [pair for pair in pairs if pair.part == "val"]
+    trainer = Trainer(run, fabric, resume=run.out / "last.pt" if run.resume else None)
+    batches = make_batches(run, entries, lead)
+    val = [entry for entry in entries if entry.part == "val"]
     val = val[:: max(1, len(val) // run.val_count)]
     with progress_bar(lead) as bar, stop_signal() as asked:
         finished = _loop(trainer, batches, val, bar, asked)
@@ -82,11 +89,11 @@ def _origin(run: TrainRun) -> str:
     return "random weights" if run.encoder_weights == "none" else f"encoder {run.encoder_weights}"
 
 
-def make_batches(run: TrainRun, pairs: Iterable[MattePair], report: bool) -> Batches:
-    """Return the samples of the training part of `pairs`; with `report`, log and write which pairs were skipped."""
+def make_batches(run: TrainRun, entries: Iterable[Entry], report: bool) -> Batches:
+    """Return the batches of the training part of `entries`; with `report`, log and write which were skipped."""
     keep_px = 2 * run.size  # a window may be as small as half the photo
     photos = load_photos(
-        [pair for pair in pairs if pair.part == "train"],
+        [entry for entry in entries if entry.part == "train"],
         keep_px,
         run.cache or run.out / "foreground",
         budget_bytes=run.memory_gb * 1e9,
@@ -97,22 +104,12 @@ def make_batches(run: TrainRun, pairs: Iterable[MattePair], report: bool) -> Bat
         kept, skipped = len(photos.kept), len(photos.skipped)
         LOG.info("%d training photos, %d of them in memory, %d skipped", len(photos), kept, skipped)
         (run.out / "skipped.json").write_text(json.dumps(photos.skipped, indent=1) + "\n")
-    stock = Stock(photos, load_backgrounds(run.backgrounds, keep_px), load_things(run.things, keep_px))
-    return Batches(
-        stock,
-        photos.groups,
-        size=run.size,
-        batch=run.batch,
-        seed=run.seed,
-        chances=run.chances,
-        workers=run.workers,
-        confidence=confidence_of(photos.pairs),
-    )
+    empty = [photo.rgb for photo in photos.kept.values() if photo.alpha.mean() < EMPTY * 255]
+    scenes = [*load_backgrounds(run.backgrounds, keep_px), *empty]
+    return Batches(Stock(photos, scenes, load_things(run.things, keep_px)), photos, run)
 
 
-def _loop(
-    trainer: FarFirstTrainer, batches: Batches, val: list[MattePair], bar: Progress, asked: threading.Event
-) -> bool:
+def _loop(trainer: Trainer, batches: Batches, val: list[Entry], bar: Progress, asked: threading.Event) -> bool:
     """Run training steps; return True at the end of the run, False if a stop was requested."""
     run, fabric = trainer.run, trainer.fabric
     source = batches.start_at(trainer.step * run.accumulate * fabric.world_size + fabric.global_rank, fabric.world_size)
@@ -122,7 +119,7 @@ def _loop(
         stopping = trainer.agree(asked.is_set() or trainer.step == run.pause_after)
         if trainer.progress >= 1 or stopping:
             return not stopping
-        group = [fabric.to_device(batch) for batch in islice(source, run.accumulate)]
+        group = [finish(run, *fabric.to_device(batch)) for batch in islice(source, run.accumulate)]
         loss = trainer.train_step(group)
         now = time.monotonic()
         trainer.elapsed_s += now - last
@@ -142,7 +139,7 @@ def _loop(
             _validate(trainer, val)
 
 
-def _log(trainer: FarFirstTrainer, figures: Mapping[str, float]) -> None:
+def _log(trainer: Trainer, figures: Mapping[str, float]) -> None:
     row = {"step": trainer.step, "elapsed_s": trainer.elapsed_s, **figures}
     LOG.info(" ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
     with (trainer.run.out / "log.jsonl").open("a") as file:
@@ -150,8 +147,8 @@ def _log(trainer: FarFirstTrainer, figures: Mapping[str, float]) -> None:
 
 
 @torch.no_grad()
-def _picture(trainer: FarFirstTrainer, batch: TrainBatch) -> None:
-    image, alpha = (part[:SHOWN] for part in batch)
+def _picture(trainer: Trainer, batch: TrainBatch) -> None:
+    image, alpha, *_ = (part[:SHOWN] for part in batch)
     trainer.net.eval()
     for logger in trainer.fabric.loggers:
         grid = picture_grid(image, trainer.net(image, trainer.run.stages)[-1], alpha)
@@ -172,23 +169,29 @@ def picture_grid(image: Tensor, out: StageOutput, truth: Tensor) -> Tensor:
     return torch.cat(list(columns), 1).clamp(0, 1)
 
 
-def _validate(trainer: FarFirstTrainer, pairs: list[MattePair]) -> None:
+def _validate(trainer: Trainer, entries: list[Entry]) -> None:
     """Log the average's metrics; keep it as best.pt if it has the lowest mean absolute difference so far.
 
     If the preset's size is larger than the samples, this validates at the samples' size and stages: the network does
     not know the larger size yet, where its metrics would not show what it has learned (after 524 steps at 256 pixels,
     the MAD of full figures was 0.072 at 1024 pixels and three stages, 0.026 at 384 pixels and one).
     """
-    run = trainer.run
-    mad = math.nan
-    if pairs:  # else there is no basis for a choice: keep the newest
+    run, mad = trainer.run, math.nan
+    if entries:  # else there is no basis for a choice: keep the newest
         net = trainer.averaged_net()
         size = min(net.config.size, run.size)
-        judged = judge(pairs, lambda _, rgb: matte_with(net, rgb, size=size, stages=run.stages))
-        errors = {group: mean(rows) for group, rows in groups(judged).items()}
-        mad = sum(whole.mad for whole, _ in errors.values()) / len(errors)
-        figures = {"val_mad": mad} | {f"val_mad_{group}": whole.mad for group, (whole, _) in errors.items()}
-        figures |= {f"val_transition_{group}": band.mad for group, (_, band) in errors.items()}
+        found: dict[str, list[tuple[float, float]]] = {}
+        for entry in entries:
+            with suppress(UnreadableImage):
+                rgb, truth = entry.read()
+                alpha, true = matte_with(net, rgb, size=size, stages=run.stages), to_unit(truth)
+                whole, band = errors(alpha, true, None, transition(true))
+                found.setdefault(entry.group, []).append((whole.mad, band.mad))
+        means = {group: np.mean(rows, 0) for group, rows in found.items()}
+        mad = float(np.mean([whole for whole, _ in means.values()]))
+        figures = {"val_mad": mad}
+        for group, (whole_mad, band_mad) in means.items():
+            figures |= {f"val_mad_{group}": float(whole_mad), f"val_transition_{group}": float(band_mad)}
         _log(trainer, figures)
         trainer.fabric.log_dict(figures, trainer.step)
         if mad >= trainer.best:

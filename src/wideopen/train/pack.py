@@ -1,4 +1,4 @@
-"""Packs the photos and mattes of several folders into one file at one size, for `resident.py` to train on.
+"""Packs the photos and mattes of several folders into one file at one size, to carry to the machine that trains.
 
 A pack is an uncompressed zip: `index.json` with one `Row` per photo, and N.rgb.webp and N.matte.webp for row N. Mattes
 that another network (a teacher) made are marked: they are right about what the subject is, but soft in hair. WebP
@@ -6,10 +6,12 @@ changes a matte by up to 3 codes; values near 0 and 255 are set back to 0 and 25
 """
 
 import json
+import os
 import zipfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -18,8 +20,8 @@ import numpy as np
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
-from wideopen.evals.mattes import find_pairs, images_in, read_alpha, read_rgb
-from wideopen.train.photos import shrink_to
+from wideopen.evals.mattes import images_in, read_alpha, read_rgb
+from wideopen.train.layer import shrink_to
 
 QUALITY, MATTE_QUALITY = 80, 90  # WebP quality
 SNAP = 4  # codes this close to 0 or 255 are set to them
@@ -29,15 +31,22 @@ SURE = 128  # codes of a confidence map from this on are sure
 SCENES = "scenes"  # group of photos without a subject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One packed photo."""
+    """One photo with its matte, as a pack lists it."""
 
     group: str
     name: str
     part: str  # "train" or "val"
-    teacher: bool  # its matte was made by another network
-    confidence: float  # in [0, 1]
+    teacher: bool = False  # its matte was made by another network
+    confidence: float = 1.0  # in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(Row):
+    """One photo with its matte, in a folder or in a pack."""
+
+    read: Callable[[], tuple[U8, U8]]  # photo (H, W, 3) and matte (H, W); raises InvalidInput
 
 
 def confidence(matte: U8) -> float:
@@ -68,44 +77,31 @@ def _webp(image: U8, quality: int) -> bytes:
 
 
 def pack(
-    folders: Iterable[Path],
-    out: Path,
-    *,
-    size: int = 576,
-    teachers: Collection[str] = (),
-    backgrounds: Path | None = None,
+    entries: Sequence[Entry], out: Path, *, size: int = 576, backgrounds: Path | None = None
 ) -> tuple[list[Row], list[str]]:
-    """Write a pack to `out` from folders as `find_pairs` reads them; return the rows, and skipped photos with reasons.
+    """Write a pack to `out`; return the rows, and skipped photos with reasons.
 
-    Long sides are at most `size` pixels; `teachers` names the groups whose mattes another network made.
+    Long sides are at most `size` pixels. A teacher's matte is rated; `backgrounds` are photos without a subject.
     """
-    jobs: list[tuple[Row, Path, Path | None]] = [
-        (Row(p.group, p.name, p.part, p.group in teachers, 1.0), p.rgb, p.alpha) for f in folders for p in find_pairs(f)
+    scenes = [
+        Entry(group=SCENES, name=path.stem, part="train", read=partial(read_scene, path))
+        for path in (images_in(backgrounds) if backgrounds else [])
     ]
-    unknown = set(teachers) - {row.group for row, *_ in jobs}
-    require(not unknown, f"teacher: expected names of sets, found no set {', '.join(sorted(unknown))}")
-    scenes = images_in(backgrounds) if backgrounds else []
-    jobs += [(Row(SCENES, path.stem, "train", False, 1.0), path, None) for path in scenes]
-    require(len(jobs) > 0, "data: expected at least one photo with a matte, found none")
+    require(len(entries) + len(scenes) > 0, "data: expected at least one photo with a matte, found none")
 
-    def read(job: tuple[Row, Path, Path | None]) -> tuple[Row, bytes, bytes] | str:
-        row, rgb_file, matte_file = job
+    def read(entry: Entry) -> tuple[Row, bytes, bytes] | str:
         try:
-            rgb = read_rgb(rgb_file)
-            matte = read_alpha(matte_file) if matte_file else np.zeros(rgb.shape[:2], np.uint8)
-            require(rgb.shape[:2] == matte.shape, f"expected a matte of {rgb.shape[:2]}, found {matte.shape}")
+            rgb, matte = (shrink_to(image, size) for image in entry.read())
         except InvalidInput as error:
-            return f"{row.group}/{row.name}: {error}"
-        rgb, matte = shrink_to(rgb, size), shrink_to(matte, size)
-        if row.teacher and matte_file:
-            matte = without_doubtful(matte, matte_file.parent.with_name("confidence") / matte_file.name)
-        sure = replace(row, confidence=round(confidence(matte), 3)) if row.teacher else row
-        return sure, _webp(rgb[..., ::-1], QUALITY), _webp(matte, MATTE_QUALITY)
+            return f"{entry.group}/{entry.name}: {error}"
+        row = Row(**{one.name: getattr(entry, one.name) for one in fields(Row)})
+        row = replace(row, confidence=round(confidence(matte), 3)) if row.teacher else row
+        return row, _webp(rgb[..., ::-1], QUALITY), _webp(matte, MATTE_QUALITY)
 
     rows: list[Row] = []
     skipped: list[str] = []
     with zipfile.ZipFile(out, "w") as file, ThreadPoolExecutor() as pool:
-        for done in pool.map(read, jobs):
+        for done in pool.map(read, [*entries, *scenes]):
             if isinstance(done, str):
                 skipped.append(done)
                 continue
@@ -117,20 +113,33 @@ def pack(
     return rows, skipped
 
 
-def read_pack(path: Path) -> Iterator[tuple[Row, U8, U8]]:
-    """Yield (row, rgb (H, W, 3), matte (H, W)) of each photo of a pack, in order."""
+def read_scene(path: Path) -> tuple[U8, U8]:
+    """Return a photo without a subject (H, W, 3), and its empty matte (H, W)."""
+    rgb = read_rgb(path)
+    return rgb, np.zeros(rgb.shape[:2], np.uint8)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a pack. Raises InvalidInput for another file."""
     known = path.is_file() and zipfile.is_zipfile(path)
     require(known, f"pack {path}: expected a file of `wideopen train pack`, found none")
-    with zipfile.ZipFile(path) as file, ThreadPoolExecutor() as pool:
+    with zipfile.ZipFile(path) as file:
         require("index.json" in file.namelist(), f"pack {path}: expected index.json in it, found none")
-        rows = [Row(**row) for row in json.loads(file.read("index.json"))]
-        rgb = ((file.read(f"{n}.rgb.webp"), cv2.IMREAD_COLOR) for n in range(len(rows)))
-        mattes = ((file.read(f"{n}.matte.webp"), cv2.IMREAD_GRAYSCALE) for n in range(len(rows)))
-        for row, bgr, matte in zip(rows, pool.map(_decoded, rgb), pool.map(_decoded, mattes), strict=True):
-            snapped = np.where(matte < SNAP, 0, np.where(matte > 255 - SNAP, 255, matte))
-            yield row, np.ascontiguousarray(bgr[..., ::-1]), snapped.astype(np.uint8)
+        return [Row(**row) for row in json.loads(file.read("index.json"))]
 
 
-def _decoded(image: tuple[bytes, int]) -> U8:
-    data, mode = image
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), mode), np.uint8)
+def read_packed(path: Path, number: int) -> tuple[U8, U8]:
+    """Return rgb (H, W, 3) and matte (H, W) of a pack's row."""
+    file = _opened(path, os.getpid())  # a forked process must not share its place in the file
+
+    def decoded(name: str, mode: int) -> U8:
+        return np.asarray(cv2.imdecode(np.frombuffer(file.read(f"{number}.{name}.webp"), np.uint8), mode), np.uint8)
+
+    bgr, matte = decoded("rgb", cv2.IMREAD_COLOR), decoded("matte", cv2.IMREAD_GRAYSCALE)
+    snapped = np.where(matte < SNAP, 0, np.where(matte > 255 - SNAP, 255, matte))
+    return np.ascontiguousarray(bgr[..., ::-1]), snapped.astype(np.uint8)
+
+
+@lru_cache(maxsize=32)
+def _opened(path: Path, pid: int) -> zipfile.ZipFile:  # noqa: ARG001
+    return zipfile.ZipFile(path)

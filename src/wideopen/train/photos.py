@@ -1,4 +1,4 @@
-"""Training photos by index, and batches of samples made from them.
+"""The photos that a run trains on: from folders and packs, by index, with the subjects' own colours.
 
 As many photos as a memory budget allows stay in memory, the others are read whenever drawn. Photos are uint8, at most
 `size` pixels long. The order of the photos decides once which ones stay in memory: worker processes share them, and the
@@ -8,47 +8,63 @@ Each photo has an estimate of the subject's own colour F, made once and cached i
 with the background needs it on a new scene. It is the estimate of the renderer's sheets (`sheets`): on eight portraits
 with strands drawn over known colours, its mean error in the hair was 0.009; that of blur fusion (Forte, ICIP 2021),
 used before, was 0.020. It takes 80 ms instead of 25 ms at 512 pixels.
-
-Batch n depends only on (seed, n). A resumed run therefore gets the same batches as an uninterrupted one, whatever was
-prefetched.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from wideopen.arrays.maps import resize_map, work_size
 from wideopen.backends import pick
 from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
-from wideopen.evals.mattes import MattePair, UnreadableImage, images_in, read_pair, read_rgb, refuse_all
+from wideopen.evals.mattes import MattePair, UnreadableImage, find_pairs, images_in, read_pair, read_rgb, refuse_all
 from wideopen.files.atomic import atomic_file
 from wideopen.sheets import BACKENDS
-from wideopen.train.augment import Stock, TrainPhoto, sample
+from wideopen.train.augment import TrainPhoto, kind_of
 from wideopen.train.hair import find_head
-from wideopen.train.settings import Chances
+from wideopen.train.labels import confidence_of
+from wideopen.train.layer import shrink_to
+from wideopen.train.pack import Entry, read_packed, read_rows, without_doubtful
 
 VERSION = b"sheets 1"  # part of each cached file's name, so that another method makes other files
 AT_ONCE = 4  # photos read in parallel on the first pass
 
 
-def shrink_to(image: U8, size: int) -> U8:
-    """Shrink `image` to a long side of at most `size` pixels; the aspect ratio is kept."""
-    return resize_map(image, work_size(image.shape, size))
+def entries_in(places: Iterable[Path], teachers: Collection[str] = ()) -> list[Entry]:
+    """Return all photos of folders, as `find_pairs` reads them, and of packs; `teachers` are sets of folders."""
+    found: list[Entry] = []
+    for place in places:
+        if place.suffix == ".zip":
+            for number, row in enumerate(read_rows(place)):
+                found.append(Entry(read=partial(read_packed, place, number), **asdict(row)))
+            continue
+        pairs = find_pairs(place)
+        for pair, confidence in zip(pairs, confidence_of(pairs), strict=True):
+            teacher = pair.group in teachers
+            read = partial(read_taught if teacher else read_pair, pair)
+            named = {"group": pair.group, "name": pair.name, "part": pair.part}
+            found.append(Entry(**named, teacher=teacher, confidence=confidence, read=read))
+    unknown = set(teachers) - {entry.group for entry in found}
+    require(not unknown, f"teacher: expected names of sets, found no set {', '.join(sorted(unknown))}")
+    return found
 
 
-def load_photo(pair: MattePair, size: int, cache: Path | None = None) -> TrainPhoto:
-    """Read one pair at a long side of at most `size` pixels; `cache` is a folder for the subjects' colours."""
-    rgb, alpha = (shrink_to(image, size) for image in read_pair(pair))
-    return TrainPhoto(rgb, alpha, kept_subject_colour(rgb, alpha, cache), find_head(alpha))
+def read_taught(pair: MattePair) -> tuple[U8, U8]:
+    """Return a photo and a teacher's matte, undecided where its confidence map says so."""
+    rgb, alpha = read_pair(pair)
+    return rgb, without_doubtful(alpha, pair.alpha.parent.with_name("confidence") / pair.alpha.name)
+
+
+def load_photo(entry: Entry, size: int, cache: Path | None = None) -> TrainPhoto:
+    """Read a photo at a long side of at most `size` pixels; `cache` is a folder for the subjects' colours."""
+    rgb, alpha = (shrink_to(image, size) for image in entry.read())
+    return TrainPhoto(rgb, alpha, kept_subject_colour(rgb, alpha, cache), find_head(alpha), entry.teacher)
 
 
 def load_backgrounds(folder: Path | None, size: int) -> list[U8]:
@@ -103,125 +119,55 @@ def kept_subject_colour(rgb: U8, alpha: U8, folder: Path | None) -> U8:
 
 
 class PhotoStore(Sequence[TrainPhoto]):
-    """The photos of `pairs` by index, each at most `size` pixels long; those in `kept` are in memory.
+    """The photos of `entries` by index, each at most `size` pixels long; those in `kept` are in memory.
 
-    `skipped` has the reasons, by group/name, why other pairs are not used.
+    `skipped` has the reasons, by group/name, why other photos are not used.
     """
 
     def __init__(self, size: int, cache: Path | None) -> None:
         self.size, self.cache = size, cache
-        self.pairs: list[MattePair] = []
+        self.entries: list[Entry] = []
+        self.kinds: list[int] = []  # of each photo, in `augment.SHAPES`
         self.kept: dict[int, TrainPhoto] = {}
         self.skipped: dict[str, str] = {}
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.entries)
 
     def __getitem__(self, index: int) -> TrainPhoto:  # type: ignore[override]  # no slices
-        return self.kept.get(index) or load_photo(self.pairs[index], self.size, self.cache)
-
-    @property
-    def groups(self) -> list[str]:
-        """The group of each photo."""
-        return [pair.group for pair in self.pairs]
+        return self.kept.get(index) or load_photo(self.entries[index], self.size, self.cache)
 
 
 def load_photos(
-    pairs: Sequence[MattePair], size: int, cache: Path | None = None, *, budget_bytes: float = float("inf")
+    entries: Sequence[Entry], size: int, cache: Path | None = None, *, budget_bytes: float = float("inf")
 ) -> PhotoStore:
-    """Read all `pairs` once; corrupt pairs are skipped and listed, pairs whose sizes differ are refused together.
+    """Read all `entries` once; corrupt ones are skipped and listed, those whose sizes differ are refused together.
 
     The first photos stay in memory, up to `budget_bytes`. `cache` is a folder for the subjects' own colours; this pass
     estimates those that are missing.
     """
 
-    def read(pair: MattePair) -> TrainPhoto | InvalidInput:
+    def read(entry: Entry) -> TrainPhoto | InvalidInput:
         try:
-            return load_photo(pair, size, cache)
+            return load_photo(entry, size, cache)
         except InvalidInput as error:
             return error
 
     store, differing, used = PhotoStore(size, cache), [], 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(pairs), AT_ONCE):  # besides the kept photos, only these are in memory
-            group = pairs[start : start + AT_ONCE]
-            for pair, found in zip(group, pool.map(read, group), strict=True):
+        for start in range(0, len(entries), AT_ONCE):  # besides the kept photos, only these are in memory
+            group = entries[start : start + AT_ONCE]
+            for entry, found in zip(group, pool.map(read, group), strict=True):
                 if isinstance(found, UnreadableImage):
-                    store.skipped[f"{pair.group}/{pair.name}"] = str(found)
+                    store.skipped[f"{entry.group}/{entry.name}"] = str(found)
                 elif isinstance(found, InvalidInput):
                     differing.append(str(found))
                 else:
                     used += found.nbytes
                     if used <= budget_bytes:
                         store.kept[len(store)] = found
-                    store.pairs.append(pair)
+                    store.entries.append(entry)
+                    store.kinds.append(kind_of(*found.alpha.shape))
     refuse_all(f"data: {len(differing)} pairs whose sizes differ", differing)
+    require(len(store) > 0, "data: expected training photos, found none")
     return store
-
-
-class Batches(Dataset[tuple[U8, U8]]):
-    """Augmented batches of `batch` samples by number.
-
-    `groups` names each photo's group; groups are drawn equally often, and within one, photos in proportion to their
-    `confidence` in [0, 1] (default: equally often). `workers` processes make the batches, or with 0 a
-    thread.
-    """
-
-    def __init__(
-        self,
-        stock: Stock,
-        groups: Sequence[str],
-        *,
-        size: int,
-        batch: int,
-        seed: int,
-        chances: Chances,
-        workers: int = 0,
-        confidence: Sequence[float] = (),
-    ) -> None:
-        require(len(stock.photos) > 0, "data: expected training photos, found none")
-        sure = confidence or [1.0] * len(groups)
-        sizes = dict.fromkeys(groups, 0.0)
-        for group, share in zip(groups, sure, strict=True):
-            sizes[group] += share
-        require(min(sizes.values()) > 0, "data: expected a set with confident labels, found one without")
-        self.weights = np.array([share / sizes[group] / len(sizes) for group, share in zip(groups, sure, strict=True)])
-        self.stock, self.size, self.batch, self.seed, self.chances = stock, size, batch, seed, chances
-        self.workers = workers
-
-    def __getitem__(self, number: int) -> tuple[U8, U8]:
-        """Return batch `number`: rgb (B, size, size, 3), alpha (B, size, size)."""
-        cv2.setNumThreads(1)  # leave the cores to torch; a forked process must not run a parallel kernel
-        rng = np.random.default_rng((self.seed, number))
-        picks = rng.choice(len(self.stock.photos), self.batch, p=self.weights)
-        pairs = [sample(rng, self.stock, int(i), self.size, self.chances) for i in picks]
-        return np.stack([rgb for rgb, _ in pairs]), np.stack([alpha for _, alpha in pairs])
-
-    def start_at(self, number: int, stride: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches `number`, `number` + `stride`, ...: image (B, 3, H, W) and alpha (B, 1, H, W) in [0, 1].
-
-        The next ones are prepared in the background. Images are channels last in memory.
-        """
-        numbers = count(number, stride)
-        for rgb, alpha in self._in_processes(numbers) if self.workers else self._in_a_thread(numbers):
-            image = torch.from_numpy(rgb).permute(0, 3, 1, 2).float().div_(255)
-            yield image, torch.from_numpy(alpha)[:, None].float().div_(255)
-
-    def _in_a_thread(self, numbers: Iterator[int]) -> Iterator[tuple[U8, U8]]:
-        with ThreadPoolExecutor(1) as pool:
-            following = pool.submit(self.__getitem__, next(numbers))
-            while True:
-                ready = following.result()
-                following = pool.submit(self.__getitem__, next(numbers))
-                yield ready
-
-    def _in_processes(self, numbers: Iterator[int]) -> Iterator[tuple[U8, U8]]:
-        yield from DataLoader(
-            self,
-            batch_size=None,
-            sampler=numbers,  # any iterable works
-            num_workers=self.workers,
-            prefetch_factor=4,
-            multiprocessing_context="fork",  # all processes share the photos in memory
-            collate_fn=lambda batch: batch,
-        )

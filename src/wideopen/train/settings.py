@@ -1,7 +1,8 @@
-"""The settings of training runs. Plain data: a command line reads it without loading torch."""
+"""The settings of a training run. Plain data: a command line reads it without loading torch."""
 
 import ctypes
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,13 +11,12 @@ from wideopen.errors import require
 from wideopen.matting.inference import PRESETS
 from wideopen.options import Settings, option
 
-SIDE = 512  # long side of whole photos in resident training, in pixels
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
-    """The probability of each step in the making of a sample (`augment`)."""
+    """The probability of each step in the making of a sample: `augment` composes it, `finish` sets light and camera."""
 
     new_background: float = 0.5
     second_person: float = 0.1
@@ -48,12 +48,19 @@ WITH_THINGS = {"things": 0.15, "held": 0.1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run(Settings):
-    """What all training has in common.
+class TrainRun(Settings):
+    """What is trained, on which data and hardware, and where the result is written; saved as run.json.
 
     A run lasts `steps`, or `minutes` of wall-clock time over all resumed parts.
     """
 
+    data: tuple[Path, ...]  # folders and packs
+    out: Path
+    teachers: tuple[str, ...] = ()  # sets whose mattes another network made
+    weights: Mapping[str, float] = field(default_factory=dict)  # how often a set is drawn; 1 if not named
+    backgrounds: Path | None = None
+    things: Path | None = None  # cut-outs of things other than people; None: things are drawn
+    cache: Path | None = None  # folder for subjects' colours, shared by runs; None: out/foreground
     steps: int | None = option(None, least=1, help="Number of training steps.")
     minutes: float | None = option(None, least=0, help="Training time, in minutes.")
     lr: float = option(1e-3, least=0, help="Peak learning rate of the new layers.")
@@ -66,40 +73,12 @@ class Run(Settings):
     )
     init: str | None = option(None, help="Trained weights to start from: a shipped name or a .safetensors file.")
     frozen_norms: bool = option(True, help="Freeze the batch-norm statistics of a pretrained encoder.")
-    batch: int = option(16, least=1, help="Number of samples per batch.")
-    stages: int = option(2, least=1, help="Number of stages T during training.")
-    seed: int = option(0, help="Random seed of the weights and of every batch.")
-    warmup_steps: int = 100
-
-    def __post_init__(self) -> None:
-        Settings.__post_init__(self)
-        require(
-            (self.steps is None) != (self.minutes is None),
-            f"expected either steps or minutes, found steps={self.steps}, minutes={self.minutes}",
-        )
-        require(
-            self.init is None or self.encoder_weights == "none",
-            f"expected either init or encoder_weights, found {self.init} and {self.encoder_weights}",
-        )
-
-    def progress(self, step: int, elapsed_s: float) -> float:
-        """Return the completed share of the run in [0, 1]."""
-        if self.steps is not None:
-            return min(step / self.steps, 1.0)
-        return min(elapsed_s / (60 * self.minutes), 1.0) if self.minutes else 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRun(Run):
-    """What is trained, on which data and hardware, and where the result is written; saved as run.json."""
-
-    data: Path
-    out: Path
-    backgrounds: Path | None = None
-    things: Path | None = None  # cut-outs of things other than people; None: things are drawn
-    cache: Path | None = None  # folder for subjects' colours, shared by runs; None: out/foreground
-    size: int = option(256, least=32, unit="pixels", help="Width and height of a training sample.")
+    size: int = option(256, least=32, unit="pixels", help="Long side of a training sample, a multiple of 32.")
+    batch: int = option(
+        16, least=1, help="Number of square samples per batch; batches of other shapes hold as many pixels."
+    )
     accumulate: int = option(1, least=1, help="Number of batches accumulated per step and process.")
+    stages: int = option(2, least=1, help="Number of stages T during training.")
     far_first: float = option(
         0.5,
         least=0,
@@ -112,39 +91,59 @@ class TrainRun(Run):
         unit="pixels",
         help="Size to which windows (3/4 to all of a sample) are resized. Default: windows of 5/8 to 3/4 as they are.",
     )
+    hints: float = option(
+        0.4,
+        least=0,
+        most=1,
+        help="Share of samples whose first stage gets a spoiled matte, so that it learns to mend it.",
+    )
+    seed: int = option(0, help="Random seed of the weights and of every batch.")
     pause_after: int | None = option(None, help="Step to stop at; --resume continues from it.")
     precision: Literal["bfloat16", "float32"] = option(
         "bfloat16", help="Precision of the network: bfloat16 or float32; losses are float32."
     )
     accelerator: Literal["auto", "cpu", "gpu"] = option("auto", help="Device to train on: auto, cpu or gpu.")
     devices: int = option(1, least=1, help="Number of GPUs, or of processes on the CPU.")
-    workers: int = option(0, least=0, help="Number of processes that make samples; 0 uses a thread.")
+    workers: int = option(0, least=0, help="Number of processes that compose samples; 0 uses a thread.")
     memory_gb: float = option(
         8.0, least=0, help="Memory for photos, in gigabytes per process; photos beyond it are read when drawn."
     )
     checkpoint_minutes: float = option(5.0, least=0, help="Minutes between two checkpoints.")
     tensorboard: bool = option(True, help="Write curves and pictures to OUT/tensorboard.")
     resume: bool = option(False, help="Continue OUT's last checkpoint.")
+    warmup_steps: int = 100
     report_steps: int = 20
     val_minutes: float = 10
     val_count: int = 40  # approximate number of validation photos during training
     chances: Chances = field(default_factory=Chances)
 
+    def __post_init__(self) -> None:
+        Settings.__post_init__(self)
+        require(
+            (self.steps is None) != (self.minutes is None),
+            f"expected either steps or minutes, found steps={self.steps}, minutes={self.minutes}",
+        )
+        require(
+            self.init is None or self.encoder_weights == "none",
+            f"expected either init or encoder_weights, found {self.init} and {self.encoder_weights}",
+        )
+        require(self.size % 32 == 0, f"size: expected a multiple of 32 pixels, found {self.size}")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resident(Run):
-    """Training with all photos in GPU memory, and how often each kind of sample appears."""
+    def progress(self, step: int, elapsed_s: float) -> float:
+        """Return the completed share of the run in [0, 1]."""
+        if self.steps is not None:
+            return min(step / self.steps, 1.0)
+        return min(elapsed_s / (60 * self.minutes), 1.0) if self.minutes else 1.0
 
-    batch: int = option(
-        32, least=1, help="Batch size in square photos of 512 pixels; batches of other shapes hold as many pixels."
-    )
-    encoder_lr: float = option(3e-4, least=0, help="Peak learning rate of the encoder.")
-    near: float = 0.35  # share of batches that are windows
-    hints: float = 0.4
-    composites: float = 0.4
-    second: float = 0.2  # share of the composites with another subject behind the first
-    report_s: float = 60.0  # seconds between checkpoints
-    max_px: int = SIDE  # tests use less
+
+def parse_weights(texts: Iterable[str]) -> dict[str, float]:
+    """Return {set: number} for texts SET=NUMBER. Raises InvalidInput."""
+    found = {"scenes": 0.3}  # the backgrounds in a pack
+    for text in texts:
+        name, _, number = text.partition("=")
+        require(number.replace(".", "", 1).isdigit(), f"weight: expected SET=NUMBER, found {text!r}")
+        found[name] = float(number)
+    return found
 
 
 def keep_large_allocations() -> None:

@@ -34,13 +34,13 @@ from wideopen.matting.net.encoders import load_encoder_weights
 from wideopen.matting.net.losses import MattingLoss, matting_loss
 from wideopen.matting.net.model import MattingNet, StageOutput
 from wideopen.matting.net.state import load_net, save_weights
-from wideopen.train.settings import Run, TrainRun
+from wideopen.train.settings import TrainRun
 
 SHARES = (0.625, 0.75)  # range of a window's side, relative to the sample's side
 PAPER_SHARES = (0.75, 1.0)  # 768 to 1024 of 1024 pixels
 CLIP = 5.0  # maximum norm of the gradient
 DECAY = 0.998  # of the weights' average, per step
-TrainBatch = tuple[Tensor, ...]  # the arguments of `loss_of`: image (B, 3, H, W), alpha (B, 1, H, W), ...
+TrainBatch = tuple[Tensor, ...]  # the arguments of `Trainer.loss_of`
 
 
 def make_fabric(run: TrainRun) -> Fabric:
@@ -68,7 +68,7 @@ def make_fabric(run: TrainRun) -> Fabric:
 class Trainer:
     """The network, its optimizer and average, and the progress of the run."""
 
-    def __init__(self, run: Run, fabric: Fabric, *, resume: Path | None = None) -> None:
+    def __init__(self, run: TrainRun, fabric: Fabric, *, resume: Path | None = None) -> None:
         torch.manual_seed(run.seed)
         self.run, self.fabric = run, fabric
         self.net = start_net(run) if resume is None else MattingNet(PRESETS[run.preset])
@@ -122,9 +122,29 @@ class Trainer:
         net.load_state_dict(self.average, strict=True)
         return net.eval()
 
-    def loss_of(self, *batch: Tensor) -> MattingLoss:
-        """Return the mean loss of all stages on one batch."""
-        raise NotImplementedError
+    def loss_of(
+        self, image: Tensor, alpha: Tensor, weights: Tensor | None = None, before: Tensor | None = None
+    ) -> MattingLoss:
+        """Return the mean loss of all stages; in a share of the steps, stage 1 sees less detail, the others a window.
+
+        `weights` are those of `matting_loss`, `before` is the matte so far. In the steps of `far_first`, stage 1 sees
+        the samples at half size. The other stages see a window, so they must take what lies outside it from the matte
+        so far. With samples of 1024 pixels and `near_size` 512 this is the paper's recipe: the whole at 512 first, then
+        crops of 768 or 1024 resized to 512. The choice of steps and windows depends only on (seed, step).
+        """
+        run, rng = self.run, np.random.default_rng((self.run.seed, self.step))
+        if run.stages == 1 or rng.random() >= run.far_first:
+            return matting_loss(self.outputs(image, run.stages, before), alpha, weights)
+        far = self.outputs(halved(image), 1, halved(before))
+        previous = resize(far[0].alpha.detach(), image)
+        window = random_window(rng, image.shape[-2], image.shape[-1], PAPER_SHARES if run.near_size else SHARES)
+        seen, truth, guide = (resized(x[window], run.near_size, image) for x in (image, alpha, previous))
+        counts = None if weights is None else resized(weights[window], run.near_size, image)
+        near = self.outputs(seen, run.stages - 1, guide)
+        first = matting_loss(far, halved(alpha), halved(weights))
+        rest = matting_loss(near, truth, counts)
+        share = 1 / run.stages
+        return MattingLoss(*(share * a + (1 - share) * b for a, b in zip(first, rest, strict=True)))
 
     def outputs(self, image: Tensor, stages: int, previous: Tensor | None = None) -> list[StageOutput]:
         """Run the network's stages in the run's precision; the outputs are float32."""
@@ -172,36 +192,7 @@ class Trainer:
         return bool(agreed[1] > 0)
 
 
-class FarFirstTrainer(Trainer):
-    """Training on square samples, in which stage 1 sometimes sees less detail than the others."""
-
-    run: TrainRun
-
-    def loss_of(self, *batch: Tensor) -> MattingLoss:
-        """Return the mean loss of all stages; in a share of the steps, stage 1 sees less detail, the others a window.
-
-        In these steps stage 1 sees the samples at half size. The other stages see a window, so they must take what lies
-        outside it from the matte so far. With samples of 1024 pixels and `near_size` 512 this is the paper's recipe:
-        the whole at 512 first, then crops of 768 or 1024 resized to 512. The choice of steps and windows depends only
-        on (seed, step).
-        """
-        run, (image, alpha) = self.run, batch
-        rng = np.random.default_rng((run.seed, self.step))
-        if run.stages == 1 or rng.random() >= run.far_first:
-            return matting_loss(self.outputs(image, run.stages), alpha)
-        far = self.outputs(functional.avg_pool2d(image, 2), 1)
-        previous = resize(far[0].alpha.detach(), image)
-        shares = PAPER_SHARES if run.near_size else SHARES
-        window = random_window(rng, image.shape[-2], image.shape[-1], shares)
-        seen, truth, guide = (resized(x[window], run.near_size) for x in (image, alpha, previous))
-        near = self.outputs(seen, run.stages - 1, guide)
-        first = matting_loss(far, functional.avg_pool2d(alpha, 2))
-        rest = matting_loss(near, truth)
-        share = 1 / run.stages
-        return MattingLoss(*(share * a + (1 - share) * b for a, b in zip(first, rest, strict=True)))
-
-
-def start_net(run: Run) -> MattingNet:
+def start_net(run: TrainRun) -> MattingNet:
     """Return the network that `run` starts from: trained, with a pretrained encoder, or with random weights."""
     expected = PRESETS[run.preset]
     if run.init is not None:
@@ -224,11 +215,17 @@ def random_window(
     return ..., slice(y, y + sides[0]), slice(x, x + sides[1])
 
 
-def resized(x: Tensor, size: int | None) -> Tensor:
-    """Resize (B, C, H, W) to (size, size), averaging when it shrinks; None returns it unchanged."""
+def halved(x: Tensor | None) -> Any:
+    """Average (B, C, H, W) over 2 x 2 pixels; None stays None."""
+    return None if x is None else functional.avg_pool2d(x, 2)
+
+
+def resized(x: Tensor, size: int | None, like: Tensor) -> Tensor:
+    """Resize (B, C, H, W) to a long side of `size` and the aspect of `like`, averaging; None returns it unchanged."""
     if size is None:
         return x
-    return functional.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    sides = [max(32, round(size * side / max(like.shape[-2:]) / 32) * 32) for side in like.shape[-2:]]
+    return functional.interpolate(x, size=sides, mode="bilinear", antialias=True, align_corners=False)
 
 
 def build_optimizer(net: MattingNet, *, fused: bool = False) -> torch.optim.Optimizer:
@@ -239,7 +236,7 @@ def build_optimizer(net: MattingNet, *, fused: bool = False) -> torch.optim.Opti
     return torch.optim.AdamW([{"params": new}, {"params": encoder}], weight_decay=1e-4, fused=fused)
 
 
-def learning_rate(run: Run, step: int, elapsed_s: float) -> float:
+def learning_rate(run: TrainRun, step: int, elapsed_s: float) -> float:
     """Return the share of the peak learning rate: linear warm-up, then cosine decay to zero over the run."""
     warm = min(1.0, (step + 1) / max(run.warmup_steps, 1))
     return warm * 0.5 * (1 + math.cos(math.pi * run.progress(step, elapsed_s)))

@@ -90,8 +90,14 @@ def stage_loss(
     return MattingLoss(total, semantic, detail, fusion)
 
 
-def matting_loss(outputs: list[StageOutput], alpha: Tensor) -> MattingLoss:
-    """Mean over the stages of Eq. (2) against the true matte."""
+def matting_loss(outputs: list[StageOutput], alpha: Tensor, weights: Tensor | None = None) -> MattingLoss:
+    """Mean over the stages of Eq. (2) against the true matte.
+
+    `weights` (B, 2, H, W), in [0, 1], weigh each pixel: outside the transition, and for m_d and alpha in it.
+    """
     labels = trimap(alpha, band_px(*alpha.shape[-2:]))
-    losses = [stage_loss(out, alpha, labels) for out in outputs]
+    both = None
+    if weights is not None:
+        both = weights[:, :1], torch.where((labels == TRANSITION)[:, None], weights[:, 1:], weights[:, :1])
+    losses = [stage_loss(out, alpha, labels, both) for out in outputs]
     return MattingLoss(*(torch.stack(parts).mean() for parts in zip(*losses, strict=True)))
