@@ -56,8 +56,7 @@ def optics_of(width: int, quality: Quality) -> Optics:
 def work(sheets: list[Any], optics: Optics) -> tuple[int, int]:
     """Return the bytes and the bytes of look-ups, as the module's text says, that the thin-lens kernels need."""
     from wideopen.rendering.triton import thin_lens_look
-    from wideopen.rendering.triton.launch import find_used
-    from wideopen.rendering.triton.tables import BX, BY
+    from wideopen.rendering.triton.tables import BX, BY, find_used
 
     moved = looked = 0
     for sheet in sheets:

@@ -98,14 +98,14 @@ def _wide():
 def _pieces():
     """Running sums, and rows of the paper look, a few at a time, as for a photo too large for the budget."""
     from wideopen.rendering import numba as numba_cpu
-    from wideopen.rendering.triton import launch
+    from wideopen.rendering.triton import tables
 
-    budget, launch.BUDGET = launch.BUDGET, 20_000
+    budget, tables.BUDGET = tables.BUDGET, 20_000
     try:
         yield "exact", _errors(numba_cpu, (21, 40), SHAPES[0], 20.0)
         yield "fast", _errors(numba_cpu, (11, 140), SHAPES[0], 120.0, quality="fast", planes=6)
     finally:
-        launch.BUDGET = budget
+        tables.BUDGET = budget
 
 
 def _fast():

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from wideopen.arrays.maps import Place
 from wideopen.backends import pick
 from wideopen.sheets import BACKENDS, reference
 from wideopen.sheets.layers import find_layers
-from wideopen.sheets.place import Place
 from wideopen.sheets.prepare import prepare_sheets
 
 RNG = np.random.default_rng(5)

@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen import Lens, analyze, render
+from wideopen.arrays.maps import Place
 from wideopen.sheets import BACKENDS
 from wideopen.sheets.lamps import MOST, guess_lamps, shine
-from wideopen.sheets.place import Place
 
 NOBODY = np.zeros((120, 160), np.float32)
 DARK, WARM = 0.05, np.array([1.0, 0.7, 0.3], np.float32)

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.arrays.maps import fill_holes
+from wideopen.arrays.maps import Place, fill_holes
 from wideopen.backends import pick
 from wideopen.sheets import BACKENDS, reference
-from wideopen.sheets.place import Place
 from wideopen.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.sheets.transport import continue_colours
 

@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen import Lens, analyze, render
+from wideopen.arrays.maps import Place
 from wideopen.settings import MapSettings
-from wideopen.sheets.place import Place
 from wideopen.sheets.white import MOST, limit_radiance, measure_white, unclip
 
 DARK = np.array([0.06, 0.04, 0.03], np.float32)

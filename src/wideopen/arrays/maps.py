@@ -1,4 +1,4 @@
-"""Operators on maps: resizing, hole filling, the guided filter.
+"""Operators on maps and pieces of them: resizing, hole filling, the guided filter.
 
 Hole filling is push-pull over a pyramid (Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4): weighted
 averages go down to one pixel; each level takes what it does not know from the next coarser one.
@@ -12,7 +12,7 @@ float64, since E[I^2] - E[I]^2 cancels in float32.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +22,26 @@ from wideopen.checks import F32, U8, require, require_map, require_unit_map
 Pixels = TypeVar("Pixels", F32, U8)
 STRIP = 256
 """Rows of a photo that a thread takes at a time: its maps are then never held whole once more."""
+
+
+class Place(NamedTuple):
+    """Where a piece lies in a photo of height x width pixels."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    height: int
+    width: int
+
+    @staticmethod
+    def of_all(shape: tuple[int, ...]) -> "Place":
+        """The whole of a photo (H, W)."""
+        return Place(0, shape[0], 0, shape[1], shape[0], shape[1])
+
+    def of(self, rows: F32) -> F32:
+        """The piece of `rows` (n, width, ...), which hold its rows of the photo only."""
+        return rows[:, self.left : self.right]
 
 
 def work_size(shape: tuple[int, ...], long_side_px: int) -> tuple[int, int]:

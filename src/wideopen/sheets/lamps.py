@@ -20,8 +20,8 @@ this. Mean of the others, skies and white walls among them: 34.1, 33.3 and 37 dB
 import cv2
 import numpy as np
 
+from wideopen.arrays.maps import Place
 from wideopen.checks import F32
-from wideopen.sheets.place import Place
 
 LIT = np.float32(0.97)
 """Linear light at or above which a channel counts as clipped: 8-bit sRGB code 252."""

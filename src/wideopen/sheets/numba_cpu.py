@@ -5,10 +5,10 @@ import numpy as np
 from numba import njit
 
 from wideopen.arrays.jit import frozen, in_threads, inner
+from wideopen.arrays.maps import Place
 from wideopen.checks import F32
 from wideopen.sheets import transport
 from wideopen.sheets.lamps import FAINT, LIT, TINT
-from wideopen.sheets.place import Place
 from wideopen.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
 from wideopen.sheets.transport import DELTA, KAPPA, REACH, SPREAD, windows
 

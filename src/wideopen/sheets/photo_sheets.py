@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from wideopen.arrays.maps import resize_map, work_size
+from wideopen.arrays.maps import Place, resize_map, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
-from wideopen.sheets.place import Place
 from wideopen.sheets.white import White, give_own_colour, limit_radiance, unclip
 
 WINDOW_PX = 4

@@ -14,13 +14,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import fill_holes, resize_map, scaled, work_size
+from wideopen.arrays.maps import Place, fill_holes, resize_map, scaled, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.lamps import guess_lamps
 from wideopen.sheets.layers import Layers, find_layers, square, widened
 from wideopen.sheets.photo_sheets import HeldLayer, PhotoSheets
-from wideopen.sheets.place import Place
 from wideopen.sheets.reference import SOLID_FROM, pure
 from wideopen.sheets.transport import RING
 from wideopen.sheets.white import limit_radiance, measure_white, unclip

@@ -18,9 +18,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import fill_holes, resize_map
+from wideopen.arrays.maps import Place, fill_holes, resize_map
 from wideopen.checks import F32
-from wideopen.sheets.place import Place
 
 EPS = np.float32(5e-6)
 OMEGA = np.float32(0.1)

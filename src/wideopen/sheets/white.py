@@ -17,9 +17,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import fill_holes
+from wideopen.arrays.maps import Place, fill_holes
 from wideopen.checks import F32
-from wideopen.sheets.place import Place
 
 CLIPPED = 0.99
 """Linear light at or above which a pixel counts as clipped: 8-bit sRGB codes 254 and 255."""

@@ -15,9 +15,8 @@ from wideopen.lens import PaperLook
 from wideopen.optics import Optics
 from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
-from wideopen.rendering.triton import launch, light_kernels, spread_kernels
-from wideopen.rendering.triton.launch import spread, tiles
-from wideopen.rendering.triton.tables import BX, BY, WARPS, SpanTable, paper_tables, segment_of
+from wideopen.rendering.triton import light_kernels, spread_kernels, tables
+from wideopen.rendering.triton.tables import BX, BY, WARPS, SpanTable, paper_tables, segment_of, spread, tiles
 
 
 def _bent(encoded: Tensor, p: PaperLook, longest: int) -> tuple[Tensor, float]:
@@ -56,7 +55,7 @@ def paper_on_gpu(encoded: Tensor, disparity: Tensor, optics: Optics) -> Tensor:
     bent, unit = _bent(encoded, p, longest)
     bend = (1 / p.alpha2, p.a2, p.b2)
     fine = spans.levels.count(0)  # these are the first groups
-    band = min(height, max(1, launch.BUDGET // (12 * max(fine, 1) * width * BY)) * BY)
+    band = min(height, max(1, tables.BUDGET // (12 * max(fine, 1) * width * BY)) * BY)
     offsets, length = [], 0
     for level in spans.levels:
         offsets.append(length)

@@ -1,6 +1,7 @@
-"""Tables of the lens for the kernels, on the device: spans, small kernels and the barrel that cuts them.
+"""What both looks launch kernels with: tables of the lens on the device, planes in use, the spread of running sums.
 
-Building them takes a few milliseconds of CPU time for 32 planes, so those of the last few lenses are cached.
+The tables hold spans, small kernels and the barrel that cuts them. Building them takes a few milliseconds of CPU time
+for 32 planes, so those of the last few lenses are cached.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,12 +10,14 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+import triton
 from torch import Tensor
 
 from wideopen.optics import Pupil
 from wideopen.rendering.aperture import Barrel, Spans, antialiased_spans, barrel, binary_spans, kernel
 from wideopen.rendering.numba.paper_look import COARSE_RADIUS as PAPER_COARSE_RADIUS
 from wideopen.rendering.numba.spans import level_of, radius_at
+from wideopen.rendering.triton import spread_kernels
 
 BY, BX = 2, 128
 """Cells of a tile of output. Low and wide, because neighbours in a row look up neighbouring sums.
@@ -35,6 +38,10 @@ NEAR_RADIUS = 4.0
 """Radius below which all planes of a sheet are blurred at once, tap by tap: as fast as spans, without cancellation."""
 NEAR_REACH = 4
 SMALLEST_SEGMENT = 64
+BLOCK = 32
+"""Side in pixels of the blocks whose used planes are recorded."""
+BUDGET = 1 << 30
+"""Largest amount of running sums, or of planes, held at a time, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,3 +201,51 @@ def segment_of(reach: int, columns: int) -> int:
     """Cells in a segment of running sums: a power of two, at least as long as every span."""
     longest = min(2 * reach + 3, columns + 1)
     return max(SMALLEST_SEGMENT, 1 << (longest - 1).bit_length())
+
+
+def tiles(rows: int, columns: int) -> int:
+    """Number of output tiles that cover these cells."""
+    return triton.cdiv(rows, BY) * triton.cdiv(columns, BX)
+
+
+def find_used(used: Tensor, reaches: Tensor, tile: tuple[int, int], shape: tuple[int, int]) -> Tensor:
+    """(tiles, N) int32: the planes used within reach (pixels) of each tile (height, width in pixels)."""
+    blocks_y, blocks_x, planes = used.shape
+    across = triton.cdiv(shape[1], tile[1])
+    out = torch.empty(triton.cdiv(shape[0], tile[0]) * across, planes, dtype=torch.int32, device=used.device)
+    spread_kernels.find_used[(len(out),)](
+        used,
+        reaches,
+        out,
+        blocks_y,
+        blocks_x,
+        planes,
+        across,
+        *tile,
+        BLOCK=BLOCK,
+        PLANES=triton.next_power_of_2(planes),
+        num_warps=WARPS["find_used"],
+    )
+    return out
+
+
+def spread(
+    sums: Tensor, chosen: Tensor, active: Tensor, spans: SpanTable, out: Tensor, *,
+    shape: tuple[int, int], level: int, top: int, sums_planes: int, segment: int, fractions: bool,
+    add: bool, unit: float = 1.0, bend: tuple[float, float, float] | None = None,
+) -> None:  # fmt: skip
+    """Run `spread_kernels.spread` into out (C, m, n), or (planes, 3, m, n) if there is a `bend` (root, a2, b2)."""
+    height, width = shape
+    size = 1 << level
+    rows, columns = triton.cdiv(height, size), triton.cdiv(width, size)
+    channels = 4 if bend is not None else out.shape[0]
+    per = 1 if bend is not None else len(chosen)
+    grid = (tiles(out.shape[-2], columns), triton.cdiv(len(chosen), per))
+    spread_kernels.spread[grid](
+        sums, chosen, active, spans.starts, spans.dys, spans.first_lows, spans.first_parts, spans.last_lows,
+        spans.last_parts, spans.weights, spans.scales, spans.radii, spans.cut, out, rows, columns,
+        triton.cdiv(columns, segment), top, out.shape[-2], size,
+        len(chosen), per, len(spans.levels), sums_planes, unit, *(bend or (1.0, 1.0, 0.0)),
+        SEG=segment, CHANNELS=channels, CUT=len(spans.cut) > 0, FRACTIONS=fractions,
+        PAPER=bend is not None, ADD=add, BY=BY, BX=BX, num_warps=WARPS["spread"],
+    )  # fmt: skip

@@ -19,9 +19,19 @@ from torch import Tensor
 
 from wideopen.optics import Optics
 from wideopen.rendering.planes import thin_lens_planes
-from wideopen.rendering.triton import launch, light_kernels, spread_kernels
-from wideopen.rendering.triton.launch import BLOCK, find_used, spread, tiles
-from wideopen.rendering.triton.tables import BX, BY, NEAR_REACH, WARPS, ThinLens, thin_lens_tables
+from wideopen.rendering.triton import light_kernels, spread_kernels, tables
+from wideopen.rendering.triton.tables import (
+    BLOCK,
+    BX,
+    BY,
+    NEAR_REACH,
+    WARPS,
+    ThinLens,
+    find_used,
+    spread,
+    thin_lens_tables,
+    tiles,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +94,7 @@ def _far(base: Tensor, used: Tensor, lens: ThinLens, level: int, out: Tensor, *,
     active = find_used(used, at.reaches, (BY * size, BX * size), whole)
     filled, needed = (find_used(used, r, (at.rows * size, at.segment * size), whole) for r in (at.used, at.needed))
     plane_size = rows * segments * channels * (at.segment + 1)
-    at_a_time = max(1, min(len(at.planes), launch.BUDGET // (4 * plane_size)))
+    at_a_time = max(1, min(len(at.planes), tables.BUDGET // (4 * plane_size)))
     sums = torch.empty(at_a_time * plane_size, device=base.device)
     for start in range(0, len(at.planes), at_a_time):
         chosen = at.chosen[start : start + at_a_time]

@@ -1,1 +1,0 @@
-"""Light above white: gain maps, and the standard picture that belongs to it."""
