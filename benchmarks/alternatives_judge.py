@@ -32,7 +32,7 @@ from wideopen.evals.obedience import laplacian_variance, lvcorr
 from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import labelled, means, square_at, stacked, write_sheet
 from wideopen.files import read
-from wideopen.session.open_photo import Opened, open_photo
+from wideopen.session.open_photo import Job, Opened, open_photo
 from wideopen.settings import LensSettings, MapSettings
 
 CROP_PX = 160
@@ -157,7 +157,7 @@ def pictures(rows: dict[str, Program], photos: list[Path], sheet: Path) -> dict[
     """A sheet of crops of photos without a truth; returns what could not be run."""
     strips, not_run = [], {}
     for photo in photos:
-        opened = open_photo(photo, MapSettings(depth="small", offline=True))
+        opened = open_photo(photo, Job(maps=MapSettings(depth="small", offline=True)))
         made: dict[str, F32] = {"photo": Picture(rgb=opened.photo.rgb).shown()}
         with tempfile.TemporaryDirectory() as name:
             work = opened_work(Path(name), opened, None, 1.0)

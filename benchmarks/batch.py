@@ -29,7 +29,7 @@ from wideopen.batch.batch import Batch
 from wideopen.batch.local import BatchEngine, LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.walk import find_photos
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Job
 from wideopen.settings import MapSettings
 from wideopen.workers import PoolSize, Workers
 

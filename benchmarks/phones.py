@@ -80,7 +80,8 @@ def warm_runs(photos: list[Path], runs: int) -> dict[str, dict[str, float]]:
 def work(photos: list[Path], runs: int) -> None:
     """The child of `warm_runs`."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before the libraries count the cores
-    from wideopen.session.render_file import Job, render_file
+    from wideopen.session.open_photo import Job
+    from wideopen.session.render_file import render_file
     from wideopen.settings import MapSettings
 
     job, results = Job(overwrite=True, maps=MapSettings(offline=True)), {}

@@ -15,7 +15,7 @@ from wideopen.cli import app
 from wideopen.errors import InvalidInput
 from wideopen.options import Settings, Text, option, options_of
 from wideopen.service.schemas import LensModel, MapsModel, OutputModel
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Job
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 from wideopen.studio.settings_form import FIRST, settings_of
 

@@ -9,8 +9,7 @@ from wideopen.batch.batch import Batch
 from wideopen.batch.local import LocalEngine, Stop, warm_up_of
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.walk import find_photos, watched
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Given, Job
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.workers import PoolSize, Workers
 

@@ -8,8 +8,8 @@ from batch_photos import matte_bytes
 
 from wideopen.batch.local import Stop
 from wideopen.batch.work import inputs_of, with_matte_folder
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job, render_file
+from wideopen.session.open_photo import Given, Job
+from wideopen.session.render_file import render_file
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.workers import PoolSize, Workers
 

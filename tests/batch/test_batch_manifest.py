@@ -19,7 +19,7 @@ from wideopen.batch.places import status_of
 from wideopen.batch.walk import find_photos
 from wideopen.errors import InvalidInput, ManifestError
 from wideopen.files.atomic import atomic_file
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Job
 from wideopen.settings import LensSettings
 
 

@@ -11,8 +11,7 @@ from wideopen.batch.local import LocalEngine, Stop
 from wideopen.batch.manifest import Manifest
 from wideopen.batch.ray_engine import RayEngine
 from wideopen.batch.walk import find_photos
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Given, Job
 from wideopen.settings import LensSettings, MapSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray leaves files and sockets to the collector

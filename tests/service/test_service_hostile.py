@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from dataclasses import replace
 
 import pytest
 from hostile_uploads import NAMES, as_json, settings, uploads
@@ -221,7 +222,7 @@ def test_what_a_result_names_as_its_original_is_not_opened(http, tmp_path):
     """A kept result names its original by path and digest; here both are right, and it stays closed."""
     from wideopen import read, write
     from wideopen.files import Keep
-    from wideopen.session.open_photo import open_photo
+    from wideopen.session.open_photo import Job, open_photo
     from wideopen.settings import MapSettings
 
     photo, result = tmp_path / "secret.jpg", tmp_path / "result.jpg"
@@ -229,9 +230,9 @@ def test_what_a_result_names_as_its_original_is_not_opened(http, tmp_path):
     sharp = read(photo)
     ones = sharp.rgb[..., 0] * 0 + 1
     write(result, sharp.rgb * 0, like=sharp, keep=Keep(matte=ones, disparity=ones))
-    maps = MapSettings(depth="auto", offline=True)
-    assert open_photo(result, maps).photo.source == photo
-    assert open_photo(result, maps, originals=False).photo.source == result
+    job = Job(maps=MapSettings(depth="auto", offline=True))
+    assert open_photo(result, job).photo.source == photo
+    assert open_photo(result, replace(job, originals=False)).photo.source == result
     answer = http.post(
         "/v1/render", files={"photo": ("x", result.read_bytes())}, headers={"Accept": "multipart/form-data"}
     )

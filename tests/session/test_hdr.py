@@ -12,8 +12,8 @@ from hdr_files import hdrgm, ultra_hdr
 from wideopen.errors import InvalidInput
 from wideopen.files import read, srgb_u8
 from wideopen.files.read import read_facts
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import PAPER_IS_STANDARD, Job, render_file
+from wideopen.session.open_photo import Given, Job, open_photo
+from wideopen.session.render_file import PAPER_IS_STANDARD, render_file
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio.preview import render_u8, shrink
 
@@ -77,7 +77,7 @@ def test_notes_say_what_is_lost(job, tmp_path):
 
 @pytest.mark.parametrize("megapixels", [1.0, 0.004])
 def test_the_page_shows_the_standard_picture(job, tmp_path, megapixels):
-    opened = job.open(tmp_path / "photo.jpg")
+    opened = open_photo(tmp_path / "photo.jpg", job)
     small = shrink(opened.scene, megapixels)
     assert small.hdr is not None
     shown = render_u8(small, replace(job.lens, blur="0px").lens(small))

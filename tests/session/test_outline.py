@@ -15,8 +15,7 @@ from wideopen.color import srgb_decode
 from wideopen.files import Keep, write
 from wideopen.files.maps import OUTLINE, stated_outline
 from wideopen.photo import Photo
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Given, Job
 from wideopen.settings import MapSettings
 from wideopen.sheets.rims import Rims
 

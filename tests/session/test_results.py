@@ -7,7 +7,8 @@ import pytest
 
 from wideopen.errors import InvalidInput
 from wideopen.session import render_file as module
-from wideopen.session.render_file import Job, render_file
+from wideopen.session.open_photo import Job
+from wideopen.session.render_file import render_file
 from wideopen.session.results import has_quality, map_names, result_name
 from wideopen.settings import OutputSettings
 

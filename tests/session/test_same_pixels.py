@@ -14,7 +14,8 @@ import wideopen
 from embedded_files import DEPTH_URN, PORTRAIT_URN, disparity_xmp, heic, scene
 from wideopen import cli
 from wideopen.arrays.maps import resize_map
-from wideopen.session.render_file import Job, render_file
+from wideopen.session.open_photo import Job
+from wideopen.session.render_file import render_file
 from wideopen.settings import LensSettings
 
 HEIGHT, WIDTH = 90, 120

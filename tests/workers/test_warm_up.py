@@ -21,8 +21,8 @@ def kernels():
     return {(kernel.py_func.__qualname__, str(kind)) for kernel in found.values() for kind in kernel.signatures}
 
 if __name__ == "__main__":
-    from wideopen.session.open_photo import Given
-    from wideopen.session.render_file import Job, render_file
+    from wideopen.session.open_photo import Given, Job
+    from wideopen.session.render_file import render_file
     from wideopen.settings import LensSettings, MapSettings
     from wideopen.workers import WarmUp
 

@@ -15,7 +15,7 @@ from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import TAKEN, remove_leftovers
 from wideopen.files.refocusable import sidecar_of
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Job
 
 Listen = Callable[[dict[str, Any] | None], object]
 """Is called with a row for each photo. Its `status` is "done", with the report of `wideopen render --json`; "skipped",

@@ -14,7 +14,7 @@ from wideopen.batch.work import Task, render_task
 from wideopen.errors import InvalidInput, WideopenError, WorkerDied, WorkerTimeout
 from wideopen.files.decode_pillow import facts_in
 from wideopen.files.formats import sniff
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Job
 from wideopen.workers import Finished, WarmUp, Workers
 from wideopen.workers.size import WORKER_MB
 

@@ -18,7 +18,7 @@ from wideopen.batch.local import Outcome, Stop, outcome_of, warm_up_of
 from wideopen.batch.work import Task, render_task
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, require_packages
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Job
 from wideopen.workers import PoolSize, Workers
 from wideopen.workers.size import usable_cores
 

@@ -12,8 +12,8 @@ from wideopen.batch.places import Status, digest_of, is_url, local_copy, local_r
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.refocusable import sidecar_of
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job, render_file, user_names
+from wideopen.session.open_photo import Given, Job
+from wideopen.session.render_file import render_file, user_names
 from wideopen.timing import Steps
 
 

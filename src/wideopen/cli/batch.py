@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wideopen.batch.local import BatchEngine, Stop
     from wideopen.batch.manifest import Manifest
     from wideopen.batch.walk import BatchPhoto, Unusable
-    from wideopen.session.render_file import Job
+    from wideopen.session.open_photo import Job
 
 _PHONES_MEGAPIXELS = 50.0  # about the largest photos of phones
 _LINE_EVERY_S = 30.0  # progress where stderr is not a terminal
@@ -73,8 +73,7 @@ def batch(
     from wideopen.batch.batch import Batch
     from wideopen.batch.walk import find_photos, watched
     from wideopen.batch.work import require_local_originals
-    from wideopen.session.open_photo import Given
-    from wideopen.session.render_file import Job
+    from wideopen.session.open_photo import Given, Job
 
     job = Job(
         lens=chosen_lens(context, chosen),

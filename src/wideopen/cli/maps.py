@@ -31,13 +31,13 @@ def matte(
 ) -> None:
     """Write the matte of the subject. White is the subject, grey is partly covered."""
     from wideopen.files import write_map
-    from wideopen.session.open_photo import Given, find_matte
+    from wideopen.session.open_photo import Given, Job, find_matte
     from wideopen.session.results import check_map
 
-    settings, given = made(MapSettings, chosen), Given(matte_hint=matte_hint)
-    check_map(out, inputs=[photo, *given.files], overwrite=overwrite)
+    job = Job(maps=made(MapSettings, chosen), given=Given(matte_hint=matte_hint), max_megapixels=max_megapixels)
+    check_map(out, inputs=[photo, *job.given.files], overwrite=overwrite)
     with steps(photo.name) as step:
-        alpha, outline, notes = find_matte(photo, settings, given=given, max_megapixels=max_megapixels, step=step)
+        alpha, outline, notes = find_matte(photo, job, step)
     write_map(out, alpha, outline=outline, overwrite=overwrite)
     for note in notes:
         warn(f"note: {note}")
@@ -56,15 +56,16 @@ def depth(
 ) -> None:
     """Write the disparity map that render uses. White is nearest."""
     from wideopen.files import write_map
-    from wideopen.session.open_photo import Given, fetch_named_model, find_maps
+    from wideopen.session.open_photo import Given, Job, fetch_named_model, find_maps
     from wideopen.session.results import check_map
 
-    settings, given = made(MapSettings, chosen), Given(matte=matte, matte_hint=matte_hint)
+    given = Given(matte=matte, matte_hint=matte_hint)
+    job = Job(maps=made(MapSettings, chosen), given=given, max_megapixels=max_megapixels)
     check_map(out, inputs=[photo, *given.files], overwrite=overwrite)
-    with steps(settings.depth) as step:
-        fetch_named_model(settings, step)
+    with steps(job.maps.depth) as step:
+        fetch_named_model(job.maps, step)
     with steps(photo.name) as step:
-        maps = find_maps(photo, settings, given=given, max_megapixels=max_megapixels, step=step)
+        maps = find_maps(photo, job, step)
     write_map(out, maps.disparity, overwrite=overwrite)
     for note in maps.notes:
         warn(f"note: {note}")

@@ -36,8 +36,8 @@ def render(
     **chosen: Any,
 ) -> int:
     """Render photos as if taken with a fast lens wide open."""
-    from wideopen.session.open_photo import Given, fetch_named_model
-    from wideopen.session.render_file import Job, render_file
+    from wideopen.session.open_photo import Given, Job, fetch_named_model
+    from wideopen.session.render_file import render_file
     from wideopen.session.results import result_paths
 
     single = {"--matte": matte, "--matte-hint": matte_hint, "--disparity": disparity, "--depth-m": depth_m}

@@ -34,7 +34,7 @@ from wideopen.files import read
 from wideopen.lens import MAX_RADIUS, Lens
 from wideopen.matting.outline import Outline
 from wideopen.pipeline import Scene, render
-from wideopen.session.open_photo import Opened, fetch_named_model, open_photo
+from wideopen.session.open_photo import Job, Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.timing import SILENT, Steps
 
@@ -167,7 +167,7 @@ def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Ste
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
     given = KnownMaps(matte=pair.matte, disparity=pair.disparity, outline=Outline.EXACT)
-    return open_photo(pair.sharp, maps, given=given, backend=backend, step=step)
+    return open_photo(pair.sharp, Job(maps=maps, given=given, backend=backend), step)
 
 
 def lens_of(pair: Pair, settings: LensSettings, opened: Opened) -> Lens:

@@ -46,8 +46,7 @@ from wideopen.service.schemas import (
     openapi_of,
 )
 from wideopen.service.service import RequestJob, Service
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Given, Job
 
 _BEARER = HTTPBearer(auto_error=False, description="Required if the service was started with a token.")
 _JSON_BYTES = 2 * SETTINGS_BYTES

@@ -12,8 +12,8 @@ import numpy as np
 
 from wideopen.errors import InvalidInput
 from wideopen.files import check_output
-from wideopen.session.open_photo import Opened
-from wideopen.session.render_file import Job, render_file, render_opened, user_names
+from wideopen.session.open_photo import Job, Opened, open_photo
+from wideopen.session.render_file import render_file, render_opened, user_names
 from wideopen.settings import OutputSettings
 from wideopen.workers import FolderSteps
 
@@ -32,7 +32,7 @@ def render_photo(out: Path, job: Job, photo: Path) -> dict[str, Any]:
 def analyze_photo(photo: Path, job: Job) -> dict[str, Any]:
     """Open a photo and write its maps beside it as float32 .npy; return the facts. Raises as `render_photo`."""
     with user_names((f"{photo.parent}/", "")):
-        opened = job.open(photo, FolderSteps(photo.parent))
+        opened = open_photo(photo, job, FolderSteps(photo.parent))
         FolderSteps(photo.parent)("writing")
         np.save(photo.parent / f"{MATTE}.npy", opened.scene.matte)
         np.save(photo.parent / f"{DISPARITY}.npy", opened.scene.disparity)
@@ -64,7 +64,7 @@ def _prepared(scene: str, photo: Path, job: Job, *, stop_in: Path) -> tuple[Open
     if _warm is not None and _warm[0] == scene:
         return _warm[1], {}
     _warm = None  # free its memory before the next scene is prepared
-    opened = job.open(photo, FolderSteps(stop_in))
+    opened = open_photo(photo, job, FolderSteps(stop_in))
     if opened.photo.rgb.size / 3e6 <= _WARM_MEGAPIXELS:
         _warm = (scene, opened)
     return opened, opened.scene.maps.seconds

@@ -4,12 +4,15 @@
 (depth, several exposures), and it needs no computing. A network asked for by name is always used.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wideopen.arrays.maps import resize_map
+from wideopen.backends import require_known
 from wideopen.checks import F32, require
 from wideopen.disparity.depth_map import DepthMap
 from wideopen.disparity.find_disparity import WORDS
@@ -24,7 +27,8 @@ from wideopen.matting.inference import INSIDE, NETWORK
 from wideopen.matting.outline import Outline
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene, take_apart, understand
-from wideopen.settings import MAX_MEGAPIXELS, MapSettings
+from wideopen.rendering import BACKENDS
+from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 from wideopen.timing import SILENT, Steps, timed
 
 KEPT = "kept with the photo"
@@ -108,7 +112,30 @@ def _map_in(folder: Path, photo: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-NOTHING_GIVEN = Given()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The settings that all photos of one command share."""
+
+    lens: LensSettings = field(default_factory=LensSettings)
+    maps: MapSettings = field(default_factory=MapSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+    given: Given = field(default_factory=Given)
+    save_matte: Path | None = None
+    save_disparity: Path | None = None
+    backend: str = "auto"
+    max_megapixels: float = MAX_MEGAPIXELS
+    originals: bool = True  # render a result that keeps its maps from the original that it names
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        require_known(BACKENDS, self.backend)
+
+    def with_maps(self, matte: Path, disparity: Path, outline: Outline) -> "Job":
+        """This job with maps that were found before: nothing is predicted, and the disparity is not filtered again."""
+        maps = replace(self.maps, depth="planar", filter_disparity=False)
+        own = replace(self.given, matte_hint=None, matte_hints=None)
+        given = replace(own, matte=matte, disparity=disparity, outline=outline)
+        return replace(self, maps=maps, given=given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,61 +163,38 @@ class Opened:
         }
 
 
-def open_photo(
-    path: Path,
-    settings: MapSettings,
-    *,
-    given: Given = NOTHING_GIVEN,
-    backend: str = "auto",
-    max_megapixels: float = MAX_MEGAPIXELS,
-    originals: bool = True,
-    step: Steps = SILENT,
-) -> Opened:
+def open_photo(path: Path, job: Job, step: Steps = SILENT) -> Opened:
     """Read a photo and analyse it. This is slow, and needed once per photo.
 
-    If `originals` is off, a result that keeps its maps is itself rendered, and the original that it names is not
-    opened. Raises InvalidInput, WeightsError, BackendUnavailable.
+    Raises InvalidInput, WeightsError, BackendUnavailable.
     """
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
-        sources = _find_sources(path, settings, given, max_megapixels=max_megapixels, originals=originals, step=step)
-    maps = sources.find_maps(step)
-    maps = replace(maps, seconds=seconds | maps.seconds)
+        sources = _find_sources(path, job, step)
+    maps = sources.find(on_step=step)
+    maps = replace(maps, **sources.named(maps), seconds=seconds | maps.seconds)
     if taken_in_portrait_mode(sources.photo.metadata.exif):
         maps = replace(maps, notes=(BLURRED_TWICE, *maps.notes))
     photo = replace(sources.photo, codes=None)  # only the maps needed them
     del sources
-    scene = take_apart(photo, maps, backend=backend, on_step=step)
+    scene = take_apart(photo, maps, backend=job.backend, on_step=step)
     return Opened(path=path, photo=photo, scene=scene)
 
 
-def find_maps(
-    path: Path,
-    settings: MapSettings,
-    *,
-    given: Given = NOTHING_GIVEN,
-    max_megapixels: float = MAX_MEGAPIXELS,
-    step: Steps = SILENT,
-) -> Maps:
+def find_maps(path: Path, job: Job, step: Steps = SILENT) -> Maps:
     """The matte and the disparity that `open_photo` finds, without making a scene. Raises the same errors."""
-    return _find_sources(path, settings, given, max_megapixels=max_megapixels, step=step).find_maps(step)
+    sources = _find_sources(path, job, step)
+    maps = sources.find(on_step=step)
+    return replace(maps, **sources.named(maps))
 
 
-def find_matte(
-    path: Path,
-    settings: MapSettings,
-    *,
-    given: Given = NOTHING_GIVEN,
-    max_megapixels: float = MAX_MEGAPIXELS,
-    step: Steps = SILENT,
-) -> tuple[F32, Outline, tuple[str, ...]]:
+def find_matte(path: Path, job: Job, step: Steps = SILENT) -> tuple[F32, Outline, tuple[str, ...]]:
     """Return (the matte (H, W) that `open_photo` finds, its outline, notes). Raises the same errors."""
-    no_depth = replace(settings, depth="planar")
-    sources = _find_sources(path, no_depth, given, max_megapixels=max_megapixels, step=step)
+    sources = _find_sources(path, replace(job, maps=replace(job.maps, depth="planar")), step)
     matte = sources.matte
     if matte is None:
         step("matte")
-        matte = predict_matte(srgb_u8(sources.photo), settings, sources.matte_hint)
+        matte = predict_matte(srgb_u8(sources.photo), job.maps, sources.matte_hint)
     empty = emptiness(matte)
     return matte, sources.outline, (*sources.notes, *([empty] if empty else []))
 
@@ -200,51 +204,32 @@ class _Sources:
     """A photo and its existing maps; a map that is None is predicted, or made from the matte."""
 
     photo: Photo
-    settings: MapSettings  # for the maps that are None
+    find: Callable[..., Maps]  # `understand` of the photo and what is known of it
     matte: F32 | None  # (H, W) in [0, 1]
     matte_source: str | None
     outline: Outline  # of the matte
     matte_hint: F32 | None  # (H, W) in [0, 1], for the network
-    disparity: F32 | None  # (H, W) in [0, 1], 1 = nearest
     disparity_source: str | None
-    embedded: DepthMap | None  # from the photo's file
     notes: tuple[str, ...]
 
-    def find_maps(self, step: Steps) -> Maps:
-        """Both maps, those that are None from their networks."""
-        maps = understand(
-            self.photo,
-            self.settings,
-            matte=self.matte,
-            matte_hint=self.matte_hint,
-            disparity=self.disparity,
-            embedded=self.embedded,
-            on_step=step,
-        )
-        return replace(
-            maps,
-            outline=self.outline,
-            matte_source=self.matte_source or maps.matte_source,
-            disparity_source=self.disparity_source or maps.disparity_source,
-            notes=(*self.notes, *maps.notes),
-        )
+    def named(self, maps: Maps) -> dict[str, Any]:
+        """What `maps` are to say of their sources."""
+        return {
+            "outline": self.outline,
+            "matte_source": self.matte_source or maps.matte_source,
+            "disparity_source": self.disparity_source or maps.disparity_source,
+            "notes": (*self.notes, *maps.notes),
+        }
 
 
-def _find_sources(
-    path: Path,
-    settings: MapSettings,
-    given: Given,
-    *,
-    max_megapixels: float,
-    originals: bool = True,
-    step: Steps = SILENT,
-) -> _Sources:
+def _find_sources(path: Path, job: Job, step: Steps) -> _Sources:
     """Read a photo and choose the sources of its maps: given > kept > inside the photo > network > planar.
 
     For depth "auto", the default network is downloaded if it is needed. Raises InvalidInput.
     """
+    settings, given = job.maps, job.given
     step("reading")
-    photo, kept = read_with_kept(path, max_megapixels=max_megapixels, originals=originals)
+    photo, kept = read_with_kept(path, max_megapixels=job.max_megapixels, originals=job.originals)
     size = photo.rgb.shape[:2]
     matte, matte_source, outline = given.read_matte(path, size)
     hint = given.read_hint(path, size)
@@ -270,16 +255,15 @@ def _find_sources(
         embedded = _depth_inside(settings.depth, inside, source)
         if embedded is None and settings.depth == "auto":
             fetch_default_model(step, offline=settings.offline, device=settings.device)
+    known = {"matte": matte, "matte_hint": hint, "disparity": disparity, "embedded": embedded}
     return _Sources(
         photo=photo,
-        settings=settings,
+        find=partial(understand, photo, settings, **known),  # type: ignore[arg-type]  # each is what its name says
         matte=matte,
         matte_source=matte_source,
         outline=outline,
         matte_hint=hint,
-        disparity=disparity,
         disparity_source=disparity_source,
-        embedded=embedded,
         notes=(*photo.metadata.notes, *(f"ignored inside the photo: {line}" for line in inside.ignored), *notes),
     )
 

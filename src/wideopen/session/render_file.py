@@ -2,63 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wideopen.backends import require_known, usable
+from wideopen.backends import usable
 from wideopen.errors import WideopenError
 from wideopen.files import Keep, write, write_map
 from wideopen.files.write import lost_hdr
 from wideopen.lens import Lens
-from wideopen.matting.outline import Outline
 from wideopen.pipeline import render
 from wideopen.rendering import BACKENDS
 from wideopen.session.first_run import kernels_meanwhile
-from wideopen.session.open_photo import NOTHING_GIVEN, Given, Opened, open_photo
+from wideopen.session.open_photo import Job, Opened, open_photo
 from wideopen.session.results import check_result, make_folder
-from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 from wideopen.timing import SILENT, Steps, timed
 
 PAPER_IS_STANDARD = "the look paper has no light above white: the standard picture was rendered"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """The settings that all photos of one command share."""
-
-    lens: LensSettings = field(default_factory=LensSettings)
-    maps: MapSettings = field(default_factory=MapSettings)
-    output: OutputSettings = field(default_factory=OutputSettings)
-    given: Given = NOTHING_GIVEN
-    save_matte: Path | None = None
-    save_disparity: Path | None = None
-    backend: str = "auto"
-    max_megapixels: float = MAX_MEGAPIXELS
-    originals: bool = True  # render a result from the original that it names
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        require_known(BACKENDS, self.backend)
-
-    def open(self, photo: Path, step: Steps = SILENT) -> Opened:
-        """`open_photo` with these settings."""
-        return open_photo(
-            photo,
-            self.maps,
-            given=self.given,
-            backend=self.backend,
-            max_megapixels=self.max_megapixels,
-            originals=self.originals,
-            step=step,
-        )
-
-    def with_maps(self, matte: Path, disparity: Path, outline: Outline) -> "Job":
-        """This job with maps that were found before: nothing is predicted, and the disparity is not filtered again."""
-        maps = replace(self.maps, depth="planar", filter_disparity=False)
-        own = replace(self.given, matte_hint=None, matte_hints=None)
-        given = replace(own, matte=matte, disparity=disparity, outline=outline)
-        return replace(self, maps=maps, given=given)
 
 
 @contextmanager
@@ -85,7 +45,7 @@ def render_file(photo: Path, out: Path, job: Job, *, step: Steps = SILENT) -> di
         inputs, new_folder = [photo, *job.given.files], not out.parent.exists()
         check_result(out, job.output, inputs=inputs, overwrite=job.overwrite, new_folder=new_folder)
         with kernels_meanwhile(job.backend, job.lens.look, step):
-            opened = job.open(photo, step)
+            opened = open_photo(photo, job, step)
         report = render_opened(opened, out, job, step=step, last=True)
     report["seconds"] = opened.scene.maps.seconds | report["seconds"] | seconds
     return report

@@ -25,8 +25,7 @@ from wideopen.files import read_matte, write_map
 from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
 from wideopen.lens import LOOKS
 from wideopen.photo import Photo
-from wideopen.session.open_photo import Given
-from wideopen.session.render_file import Job
+from wideopen.session.open_photo import Given, Job
 from wideopen.session.results import has_quality, result_name
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio import StudioSettings, work

@@ -14,7 +14,8 @@ from wideopen.errors import InvalidInput
 from wideopen.files import read, write_map
 from wideopen.matting.outline import Outline
 from wideopen.pipeline import Scene
-from wideopen.session.render_file import Job, render_file, user_names
+from wideopen.session.open_photo import Job, open_photo
+from wideopen.session.render_file import render_file, user_names
 from wideopen.session.results import map_names
 from wideopen.settings import LensSettings, OutputSettings
 from wideopen.studio.brush import MapPair, Stroke, paint
@@ -58,7 +59,7 @@ def open_for_page(photo: PhotoFile, preview_megapixels: float, step: Steps) -> t
     """
     try:
         with user_names((str(photo.path), photo.name), (f"{photo.folder}/", "")):
-            scene = photo.job.open(photo.path, step).scene
+            scene = open_photo(photo.path, photo.job, step).scene
     except InvalidInput as error:
         named = photo.name in str(error) or photo.job.given.files
         raise error if named else InvalidInput(f"{photo.name}: {error}") from None
@@ -122,7 +123,7 @@ def render_result(photo: PhotoFile, lens: LensSettings, output: OutputSettings, 
 
 def render_pixels(photo: PhotoFile, lens: LensSettings, out: Path, step: Steps) -> Path:
     """Write the result at full size for display: sRGB pixels (H, W, 3) uint8, .npy. Raises InvalidInput."""
-    scene = _as_found(photo, step).open(photo.path, step).scene
+    scene = open_photo(photo.path, _as_found(photo, step), step).scene
     step("rendering")
     np.save(out, render_u8(scene, lens.lens(scene), backend=photo.job.backend))
     return out
