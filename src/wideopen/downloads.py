@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +79,10 @@ def counting_bar(on_bytes: Callable[[int, int], None]) -> Any:
     """A progress bar class for the hub's library that shows nothing and calls `on_bytes`."""
     from tqdm import tqdm
 
-    class Nowhere:
-        def write(self, _: str) -> None:
-            """Show nothing."""
-
-        def flush(self) -> None:
-            """Nothing to show."""
-
     class Counting(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)
-            super().__init__(*args, **{**kwargs, "file": Nowhere(), "disable": False})
+            super().__init__(*args, **{**kwargs, "file": StringIO(), "disable": False})
 
         def update(self, n: float | None = 1) -> bool | None:
             shown: bool | None = super().update(n)

@@ -14,6 +14,7 @@ from tiny_depth import tiny_onnx
 from wideopen.disparity import hub
 from wideopen.disparity.predict import predict_depth
 from wideopen.errors import WeightsError
+from wideopen.timing import Steps
 
 REPO = hub.ROWS[hub.DEFAULT].onnx.repo
 COMMIT = hub.ROWS[hub.DEFAULT].onnx.revision
@@ -96,11 +97,16 @@ def fake_hub(tmp_path, monkeypatch):
 def test_a_model_is_downloaded_once_with_progress_and_nothing_else_of_it(fake_hub, capfd):
     told = []
     assert hub.on_disk("depth-anything-v2-small") is None
-    folder = hub.fetch(
-        "depth-anything-v2-small",
-        on_start=lambda: told.append("starts"),
-        on_bytes=lambda done, total: told.append((done, total)),
-    )
+
+    class Told(Steps):
+        def note(self, line):
+            assert "downloading depth model depth-anything-v2-small (" in line
+            told.append("starts")
+
+        def download(self, done, total):
+            told.append((done, total))
+
+    folder = hub.fetch("depth-anything-v2-small", step=Told())
     assert told.pop(0) == "starts"
     wanted = ("config.json", "onnx/model.onnx", "preprocessor_config.json")
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
@@ -189,8 +195,9 @@ def test_an_unreachable_hub_is_reported_at_once(fake_hub, monkeypatch):
     # the hub's own clock alone: threads that other tests left may sleep
     impatient = SimpleNamespace(**vars(time) | {"sleep": lambda _: pytest.fail("waited to try again")})
     monkeypatch.setattr("huggingface_hub.utils._http.time", impatient)
+    monkeypatch.setattr(Steps, "note", lambda *_: pytest.fail("said that it downloads"))
     with pytest.raises(WeightsError, match="cannot be downloaded") as caught:
-        hub.fetch("dpt", on_start=lambda: pytest.fail("said that it downloads"))
+        hub.fetch("dpt")
     assert "\n" not in str(caught.value)
 
 

@@ -17,6 +17,7 @@ from wideopen.matting import start
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import PRESETS, MattingSettings
 from wideopen.matting.predict import matte_by
+from wideopen.timing import Steps
 
 PHOTO = np.zeros((60, 90, 3), np.uint8)
 PHOTO[:, 45:] = 255
@@ -163,8 +164,9 @@ def server(monkeypatch, tmp_path):
 
 
 def fetch(*, offline=False):
-    begun, seen = [], []
-    start.fetch_isnet(offline=offline, on_start=lambda: begun.append(1), on_bytes=lambda *now: seen.append(now))
+    step, begun, seen = Steps(), [], []
+    step.note, step.download = lambda _: begun.append(1), lambda *now: seen.append(now)
+    start.fetch_isnet(step, offline=offline)
     return begun, seen
 
 

@@ -8,13 +8,13 @@ no commit of dpt's ONNX export was found there. Depth Pro's export is left out: 
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wideopen.downloads import PATIENCE_S, cache_folder, counting_bar, is_offline, quiet_hub, transfer_errors
 from wideopen.errors import InvalidInput, WeightsError
+from wideopen.timing import SILENT, Steps
 
 DEFAULT = "depth-anything-v2-small"
 
@@ -120,13 +120,11 @@ def fetch(
     *,
     device: str = "auto",
     offline: bool = False,
-    on_start: Callable[[], None] = lambda: None,
-    on_bytes: Callable[[int, int], None] = lambda _, __: None,
+    step: Steps = SILENT,
 ) -> Path:
     """The folder with the model's weights for a device, downloaded into the hub's cache if necessary.
 
-    offline (and the environment variable HF_HUB_OFFLINE): never download. on_start: called when the hub has answered
-    and the download begins. on_bytes: called with (bytes so far, total bytes).
+    offline (and the environment variable HF_HUB_OFFLINE): never download. step: hears of a download, and its progress.
     Raises WeightsError: absent and offline, hub unreachable, no disk for it,
     no such model or revision, neither ONNX nor safetensors in it;
     InvalidInput as `resolve`.
@@ -140,7 +138,7 @@ def fetch(
     from huggingface_hub import errors
 
     try:
-        folder = _download(reference, on_start, on_bytes)
+        folder = _download(reference, step)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
         raise WeightsError(
             f"depth model {reference.name}: expected a model {reference.download.repo} on the hub, "
@@ -156,18 +154,20 @@ def fetch(
     return folder
 
 
-def _download(reference: Reference, on_start: Callable[[], None], on_bytes: Callable[[int, int], None]) -> Path:
+def _download(reference: Reference, step: Steps) -> Path:
     from huggingface_hub import snapshot_download
 
     download = reference.download
+    step("asking the hub")
     in_onnx = _has_onnx(download)
-    on_start()
+    step.note(f"note: downloading depth model {reference.describe()} to {cache_folder()}, only once")
+    step("downloading")
     with quiet_hub():
         folder = snapshot_download(
             download.repo,
             revision=download.revision,
             allow_patterns=list(ONNX if in_onnx else SAFETENSORS),
-            tqdm_class=counting_bar(on_bytes),
+            tqdm_class=counting_bar(step.download),
         )
     return Path(folder)
 

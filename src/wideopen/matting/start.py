@@ -8,7 +8,6 @@ Maps outside [0, 1] are taken for logits.
 """
 
 import json
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from wideopen.errors import WeightsError
 from wideopen.matting.inference import NETWORK, MattingSettings
 from wideopen.matting.predict import Start
 from wideopen.networks import Session
+from wideopen.timing import SILENT, Steps
 
 ISNET_URL = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/isnet-general-use.onnx"
 ISNET_SHA256 = "60920e99c45464f2ba57bee2ad08c919a52bbf852739e96947fbb4358c0d964a"
@@ -47,18 +47,19 @@ def describe() -> str:
     return f"{ISNET}: {'on disk; mobile starts from it' if isnet_file().is_file() else 'not on disk'}"
 
 
-def fetch_isnet(*, offline: bool, on_start: Callable[[], None], on_bytes: Callable[[int, int], None]) -> None:
+def fetch_isnet(step: Steps = SILENT, *, offline: bool) -> None:
     """Download `isnet` unless it is on disk. Raises WeightsError: offline, server unreachable, no disk, another file.
 
-    on_start: called before the download. on_bytes: called with (bytes so far, total bytes).
+    step: hears of a download, and its progress.
     """
     if isnet_file().is_file():
         return
     if is_offline(offline):
         raise WeightsError(f"matting start {ISNET}: not on disk, and offline: nothing was downloaded")
-    on_start()
+    step.note(f"note: downloading matting start {ISNET} to {isnet_file()}, only once")
+    step("downloading")
     try:
-        fetch_file(ISNET_URL, isnet_file(), ISNET_SHA256, on_bytes)
+        fetch_file(ISNET_URL, isnet_file(), ISNET_SHA256, step.download)
     except WeightsError:
         raise
     except transfer_errors() as error:

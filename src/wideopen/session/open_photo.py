@@ -14,6 +14,7 @@ from typing import Any
 from wideopen.arrays.maps import resize_map
 from wideopen.backends import require_known
 from wideopen.checks import F32, require
+from wideopen.disparity import hub
 from wideopen.disparity.depth_map import DepthMap
 from wideopen.disparity.find_disparity import WORDS
 from wideopen.errors import InvalidInput, WeightsError
@@ -25,6 +26,7 @@ from wideopen.files.refocusable import read_kept
 from wideopen.matting.find_matte import emptiness, predict_matte
 from wideopen.matting.inference import INSIDE, NETWORK
 from wideopen.matting.outline import Outline
+from wideopen.matting.start import fetch_isnet
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene, take_apart, understand
 from wideopen.rendering import BACKENDS
@@ -326,45 +328,21 @@ def _reasons(parts: Embedded) -> str:
 def fetch_named_model(maps: MapSettings, step: Steps) -> None:
     """Download the weights of a depth model asked for by name, if they are not on disk. Raises WeightsError."""
     if maps.depth not in WORDS:
-        _fetch(maps.depth, step, offline=maps.offline, device=maps.device)
+        hub.fetch(maps.depth, device=maps.device, offline=maps.offline, step=step)
 
 
 def fetch_start(settings: MapSettings, step: Steps) -> None:
     """Download the network that --matting-start isnet asks for, if it is not on disk. Raises WeightsError."""
-    if settings.matting_start != "isnet":
-        return
-    from wideopen.matting.start import ISNET, fetch_isnet, isnet_file
-
-    def on_start() -> None:
-        step.note(f"note: downloading matting start {ISNET} to {isnet_file()}, only once")
-        step("downloading")
-
-    fetch_isnet(offline=settings.offline, on_start=on_start, on_bytes=step.download)
+    if settings.matting_start == "isnet":
+        fetch_isnet(step, offline=settings.offline)
 
 
 def fetch_default_model(step: Steps, *, offline: bool, device: str) -> None:
     """Try once per process to download the default depth model, if it is not on disk; without it, `small` is used."""
-    from wideopen.disparity.hub import DEFAULT
     from wideopen.downloads import is_offline
 
-    if is_offline(offline) or DEFAULT in _tried:
+    if is_offline(offline) or hub.DEFAULT in _tried:
         return
-    _tried.add(DEFAULT)
+    _tried.add(hub.DEFAULT)
     with suppress(WeightsError):
-        _fetch(DEFAULT, step, offline=False, device=device)
-
-
-def _fetch(model: str, step: Steps, *, offline: bool, device: str) -> None:
-    from wideopen.disparity.hub import fetch, on_disk, resolve
-    from wideopen.downloads import cache_folder, is_offline
-
-    if on_disk(model, device):
-        return
-    if not is_offline(offline):
-        step("asking the hub")
-
-    def on_start() -> None:
-        step.note(f"note: downloading depth model {resolve(model, device).describe()} to {cache_folder()}, only once")
-        step("downloading")
-
-    fetch(model, device=device, offline=offline, on_start=on_start, on_bytes=step.download)
+        hub.fetch(hub.DEFAULT, device=device, step=step)
