@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
-from itertools import repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,14 +63,21 @@ def in_threads(kernel: Callable[..., None], count: int, piece: int, *arguments: 
     The kernel must be compiled with nogil. It compiles in a third less time than one with `prange`, whose loop numba
     compiles as functions of its own.
     """
-    firsts = range(0, count, piece)
-    stops = [min(first + piece, count) for first in firsts]
-    threads = min(numba.get_num_threads(), len(stops))
+    firsts = iter(range(0, count, piece))  # shared: whichever thread is free takes the next piece
+
+    def work() -> None:
+        for first in firsts:
+            kernel(first, min(first + piece, count), *arguments)
+
+    threads = min(numba.get_num_threads(), -(-count // piece))
     if threads < 2:
         kernel(0, count, *arguments)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(kernel, firsts, stops, *map(repeat, arguments)))  # raises what a piece raised
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+        for other in others:
+            other.result()  # raises what a piece raised
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -68,8 +68,8 @@ def _widened(label: np.ndarray, radius: int) -> np.ndarray:
     return cv2.dilate(label.astype(np.float32), window).reshape(label.shape).astype(np.int32)
 
 
-def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, place: Place) -> F32:
-    """Return a sheet's premultiplied rgb (n, w, 3) at `place` in the light of `lamps` (h, w, 3), times `strength`.
+def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, place: Place) -> None:
+    """Put the light of `lamps` (h, w, 3), times `strength`, into a sheet's premultiplied rgb (n, w, 3) at `place`.
 
     photo (n, W, 3), the rows of the place: only what it shows clipped shines, not what is continued behind the subject.
     """
@@ -79,12 +79,8 @@ def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, 
     rows, columns = lamps.shape[:2]
     light = lamps[(y + place.top) * rows // place.height, (x + place.left) * columns // place.width]
     known = light.any(axis=1)
-    if not known.any():
-        return rgb
     y, x, light = y[known], x[known], light[known]
     colour = rgb[y, x] if alpha is None else rgb[y, x] / np.maximum(alpha[y, x], FAINT)[:, None]
     white = np.minimum(colour.min(axis=1, keepdims=True), 1)
     gain = 1 + np.float32(strength) * np.maximum(light * np.exp2(np.float32(TINT) * (white - 1)) - 1, 0)
-    out = rgb.copy()
-    out[y, x] *= np.where(colour >= LIT, gain, 1)
-    return out
+    rgb[y, x] *= np.where(colour >= LIT, gain, 1)

@@ -13,6 +13,7 @@ from wideopen.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_t
 from wideopen.sheets.transport import DELTA, KAPPA, REACH, SPREAD, windows
 
 ROWS = 64  # that a thread takes at a time
+RUN = 64  # pixels
 
 
 @njit(cache=True, nogil=True)
@@ -55,153 +56,165 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
 
 
 @inner()
-def _row_between(x, y, height, columns, out, first):
-    """out (w + 1, first to first + C) <- x (h, w, C), linearly at row y of `height`; the last column twice.
-
-    columns: those of x that are needed, ascending, each with the next one.
-    """
-    h, w = x.shape[:2]
+def _rows_around(y, height, h, first):
+    """Of the rows of a map of h rows, from `first` on: the two around row y of `height`, and the second's share."""
     v = min(max((y + 0.5) * h / height - 0.5, 0.0), h - 1.0)
-    y0 = int(v)
-    y1, f = min(y0 + 1, h - 1), np.float32(v - y0)
-    for i in range(columns[0], columns[-1] + 2) if columns.size else range(0):
-        j = min(i, w - 1)
-        for c in range(x.shape[2]):
-            out[i, first + c] = x[y0, j, c] + f * (x[y1, j, c] - x[y0, j, c])
+    return np.uintp(int(v) - first), np.uintp(min(int(v) + 1, h - 1) - first), np.float32(v - int(v))
+
+
+def _widened(x: F32, place: Place) -> tuple[F32, tuple[int, ...]]:
+    """The rows of x (h, w, C) around a place, resized linearly to its columns, (n, m, C); and where they lie.
+
+    A photo has several rows to each of them, and between rows kernels interpolate in vector code.
+    """
+    h = len(x)
+    first, last = (int(np.clip((y + 0.5) * h / place.height - 0.5, 0, h - 1)) for y in (place.top, place.bottom - 1))
+    rows = x[first : max(first, last) + 2]
+    wide = cv2.resize(rows, (place.width, len(rows)), interpolation=cv2.INTER_LINEAR)
+    wide = wide.reshape(len(rows), place.width, -1)[:, place.left : place.right]
+    return np.ascontiguousarray(wide), (place.top, place.left, place.height, h, first)
 
 
 @inner(inline="always")
-def _at(row, i, f, c):
-    return row[i, c] + f * (row[i + 1, c] - row[i, c])
+def _between(rows, low, high, down, i):
+    return rows[low, i] + down * (rows[high, i] - rows[low, i])
 
 
 @njit(cache=True, nogil=True)
-def _split(start, stop, image, alpha, F, B, filled, first, share, white, top, left, height, subject):
-    """`reference.split` of rows. Column x lies by share[x] between the small columns first[x] and the next."""
-    one, zero = np.float32(1), np.float32(0)
-    row, known = np.empty((F.shape[1] + 1, 9), np.float32), np.isinf(white)
-    for y in range(start, stop):
-        if not alpha[y].any():
-            continue
-        _row_between(F, top + y, height, first, row, 0)
-        _row_between(B, top + y, height, first, row, 3)
-        _row_between(filled, top + y, height, first, row, 6)
-        for x in range(alpha.shape[1]):
-            a = alpha[y, x]
-            if a == zero:
+def _split(start, stop, image, alpha, F, B, filled, white, where, subject):
+    """`reference.split` of rows; all but alpha are (n, 3 W). In runs of `RUN` pixels, most of which are of one kind."""
+    one, zero, three = np.float32(1), np.float32(0), np.uintp(3)
+    top, left, height, h, first = where
+    known, width = np.isinf(white), alpha.shape[1]
+    for row in range(start, stop):
+        low, high, down = _rows_around(top + row, height, h, first)
+        y, at = np.uintp(row), three * np.uintp(left)
+        for begin in range(0, width, RUN):
+            x0, count = np.uintp(begin), np.uintp(min(RUN, width - begin))
+            none = whole = np.uintp(0)
+            for x in range(count):
+                none += np.uintp(alpha[y, x0 + x] == zero)
+                whole += np.uintp(alpha[y, x0 + x] == one)
+            if none == count:
                 continue
-            i, f, b = first[x], share[x], one - a
-            t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
-            t *= t * (np.float32(3) - 2 * t)
-            for c in range(3):
-                value = image[y, left + x, c]
-                g = zero
-                if t < one:
-                    g = _at(row, i, f, c + 3)
-                    error = value - a * _at(row, i, f, c) - b * g
-                    g = min(max(g + b * error / (a * a + b * b), zero), white)
-                if t > zero:
-                    g = min(g + t * (_at(row, i, f, c + 6) - g), white)
-                if known and b > zero:
-                    if g > one:
-                        g = min(g, max(value - a * min(_at(row, i, f, c), one), zero) / b)
-                    g = max(g, (value - a) / b)
-                image[y, left + x, c] = g
-                subject[y, x, c] = value if a == one else value - b * g
+            if whole == count:  # only the layer shows, and what was continued lies behind it
+                for i in range(three * count):
+                    k = three * x0 + i
+                    subject[y, k] = image[y, at + k]
+                    image[y, at + k] = min(_between(filled, low, high, down, k), white)
+                continue
+            for x in range(x0, x0 + count):
+                a = alpha[y, x]
+                if a == zero:
+                    continue
+                b = one - a
+                t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
+                t *= t * (np.float32(3) - 2 * t)
+                for i in range(three * x, three * x + three):
+                    value, g = image[y, at + i], zero
+                    f = _between(F, low, high, down, i)
+                    if t < one:
+                        g = _between(B, low, high, down, i)
+                        g = min(max(g + b * (value - a * f - b * g) / (a * a + b * b), zero), white)
+                    if t > zero:
+                        g = min(g + t * (_between(filled, low, high, down, i) - g), white)
+                    if known and b > zero:
+                        if g > one:
+                            g = min(g, max(value - a * min(f, one), zero) / b)
+                        g = max(g, (value - a) / b)
+                    image[y, at + i] = g
+                    subject[y, i] = value if a == one else value - b * g
 
 
 def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, place: Place) -> F32:
     """`reference.split` on all cores."""
     subject = np.zeros((*alpha.shape, 3), np.float32)  # not zeros_like, which writes them all
-    where = np.float32(white), place.top, place.left, place.height
-    in_threads(_split, len(alpha), ROWS, image, alpha, F, B, filled, *_columns(F, place), *where, subject)
+    (F, where), (B, _), (filled, _) = (_widened(x, place) for x in (F, B, filled))
+    flat = [x.reshape(len(x), 3 * x.shape[1]) for x in (image, F, B, filled, subject)]
+    in_threads(_split, len(alpha), ROWS, flat[0], alpha, *flat[1:4], np.float32(white), where, flat[4])
     return subject
 
 
-def _columns(small: F32, place: Place) -> tuple[np.ndarray, F32]:
-    """For each column of a place: the column of `small` to the left of its centre, and how far it lies beyond."""
-    w = small.shape[1]
-    u = np.clip((np.arange(place.left, place.right) + 0.5) * w / place.width - 0.5, 0, w - 1)
-    return u.astype(np.int64), (u - np.floor(u)).astype(np.float32)
-
-
 @njit(cache=True, nogil=True, fastmath=True)
-def _reveal(start, stop, disparity, matte, maps, first, share, seen, top, left, height, coverage, out):
-    """`reference.reveal` of rows."""
-    row = np.empty((maps.shape[1] + 1, 4), np.float32)
-    for y in range(start, stop):
-        _row_between(maps, top + y, height, first, row, 0)
-        for x in range(out.shape[1]):
-            i, f = first[x], share[x]
-            a = _at(row, i, f, 0) if _at(row, i, f, 1) > 0 else matte[y, left + x]
-            visible = seen[y, left + x] * a
-            seen[y, left + x] -= visible
+def _reveal(start, stop, disparity, matte, maps, seen, where, coverage, out):
+    """`reference.reveal` of rows; maps are (n, 4 m). Loops of so few arrays become vector code."""
+    top, left, height, h, first = where
+    m, at = np.uintp(out.shape[1]), np.uintp(left)
+    line = np.empty(maps.shape[1], np.float32)
+    for row in range(start, stop):
+        low, high, down = _rows_around(top + row, height, h, first)
+        y = np.uintp(row)
+        for i in range(np.uintp(line.size)):
+            line[i] = _between(maps, low, high, down, i)
+        for x in range(m):
+            coverage[y, x] = line[x] if line[m + x] > 0 else matte[y, at + x]
+        for x in range(m):
+            visible = seen[y, at + x] * coverage[y, x]
+            seen[y, at + x] -= visible
             sure = min(max(visible * np.float32(20) - np.float32(19), np.float32(0)), np.float32(1))
-            continued = _at(row, i, f, 2)
-            coverage[y, x] = a
-            out[y, x] = continued + sure * _at(row, i, f, 3) * (disparity[y, left + x] - continued)
+            continued = line[m + m + x]
+            out[y, x] = continued + sure * line[m + m + m + x] * (disparity[y, at + x] - continued)
 
 
 def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place) -> tuple[F32, F32]:
     """`reference.reveal` on all cores."""
     size = (len(seen), place.right - place.left)
     coverage, out = np.empty(size, np.float32), np.empty(size, np.float32)
-    photo = frozen(disparity), frozen(matte), maps, *_columns(maps, place)
-    in_threads(_reveal, size[0], ROWS, *photo, seen, place.top, place.left, place.height, coverage, out)
+    wide, where = _widened(maps, place)
+    planes = np.ascontiguousarray(np.moveaxis(wide, 2, 1)).reshape(len(wide), 4 * size[1])
+    in_threads(_reveal, size[0], ROWS, frozen(disparity), frozen(matte), planes, seen, where, coverage, out)
     return coverage, out
 
 
 @njit(cache=True, nogil=True)
-def _blend(start, stop, image, maps, first, share, top, left, height):
-    """`reference.blend` of rows."""
-    row = np.empty((maps.shape[1] + 1, 4), np.float32)
+def _blend(start, stop, image, maps, where):
+    """`reference.blend` of rows; maps are (n, m, 4)."""
+    top, left, height, h, first = where
     for y in range(start, stop):
-        _row_between(maps, top + y, height, first, row, 0)
-        for x in range(first.size):
-            i, f = first[x], share[x]
-            amount = _at(row, i, f, 3)
+        low, high, down = _rows_around(top + y, height, h, first)
+        for x in range(maps.shape[1]):
+            amount = maps[low, x, 3] + down * (maps[high, x, 3] - maps[low, x, 3])
             if amount > 0:
                 for c in range(3):
-                    image[y, left + x, c] += amount * (_at(row, i, f, c) - image[y, left + x, c])
+                    colour = maps[low, x, c] + down * (maps[high, x, c] - maps[low, x, c])
+                    image[y, left + x, c] += amount * (colour - image[y, left + x, c])
 
 
 def blend(image: F32, maps: F32, place: Place) -> None:
     """`reference.blend` on all cores."""
-    in_threads(_blend, len(image), ROWS, image, maps, *_columns(maps, place), place.top, place.left, place.height)
+    in_threads(_blend, len(image), ROWS, image, *_widened(maps, place))
 
 
 @njit(cache=True, nogil=True)
-def _shine(start, stop, rgb, alpha, photo, lamps, strength, top, left, height, width, out):
+def _shine(start, stop, rgb, alpha, photo, lamps, strength, place):
     """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere."""
-    one = np.float32(1)
+    one, (top, _, left, right, height, width) = np.float32(1), place
     for y in range(start, stop):
         row = (top + y) * lamps.shape[0] // height
-        for x in range(rgb.shape[1]):
-            for c in range(3):
-                out[y, x, c] = rgb[y, x, c]
-            if max(photo[y, left + x, 0], photo[y, left + x, 1], photo[y, left + x, 2]) < LIT:
-                continue
-            column = (left + x) * lamps.shape[1] // width
+        x = left
+        while x < right:
+            column = x * lamps.shape[1] // width
+            stop_x = min(right, ((column + 1) * width + lamps.shape[1] - 1) // lamps.shape[1])
+            begin, x = x, stop_x
             if lamps[row, column, 0] == 0:
                 continue
-            cover = one if alpha.size == 1 else max(alpha[y, x], FAINT)
-            white = min(rgb[y, x, 0] / cover, rgb[y, x, 1] / cover, rgb[y, x, 2] / cover, one)
-            damped = np.float32(2 ** (TINT * (white - one)))
-            for c in range(3):
-                if rgb[y, x, c] / cover >= LIT:
-                    out[y, x, c] *= one + strength * max(lamps[row, column, c] * damped - one, np.float32(0))
+            for i in range(begin, stop_x):
+                if max(photo[y, i, 0], photo[y, i, 1], photo[y, i, 2]) < LIT:
+                    continue
+                to = rgb[y, i - left]
+                cover = one if alpha.size == 1 else max(alpha[y, i - left], FAINT)
+                white = min(to[0] / cover, to[1] / cover, to[2] / cover, one)
+                damped = np.float32(2 ** (TINT * (white - one)))
+                for c in range(3):
+                    if to[c] / cover >= LIT:
+                        to[c] *= one + strength * max(lamps[row, column, c] * damped - one, np.float32(0))
 
 
-def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, place: Place) -> F32:
+def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, place: Place) -> None:
     """`lamps.shine` on all cores."""
-    first, last = (y * len(lamps) // place.height for y in (place.top, place.bottom - 1))
-    if not lamps[first : last + 1, :, 0].any():
-        return rgb
-    out = np.empty(rgb.shape, np.float32)
     cover = np.ones((1, 1), np.float32) if alpha is None else alpha
-    arrays = [frozen(np.ascontiguousarray(x)) for x in (rgb, cover, photo, lamps)]
-    in_threads(_shine, len(rgb), ROWS, *arrays, np.float32(strength), place.top, place.left, *place[-2:], out)
-    return out
+    arrays = [frozen(np.ascontiguousarray(x)) for x in (cover, photo, lamps)]
+    in_threads(_shine, len(rgb), ROWS, rgb, *arrays, np.float32(strength), tuple(place))
 
 
 SIDE = int(2 * SPREAD)

@@ -144,7 +144,9 @@ class PhotoSheets(Sequence[Sheet]):
                 radiant=self.white is not None and not layer.is_subject,
                 corner=(place.top, place.left),
             )
-            sheets.append(_trimmed(self._lit(self._limited(sheet), layer), top, bottom))
+            sheet = _trimmed(self._limited(sheet), top, bottom)
+            self._light(sheet, layer)
+            sheets.append(sheet)
         return tuple(reversed(sheets))
 
     def hold(self) -> None:
@@ -157,8 +159,12 @@ class PhotoSheets(Sequence[Sheet]):
         if self.clean is not None:
             ground = replace(ground, rgb=ground.rgb.copy())
             self.separator.blend(ground.rgb, self.clean, Place(top, bottom, 0, self.shape[1], *self.shape))
-        held = zip((ground, *others), reversed(self.layers), strict=True)
-        return tuple(self._lit(sheet, layer) for sheet, layer in held)
+        sheets = (ground, *others)
+        if self._shines(top, bottom):
+            sheets = tuple(replace(sheet, rgb=sheet.rgb.copy()) for sheet in sheets)
+        for sheet, layer in zip(sheets, reversed(self.layers), strict=True):
+            self._light(sheet, layer)
+        return sheets
 
     def _unclipped(self, place: Place) -> F32:
         assert self.white is not None  # for the type checker
@@ -180,15 +186,21 @@ class PhotoSheets(Sequence[Sheet]):
             return sheet
         return replace(sheet, rgb=limit_radiance(sheet.rgb, sheet.alpha, self.radiance))
 
-    def _lit(self, sheet: Sheet, layer: HeldLayer) -> Sheet:
-        """The sheet with its lamps' light."""
-        if self.lamps is None or layer.is_subject or self.radiance == 0 or sheet.rgb.size == 0:
-            return sheet
+    def _shines(self, top: int, bottom: int) -> bool:
+        """Whether there are lamps in rows [top, bottom)."""
+        if self.lamps is None or self.radiance == 0 or bottom <= top:
+            return False
+        first, last = (y * len(self.lamps) // self.shape[0] for y in (top, bottom - 1))
+        return bool(self.lamps[first : last + 1, :, 0].any())
+
+    def _light(self, sheet: Sheet, layer: HeldLayer) -> None:
+        """Put the light of lamps into the sheet."""
         (top, left), (height, width) = sheet.corner, sheet.disparity.shape
+        if layer.is_subject or sheet.rgb.size == 0 or not self._shines(top, top + height):
+            return
         place = Place(top, top + height, left, left + width, *self.shape)
         photo = self.rgb[place.top : place.bottom]
-        shine = self.separator.shine
-        return replace(sheet, rgb=shine(sheet.rgb, sheet.alpha, photo, self.lamps, self.radiance, place))
+        self.separator.shine(sheet.rgb, sheet.alpha, photo, self.lamps, self.radiance, place)
 
 
 def _trimmed(sheet: Sheet, top: int, bottom: int) -> Sheet:
