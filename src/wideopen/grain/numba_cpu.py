@@ -171,7 +171,7 @@ def kept_amplitude(layers: Sequence[GrainLayer], rows: PhotoRows) -> F32:
         top = rows.top + ys.start - layer.corner[0]
         disparity = frozen(layer.disparity[top : top + ys.stop - ys.start])
         arguments = out[ys], frozen(layer.coverage), lows, down, columns, right, disparity, _closed(layer.kept)
-        in_threads(_cover, len(disparity), 128, *arguments, xs.start)
+        in_threads(_cover, len(disparity), 64, *arguments, xs.start)
     return out
 
 
@@ -206,7 +206,7 @@ def add_grain(
         decode,
         above,
     )
-    in_threads(_add, -(-len(image) // TILE_H), 2, *arguments)
+    in_threads(_add, -(-len(image) // TILE_H), 1, *arguments)
     return image
 
 

@@ -39,7 +39,8 @@ def guess_lamps(rgb: F32, alpha: F32) -> F32 | None:
 
     alpha (h, w): lights on the subject itself are glints, and stay as they are.
     """
-    brightest = rgb.max(axis=2)
+    red, green, blue = cv2.split(rgb)
+    brightest = cv2.max(cv2.max(red, green), blue).reshape(alpha.shape)
     lit = brightest >= LIT
     if not lit.any():
         return None
@@ -48,8 +49,10 @@ def guess_lamps(rgb: F32, alpha: F32) -> F32 | None:
     side = 2 * max(1, round(SURROUND * max(lit.shape))) + 1
     around = cv2.blur(cv2.blur(np.minimum(brightest, 1), (side, side)), (side, side)).reshape(lit.shape)
 
+    at = np.flatnonzero(near)
+
     def mean(values: F32, of: np.ndarray) -> np.ndarray:
-        total, pixels = (np.bincount(of.ravel(), x, minlength=count) for x in (values.ravel(), None))
+        total, pixels = (np.bincount(of.ravel()[at], x, minlength=count) for x in (values.ravel()[at], None))
         return np.where(pixels > 0, total / np.maximum(pixels, 1), 1)
 
     ring, beyond = beside * ~lit, near * (beside == 0)

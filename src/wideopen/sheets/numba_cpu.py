@@ -186,25 +186,23 @@ def blend(image: F32, maps: F32, place: Place) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _shine(start, stop, rgb, alpha, photo, lamps, strength, place):
-    """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere."""
-    one, (top, _, left, right, height, width) = np.float32(1), place
+def _shine(start, stop, rgb, alpha, photo, lamps, strength, place, edges):
+    """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere. Lamps' column j ends at the pixel edges[j + 1]."""
+    one, (top, _, left, right, height, _) = np.float32(1), place
     for y in range(start, stop):
         row = (top + y) * lamps.shape[0] // height
-        x = left
-        while x < right:
-            column = x * lamps.shape[1] // width
-            stop_x = min(right, ((column + 1) * width + lamps.shape[1] - 1) // lamps.shape[1])
-            begin, x = x, stop_x
+        for column in range(lamps.shape[1]):
             if lamps[row, column, 0] == 0:
                 continue
-            for i in range(begin, stop_x):
-                if max(photo[y, i, 0], photo[y, i, 1], photo[y, i, 2]) < LIT:
+            for x in range(max(left, edges[column]), min(right, edges[column + 1])):
+                if max(photo[y, x, 0], photo[y, x, 1], photo[y, x, 2]) < LIT:
                     continue
-                to = rgb[y, i - left]
-                cover = one if alpha.size == 1 else max(alpha[y, i - left], FAINT)
+                to = rgb[y, x - left]
+                cover = one if alpha.size == 1 else max(alpha[y, x - left], FAINT)
+                if max(to[0], to[1], to[2]) / cover < LIT:
+                    continue
                 white = min(to[0] / cover, to[1] / cover, to[2] / cover, one)
-                damped = np.float32(2 ** (TINT * (white - one)))
+                damped = one if white == one else np.exp2(np.float32(TINT) * (white - one))
                 for c in range(3):
                     if to[c] / cover >= LIT:
                         to[c] *= one + strength * max(lamps[row, column, c] * damped - one, np.float32(0))
@@ -214,7 +212,8 @@ def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, 
     """`lamps.shine` on all cores."""
     cover = np.ones((1, 1), np.float32) if alpha is None else alpha
     arrays = [frozen(np.ascontiguousarray(x)) for x in (cover, photo, lamps)]
-    in_threads(_shine, len(rgb), ROWS, rgb, *arrays, np.float32(strength), tuple(place))
+    edges = -(-np.arange(lamps.shape[1] + 1) * place.width // lamps.shape[1])
+    in_threads(_shine, len(rgb), ROWS, rgb, *arrays, np.float32(strength), tuple(place), edges)
 
 
 SIDE = int(2 * SPREAD)

@@ -51,8 +51,10 @@ def prepare_sheets(
     if alpha.max() < 0.5 or alpha.min() > 0.5:
         return _one_sheet(rgb, disparity, small_image, separator, clipped=clipped)
     small_alpha = resize_map(alpha, work)
+    beside = ThreadPoolExecutor(1)
+    shining = beside.submit(guess_lamps, small_image, small_alpha) if clipped else None
+    beside.shutdown(wait=False)
     white = measure_white(rgb, alpha, small_image, small_alpha) if clipped else None
-    lamps = guess_lamps(small_image, small_alpha) if clipped else None
     brightest = max(1.0, float(rgb.max())) if clipped else np.inf
     everywhere = Place.of_all(work)
     small_rgb = small_image
@@ -61,7 +63,6 @@ def prepare_sheets(
     else:
         small_image = unclip(small_image, small_alpha, white, everywhere)
         brightest = max(brightest, float(white.radiance.max()))
-        lamps = None if lamps is None else np.where(white.radiance[..., None] > 1, np.float32(0), lamps)
     part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(disparity, part)
     layers = find_layers(resize_map(small_image, part), part_alpha, part_disparity)
     small_coverages, part_coverages = (_at_size(layers, a) for a in (small_alpha, part_alpha))
@@ -77,6 +78,9 @@ def prepare_sheets(
         is_subject, shows = k == subject, part_coverages[k] > 0
         found.append(HeldLayer(maps=maps[k], colours=colours, shows=shows, is_subject=is_subject))
     found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0))
+    lamps = None if shining is None else shining.result()
+    if lamps is not None and white is not None:
+        lamps = np.where(white.radiance[..., None] > 1, np.float32(0), lamps)
     return PhotoSheets(
         rgb=rgb,
         small_rgb=small_rgb,

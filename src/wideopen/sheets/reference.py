@@ -14,6 +14,7 @@ residual goes to whichever varies more: a lit window behind dark hair keeps its 
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -50,8 +51,9 @@ def say(image: F32, alpha: F32) -> F32:
 
     Each is computed from the colours seen pure and continued from there.
     """
-    ratio = _variance(image, alpha > 0.95) / _variance(image, alpha < 0.05)
-    return np.clip(np.sqrt(ratio), 1 / SAY_MOST, SAY_MOST)
+    with ThreadPoolExecutor(2) as threads:
+        of_F, of_B = threads.map(lambda seen: _variance(image, seen), (alpha > 0.95, alpha < 0.05))
+    return np.clip(np.sqrt(of_F / of_B), 1 / SAY_MOST, SAY_MOST)
 
 
 def _variance(image: F32, pure: np.ndarray) -> F32:

@@ -48,8 +48,6 @@ from wideopen.sheets import Sheet
 Finish = Callable[[F32, int, Sequence[Sheet]], None]
 BAND_PX = 1 << 20
 """Pixels of the photo that are rendered at a time, at least."""
-TILES = 4
-"""Tiles that a thread takes at a time."""
 BRIGHT = 8.0
 """Light, 1 = white, beyond which a row's running sums are float64: what float32 loses beside a lamp of 1000 would show
 as streaks of up to 3 codes in black."""
@@ -216,6 +214,12 @@ def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, 
                         tile[y, x, c] = max(tile[y, x, c], np.float32(0))
 
 
+def _all_over(start: int, stop: int, calls: Sequence[tuple[Any, ...]]) -> None:
+    """`_sheet_over` for all sheets, farthest first: no thread waits for another between two sheets."""
+    for arguments in calls:
+        _sheet_over(start, stop, *arguments)
+
+
 def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> KernelRows:
     levels = [level_of(r, max(shape)) if optics.quality == "fast" else 0 for r in radii]
     cells = [radius_at(level, float(r)) for r, level in zip(radii, levels, strict=True)]
@@ -272,16 +276,16 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = N
         surfaces = [surface_of(sheet, source.shape) for sheet in parts]
         for (_, colours), of_lens in zip(lenses, plans, strict=True):
             drawn = image if of_lens is plans[0] else np.empty_like(image)
-            for number, arguments in enumerate(zip(surfaces, of_lens, strict=True)):
-                ends = number == 0, number == len(parts) - 1
-                in_threads(
-                    _sheet_over, order.size, TILES, *arguments, tiles.height, tiles.width, order, *ends, top, drawn
-                )
+            calls = [
+                (*pair, tiles.height, tiles.width, order, number == 0, number + 1 == len(parts), top, drawn)
+                for number, pair in enumerate(zip(surfaces, of_lens, strict=True))
+            ]
+            in_threads(_all_over, order.size, 1, calls)
             if drawn is not image:
                 cv2.mixChannels([drawn], [image], [c for colour in colours for c in (colour, colour)])
         if finish is not None:
             finish(image, top, parts)
-        del parts, surfaces, arguments  # before the next are made
+        del parts, surfaces, calls  # before the next are made
     if into is not None:
         out[before:] = image
     return out
