@@ -187,7 +187,7 @@ def blend(image: F32, maps: F32, place: Place) -> None:
 
 @njit(cache=True, nogil=True)
 def _shine(start, stop, rgb, alpha, photo, lamps, strength, place, edges):
-    """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere. Lamps' column j ends at the pixel edges[j + 1]."""
+    """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere. Lamps' column j ends at pixel edges[j + 1]."""
     one, (top, _, left, right, height, _) = np.float32(1), place
     for y in range(start, stop):
         row = (top + y) * lamps.shape[0] // height

@@ -71,7 +71,8 @@ class Rims:
 
     @cached_property
     def _reduced(self) -> tuple[Sheet, ...]:
-        return self.sheets.reduced(WORK_PX)
+        """Without colours, which few lenses need."""
+        return self.sheets.reduced(WORK_PX, colours=False)
 
     @cached_property
     def _around(self) -> list[F32]:
@@ -82,13 +83,14 @@ class Rims:
     @cached_property
     def _clean(self) -> tuple[F32, F32]:
         """The background continued from farther away (h, w, 3), and (h, w) in [0, 1] where mattes missed a rim."""
-        ground, fill = self._reduced[0].rgb, self.sheets.separator.continue_colours
+        (background, *sheets), fill = self.sheets.reduced(WORK_PX), self.sheets.separator.continue_colours
+        ground = background.rgb
         clean = fill(ground, 1 - np.maximum.reduce(self._around))
         if not self.examine:
             return clean, np.ones_like(self._reduced[0].disparity)
-        missed = np.maximum.reduce([_missed(ground, clean, sheet) for sheet in self._reduced[1:]])
+        missed = np.maximum.reduce([_missed(ground, clean, sheet) for sheet in sheets])
         if missed.max() > 0:  # again, from as near as the rim allows
-            hidden = [_distance(sheet) == 0 for sheet in self._reduced[1:]]
+            hidden = [_distance(sheet) == 0 for sheet in sheets]
             clean = fill(ground, 1 - np.maximum.reduce([missed, *hidden]).astype(np.float32))
         return clean, missed
 
