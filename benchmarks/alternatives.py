@@ -4,9 +4,9 @@
 
 Programs and how they are used: others.py; one that cannot run is a row that says why. Pictures: crops of each PHOTO at
 100 %, with the matte and disparity that wideopen finds. Scores: against each folder of pairs (docs/evaluation.md), with
-its maps; `--lvcorr` adds LVCorr by a third and two thirds of the blur; `--radiance` gives highlights back. Time: 1 and
-12 megapixels, from the photo's file to the result's, JPEG, in a cold process; U as in phones.py. What a run leaves out
-keeps its figures in the results' file.
+its maps; `--lvcorr` adds LVCorr by a third and two thirds of the blur, `--dists` DISTS; `--radiance` gives highlights
+back. Time: 1 and 12 megapixels, from the photo's file to the result's, JPEG, in a cold process; U as in phones.py. What
+a run leaves out keeps its figures in the results' file.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def times(rows: dict[str, Program], megapixels: int, runs: int, most_s: float) -
 
 
 def scored(
-    rows: dict[str, Program], clipped: list[Path], radiance: list[Path], show: list[str], sheets: Path
+    rows: dict[str, Program], clipped: list[Path], radiance: list[Path], show: list[str], dists: bool, sheets: Path
 ) -> dict[str, Any]:
     """The scores of each folder of pairs; the crops of the pairs `show` become a sheet."""
     from alternatives_judge import scores
@@ -73,7 +73,7 @@ def scored(
 
     sets, strips = {}, []
     for folder, highlights in (*((f, 0.0) for f in clipped), *((f, 1.0) for f in radiance)):
-        sets[folder.name], shown = scores(rows, folder, highlights, show)
+        sets[folder.name], shown = scores(rows, folder, highlights, show, dists)
         strips += shown
     if strips:
         write_sheet(sheets / "alternatives_truth.jpg", stacked(strips), overwrite=True)
@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--radiance", type=Path, nargs="+", default=[], metavar="DIR", help="pairs of true radiance")
     parser.add_argument("--show", nargs="+", default=[], metavar="PAIR", help="pairs of --truth whose crops are shown")
     parser.add_argument("--lvcorr", action="store_true", help="measure LVCorr too: three times the time")
+    parser.add_argument("--dists", action="store_true", help="measure DISTS too, as eval bokeh --dists does")
     parser.add_argument("--isnet", type=Path, default=None, help="weights of IS-Net (.onnx) for rembg")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--runs", type=int, default=3, help="timed runs of each program (%(default)s)")
@@ -110,7 +111,7 @@ def main() -> None:
         for size in options.megapixels:
             result[f"time_{size}"] = origin | times(rows, size, options.runs, options.most_s)
     if "scores" in options.only and options.truth + options.radiance:
-        found = scored(rows, options.truth, options.radiance, options.show, options.sheets)
+        found = scored(rows, options.truth, options.radiance, options.show, options.dists, options.sheets)
         result["scores"] = result.get("scores", {}) | {name: origin | one for name, one in found.items()}
     if "pictures" in options.only and options.photos:
         from alternatives_judge import pictures

@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,12 @@ from wideopen.evals.judge import (
     Measures,
     Method,
     Picture,
-    later,
     lens_of,
+    line_of,
     open_pair,
-    starter,
     true_picture,
 )
-from wideopen.evals.measures import edge_band, flip
+from wideopen.evals.measures import edge_band, load_dists, load_flip
 from wideopen.evals.obedience import laplacian_variance, lvcorr
 from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import labelled, means, square_at, stacked, write_sheet
@@ -114,33 +112,33 @@ def method(program: Program, work: Work) -> Method:
 
 
 def scores(
-    rows: dict[str, Program], folder: Path, highlights: float, show: list[str]
+    rows: dict[str, Program], folder: Path, highlights: float, show: list[str], dists: bool
 ) -> tuple[dict[str, Any], list[U8]]:
     """For a folder of pairs the means of each program, in all and by what is in focus, and the strips of some pairs."""
     lines: dict[str, list[Any]] = {title: [] for title in rows}
     not_run: dict[str, str] = {}
     kinds: dict[str, list[str]] = {"all": [], "subject": [], "background": []}
     strips: list[U8] = []
-    measures = Measures(background={"flip": later(ThreadPoolExecutor(1), flip)})
+    measures = Measures(slow={"flip": load_flip()} | ({"dists": load_dists()} if dists else {}))
     for pair in find_pairs(folder).pairs:
         opened = open_pair(pair, MapSettings())
-        made: dict[str, F32] = {"photo": Picture(rgb=opened.photo.rgb).shown(), "truth": true_picture(pair).shown()}
+        truth = true_picture(pair)
+        made: dict[str, F32] = {"photo": Picture(rgb=opened.photo.rgb).shown(), "truth": truth.shown()}
         with tempfile.TemporaryDirectory() as name:
             work = opened_work(Path(name), opened, pair, highlights)
             for kind in ("all", "subject" if work.subject_in_focus else "background"):
                 kinds[kind].append(pair.name)
             for title, program in rows.items():
-                seen: list[F32] = []
-                keep = lambda _, __, picture, ___, seen=seen: seen.append(picture.shown())  # noqa: E731
                 try:
-                    lines[title].append(starter(method(program, work), measures, keep)(pair)())
-                    made[title] = seen[0]
+                    found = method(program, work)(pair, truth)
+                    lines[title].append(line_of(pair, found, truth, measures))
+                    made[title] = found.picture.shown()
                 except Failed as error:
                     not_run[title] = str(error)
         if pair.name in show:
             strips.append(strip(opened.scene.matte, made))
         print(folder.name, pair.name, file=sys.stderr)
-    found = {
+    return {
         "highlights": highlights,
         "pairs": {kind: len(names) for kind, names in kinds.items()},
         "means": {
@@ -149,8 +147,7 @@ def scores(
             if title not in not_run
         },
         "not_run": not_run,
-    }
-    return found, strips
+    }, strips
 
 
 def pictures(rows: dict[str, Program], photos: list[Path], sheet: Path) -> dict[str, Any]:

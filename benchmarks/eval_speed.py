@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -61,32 +60,43 @@ def make_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
-def random_vgg() -> None:
-    """Give DISTS a VGG16 of the true layout with random weights, where torchvision would give its own."""
-    import torch
-    from torchmetrics.functional.image import dists
+TORCHVISION = """
+import torch
+from types import SimpleNamespace
 
-    from wideopen.evals import measures
+VGG16_Weights, resnet50 = SimpleNamespace(DEFAULT=None), None
 
-    def vgg16(weights: None) -> SimpleNamespace:  # noqa: ARG001
-        layers: list[torch.nn.Module] = []
-        channels = 3
-        for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
-            convolution = [torch.nn.Conv2d(channels, width or 1, 3, padding=1), torch.nn.ReLU()]
-            layers += convolution if width else [torch.nn.MaxPool2d(2)]
-            channels = width or channels
-        return SimpleNamespace(features=torch.nn.Sequential(*layers))
-
-    measures.require_packages = lambda *_: None  # type: ignore[assignment]
-    dists._TORCHVISION_AVAILABLE = True
-    dists.vgg16, dists.VGG16_Weights = vgg16, SimpleNamespace(DEFAULT=None)
+def vgg16(weights):
+    layers, channels = [], 3
+    for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
+        convolution = [torch.nn.Conv2d(channels, width or 1, 3, padding=1), torch.nn.ReLU(inplace=True)]
+        layers += convolution if width else [torch.nn.MaxPool2d(2)]
+        channels = width or channels
+    return SimpleNamespace(features=torch.nn.Sequential(*layers))
+"""
 
 
-def timed(*arguments: str, first: str = "") -> dict[str, float]:
-    """Wall seconds, and CPU seconds of the process and its children, of one command in a cold process."""
-    command = [sys.executable, "-c", first + RUN, *arguments]
+def random_vgg(folder: Path) -> None:
+    """Write a torchvision that has only a VGG16 of the true layout with random weights; processes find it there."""
+    for file, text in {
+        "torchvision/__init__.py": "transforms = None",  # as resnet50 below, for measures that nobody asks for
+        "torchvision/models.py": TORCHVISION,
+        "torchvision-0.99.dist-info/METADATA": "Metadata-Version: 2.1\nName: torchvision\nVersion: 0.99\n",
+    }.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text, encoding="utf-8")
+
+
+def timed(*arguments: str, beside: Path | None = None) -> dict[str, float]:
+    """Wall seconds, and CPU seconds of the process and its children, of one command in a cold process.
+
+    `beside`: a folder of packages that the command's processes find first.
+    """
+    command = [sys.executable, "-c", RUN, *arguments]
+    known = [str(beside)] if beside is not None else []
+    paths = {"PYTHONPATH": os.pathsep.join([*known, *filter(None, [os.environ.get("PYTHONPATH")])])}
     before, started = os.times(), time.perf_counter()
-    subprocess.run(command, check=True, cwd=Path(__file__).parent)
+    subprocess.run(command, check=True, cwd=Path(__file__).parent, env=os.environ | paths)
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return {"seconds": round(time.perf_counter() - started, 1), "cpu_seconds": round(cpu, 1)}
@@ -108,10 +118,12 @@ def main() -> None:
                 make_pairs(folder / name, count, size)
         load = os.getloadavg()[0]
         bokeh = ("eval", "bokeh", "--pairs", str(folder / "one"))
-        dists = "import eval_speed; eval_speed.random_vgg(); "
+        random_vgg(Path(temporary) / "packages")
         preset, search = str(Path(temporary) / "preset.json"), ("--sampler", "cmaes", "--trials", str(options.trials))
         commands = {
-            "eval bokeh": lambda: timed(*bokeh, "--no-flip", "--lvcorr", "--dists", first=dists),
+            "eval bokeh": lambda: timed(
+                *bokeh, "--no-flip", "--lvcorr", "--dists", beside=Path(temporary) / "packages"
+            ),
             "eval bokeh, FLIP instead": lambda: timed(*bokeh),
             "tune": lambda: timed("tune", "--pairs", str(folder / "half"), "-o", preset, *search),
         }

@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,12 @@ from wideopen.evals.judge import (
     Measures,
     Picture,
     by_others,
-    later,
     lens_of,
+    line_of,
     open_pair,
-    starter,
     true_picture,
 )
-from wideopen.evals.measures import flip
+from wideopen.evals.measures import load_flip
 from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import finite, means, means_table
 from wideopen.session.open_photo import Opened
@@ -90,16 +88,17 @@ def pictures_of(
 def run(pairs: tuple[Pair, ...], ours: dict[str, LensSettings], theirs: dict[str, Path]) -> dict[str, list[Any]]:
     """For each method the lines of all pairs that it could do."""
     rows: dict[str, list[Any]] = {}
-    measures = Measures(background={"flip": later(ThreadPoolExecutor(1), flip)})
+    measures = Measures(slow={"flip": load_flip()})
     for pair in pairs:
         opened = open_pair(pair, MapSettings())
+        truth = true_picture(pair)
         for name, make in pictures_of(pair, opened, ours, theirs).items():
             try:
-                finish = starter(lambda *_, make=make: MadePicture(picture=make()), measures)(pair)
+                line = line_of(pair, MadePicture(picture=make()), truth, measures)
             except WideopenError as error:
                 print(f"{name}, {pair.name}: {error}", file=sys.stderr)
                 continue
-            rows.setdefault(name, []).append(finish())
+            rows.setdefault(name, []).append(line)
         print(pair.name, file=sys.stderr)
     return rows
 

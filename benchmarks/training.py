@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from provenance import ROOT, provenance
-from wideopen.train.settings import keep_large_allocations
+from wideopen.workers import keep_freed_memory
 
 AHEAD = 4  # batches that each worker makes ahead
 
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "training.json")
     asked = parser.parse_args()
-    keep_large_allocations()
+    keep_freed_memory()
     import torch
 
     from wideopen.train.augment import Stock

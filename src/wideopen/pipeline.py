@@ -300,6 +300,12 @@ def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def hold_sheets(scene: Scene) -> None:
+    """Keep the sheets of a scene that will be rendered several times, unless they are too large."""
+    if isinstance(scene.sheets, PhotoSheets) and scene.rgb.size <= MOST_HELD:
+        scene.sheets.hold()
+
+
 def render(scene: Scene, lens: Lens, *, backend: str = "auto", into: F32 | None = None) -> F32:
     """Return the photo (H, W, 3), linear light, as `lens` sees it. Fast.
 
@@ -325,8 +331,8 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto", into: F32 | None 
             layers = paper_layers(scene.disparity, scene.matte if scene.has_subject else None, kept)
             grainer.add_grain(image, layers, grain, scene.encoding)
         return image
-    if isinstance(scene.sheets, PhotoSheets) and scene.sheets.found and scene.rgb.size <= MOST_HELD:
-        scene.sheets.hold()  # this is not the first time
+    if isinstance(scene.sheets, PhotoSheets) and scene.sheets.found:  # this is not the first time
+        hold_sheets(scene)
     sheets = scene.sheets if scene.rims is None else scene.rims.cleaned(optics)
     sheets = with_radiance(sheets, lens.highlights)
     if optics.radius_px == 0 and isinstance(sheets, PhotoSheets):

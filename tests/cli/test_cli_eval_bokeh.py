@@ -10,6 +10,7 @@ from PIL import Image
 from small_portrait import nearness, portrait, save_grey, size_of, subject
 
 from tiny_sets import ours
+from wideopen.workers import Workers
 
 SETTINGS = ("--blur", "6px", "--focus", "d=0.8", "--no-filter-disparity")
 
@@ -73,6 +74,32 @@ def test_flip_is_computed_aside_and_lands_on_its_pair(wideopen, pairs, folder):
     assert wideopen(*pairs[:-1], "--pred", "theirs", "--json", "out.json").code == 0
     rows = {row["pair"]: row for row in json.loads((folder / "out.json").read_text())["rows"]}
     assert rows["a"]["flip"] < 1e-6 < 0.01 < rows["b"]["flip"]
+
+
+def test_many_pairs_are_judged_in_processes_with_the_same_figures(wideopen, pairs, folder, monkeypatch):
+    for name in ("c", "d", "e"):
+        for kind in ("sharp", "bokeh", "matte", "disparity"):
+            shutil.copy(f"pairs/{kind}/{'a' if name == 'd' else 'b'}.png", f"pairs/{kind}/{name}.png")
+    bokeh = folder / "pairs/bokeh/d.png"
+    bokeh.write_bytes(bokeh.read_bytes()[:-4000])
+    monkeypatch.setattr("wideopen.workers.size.usable_cores", lambda: 2)
+    used = []
+    begin = Workers.__init__
+    monkeypatch.setattr(Workers, "__init__", lambda self, size, *rest: used.append(size) or begin(self, size, *rest))
+    many = wideopen(*pairs, "--lvcorr", "--csv", "many.csv", "--json", "many.json")
+    assert many.code == 0
+    assert used == [(2, 1)]
+    assert many.err[0] == "note: skipped, 1:"
+    assert "bokeh/d.png" in many.err[1]
+    monkeypatch.setattr("wideopen.evals.judge.FEW", 9)
+    assert wideopen(*pairs, "--lvcorr", "--json", "few.json").err == many.err
+    assert used == [(2, 1)]
+    rows, alone = (json.loads((folder / f"{name}.json").read_text())["rows"] for name in ("many", "few"))
+    assert [row["pair"] for row in rows] == ["a", "b", "c", "e"]
+    for row, other in zip(rows, alone, strict=True):
+        assert row.pop("pair") == other.pop("pair")
+        known, expected = ({k: v for k, v in one.items() if v is not None} for one in (row, other))
+        assert known == pytest.approx(expected, rel=1e-4)
 
 
 def test_what_is_wrong_is_told_first_and_the_rest_is_done(wideopen, pairs, folder):

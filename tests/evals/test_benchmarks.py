@@ -100,6 +100,12 @@ def test_another_layout_is_refused(tmp_path, name):
         BENCHMARKS[name].complete(tmp_path)
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_folder_that_does_not_exist_is_said_to_be_missing(tmp_path, name):
+    with pytest.raises(InvalidInput, match=r"^--root: expected the folder of .*, found no folder \S*/nowhere$"):
+        BENCHMARKS[name].complete(tmp_path / "nowhere")
+
+
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(InvalidInput, match=r"expected one of ebb-val294, .* found 'p3m-500-p'"):
         benchmark("p3m-500-p", "bokeh")

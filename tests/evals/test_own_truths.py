@@ -1,6 +1,7 @@
 """Our own truths become benchmarks: what the scripts write is found whole and judged with what it asks for."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ pytest.importorskip("OpenImageIO")
 import composites
 from lens import export
 from wideopen.evals.benchmarks import BENCHMARKS
-from wideopen.evals.judge import Measures, by_us, starter, true_picture
+from wideopen.evals.judge import Judging, by_us, true_picture
 from wideopen.files import read
 from wideopen.settings import LensSettings, MapSettings
 
@@ -75,8 +76,8 @@ def test_composites(tmp_path, hdr):
     composites.export(tmp_path / "out", made, hdr)
     found = BENCHMARKS["composites-hdr" if hdr else "composites"].complete(tmp_path / "out")
     assert [pair.name for pair in found.pairs] == ["00-background", "00-subject", "01-background", "01-subject"]
-    method = by_us(LensSettings(highlights=0.0, grain=0.0), MapSettings())
-    line = starter(method, Measures())(found.pairs[1])()
+    method = partial(by_us, LensSettings(highlights=0.0, grain=0.0), MapSettings())
+    line = Judging(method=method).begun()(found.pairs[1])
     assert line["psnr_db"] > 30  # the subject in focus, the background 20 pixels blurred, as asked
     assert found.pairs[1].bokeh.suffix == (".exr" if hdr else ".png")
     assert (read(found.pairs[1].sharp).rgb.max() > 1.2) == hdr  # codes up to 200 are 0.58 of white

@@ -33,9 +33,9 @@ def test_a_stopped_run_goes_on(tmp_path):
     file = tmp_path / "each.csv"
     with pytest.raises(KeyboardInterrupt):
         lines_of("abcdefgh", file, fail="g")
-    assert file.read_text().count("\n") == 4  # a head and a, b, c: the last three wait for their figures
+    assert file.read_text().count("\n") == 7  # a head and a to f
     measured, judged = lines_of("abcdefgh", file)
-    assert measured == list("defgh")
+    assert measured == list("gh")
     assert [line["pair"] for line in judged.lines] == list("abcdefgh")
     assert judged.lines[1] == {"pair": "b", "psnr_db": 98.0, "flip": None}
     assert lines_of("abcdefgh", file)[0] == []
@@ -64,12 +64,32 @@ def test_a_file_of_something_else_is_not_touched(tmp_path):
     assert file.read_text() == "pair,psnr_db\na,3\n"
 
 
-def test_what_cannot_be_measured_is_skipped_with_its_reason():
-    def start(name):
+@pytest.mark.parametrize("at_once", [1, 3])
+@pytest.mark.parametrize("late", [False, True])
+def test_what_cannot_be_measured_is_skipped_with_its_reason(late, at_once):
+    done = []
+
+    def line(name):
         if name == "b":
             raise InvalidInput("b: expected something else")
-        return lambda: {"pair": name}
+        return {"pair": name}
 
-    judged = run((((name,), name) for name in "abc"), start, Ledger(names=("pair",)))
-    assert [line["pair"] for line in judged.lines] == ["a", "c"]
+    def start(name):
+        found = None if late else line(name)
+        return lambda: found or line(name)
+
+    judged = run((((name,), name) for name in "abcd"), start, Ledger(names=("pair",)), done.append, at_once)
+    assert [line["pair"] for line in judged.lines] == ["a", "c", "d"]
     assert [(p.name, p.what) for p in judged.skipped] == [("b", "b: expected something else")]
+    assert set("acd") <= set(done)
+
+
+def test_several_cases_are_begun_before_the_first_is_waited_for():
+    events = []
+
+    def start(name):
+        events.append(name)
+        return lambda: events.append(name.upper()) or {"pair": name}
+
+    run((((name,), name) for name in "abcd"), start, Ledger(names=("pair",)), at_once=3)
+    assert "".join(events) == "abcAdBCD"

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from studio_photos import kept_photo
 
+from hdr_files import ultra_hdr
 from wideopen import cli
 from wideopen.files import read, write
 
@@ -326,6 +327,36 @@ def test_a_photo_that_browsers_cannot_read_is_seen_and_rendered(person, tmp_path
     tab.page.click("[data-view=original]")
     assert tab.detail(0.1, 0.2) > 1.15 * flag  # it hangs close behind her, and its grain is kept
     assert abs(tab.detail(0.44, 0.22) - face) < 0.1 * face
+
+
+def test_a_photo_with_light_above_white_is_labelled(person, tmp_path):
+    gains = np.full((64, 64, 3), 90, np.uint8)
+    (tmp_path / "bright.jpg").write_bytes(ultra_hdr((SAMPLES / "astronaut.jpg").read_bytes(), gains))
+    tab = person()
+    tab.upload(tmp_path / "bright.jpg")
+    assert tab.page.inner_text(".wo-name").split() == ["bright.jpg", "512", "×", "512", "HDR"]
+    tab.upload(kept_photo(tmp_path / "photo.jpg"))
+    assert "HDR" not in tab.page.inner_text(".wo-name")
+
+
+def test_strokes_are_a_hint_when_the_matte_is_redone(person):
+    tab = person()
+    tab.upload(SAMPLES / "astronaut.jpg")
+    matte = tab.page.locator(".wo-views [data-view=matte]")
+    matte.click()
+    assert tab.pixels(0.86, 0.15, 8, 8).max() < 20  # the shuttle behind her is not the subject
+    tab.page.click(".wo-repair")
+    for points in ([(0.82, 0.08), (0.9, 0.25)], [(0.9, 0.08), (0.82, 0.25)]):
+        tab.after(lambda points=points: tab.drag(points))
+    tab.page.click(".wo-done")
+    tab.tab("Save")
+    tab.after(lambda: tab.page.click("#wo-redo-matte"))
+    assert "predicted by mobile from a hint" in tab.page.inner_text(".wo-sources")
+    matte.click()
+    assert tab.pixels(0.86, 0.16, 8, 8).min() > 230
+    assert tab.pixels(0.44, 0.22, 8, 8).min() > 250  # she still is
+    tab.page.click(".wo-repair")
+    assert tab.page.is_disabled(".wo-undo")  # the strokes are in the matte
 
 
 def test_at_100_percent_the_full_size_is_shown_pixel_for_pixel(person, tmp_path):

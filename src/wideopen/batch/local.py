@@ -16,7 +16,7 @@ from wideopen.files.decode_pillow import facts_in
 from wideopen.files.formats import sniff
 from wideopen.session.open_photo import Job
 from wideopen.workers import Finished, WarmUp, Workers
-from wideopen.workers.size import WORKER_MB
+from wideopen.workers.size import WORKER_MB, mb_for
 
 _TICK_S = 0.2
 _LOOKED_AT = 64
@@ -134,11 +134,6 @@ def worker_mb(found: Sequence[BatchPhoto | Unusable], *, max_megapixels: float) 
     some = photos[:: max(1, len(photos) // _LOOKED_AT)][:_LOOKED_AT]
     sizes = [size for size in map(_megapixels, some) if size is not None and size <= max_megapixels]
     return mb_for(max(sizes)) if sizes else WORKER_MB
-
-
-def mb_for(megapixels: float) -> float:
-    """Return a worker's peak memory for photos of up to `megapixels` (measured: benchmarks/results/batch.json)."""
-    return 800 + 86 * megapixels
 
 
 def megapixels_for(mb: float) -> float:

@@ -1,5 +1,6 @@
 """`wideopen eval`: compare pictures, mattes and depth with true ones."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
@@ -96,6 +97,7 @@ def bokeh(
     from wideopen.evals.published import cited
     from wideopen.evals.report import means_table, require_sheet, write_json, write_sheet
     from wideopen.evals.runner import Ledger, run, worst_first
+    from wideopen.session.open_photo import fetch_named_model
 
     check_targets(json, sheet, overwrite=overwrite, distinct=(csv,))
     if sheet is not None:
@@ -116,17 +118,16 @@ def bokeh(
     }
     ledger = Ledger(csv, about, ("pair",), overwrite)
 
-    def ours() -> judge.Method:
+    ours = functools.partial(judge.by_us, settings, maps, backend=backend, search=search, sweep=lvcorr)
+    slow = tuple(name for name, on in (("flip", flip), ("lpips", lpips), ("dists", dists)) if on)
+    how = judge.Judging(
+        method=ours if pred is None else functools.partial(judge.by_others, pred), slow=slow, align=align
+    )
+    if pred is None:
         with steps("pairs") as step:
-            return judge.by_us(settings, maps, backend=backend, search=search, sweep=lvcorr, step=step)
-
-    method = ours() if pred is None else judge.by_others(pred)
-    crops = judge.WorstSheet(ours() if pred is not None and sheet is not None else None)
-    networks = {"flip": flip, "lpips": lpips, "dists": dists}
-    with judge.in_background(len(found.pairs), **networks) as others, count("pairs", len(found.pairs)) as done:
-        measures = judge.Measures(background=others, align=align)
-        start = judge.starter(method, measures, *([crops.add] if sheet is not None else []))
-        judged = run((((pair.name,), pair) for pair in found.pairs), start, ledger, done)
+            fetch_named_model(maps, step)
+    with judge.judges(how, found.pairs) as (start, at_once), count("pairs", len(found.pairs)) as done:
+        judged = run((((pair.name,), pair) for pair in found.pairs), start, ledger, done, at_once)
     warn_of_problems(judged.skipped, "skipped")
     if not judged.lines:
         return 2
@@ -138,7 +139,9 @@ def bokeh(
     skipped = {problem.name: problem.what for problem in (*found.problems, *judged.skipped)}
     content = {"pairs": len(judged.lines), "means": means, "skipped": skipped, "rows": judged.lines}
     _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
-    _write(sheet, write_sheet, crops.picture, overwrite)
+    beside = None if pred is None or sheet is None else ours()
+    crops = lambda: judge.sheet_of_worst(judged.lines, found.pairs, how.method(), beside)  # noqa: E731
+    _write(sheet, write_sheet, crops, overwrite)
     return 0
 
 

@@ -35,7 +35,6 @@ def reproduce(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Print the paper's tables beside our own figures. Published figures of other methods follow."""
-    from wideopen.evals.judge import Measures, in_background
     from wideopen.evals.provenance import provenance
     from wideopen.evals.published import missing, published, set_tables
     from wideopen.evals.report import write_json
@@ -47,11 +46,9 @@ def reproduce(
     found = found_pairs(pairs).pairs if pairs is not None else ()
     with steps("mattes") as step:
         tables = list(matting_tables(matting_data, weights, on_photo=step))
-    with in_background(lpips=lpips) as background, steps("pairs") as step:
+    with steps("pairs") as step:
         folder = "" if pairs is None else pairs.name
-        tables.append(
-            bokeh_table(found, Measures(background=background), highlights=highlights, folder=folder, on_pair=step)
-        )
+        tables.append(bokeh_table(found, lpips=lpips, highlights=highlights, folder=folder, on_pair=step))
     typer.echo("\n\n".join("\n".join(table.lines()) for table in tables))
     typer.echo("\nPublished by others, and ours:\n")
     for one in set_tables(ours):

@@ -8,7 +8,7 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.options import takes
 from wideopen.errors import require
-from wideopen.train.settings import WITH_THINGS, Chances, TrainRun, keep_large_allocations, parse_weights
+from wideopen.train.settings import WITH_THINGS, Chances, TrainRun, parse_weights
 
 app = typer.Typer(help="Train the matting network and export its weights.", no_args_is_help=True, rich_markup_mode=None)
 export_app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True, rich_markup_mode=None)
@@ -56,7 +56,9 @@ def matting(
     **chosen: Any,
 ) -> None:
     """Train the matting network on photos with true mattes."""
-    keep_large_allocations()
+    from wideopen.workers import keep_freed_memory
+
+    keep_freed_memory()  # before torch is imported
     import logging
 
     from wideopen.matting.inference import ablated

@@ -61,6 +61,7 @@ class Benchmark:
 
         Raises InvalidInput for a set that lacks files, has others, or is of another layout.
         """
+        require(root.is_dir(), f"{OPTION}: expected the folder of {self.title}, found no folder {root}")
         found = self.find(root)
         pairs, problems = found.pairs, list(found.problems)
         if self.count is not None and len(pairs) != self.count:

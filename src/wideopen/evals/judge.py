@@ -1,11 +1,9 @@
 """Measure pictures against the truth, pair by pair: ours or another program's."""
 
-import multiprocessing
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +18,29 @@ from wideopen.evals.measures import (
     edge_band,
     fit,
     load_dists,
+    load_flip,
     load_lpips,
     measure,
-    require_flip,
     ssim,
 )
-from wideopen.evals.measures import flip as flip_of
 from wideopen.evals.obedience import blur_error_px, laplacian_variance, lvcorr
 from wideopen.evals.pairs import PICTURES, Pair
-from wideopen.evals.report import Line, labelled, means, square_at, stacked
-from wideopen.evals.runner import Start
+from wideopen.evals.report import Line, labelled, means, number, square_at, stacked
+from wideopen.evals.runner import Start, worst_first
 from wideopen.files import read
+from wideopen.files.read import read_facts
 from wideopen.lens import MAX_RADIUS, Lens
 from wideopen.matting.outline import Outline
-from wideopen.pipeline import Scene, render
+from wideopen.pipeline import Scene, hold_sheets, render
 from wideopen.session.open_photo import Job, Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.timing import SILENT, Steps
+from wideopen.workers import Workers, keep_freed_memory, pool_size
+from wideopen.workers.size import mb_for
 
 FEW = 4
-"""Up to this number, pairs are finished before a FLIP process would have started."""
+"""Up to this number, pairs are finished before worker processes would have started."""
+NETWORKS_MB = 700  # more memory for a worker that computes LPIPS or DISTS
 ALIGNED = "aligned_"  # before the columns of the picture fitted to the truth
 FITTED = ("shift_x_px", "shift_y_px", "gain_r", "gain_g", "gain_b")
 ERROR_GAIN = 8  # of the error on a sheet
@@ -50,7 +51,7 @@ SWEEP = (1 / 3, 2 / 3)
 LEAST_BLUR, MOST_BLUR, SEARCH_STEPS = 0.001, 0.08, 9  # fractions of the long side; renderings of a search
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """Linear light (H, W, 3) and how it is displayed."""
 
@@ -60,6 +61,10 @@ class Picture:
 
     def shown(self) -> F32:
         """Display-encoded, (H, W, 3) in [0, 1]."""
+        return self._shown
+
+    @cached_property
+    def _shown(self) -> F32:
         if self.gamma is not None:
             return np.clip(self.rgb, 0, 1) ** np.float32(1 / self.gamma)
         return displayed(self.rgb, self.encoding)
@@ -70,6 +75,7 @@ class MadePicture:
     """What a method made of a pair, and what it found on the way: `lvcorr`, `found_blur_px`."""
 
     picture: Picture
+    sharp: F32 | None = None  # linear light (H, W, 3) of the photo, if it was read
     facts: Mapping[str, float | None] = field(default_factory=dict)
 
 
@@ -93,18 +99,19 @@ def by_us(
     backend: str = "auto",
     search: bool = False,
     sweep: bool = False,
-    step: Steps = SILENT,
 ) -> Method:
     """`wideopen render` with these settings; a pair's meta overrides them. Raises WeightsError.
 
     search: where meta gives no blur, take the one whose picture has the best SSIM. sweep: for LVCorr, render with less
     blur too.
     """
-    fetch_named_model(maps, step)
+    fetch_named_model(maps, SILENT)
 
     def method(pair: Pair, truth: Picture) -> MadePicture:
         opened = open_pair(pair, maps, backend=backend)
         lens = lens_of(pair, settings, opened)
+        if search or sweep:
+            hold_sheets(opened.scene)
 
         def at(radius: float) -> Picture:
             image = render(opened.scene, replace(lens, max_radius=radius), backend=backend)
@@ -121,7 +128,7 @@ def by_us(
             photo = Picture(rgb=opened.photo.rgb, encoding=opened.photo.encoding, gamma=pair.gamma)
             shown = [photo, *(at(part * radius) for part in SWEEP), picture]
             facts["lvcorr"] = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown()) for one in shown])
-        return MadePicture(picture=picture, facts=facts)
+        return MadePicture(picture=picture, sharp=opened.photo.rgb, facts=facts)
 
     return method
 
@@ -201,94 +208,106 @@ def prepare(pair: Pair, maps: MapSettings) -> PreparedPair:
     return PreparedPair(pair, opened, truth, edge_band(opened.scene.matte))
 
 
-Later = Callable[[F32, F32], Future[float]]  # a measure of (picture, truth) that is computed in the background
-BACKGROUND = ("flip", "lpips", "dists")
-
-
-def later(executor: Executor, measured: Measure) -> Later:
-    """`measured`, computed by `executor` while the next pair is rendered."""
-    return lambda picture, truth: executor.submit(measured, picture, truth)
+SLOW: dict[str, Callable[[], Measure]] = {"flip": load_flip, "lpips": load_lpips, "dists": load_dists}
+"""Measures by other programs, by column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
     """Measures besides PSNR, SSIM and those of the blur."""
 
-    background: Mapping[str, Later] = field(default_factory=dict)  # by column, of `BACKGROUND`
+    slow: Mapping[str, Measure] = field(default_factory=dict)  # by column, of `SLOW`
     align: bool = False
 
 
-def starter(
-    method: Method, measures: Measures, on_pair: Callable[[Pair, Line, Picture, Picture], None] = lambda *_: None
-) -> Start[Pair]:
-    """What measures one pair, for `runner.run`; `on_pair` gets it, the line so far, picture and truth."""
-
-    def start(pair: Pair) -> Callable[[], Line]:
-        truth = true_picture(pair)
-        made = method(pair, truth)
-        line, compared = line_of(pair, made, truth, align=measures.align)
-        waiting = {
-            prefix + name: measured(*two)
-            for prefix, two in compared.items()
-            for name, measured in measures.background.items()
-        }
-        on_pair(pair, line, made.picture, truth)
-        return lambda: line | {name: future.result() for name, future in waiting.items()}
-
-    return start
-
-
-@contextmanager
-def in_background(
-    pairs: int = 0, *, flip: bool = False, lpips: bool = False, dists: bool = False
-) -> Iterator[Mapping[str, Later]]:
-    """The measures by other programs, computed while the next of `pairs` pairs is rendered.
-
-    Networks use one thread. FLIP takes one second of one core per megapixel and holds Python's lock, so it runs in a
-    process. Raises InvalidInput for missing packages, WeightsError.
-    """
-    networks = {name: load() for name, on, load in (("lpips", lpips, load_lpips), ("dists", dists, load_dists)) if on}
-    if flip:
-        require_flip()
-    with ExitStack() as stack:
-        one = stack.enter_context(ThreadPoolExecutor(1, initializer=_one_thread))
-        measured = {name: later(one, network) for name, network in networks.items()}
-        if flip:
-            process = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) if pairs > FEW else one
-            measured["flip"] = later(stack.enter_context(process), flip_of)
-        yield measured
-
-
-def _one_thread() -> None:
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-
-
-def line_of(
-    pair: Pair, made: MadePicture, truth: Picture, *, align: bool = False
-) -> tuple[Line, dict[str, tuple[F32, F32]]]:
-    """All figures of one picture but those of the background, and by prefix the (picture, truth) for these.
-
-    Raises InvalidInput.
-    """
+def line_of(pair: Pair, made: MadePicture, truth: Picture, measures: Measures) -> Line:
+    """All figures of one picture. Raises InvalidInput."""
     seen, expected = made.picture.shown(), truth.shown()
     size = expected.shape[:2]
     band = edges_of(pair, size)
-    none = dict.fromkeys(BACKGROUND)
-    line: Line = {"pair": pair.name, **asdict(measure(seen, expected, band)), **none}
+
+    def figures(picture: F32, true: F32, band: Mask | None) -> Line:
+        fast = asdict(measure(picture, true, band)) | dict.fromkeys(SLOW)
+        return fast | {name: slow(picture, true) for name, slow in measures.slow.items()}
+
+    line: Line = {"pair": pair.name, **figures(seen, expected, band)}
     asked = asked_radius_px(pair, size)
-    line["blur_error_px"] = None if asked is None else blur_error_px(made.picture.rgb, read(pair.sharp).rgb, asked)
+    sharp = read(pair.sharp).rgb if made.sharp is None and asked is not None else made.sharp
+    line["blur_error_px"] = None if asked is None or sharp is None else blur_error_px(made.picture.rgb, sharp, asked)
     line["laplacian"] = laplacian_variance(seen)
     line |= {"lvcorr": None, "found_blur_px": None} | dict(made.facts)
-    compared = {"": (seen, expected)}
-    if align:
+    if measures.align:
         fitted = fit(made.picture.rgb, truth.rgb)
         moved, part = replace(truth, rgb=fitted.picture).shown(), expected[fitted.window]
-        again = asdict(measure(moved, part, None if band is None else band[fitted.window])) | none
+        again = figures(moved, part, None if band is None else band[fitted.window])
         line |= {f"{ALIGNED}{name}": value for name, value in again.items()}
         line |= dict(zip(FITTED, (*fitted.shift_px, *fitted.gain), strict=True))
-        compared[ALIGNED] = (moved, part)
-    return line, compared
+    return line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """How pairs are judged; it can be sent to worker processes."""
+
+    method: Callable[[], Method]
+    slow: tuple[str, ...] = ()  # of `SLOW`
+    align: bool = False
+
+    def begun(self) -> Callable[[Pair], Line]:
+        """Load what it takes. Raises InvalidInput for missing packages and folders, WeightsError."""
+        method, measures = self.method(), Measures(slow={name: SLOW[name]() for name in self.slow}, align=self.align)
+
+        def line(pair: Pair) -> Line:
+            truth = true_picture(pair)
+            return line_of(pair, method(pair, truth), truth, measures)
+
+        return line
+
+
+_in_worker: Callable[[Pair], Line] | None = None
+
+
+def _begin(judging: Judging) -> None:
+    global _in_worker
+    keep_freed_memory()
+    _in_worker = judging.begun()
+
+
+def _line(pair: Pair) -> Line:
+    assert _in_worker is not None
+    return _in_worker(pair)
+
+
+def _nothing() -> None:
+    """A task that fails where a worker could not begin."""
+
+
+@contextmanager
+def judges(judging: Judging, pairs: Sequence[Pair]) -> Iterator[tuple[Start[Pair], int]]:
+    """Yield what begins to judge a pair, for `runner.run`, and the number of pairs begun at a time.
+
+    More than `FEW` pairs are judged in as many worker processes as cores and memory allow, one thread each: most steps
+    of a pair use one core. Raises as `Judging.begun` does.
+    """
+    largest = max((facts.width * facts.height for facts in map(read_facts, (p.sharp for p in pairs))), default=0) / 1e6
+    size = pool_size(worker_mb=mb_for(largest) + NETWORKS_MB * bool(judging.slow))
+    if len(pairs) <= FEW or size.workers < 2:
+        here = judging.begun()
+
+        def now(pair: Pair) -> Callable[[], Line]:
+            line = here(pair)
+            return lambda: line
+
+        yield now, 1
+        return
+    with Workers(size, partial(_begin, judging)) as workers:
+        workers.submit(_nothing).result()
+
+        def soon(pair: Pair) -> Callable[[], Line]:
+            task = workers.submit(_line, pair)
+            return lambda: task.result().value
+
+        yield soon, size.workers + 1
 
 
 def summary(lines: Sequence[Line], pairs: Iterable[Pair]) -> dict[str, dict[str, float | None]]:
@@ -326,40 +345,28 @@ def lvcorr_of_groups(pairs: Iterable[Pair], lines: Iterable[Line]) -> float | No
     return float(np.mean([x for x in found if x is not None])) if any(x is not None for x in found) else None
 
 
-class WorstSheet:
-    """Crops at 100 % of the `WORST` pairs where they are worst: sharp, truth, theirs, ours, error x 8.
+def sheet_of_worst(lines: Iterable[Line], pairs: Iterable[Pair], method: Method, ours: Method | None) -> U8:
+    """(h, w, 3) RGB: crops at 100 % of the `WORST` pairs where they are worst: sharp, truth, theirs, ours, error x 8.
 
-    Only small crops are kept, so that thousands of pairs need no more memory than ten.
+    `ours` renders beside another program's pictures; None where those of `method` are ours.
     """
-
-    def __init__(self, ours: Method | None) -> None:
-        """`ours` renders beside another program's pictures; None where the judged pictures are ours."""
-        self._ours = ours
-        self._rows: list[tuple[float, str, U8]] = []
-
-    def add(self, pair: Pair, line: Line, picture: Picture, truth: Picture) -> None:
-        """Add a pair if it is among the worst so far."""
-        level = line["psnr_db"]
-        if len(self._rows) == WORST and level >= self._rows[-1][0]:
-            return
-        seen, expected = picture.shown(), truth.shown()
+    known = {pair.name: pair for pair in pairs}
+    strips = []
+    for line in sorted(lines, key=worst_first("psnr_db"))[:WORST]:
+        pair = known[line["pair"]]
+        truth = true_picture(pair)
+        expected, seen = truth.shown(), method(pair, truth).picture.shown()
         wrong = np.abs(seen - expected)
-        where = square_at(wrong.mean(axis=2), CROP_PX)
         tiles = {"sharp": _picture(pair.sharp, pair.gamma).shown(), "truth": expected}
-        if self._ours is None:
+        if ours is None:
             tiles["ours"] = seen
         else:
-            tiles |= {"theirs": seen, "ours": self._ours(pair, truth).picture.shown()}
+            tiles |= {"theirs": seen, "ours": ours(pair, truth).picture.shown()}
         tiles[f"error x {ERROR_GAIN}"] = np.clip(ERROR_GAIN * wrong, 0, 1)
+        where = square_at(wrong.mean(axis=2), CROP_PX)
         crops = [np.ascontiguousarray(tile[where]) for tile in tiles.values()]
-        words = [line["pair"], *tiles, f"PSNR {level:.2f} dB", f"SSIM {line['ssim']:.4f}"]
+        words = [pair.name, *tiles, f"PSNR {number(line['psnr_db'], 2)} dB", f"SSIM {line['ssim']:.4f}"]
         if line["edge_psnr_db"] is not None:
             words.append(f"edge {line['edge_psnr_db']:.2f} dB")
-        self._rows.append((level, line["pair"], labelled(crops, "  ".join(words), crops[0].shape[0])))
-        self._rows.sort(key=lambda kept: kept[:2])
-        del self._rows[WORST:]
-
-    def picture(self) -> U8:
-        """(h, w, 3) RGB, worst first. Raises InvalidInput if the sheet is empty."""
-        require(len(self._rows) > 0, "--sheet: expected at least one pair, found none")
-        return stacked([picture for _, _, picture in self._rows])
+        strips.append(labelled(crops, "  ".join(words), crops[0].shape[0]))
+    return stacked(strips)

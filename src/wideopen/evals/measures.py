@@ -10,7 +10,8 @@ FLIP: Andersson et al., "FLIP: A Difference Evaluator for Alternating Images", H
 LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, AlexNet
   (torchmetrics; torchvision's weights are downloaded on first use).
 DISTS: Ding, Ma, Wang, Simoncelli, "Image Quality Assessment: Unifying Structure and Texture Similarity", TPAMI 2020,
-  VGG16 (as LPIPS), on pictures reduced to 256 pixels along the short side, as its authors' `prepare_image` does.
+  VGG16 (as LPIPS). Pictures are 8-bit codes, reduced by Pillow's bilinear filter to 256 pixels along the short side
+  where they are larger, as its authors' `prepare_image` does by default.
 
 How well the blur obeys is in `evals.obedience`.
 
@@ -30,6 +31,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from wideopen.arrays.transfer import encode
 from wideopen.checks import F32, Mask, require
@@ -40,6 +42,7 @@ BAND = 6 / 640
 """Half width of the edge band, as a fraction of the long side; 6 pixels on the lens benchmark's photos."""
 WINDOW, SIGMA = 11, 1.5
 SMALLEST_PX = WINDOW
+STRIP = 32  # rows
 DISTS_PX = 256
 Measure = Callable[[F32, F32], float]  # (picture, truth)
 
@@ -58,7 +61,7 @@ def displayed(rgb: F32, encoding: Encoding = SRGB) -> F32:
     """Encode linear light (H, W, 3) in the photo's own primaries for display in sRGB, clipped at white; [0, 1]."""
     light = rgb if encoding.has_srgb_primaries else rgb @ np.array(encoding.to_srgb, np.float32).T
     codes = encode(np.clip(light, 0, 1), SRGB, bit_depth=16)
-    return codes.astype(np.float32) / np.float32(65535)
+    return np.multiply(codes, np.float32(1 / 65535), dtype=np.float32)
 
 
 def psnr(picture: F32, truth: F32, where: Mask | None = None) -> float:
@@ -82,13 +85,17 @@ def ssim_map(picture: F32, truth: F32) -> F32:
         return np.asarray(cv2.GaussianBlur(x, (WINDOW, WINDOW), SIGMA, borderType=cv2.BORDER_REFLECT_101))
 
     x, y = picture - np.float32(0.5), truth - np.float32(0.5)  # less cancellation in E[x^2] - E[x]^2
-    mean_x, mean_y = blur(x), blur(y)
-    var = blur(x * x + y * y) - mean_x**2 - mean_y**2
-    covariance = blur(x * y) - mean_x * mean_y
-    half = np.float32(0.5)
-    mx, my = mean_x + half, mean_y + half
-    c1, c2 = np.float32(0.01**2), np.float32(0.03**2)
-    return np.asarray((2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (var + c2)))
+    means = blur(x), blur(y), blur(x * x + y * y), blur(x * y)
+    c1, c2, half = np.float32(0.01**2), np.float32(0.03**2), np.float32(0.5)
+    found = np.empty_like(x)
+    for top in range(0, height, STRIP):  # few rows at a time stay in the processor's cache
+        rows = np.s_[top : top + STRIP]
+        mean_x, mean_y, squares, product = (mean[rows] for mean in means)
+        var = squares - mean_x**2 - mean_y**2
+        covariance = product - mean_x * mean_y
+        mx, my = mean_x + half, mean_y + half
+        found[rows] = (2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (var + c2))
+    return found
 
 
 def edge_band(matte: F32, radius_px: int | None = None) -> Mask:
@@ -99,17 +106,16 @@ def edge_band(matte: F32, radius_px: int | None = None) -> Mask:
     return np.asarray((wide - cv2.erode((matte > 0.98).astype(np.uint8), window)) > 0)
 
 
-def flip(picture: F32, truth: F32) -> float:
-    """Mean FLIP error."""
+def load_flip() -> Measure:
+    """The mean FLIP error. Raises InvalidInput with installation instructions if FLIP is not installed."""
+    require_packages("FLIP (--no-flip does without)", "eval", "flip_evaluator")
     import flip_evaluator
 
-    pair = (np.ascontiguousarray(x, np.float32) for x in (truth, picture))
-    return float(flip_evaluator.evaluate(*pair, "LDR", inputsRGB=True, applyMagma=False, computeMeanError=True)[1])
+    def flip(picture: F32, truth: F32) -> float:
+        pair = (np.ascontiguousarray(x, np.float32) for x in (truth, picture))
+        return float(flip_evaluator.evaluate(*pair, "LDR", inputsRGB=True, applyMagma=False, computeMeanError=True)[1])
 
-
-def require_flip() -> None:
-    """Raise InvalidInput with installation instructions if FLIP is not installed."""
-    require_packages("FLIP (--no-flip does without)", "eval", "flip_evaluator")
+    return flip
 
 
 def load_lpips() -> Measure:
@@ -136,10 +142,11 @@ def load_dists() -> Measure:
     compare = _by(network.eval().to(memory_format=torch.channels_last))  # 1.3 times as fast
 
     def dists(picture: F32, truth: F32) -> float:
-        shrink = min(1.0, DISTS_PX / min(truth.shape[:2]))
-        size = (round(truth.shape[1] * shrink), round(truth.shape[0] * shrink))
-        small = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (picture, truth))
-        return compare(*small)
+        short = min(truth.shape[:2])
+        width, height = (int(DISTS_PX * n / short) if short > DISTS_PX else n for n in truth.shape[1::-1])
+        codes = (Image.fromarray(np.rint(x * 255).astype(np.uint8)) for x in (picture, truth))
+        small = (x.resize((width, height), Image.Resampling.BILINEAR) for x in codes)
+        return compare(*(np.asarray(x, np.float32) / np.float32(255) for x in small))
 
     return dists
 

@@ -16,8 +16,9 @@ LIBRARIES = ("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow"
 
 def provenance() -> dict[str, Any]:
     """Return what every result file begins with."""
+    words = [word if not Path(word).is_absolute() else Path(word).name for word in sys.argv]  # nobody else has its path
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join(words),
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),

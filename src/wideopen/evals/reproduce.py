@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.evals.judge import Measures, by_us, starter
+from wideopen.evals.judge import Judging, by_us, judges
 from wideopen.evals.mattes import MattePair, by_settings, find_pairs, groups, mean
 from wideopen.evals.mattes import judge as judge_mattes
 from wideopen.evals.pairs import Pair
@@ -158,8 +159,8 @@ def measured(files: Sequence[Path]) -> dict[str, dict[str, Mapping[str, float | 
 
 def bokeh_table(
     pairs: Sequence[Pair],
-    measures: Measures,
     *,
+    lpips: bool = False,
     highlights: float = 1.0,
     folder: str = "",
     on_pair: Callable[[str], None] = lambda _: None,
@@ -176,8 +177,9 @@ def bokeh_table(
     ours: dict[str, Cells] = {}
     notes = []
     for name, settings in looks.items():
-        start = starter(by_us(settings, MapSettings()), measures)
-        judged = run((((pair.name,), pair) for pair in pairs), start, Ledger(names=("pair",)), on_pair)
+        how = Judging(method=partial(by_us, settings, MapSettings()), slow=("lpips",) if lpips else ())
+        with judges(how, pairs) as (start, at_once):
+            judged = run((((pair.name,), pair) for pair in pairs), start, Ledger(names=("pair",)), on_pair, at_once)
         if not judged.lines:
             reasons = "; ".join(problem.what for problem in judged.skipped[:3])
             raise InvalidInput(f"--pairs: expected a pair that can be judged, found none: {reasons}")
@@ -186,6 +188,6 @@ def bokeh_table(
         if judged.skipped:
             notes.append(f"{name}: {len(judged.skipped)} pairs could not be judged")
     notes.append(f"ours is on {len(pairs)} pairs of {folder or 'the folder given'}; the paper's: {NEED_WAX}")
-    if "lpips" not in measures.background:
+    if not lpips:
         notes.append("no LPIPS: --lpips")
     return replace(TABLE_3, ours=ours, notes=tuple(notes))

@@ -8,7 +8,8 @@ import hashlib
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -20,12 +21,10 @@ from wideopen.evals.pairs import PairProblem
 from wideopen.evals.report import Line, finite, write_csv
 from wideopen.files.atomic import check_target
 
-AHEAD = 3
-"""Greatest number of cases that wait for figures computed in the background; each takes some 25 MB per megapixel."""
 MARK = "settings"
 Case = TypeVar("Case")
 Start = Callable[[Case], Callable[[], Line]]
-"""Measure a case and return what waits for its last figures. Raises WideopenError for one that cannot be measured."""
+"""Begin to measure a case and return what waits for its line. Both raise WideopenError if it cannot be measured."""
 
 
 @dataclass(slots=True)
@@ -113,32 +112,39 @@ def run(
     start: Start[Case],
     ledger: Ledger,
     on_done: Callable[[str], None] = lambda _: None,
+    at_once: int = 1,
 ) -> Judged:
-    """Measure cases by name; those in the ledger are not measured again, those that cannot be are skipped."""
+    """Measure cases by name, `at_once` begun before the first is waited for.
+
+    Those in the ledger are not measured again, those that cannot be measured are skipped.
+    """
     judged = Judged()
-    waiting: deque[Callable[[], Line]] = deque()
+    waiting: deque[tuple[tuple[str, ...], Callable[[], Line]]] = deque()
 
     def finish() -> None:
-        line = waiting.popleft()()
-        ledger.add(line)
-        judged.lines.append(line)
+        names, line = waiting.popleft()
+        with _skipping(names, judged):
+            judged.lines.append(line())
+            ledger.add(judged.lines[-1])
+        on_done(names[-1])
 
     for names, case in cases:
         known = ledger.known(*names)
-        if known is not None:
-            waiting.append(lambda known=known: known)  # type: ignore[misc]
-        else:
-            try:
-                waiting.append(start(case))
-            except WideopenError as error:
-                judged.skipped.append(PairProblem("/".join(names), str(error)))
-                continue
-        if len(waiting) > AHEAD:
+        with _skipping(names, judged):
+            waiting.append((names, start(case) if known is None else lambda known=known: known))  # type: ignore[misc]
+        if len(waiting) >= at_once:
             finish()
-        on_done(names[-1])
     while waiting:
         finish()
     return judged
+
+
+@contextmanager
+def _skipping(names: tuple[str, ...], judged: Judged) -> Iterator[None]:
+    try:
+        yield
+    except WideopenError as error:
+        judged.skipped.append(PairProblem("/".join(names), str(error)))
 
 
 def worst_first(figure: str, sign: float = 1.0) -> Callable[[Line], float]:

@@ -38,8 +38,9 @@ from wideopen.train.labels import EMPTY
 from wideopen.train.layer import to_unit
 from wideopen.train.pack import Entry
 from wideopen.train.photos import entries_in, load_backgrounds, load_photos, load_things
-from wideopen.train.settings import TrainRun, keep_large_allocations
+from wideopen.train.settings import TrainRun
 from wideopen.train.trainer import TrainBatch, Trainer, make_fabric, save_checkpoint
+from wideopen.workers import keep_freed_memory
 
 LOG = logging.getLogger(__name__)
 SHOWN = 4  # samples in an image for TensorBoard
@@ -60,7 +61,7 @@ def run_training(run: TrainRun) -> Path:
 
 def _train(run: TrainRun, entries: list[Entry], fabric: Fabric) -> None:
     """Train in one process; each process calls this."""
-    keep_large_allocations()
+    keep_freed_memory()
     torch.set_float32_matmul_precision("high")  # TF32 where there is a GPU; precision float32 on the CPU stays
     lead = fabric.is_global_zero
     logging.basicConfig(level=logging.INFO if lead else logging.WARNING, format="%(asctime)s %(message)s")

@@ -1,7 +1,5 @@
 """The settings of a training run. Plain data: a command line reads it without loading torch."""
 
-import ctypes
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,8 +8,6 @@ from typing import Literal
 from wideopen.errors import require
 from wideopen.matting.inference import PRESETS
 from wideopen.options import Settings, option
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,17 +140,3 @@ def parse_weights(texts: Iterable[str]) -> dict[str, float]:
         require(number.replace(".", "", 1).isdigit(), f"weight: expected SET=NUMBER, found {text!r}")
         found[name] = float(number)
     return found
-
-
-def keep_large_allocations() -> None:
-    """Stop glibc from mapping and unmapping large tensors at every step; does nothing without mallopt.
-
-    glibc serves allocations above a threshold with new pages, which the kernel zeroes each time. With higher
-    thresholds, forward and backward of 16 photos of 256x256 through MobileNetV2 took 0.7 s instead of 1.3 to 2.0 s on 2
-    cores. Call it before torch is imported.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
-        mallopt(M_TOP_PAD, 1 << 28)

@@ -4,7 +4,7 @@
 `store`: folders that expire when unused. Processes are spawned, never forked: OpenMP does not survive a fork.
 """
 
-from wideopen.workers.pool import Finished, TaskFuture, Workers, return_freed_memory
+from wideopen.workers.pool import Finished, TaskFuture, Workers, keep_freed_memory, return_freed_memory
 from wideopen.workers.size import PoolSize, pool_size
 from wideopen.workers.store import ExpiringStore, FolderSteps, StoreEntry, WorkCancelled, ask_to_stop, current_step
 from wideopen.workers.warm_up import WarmUp
@@ -21,6 +21,7 @@ __all__ = [
     "Workers",
     "ask_to_stop",
     "current_step",
+    "keep_freed_memory",
     "pool_size",
     "return_freed_memory",
 ]

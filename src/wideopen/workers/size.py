@@ -49,6 +49,11 @@ def pool_size(
     return PoolSize(workers=workers, threads=max(1, cores // workers))
 
 
+def mb_for(megapixels: float) -> float:
+    """Return a worker's peak memory for photos of up to `megapixels` (measured: benchmarks/results/batch.json)."""
+    return 800 + 86 * megapixels
+
+
 def usable_cores() -> int:
     """The cores that this process may use: its affinity, and the quota of its container."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
