@@ -18,6 +18,7 @@ import numpy as np
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
 from wideopen.disparity.depth_map import aligned
+from wideopen.disparity.sky import plain_sky
 from wideopen.networks import Session
 
 FILE = Path(__file__).with_name("weights") / "small.onnx"
@@ -46,7 +47,7 @@ class SmallDepth:
     @property
     def whole(self) -> F32:
         """(rows, columns): relative disparity of what the photo shows."""
-        return _merged(self.order, self.detail, np.ones_like(self.detail))
+        return self._under_sky(_merged(self.order, self.detail, np.ones_like(self.detail)))
 
     def behind(self, alpha: F32) -> F32:
         """(rows, columns): relative disparity, on the scale of `whole`, of what lies around and behind the subject of
@@ -60,7 +61,12 @@ class SmallDepth:
         far = ~_grown(small > SUBJECT, SPREAD)
         order = _on_scale_of(self.order, order, far if far.mean() >= LEAST_SEEN else small <= SUBJECT)
         visible = ~_grown(alpha > SUBJECT, BLURRED)
-        return _merged(order, self.detail, visible.astype(np.float32))
+        return self._under_sky(_merged(order, self.detail, visible.astype(np.float32)))
+
+    def _under_sky(self, merged: F32) -> F32:
+        """A map (rows, columns) with all of the sky that is plainly seen at the far end."""
+        sky = plain_sky(self.seen, self.order).astype(np.float32)
+        return merged + resize_map(sky, merged.shape) * (merged.min() - merged)
 
 
 def predict_small(srgb_u8: U8) -> SmallDepth:

@@ -1,0 +1,60 @@
+"""The sky is far wherever it is plainly seen."""
+
+import cv2
+import numpy as np
+import pytest
+
+from wideopen.disparity.sky import plain_sky
+from wideopen.disparity.small import SmallDepth
+
+BLUE, GREY, GREEN = (120, 160, 220), (200, 203, 205), (60, 110, 40)
+ABOVE = np.s_[:100]
+
+
+def view(colour) -> tuple[np.ndarray, np.ndarray]:
+    """A meadow under something of one colour, which the network has farther, sloping as it will."""
+    seen = np.full((256, 320, 3), GREEN, np.uint8)
+    seen[ABOVE] = colour
+    order = np.repeat(np.linspace(0.02, 1, 256, dtype=np.float32)[:, None], 320, axis=1)
+    order[ABOVE] = np.linspace(0.02, 0.18, 100)[:, None]
+    return seen, order
+
+
+@pytest.mark.parametrize("colour", [BLUE, GREY])
+def test_blue_and_grey_skies_are_found_whole(colour):
+    sky = plain_sky(*view(colour))
+    assert sky[ABOVE].all()
+    assert not sky[101:].any()
+
+
+def test_a_wall_is_no_sky():
+    seen, order = view(GREY)
+    assert not plain_sky(seen, order + np.float32(0.2)).any()
+
+
+def test_water_that_comes_near_is_no_sky():
+    seen, order = view(BLUE)
+    seen[:] = BLUE
+    order[:] = np.linspace(0, 1, 256)[:, None] ** 3  # most of it far
+    assert not plain_sky(seen, order).any()
+
+
+def test_a_photo_of_nothing_but_sky_may_slope_more():
+    seen, order = view(BLUE)
+    seen[:] = BLUE
+    assert plain_sky(seen, 0.07 + 0.25 * order).all()
+
+
+def test_what_lies_under_another_thing_is_no_sky():
+    seen, order = view(BLUE)
+    seen[:10] = GREEN
+    assert not plain_sky(seen, order).any()
+
+
+def test_all_of_the_sky_is_at_the_far_end():
+    seen, order = view(BLUE)
+    depth = SmallDepth(seen, order, cv2.resize(order, (640, 512)))
+    whole = depth.whole
+    assert np.ptp(whole[:190]) == 0
+    assert whole[:190].max() <= whole.min()
+    assert np.ptp(whole[210:]) > 0.5
