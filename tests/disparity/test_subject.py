@@ -34,12 +34,11 @@ def whole(behind) -> np.ndarray:
     return seen(behind, np.linspace(0.7, 0.9, 60, dtype=np.float32))
 
 
-def test_a_subject_is_nearly_flat_and_rounded(whole, behind, alpha):
+def test_a_subject_is_flat_but_rounded(whole, behind, alpha):
     _, subject = shaped_by_matte(whole, behind, alpha)
     flat = subject[SUBJECT]
     assert np.median(flat) == pytest.approx(0.97, abs=0.03)  # nearest of all
     assert np.ptp(flat) < 0.08
-    assert flat[:, -1].mean() > flat[:, 0].mean()  # the network's relief
     assert flat[70, 30] > max(flat[70, 2], flat[70, -3], flat[2, 30], flat[-3, 30]) + 0.02
 
 
