@@ -16,6 +16,7 @@ SMOOTH = 0.012  # standard deviation of the smoothing of colours, as a share of 
 MIDDLE = 0.2  # and of the weight that falls off from the photo's middle
 FAR = 0.5  # weight of what is farthest, where the nearest has 1 + this
 BINS = 48
+ALL_SKY = 0.8  # where less than this share of a photo is at the far end, that is not what stands out
 AT_ONCE = 0.035  # standard deviation, in disparity, of what counts as one distance
 
 
@@ -31,6 +32,9 @@ def evident_disparity(disparity: F32, rgb: F32) -> float:
     middle = np.exp(-(y[:, None] ** 2 + x**2) / (2 * MIDDLE**2))
     detail = cv2.GaussianBlur(np.abs(lab - smooth).sum(2), (0, 0), max(3 * SMOOTH * max(size), 0.5))
     weight = (stands_out * np.sqrt(detail) + 1e-3) * middle * (FAR + d)
+    far = d < 0.01
+    if far.mean() < ALL_SKY:
+        weight[far] = 0
     held, edges = np.histogram(d, BINS, (0, 1), weights=weight)
     near = (edges[1:] + edges[:-1]) / 2
     at_once = np.exp(-((near[:, None] - near) ** 2) / (2 * AT_ONCE**2)) @ held
