@@ -137,3 +137,14 @@ def test_any_size_and_any_disparity(size):
     sheets = prepare_sheets(photo, matte, disparity, SEPARATOR)
     assert_allclose(_together(sheets), photo, rtol=0, atol=1e-6)
     assert all(np.isfinite(s.disparity).all() for s in sheets)
+
+
+def test_a_gap_in_a_near_part_stays_far():
+    """The sky between leaves or strands is not drawn at their distance."""
+    leaves = POSTS[1].copy()
+    gap = np.s_[60:63, 19:22]
+    leaves[gap] = 0
+    photo, matte, disparity = _over(WALL, (FENCE, leaves), PERSON)
+    (part,) = find_layers(photo, matte, disparity).behind
+    assert part[gap].max() < 0.5
+    assert part[50:55, 19:22].min() > 0.9

@@ -84,7 +84,6 @@ def find_part(
     near = _worthwhile(near, everything.jump > rules.jump, rules)
     if not near.any():
         return None
-    near |= _small(near_to.known & ~near, rules)
     quarter = near_to.jump / 4
     return NearPart(
         _coverage(rgb, near, near_to.known, rules),
@@ -104,14 +103,6 @@ def _worthwhile(near: Mask, steep: Mask, rules: EdgeRules) -> Mask:
     keep &= at_edge > rules.least_edge * length
     keep[0] = False
     return keep[labels]
-
-
-def _small(mask: Mask, rules: EdgeRules) -> Mask:
-    """The connected pieces of the mask that are too small for a part."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] < rules.least_area * mask.size
-    small[0] = False
-    return small[labels]
 
 
 def _coverage(rgb: F32, near: Mask, known: Mask, rules: EdgeRules) -> F32:
