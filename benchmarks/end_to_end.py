@@ -65,9 +65,11 @@ def blur_outside(folder: Path, runs: int) -> None:
 
 def cold(arguments: list[str], folder: Path, **environment: str) -> tuple[float, float, str]:
     """Run `wideopen ARGUMENTS` in a process of its own; return (wall seconds, peak memory in MB, its stdout)."""
+    environment = {**os.environ, **environment}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     start = time.perf_counter()
     with subprocess.Popen(
-        [COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        [COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
         out = process.stdout.read() if process.stdout else ""
         _, status, usage = os.wait4(process.pid, 0)

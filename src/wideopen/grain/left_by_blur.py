@@ -84,7 +84,7 @@ class Shares:
 
     def __init__(self, sheets: Sequence[Sheet], optics: Optics, size_px: float) -> None:
         self.kept = kept_by_thin_lens(optics, size_px)
-        small = sheets.small if isinstance(sheets, PhotoSheets) else [_small(sheet) for sheet in sheets]
+        small = sheets.smallest if isinstance(sheets, PhotoSheets) else [_small(sheet) for sheet in sheets]
         self.width = (sheets if isinstance(sheets, PhotoSheets) else sheets[0].disparity).shape[1]
         self.coverages = [_blurred(*maps, optics, self.width) for maps in small]
 

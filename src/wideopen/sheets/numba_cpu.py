@@ -62,17 +62,20 @@ def _rows_around(y, height, h, first):
     return np.uintp(int(v) - first), np.uintp(min(int(v) + 1, h - 1) - first), np.float32(v - int(v))
 
 
-def _widened(x: F32, place: Place) -> tuple[F32, tuple[int, ...]]:
-    """The rows of x (h, w, C) around a place, resized linearly to its columns, (n, m, C); and where they lie.
+def _rows_at(x: F32, place: Place) -> tuple[F32, tuple[int, ...]]:
+    """The rows of x (h, w, C) around a place; and where they lie, as the kernels take it."""
+    h = len(x)
+    first, last = (int(np.clip((y + 0.5) * h / place.height - 0.5, 0, h - 1)) for y in (place.top, place.bottom - 1))
+    return x[first : max(first, last) + 2], (place.top, place.left, place.height, h, first)
+
+
+def _widened(rows: F32, place: Place) -> F32:
+    """Some rows (n, w, C), resized linearly to a place's columns, (n, m, C).
 
     A photo has several rows to each of them, and between rows kernels interpolate in vector code.
     """
-    h = len(x)
-    first, last = (int(np.clip((y + 0.5) * h / place.height - 0.5, 0, h - 1)) for y in (place.top, place.bottom - 1))
-    rows = x[first : max(first, last) + 2]
     wide = cv2.resize(rows, (place.width, len(rows)), interpolation=cv2.INTER_LINEAR)
-    wide = wide.reshape(len(rows), place.width, -1)[:, place.left : place.right]
-    return np.ascontiguousarray(wide), (place.top, place.left, place.height, h, first)
+    return np.ascontiguousarray(wide.reshape(len(rows), place.width, -1)[:, place.left : place.right])
 
 
 @inner(inline="always")
@@ -129,7 +132,8 @@ def _split(start, stop, image, alpha, F, B, filled, white, where, subject):
 def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, place: Place) -> F32:
     """`reference.split` on all cores."""
     subject = np.zeros((*alpha.shape, 3), np.float32)  # not zeros_like, which writes them all
-    (F, where), (B, _), (filled, _) = (_widened(x, place) for x in (F, B, filled))
+    (F, where), (B, _), (filled, _) = (_rows_at(x, place) for x in (F, B, filled))
+    F, B, filled = (_widened(x, place) for x in (F, B, filled))
     flat = [x.reshape(len(x), 3 * x.shape[1]) for x in (image, F, B, filled, subject)]
     in_threads(_split, len(alpha), ROWS, flat[0], alpha, *flat[1:4], np.float32(white), where, flat[4])
     return subject
@@ -160,8 +164,8 @@ def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place) -> tu
     """`reference.reveal` on all cores."""
     size = (len(seen), place.right - place.left)
     coverage, out = np.empty(size, np.float32), np.empty(size, np.float32)
-    wide, where = _widened(maps, place)
-    planes = np.ascontiguousarray(np.moveaxis(wide, 2, 1)).reshape(len(wide), 4 * size[1])
+    rows, where = _rows_at(maps, place)
+    planes = np.concatenate([_widened(plane, place)[..., 0] for plane in cv2.split(rows)], axis=1)
     in_threads(_reveal, size[0], ROWS, frozen(disparity), frozen(matte), planes, seen, where, coverage, out)
     return coverage, out
 
@@ -182,7 +186,8 @@ def _blend(start, stop, image, maps, where):
 
 def blend(image: F32, maps: F32, place: Place) -> None:
     """`reference.blend` on all cores."""
-    in_threads(_blend, len(image), ROWS, image, *_widened(maps, place))
+    rows, where = _rows_at(maps, place)
+    in_threads(_blend, len(image), ROWS, image, _widened(rows, place), where)
 
 
 @njit(cache=True, nogil=True)
@@ -292,7 +297,9 @@ def _march_all(u, known, pixels, gy, gx):
     """`transport.march`, compiled; updates only u."""
     seen = known.astype(np.float32)
     of_colours = cv2.merge([*cv2.split(u * seen[..., None]), seen])
-    of_slopes = cv2.merge([(p * q).sum(2) for p, q in ((gx, gx), (gx, gy), (gy, gy))] + [seen])
+    sum_up = np.ones((1, 3), np.float32)
+    sums = [cv2.transform(p * q, sum_up).reshape(seen.shape) for p, q in ((gx, gx), (gx, gy), (gy, gy))]
+    of_slopes = cv2.merge([*sums, seen])
     padded = [cv2.copyMakeBorder(x, *(SIDE,) * 4, cv2.BORDER_CONSTANT) for x in (of_colours, of_slopes)]
     state, slopes = (x.reshape(len(x), -1) for x in padded)  # (h, 4 w)
     around, near = (np.repeat(window, 4, axis=1) for window in windows())

@@ -71,7 +71,7 @@ class PhotoSheets(Sequence[Sheet]):
     """The sheets, farthest first. As a sequence it holds them whole, made anew for each use."""
 
     rgb: F32  # (H, W, 3) linear light
-    small_rgb: F32  # (h, w, 3): the same, at one of the sizes that `reduced` is asked for
+    small: tuple[F32, F32, F32]  # rgb, matte and disparity at one of the sizes that `reduced` is asked for
     matte: F32  # (H, W)
     disparity: F32  # (H, W)
     layers: tuple[HeldLayer, ...]  # nearest first
@@ -101,12 +101,14 @@ class PhotoSheets(Sequence[Sheet]):
     def reduced(self, long_side_px: int, *, colours: bool = True) -> tuple[Sheet, ...]:
         """The sheets of the photo at a smaller size."""
         size = work_size(self.shape, long_side_px)
-        matte, disparity = resize_map(self.matte, size), resize_map(self.disparity, size)
-        rgb = self.small_rgb if not colours or self.small_rgb.shape[:2] == size else resize_map(self.rgb, size)
+        whole = self.rgb, self.matte, self.disparity
+        rgb, matte, disparity = self.small if self.small[1].shape >= size else whole
+        matte, disparity = resize_map(matte, size), resize_map(disparity, size)
+        rgb = resize_map(rgb, size) if colours else rgb
         return replace(self, rgb=rgb, matte=matte, disparity=disparity, found={}).rows(0, size[0], colours=colours)
 
     @cached_property
-    def small(self) -> list[tuple[F32, F32]]:
+    def smallest(self) -> list[tuple[F32, F32]]:
         """Coverage and disparity of each sheet, (h, w), of at most `SMALL_PX`: for what needs no detail."""
         sheets = self.reduced(SMALL_PX, colours=False)
         return [(np.ones_like(s.disparity) if s.alpha is None else s.alpha, s.disparity) for s in sheets]

@@ -47,9 +47,9 @@ def prepare_sheets(
     own light also above white, and no highlights are guessed.
     """
     work, part = (work_size(alpha.shape, px) for px in (WORK_PX, PART_PX))
-    small_image = resize_map(rgb, work)
+    small_image, small_disparity = resize_map(rgb, work), resize_map(disparity, work)
     if alpha.max() < 0.5 or alpha.min() > 0.5:
-        return _one_sheet(rgb, disparity, small_image, separator, clipped=clipped)
+        return _one_sheet(rgb, disparity, (small_image, small_disparity), separator, clipped=clipped)
     small_alpha = resize_map(alpha, work)
     beside = ThreadPoolExecutor(1)
     shining = beside.submit(guess_lamps, small_image, small_alpha) if clipped else None
@@ -57,13 +57,13 @@ def prepare_sheets(
     white = measure_white(rgb, alpha, small_image, small_alpha) if clipped else None
     brightest = max(1.0, float(rgb.max())) if clipped else np.inf
     everywhere = Place.of_all(work)
-    small_rgb = small_image
+    small = small_image, small_alpha, small_disparity
     if white is None:
         small_image = small_image.copy()  # what lies behind each layer takes its place
     else:
         small_image = unclip(small_image, small_alpha, white, everywhere)
         brightest = max(brightest, float(white.radiance.max()))
-    part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(disparity, part)
+    part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(small_disparity, part)
     layers = find_layers(resize_map(small_image, part), part_alpha, part_disparity)
     small_coverages, part_coverages = (_at_size(layers, a) for a in (small_alpha, part_alpha))
     subject, one = 0 if layers.front is None else 1, np.ones(part, np.float32)
@@ -83,7 +83,7 @@ def prepare_sheets(
         lamps = np.where(white.radiance[..., None] > 1, np.float32(0), lamps)
     return PhotoSheets(
         rgb=rgb,
-        small_rgb=small_rgb,
+        small=small,
         matte=alpha,
         disparity=disparity,
         layers=tuple(found),
@@ -94,18 +94,20 @@ def prepare_sheets(
     )
 
 
-def _one_sheet(rgb: F32, disparity: F32, small: F32, separator: Separator, *, clipped: bool) -> Sequence[Sheet]:
+def _one_sheet(
+    rgb: F32, disparity: F32, small: tuple[F32, F32], separator: Separator, *, clipped: bool
+) -> Sequence[Sheet]:
     """The photo with its disparity; as `PhotoSheets` if it has lamps."""
-    nobody = np.zeros(small.shape[:2], np.float32)
-    lamps = guess_lamps(small, nobody) if clipped else None
+    nobody = np.zeros_like(small[1])
+    lamps = guess_lamps(small[0], nobody) if clipped else None
     if lamps is None:
         return (Sheet(rgb=rgb, alpha=None, disparity=disparity),)
     part = work_size(disparity.shape, PART_PX)
     one = np.ones(part, np.float32)
-    maps = cv2.merge([one, one, resize_map(disparity, part), one])
+    maps = cv2.merge([one, one, resize_map(small[1], part), one])
     return PhotoSheets(
         rgb=rgb,
-        small_rgb=small,
+        small=(small[0], nobody, small[1]),
         matte=np.zeros(disparity.shape, np.float32),
         disparity=disparity,
         layers=(HeldLayer(maps=maps, colours=None, shows=one > 0),),
@@ -170,7 +172,8 @@ def _without_lamps(colours: F32) -> F32:
     if colours.max() <= 1:
         return colours
     side = 2 * max(1, round(RING * max(colours.shape))) + 1
-    level = colours.max(axis=2)
+    red, green, blue = cv2.split(colours)
+    level = cv2.max(cv2.max(red, green), blue).reshape(colours.shape[:2])
     most = np.maximum(cv2.blur(level, (side, side)).reshape(level.shape), 1)
     return scaled(colours, np.minimum(most / np.maximum(level, 1), 1))
 

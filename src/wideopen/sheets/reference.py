@@ -61,8 +61,8 @@ def _variance(image: F32, pure: np.ndarray) -> F32:
     side = 2 * max(1, round(SAY_AROUND * max(pure.shape))) + 1
     known = pure.astype(np.float32)
     mean, square = (cv2.blur(fill_holes(x, known), (side, side)).reshape(image.shape) for x in (image, image * image))
-    spread: F32 = np.maximum(square - mean * mean, 0).mean(axis=2) + np.float32(SAY_FLOOR)
-    return spread
+    spread = cv2.transform(np.maximum(square - mean * mean, 0), np.full((1, 3), 1 / 3, np.float32))
+    return np.asarray(spread, np.float32).reshape(pure.shape) + np.float32(SAY_FLOOR)
 
 
 def half_step(image: F32, alpha: F32, F: F32, B: F32, say: F32, active: np.ndarray, colour: int) -> None:

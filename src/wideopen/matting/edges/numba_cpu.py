@@ -102,11 +102,11 @@ def _plane_of(alpha: F32, guide: U8, windows: tuple[tuple[float, float], ...], u
 
 
 def follow_edges(large: F32, alpha: F32, small_guide: U8, guide: U8, *, unit_px: float) -> F32:
-    """As `reference.follow_edges`."""
+    """As `reference.follow_edges`; the result is in `large`."""
     near, hair = transition(alpha, unit_px)
     with ThreadPoolExecutor() as threads:
         firm, soft = threads.map(lambda windows: _plane_of(alpha, small_guide, windows, unit_px), (NARROW, WIDE))
-    out, ys, xs = large.copy(), *(_begin(*sizes) for sizes in zip(near.shape, large.shape, strict=True))
+    ys, xs = (_begin(*sizes) for sizes in zip(near.shape, large.shape, strict=True))
     maps = (np.ascontiguousarray(guide), near, hair, firm, soft)
-    in_threads(_evaluate, len(near), PIECE, out, *maps, np.float32(CONTRAST), ys, xs)
-    return out
+    in_threads(_evaluate, len(near), PIECE, large, *maps, np.float32(CONTRAST), ys, xs)
+    return large
