@@ -42,7 +42,7 @@ from cuda_device import (
 )
 from provenance import ROOT, provenance
 from wideopen.lens import PaperLook, Quality
-from wideopen.rendering import Optics, cuda
+from wideopen.rendering import Optics, why_no_triton
 
 LIMIT_S = 0.008  # 4K, 32 planes, thin-lens
 QUALITIES: tuple[Quality, ...] = ("fast", "exact")
@@ -152,7 +152,7 @@ def main() -> None:
         for capability in (80, 90):
             resources(capability)
         return
-    reason = cuda.why_no_triton()
+    reason = why_no_triton()
     if ON_GPU and reason is not None:
         sys.exit(f"render_cuda: {reason}")
     bytes_per_s = bandwidth()

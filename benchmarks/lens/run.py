@@ -24,7 +24,7 @@ from lens.methods import METHODS, OURS, TRUTHS, prepared
 from lens.scenes import SCENES, Scene, Shot
 from lens.truth import F32, FLOOR_DB, MOST_RAYS, Renders, View, default_cache
 from provenance import provenance
-from wideopen.evals.measures import BAND, displayed, edge_band, flip, psnr, ssim
+from wideopen.evals.measures import BAND, displayed, edge_band, load_flip, psnr, ssim
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "lens.json"
 BEGIN, END = "<!-- tables of run.py -->", "<!-- end of tables -->"
@@ -49,7 +49,7 @@ def judged(picture: F32, truth: F32, matte: F32) -> dict[str, float]:
         "psnr_db": psnr(seen, wanted),
         "edge_psnr_db": psnr(seen, wanted, edge_band(matte)),
         "ssim": ssim(seen, wanted),
-        "flip": flip(seen, wanted),
+        "flip": load_flip()(seen, wanted),
     }
 
 
