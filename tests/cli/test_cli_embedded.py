@@ -21,6 +21,7 @@ from embedded_files import (
     jpeg,
     png,
 )
+from hdr_files import hdrgm, ultra_hdr
 
 NEAR = np.rint(cv2.resize(nearness(), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
 MATTE = np.rint(cv2.resize(subject(), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
@@ -52,6 +53,15 @@ def test_info_tells_what_a_photo_holds(wideopen, phone):
         f"  matte     hair, {size}, covers 21%",
         "  also      HEIC auxiliary picture: a gain map for HDR",
     ]
+
+
+def test_info_names_a_gain_map_that_is_used_once(wideopen, folder):
+    codes = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
+    codes[:4] = 255
+    Path("night.jpg").write_bytes(ultra_hdr(Path("photo.jpg").read_bytes(), codes, hdrgm()))
+    lines = wideopen("info", "night.jpg").out.splitlines()
+    assert lines[2].startswith("  light     HDR (Ultra HDR), up to")
+    assert not any("gain map" in line for line in lines)
 
 
 def test_info_as_json(wideopen, phone):

@@ -1,10 +1,12 @@
 """Writing of light above white: Ultra HDR, PQ and floats; what we write is read by libultrahdr, too."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 
 from embedded_files import jpeg, scene
 from hdr_files import grey, hdrgm, ultra_hdr
@@ -13,8 +15,9 @@ from wideopen.files import read, srgb_u8, write
 from wideopen.files.containers.jpeg import appended_pictures, read_head
 from wideopen.files.gain_metadata import read_hdrgm, read_iso
 from wideopen.files.inside.gain_maps import _iso_block
+from wideopen.files.ultra_hdr import code_map
 from wideopen.files.write import lost_hdr
-from wideopen.hdr import to_standard
+from wideopen.hdr import GainMap, to_standard
 
 SIZE = (120, 160)
 
@@ -54,6 +57,26 @@ def test_what_is_unchanged_comes_back(tmp_path, channels):
     error = np.abs(gains[1] / gains[0] - 1)
     assert error.mean() < 0.005
     assert error.max() < (0.03 if channels == 1 else 0.2)  # a map's colours are coded as JPEG codes them
+
+
+@pytest.mark.parametrize("stops", [3, 7, 10])
+def test_lights_far_above_white_keep_their_light(stops):
+    """At quality 95, rims of 10 stops ring by 20 %."""
+    y, x = np.mgrid[0:96, 0:96]
+    disks = [np.clip(r + 0.5 - np.hypot(y - 48, x - at), 0, 1) for r, at in ((4, 12), (10, 34), (16, 70))]
+    levels = np.array([1, 0.8, 0.9])[:, None, None] * stops
+    log2 = (levels * disks).max(axis=0).astype(np.float32)
+    coded = code_map(GainMap(log2=log2), 2.0**stops, encoded)
+    found = np.asarray(Image.open(BytesIO(coded.data)), np.float32) / 255 * stops
+    error = np.abs(2 ** (found - log2) - 1)[log2 > 0.5 * stops]
+    assert error.mean() < 0.02
+    assert error.max() < 0.1
+
+
+def encoded(codes, *, quality, subsampling, **_):
+    out = BytesIO()
+    Image.fromarray(codes).save(out, "JPEG", quality=quality, subsampling=subsampling)
+    return out.getvalue()
 
 
 def decoded(photo):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LIBRARIES = ("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif")
 NETWORKS = ("torch", "transformers")  # of the extra [torch]
 FORMATS = {"OpenImageIO": "JPEG XL and OpenEXR", "rawpy": "camera raw"}  # formats of optional libraries
+GAIN_MAP = "a gain map for HDR"  # in `Embedded.others`; one that is used is named as the photo's light
 UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a unit"}
 
 
@@ -168,7 +169,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         columns, rows = matte["size"]
         lines.append(f"  matte     {name}, {columns} x {rows}, covers {matte['covers']:.0%}")
     lines += [f"  ignored   {line}" for line in found["ignored"]]
-    lines += [f"  also      {line}" for line in found["others"]]
+    used = GAIN_MAP if found["hdr"] else None
+    lines += [f"  also      {line}" for line in found["others"] if used is None or not line.endswith(used)]
     return lines
 
 

@@ -21,7 +21,10 @@ from wideopen.hdr import MOST_STOPS, GainMap
 _CONTAINER = "http://ns.google.com/photos/1.0/container/"
 _SPACES = {"hdrgm": HDRGM}
 _LEAST_STOPS = 0.125
-_QUALITY, _COLOUR_QUALITY = 95, 98  # of maps with one and three channels: gains within 0.5 % on average
+_QUALITY, _COLOUR_QUALITY = 95, 98
+"""Of maps with one and three channels: gains within 0.5 % on average."""
+_MANY_STOPS, _BEST_QUALITY = 6.0, 100
+"""Above so many stops a code is a step of over 1.6 %. Lights of 10 stops: 0.7 % off at quality 100, 2.7 % at 95."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +68,10 @@ def code_map(gain: GainMap, headroom: float, encode: Callable[..., bytes]) -> Co
     )
     packet = xmp.with_description(None, _SPACES, write_hdrgm(description))
     block = jpeg.app2(ISO_URN + write_iso(description))
-    return CodedMap(
-        data=encode(_codes(gain.log2, low, high), quality=_QUALITY, subsampling="4:4:4", xmp=packet, extra=block)
-    )
+    quality = _QUALITY if gain.log2.ndim == 2 else _COLOUR_QUALITY
+    quality = _BEST_QUALITY if high - low > _MANY_STOPS else quality
+    codes = _codes(gain.log2, low, high)
+    return CodedMap(data=encode(codes, quality=quality, subsampling="4:4:4", xmp=packet, extra=block))
 
 
 def _codes(log2: F32, low: float, high: float) -> NDArray[Any]:
