@@ -24,21 +24,21 @@ SCORES = {
     "edge, background in focus": ("background", "edge_psnr_db", 2, 1),
     "SSIM": ("all", "ssim", 4, 1),
     "FLIP": ("all", "flip", 4, -1),
+    "LVCorr": ("all", "lvcorr", 4, 1),
+    "blur error, px": ("all", "blur_error_px", 2, -1),
 }
 """Columns of the comparison: where, which mean, digits, and 1 if more is better."""
-EXACT = "wideopen, exact matte"
 ABOUT_SCORES = (
-    "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. The command "
-    "does not know that: behind a blurred subject it continues the ground from farther away where the photo seems to "
-    "show a rim that the matte missed. "
-    f"*{EXACT}* is `wideopen eval bokeh`, which is told that it is exact, as `exact_matte` tells Python."
+    "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. LVCorr is by a "
+    "third and two thirds of the blur; rembg's blur is that of *blur and paste*. DISTS could not be measured: "
+    "torchvision's weights for VGG16 were not at hand (`--dists` adds it where they are)."
 )
 TIMES = {"seconds": 1, "over_unit": 1, "cpu_seconds": 1, "peak_mb": 0}
 HEAD = """# Results
 
-This page is made by `python scripts/results_page.py` from the JSON files in `benchmarks/results` and from what papers
-print (`src/wideopen/evals/published.json`); a test checks that it is what they say. How to measure, and what the
-columns are: [evaluation](evaluation.md). Below ours stand commit, date, machine and command.
+`python scripts/results_page.py` writes this page from the JSON files in `benchmarks/results` and from published figures
+(`src/wideopen/evals/published.json`); a test checks that it matches them. [Evaluation](evaluation.md) explains the
+columns and how to measure. Our tables name commit, date, machine and command.
 """
 
 
@@ -75,7 +75,7 @@ def figures(means: Mapping[str, Mapping[str, float | None]], first: str) -> Iter
 
 def paper(folder: Path) -> Iterator[str]:
     """The paper's tables with ours below."""
-    yield from ("## The paper's tables", "", "`wideopen reproduce`, with the data that were at hand.", "")
+    yield from ("## The paper's tables", "", "From `wideopen reproduce`, with the data available to us.", "")
     data = load(folder, "reproduce")
     for one in data["tables"]:
         digits = [2, 4, 4] if one["number"] == 3 else [4] * 4
@@ -93,8 +93,8 @@ def field(folder: Path) -> Iterator[str]:
     """Published figures by set, ours beside them from the files of `eval --benchmark --json`."""
     yield from ("## The field's sets, and ours by name", "")
     yield (
-        "Figures that papers print, beside ours where the set was at hand. Figures of one set by different protocols "
-        "are not comparable; the notes say what was compared. `wideopen reproduce` prints the same."
+        "Published figures, beside ours where the set was available. Figures from different protocols are not "
+        "comparable; the notes describe each protocol. `wideopen reproduce` prints the same tables."
     )
     files = sorted(folder.glob("field_*.json"))
     for one in set_tables(measured(files)):
@@ -104,7 +104,7 @@ def field(folder: Path) -> Iterator[str]:
         yield from (f"- {note}" for note in one.notes)
     yield from ("", "Ours:", "")
     yield from (f"- {file.stem}: {origin(load(folder, file.stem))}" for file in files)
-    yield from ("", "Not found in a source that could be read:", "")
+    yield from ("", "Figures that we could not find in a readable source:", "")
     yield from (f"- {line}" for line in missing())
     yield ""
 
@@ -112,7 +112,7 @@ def field(folder: Path) -> Iterator[str]:
 def pairs(folder: Path) -> Iterator[str]:
     """Ours, tuned and not, beside plain methods."""
     yield from ("## Beside plain methods", "")
-    yield "`benchmarks/pairs.py`, with the matte and disparity of the pairs; presets as they ship."
+    yield "Measured by `benchmarks/pairs.py`, with the mattes and disparities of the pairs and the presets as shipped."
     for file in sorted(folder.glob("pairs_*.json")):
         data = load(folder, file.stem)
         count = len(next(iter(data["each"].values())))
@@ -128,28 +128,25 @@ def alternatives(folder: Path) -> Iterator[str]:
     programs = data["time_12"]["programs"]
     yield from ("## Beside what people use instead", "")
     yield (
-        "The same photos, mattes and disparities through other programs, each with what serves it best: a map of the "
-        "blur's radius, linear light, the subject laid over the blurred photo where it is in focus "
-        "(`benchmarks/others.py` has the commands). The best of a column is bold."
+        "Other programs render the same photos with the same mattes and disparities. Each gets what suits it best: a "
+        "map of the blur's radius, linear light, and the subject laid over the blurred photo where it is in focus "
+        "(`benchmarks/others.py` has the commands). The best figure of each column is bold."
     )
     yield ""
     yield from (f"- {title}: {one['about']}; {one['version'] or 'not installed'}" for title, one in programs.items())
     for name, scores in data["scores"].items():
         yield from ("", f"**{name}**, {scores['pairs']['all']} pairs:", "")
-        ours = {EXACT: exact(scores["exact"]["rows"])} if "exact" in scores else {}
-        yield from table(["", *SCORES], list(scored(ours | scores["means"])))
+        yield from table(["", *SCORES], list(scored(scores["means"])))
         yield from not_run(scores["not_run"])
         yield from ("", origin(scores))
-        if "exact" in scores:
-            yield from ("", f"{EXACT}: {origin(scores['exact'])}")
     yield from ("", ABOUT_SCORES, "")
     yield "Photos at 100 %, with the matte and disparity that wideopen finds:"
     yield from ("", "![Crops of photos](pictures/alternatives.jpg)")
     yield from not_run(data["pictures"]["not_run"])
     yield from ("", origin(data["pictures"]), "")
     yield (
-        "Time from the photo's file to the result's, JPEG, cold processes, median of the runs; U is one `filter2D` of "
-        "OpenCV over 12 megapixels in the same run; CPU seconds are those of all cores."
+        "Time from the photo's file to the result's, both JPEG, in cold processes: the median of the runs. U is one "
+        "`filter2D` of OpenCV over 12 megapixels in the same run. CPU seconds are summed over all cores."
     )
     for megapixels in (1, 12):
         time = data[f"time_{megapixels}"]
@@ -165,13 +162,6 @@ def alternatives(folder: Path) -> Iterator[str]:
         yield from not_run({title: row["not_run"] for title, row in time["rows"].items() if "not_run" in row})
         yield from ("", origin(time))
     yield ""
-
-
-def exact(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Means of the lines of `eval bokeh --json` over all pairs, and by what their names say is in focus."""
-    kinds = {"all": rows, **{k: [r for r in rows if r["pair"].endswith(k)] for k in ("subject", "background")}}
-    keys = ("psnr_db", "edge_psnr_db", "ssim", "flip")
-    return {kind: {key: sum(row[key] for row in found) / len(found) for key in keys} for kind, found in kinds.items()}
 
 
 def scored(means: Mapping[str, Any]) -> Iterator[list[str]]:
@@ -200,7 +190,7 @@ def best(value: float | None, digits: int, leads: bool) -> str:
 def not_run(reasons: Mapping[str, str]) -> Iterator[str]:
     """What could not be run, and why."""
     if reasons:
-        yield from ("", *(f"- not run, {title}: {reason}" for title, reason in reasons.items()))
+        yield from ("", *(f"- not run, {title}: {why.removeprefix(f'{title}: ')}" for title, why in reasons.items()))
 
 
 def ablations(folder: Path) -> Iterator[str]:
@@ -209,8 +199,8 @@ def ablations(folder: Path) -> Iterator[str]:
     count = len(next(iter(data["each"].values())))
     yield from ("## What each part is worth", "")
     yield (
-        f"`wideopen eval ablations` on {count} pairs; the paper look with its preset. Composites have an exact "
-        "disparity of two values, so that neither its filter nor the number of planes matters to `thin-lens`."
+        f"`wideopen eval ablations` on {count} pairs; the paper look uses its preset. The disparity of composites is "
+        "exact and has two values, so neither its filter nor the number of planes matters to `thin-lens`."
     )
     yield ""
     yield from figures(data["means"], "variant")
