@@ -214,15 +214,16 @@ def speed(folder: Path) -> Iterator[str]:
     yield from ("## Time", "")
     yield (
         f"`benchmarks/eval_speed.py` on {machine['cores']} cores ({machine['cpu']}): {data['pairs']} pairs of one "
-        "megapixel judged with PSNR, SSIM, blur error, LVCorr and DISTS, from a cold process, whose start takes about "
-        "10 seconds. CPU seconds are those of all its processes. DISTS has random weights in its network's layout."
+        "megapixel judged with PSNR, SSIM, blur error, LVCorr and DISTS, by a cold command: the start of its worker "
+        "processes, some of whose kernels it compiled, counts. CPU seconds are summed over all processes. DISTS has "
+        "random weights in its network's layout."
     )
     yield ""
     rows = [
         [name, number(row["seconds"], 1), number(row["cpu_seconds"], 1), number(data["limits_s"][name], 0)]
         for name, row in data["rows"].items()
     ]
-    yield from table(["command", "seconds", "CPU seconds", "promised, seconds"], rows)
+    yield from table(["command", "seconds", "CPU seconds", "limit, seconds"], rows)
     yield from ("", origin(data))
 
 
