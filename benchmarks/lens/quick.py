@@ -1,11 +1,12 @@
-"""wideopen against truths of few rays: PSNR without the truth's own noise.
+"""wideopen against truths of few rays: PSNR with little of the truth's own noise.
 
     python benchmarks/lens/quick.py [--cache DIR] [--out FILE]
 
-For every scene that the cache of run.py holds, however few rays it has. A truth is two independent halves T1, T2; the
-mean of (P - T1)(P - T2) has the error of the picture P alone as its expectation, since the halves' noise is
-independent. SSIM and FLIP have no such form. Against clamped and true radiance, and, from the photo's true radiance
-instead of its 8 bits, against true radiance again.
+For every scene of run.py, with the rays that its cache holds. A truth is two independent halves T1, T2, so the mean of
+(P - T1)(P - T2) holds the error of the picture P and not the variance of the halves. Their mean is a little dark,
+since display encoding is concave and taken of noise: fern-night with the subject in focus has 34.7 dB from 32 rays and
+35.2 from 128. So the figures of few rays are low, by up to half a dB. SSIM and FLIP have no such form. Against clamped
+and true radiance, and, from the photo's true radiance instead of its 8 bits, against true radiance again.
 """
 
 import argparse
@@ -32,7 +33,7 @@ CASES = {"clamped": (0, 0.0), "true": (1, 1.0), "hdr": (1, 1.0)}  # truth, highl
 
 
 def error(picture: F32, halves: NDArray[Any], where: NDArray[np.bool_]) -> float:
-    """PSNR in dB of a picture (H, W, 3) against the mean of halves (2, H, W, 3), without their noise."""
+    """PSNR in dB of a picture (H, W, 3) against halves (2, H, W, 3) of a truth."""
     shown, first, second = (displayed(x)[where] for x in (picture, *halves))
     return round(float(-10 * np.log10(max(((shown - first) * (shown - second)).mean(), 1e-9))), 2)
 
