@@ -7,7 +7,7 @@ import numpy as np
 
 from wideopen.checks import F32, U8
 from wideopen.color import SRGB, Encoding
-from wideopen.hdr import Hdr, standard_light
+from wideopen.hdr.types import Hdr
 
 __all__ = ["JpegCoding", "Metadata", "Photo", "display_u8", "srgb_u8", "to_srgb"]
 
@@ -54,6 +54,7 @@ class Photo:
 def srgb_u8(photo: Photo) -> U8:
     """Return the photo's standard picture as sRGB (H, W, 3) uint8, for networks and previews; wider colours clip."""
     from wideopen.arrays import transfer
+    from wideopen.hdr.standard import standard_light
 
     rgb = photo.rgb if photo.hdr is None else standard_light(photo.rgb, photo.hdr, photo.encoding)
     if photo.encoding.has_srgb_primaries:

@@ -225,7 +225,7 @@ def test_map_in_colour(refused, option):
         ("--planes=many", "", "found 'many'"),
         ("--highlights", "-1", "highlights: expected 0 to 10, found -1"),
         ("--highlights", "inf", "highlights: expected a finite number"),
-        ("--backend", "quantum", "backend: expected auto or one of triton, numba, torch, reference, found 'quantum'"),
+        ("--backend", "quantum", "backend: expected auto or one of triton, numba, reference, found 'quantum'"),
         ("--output-quality", "0", "output_quality: expected 1 to 100, found 0"),
         ("--output-quality", "101", "output_quality: expected 1 to 100, found 101"),
     ],

@@ -191,6 +191,7 @@ def test_a_subject_takes_on_the_colours_of_its_scene():
 def test_samples_with_hair_repeat_with_their_seed():
     rgb, alpha = person()
     photo = TrainPhoto(rgb, alpha, rgb, find_head(alpha))
-    first, again = (sample(np.random.default_rng(9), Stock([photo], []), 0, 64, Chances(hair=1)) for _ in range(2))
+    stock, chances = Stock([photo], []), Chances(hair=1)
+    first, again = (sample(np.random.default_rng(9), stock, 0, (64, 64), chances) for _ in range(2))
     for a, b in zip(first, again, strict=True):
         assert_allclose(a, b, rtol=0, atol=0)

@@ -26,7 +26,7 @@ from wideopen.files.containers import tiff, xmp
 from wideopen.files.containers.icc import BadProfileError, codes_to_srgb, parse_profile, profile_name
 from wideopen.files.formats import EXTENSIONS, NAMES, naming, read_bytes, readable_path, require_library, sniff
 from wideopen.files.raster import HDR_TRANSFER, Facts, Raster, SizeCheck, guarded, turn
-from wideopen.hdr import Hdr, brighten, darken
+from wideopen.hdr.types import Hdr
 from wideopen.photo import Metadata, Photo
 from wideopen.settings import MAX_MEGAPIXELS
 
@@ -265,6 +265,7 @@ def _above_white(
         kind = "floats" if raster.bit_depth == 32 and rgb.max(initial=0) > 1 else curve
         return (Hdr(kind=kind, headroom=max(1.0, float(rgb.max(initial=0)))) if kind else None), tuple(notes)
     from wideopen.arrays import transfer
+    from wideopen.hdr.standard import brighten, darken
 
     bits = 8 if raster.bit_depth == 8 else 16
     if found.base_is_hdr:

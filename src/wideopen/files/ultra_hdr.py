@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wideopen.checks import F32
 from wideopen.files.containers import jpeg, xmp
 from wideopen.files.gain_metadata import HDRGM, ISO_URN, Description, write_hdrgm, write_iso
-from wideopen.hdr import MOST_STOPS, GainMap
+from wideopen.hdr.types import MOST_STOPS, GainMap
 
 _CONTAINER = "http://ns.google.com/photos/1.0/container/"
 _SPACES = {"hdrgm": HDRGM}

@@ -27,7 +27,7 @@ from wideopen.files.formats import BITS, format_of_extension, naming, readable_p
 from wideopen.files.optional import encode_exr, encode_jxl
 from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
 from wideopen.files.ultra_hdr import code_map
-from wideopen.hdr import GainMap, Hdr, to_standard
+from wideopen.hdr.types import GainMap, Hdr
 from wideopen.photo import JpegCoding, Metadata, Photo
 
 __all__ = ["check_format", "check_output", "write"]
@@ -210,6 +210,7 @@ def _codes(name: str, rgb: F32, photo: Photo, depth: int, above: bool) -> tuple[
         if hdr is not None and not above:
             light = np.minimum(light, 1)
         return (light if depth == 32 else np.minimum(light, np.finfo(np.float16).max).astype(np.float16)), None
+    from wideopen.hdr.standard import to_standard
 
     codes, gain = to_standard(light, photo.rgb, hdr, photo.encoding, bit_depth=16 if floats else depth)
     if floats:

@@ -12,7 +12,7 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
-from wideopen.hdr import to_standard
+from wideopen.hdr.standard import to_standard
 from wideopen.lens import Lens
 from wideopen.matting.outline import Outline
 from wideopen.photo import Photo, srgb_u8

@@ -1,4 +1,4 @@
-"""What a photo knows of its light above white: from a standard picture to that light and back.
+"""From a standard picture to the light above white and back.
 
 A gain map holds L, the log2 of how much brighter than in the standard picture each pixel was:
     HDR = (SDR + offset_sdr) 2^L - offset_hdr,   light, per channel, SDR in [0, 1]
@@ -12,7 +12,6 @@ lies from that. A photo without a map gets a shoulder: values up to `KNEE` stay,
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -21,8 +20,11 @@ from numpy.typing import NDArray
 
 from wideopen.arrays import transfer
 from wideopen.arrays.maps import enlarged_rows, work_size
-from wideopen.checks import F32, require
+from wideopen.checks import F32
 from wideopen.color import Encoding
+from wideopen.hdr.types import MOST_STOPS, Channels, GainMap, Hdr
+
+__all__ = ["brighten", "darken", "standard_light", "to_standard"]
 
 KNEE = 0.6
 SAME = 1e-3
@@ -34,35 +36,6 @@ _LEARN_PX = 512  # long side at which the tone curve is learnt
 _LOCAL = 0.03  # of the long side: the reach of what is particular to a place
 _DARKEST, _BRIGHTEST, _STEPS = -10, 10, 256  # of a curve's table: log2 of light, entries per stop
 _BIN = _STEPS // 4
-MOST_STOPS = 10.0
-"""Limit of |L|. PQ ends 5.6 stops above white."""
-
-Channels = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GainMap:
-    """How much brighter than its standard picture a photo was, as above. InvalidInput for absurd gains."""
-
-    log2: F32  # (h, w) or (h, w, 3), of any size: L
-    offset_sdr: Channels = (0.0, 0.0, 0.0)
-    offset_hdr: Channels = (0.0, 0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        low, high = float(self.log2.min()), float(self.log2.max())
-        within = f"gain map: expected gains within {MOST_STOPS:g} stops, found {low:g} to {high:g}"
-        require(-MOST_STOPS <= low <= high <= MOST_STOPS, within)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Hdr:
-    """What a photo whose light exceeds white holds besides that light."""
-
-    kind: str  # "Ultra HDR", "ISO 21496-1", "Apple gain map", "PQ", "HLG" or "floats"
-    headroom: float  # the brightest light, in units of white
-    gain: GainMap | None = None
-    standard: NDArray[Any] | None = None  # (H, W, 3) codes of the standard picture, if there is a gain map
-    bit_depth: int = 8  # of `standard`
 
 
 def brighten(light: F32, gain: GainMap) -> None:

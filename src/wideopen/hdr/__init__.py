@@ -1,0 +1,1 @@
+"""Light above white: gain maps, and the standard picture that belongs to it."""
