@@ -67,7 +67,8 @@ class Benchmark:
         if self.count is not None and len(pairs) != self.count:
             problems.append(PairProblem("count", f"expected {self.count} pairs, found {len(pairs)} usable ones"))
         fine = not problems or (partial and len(pairs) > 0)
-        what = f"{self.title} ({self.layout}) in {root}, found {len(problems)} problems: {listed(problems)}"
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        what = f"{self.title} ({self.layout}) in {root}, found {count}: {listed(problems)}"
         hint = "" if partial else f"; --partial judges the {len(pairs)} usable pairs"
         require(fine, f"{OPTION}: expected {what}{hint}")
         return FoundPairs(pairs, tuple(problems))
