@@ -124,7 +124,7 @@ def fetch(
 ) -> Path:
     """The folder with the model's weights for a device, downloaded into the hub's cache if necessary.
 
-    offline (and the environment variable HF_HUB_OFFLINE): never download. step: hears of a download, and its progress.
+    offline (and the environment variable HF_HUB_OFFLINE): never download. step: reports a download and its progress.
     Raises WeightsError: absent and offline, hub unreachable, no disk for it,
     no such model or revision, neither ONNX nor safetensors in it;
     InvalidInput as `resolve`.

@@ -1,7 +1,7 @@
 """Where a photo plainly shows the sky, which a small network puts at uneven distances.
 
-Ours. Sky is blue, or bright and grey, reaches the upper edge, and is far for the network too: that tells it from walls
-and white backdrops, and all of it has to be, which tells it from water that comes near.
+Ours. Sky is blue, or bright and grey, and reaches the upper edge. It is far for the network too, unlike walls and white
+backdrops, and far in all its parts, unlike water that comes near.
 """
 
 import cv2

@@ -9,9 +9,9 @@ With an exact matte the background is right up to the outline, and replacing it 
 exact is examined: just outside a matte that is too tight the photo lies between the background C, continued from
 farther away, and the subject's colour F, continued outwards. Its share of the subject is the least-squares fit of
 I - C to F - C in a window along the outline: texture of the background averages out. The median over the outline tells
-how far out the matte missed the subject, and only that far the background is replaced. One piece or a few hairs that a
-matte missed are not found so: looked at window by window, a wall that ends behind a face resembles a missed cheek, and
-a tenth of exact mattes' windows were wrong. Networks' mattes miss just such pieces, so they are not examined.
+how far out the matte missed the subject, and only that far the background is replaced. This does not
+find one piece or a few hairs that a matte missed: in single windows a wall that ends behind a face resembles a missed
+cheek, and a tenth of exact mattes' windows were wrong. Networks miss just such pieces: their mattes are not examined.
 """
 
 from dataclasses import replace
