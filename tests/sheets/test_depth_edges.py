@@ -105,7 +105,7 @@ def test_without_a_depth_edge_there_are_two_sheets(disparity):
     F, B = SEPARATOR.estimate_colours(photo, matte)
     filled = SEPARATOR.continue_colours(B, np.clip(1 - matte / np.float32(reference.SOLID_FROM), 0, 1))
     want_background = photo.copy()
-    want = SEPARATOR.split(want_background, matte, F, B, filled, 1.0, Place.of_all(SIZE))
+    want = SEPARATOR.split(want_background, matte, F, B, filled, 1.0, False, Place.of_all(SIZE))
     assert_allclose(subject.rgb, want, rtol=0, atol=0)
     assert_allclose(background.rgb, want_background, rtol=0, atol=0)
     assert_allclose(background.disparity[matte == 0], disparity[matte == 0], rtol=0, atol=0)

@@ -38,10 +38,10 @@ def test_backend_equals_reference(name, size):
         assert_allclose(got, want, rtol=0, atol=1e-6)  # worst seen 1.2e-7
     half = [x[: max(1, size[0] // 2)] for x in (F, B, _continued(B, alpha))]
     place = Place.of_all(size)
-    for white, scale in ((np.inf, 8), (1.0, 1)):  # the scene's own light, and clipped
+    for known, scale in ((True, 8), (False, 1)):  # the scene's own light, and clipped
         behind, wanted, parts = image * scale, image * scale, [x * np.float32(scale) for x in half]
         got, want = (
-            backend.split(x, alpha, *parts, white, place) for backend, x in ((fast, behind), (reference, wanted))
+            backend.split(x, alpha, *parts, scale, known, place) for backend, x in ((fast, behind), (reference, wanted))
         )
         assert_allclose(got, want, rtol=0, atol=2e-6 * scale)
         assert_allclose(behind, wanted, rtol=0, atol=2e-6 * scale)
@@ -132,7 +132,7 @@ def test_sheets_put_together_are_the_photo(name, size, peak):
     F, B = separator.estimate_colours(image, alpha)
     background = image.copy()
     white = max(1.0, image.max())
-    subject = separator.split(background, alpha, F, B, _continued(B, alpha), white, Place.of_all(size))
+    subject = separator.split(background, alpha, F, B, _continued(B, alpha), white, False, Place.of_all(size))
     a = alpha[..., None]
     assert_allclose(subject + (1 - a) * background, image, rtol=0, atol=peak * 2e-7)
     assert background.min() >= 0
@@ -226,3 +226,18 @@ def test_the_background_under_a_nearly_solid_subject_is_smooth():
     background, _ = prepare_sheets(photo, alpha, np.zeros((120, 160), np.float32), separator)
     assert background.rgb[alpha > 0.8].std() < 0.03  # 0.15 with the photo's say alone
     assert_allclose(background.rgb[alpha > 0.8].mean(), 0.4, rtol=0, atol=0.05)
+
+
+def test_a_subject_brighter_than_white_leaves_the_background_as_it_is():
+    """In the scene's own light, what a nearly solid lamp has of detail is not a lamp of 1,000 behind it."""
+    rng = np.random.default_rng(11)
+    y, x = np.mgrid[0:120, 0:160].astype(np.float32)
+    alpha = np.clip((45 - np.hypot(x - 80, y - 60)) / 4 + 0.5, 0, 1)
+    alpha[alpha > 0.95] = 0.999
+    lamp = (4 + 0.5 * rng.random((120, 160, 3))).astype(np.float32)
+    a = alpha[..., None]
+    photo = a * lamp + (1 - a) * np.float32(0.1)
+    _, separator = pick(BACKENDS)
+    background, subject = prepare_sheets(photo, alpha, np.zeros((120, 160), np.float32), separator, clipped=False)
+    assert background.rgb.max() < 2.5  # once 3,700
+    assert subject.rgb[alpha < 0.5].max() > 1.5  # its edge is as bright as it is

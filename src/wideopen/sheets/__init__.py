@@ -24,7 +24,7 @@ class Separator:
     """The operators of one backend, with the signatures of `reference` and `transport`."""
 
     estimate_colours: Any  # (image, alpha) -> F, B
-    split: Any  # (image, alpha, F, B, filled, white, place) -> subject; image becomes the background
+    split: Any  # (image, alpha, F, B, filled, white, known, place) -> subject; image becomes the background
     continue_colours: Any  # (values, weight, wanted) -> values, holes filled
     reveal: Any  # (disparity, matte, maps, seen, place) -> coverage, disparity; less is seen
     blend: Any  # (image, maps, place): image is blended with colours

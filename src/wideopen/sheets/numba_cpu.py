@@ -9,7 +9,7 @@ from wideopen.arrays.maps import Place
 from wideopen.checks import F32
 from wideopen.sheets import transport
 from wideopen.sheets.lamps import FAINT, LIT, TINT
-from wideopen.sheets.reference import EPS, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
+from wideopen.sheets.reference import EPS, LEAST_SEEN, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
 from wideopen.sheets.transport import DELTA, KAPPA, REACH, SPREAD, windows
 
 ROWS = 64  # that a thread takes at a time
@@ -84,11 +84,11 @@ def _between(rows, low, high, down, i):
 
 
 @njit(cache=True, nogil=True)
-def _split(start, stop, image, alpha, F, B, filled, white, where, subject):
+def _split(start, stop, image, alpha, F, B, filled, white, known, where, subject):
     """`reference.split` of rows; all but alpha are (n, 3 W). In runs of `RUN` pixels, most of which are of one kind."""
     one, zero, three = np.float32(1), np.float32(0), np.uintp(3)
     top, left, height, h, first = where
-    known, width = np.isinf(white), alpha.shape[1]
+    width = alpha.shape[1]
     for row in range(start, stop):
         low, high, down = _rows_around(top + row, height, h, first)
         y, at = np.uintp(row), three * np.uintp(left)
@@ -123,19 +123,19 @@ def _split(start, stop, image, alpha, F, B, filled, white, where, subject):
                         g = min(g + t * (_between(filled, low, high, down, i) - g), white)
                     if known and b > zero:
                         if g > one:
-                            g = min(g, max(value - a * min(f, one), zero) / b)
-                        g = max(g, (value - a) / b)
+                            g = min(g, max(value - a * f, zero) / b)
+                        g = max(g, min((value - a * max(f, one)) / max(b, np.float32(LEAST_SEEN)), white))
                     image[y, at + i] = g
                     subject[y, i] = value if a == one else value - b * g
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, place: Place) -> F32:
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place) -> F32:
     """`reference.split` on all cores."""
     subject = np.zeros((*alpha.shape, 3), np.float32)  # not zeros_like, which writes them all
     (F, where), (B, _), (filled, _) = (_rows_at(x, place) for x in (F, B, filled))
     F, B, filled = (_widened(x, place) for x in (F, B, filled))
     flat = [x.reshape(len(x), 3 * x.shape[1]) for x in (image, F, B, filled, subject)]
-    in_threads(_split, len(alpha), ROWS, flat[0], alpha, *flat[1:4], np.float32(white), where, flat[4])
+    in_threads(_split, len(alpha), ROWS, flat[0], alpha, *flat[1:4], np.float32(white), known, where, flat[4])
     return subject
 
 

@@ -78,6 +78,7 @@ class PhotoSheets(Sequence[Sheet]):
     white: White | None
     lamps: F32 | None  # (h, w, 3), as `lamps.guess_lamps` returns them
     brightest: float  # of the photo, at least 1
+    known: bool = False  # rgb is the scene's own light, also above white
     separator: Separator
     clean: F32 | None = None  # (h, w, 4): colours that replace the farthest sheet's, and by what share
     radiance: float = 1.0  # strength of the light above white, at least 0
@@ -178,7 +179,7 @@ class PhotoSheets(Sequence[Sheet]):
             if self.clean is not None:
                 self.separator.blend(image, self.clean, place)
             return image
-        colour: F32 = self.separator.split(image, coverage, *layer.colours, self.brightest, place)
+        colour: F32 = self.separator.split(image, coverage, *layer.colours, self.brightest, self.known, place)
         if self.white is not None and layer.is_subject:
             give_own_colour(coverage, self.white, colour, place.of(image), place)
         return colour

@@ -20,7 +20,7 @@ from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.lamps import guess_lamps
 from wideopen.sheets.layers import Layers, find_layers, square, widened
 from wideopen.sheets.photo_sheets import HeldLayer, PhotoSheets
-from wideopen.sheets.reference import SOLID_FROM, pure
+from wideopen.sheets.reference import SOLID_FROM, own_light, pure
 from wideopen.sheets.transport import RING
 from wideopen.sheets.white import limit_radiance, measure_white, unclip
 
@@ -55,7 +55,7 @@ def prepare_sheets(
     shining = beside.submit(guess_lamps, small_image, small_alpha) if clipped else None
     beside.shutdown(wait=False)
     white = measure_white(rgb, alpha, small_image, small_alpha) if clipped else None
-    brightest = max(1.0, float(rgb.max())) if clipped else np.inf
+    brightest = max(1.0, float(rgb.max()))
     everywhere = Place.of_all(work)
     small = small_image, small_alpha, small_disparity
     if white is None:
@@ -74,7 +74,11 @@ def prepare_sheets(
         if k == subject and white is not None:  # what estimates give to the subject of a sky
             own = np.where(white.radiance[..., None] > 1, np.minimum(colours[0], white.own), colours[0])
             colours = (own, *colours[1:])
-        separator.split(small_image, coverage, *colours, brightest, everywhere)
+        if not clipped:
+            size = colours[0].shape[:2]
+            own = own_light(colours[0], resize_map(small_image, size), resize_map(coverage, size))
+            colours = (own, *colours[1:])
+        separator.split(small_image, coverage, *colours, brightest, not clipped, everywhere)
         is_subject, shows = k == subject, part_coverages[k] > 0
         found.append(HeldLayer(maps=maps[k], colours=colours, shows=shows, is_subject=is_subject))
     found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0))
@@ -91,6 +95,7 @@ def prepare_sheets(
         lamps=lamps,
         brightest=brightest,
         separator=separator,
+        known=not clipped,
     )
 
 

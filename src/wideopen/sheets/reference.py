@@ -25,6 +25,8 @@ from wideopen.checks import F32
 EPS = np.float32(5e-6)
 OMEGA = np.float32(0.1)
 SOLID_FROM, SOLID_AT = 0.8, 0.98  # coverages between which the background estimate fades into its continuation
+SOLID = 0.95  # coverage from which a pixel shows the layer's own colour
+LEAST_SEEN = 0.2  # share of what lies behind from which its light above white is told
 SMALL = 32  # levels up to this long side iterate 10 times, as published, larger ones 4 times
 SAY_MOST = np.float32(20.0) ** np.float32(0.5)
 SAY_FLOOR = 1e-4  # colour variance of noise
@@ -125,12 +127,12 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return coarse_to_fine(image, alpha, half_step)
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, place: Place) -> F32:
+def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place) -> F32:
     """Return the subject's premultiplied colour (n, w, 3) at `place`; leave in image what lies behind the subject.
 
     image (n, W, 3): the rows of the place, all columns; alpha (n, w): coverage at the place. F, B and `filled` (B,
     continued where alpha is high), (h, w, 3), are estimates of the whole photo at any size; `white` is the image's
-    greatest value, at least 1, or infinite if the image is the scene's own light above white: see `_explained`. One
+    greatest value, at least 1. `known`: the image is the scene's own light above white, see `_explained`. One
     step of the minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the
     photo: B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly
     solid that step divides noise by almost nothing, so B fades into `filled` between SOLID_FROM and SOLID_AT. The
@@ -143,24 +145,35 @@ def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, pla
     B = np.clip(B + b * (I - a * F - b * B) / (a * a + b * b), 0, white)
     t = np.clip((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), 0, 1)
     B = np.clip(B + t * t * (3 - 2 * t) * (filled - B), 0, white)
-    if np.isinf(white):
-        B = _explained(B, I, a, F)
+    if known:
+        B = _explained(B, I, a, F, white)
     B = np.where(a == 0, I, B)
     subject: F32 = np.where(a == 1, I, np.where(a == 0, np.float32(0), I - b * B))
     I[:] = B
     return subject
 
 
-def _explained(B: F32, image: F32, a: F32, F: F32) -> F32:
+def _explained(B: F32, image: F32, a: F32, F: F32, white: float) -> F32:
     """B (H, W, 3) in the light of lamps, which estimates spread around: above white, only as far as the photo needs it.
 
-    A subject does not shine: with its colour up to 1, a F + (1 - a) B = I leaves at least (I - a) / (1 - a) to what
-    lies behind. Without this, hair beside a lamp of 32 is black: -2 and +2 add up only until one of them is blurred.
+    F is `own_light`. With it a F + (1 - a) B = I leaves at least (I - a max(F, 1)) / (1 - a) to what lies behind.
+    Without this, hair beside a lamp of 32 is black: -2 and +2 add up only until one of them is blurred. Where the
+    subject is nearly solid, LEAST_SEEN instead of 1 - a: its own detail, divided by almost nothing, would be a lamp.
     """
     behind = np.maximum(1 - a, np.float32(1e-6))
-    most = np.maximum(image - a * np.minimum(F, 1), 0) / behind
+    most = np.maximum(image - a * F, 0) / behind
+    least = np.minimum((image - a * np.maximum(F, 1)) / np.maximum(behind, np.float32(LEAST_SEEN)), white)
     B = np.where((B > 1) & (a < 1), np.minimum(B, most), B)
-    return np.where(a < 1, np.maximum(B, (image - a) / behind), B)
+    return np.where(a < 1, np.maximum(B, least), B)
+
+
+def own_light(F: F32, image: F32, alpha: F32) -> F32:
+    """F (h, w, 3), an estimate for the scene's own light, as bright as the layer is where it is solid, or up to 1.
+
+    Estimates spread the light of lamps behind hair into the hair; but a layer may be a lamp itself.
+    """
+    solid = fill_holes(image, (alpha > SOLID).astype(np.float32))
+    return np.minimum(F, np.maximum(solid, 1))
 
 
 def pure(share: F32) -> F32:
