@@ -1,8 +1,8 @@
-"""Guided up-sampling with numba: `reference.settle` and `reference.upsample` in float32, tile by tile, in parallel.
+"""Guided up-sampling with numba: `reference.settle` and `reference.upsample` in float32, in tiles, in parallel.
 
-A row of the small map is spread over a tile's columns once (its three channels and its value, for each of the four
-taps across), and used by all the rows of the photo that lie beside it; the inner loop then runs along contiguous
-arrays, and the compiler turns it into vector instructions.
+A row of the small map is spread over the photo's columns once, and used by all the photo's rows beside it: for the
+guided tiles its three channels and its value, for each of the four taps across. The inner loops then run along
+contiguous arrays, and the compiler turns them into vector instructions.
 """
 
 import numba
@@ -40,17 +40,25 @@ def _settle(top, bottom, small, flat, guide, reach, falloff, out):
 
 
 @inner(fastmath=True, error_model="numpy")
-def _smooth_tile(small, iy, wy, ix, wx, out):
-    """out = sum w d over 4x4 taps, w = wy wx."""
-    column = np.empty(small.shape[1], np.float32)
-    first, last = ix[0, 0], ix[-1, 3]
+def _widened(small, top, bottom, ix, wx):
+    """Rows [top, bottom) of the small map, spread over the photo's columns: sum wx d over 4 taps."""
+    wide = np.empty((bottom - top, ix.shape[0]), np.float32)
+    for y in range(bottom - top):
+        row = small[top + y]
+        for x in range(ix.shape[0]):
+            near = wx[0, x] * row[ix[x, 0]] + wx[1, x] * row[ix[x, 1]]
+            wide[y, x] = near + wx[2, x] * row[ix[x, 2]] + wx[3, x] * row[ix[x, 3]]
+    return wide
+
+
+@inner(fastmath=True, error_model="numpy")
+def _smooth(wide, first, iy, wy, out):
+    """out = sum wy d over 4 taps; `wide` begins with the row `first` of the small map."""
     for y in range(out.shape[0]):
-        for u in range(first, last + 1):
-            column[u] = wy[y, 0] * small[iy[y, 0], u] + wy[y, 1] * small[iy[y, 1], u]
-            column[u] += wy[y, 2] * small[iy[y, 2], u] + wy[y, 3] * small[iy[y, 3], u]
+        a, b, c, d = wide[iy[y, 0] - first], wide[iy[y, 1] - first], wide[iy[y, 2] - first], wide[iy[y, 3] - first]
+        p, q, r, s = wy[y, 0], wy[y, 1], wy[y, 2], wy[y, 3]
         for x in range(out.shape[1]):
-            near = wx[0, x] * column[ix[x, 0]] + wx[1, x] * column[ix[x, 1]]
-            out[y, x] = near + wx[2, x] * column[ix[x, 2]] + wx[3, x] * column[ix[x, 3]]
+            out[y, x] = p * a[x] + q * b[x] + r * c[x] + s * d[x]
 
 
 @inner(fastmath=True, error_model="numpy")
@@ -61,6 +69,7 @@ def _guided_tile(small, small_guide, guide, iy, wy, ix, wx, falloff, guided, out
     held = np.full(4, -1, np.int64)  # the small row in each slot
     total, weighed = np.empty(n, np.float32), np.empty(n, np.float32)
     red, green, blue = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    across = wx.copy()  # a part of an array may have strides, so that the compiler would make no vector instructions
     for y in range(height):
         for x in range(n):
             red[x], green[x], blue[x] = guide[y, x, 0], guide[y, x, 1], guide[y, x, 2]
@@ -78,12 +87,13 @@ def _guided_tile(small, small_guide, guide, iy, wy, ix, wx, falloff, guided, out
                         spread[slot, i, 1, x] = small_guide[row, column, 1]
                         spread[slot, i, 2, x] = small_guide[row, column, 2]
                         spread[slot, i, 3, x] = small[row, column]
+            down = wy[y, j]
             for i in range(4):
                 near = spread[slot, i]
                 for x in range(n):
                     dr, dg, db = red[x] - near[0, x], green[x] - near[1, x], blue[x] - near[2, x]
                     fall = np.float32(1) + falloff * (dr * dr + dg * dg + db * db)
-                    w = wy[y, j] * wx[i, x] / (fall * fall)
+                    w = down * across[i, x] / (fall * fall)
                     total[x] += w
                     weighed[x] += w * near[3, x]
         for x in range(n):
@@ -98,13 +108,16 @@ def _upsample(first, last, small, small_guide, guide, iy, wy, ix, wx, falloff, g
     for top in range(first * ROWS, min(last * ROWS, height), ROWS):
         bottom = min(top + ROWS, height)
         rows, row_weights = iy[top:bottom], wy[top:bottom]
+        wide = _widened(small, rows[0, 0], rows[-1, 3] + 1, ix, wx)
+        _smooth(wide, rows[0, 0], rows, row_weights, out[top:bottom])
         for left in range(0, width, COLUMNS):
             right = min(left + COLUMNS, width)
-            columns, weights, tile = ix[left:right], wx[:, left:right], out[top:bottom, left:right]
-            _smooth_tile(small, rows, row_weights, columns, weights, tile)
+            columns = ix[left:right]
             if guided[rows[0, 1] : rows[-1, 1] + 1, columns[0, 1] : columns[-1, 1] + 1].any():
-                near = guide[top:bottom, left:right]
-                _guided_tile(small, small_guide, near, rows, row_weights, columns, weights, falloff, guided, tile)
+                near, tile = guide[top:bottom, left:right], out[top:bottom, left:right]
+                _guided_tile(
+                    small, small_guide, near, rows, row_weights, columns, wx[:, left:right], falloff, guided, tile
+                )
 
 
 def settle(small: F32, small_guide: U8) -> F32:
