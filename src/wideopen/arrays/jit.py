@@ -8,6 +8,7 @@ import atexit
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,19 @@ def prefer_openmp() -> None:
     # reads this once, when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     numba.config.THREADING_LAYER = "omp"
+
+
+def leave_scipy_out() -> None:
+    """Load numba's functions for arrays as if scipy were not installed: 0.2 s of imports for a BLAS no kernel calls."""
+    name = "scipy.linalg.cython_blas"
+    if name in sys.modules:
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # numba looks for it once, here
+    try:
+        from numba.np import arraymath
+    finally:
+        del sys.modules[name]
+    arraymath._HAVE_BLAS = find_spec("scipy") is not None  # for other kernels in this process
 
 
 def inner(**options: Any) -> Callable[[Any], Any]:
@@ -103,4 +117,5 @@ def forget_stale_kernels(kernels: ModuleType, *used: ModuleType) -> None:
 
 
 prefer_openmp()
+leave_scipy_out()
 keep_kernels_somewhere()

@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     words = sys.argv[1:] if arguments is None else arguments
     _share_heaps()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin, for products that are all small
     if isinstance(sys.stdout, io.TextIOWrapper):  # print file names that are not UTF-8 unchanged
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
