@@ -42,24 +42,16 @@ def batch(
         typer.Argument(
             metavar="SRC... DST",
             help="Folders, photos, patterns ('in/**/*.jpg') or URLs (s3://bucket/in), then the folder for the results.",
-            show_default=False,
         ),
     ],
-    listed: Annotated[
-        Path | None, typer.Option("--list", help="Read more input paths from a file, one per line; - reads stdin.")
-    ] = None,
+    listed: Annotated[Path | None, "--list", "Read more input paths from a file, one per line; - reads stdin."] = None,
     exclude: Annotated[
-        list[str] | None,
-        typer.Option(help="Skip file names, or paths below SRC, that match this pattern; may be repeated."),
+        list[str] | None, "Skip file names, or paths below SRC, that match this pattern; may be repeated."
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Append one line of JSON per photo to this file, as --json prints.")
-    ] = None,
+    report: Annotated[Path | None, "Append one line of JSON per photo to this file, as --json prints."] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(
-            help="File that records finished photos for --resume. Default: in DST, or in the current folder for a URL."
-        ),
+        "File that records finished photos for --resume. Default: in DST, or in the current folder for a URL.",
     ] = None,
     mattes: options.Mattes = None,
     matte_hints: options.MatteHints = None,
@@ -111,10 +103,8 @@ def batch(
 
 def _lines_of(path: Path | None) -> tuple[str, ...]:
     """The lines of --list that are not empty; names that are not UTF-8 keep their bytes."""
-    if path is None:
-        return ()
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        data = b"" if path is None else sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise InvalidInput(f"--list: {path} cannot be read ({error.strerror})") from error
     return tuple(os.fsdecode(line) for line in data.splitlines() if line.strip())
@@ -210,8 +200,7 @@ class BatchReport:
         peak_mb = max(self._peaks_mb.values(), default=None)
         done, skipped, failed = (self.counts[status] for status in ("done", "skipped", "failed"))
         summary: dict[str, Any] = {"done": done, "adopted": self._adopted, "skipped": skipped, "failed": failed}
-        summary |= {"seconds": round(seconds, 3)}
-        summary |= {"per_second": None if rate is None else round(rate, 3)}
+        summary |= {"seconds": round(seconds, 3), "per_second": None if rate is None else round(rate, 3)}
         self._write({"status": "summary", **summary, "workers": len(self._peaks_mb), "peak_mb": peak_mb})
         if self._as_json:
             return

@@ -1,4 +1,4 @@
-"""`wideopen eval`: compare pictures, mattes and depth with true ones."""
+"""`wideopen eval`, `tune` and `reproduce`: compare with the truth, find constants from it, make the paper's tables."""
 
 import functools
 from collections.abc import Callable
@@ -12,7 +12,9 @@ from wideopen.cli import options
 from wideopen.cli.options import chosen_lens, made, takes, was_typed
 from wideopen.cli.terminal import count, steps, warn
 from wideopen.errors import require
+from wideopen.evals import TuneSettings
 from wideopen.matting.inference import MattingSettings
+from wideopen.options import options_of
 from wideopen.settings import LensSettings, MapSettings
 
 if TYPE_CHECKING:
@@ -24,65 +26,40 @@ app = typer.Typer(
 
 EXACT_LENS = LensSettings(grain=0.0)
 """Default lens for comparisons: no grain."""
-Pairs = Annotated[
-    Path,
-    typer.Option(help="Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."),
-]
-Name = Annotated[
-    str | None, typer.Option("--benchmark", help="Public set to judge; `wideopen eval benchmarks` lists them.")
-]
-Root = Annotated[Path | None, typer.Option("--root", help="Folder of the set that --benchmark names, unpacked.")]
-Partial = Annotated[bool, typer.Option("--partial", help="Judge the usable part of an incomplete set.")]
-Csv = Annotated[Path | None, typer.Option("--csv", help="Also write the figures of each pair to this .csv file.")]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", help="Also write settings, means and the figures of each pair to this .json file."),
-]
-Lpips = Annotated[bool, typer.Option("--lpips", help="Compute LPIPS (AlexNet); needs the extra lpips and its weights.")]
-Dists = Annotated[bool, typer.Option("--dists", help="Compute DISTS (VGG16); needs the extra lpips and its weights.")]
+_PAIRS = "Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."
+Pairs = Annotated[Path, _PAIRS]
+OwnPairs = Annotated[Path | None, _PAIRS]
+Name = Annotated[str | None, "Public set to judge; `wideopen eval benchmarks` lists them."]
+Root = Annotated[Path | None, "Folder of the set that --benchmark names, unpacked."]
+Partial = Annotated[bool, "Judge the usable part of an incomplete set."]
+Csv = Annotated[Path | None, "Also write the figures of each pair to this .csv file."]
+JsonFile = Annotated[Path | None, "Also write settings, means and the figures of each pair to this .json file."]
+Lpips = Annotated[bool, "Compute LPIPS (AlexNet); needs the extra lpips and its weights."]
+Dists = Annotated[bool, "Compute DISTS (VGG16); needs the extra lpips and its weights."]
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
-
-
-@app.callback()
-def _group() -> None:
-    """Compare pictures, mattes and depth with true ones."""
 
 
 @app.command()
 @takes(EXACT_LENS, MapSettings, after="pred", preset=True)
 def bokeh(
     context: typer.Context,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(help="Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."),
-    ] = None,
+    pairs: OwnPairs = None,
     benchmark: Name = None,
     root: Root = None,
     partial: Partial = False,
-    pred: Annotated[
-        Path | None, typer.Option(help="Folder with pictures NAME.EXT to judge instead of rendering.")
-    ] = None,
+    pred: Annotated[Path | None, "Folder with pictures NAME.EXT to judge instead of rendering."] = None,
     backend: options.Backend = "auto",
-    align: Annotated[
-        bool, typer.Option("--align", help="Also report figures after fitting a small shift and gains.")
-    ] = False,
-    flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", help="Compute FLIP, which takes about a second per megapixel.")
-    ] = True,
+    align: Annotated[bool, "Also report figures after fitting a small shift and gains."] = False,
+    flip: Annotated[bool, "--flip/--no-flip", "Compute FLIP, which takes about a second per megapixel."] = True,
     lpips: Lpips = False,
     dists: Dists = False,
-    lvcorr: Annotated[
-        bool,
-        typer.Option("--lvcorr", help="Also render with less blur and report LVCorr: does the blur follow --blur?"),
-    ] = False,
+    lvcorr: Annotated[bool, "Also render with less blur and report LVCorr: does the blur follow --blur?"] = False,
     csv: Csv = None,
     json: JsonFile = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(
-            help="Also write a picture (.png, .jpg) with crops of the ten worst pairs at 100 %: sharp, truth, theirs, "
-            "ours, error."
-        ),
+        "Also write a picture (.png, .jpg) with crops of the ten worst pairs at 100 %: sharp, truth, theirs, "
+        "ours, error.",
     ] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
@@ -164,14 +141,12 @@ def benchmarks() -> None:
 def ablations(
     pairs: Pairs,
     paper_preset: Annotated[
-        str, typer.Option(help="Preset with the constants of the paper look, or none for untuned constants.")
+        str, "Preset with the constants of the paper look, or none for untuned constants."
     ] = "paper",
-    crops: Annotated[int, typer.Option(help="Number of pairs that the sheet shows crops of.")] = 3,
+    crops: Annotated[int, "Number of pairs that the sheet shows crops of."] = 3,
     csv: Csv = None,
     json: JsonFile = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Also write a picture (.png, .jpg) with crops of all variants.")
-    ] = None,
+    sheet: Annotated[Path | None, "Also write a picture (.png, .jpg) with crops of all variants."] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
@@ -207,19 +182,15 @@ def ablations(
 @app.command()
 @takes(MattingSettings(matting="mobile"), after="pred")
 def matting(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k.")
-    ] = None,
+    data: Annotated[Path | None, "Folder with rgb/ and alpha/, or with several such folders, or P3M-10k."] = None,
     benchmark: Name = None,
     root: Root = None,
     partial: Partial = False,
-    part: Annotated[str, typer.Option(help="Photos of --data to judge: val (held out) or all.")] = "val",
-    pred: Annotated[
-        Path | None, typer.Option(help="Folder with mattes NAME.png or SET/NAME.png to judge instead of a network's.")
-    ] = None,
+    part: Annotated[str, "Photos of --data to judge: val (held out) or all."] = "val",
+    pred: Annotated[Path | None, "Folder with mattes NAME.png or SET/NAME.png to judge instead of a network's."] = None,
     csv: Csv = None,
     json: JsonFile = None,
-    worst: Annotated[Path | None, typer.Option(help="Also write a picture (.png) of the ten worst mattes.")] = None,
+    worst: Annotated[Path | None, "Also write a picture (.png) of the ten worst mattes."] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
@@ -264,10 +235,8 @@ def matting(
         for region, errors in figures[name].items():
             lines.append([name, str(len(rows)), region, *(f"{x:.5f}" for x in errors.values())])
     _print(table(lines))
-    if judged.skipped:
-        typer.echo(f"skipped {len(judged.skipped)} of {len(pairs)} photos")
-    if csv is not None:
-        typer.echo(csv)
+    _print([f"skipped {len(judged.skipped)} of {len(pairs)} photos"] if judged.skipped else [])
+    _print([str(csv)] if csv is not None else [])
     content = {"pairs": len(judged.lines), "means": figures, "rows": judged.lines}
     _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
     _write(worst, write_sheet, lambda: picture_of_worst(judged, pairs, matter), overwrite)
@@ -277,14 +246,11 @@ def matting(
 @app.command()
 @takes(MattingSettings(matting="mobile"), after="blur")
 def depth(
-    data: Annotated[Path, typer.Option(help="Folder with photos that hold depth, or with sharp/ and disparity/.")],
+    data: Annotated[Path, "Folder with photos that hold depth, or with sharp/ and disparity/."],
     source: Annotated[
-        list[str] | None,
-        typer.Option(help="Source to judge, as for --depth of render; may be repeated. Default: planar and small."),
+        list[str] | None, "Source to judge, as for --depth of render; may be repeated. Default: planar and small."
     ] = None,
-    blur: Annotated[
-        float, typer.Option(help="Blur radius at a disparity difference of 1, in percent of the long side.")
-    ] = 2.4,
+    blur: Annotated[float, "Blur radius at a disparity difference of 1, in percent of the long side."] = 2.4,
     csv: Csv = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
@@ -312,6 +278,84 @@ def depth(
         typer.echo(f"{name} has more pairs in the wrong order than {sources[0]} on: {', '.join(worse) or 'no photo'}")
     figures = [["photo", "source", *COLUMNS], *([r.photo, r.source, *astuple(r.figures)] for r in rows)]
     _write(csv, write_csv, lambda: figures, overwrite)
+
+
+@takes(TuneSettings, MapSettings, after="out")
+def tune(
+    pairs: Pairs,
+    out: Annotated[Path, "-o", "--out", "Preset to write, .json."],
+    study: Annotated[Path | None, "File that stores the study; an existing one is resumed. Default: OUT.study."] = None,
+    history: Annotated[Path | None, "Also plot the study's history to this .png file."] = None,
+    overwrite: options.Overwrite = False,
+    **chosen: Any,
+) -> None:
+    """Tune the constants of a look. The result is a preset that brings renderings closest to true pictures."""
+    from wideopen.evals import tune as tuning
+    from wideopen.session.presets import write_preset
+
+    require(out.suffix == ".json", f"-o: expected a preset as .json, found {out}")
+    check_targets(out, history, overwrite=overwrite)
+    if history is not None:
+        tuning.require_plot(history)
+    values = {one.name: chosen[one.name] for one in options_of(TuneSettings)}
+    search = tuning.Search(pairs=found_pairs(pairs).pairs, maps=made(MapSettings, chosen), **values)
+    with count("trials", search.trials) as done:
+        result = tuning.tune(search, study or out.with_suffix(".study"), on_trial=done)
+    about = {"pairs": pairs.resolve().name, **result.preset.about}
+    write_preset(out, replace(result.preset, about=about), overwrite=overwrite)
+    tried = sum(score is not None for score in result.scores)
+    typer.echo(f"{len(result.scores)} trials, {len(result.scores) - tried} given up early")
+    typer.echo(f"score {result.untuned:.3f} with the defaults, {result.best:.3f} with {out}")
+    if history is not None:
+        title = f"{search.look}, {len(search.pairs)} pairs, {search.sampler}"
+        tuning.write_history(history, result, title, overwrite=overwrite)
+        typer.echo(history)
+
+
+@takes()
+def reproduce(
+    matting_data: Annotated[Path | None, "Folder for Tables 1 and 2: P3M-10k, or another as for eval matting."] = None,
+    ablated: Annotated[
+        list[str] | None,
+        "Weights without one part, PART=FILE: agm, low-resolution or high-resolution; may be repeated.",
+    ] = None,
+    pairs: Annotated[Path | None, "Folder for Table 3, as for eval bokeh."] = None,
+    highlights: Annotated[
+        float, "Brightness restored to clipped lights; 0 if the true pictures are clamped at white."
+    ] = 1.0,
+    measured: Annotated[
+        list[Path] | None, "File of `eval bokeh` or `eval matting` with --benchmark and --json; may be repeated."
+    ] = None,
+    lpips: Lpips = False,
+    json: JsonFile = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Print the paper's tables beside our own figures. Published figures of other methods follow."""
+    from wideopen.evals import reproduce as paper
+    from wideopen.evals.provenance import provenance
+    from wideopen.evals.published import missing, published, set_tables
+    from wideopen.evals.report import write_json
+
+    check_targets(json, overwrite=overwrite)
+    weights, ours = paper.parse_ablated(ablated or []), paper.measured(measured or [])
+    found = found_pairs(pairs).pairs if pairs is not None else ()
+    with steps("mattes") as step:
+        tables = list(paper.matting_tables(matting_data, weights, on_photo=step))
+    with steps("pairs") as step:
+        folder = "" if pairs is None else pairs.name
+        tables.append(paper.bokeh_table(found, lpips=lpips, highlights=highlights, folder=folder, on_pair=step))
+    typer.echo("\n\n".join("\n".join(table.lines()) for table in tables))
+    typer.echo("\nPublished by others, and ours:\n")
+    for one in set_tables(ours):
+        _print(one.lines())
+    _print(["Not found in a source that could be read:", *(f"- {line}" for line in missing())])
+    content: dict[str, Any] = {
+        "published": [asdict(one) for one in published()],
+        "measured": ours,
+        "missing": missing(),
+    }
+    content |= {"tables": [asdict(table) for table in tables]}
+    _write(json, write_json, lambda: {**provenance(), **content}, overwrite)
 
 
 def source(own: Path | None, root: Path | None, benchmark: str | None, option: str) -> tuple[Path, str | None]:

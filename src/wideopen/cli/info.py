@@ -9,100 +9,71 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wideopen.cli import options
+from wideopen.cli.options import takes
+from wideopen.errors import require
 
 if TYPE_CHECKING:
-    from wideopen.checks import F32
     from wideopen.files.inside import StoredDepth
 
-LIBRARIES = ("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif")
-NETWORKS = ("torch", "transformers")  # of the extra [torch]
-FORMATS = {"OpenImageIO": "JPEG XL and OpenEXR", "rawpy": "camera raw"}  # formats of optional libraries
+LIBRARIES = dict.fromkeys(("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif"), "")
+LIBRARIES |= dict.fromkeys(("torch", "transformers"), " (for training, GPUs and .safetensors)")
+LIBRARIES |= {"OpenImageIO": " (for JPEG XL and OpenEXR files)", "rawpy": " (for camera raw files)"}
 GAIN_MAP = "a gain map for HDR"  # in `Embedded.others`; one that is used is named as the photo's light
 UNITS = {"disparity": "1/m", "depth_m": "m", "relative_disparity": "without a unit"}
 
 
+@takes()
 def info(
-    photo: Annotated[
-        Path | None,
-        typer.Argument(help="Photo to describe instead of the installation.", show_default=False),
-    ] = None,
+    photo: Annotated[Path | None, typer.Argument(help="Photo to describe instead of the installation.")] = None,
     as_json: options.Json = False,
 ) -> None:
     """Print versions, weights and backends. For a backend that cannot run here, the reason is given.
 
     For a PHOTO, print its size, format, bit depth, orientation and profile, and the depth and mattes inside it.
     """
-    from wideopen.checks import require
-
-    if photo is not None:
-        _photo(photo, as_json=as_json)
-        return
-    require(not as_json, "--json: expected a photo, found none")
-    _installation()
+    require(photo is not None or not as_json, "--json: expected a photo, found none")
+    found = None if photo is None else describe_photo(photo)
+    lines = _installation() if found is None else [json.dumps(found)] if as_json else _lines(found)
+    typer.echo("\n".join(lines))
 
 
-def _installation() -> None:
+def _installation() -> list[str]:
     import os
 
     from wideopen import __version__
-    from wideopen.evals.provenance import version_of
-
-    typer.echo(
-        f"wideopen {__version__}, Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
-    )
-    for name in LIBRARIES:
-        typer.echo(f"  {name:24} {version_of(name) or 'not installed'}")
-    for name in NETWORKS:
-        typer.echo(f"  {name:24} {version_of(name) or 'not installed'} (for training, GPUs and .safetensors)")
-    for name, read in FORMATS.items():
-        typer.echo(f"  {name:24} {version_of(name) or 'not installed'} (for {read} files)")
-    typer.echo("backends")
-    for line in backend_lines():
-        typer.echo(f"  {line}")
-    typer.echo("matting weights")
     from wideopen.disparity.hub import describe as depth_models
+    from wideopen.evals.provenance import version_of
     from wideopen.matting.start import describe as describe_start
     from wideopen.matting.weights import describe
 
-    for line in describe():
-        typer.echo(f"  {line}")
-    typer.echo(f"  {describe_start()}")
-    typer.echo("depth models")
-    for line in depth_models():
-        typer.echo(f"  {line}")
+    first = f"wideopen {__version__}, Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
+    libraries = [f"{name:24} {version_of(name) or 'not installed'}{about}" for name, about in LIBRARIES.items()]
+    parts = {
+        first: libraries,
+        "backends": backend_lines(),
+        "matting weights": [*describe(), describe_start()],
+        "depth models": depth_models(),
+    }
+    return [line for title, lines in parts.items() for line in (title, *(f"  {line}" for line in lines))]
 
 
 def backend_lines() -> list[str]:
     """One line per operator and backend: usable, or why it is not."""
     from wideopen.arrays.transfer import BACKENDS as TRANSFERS
     from wideopen.disparity.upsample import BACKENDS as UPSAMPLERS
+    from wideopen.networks import why_no_torch
     from wideopen.rendering import BACKENDS as RENDERERS
     from wideopen.sheets import BACKENDS as SEPARATORS
 
-    lines = []
-    for operator, backends in (
-        ("render", RENDERERS),
-        ("sheets", SEPARATORS),
-        ("transfer", TRANSFERS),
-        ("upsample", UPSAMPLERS),
-    ):
-        for name, backend in backends.items():
-            lines.append(f"{operator:9} {name:10} {backend.why_not() or 'usable'}")
-    from wideopen.networks import why_no_torch
-
-    lines.append(f"{'networks':9} {'onnx':10} usable")
-    lines.append(f"{'networks':9} {'torch':10} {why_no_torch() or 'usable'}")
-    return lines
-
-
-def _photo(photo: Path, *, as_json: bool) -> None:
-    """Print the format of a picture, and the size, kind and range of its embedded parts."""
-    found = describe_photo(photo)
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    for line in _lines(found):
-        typer.echo(line)
+    operators: dict[str, Any] = {
+        "render": RENDERERS,
+        "sheets": SEPARATORS,
+        "transfer": TRANSFERS,
+        "upsample": UPSAMPLERS,
+    }
+    reasons = {(word, name): one.why_not() for word, found in operators.items() for name, one in found.items()}
+    reasons |= {("networks", "onnx"): None, ("networks", "torch"): why_no_torch()}
+    return [f"{operator:9} {name:10} {reason or 'usable'}" for (operator, name), reason in reasons.items()]
 
 
 def describe_photo(photo: Path) -> dict[str, Any]:
@@ -113,6 +84,7 @@ def describe_photo(photo: Path) -> dict[str, Any]:
     facts = read_facts(photo)
     parts = read_embedded(photo)
     mattes = {"portrait": parts.portrait_matte} if parts.portrait_matte is not None else {}
+    mattes |= parts.semantic
     return {
         "photo": str(photo),
         "format": facts.format,
@@ -124,7 +96,10 @@ def describe_photo(photo: Path) -> dict[str, Any]:
         "hdr": facts.hdr,
         "headroom": round(facts.headroom, 4),
         "depth": None if parts.depth is None else _depth(parts.depth),
-        "mattes": {name: _matte(values) for name, values in {**mattes, **parts.semantic}.items()},
+        "mattes": {
+            name: {"size": list(values.shape[::-1]), "covers": round(float(values.mean()), 4)}
+            for name, values in mattes.items()
+        },
         "ignored": list(parts.ignored),
         "others": list(parts.others),
     }
@@ -133,41 +108,30 @@ def describe_photo(photo: Path) -> dict[str, Any]:
 def _depth(depth: "StoredDepth") -> dict[str, Any]:
     import numpy as np
 
-    rows, columns = depth.values.shape
     low, high = float(np.nanmin(depth.values)), float(np.nanmax(depth.values))
     return {
         "source": depth.name,
         "kind": depth.kind,
-        "size": [columns, rows],
+        "size": list(depth.values.shape[::-1]),
         "range": [round(low, 6), round(high, 6)],
         "unknown": round(float(np.isnan(depth.values).mean()), 4),
         "accuracy": depth.accuracy,
     }
 
 
-def _matte(values: "F32") -> dict[str, Any]:
-    rows, columns = values.shape
-    return {"size": [columns, rows], "covers": round(float(values.mean()), 4)}
-
-
 def _lines(found: dict[str, Any]) -> list[str]:
-    width, height = found["size"]
-    turned = found["orientation"]
-    picture = (
-        f"{found['format']}, {width} x {height} as displayed, {found['bit_depth']} bits, "
-        f"orientation {'not named' if turned is None else turned}, profile {found['profile'] or 'none'}"
-    )
+    (width, height), turned = found["size"], found["orientation"]
+    picture = f"{found['format']}, {width} x {height} as displayed, {found['bit_depth']} bits, orientation "
+    picture += f"{'not named' if turned is None else turned}, profile {found['profile'] or 'none'}"
     lines = [found["photo"], f"  picture   {picture}"]
     if found["portrait_mode"]:
         lines.append("  taken in  portrait mode: the phone may have blurred the background already")
     if found["hdr"]:
         stops = math.log2(found["headroom"])
         lines.append(f"  light     HDR ({found['hdr']}), up to {found['headroom']:.3g} times white ({stops:.1f} stops)")
-    depth = found["depth"]
-    lines.append("  depth     " + ("none" if depth is None else _depth_line(depth)))
+    lines.append("  depth     " + ("none" if found["depth"] is None else _depth_line(found["depth"])))
     for name, matte in found["mattes"].items():
-        columns, rows = matte["size"]
-        lines.append(f"  matte     {name}, {columns} x {rows}, covers {matte['covers']:.0%}")
+        lines.append("  matte     {}, {} x {}, covers {:.0%}".format(name, *matte["size"], matte["covers"]))
     lines += [f"  ignored   {line}" for line in found["ignored"]]
     used = GAIN_MAP if found["hdr"] else None
     lines += [f"  also      {line}" for line in found["others"] if used is None or not line.endswith(used)]

@@ -1,5 +1,6 @@
 """`wideopen matte`, `depth` and `extract`: write maps as files that other commands read."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,16 +9,15 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.options import made, takes
 from wideopen.cli.terminal import steps, warn
+from wideopen.errors import require
 from wideopen.matting.inference import MattingSettings
 from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
-    from wideopen.files.inside import Embedded, StoredDepth
+    from wideopen.files.inside import StoredDepth
 
-Out = Annotated[
-    Path, typer.Option("-o", "--out", help="Map to write: .png (16 bits), .tif or .npy.", show_default=False)
-]
+Out = Annotated[Path, "-o", "--out", "Map to write: .png (16 bits), .tif or .npy."]
 
 
 @takes(MattingSettings, after="out")
@@ -39,9 +39,7 @@ def matte(
     with steps(photo.name) as step:
         alpha, outline, notes = find_matte(photo, job, step)
     write_map(out, alpha, outline=outline, overwrite=overwrite)
-    for note in notes:
-        warn(f"note: {note}")
-    typer.echo(out)
+    _done(out, notes)
 
 
 @takes(MapSettings, after="matte")
@@ -67,17 +65,19 @@ def depth(
     with steps(photo.name) as step:
         maps = find_maps(photo, job, step)
     write_map(out, maps.disparity, overwrite=overwrite)
-    for note in maps.notes:
+    _done(out, maps.notes)
+
+
+def _done(out: Path, notes: Iterable[str]) -> None:
+    for note in notes:
         warn(f"note: {note}")
     typer.echo(out)
 
 
+@takes()
 def extract(
     photo: options.OnePhoto,
-    folder: Annotated[
-        Path,
-        typer.Option("-d", "--dir", help="Folder for the parts; created if it does not exist.", show_default=False),
-    ],
+    folder: Annotated[Path, "-d", "--dir", "Folder for the parts; created if it does not exist."],
     overwrite: options.Overwrite = False,
 ) -> None:
     """Extract the depth and the mattes stored inside a photo.
@@ -87,7 +87,7 @@ def extract(
     """
     import numpy as np
 
-    from wideopen.checks import require
+    from wideopen.disparity.depth_map import to_disparity
     from wideopen.files import write_map
     from wideopen.files.atomic import atomic_file
     from wideopen.files.inside import read_embedded
@@ -95,7 +95,10 @@ def extract(
     from wideopen.session.results import check_map, make_folder
 
     parts = read_embedded(photo)
-    maps, metres = _maps(parts), _metres(parts.depth)
+    maps = {} if parts.depth is None else {"disparity": to_disparity(parts.depth)}
+    maps |= {} if parts.portrait_matte is None else {"matte": parts.portrait_matte}
+    maps |= parts.semantic
+    metres = _metres(parts.depth)
     reasons = f" ({'; '.join(parts.ignored)})" if parts.ignored else ""
     require(bool(maps), f"{photo}: expected depth or mattes inside, found none{reasons}")
     paths = {name: folder / f"{photo.stem}.{name}.png" for name in maps}
@@ -111,17 +114,12 @@ def extract(
         with atomic_file(depth_path, overwrite=overwrite) as out:
             np.save(out, metres, allow_pickle=False)
         typer.echo(depth_path)
-    _print_notes(parts)
-
-
-def _maps(parts: "Embedded") -> "dict[str, F32]":
-    """The maps that are written as 16-bit grey, by file name."""
-    from wideopen.disparity.depth_map import to_disparity
-
-    maps = {} if parts.depth is None else {"disparity": to_disparity(parts.depth)}
-    if parts.portrait_matte is not None:
-        maps["matte"] = parts.portrait_matte
-    return maps | dict(parts.semantic)
+    for line in parts.ignored:
+        warn(f"note: ignored: {line}")
+    if parts.depth is not None and metres is None:
+        warn(f"note: {parts.depth.name} has no unit: no depth in metres")
+    elif parts.depth is not None and parts.depth.accuracy == "relative":
+        warn(f"note: {parts.depth.name}: the phone calls its metres relative, not exact")
 
 
 def _metres(depth: "StoredDepth | None") -> "F32 | None":
@@ -133,16 +131,4 @@ def _metres(depth: "StoredDepth | None") -> "F32 | None":
     if depth.kind == "depth_m":
         return depth.values
     far = depth.values <= 0
-    metres = np.divide(1, depth.values, out=np.full_like(depth.values, np.inf), where=~far)
-    return np.asarray(metres, np.float32)
-
-
-def _print_notes(parts: "Embedded") -> None:
-    for line in parts.ignored:
-        warn(f"note: ignored: {line}")
-    if parts.depth is None:
-        return
-    if parts.depth.kind == "relative_disparity":
-        warn(f"note: {parts.depth.name} has no unit: no depth in metres")
-    elif parts.depth.accuracy == "relative":
-        warn(f"note: {parts.depth.name}: the phone calls its metres relative, not exact")
+    return np.divide(1, depth.values, out=np.full_like(depth.values, np.inf), where=~far)

@@ -1,9 +1,13 @@
-"""The flags of the commands: those made from settings, and those that concern only files and commands."""
+"""The flags of the commands: those made from settings, and those that concern only files and commands.
+
+`takes` makes a flag of every parameter annotated with its help: `Annotated[Path | None, "Folder for the parts."]`, with
+names of its own before that: `Annotated[Path, "-o", "--out", "Map to write."]`.
+"""
 
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import typer
 
@@ -13,36 +17,21 @@ from wideopen.settings import LensSettings
 Command = TypeVar("Command", bound=Callable[..., Any])
 Made = TypeVar("Made", bound=Settings)
 
-Photos = Annotated[list[Path], typer.Argument(help="Photos: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
-OnePhoto = Annotated[Path, typer.Argument(help="Photo: JPEG, PNG, TIFF, WebP, HEIC, AVIF.", show_default=False)]
-Matte = Annotated[
-    Path | None, typer.Option("--matte", help="Matte of the subject: a grey picture of 8 or 16 bits, white = subject.")
-]
+Photos = Annotated[list[Path], typer.Argument(help="Photos: JPEG, PNG, TIFF, WebP, HEIC, AVIF.")]
+OnePhoto = Annotated[Path, typer.Argument(help="Photo: JPEG, PNG, TIFF, WebP, HEIC, AVIF.")]
+Matte = Annotated[Path | None, "Matte of the subject: a grey picture of 8 or 16 bits, white = subject."]
 MatteHint = Annotated[
     Path | None,
-    typer.Option(
-        "--matte-hint",
-        help="Hint for the matting network: a rough mask, scribble or trimap; white = subject, black = not, grey = "
-        "unknown.",
-    ),
+    "Hint for the matting network: a rough mask, scribble or trimap; white = subject, black = not, grey = unknown.",
 ]
-Mattes = Annotated[
-    Path | None, typer.Option("--mattes", help="Folder with a matte for each photo: NAME.png, NAME.tif or NAME.npy.")
-]
-MatteHints = Annotated[
-    Path | None, typer.Option("--matte-hints", help="Folder with hints, as for --matte-hint, for some of the photos.")
-]
-Disparity = Annotated[
-    Path | None,
-    typer.Option(
-        "--disparity", help="Disparity map: a grey PNG or TIFF of 8 or 16 bits, or .npy in [0, 1]; 1 = nearest."
-    ),
-]
-DepthM = Annotated[Path | None, typer.Option("--depth-m", help="Depth map in metres, .npy; disparity = 1 / depth.")]
-Backend = Annotated[str, typer.Option("--backend", help="Renderer backend: auto, triton, numba or reference.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing results, but never an original.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON per photo instead of text.")]
-MaxMegapixels = Annotated[float, typer.Option("--max-megapixels", help="Largest photo accepted, in megapixels.")]
+Mattes = Annotated[Path | None, "Folder with a matte for each photo: NAME.png, NAME.tif or NAME.npy."]
+MatteHints = Annotated[Path | None, "Folder with hints, as for --matte-hint, for some of the photos."]
+Disparity = Annotated[Path | None, "Disparity map: a grey PNG or TIFF of 8 or 16 bits, or .npy in [0, 1]; 1 = nearest."]
+DepthM = Annotated[Path | None, "Depth map in metres, .npy; disparity = 1 / depth."]
+Backend = Annotated[str, "Renderer backend: auto, triton, numba or reference."]
+Overwrite = Annotated[bool, "Replace existing results, but never an original."]
+Json = Annotated[bool, "--json", "Print one line of JSON per photo instead of text."]
+MaxMegapixels = Annotated[float, "Largest photo accepted, in megapixels."]
 
 
 def _presets() -> list[str]:
@@ -65,7 +54,7 @@ DEFAULT_LENS = LensSettings()
 def takes(
     *settings: type[Settings] | Settings, after: str = "", only: tuple[str, ...] = (), preset: bool = False
 ) -> Callable[[Command], Command]:
-    """Add the flags of these settings to a command, which receives their values as `**chosen`.
+    """Make flags of a command's parameters, and add those of these settings, which it receives as `**chosen`.
 
     settings: classes, or instances whose values are the defaults; after: the parameter of the command that the flags
     follow; only: names of the options to use (default: all); preset: also add --preset, for `chosen_lens`.
@@ -73,7 +62,7 @@ def takes(
 
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command)
-        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        own = [_spelled(one) for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
         flags = [_flag(one, _default(one, group)) for group in settings for one in _options(group, only)]
         if preset:
             flags.insert(0, _parameter("preset", None, Preset))
@@ -84,6 +73,18 @@ def takes(
         return command
 
     return decorate
+
+
+def _spelled(one: inspect.Parameter) -> inspect.Parameter:
+    """A parameter, a flag if its annotation says no more than names and help."""
+    kind, *words = get_args(one.annotation) if get_origin(one.annotation) is Annotated else (None,)
+    if not words or not isinstance(words[-1], str):
+        return one
+    *names, text = words
+    if kind is bool and not names:
+        word = one.name.replace("_", "-")
+        names = [f"--{word}/--no-{word}" if one.default else f"--{word}"]
+    return one.replace(annotation=Annotated[kind, typer.Option(*names, help=text)])
 
 
 def made(settings: type[Made], chosen: dict[str, Any]) -> Made:

@@ -18,8 +18,7 @@ def render(
     context: typer.Context,
     photos: options.Photos,
     out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="Result: a file, or a folder. Default: NAME.bokeh.EXT beside the photo."),
+        Path | None, "-o", "--out", "Result: a file, or a folder. Default: NAME.bokeh.EXT beside the photo."
     ] = None,
     matte: options.Matte = None,
     matte_hint: options.MatteHint = None,
@@ -27,8 +26,8 @@ def render(
     matte_hints: options.MatteHints = None,
     disparity: options.Disparity = None,
     depth_m: options.DepthM = None,
-    save_matte: Annotated[Path | None, typer.Option(help="Also write the matte, as a 16-bit PNG.")] = None,
-    save_disparity: Annotated[Path | None, typer.Option(help="Also write the disparity, as a 16-bit PNG.")] = None,
+    save_matte: Annotated[Path | None, "Also write the matte, as a 16-bit PNG."] = None,
+    save_disparity: Annotated[Path | None, "Also write the disparity, as a 16-bit PNG."] = None,
     backend: options.Backend = "auto",
     overwrite: options.Overwrite = False,
     max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
@@ -40,38 +39,25 @@ def render(
     from wideopen.session.render_file import render_file
     from wideopen.session.results import result_paths
 
-    single = {"--matte": matte, "--matte-hint": matte_hint, "--disparity": disparity, "--depth-m": depth_m}
-    single |= {"--save-matte": save_matte, "--save-disparity": save_disparity}
-    for name, value in single.items():
-        require(value is None or len(photos) == 1, f"{name}: expected a single photo, found {len(photos)}")
-        both = value is not None and name in ("--disparity", "--depth-m") and chosen["depth"] != "auto"
-        require(not both, f"--depth and {name}: expected one of them, found both")
+    files: dict[str, Any] = {"matte": matte, "matte_hint": matte_hint, "disparity": disparity, "depth_m": depth_m}
+    saved: dict[str, Any] = {"save_matte": save_matte, "save_disparity": save_disparity}
+    for name, value in (files | saved).items():
+        flag = f"--{name.replace('_', '-')}"
+        require(value is None or len(photos) == 1, f"{flag}: expected a single photo, found {len(photos)}")
+        both = value is not None and name in ("disparity", "depth_m") and chosen["depth"] != "auto"
+        require(not both, f"--depth and {flag}: expected one of them, found both")
     job = Job(
         lens=chosen_lens(context, chosen),
         maps=made(MapSettings, chosen),
         output=made(OutputSettings, chosen),
-        given=Given(
-            matte=matte,
-            matte_hint=matte_hint,
-            mattes=mattes,
-            matte_hints=matte_hints,
-            disparity=disparity,
-            depth_m=depth_m,
-        ),
-        save_matte=save_matte,
-        save_disparity=save_disparity,
+        given=Given(**files, mattes=mattes, matte_hints=matte_hints),
+        **saved,
         backend=backend,
         max_megapixels=max_megapixels,
         overwrite=overwrite,
     )
-    paths = result_paths(
-        photos,
-        out,
-        inputs=job.given.files,
-        output=job.output,
-        maps=[path for path in (save_matte, save_disparity) if path is not None],
-        overwrite=overwrite,
-    )
+    maps = [path for path in saved.values() if path is not None]
+    paths = result_paths(photos, out, inputs=job.given.files, output=job.output, maps=maps, overwrite=overwrite)
     with steps(job.maps.depth) as step:
         fetch_named_model(job.maps, step)
     failures = 0

@@ -20,15 +20,10 @@ _STUDIO_NEEDS = ("gradio", "pebble")
 
 @takes(ServeSettings, MapSettings)
 def serve(
-    folder: Annotated[
-        Path | None, typer.Option(help="Folder for uploads and scenes. Default: the system's temporary folder.")
-    ] = None,
-    token_file: Annotated[
-        Path | None, typer.Option(help="File with the bearer token that requests must send. Default: no token.")
-    ] = None,
+    folder: Annotated[Path | None, "Folder for uploads and scenes. Default: the system's temporary folder."] = None,
+    token_file: Annotated[Path | None, "File with the bearer token that requests must send. Default: no token."] = None,
     allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(help="Host name that requests may address; may be repeated. Default on loopback: localhost."),
+        list[str] | None, "Host name that requests may address; may be repeated. Default on loopback: localhost."
     ] = None,
     backend: options.Backend = "auto",
     **chosen: Any,
@@ -37,11 +32,15 @@ def serve(
     settings = made(ServeSettings, chosen)
     require(folder is None or folder.is_dir(), f"--folder: expected a folder, found {folder}")
     local = settings.host in _LOOPBACK
+    try:
+        token = None if token_file is None else token_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"--token-file: {token_file} cannot be read ({error})") from error
     settings = replace(
         settings,
         maps=made(MapSettings, chosen),
         backend=backend,
-        token=_token(token_file),
+        token=token,
         hosts=tuple(allowed_host or ()) or ((*_LOOPBACK, "[::1]") if local else ()),
         folder=folder,
     )
@@ -53,10 +52,7 @@ def serve(
     from wideopen.session.open_photo import fetch_named_model
 
     if not local and settings.token is None:
-        warn(
-            f"note: {settings.host} may be reached by others, and no --token-file is given: "
-            "everybody may use the service"
-        )
+        warn(f"note: {settings.host} may be reached by others, and without --token-file everybody may use the service")
     with steps(settings.maps.depth) as step:
         fetch_named_model(settings.maps, step)
     to_stderr(settings.log_level)
@@ -69,11 +65,9 @@ def serve(
 
 @takes(MapSettings, after="port")
 def studio(
-    photo: Annotated[Path | None, typer.Argument(help="Photo to open in the studio.", show_default=False)] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 allows others in your network.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
+    photo: Annotated[Path | None, typer.Argument(help="Photo to open in the studio.")] = None,
+    host: Annotated[str, "Address to listen on; 0.0.0.0 allows others in your network."] = ("127.0.0.1"),
+    port: Annotated[int, "Port to listen on."] = 7860,
     backend: options.Backend = "auto",
     **chosen: Any,
 ) -> None:
@@ -83,13 +77,3 @@ def studio(
     from wideopen.studio.launch import serve
 
     serve(host, port, photo, StudioSettings(maps=made(MapSettings, chosen), backend=backend))
-
-
-def _token(file: Path | None) -> str | None:
-    """The token: the file's content without surrounding whitespace."""
-    if file is None:
-        return None
-    try:
-        return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"--token-file: {file} cannot be read ({error})") from error

@@ -14,45 +14,26 @@ app = typer.Typer(help="Train the matting network and export its weights.", no_a
 export_app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@app.callback()
-def _group() -> None:
-    """Train the matting network and export its weights."""
-
-
 @app.command()
 @takes(TrainRun, after="ablate")
 def matting(
     data: Annotated[
         list[Path],
-        typer.Option(
-            help="Folder with rgb/ and alpha/, or with several such folders, or P3M-10k, or a pack of `train pack`; "
-            "may be repeated."
-        ),
+        "Folder with rgb/ and alpha/, or with several such folders, or P3M-10k, or a pack of `train pack`; "
+        "may be repeated.",
     ],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")],
-    backgrounds: Annotated[
-        Path | None, typer.Option(help="Folder with photos without people, used as new backgrounds.")
-    ] = None,
-    things: Annotated[
-        Path | None, typer.Option(help="Folder with PNG or WebP cut-outs of objects, pasted onto backgrounds.")
-    ] = None,
+    out: Annotated[Path, "Folder for checkpoints and the log."],
+    backgrounds: Annotated[Path | None, "Folder with photos without people, used as new backgrounds."] = None,
+    things: Annotated[Path | None, "Folder with PNG or WebP cut-outs of objects, pasted onto backgrounds."] = None,
     cache: Annotated[
-        Path | None,
-        typer.Option(help="Folder that caches the subjects' estimated colours across runs. Default: OUT/foreground."),
+        Path | None, "Folder that caches the subjects' estimated colours across runs. Default: OUT/foreground."
     ] = None,
-    nobody: Annotated[
-        float, typer.Option(help="Share of samples on new backgrounds that show no person (0 to 1).")
-    ] = 0.02,
-    teacher: Annotated[
-        list[str] | None, typer.Option(help="Set whose mattes another network made: their hair counts little.")
-    ] = None,
+    nobody: Annotated[float, "Share of samples on new backgrounds that show no person (0 to 1)."] = 0.02,
+    teacher: Annotated[list[str] | None, "Set whose mattes another network made: their hair counts little."] = None,
     weight: Annotated[
-        list[str] | None,
-        typer.Option(help="Relative frequency of a set, SET=NUMBER; may be repeated. Default: 1, and 0.3 for scenes."),
+        list[str] | None, "Relative frequency of a set, SET=NUMBER; may be repeated. Default: 1, and 0.3 for scenes."
     ] = None,
-    ablate: Annotated[
-        str | None, typer.Option(help="Leave out a part (Table 2): agm, low-resolution or high-resolution.")
-    ] = None,
+    ablate: Annotated[str | None, "Leave out a part (Table 2): agm, low-resolution or high-resolution."] = None,
     **chosen: Any,
 ) -> None:
     """Train the matting network on photos with true mattes."""
@@ -83,16 +64,16 @@ def matting(
 
 
 @app.command()
+@takes()
 def labels(
     photos: Annotated[Path, typer.Argument(help="Folder of photos.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for rgb/, alpha/, confidence/ and the report.")],
+    out: Annotated[Path, "--out", "-o", "Folder for rgb/, alpha/, confidence/ and the report."],
     teacher: Annotated[
-        str,
-        typer.Option(help="Source of the subjects' outlines: isnet, rembg:NAME, a .onnx file or a folder of masks."),
+        str, "Source of the subjects' outlines: isnet, rembg:NAME, a .onnx file or a folder of masks."
     ] = "isnet",
-    matting: Annotated[str, typer.Option(help="Matting network that refines and checks the outlines.")] = "mobile",
-    size: Annotated[int, typer.Option(help="Long side of the labels, in pixels.")] = 768,
-    offline: Annotated[bool, typer.Option("--offline", help="Never download a model.")] = False,
+    matting: Annotated[str, "Matting network that refines and checks the outlines."] = "mobile",
+    size: Annotated[int, "Long side of the labels, in pixels."] = 768,
+    offline: Annotated[bool, "Never download a model."] = False,
 ) -> None:
     """Make mattes for photos to train on; a second run continues. Check the labels shown in least-certain.jpg."""
     from wideopen.cli.terminal import steps
@@ -109,16 +90,13 @@ def labels(
 
 
 @app.command()
+@takes()
 def pack(
     folders: Annotated[list[Path], typer.Argument(help="Folders with photos and mattes, as for `train matting`.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Pack to write: a .zip file.")],
-    size: Annotated[int, typer.Option(help="Long side of the photos, in pixels.")] = 576,
-    teacher: Annotated[
-        list[str] | None, typer.Option(help="Set whose mattes another network made: their hair counts little.")
-    ] = None,
-    backgrounds: Annotated[
-        Path | None, typer.Option(help="Folder with photos without people, used as backgrounds.")
-    ] = None,
+    out: Annotated[Path, "--out", "-o", "Pack to write: a .zip file."],
+    size: Annotated[int, "Long side of the photos, in pixels."] = 576,
+    teacher: Annotated[list[str] | None, "Set whose mattes another network made: their hair counts little."] = None,
+    backgrounds: Annotated[Path | None, "Folder with photos without people, used as backgrounds."] = None,
 ) -> None:
     """Pack photos and mattes into one file, to train on elsewhere."""
     from wideopen.train.pack import pack as write_pack
@@ -131,12 +109,11 @@ def pack(
 
 
 @app.command()
+@takes()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a run: best.pt or last.pt.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
-    size: Annotated[
-        int | None, typer.Option(help="Default long side of photos in the network, in pixels. Default: the preset's.")
-    ] = None,
+    out: Annotated[Path, "--out", "-o", "The .safetensors file to write."],
+    size: Annotated[int | None, "Default long side of photos in the network, in pixels. Default: the preset's."] = None,
 ) -> None:
     """Write a run's averaged weights as a file for `--matting FILE`; prints its SHA-256."""
     from wideopen.train.trainer import export_weights
@@ -150,15 +127,12 @@ def _export_group() -> None:
 
 
 @export_app.command("matting")
+@takes()
 def to_onnx(
-    out: Annotated[Path, typer.Option("-o", "--out", help=".onnx file to write.", show_default=False)],
-    matting: Annotated[str, typer.Option(help="Network to export: a shipped name or a weights file.")] = "mobile",
-    stages: Annotated[
-        int | None, typer.Option(help="Number of stages, each with a matte as output. Default: the network's T.")
-    ] = None,
-    half: Annotated[
-        bool, typer.Option("--half", help="Store convolutions in float16: half the size, slower to load.")
-    ] = False,
+    out: Annotated[Path, "-o", "--out", ".onnx file to write."],
+    matting: Annotated[str, "Network to export: a shipped name or a weights file."] = "mobile",
+    stages: Annotated[int | None, "Number of stages, each with a matte as output. Default: the network's T."] = None,
+    half: Annotated[bool, "Store convolutions in float16: half the size, slower to load."] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Export the matting network to ONNX. It takes any photo size, and the previous matte as an input."""
