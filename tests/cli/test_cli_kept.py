@@ -148,7 +148,7 @@ def test_maps_of_another_size_are_not_used(keep, wideopen, folder):
     Image.fromarray(load("kept.jpg")[: HEIGHT // 2]).save("kept.jpg", extra=extended)  # cropped by another program
     done = wideopen("render", "kept.jpg", "-o", "a.png", "--json", "--matte", "matte.png")
     assert done.code == 2  # the matte does not fit either
-    kept = read_with_kept(folder / "kept.jpg", max_megapixels=1)
+    kept = read_with_kept(folder / "kept.jpg", read_kept(folder / "kept.jpg"), max_megapixels=1)
     assert kept[1] is None
     assert f"are {WIDTH} x {HEIGHT}, not {WIDTH} x {HEIGHT // 2}: not used" in kept[0].metadata.notes[-1]
 
@@ -156,7 +156,7 @@ def test_maps_of_another_size_are_not_used(keep, wideopen, folder):
 def test_maps_beside_a_result_that_was_replaced_are_not_used(keep, wideopen, folder):
     keep("kept.png")
     Image.fromarray(load("photo.png")[:, ::-1]).save("kept.png")
-    photo, maps = read_with_kept(folder / "kept.png", max_megapixels=1)
+    photo, maps = read_with_kept(folder / "kept.png", read_kept(folder / "kept.png"), max_megapixels=1)
     assert maps is None
     assert photo.source == folder / "kept.png"
     assert photo.metadata.notes == ("kept.png.depth.tif keeps the maps of another file of that name: not used",)

@@ -140,7 +140,7 @@ WIDTH = 2.6
 """Side of the median's window, in network pixels."""
 UNLIKE = (12, 28)
 """Differences from the median, in 1/255: up to the first nothing changes; from the second the median replaces."""
-TILE_PX = 256
+TILE_PX = 128
 
 
 def without_specks(matte: F32, firm: F32, unit_px: float) -> F32:

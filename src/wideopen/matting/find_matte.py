@@ -8,7 +8,8 @@ differ by model.
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from wideopen.color import SRGB, Encoding
 from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError
 from wideopen.matting.inference import MattingSettings
 from wideopen.photo import to_srgb
+
+if TYPE_CHECKING:
+    from wideopen.matting.predict import Engine
 
 REMBG = "rembg:"  # prefix of a session name, as in rembg:birefnet-portrait
 
@@ -58,6 +62,8 @@ def _rembg_session(name: str) -> Any:
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
+
+_LOADING = Lock()  # two threads must not load the same network
 
 NEARLY_EMPTY = 0.002  # share of the photo; clean-up treats less as a speck
 Matter = Callable[[U8], F32]  # photo (H, W, 3) uint8, sRGB-encoded -> matte (H, W), floats in [0, 1]
@@ -101,6 +107,19 @@ def predict_matte(photo_u8: U8, settings: MattingSettings = AUTOMATIC, hint: F32
     return pick_matter(settings, None, hint)[0](photo_u8)
 
 
+def load_network(settings: MattingSettings) -> None:
+    """Load the network that `settings` name, if it is ours: it is kept for `pick_matter`. Raises the same errors."""
+    if settings.matting != "embedded" and not settings.network.startswith(REMBG):
+        _engine(settings)
+
+
+def _engine(settings: MattingSettings) -> "Engine":
+    from wideopen.matting.engine import pick_engine
+
+    with _LOADING:
+        return pick_engine(settings.network, settings.matting_backend, settings.device)
+
+
 def _network(settings: MattingSettings, hint: F32 | None, encoding: Encoding) -> tuple[Matter, str]:
     require(
         settings.matting != "embedded",
@@ -110,12 +129,10 @@ def _network(settings: MattingSettings, hint: F32 | None, encoding: Encoding) ->
     if name.startswith(REMBG):
         require(hint is None, f"matte_hint: expected with a network of wideopen, found {name}")
         return _on_srgb(partial(matte_by_rembg, name.removeprefix(REMBG)), encoding), source
-    from wideopen.matting.engine import pick_engine
     from wideopen.matting.predict import matte_by
     from wideopen.matting.start import chosen_start, segment_by
 
-    engine = pick_engine(name, settings.matting_backend, settings.device)
-    matter = partial(matte_by, engine, settings, to_srgb=partial(to_srgb, encoding=encoding))
+    matter = partial(matte_by, _engine(settings), settings, to_srgb=partial(to_srgb, encoding=encoding))
     if hint is not None:
         require(
             settings.matting_start in ("auto", "none"),

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from wideopen.arrays.maps import resize_map
@@ -17,13 +18,13 @@ from wideopen.checks import F32, require
 from wideopen.disparity import hub
 from wideopen.disparity.depth_map import DepthMap
 from wideopen.disparity.find_disparity import WORDS
-from wideopen.errors import InvalidInput, WeightsError
+from wideopen.errors import InvalidInput, WeightsError, WideopenError
 from wideopen.files import Keep, read, read_depth_m, read_disparity, read_matte
 from wideopen.files.containers.tiff import taken_in_portrait_mode
 from wideopen.files.inside import Embedded, read_embedded
 from wideopen.files.maps import MAP_EXTENSIONS, MAX_MAP_MEGAPIXELS, read_matte_and_outline
-from wideopen.files.refocusable import read_kept
-from wideopen.matting.find_matte import emptiness, predict_matte
+from wideopen.files.refocusable import Kept, read_kept
+from wideopen.matting.find_matte import emptiness, load_network, predict_matte
 from wideopen.matting.inference import INSIDE, NETWORK
 from wideopen.matting.outline import Outline
 from wideopen.matting.start import fetch_isnet
@@ -231,7 +232,12 @@ def _find_sources(path: Path, job: Job, step: Steps) -> _Sources:
     """
     settings, given = job.maps, job.given
     step("reading")
-    photo, kept = read_with_kept(path, max_megapixels=job.max_megapixels, originals=job.originals)
+    stored = read_kept(path, max_megapixels=job.max_megapixels, originals=job.originals)
+    source = path if stored is None else stored.photo  # the original of a result that keeps its maps
+    found = read_embedded(source) if settings.matting in INSIDE or settings.depth in INSIDE else Embedded()
+    if given.matte is None and given.mattes is None and stored is None and found.portrait_matte is None:
+        Thread(target=_load_network, args=(settings,), daemon=True).start()
+    photo, kept = read_with_kept(path, stored, max_megapixels=job.max_megapixels)
     size = photo.rgb.shape[:2]
     matte, matte_source, outline = given.read_matte(path, size)
     hint = given.read_hint(path, size)
@@ -245,9 +251,8 @@ def _find_sources(path: Path, job: Job, step: Steps) -> _Sources:
         settings = replace(settings, depth="planar")  # no other source is used
     inside, embedded = Embedded(), None
     notes: tuple[str, ...] = ()
-    source = photo.source or path  # the original of a result that keeps its maps
     if (matte is None and settings.matting in INSIDE) or (disparity is None and settings.depth in INSIDE):
-        inside = read_embedded(source)
+        inside = found
     if matte is None and hint is None:
         matte, notes = _matte_inside(settings.matting, inside, photo)
         matte_source = None if matte is None else EMBEDDED_MATTE
@@ -270,13 +275,16 @@ def _find_sources(path: Path, job: Job, step: Steps) -> _Sources:
     )
 
 
-def read_with_kept(path: Path, *, max_megapixels: float, originals: bool = True) -> tuple[Photo, Keep | None]:
+def _load_network(settings: MapSettings) -> None:
+    with suppress(WideopenError):  # raised again by whoever needs the network
+        load_network(settings)
+
+
+def read_with_kept(path: Path, kept: Kept | None, *, max_megapixels: float) -> tuple[Photo, Keep | None]:
     """Return (the photo to render, the maps kept with it or None); its notes name the source of both.
 
-    The photo is the one at `path`, or, if `originals` is on, the original of a result that keeps its maps. Raises
-    InvalidInput as `files.read` does.
+    kept: what is stored with the photo at `path`, if that is a result. Raises InvalidInput as `files.read` does.
     """
-    kept = read_kept(path, max_megapixels=max_megapixels, originals=originals)
     photo = read(path if kept is None else kept.photo, max_megapixels=max_megapixels)
     if kept is None:
         return photo, None
