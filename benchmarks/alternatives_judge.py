@@ -13,6 +13,7 @@ from lens.export import codes
 from others import Failed, Program, Work, run
 from wideopen.checks import F32, U8
 from wideopen.color import srgb_encode
+from wideopen.evals.dists import load_dists
 from wideopen.evals.judge import (
     ERROR_GAIN,
     SWEEP,
@@ -25,7 +26,7 @@ from wideopen.evals.judge import (
     open_pair,
     true_picture,
 )
-from wideopen.evals.measures import edge_band, load_dists, load_flip
+from wideopen.evals.measures import edge_band, load_flip
 from wideopen.evals.obedience import laplacian_variance, lvcorr
 from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import labelled, means, square_at, stacked, write_sheet

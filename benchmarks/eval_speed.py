@@ -26,6 +26,7 @@ from lens.export import codes
 from provenance import provenance
 from wideopen import Lens, analyze, render
 from wideopen.color import srgb_decode, srgb_encode
+from wideopen.evals.dists import STAGES
 from wideopen.settings import MapSettings
 
 RESULTS = Path(__file__).with_name("results") / "eval_speed.json"
@@ -60,43 +61,27 @@ def make_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
-TORCHVISION = """
-import torch
-from types import SimpleNamespace
+def random_vgg(home: Path) -> None:
+    """Write random weights of VGG16 to where torch's hub, at `home`, keeps what it has downloaded."""
+    import torch
 
-VGG16_Weights, resnet50 = SimpleNamespace(DEFAULT=None), None
-
-def vgg16(weights):
-    layers, channels = [], 3
-    for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
-        convolution = [torch.nn.Conv2d(channels, width or 1, 3, padding=1), torch.nn.ReLU(inplace=True)]
-        layers += convolution if width else [torch.nn.MaxPool2d(2)]
-        channels = width or channels
-    return SimpleNamespace(features=torch.nn.Sequential(*layers))
-"""
-
-
-def random_vgg(folder: Path) -> None:
-    """Write a torchvision that has only a VGG16 of the true layout with random weights; processes find it there."""
-    for file, text in {
-        "torchvision/__init__.py": "transforms = None",  # as resnet50 below, for measures that nobody asks for
-        "torchvision/models.py": TORCHVISION,
-        "torchvision-0.99.dist-info/METADATA": "Metadata-Version: 2.1\nName: torchvision\nVersion: 0.99\n",
-    }.items():
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(text, encoding="utf-8")
+    file, channels = home / "hub" / "checkpoints" / "vgg16-397923af.pth", 3
+    layers: dict[str, torch.Tensor] = {}
+    for stage, width in zip(STAGES, (64, 128, 256, 512, 512), strict=True):
+        for number in stage:
+            scale = (2 / (9 * channels)) ** 0.5
+            layers[f"features.{number}.weight"] = scale * torch.randn(width, channels, 3, 3)
+            layers[f"features.{number}.bias"] = torch.zeros(width)
+            channels = width
+    file.parent.mkdir(parents=True)
+    torch.save(layers, file)
 
 
-def timed(*arguments: str, beside: Path | None = None) -> dict[str, float]:
-    """Wall seconds, and CPU seconds of the process and its children, of one command in a cold process.
-
-    `beside`: a folder of packages that the command's processes find first.
-    """
+def timed(torch_home: Path, *arguments: str) -> dict[str, float]:
+    """Wall seconds, and CPU seconds of the process and its children, of one command in a cold process."""
     command = [sys.executable, "-c", RUN, *arguments]
-    known = [str(beside)] if beside is not None else []
-    paths = {"PYTHONPATH": os.pathsep.join([*known, *filter(None, [os.environ.get("PYTHONPATH")])])}
     before, started = os.times(), time.perf_counter()
-    subprocess.run(command, check=True, cwd=Path(__file__).parent, env=os.environ | paths)
+    subprocess.run(command, check=True, cwd=Path(__file__).parent, env=os.environ | {"TORCH_HOME": str(torch_home)})
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return {"seconds": round(time.perf_counter() - started, 1), "cpu_seconds": round(cpu, 1)}
@@ -118,14 +103,13 @@ def main() -> None:
                 make_pairs(folder / name, count, size)
         load = os.getloadavg()[0]
         bokeh = ("eval", "bokeh", "--pairs", str(folder / "one"))
-        random_vgg(Path(temporary) / "packages")
+        home = Path(temporary) / "torch"
+        random_vgg(home)
         preset, search = str(Path(temporary) / "preset.json"), ("--sampler", "cmaes", "--trials", str(options.trials))
         commands = {
-            "eval bokeh": lambda: timed(
-                *bokeh, "--no-flip", "--lvcorr", "--dists", beside=Path(temporary) / "packages"
-            ),
-            "eval bokeh, FLIP instead": lambda: timed(*bokeh),
-            "tune": lambda: timed("tune", "--pairs", str(folder / "half"), "-o", preset, *search),
+            "eval bokeh": lambda: timed(home, *bokeh, "--no-flip", "--lvcorr", "--dists"),
+            "eval bokeh, FLIP instead": lambda: timed(home, *bokeh),
+            "tune": lambda: timed(home, "tune", "--pairs", str(folder / "half"), "-o", preset, *search),
         }
         rows = {name: commands[name]() for name in options.only}
     limits = {name: PAIR_S[name] * options.pairs if name in PAIR_S else TUNE_S for name in rows}

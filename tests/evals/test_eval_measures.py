@@ -14,6 +14,7 @@ from wideopen import errors
 from wideopen.color import DISPLAY_P3, SRGB, srgb_encode
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.evals import measures
+from wideopen.evals.dists import load_dists
 
 RNG = np.random.default_rng(5)
 
@@ -86,27 +87,38 @@ def test_lpips_says_what_is_missing(monkeypatch):
     assert "torchvision" not in sys.modules
 
 
+def vgg16():
+    """VGG16 of the true layout with random weights, as torchvision has it."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layers, channels = [], 3
+    for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
+        conv = [torch.nn.Conv2d(channels, width, 3, padding=1), torch.nn.ReLU()] if width else [torch.nn.MaxPool2d(2)]
+        layers, channels = [*layers, *conv], width or channels
+    return torch.nn.ModuleDict({"features": torch.nn.Sequential(*layers)})
+
+
 @pytest.fixture
 def random_vgg(monkeypatch):
-    """DISTS with VGG16 of the true layout and random weights, as torchvision would give it."""
+    """DISTS with random weights in place of torchvision's."""
+    pytest.importorskip("torchmetrics")
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda *_, **__: vgg16().state_dict())
+    return load_dists()
+
+
+def test_dists_is_that_of_torchmetrics(random_vgg, monkeypatch):
     torch = pytest.importorskip("torch")
     dists = pytest.importorskip("torchmetrics.functional.image.dists")
-    monkeypatch.setattr(errors, "find_spec", lambda _: object())
     monkeypatch.setattr(dists, "_TORCHVISION_AVAILABLE", True)
-
-    def vgg16(weights):
-        torch.manual_seed(0)
-        layers, channels = [], 3
-        for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):
-            conv = (
-                [torch.nn.Conv2d(channels, width, 3, padding=1), torch.nn.ReLU()] if width else [torch.nn.MaxPool2d(2)]
-            )
-            layers, channels = [*layers, *conv], width or channels
-        return SimpleNamespace(features=torch.nn.Sequential(*layers))
-
-    monkeypatch.setattr(dists, "vgg16", vgg16, raising=False)
+    features = SimpleNamespace(features=vgg16()["features"])
+    monkeypatch.setattr(dists, "vgg16", lambda **_: features, raising=False)
     monkeypatch.setattr(dists, "VGG16_Weights", SimpleNamespace(DEFAULT=None), raising=False)
-    return measures.load_dists()
+    truth = picture(64, 96, sigma=1.0)
+    codes = [np.rint(255 * x) / np.float32(255) for x in (cv2.GaussianBlur(truth, (0, 0), 2), truth)]
+    tensors = [torch.from_numpy(x).permute(2, 0, 1)[None] for x in codes]
+    want = dists.DISTSNetwork()(*tensors).item()
+    assert want > 1e-3
+    assert random_vgg(*codes) == pytest.approx(want, abs=1e-6)  # worst seen 1e-7
 
 
 def test_dists_is_nought_for_equal_pictures_and_grows_with_blur(random_vgg):
@@ -136,15 +148,15 @@ def test_dists_keeps_what_256_pixels_can_show(random_vgg):
     assert against_its_mean(512, 1) < 0.01  # grey but for its border, at 256 pixels
 
 
-def test_weights_that_cannot_be_had_are_told_in_one_line(random_vgg, monkeypatch):
-    from torchmetrics.functional.image import dists
+def test_weights_that_cannot_be_had_are_told_in_one_line(monkeypatch):
+    pytest.importorskip("torchmetrics")
 
-    def offline(weights):
+    def offline(*_, **__):
         raise URLError("no route to host")
 
-    monkeypatch.setattr(dists, "vgg16", offline)
-    with pytest.raises(WeightsError, match=r"--dists: expected VGG16's weights, torchvision's vgg16-397923af.pth"):
-        measures.load_dists()
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
+    with pytest.raises(WeightsError, match=r"--dists: expected torchvision's vgg16-397923af.pth in .*no route to host"):
+        load_dists()
 
 
 def test_similarity_over_the_edge_is_of_the_edge():

@@ -35,7 +35,7 @@ Partial = Annotated[bool, "Judge the usable part of an incomplete set."]
 Csv = Annotated[Path | None, "Also write the figures of each pair to this .csv file."]
 JsonFile = Annotated[Path | None, "Also write settings, means and the figures of each pair to this .json file."]
 Lpips = Annotated[bool, "Compute LPIPS (AlexNet); needs the extra lpips and its weights."]
-Dists = Annotated[bool, "Compute DISTS (VGG16); needs the extra lpips and its weights."]
+Dists = Annotated[bool, "Compute DISTS; downloads the weights of VGG16 once."]
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
 

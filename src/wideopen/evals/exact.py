@@ -12,6 +12,7 @@ from wideopen.evals.measures import BAND, edge_band
 from wideopen.evals.pairs import Pair
 from wideopen.files import read, read_disparity, read_matte
 from wideopen.lens import parse_blur, parse_focus
+from wideopen.matting.outline import Outline
 from wideopen.session.open_photo import Given
 
 JUMP = 0.1  # of disparity, within 5 pixels, makes an edge where no matte tells it
@@ -21,6 +22,12 @@ JUMP = 0.1  # of disparity, within 5 pixels, makes an edge where no matte tells 
 class KnownMaps(Given):
     """Maps of a set; depth in an EXR file becomes disparity."""
 
+    def read_matte(self, _: Path, size: tuple[int, int]) -> tuple[F32 | None, str | None, Outline]:
+        """As `Given` does."""
+        if self.matte is None:
+            return None, None, Outline.FOUND
+        return true_matte(self.matte, size), str(self.matte), Outline.EXACT
+
     def read_disparity(self, size: tuple[int, int]) -> tuple[F32 | None, str | None]:
         """As `Given` does."""
         if self.disparity is None:
@@ -28,6 +35,13 @@ class KnownMaps(Given):
         return true_disparity(self.disparity, size), str(self.disparity)
 
 
+@lru_cache(maxsize=1)  # rendering and measuring read the maps of a pair one after the other
+def true_matte(path: Path, size: tuple[int, int]) -> F32:
+    """The matte (H, W) in [0, 1] of a file. Raises InvalidInput."""
+    return read_matte(path, size=size)
+
+
+@lru_cache(maxsize=1)
 def true_disparity(path: Path, size: tuple[int, int]) -> F32:
     """Disparity (H, W) in [0, 1] of a file; of depth in an .exr, 1 / depth over its own range. Raises InvalidInput."""
     if path.suffix.lower() != ".exr":
@@ -59,7 +73,7 @@ def asked_radius_px(pair: Pair, size: tuple[int, int]) -> F32 | None:
 def edges_of(pair: Pair, size: tuple[int, int]) -> Mask | None:
     """The band (H, W) along the matte's edge or, without a matte, along jumps of the disparity; None without both."""
     if pair.matte is not None:
-        return edge_band(read_matte(pair.matte, size=size))
+        return edge_band(true_matte(pair.matte, size))
     if pair.disparity is None:
         return None
     disparity = true_disparity(pair.disparity, size)

@@ -11,13 +11,13 @@ import numpy as np
 from wideopen.checks import F32, U8, Mask, require
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput
+from wideopen.evals.dists import load_dists
 from wideopen.evals.exact import KnownMaps, asked_radius_px, edges_of
 from wideopen.evals.measures import (
     Measure,
     displayed,
     edge_band,
     fit,
-    load_dists,
     load_flip,
     load_lpips,
     measure,
@@ -30,7 +30,7 @@ from wideopen.evals.runner import Start, worst_first
 from wideopen.files import read
 from wideopen.files.read import read_facts
 from wideopen.lens import MAX_RADIUS, Lens
-from wideopen.matting.outline import Outline
+from wideopen.photo import Photo
 from wideopen.pipeline import Scene, hold_sheets, render
 from wideopen.session.open_photo import Job, Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
@@ -58,6 +58,7 @@ class Picture:
     rgb: F32
     encoding: Encoding = SRGB
     gamma: float | None = None  # displayed as light ** (1 / gamma) instead of by sRGB's curve
+    codes: U8 | None = None  # of the file that `rgb` was read from, if they are sRGB's
 
     def shown(self) -> F32:
         """Display-encoded, (H, W, 3) in [0, 1]."""
@@ -67,6 +68,8 @@ class Picture:
     def _shown(self) -> F32:
         if self.gamma is not None:
             return np.clip(self.rgb, 0, 1) ** np.float32(1 / self.gamma)
+        if self.codes is not None:
+            return np.multiply(self.codes, np.float32(1 / 255), dtype=np.float32)
         return displayed(self.rgb, self.encoding)
 
 
@@ -84,12 +87,12 @@ Method = Callable[[Pair, Picture], MadePicture]  # (pair, truth); the truth is f
 
 def true_picture(pair: Pair) -> Picture:
     """The photo through the real lens. Raises InvalidInput."""
-    return _picture(pair.bokeh, pair.gamma)
+    return _picture(read(pair.bokeh), pair.gamma)
 
 
-def _picture(path: Path, gamma: float | None = None) -> Picture:
-    photo = read(path)
-    return Picture(rgb=photo.rgb, encoding=photo.encoding, gamma=gamma)
+def _picture(photo: Photo, gamma: float | None = None) -> Picture:
+    codes = photo.codes if photo.hdr is None and photo.encoding == SRGB else None
+    return Picture(rgb=photo.rgb, encoding=photo.encoding, gamma=gamma, codes=codes)
 
 
 def by_us(
@@ -125,8 +128,7 @@ def by_us(
             facts["found_blur_px"] = radius * max(expected.shape)
         picture = at(radius)
         if sweep:
-            photo = Picture(rgb=opened.photo.rgb, encoding=opened.photo.encoding, gamma=pair.gamma)
-            shown = [photo, *(at(part * radius) for part in SWEEP), picture]
+            shown = [_picture(opened.photo, pair.gamma), *(at(part * radius) for part in SWEEP), picture]
             facts["lvcorr"] = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown()) for one in shown])
         return MadePicture(picture=picture, sharp=opened.photo.rgb, facts=facts)
 
@@ -164,7 +166,7 @@ def by_others(folder: Path) -> Method:
         file = next((file for file in files if file.is_file()), None)
         if file is None:
             raise InvalidInput(f"--pred: expected a picture {folder / pair.name}.*, found none")
-        return MadePicture(picture=_picture(file, pair.gamma if file.suffix.lower() == ".exr" else None))
+        return MadePicture(picture=_picture(read(file), pair.gamma if file.suffix.lower() == ".exr" else None))
 
     return method
 
@@ -173,7 +175,7 @@ def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Ste
     """Open the sharp photo of a pair with the maps that lie beside it."""
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
-    given = KnownMaps(matte=pair.matte, disparity=pair.disparity, outline=Outline.EXACT)
+    given = KnownMaps(matte=pair.matte, disparity=pair.disparity)
     return open_photo(pair.sharp, Job(maps=maps, given=given, backend=backend), step)
 
 
@@ -357,7 +359,7 @@ def sheet_of_worst(lines: Iterable[Line], pairs: Iterable[Pair], method: Method,
         truth = true_picture(pair)
         expected, seen = truth.shown(), method(pair, truth).picture.shown()
         wrong = np.abs(seen - expected)
-        tiles = {"sharp": _picture(pair.sharp, pair.gamma).shown(), "truth": expected}
+        tiles = {"sharp": _picture(read(pair.sharp), pair.gamma).shown(), "truth": expected}
         if ours is None:
             tiles["ours"] = seen
         else:

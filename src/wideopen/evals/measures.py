@@ -9,11 +9,8 @@ FLIP: Andersson et al., "FLIP: A Difference Evaluator for Alternating Images", H
   (NVIDIA's flip-evaluator); 0 = no visible difference.
 LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018, AlexNet
   (torchmetrics; torchvision's weights are downloaded on first use).
-DISTS: Ding, Ma, Wang, Simoncelli, "Image Quality Assessment: Unifying Structure and Texture Similarity", TPAMI 2020,
-  VGG16 (as LPIPS). Pictures are 8-bit codes, reduced by Pillow's bilinear filter to 256 pixels along the short side
-  where they are larger, as its authors' `prepare_image` does by default.
 
-How well the blur obeys is in `evals.obedience`.
+DISTS is in `evals.dists`, how well the blur obeys in `evals.obedience`.
 
 `fit` removes the differences between the two exposures of a real pair other than the blur: a small shift, exposure and
 white balance. The picture is shifted and scaled to fit the truth, in linear light:
@@ -27,11 +24,9 @@ errors (0.90 instead of 1 for lamps in the night, on a ray-traced scene).
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from wideopen.arrays.transfer import encode
 from wideopen.checks import F32, Mask, require
@@ -43,7 +38,7 @@ BAND = 6 / 640
 WINDOW, SIGMA = 11, 1.5
 SMALLEST_PX = WINDOW
 STRIP = 32  # rows
-DISTS_PX = 256
+ALEXNET = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 Measure = Callable[[F32, F32], float]  # (picture, truth)
 
 
@@ -60,14 +55,14 @@ class Figures:
 def displayed(rgb: F32, encoding: Encoding = SRGB) -> F32:
     """Encode linear light (H, W, 3) in the photo's own primaries for display in sRGB, clipped at white; [0, 1]."""
     light = rgb if encoding.has_srgb_primaries else rgb @ np.array(encoding.to_srgb, np.float32).T
-    codes = encode(np.clip(light, 0, 1), SRGB, bit_depth=16)
+    codes = encode(light, SRGB, bit_depth=16)
     return np.multiply(codes, np.float32(1 / 65535), dtype=np.float32)
 
 
 def psnr(picture: F32, truth: F32, where: Mask | None = None) -> float:
     """PSNR in dB over all pixels, or those of `where` (H, W); infinite for equal pictures."""
-    error = np.square(picture - truth, dtype=np.float32)
-    mse = float((error if where is None else error[where]).mean(dtype=np.float64))
+    mask, count = (None, truth.size) if where is None else (where.astype(np.uint8), 3 * int(where.sum()))
+    mse = cv2.norm(picture, truth, cv2.NORM_L2SQR, mask) / count  # summed in float64
     return float(-10 * np.log10(mse)) if mse > 0 else float("inf")
 
 
@@ -124,57 +119,32 @@ def load_lpips() -> Measure:
     Raises InvalidInput if packages are missing, WeightsError if the weights cannot be obtained.
     """
     require_packages("--lpips", "lpips", "torchmetrics", "torchvision")
+    import torch
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
-    with _loading("--lpips", "AlexNet", "alexnet-owt-7be5be79.pth"):
+    with loading("--lpips", ALEXNET):
         network = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
-    return _by(network)
 
+    def lpips(picture: F32, truth: F32) -> float:
+        with torch.no_grad():
+            one, other = (torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None] for x in (picture, truth))
+            return float(network(one.clamp(0, 1), other.clamp(0, 1)))
 
-def load_dists() -> Measure:
-    """Load the DISTS measure with its network. The first call is slow. Raises as `load_lpips` does."""
-    require_packages("--dists", "lpips", "torchmetrics", "torchvision")
-    import torch
-    from torchmetrics.functional.image.dists import DISTSNetwork
-
-    with _loading("--dists", "VGG16", "vgg16-397923af.pth"):
-        network = DISTSNetwork()
-    compare = _by(network.eval().to(memory_format=torch.channels_last))  # 1.3 times as fast
-
-    def dists(picture: F32, truth: F32) -> float:
-        short = min(truth.shape[:2])
-        width, height = (int(DISTS_PX * n / short) if short > DISTS_PX else n for n in truth.shape[1::-1])
-        codes = (Image.fromarray(np.rint(x * 255).astype(np.uint8)) for x in (picture, truth))
-        small = (x.resize((width, height), Image.Resampling.BILINEAR) for x in codes)
-        return compare(*(np.asarray(x, np.float32) / np.float32(255) for x in small))
-
-    return dists
+    return lpips
 
 
 @contextmanager
-def _loading(flag: str, network: str, file: str) -> Iterator[None]:
-    """Turn failures to load torchvision's weights into one line."""
+def loading(flag: str, url: str) -> Iterator[None]:
+    """Turn failures to load the weights of torchvision at `url` into one line."""
     import torch
 
     try:
         yield
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a damaged file, a RuntimeError
         raise WeightsError(
-            f"{flag}: expected {network}'s weights, torchvision's {file}, in {torch.hub.get_dir()}/checkpoints or "
-            f"from download.pytorch.org, found neither ({error})"
+            f"{flag}: expected torchvision's {url.rpartition('/')[2]} in {torch.hub.get_dir()}/checkpoints or from "
+            f"{url}, found neither ({error})"
         ) from error
-
-
-def _by(network: Callable[..., Any]) -> Measure:
-    """A measure by a network of two (1, 3, H, W) pictures."""
-    import torch
-
-    def measure(picture: F32, truth: F32) -> float:
-        with torch.no_grad():
-            one, other = (torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None] for x in (picture, truth))
-            return float(network(one.clamp(0, 1), other.clamp(0, 1)))
-
-    return measure
 
 
 def measure(picture: F32, truth: F32, band: Mask | None) -> Figures:
