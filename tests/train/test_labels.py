@@ -13,8 +13,7 @@ from wideopen.matting.inference import PRESETS
 from wideopen.train import labels
 from wideopen.train.batches import shares_of
 from wideopen.train.labels import read_table, write_labels
-from wideopen.train.pack import pack
-from wideopen.train.photos import entries_in, load_photos
+from wideopen.train.photos import entries_in, load_photos, pack
 
 SIZE = (96, 128)
 PERSON, BESIDE = np.s_[20:90, 30:70], np.s_[30:90, 90:120]

@@ -12,8 +12,7 @@ from wideopen.matting.net.losses import stage_loss, trimap
 from wideopen.matting.net.model import StageOutput
 from wideopen.train.finish import Dice, finish, spoiled
 from wideopen.train.matting import run_training
-from wideopen.train.pack import confidence, pack, read_rows
-from wideopen.train.photos import entries_in
+from wideopen.train.photos import confidence, entries_in, pack, read_rows
 from wideopen.train.settings import Chances, TrainRun, parse_weights
 from wideopen.train.trainer import load_checkpoint
 

@@ -99,10 +99,10 @@ def pack(
     backgrounds: Annotated[Path | None, "Folder with photos without people, used as backgrounds."] = None,
 ) -> None:
     """Pack photos and mattes into one file, to train on elsewhere."""
-    from wideopen.train.pack import pack as write_pack
-    from wideopen.train.photos import entries_in
+    from wideopen.train import photos
 
-    rows, skipped = write_pack(entries_in(folders, teacher or ()), out, size=size, backgrounds=backgrounds)
+    entries = photos.entries_in(folders, teacher or ())
+    rows, skipped = photos.pack(entries, out, size=size, backgrounds=backgrounds)
     for reason in skipped:
         typer.echo(f"skipped {reason}")
     typer.echo(f"{len(rows)} photos, {out.stat().st_size / 1e6:.1f} MB  {out}")

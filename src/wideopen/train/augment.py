@@ -71,10 +71,8 @@ def shape_px(kind: int, size: int) -> Shape:
 def _gaps(alpha: U8) -> Sides:
     """Return the distance in pixels from the subject to each border; 0 if the border cuts the subject."""
     height, width = alpha.shape
-    if not (alpha > FAINT).any():
-        return width, height, width, height
     x, y, wide, high = cv2.boundingRect((alpha > FAINT).astype(np.uint8))
-    return x, y, width - x - wide, height - y - high
+    return (x, y, width - x - wide, height - y - high) if wide else (width, height, width, height)
 
 
 def _start(rng: Rng, side: float, extent: int, centre: float, beyond: tuple[int, int]) -> float:
@@ -120,15 +118,6 @@ def crop(image: U8, window: Window, size: int, border: int) -> U8:
     return np.asarray(cv2.resize(inside, (size, size), interpolation=mode), np.uint8)
 
 
-def _rotate(rng: Rng, images: list[U8], size: int) -> list[U8]:
-    turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.uniform(-12, 12)), 1.0)
-    return [cv2.warpAffine(i, turn, (size, size), borderMode=cv2.BORDER_REFLECT_101) for i in images]
-
-
-def _blur(image: U8, sigma: float) -> U8:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
-
-
 def background(rng: Rng, stock: Stock, size: int, smallest: float = 0.4) -> U8:
     """Return a scene (size, size, 3) without a subject: sharp, out of focus or nearly uniform.
 
@@ -141,12 +130,12 @@ def background(rng: Rng, stock: Stock, size: int, smallest: float = 0.4) -> U8:
         return np.asarray(cv2.resize(corners, (size, size)), np.uint8)
     if kind < 0.24:  # the colours of a street or an office, blurred until nobody is recognisable
         other = stock.photos[int(rng.integers(len(stock.photos)))].rgb
-        return _blur(np.asarray(cv2.resize(other, (size, size)), np.uint8), size / 20)
+        return np.asarray(cv2.GaussianBlur(cv2.resize(other, (size, size)), (0, 0), size / 20), np.uint8)
     scene = stock.scenes[rng.integers(len(stock.scenes))]
     side = max(8, int(min(scene.shape[:2]) * rng.uniform(smallest, 1.0)))
     out = crop(random_square(rng, scene, side), (0, 0, side), size, cv2.BORDER_REFLECT_101)
     if rng.random() < 0.4:
-        out = _blur(out, size / 256 * rng.uniform(0.7, 6))
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), size / 256 * rng.uniform(0.7, 6)), np.uint8)
     return out[:, ::-1] if rng.random() < 0.5 else out
 
 
@@ -243,5 +232,8 @@ def sample(rng: Rng, stock: Stock, index: int, shape: Shape, chances: Chances) -
     photo, taken = stock.photos[index], rng.random() >= chances.new_background
     rgb, alpha = (as_taken if taken else composite)(rng, photo, shape, stock, chances)
     if rng.random() < chances.rotate:
-        rgb, alpha = _rotate(rng, [rgb, alpha], max(shape))
+        size = max(shape)
+        turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.uniform(-12, 12)), 1.0)
+        border = {"borderMode": cv2.BORDER_REFLECT_101}
+        rgb, alpha = (np.asarray(cv2.warpAffine(i, turn, (size, size), **border), np.uint8) for i in (rgb, alpha))
     return middle(rgb, shape), middle(alpha, shape), photo.teacher and taken

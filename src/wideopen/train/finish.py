@@ -114,19 +114,14 @@ def spoiled(dice: Dice, alpha: Tensor) -> Tensor:
     move = torch.eye(2, 3, device=dice.device).repeat(dice.count, 1, 1)
     move[:, :, 2] = 0.03 * dice.normal(2)[:, :, 0, 0] * dice.chance(0.5)[:, :, 0, 0]
     small = functional.avg_pool2d(alpha, 4)  # (B, 1, H/4, W/4)
-    small = functional.grid_sample(
-        small, functional.affine_grid(move, list(small.shape), align_corners=False), align_corners=False
-    )
+    grid = functional.affine_grid(move, list(small.shape), align_corners=False)
+    small = functional.grid_sample(small, grid, align_corners=False)
     cells = int(dice.flat(2, 10)[0])
     coarse = soft(small, cells)
     level = dice.between(0.1, 0.9)
-    hint = torch.where(
-        dice.chance(0.6),
-        ((coarse - level) * 8 + 0.5).clamp(0, 1),
-        torch.where(dice.chance(0.5), coarse, small),
-    )
-    lumps = dice.normal(2, max(2, height // 64), max(2, width // 64))
-    lumps = resize(lumps, small)
+    blunt = ((coarse - level) * 8 + 0.5).clamp(0, 1)
+    hint = torch.where(dice.chance(0.6), blunt, torch.where(dice.chance(0.5), coarse, small))
+    lumps = resize(dice.normal(2, max(2, height // 64), max(2, width // 64)), small)
     hint = torch.where(dice.chance(0.3), torch.maximum(hint, (lumps[:, :1] > 1.1).float()), hint)  # blobs
     hint = torch.where(dice.chance(0.35), hint * (lumps[:, 1:] < 0.9), hint)  # bites, limbs
     hint = torch.where(dice.chance(0.05), hint.roll(1, 0), hint)

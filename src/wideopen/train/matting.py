@@ -36,8 +36,7 @@ from wideopen.train.batches import Batches
 from wideopen.train.finish import finish
 from wideopen.train.labels import EMPTY
 from wideopen.train.layer import to_unit
-from wideopen.train.pack import Entry
-from wideopen.train.photos import entries_in, load_backgrounds, load_photos, load_things
+from wideopen.train.photos import Entry, entries_in, load_backgrounds, load_photos, load_things
 from wideopen.train.settings import TrainRun
 from wideopen.train.trainer import TrainBatch, Trainer, make_fabric, save_checkpoint
 from wideopen.workers import keep_freed_memory
@@ -66,8 +65,11 @@ def _train(run: TrainRun, entries: list[Entry], fabric: Fabric) -> None:
     lead = fabric.is_global_zero
     logging.basicConfig(level=logging.INFO if lead else logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("wideopen.backends").setLevel(logging.WARNING)  # they would log a line for every photo
-    LOG.info("starting from %s", _origin(run))
-    trainer = Trainer(run, fabric, resume=run.out / "last.pt" if run.resume else None)
+    resume = run.out / "last.pt" if run.resume else None
+    encoder = "random weights" if run.encoder_weights == "none" else f"encoder {run.encoder_weights}"
+    origin = f"checkpoint {resume}" if resume else f"weights {run.init}" if run.init else encoder
+    LOG.info("starting from %s", origin)
+    trainer = Trainer(run, fabric, resume=resume)
     batches = make_batches(run, entries, lead)
     val = [entry for entry in entries if entry.part == "val"]
     val = val[:: max(1, len(val) // run.val_count)]
@@ -82,23 +84,11 @@ def _train(run: TrainRun, entries: list[Entry], fabric: Fabric) -> None:
     fabric.barrier()
 
 
-def _origin(run: TrainRun) -> str:
-    if run.resume:
-        return f"checkpoint {run.out / 'last.pt'}"
-    if run.init is not None:
-        return f"weights {run.init}"
-    return "random weights" if run.encoder_weights == "none" else f"encoder {run.encoder_weights}"
-
-
 def make_batches(run: TrainRun, entries: Iterable[Entry], report: bool) -> Batches:
     """Return the batches of the training part of `entries`; with `report`, log and write which were skipped."""
     keep_px = 2 * run.size  # a window may be as small as half the photo
-    photos = load_photos(
-        [entry for entry in entries if entry.part == "train"],
-        keep_px,
-        run.cache or run.out / "foreground",
-        budget_bytes=run.memory_gb * 1e9,
-    )
+    own = [entry for entry in entries if entry.part == "train"]
+    photos = load_photos(own, keep_px, run.cache or run.out / "foreground", budget_bytes=run.memory_gb * 1e9)
     if report:
         for name, reason in photos.skipped.items():
             LOG.warning("skipped %s: %s", name, reason)

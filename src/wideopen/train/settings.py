@@ -115,14 +115,11 @@ class TrainRun(Settings):
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
-        require(
-            (self.steps is None) != (self.minutes is None),
-            f"expected either steps or minutes, found steps={self.steps}, minutes={self.minutes}",
-        )
-        require(
-            self.init is None or self.encoder_weights == "none",
-            f"expected either init or encoder_weights, found {self.init} and {self.encoder_weights}",
-        )
+        found = f"steps={self.steps}, minutes={self.minutes}"
+        require((self.steps is None) != (self.minutes is None), f"expected either steps or minutes, found {found}")
+        found = f"{self.init} and {self.encoder_weights}"
+        one = self.init is None or self.encoder_weights == "none"
+        require(one, f"expected either init or encoder_weights, found {found}")
         require(self.size % 32 == 0, f"size: expected a multiple of 32 pixels, found {self.size}")
 
     def progress(self, step: int, elapsed_s: float) -> float:

@@ -78,9 +78,7 @@ class Trainer:
         # `model` and `optimizer` are Fabric's wrappers; `net` holds the same parameters under their own names
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
         self.average = {key: value.detach().clone() for key, value in self.net.state_dict().items()}
-        self.step = 0
-        self.elapsed_s = 0.0
-        self.best = math.inf
+        self.step, self.elapsed_s, self.best = 0, 0.0, math.inf
         if resume is not None:
             self.load(load_checkpoint(resume))
 
@@ -100,10 +98,8 @@ class Trainer:
 
     def load(self, state: dict[str, Any]) -> None:
         """Resume from `state`."""
-        require(
-            state["preset"] == self.run.preset,
-            f"resume: expected preset {state['preset']!r}, found {self.run.preset!r}",
-        )
+        found = state["preset"]
+        require(found == self.run.preset, f"resume: expected preset {found!r}, found {self.run.preset!r}")
         self.net.load_state_dict(state["net"], strict=True)
         self.average = {k: v.to(self.fabric.device) for k, v in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
@@ -177,10 +173,7 @@ class Trainer:
         decay = min(DECAY, (1 + self.step) / (10 + self.step))
         for key, value in self.net.state_dict().items():
             mean = self.average[key]
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - decay)
-            else:
-                mean.copy_(value)
+            mean.lerp_(value, 1 - decay) if mean.dtype.is_floating_point else mean.copy_(value)
 
     def agree(self, stop: bool) -> bool:
         """Return whether any process wants to stop; all processes also adopt the longest elapsed time."""
@@ -231,8 +224,7 @@ def resized(x: Tensor, size: int | None, like: Tensor) -> Tensor:
 def build_optimizer(net: MattingNet, *, fused: bool = False) -> torch.optim.Optimizer:
     """Return AdamW with two groups of parameters: new layers, and the encoder. `Trainer` sets their learning rates."""
     encoder = list(net.encoder.parameters())
-    known = {id(p) for p in encoder}
-    new = [p for p in net.parameters() if id(p) not in known]
+    new = [p for name, p in net.named_parameters() if not name.startswith("encoder.")]
     return torch.optim.AdamW([{"params": new}, {"params": encoder}], weight_decay=1e-4, fused=fused)
 
 
@@ -266,9 +258,7 @@ def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", 
     """
     require(out.suffix == ".safetensors", f"export: expected a .safetensors file to write, found {out}")
     state = load_checkpoint(checkpoint)
-    require(
-        {"preset", "average", "step"} <= state.keys(),
-        f"export: expected a checkpoint of a matting run, found keys {', '.join(state)}",
-    )
+    complete = {"preset", "average", "step"} <= state.keys()
+    require(complete, f"export: expected a checkpoint of a matting run, found keys {', '.join(state)}")
     info = {"steps": str(state["step"]), "commit": commit() or "unknown", "licence": licence}
     return save_weights(out, state["average"], state["preset"], info, size=size)
