@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -91,12 +92,11 @@ def make_app(settings: ServeSettings) -> FastAPI:
     )
     app.state.service = service
     add_handlers(app)
+    login: dict[str, Any] = {}
+    if settings.token is not None:
+        login = {"dependencies": [Depends(routes.require_token)], "responses": documented("unauthorized")}
     for protected in (routes.work_routes, routes.info_routes):
-        if settings.token is None:
-            app.include_router(protected)
-        else:
-            token = Depends(routes.require_token)
-            app.include_router(protected, dependencies=[token], responses=documented("unauthorized"))
+        app.include_router(protected, **login)
     app.include_router(routes.state_routes)
     if settings.hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False)
@@ -120,9 +120,7 @@ class Outermost:
     """Outermost middleware: request ids, the request log, metrics, the studio's login, and a response to bugs."""
 
     def __init__(self, app: ASGIApp, token: str | None, metrics: Metrics) -> None:
-        self._app = app
-        self._token = token
-        self._metrics = metrics
+        self._app, self._token, self._metrics = app, token, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one HTTP request; pass everything else on unchanged."""
@@ -155,7 +153,13 @@ class Outermost:
             if status == 0:
                 await problem_response("bug", "The service's log says more.")(scope, receive, send_with_headers)
         finally:
-            self._log(scope, request, status, time.perf_counter() - begin)
+            route = getattr(scope.get("route"), "path", "other")  # its pattern: the client chose the path
+            seconds = time.perf_counter() - begin
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.request_seconds.labels(route).observe(seconds)
+            level = logging.DEBUG if route in _QUIET else logging.INFO
+            about = {"request": request, "method": scope["method"], "route": route, "status": status}
+            event("request", level=level, **about, seconds=round(seconds, 4), **scope.get("wideopen.fields", {}))
 
     def _may_enter(self, scope: Scope) -> bool:
         """Whether the request may pass: the studio needs the token, as a bearer token or as a login's password."""
@@ -168,19 +172,3 @@ class Outermost:
             except ValueError:
                 return False
         return scheme.lower() in ("basic", "bearer") and routes.same_token(value, self._token)
-
-    def _log(self, scope: Scope, request: str, status: int, seconds: float) -> None:
-        """Log and count a request. The client chose the path, so only the route's pattern is logged."""
-        route = getattr(scope.get("route"), "path", "other")
-        self._metrics.requests.labels(route, str(status)).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
-        event(
-            "request",
-            level=logging.DEBUG if route in _QUIET else logging.INFO,
-            request=request,
-            method=scope["method"],
-            route=route,
-            status=status,
-            seconds=round(seconds, 4),
-            **scope.get("wideopen.fields", {}),
-        )

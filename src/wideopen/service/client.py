@@ -68,8 +68,7 @@ class Client:
 
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(timeout_s, connect=10.0))
-        self._retries = retries
-        self._sleep = sleep
+        self._retries, self._sleep = retries, sleep
 
     def __enter__(self) -> Self:
         return self
@@ -129,7 +128,8 @@ class Client:
                 raise ServiceError(f"{self._http.base_url}: {error or type(error).__name__}") from error
             if response.status_code != 503 or not left:
                 break
-            self._sleep(_wait_s(response))
+            asked = response.headers.get("retry-after", "")
+            self._sleep(min(float(asked), _LONGEST_WAIT_S) if asked.isdigit() else 1.0)
         if response.is_success:
             return response
         raise _error(response)
@@ -139,8 +139,7 @@ class RemoteScene:
     """A scene that the service keeps until it is unused for `expires_in_s`; leaving its `with` block removes it."""
 
     def __init__(self, client: Client, found: dict[str, Any]) -> None:
-        self._client = client
-        self.id: str = found["id"]
+        self._client, self.id = client, str(found["id"])
         self.found = found
         """The response of `POST /v1/analyze`: size, sources of the maps, notes, seconds."""
 
@@ -172,10 +171,8 @@ def _form(
     form: dict[str, tuple[str | None, bytes, str]] = {
         name: (name, _bytes(file), "application/octet-stream") for name, file in files.items() if file is not None
     }
-    for name, values in settings.items():
-        if values is not None:
-            form[name] = (None, json.dumps(dict(values)).encode(), "application/json")
-    return form
+    chosen = {name: json.dumps(dict(values)).encode() for name, values in settings.items() if values is not None}
+    return form | {name: (None, text, "application/json") for name, text in chosen.items()}
 
 
 def _bytes(file: File) -> bytes:
@@ -185,11 +182,6 @@ def _bytes(file: File) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise ServiceError(f"{file}: cannot be read ({error.strerror or error})") from error
-
-
-def _wait_s(response: "httpx.Response") -> float:
-    asked = response.headers.get("retry-after", "")
-    return min(float(asked), _LONGEST_WAIT_S) if asked.isdigit() else 1.0
 
 
 def _error(response: "httpx.Response") -> ServiceError:

@@ -7,6 +7,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -91,24 +92,18 @@ class Accepted:
 
 def accepted_by(request: Request) -> Accepted:
     """Read the Accept header; the first supported type with the highest q wins. Raises Problem (406)."""
-    ranked = sorted(_kinds(request.headers.get("accept", "*/*")), key=lambda item: -item[1])
-    for kind, weight in ranked:
-        if weight > 0 and kind in (PARTS, "multipart/*"):
-            return Accepted(parts=True)
-        if weight > 0 and (kind in ("*/*", "image/*") or kind in _BY_TYPE):
-            return Accepted(parts=False, format=_BY_TYPE.get(kind))
-    raise Problem("not-acceptable", f"Accept: expected image/*, {', '.join(_BY_TYPE)} or {PARTS}")
-
-
-def _kinds(accept: str) -> Iterator[tuple[str, float]]:
-    """Yield (media type, q) of each part of an Accept header; q is 0 where it is not a number."""
-    for item in accept.split(","):
+    ranked = []
+    for item in request.headers.get("accept", "*/*").split(","):
         kind, *parameters = (part.strip().lower() for part in item.split(";"))
         weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        try:
-            yield kind, float(weight)
-        except ValueError:
-            yield kind, 0.0
+        with suppress(ValueError):  # a q that is no number counts as 0
+            ranked.append((-float(weight), kind))
+    for order, kind in sorted(ranked, key=lambda item: item[0]):
+        if order < 0 and kind in (PARTS, "multipart/*"):
+            return Accepted(parts=True)
+        if order < 0 and (kind in ("*/*", "image/*") or kind in _BY_TYPE):
+            return Accepted(parts=False, format=_BY_TYPE.get(kind))
+    raise Problem("not-acceptable", f"Accept: expected image/*, {', '.join(_BY_TYPE)} or {PARTS}")
 
 
 def format_of(asked: str | None, accepted: Accepted, photo: str) -> str:
@@ -135,11 +130,10 @@ def formats_in() -> list[str]:
 
 
 def _has_library(name: str) -> bool:
-    try:
+    with suppress(InvalidInput):
         require_library(name)
-    except InvalidInput:
-        return False
-    return True
+        return True
+    return False
 
 
 def to_response(file: Path, word: str, report: dict[str, Any], *, parts: bool) -> StreamingResponse:

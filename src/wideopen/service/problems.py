@@ -68,11 +68,10 @@ def come_again(slug: str, why: str, seconds: int) -> Problem:
 
 def problem_response(slug: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return a problem as a response. Its `type` is a URL relative to the service, which need not exist."""
-    status, title = KINDS[slug]
-    return _response(slug, title, status, detail, headers)
+    return _response(slug, *KINDS[slug], detail, headers)
 
 
-def _response(slug: str, title: str, status: int, detail: str, headers: Mapping[str, str] | None) -> JSONResponse:
+def _response(slug: str, status: int, title: str, detail: str, headers: Mapping[str, str] | None) -> JSONResponse:
     body = ProblemBody(type=f"/problems/{slug}", title=title, status=status, detail=detail)
     return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
@@ -86,7 +85,7 @@ def add_handlers(app: FastAPI) -> None:
 async def _answer(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, HTTPException) and not isinstance(error, Problem) and error.status_code != 400:
         phrase = http.HTTPStatus(error.status_code).phrase  # raised by the framework: no such route or method
-        return _response(phrase.lower().replace(" ", "-"), phrase, error.status_code, phrase, error.headers)
+        return _response(phrase.lower().replace(" ", "-"), error.status_code, phrase, phrase, error.headers)
     problem = _problem_of(error)
     add_to_log_line(request, problem=problem.slug)  # the detail is left out: it may quote a photo's metadata
     return problem_response(problem.slug, problem.detail, problem.headers)

@@ -19,37 +19,14 @@ from starlette.types import Message, Receive
 
 from wideopen import __version__
 from wideopen.matting.outline import Outline
-from wideopen.service import work
-from wideopen.service.photo_files import (
-    DOCUMENTED,
-    FORMATS,
-    PARTS,
-    Accepted,
-    accepted_by,
-    format_of,
-    formats_in,
-    formats_out,
-    save,
-    to_response,
-)
+from wideopen.service import photo_files, schemas, work
+from wideopen.service.photo_files import PARTS, Accepted
 from wideopen.service.problems import Problem, documented
-from wideopen.service.schemas import (
-    FORM_LIMITS,
-    LIMITS,
-    SETTINGS_BYTES,
-    Analysis,
-    AnalyzeForm,
-    Info,
-    MapsModel,
-    RenderForm,
-    SceneRender,
-    openapi_of,
-)
 from wideopen.service.service import RequestJob, Service
 from wideopen.session.open_photo import Given, Job
 
 _BEARER = HTTPBearer(auto_error=False, description="Required if the service was started with a token.")
-_JSON_BYTES = 2 * SETTINGS_BYTES
+_JSON_BYTES = 2 * schemas.SETTINGS_BYTES
 
 
 def service_of(request: Request) -> Service:
@@ -93,20 +70,17 @@ class WorkRoute(APIRoute):
             async with service.job() as job:
                 request.state.job = job
                 most = service.settings.body_bytes if is_form else _JSON_BYTES
+                too_large = Problem("too-large", f"body: expected at most {most / 1e6:g} MB, found more")
                 if int(request.headers.get("content-length", "0")) > most:  # the HTTP parser accepts only digits there
-                    raise _too_large(most)
-                receive = _limited(request.receive, job, most_bytes=most, body_s=service.settings.body_timeout)
+                    raise too_large
+                receive = _limited(request.receive, job, most, too_large, service.settings.body_timeout)
                 return await handle(Request(request.scope, receive))
 
         return guarded
 
 
-def _too_large(most_bytes: int) -> Problem:
-    return Problem("too-large", f"body: expected at most {most_bytes / 1e6:g} MB, found more")
-
-
-def _limited(receive: Receive, job: RequestJob, *, most_bytes: int, body_s: float) -> Receive:
-    """Return `receive` with limits on the size of the body and the time to read it. Raises Problem (413, 408)."""
+def _limited(receive: Receive, job: RequestJob, most_bytes: int, too_large: Problem, body_s: float) -> Receive:
+    """Return `receive` with limits on the size of the body and on the time to read it. Raises Problem (413, 408)."""
     found, end = 0, asyncio.get_running_loop().time() + body_s
 
     async def limited() -> Message:
@@ -119,18 +93,12 @@ def _limited(receive: Receive, job: RequestJob, *, most_bytes: int, body_s: floa
             raise Problem("slow-body", detail, headers={"Connection": "close"}) from error
         found += len(message.get("body", b""))
         if found > most_bytes:
-            raise _too_large(most_bytes)
+            raise too_large
         if not message.get("more_body", False):
             job.upload_done()
         return message
 
     return limited
-
-
-def job_of(request: Request) -> RequestJob:
-    """Return the job that `WorkRoute` began for a request."""
-    found: RequestJob = request.state.job
-    return found
 
 
 async def _require_single_fields(request: Request) -> None:
@@ -140,12 +108,12 @@ async def _require_single_fields(request: Request) -> None:
             raise Problem("refused", f"form: expected one field {name[:80]!r}, found {count}")
 
 
-Accept = Annotated[Accepted, Depends(accepted_by)]
+Accept = Annotated[Accepted, Depends(photo_files.accepted_by)]
 _EXAMPLES: Any = {
     "wide open": {"value": {"lens": {"blur": "4%"}}},
     "pulled focus": {"value": {"lens": {"focus": "d=0.2"}, "output": {"format": "png"}}},
 }
-RenderSettings = Annotated[SceneRender, Body(openapi_examples=_EXAMPLES)]
+RenderSettings = Annotated[schemas.SceneRender, Body(openapi_examples=_EXAMPLES)]
 SceneId = Annotated[str, PathParameter(alias="id", description="From /v1/analyze.", min_length=1)]
 _OF_WORK = ("bad-request", "slow-body", "too-large", "not-a-photo", "refused", "worker-died", "busy", "starting",
             "timed-out")  # fmt: skip
@@ -158,13 +126,15 @@ state_routes = APIRouter(tags=["state"])
     "/render",
     tags=["render"],
     response_class=Response,
-    responses={200: DOCUMENTED, **documented(*_OF_WORK, "not-acceptable")},
+    responses={200: photo_files.DOCUMENTED, **documented(*_OF_WORK, "not-acceptable")},
     dependencies=[Depends(_require_single_fields)],
-    openapi_extra=openapi_of(RenderForm),
-    form_limits=FORM_LIMITS,
+    openapi_extra=schemas.openapi_of(schemas.RenderForm),
+    form_limits=schemas.FORM_LIMITS,
     operation_id="render",
 )
-async def render(request: Request, accepted: Accept, form: Annotated[RenderForm, Form(media_type=PARTS)]) -> Response:
+async def render(
+    request: Request, accepted: Accept, form: Annotated[schemas.RenderForm, Form(media_type=PARTS)]
+) -> Response:
     """Render a photo as if taken with a fast lens wide open.
 
     Returns the image; with `Accept: multipart/form-data`, a report (JSON), the image, the matte and the disparity.
@@ -182,27 +152,27 @@ async def render(request: Request, accepted: Accept, form: Annotated[RenderForm,
         **documented(*_OF_WORK),
     },
     dependencies=[Depends(_require_single_fields)],
-    openapi_extra=openapi_of(AnalyzeForm),
-    form_limits=FORM_LIMITS,
+    openapi_extra=schemas.openapi_of(schemas.AnalyzeForm),
+    form_limits=schemas.FORM_LIMITS,
     operation_id="analyze",
 )
 async def analyze(
-    request: Request, response: Response, form: Annotated[AnalyzeForm, Form(media_type=PARTS)]
-) -> Analysis:
+    request: Request, response: Response, form: Annotated[schemas.AnalyzeForm, Form(media_type=PARTS)]
+) -> schemas.Analysis:
     """Find a photo's matte and disparity. The scene is kept until it has been unused for `scene_minutes`."""
-    service, running = service_of(request), job_of(request)
+    service, running = service_of(request), request.state.job
     photo, photo_format, job = _saved(request, form)
     facts = await running.run(request, work.analyze_photo, photo, job)
     scene = service.scenes.add({**facts, "photo": photo.name, "format": photo_format}, folder=running.folder)
     response.headers["Location"] = f"/v1/scenes/{scene.key}/render"
-    return Analysis(id=scene.key, expires_in_s=60 * service.settings.scene_minutes, **facts)
+    return schemas.Analysis(id=scene.key, expires_in_s=60 * service.settings.scene_minutes, **facts)
 
 
 @work_routes.post(
     "/scenes/{id}/render",
     tags=["scenes"],
     response_class=Response,
-    responses={200: DOCUMENTED, **documented(*_OF_WORK, "not-acceptable", "no-such-scene")},
+    responses={200: photo_files.DOCUMENTED, **documented(*_OF_WORK, "not-acceptable", "no-such-scene")},
     operation_id="render_scene",
 )
 async def render_scene(request: Request, accepted: Accept, scene_id: SceneId, settings: RenderSettings) -> Response:
@@ -212,9 +182,8 @@ async def render_scene(request: Request, accepted: Accept, scene_id: SceneId, se
         matte, disparity = (scene.folder / f"{name}.npy" for name in (work.MATTE, work.DISPARITY))
         job = _job(request).with_maps(matte, disparity, Outline(facts["outline"]))
         photo = scene.folder / facts["photo"]
-        return await _render(
-            request, accepted, settings, facts["format"], job, work.render_scene, photo, scene.key, facts
-        )
+        task = (work.render_scene, photo, scene.key, facts)
+        return await _render(request, accepted, settings, facts["format"], job, *task)
 
 
 @work_routes.delete(
@@ -226,9 +195,8 @@ async def render_scene(request: Request, accepted: Accept, scene_id: SceneId, se
 )
 async def remove_scene(request: Request, scene_id: SceneId) -> Response:
     """Delete a scene."""
-    service = service_of(request)
-    with service.scene(scene_id):
-        service.scenes.remove(scene_id)
+    with service_of(request).scene(scene_id):
+        service_of(request).scenes.remove(scene_id)
     return Response(status_code=204)
 
 
@@ -245,26 +213,26 @@ def _job(request: Request) -> Job:
     )
 
 
-def _saved(request: Request, form: AnalyzeForm) -> tuple[Path, str, Job]:
+def _saved(request: Request, form: schemas.AnalyzeForm) -> tuple[Path, str, Job]:
     """Save the files of a form; return (the photo, its format, its job without a lens)."""
     job = _job(request)
-    photo, photo_format, given = save(form, job_of(request).folder, job.given)
+    photo, photo_format, given = photo_files.save(form, request.state.job.folder, job.given)
     return photo, photo_format, replace(job, maps=form.maps.settings(job.maps), given=given)
 
 
 async def _render(
     request: Request,
     accepted: Accepted,
-    settings: RenderForm | SceneRender,
+    settings: schemas.RenderForm | schemas.SceneRender,
     photo_format: str,
     job: Job,
     function: Callable[..., dict[str, Any]],
     *arguments: Any,
 ) -> Response:
     """Run `function(out, job, *arguments)` in a worker, with lens and output in the job; return the result."""
-    running = job_of(request)
-    word = format_of(settings.output.format, accepted, photo_format)
-    out = running.folder / f"result{FORMATS[word][1]}"
+    running: RequestJob = request.state.job
+    word = photo_files.format_of(settings.output.format, accepted, photo_format)
+    out = running.folder / f"result{photo_files.FORMATS[word][1]}"
     job = replace(
         job,
         lens=settings.lens.settings(),
@@ -273,7 +241,7 @@ async def _render(
         save_disparity=running.folder / f"{work.DISPARITY}.png" if accepted.parts else None,
     )
     report = await running.run(request, function, out, job, *arguments)
-    return await asyncio.to_thread(to_response, out, word, report, parts=accepted.parts)
+    return await asyncio.to_thread(photo_files.to_response, out, word, report, parts=accepted.parts)
 
 
 def _state(name: str) -> dict[int | str, dict[str, Any]]:
@@ -309,15 +277,15 @@ async def metrics(request: Request) -> Response:
 
 
 @info_routes.get("/v1/info", operation_id="info")
-async def info(request: Request) -> Info:
+async def info(request: Request) -> schemas.Info:
     """Version, formats and limits of the service."""
     service = service_of(request)
-    return Info(
+    return schemas.Info(
         version=__version__,
-        formats_in=formats_in(),
-        formats_out=formats_out(),
+        formats_in=photo_files.formats_in(),
+        formats_out=photo_files.formats_out(),
         workers=service.size.workers,
         waiting=service.waiting,
-        maps={name: getattr(service.settings.maps, name) for name in MapsModel.model_fields},
-        **{name: getattr(service.settings, name) for name in LIMITS},
+        maps={name: getattr(service.settings.maps, name) for name in schemas.MapsModel.model_fields},
+        **{name: getattr(service.settings, name) for name in schemas.LIMITS},
     )

@@ -107,12 +107,9 @@ class Service:
         # The store holds the results of `analyze`, for reports. They are on disk, not in a worker's memory: any free
         # worker may take the next request, a worker may be killed, and a prepared scene of 12 megapixels takes 600 MB.
         # Any worker can prepare the same scene again from photo, matte and disparity, bit for bit.
-        limits = self.settings
+        most, most_bytes, idle_s = self.settings.scenes, 1e6 * self.settings.scenes_mb, 60 * self.settings.scene_minutes
         self.scenes: ExpiringStore[JobReport] = ExpiringStore(
-            folder / "scenes",
-            most=limits.scenes,
-            most_bytes=1e6 * limits.scenes_mb,
-            idle_s=60 * limits.scene_minutes,
+            folder / "scenes", most=most, most_bytes=most_bytes, idle_s=idle_s
         )
 
     async def __aexit__(self, *_: object) -> None:
@@ -148,9 +145,7 @@ class Service:
     def scene(self, key: str) -> Iterator[StoreEntry[JobReport]]:
         """Yield an analysed scene and keep it on disk meanwhile. Raises Problem (404) if it does not exist."""
         if key not in self.scenes:
-            raise Problem(
-                "no-such-scene", "scene: expected the id of a scene that has not expired, found no such scene"
-            )
+            raise Problem("no-such-scene", "scene: expected the id of a scene that has not expired, found none")
         with self.scenes.using(key) as scene:
             yield scene
 
@@ -198,11 +193,8 @@ class Service:
         gauge("scenes", "Analysed scenes that are kept.", lambda: len(self.scenes))
         gauge("scenes_bytes", "Bytes of analysed scenes on disk.", lambda: self.scenes.size)
         gauge("ready", "1 when the workers have loaded their models.", lambda: self.ready)
-        gauge(
-            "workers_memory_bytes",
-            "Resident memory of all workers, each measured after its last job.",
-            self._workers_bytes,
-        )
+        about = "Resident memory of all workers, each measured after its last job."
+        gauge("workers_memory_bytes", about, self._workers_bytes)
 
     def _workers_bytes(self) -> float:
         self._memory_mb = {pid: mb for pid, mb in self._memory_mb.items() if _is_alive(pid)}
@@ -213,11 +205,9 @@ class RequestJob:
     """The folder of one request, and the work done in it."""
 
     def __init__(self, service: Service, folder: Path) -> None:
-        self.folder = folder
-        self.is_uploading = True
-        self._service = service
+        self.folder, self._service = folder, service
+        self.is_uploading, self._running = True, False
         self._work: asyncio.Task[Any] | None = None
-        self._running = False
 
     def upload_done(self) -> None:
         """Mark the body as read, so that another may be read. Safe to call twice."""
