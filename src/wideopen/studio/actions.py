@@ -34,15 +34,9 @@ from wideopen.studio.preview import crop, data_url, lens_of, render_u8
 from wideopen.studio.settings_form import Form, command_line, form_of, preset_of, read_preset, settings_of
 from wideopen.studio.tabs import Detail, Tab, TabPhoto
 from wideopen.studio.work import PhotoFile
-from wideopen.workers import (
-    ExpiringStore,
-    FolderSteps,
-    WarmUp,
-    WorkCancelled,
-    ask_to_stop,
-    current_step,
-    return_freed_memory,
-)
+from wideopen.workers.pool import return_freed_memory
+from wideopen.workers.store import ExpiringStore, FolderSteps, WorkCancelled, ask_to_stop, current_step
+from wideopen.workers.warm_up import WarmUp
 
 Message = dict[str, Any]
 RunInWorker = Callable[..., Awaitable[Any]]
@@ -79,9 +73,8 @@ class Studio:
     def __init__(self, root: Path, config: StudioSettings, run: RunInWorker, show_progress: ShowProgress) -> None:
         """`root` is a folder that does not exist yet; `close` removes it. `run` runs what touches photos' files."""
         self.config = config
-        self.tabs: ExpiringStore[Tab] = ExpiringStore(
-            root, most=config.tabs, idle_s=config.idle_s, on_drop=lambda tab: tab.end()
-        )
+        limits: dict[str, Any] = {"most": config.tabs, "idle_s": config.idle_s}
+        self.tabs: ExpiringStore[Tab] = ExpiringStore(root, **limits, on_drop=lambda tab: tab.end())
         self._run, self.show_progress = run, show_progress
         self._renders = threading.Semaphore(os.cpu_count() or 1)
         self._loading = threading.Lock()
@@ -169,9 +162,8 @@ class Studio:
         unknown = np.full((height, width), 0.5, np.float32)
         before = unknown if job.given.matte_hint is None else read_matte(job.given.matte_hint, size=(height, width))
         hint = as_hint(photo.history.strokes, before)
-        require(
-            not np.array_equal(hint, before), "Paint on the matte first: what belongs to the subject, what does not."
-        )
+        advice = "Paint on the matte first: what belongs to the subject, what does not."
+        require(not np.array_equal(hint, before), advice)
         file = write_map(folder / f"hint-{photo.edit}.npy", hint, overwrite=True)
         given = replace(job.given, matte=None, matte_hint=file)
         return await self._open(key, form, replace(photo.opened, job=replace(job, given=given)), before=photo)
@@ -193,7 +185,6 @@ class Studio:
         key: str,
         form: Form,
         file: PhotoFile,
-        *,
         before: TabPhoto | None = None,
         notes: tuple[str, ...] | None = None,
     ) -> Message:

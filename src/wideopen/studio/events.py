@@ -7,19 +7,21 @@ Gradio's status over the viewer shows the place in the queue or the current step
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import anyio.to_thread
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, WideopenError
 from wideopen.studio.actions import Message, Studio, message
 from wideopen.studio.brush import Stroke
-from wideopen.studio.page import Widgets, readout_html
+from wideopen.studio.page import readout_html
 from wideopen.studio.settings_form import CONTROLS, Form, form_from
 
 LOG = logging.getLogger(__name__)
@@ -50,9 +52,9 @@ Act = Callable[..., Any]
 class Events:
     """Connects one page to one studio."""
 
-    def __init__(self, studio: Studio, page: Widgets, *, uploads: Callable[[], Path], jobs: int) -> None:
-        """`uploads` returns Gradio's folder of uploads; at most `jobs` heavy actions run at a time."""
-        self._studio, self._page, self._uploads = studio, page, uploads
+    def __init__(self, studio: Studio, page: SimpleNamespace, *, jobs: int) -> None:
+        """`page`: from `page.build`. At most `jobs` heavy actions run at a time."""
+        self._studio, self._page = studio, page
         self._shown = [page.viewer, page.readout, page.command]
         self._inputs = [*page.form, page.format, page.quality]
         self._heavy: dict[str, Any] = {
@@ -69,8 +71,8 @@ class Events:
         page, viewer, studio, heavy = self._page, self._page.viewer, self._studio, self._heavy
         tie = self._tie
         tie(partial(gr.on, [c.input for c in page.form]), lambda key, now, _: studio.render(key, now.form))
-        for slider, box in page.boxes:
-            slider.input(lambda: False, None, box, **QUICK)  # a chosen value is not automatic
+        for slider, tick in page.boxes:
+            slider.input(lambda: False, None, tick, **QUICK)  # a chosen value is not automatic
         tie(partial(gr.on, [page.format.input, page.quality.input]), lambda *_: {})
         tie(page.subject.click, lambda key, now, _: studio.focus_on_subject(key, now.form))
         tie(viewer.wo_focus, lambda key, now, data: studio.focus_at(key, now.form, *numbers(data, "x", "y")))
@@ -83,11 +85,8 @@ class Events:
         received = tie(viewer.wo_upload, self._receive)
         tie(received.then, lambda key, now, _: studio.open_received(key, now.form), heavy)
         tie(viewer.wo_sample, lambda key, now, data: studio.open_sample(key, now.form, text_of(data, "name")), heavy)
-        tie(
-            viewer.wo_detail,
-            lambda key, now, data: studio.detail(key, now.form, *numbers(data, "x", "y", "width", "height")),
-            heavy,
-        )
+        box = ("x", "y", "width", "height")
+        tie(viewer.wo_detail, lambda key, now, data: studio.detail(key, now.form, *numbers(data, *box)), heavy)
         tie(page.download.click, lambda key, now, _: studio.download(key, *now), heavy)
         for kind, button in page.maps_down.items():
             tie(button.click, partial(lambda kind, key, *_: studio.download_map(key, kind), kind), heavy)
@@ -103,36 +102,30 @@ class Events:
 
         def leave(request: gr.Request) -> None:
             """Drop a closed tab. Gradio would keep the last values, including pictures, of thousands of tabs."""
-            key = key_of(request)
-            studio.end(key)
-            blocks.state_holder.session_data.pop(key, None)
-            blocks.state_holder.time_last_used.pop(key, None)
+            studio.end(key := key_of(request))
+            for kept in (blocks.state_holder.session_data, blocks.state_holder.time_last_used):
+                kept.pop(key, None)
 
         blocks.unload(leave)
 
     def _tie(
-        self,
-        listener: Callable[..., Any],
-        act: Act,
-        options: dict[str, Any] = QUICK,
-        own_inputs: list[Any] | None = None,
+        self, listener: Callable[..., Any], act: Act, options: dict[str, Any] = QUICK, own_inputs: Sequence[Any] = ()
     ) -> Any:
         """Call `act` for the events of one of Gradio's listeners, and show its answer; returns Gradio's dependency.
 
         `act` is called in a thread. The values of `own_inputs` are passed to it.
         """
-        first = own_inputs or []
 
         async def handler(request: gr.Request, event: gr.EventData, *values: Any) -> Any:
             try:
-                *form, kind, quality = values[len(first) :]
+                *form, kind, quality = values[len(own_inputs) :]
                 key, now = key_of(request), Choices(form_from(tuple(form)), kind, quality)
-                answer = await anyio.to_thread.run_sync(act, key, now, event._data, *values[: len(first)])
+                answer = await anyio.to_thread.run_sync(act, key, now, event._data, *values[: len(own_inputs)])
                 return self._showing(key, now, await answer if inspect.isawaitable(answer) else answer)
             except Exception as error:  # noqa: BLE001  shown to the photographer, and logged if it is a bug
                 return in_words(error), gr.skip(), gr.skip()
 
-        return listener(handler, [*first, *self._inputs], self._shown, **options)
+        return listener(handler, [*own_inputs, *self._inputs], self._shown, **options)
 
     def _showing(self, key: str, now: Choices, answer: Message | None) -> tuple[Any, ...]:
         """Viewer, readout and command for a message; those that it does not mention stay unchanged."""
@@ -142,7 +135,7 @@ class Events:
         return answer or gr.skip(), readout, self._studio.command(key, *now)
 
     def _receive(self, key: str, _now: Choices, data: Any) -> None:
-        file, folder = Path(text_of(data, "path")).resolve(), self._uploads().resolve()
+        file, folder = Path(text_of(data, "path")).resolve(), Path(get_upload_folder()).resolve()
         inside = file.is_file() and file.is_relative_to(folder)
         own = file.is_relative_to(self._studio.tabs.root.resolve())
         require(inside and not own, "Upload the photo again: the server no longer has it.")

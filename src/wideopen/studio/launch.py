@@ -29,8 +29,7 @@ class OwnWorkers:
 
     def __init__(self, size: PoolSize, warm_up: Callable[[], None], *, timeout_s: float) -> None:
         """`warm_up` and `timeout_s` as for `workers.Workers`."""
-        self.size = size
-        self._warm_up, self._timeout_s = warm_up, timeout_s
+        self.size, self._warm_up, self._timeout_s = size, warm_up, timeout_s
         self._lock = threading.Lock()
         self._workers: Workers | None = None
 
@@ -75,26 +74,21 @@ def make_app(
     from wideopen.studio.events import Events
     from wideopen.studio.page import TITLE, build
 
-    def uploads() -> Path:
-        return Path(get_upload_folder())
-
     # Inside Gradio's own folder: its server serves files from there, only to clients that know their names.
-    root, progress = uploads() / f"wideopen-{secrets.token_hex(8)}", gr.Progress()
+    root, progress = Path(get_upload_folder()) / f"wideopen-{secrets.token_hex(8)}", gr.Progress()
     studio = Studio(root, config, run, lambda share, what: progress(share, desc=what))
     atexit.register(studio.close)
 
     def load() -> None:
+        """Start the workers, then load the kernels for previews."""
         if start is not None:
             start()
         studio.warm_up()
 
-    @cache
-    def warm_up() -> None:
-        """Start the workers, then load the kernels for previews; runs once."""
-        threading.Thread(target=load, name="studio warm-up", daemon=True).start()
+    once = cache(lambda: threading.Thread(target=load, name="studio warm-up", daemon=True).start())
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=_CACHE_S) as app:
-        Events(studio, build(), uploads=uploads, jobs=jobs).wire(app, photo=photo, on_ready=warm_up)
+        Events(studio, build(), jobs=jobs).wire(app, photo=photo, on_ready=once)
     app.studio = studio
     app.state_session_capacity = config.tabs  # limits the tabs whose values and last pictures Gradio keeps
     return app

@@ -2,10 +2,10 @@
 
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
@@ -22,32 +22,16 @@ from wideopen.studio.settings_form import CONTROLS, FIRST, Control
 STATIC = Path(__file__).parent / "static"
 SAMPLE_FILES = Path(__file__).parent / "samples"
 TITLE = "wideopen studio"
+THUMBNAIL_PX = 160  # height
 FOCAL_MM, SUBJECT_M, SENSOR_MM = 85.0, 2.0, 36.0
 """The lens for f-numbers: a typical portrait lens and distance, and the long side of a full-frame sensor."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Widgets:
-    """The components that events use; `form` is in the order of `CONTROLS`."""
+def build() -> SimpleNamespace:
+    """Lay out the page, inside a `gr.Blocks`; return what `events` connects, by name.
 
-    viewer: gr.HTML
-    form: list[gr.components.Component]
-    boxes: list[tuple[gr.components.Component, gr.components.Component]]  # a slider and the box that it unticks
-    readout: gr.HTML
-    subject: gr.Button
-    format: gr.Dropdown
-    quality: gr.Slider
-    download: gr.Button
-    command: gr.Textbox
-    save_look: gr.Button
-    load_look: gr.UploadButton
-    maps_down: dict[str, gr.Button]
-    maps_up: dict[str, gr.UploadButton]
-    redo_matte: gr.Button
-
-
-def build() -> Widgets:
-    """Lay out the page; call it inside a `gr.Blocks`."""
+    `form` is in the order of `CONTROLS`; `boxes` are (a slider, the box that it unticks).
+    """
     with gr.Row(elem_id="wo-main", equal_height=False):
         with gr.Column(elem_id="wo-left", scale=1, min_width=320):
             viewer = gr.HTML(
@@ -61,15 +45,7 @@ def build() -> Widgets:
             with gr.Tab("Lens", id="lens"):
                 lens = _lens_tab()
             with gr.Tab("Save", id="save"):
-                save = _save_tab()
-    return Widgets(viewer=viewer, **lens, **save)
-
-
-def _slider(
-    least: float, most: float, value: float, *, step: float, label: str, info: str, elem_id: str | None = None
-) -> Any:
-    """A slider with a number and without Gradio's reset button."""
-    return gr.Slider(least, most, value, step=step, label=label, info=info, elem_id=elem_id, buttons=[])
+                return SimpleNamespace(viewer=viewer, **lens, **_save_tab())
 
 
 def _component(one: Control, value: Any) -> Any:
@@ -79,7 +55,7 @@ def _component(one: Control, value: Any) -> Any:
     if isinstance(shape, Slider):
         least = one.option.least if shape.least is None else shape.least
         most = one.option.most if shape.most is None else shape.most
-        return _slider(least or 0, most or 1, value, step=shape.step, **about)
+        return gr.Slider(least or 0, most or 1, value, step=shape.step, buttons=[], **about)  # no reset button
     return gr.Checkbox(value, **about) if one.is_box else gr.Radio(list(one.words), value=value, **about)
 
 
@@ -96,57 +72,36 @@ def _lens_tab() -> dict[str, Any]:
                 form[one.name] = _component(one, FIRST[one.name])
             if heading == "Look":
                 with gr.Row(elem_classes="wo-pair"):
-                    made["save_look"] = gr.Button("Save look", size="sm", elem_id="wo-save-look", min_width=100)
-                    made["load_look"] = gr.UploadButton(
-                        "Load look", size="sm", file_types=[".json"], elem_id="wo-load-look", min_width=100
-                    )
+                    small: dict[str, Any] = {"size": "sm", "min_width": 100}
+                    made["save_look"] = gr.Button("Save look", elem_id="wo-save-look", **small)
+                    load = gr.UploadButton("Load look", file_types=[".json"], elem_id="wo-load-look", **small)
+                    made["load_look"] = load
     boxes = [(form[one.option.name], form[one.name]) for one in CONTROLS if one.is_box]
     return {**made, "form": list(form.values()), "boxes": boxes}
 
 
 def _save_tab() -> dict[str, Any]:
     made: dict[str, Any] = {"maps_down": {}, "maps_up": {}}
+    about: dict[str, Any]
     with gr.Group(elem_classes="wo-group wo-first"):
         _heading("Photo at full size")
-        made["format"] = gr.Dropdown(
-            list(FORMATS), value="As photo", label="Format", elem_id="wo-format", info="Metadata and profile are kept."
-        )
-        made["quality"] = _slider(
-            0,
-            100,
-            0,
-            step=1,
-            label="Quality",
-            info="0 keeps the photo's. PNG and TIFF have none.",
-            elem_id="wo-quality",
-        )
+        about = {"label": "Format", "elem_id": "wo-format", "info": "Metadata and profile are kept."}
+        made["format"] = gr.Dropdown(list(FORMATS), value="As photo", **about)
+        about = {"label": "Quality", "elem_id": "wo-quality", "info": "0 keeps the photo's. PNG and TIFF have none."}
+        made["quality"] = gr.Slider(0, 100, 0, step=1, buttons=[], **about)
         made["download"] = gr.Button("Download", variant="primary", elem_id="wo-download")
     with gr.Group(elem_classes="wo-group"):
         _heading("The same on the command line")
-        made["command"] = gr.Textbox(
-            "",
-            label="Command",
-            lines=3,
-            buttons=["copy"],
-            interactive=False,
-            elem_id="wo-command",
-            placeholder="Open a photo first.",
-            info="Makes the same file. After a repair it also needs both maps from below.",
-        )
+        info = "Makes the same file. After a repair it also needs both maps from below."
+        about = {"label": "Command", "elem_id": "wo-command", "placeholder": "Open a photo first.", "info": info}
+        made["command"] = gr.Textbox("", lines=3, buttons=["copy"], interactive=False, **about)
     with gr.Group(elem_classes="wo-group"):
         _heading("Matte and depth")
         for which, word in (("matte", "matte"), ("disparity", "depth")):
             with gr.Row(elem_classes="wo-pair"):
-                made["maps_down"][which] = gr.Button(
-                    f"Download {word}", size="sm", elem_id=f"wo-down-{which}", min_width=100
-                )
-                made["maps_up"][which] = gr.UploadButton(
-                    f"Upload {word}",
-                    size="sm",
-                    file_types=list(MAP_EXTENSIONS),
-                    elem_id=f"wo-up-{which}",
-                    min_width=100,
-                )
+                down, up = ({"elem_id": f"wo-{way}-{which}", "size": "sm", "min_width": 100} for way in ("down", "up"))
+                made["maps_down"][which] = gr.Button(f"Download {word}", **down)
+                made["maps_up"][which] = gr.UploadButton(f"Upload {word}", file_types=list(MAP_EXTENSIONS), **up)
         made["redo_matte"] = gr.Button("Redo matte from strokes", size="sm", elem_id="wo-redo-matte")
         gr.HTML(
             "<p>The matting network runs again, with the brush strokes as a hint.</p>"
@@ -201,22 +156,15 @@ def _viewer_html() -> str:
     """The viewer's HTML with thumbnails of the samples."""
     html = (STATIC / "viewer.html").read_text(encoding="utf-8")
     for name, (file, _) in SAMPLES.items():
-        html = html.replace(f"@{name}@", _thumbnail(SAMPLE_FILES / file))
+        picture: Any = cv2.imread(str(SAMPLE_FILES / file), cv2.IMREAD_REDUCED_COLOR_2)
+        size = round(picture.shape[1] * THUMBNAIL_PX / picture.shape[0]), THUMBNAIL_PX
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        html = html.replace(f"@{name}@", data_url(small[..., ::-1]))
     return html
-
-
-def _thumbnail(path: Path, height: int = 160) -> str:
-    picture: Any = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
-    width = round(picture.shape[1] * height / picture.shape[0])
-    return data_url(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)[..., ::-1])
 
 
 def theme() -> Any:
     """Neutral grey, which does not affect the perception of colours, one warm accent, and the system's fonts."""
-    greys = gr.themes.Color(
-        "#fafafa", "#f4f4f4", "#e6e6e6", "#d4d4d4", "#a0a0a0", "#707070", "#525252", "#3d3d3d", "#262626", "#1b1b1b",
-        "#121212",
-    )  # fmt: skip
     amber = gr.themes.Color(
         "#fff7ed", "#ffedd5", "#fed7aa", "#fdba74", "#fb923c", "#e07a1f", "#b45309", "#92400e", "#78350f", "#5f2b0b",
         "#451a03",
@@ -224,7 +172,7 @@ def theme() -> Any:
     sans = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
     mono = ("ui-monospace", "SF Mono", "Consolas", "Liberation Mono", "monospace")
     return gr.themes.Base(
-        primary_hue=amber, secondary_hue=amber, neutral_hue=greys, font=sans, font_mono=mono, radius_size="md",
+        primary_hue=amber, secondary_hue=amber, neutral_hue="neutral", font=sans, font_mono=mono, radius_size="md",
         spacing_size="sm", text_size="md",
     ).set(
         body_background_fill="#ececec",

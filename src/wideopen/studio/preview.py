@@ -92,11 +92,6 @@ def crop(pixels: U8, box: tuple[float, float, float, float], most_px: int = 2000
     return np.ascontiguousarray(pixels[y : y + rows, x : x + columns]), (x, y, columns, rows)
 
 
-def matte_u8(matte: F32) -> U8:
-    """A matte (h, w) as grey, white = subject."""
-    return np.rint(matte * 255).astype(np.uint8)
-
-
 def colour_map(disparity: F32) -> U8:
     """A disparity (h, w) in colours (h, w, 3): dark blue = farthest, yellow = nearest; perceptually uniform."""
     codes = np.rint(np.clip(disparity, 0, 1) * 255).astype(np.uint8)

@@ -64,7 +64,9 @@ def form_of(settings: Settings, long_side_px: int = 1) -> Form:
     for one in options_of(type(settings)):
         value = getattr(settings, one.name)
         if isinstance(one.control, Choice):
-            shown[one.name] = _nearest(one.control, value)
+            held = one.control.values
+            apart = {word: held[word] != value if isinstance(value, str) else abs(held[word] - value) for word in held}
+            shown[one.name] = min(held, key=apart.__getitem__)
         elif isinstance(one.control, Slider):
             words = {} if one.control.instead is None else one.control.instead.values
             word = next((word for word, held in words.items() if held == value), None)
@@ -75,13 +77,6 @@ def form_of(settings: Settings, long_side_px: int = 1) -> Form:
         elif isinstance(value, Settings) and one.flag:
             shown |= form_of(value, long_side_px)
     return shown
-
-
-def _nearest(choice: Choice, value: Any) -> str:
-    """The word for a value; for a number, the word for the nearest number of the choice."""
-    if isinstance(value, str):
-        return next(word for word, held in choice.values.items() if held == value)
-    return min(choice.values, key=lambda word: abs(choice.values[word] - value))
 
 
 FIRST: Form = form_of(LensSettings())

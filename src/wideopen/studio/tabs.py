@@ -19,7 +19,7 @@ from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene
 from wideopen.settings import LensSettings
 from wideopen.studio.brush import History, MapPair
-from wideopen.studio.preview import colour_map, data_url, matte_u8, prepare
+from wideopen.studio.preview import colour_map, data_url, prepare
 from wideopen.studio.work import PhotoFile
 
 NO_PHOTO = "Open a photo first."
@@ -81,8 +81,9 @@ class TabPhoto:
         return float(self.maps.disparity[y * rows // self.size[0], x * columns // self.size[1]])
 
     def shown_maps(self) -> dict[str, str]:
-        """Pictures of the maps."""
-        return {"matte": data_url(matte_u8(self.maps.matte)), "disparity": data_url(colour_map(self.maps.disparity))}
+        """Pictures of the maps: the matte in grey, white = subject; the disparity in colours."""
+        matte = np.rint(self.maps.matte * 255).astype(np.uint8)
+        return {"matte": data_url(matte), "disparity": data_url(colour_map(self.maps.disparity))}
 
     def shown_focus(self) -> dict[str, float] | None:
         """The point in focus, in fractions of the photo, or None for the subject."""
