@@ -28,10 +28,7 @@ class Batch:
 
     def __init__(self, job: Job, destination: str, manifest: Manifest, listen: Listen) -> None:
         """`job.overwrite` allows replacing files that no batch made; those in the manifest may always be replaced."""
-        self._job = job
-        self._destination = destination
-        self._manifest = manifest
-        self._listen = listen
+        self._job, self._destination, self._manifest, self._listen = job, destination, manifest, listen
         self._settings = settings_hash(job)
         self._photo_of: dict[str, str] = {}
         self._safe_folders: dict[str, bool] = {}
@@ -95,8 +92,7 @@ class Batch:
         return Task(photo, out, target, replace(job, overwrite=replaces), present)
 
     def _note(self, outcome: Outcome) -> None:
-        task = outcome.task
-        report = outcome.report
+        task, report = outcome.task, outcome.report
         if (outcome.lost or outcome.interrupted) and not is_url(task.out):
             remove_leftovers(_files_of(Path(task.out)))
         if outcome.interrupted:

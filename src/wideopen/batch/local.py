@@ -40,8 +40,7 @@ class Stop:
     """A request to end a batch: `soon`, after the photos in progress, or `now`. Signals and threads set it."""
 
     def __init__(self) -> None:
-        self.soon = threading.Event()
-        self.now = threading.Event()
+        self.soon, self.now = threading.Event(), threading.Event()
 
     def ask(self) -> None:
         """Request a stop: the first call sets `soon`, the second `now`."""
@@ -66,9 +65,7 @@ class LocalEngine:
 
     def __init__(self, workers: Workers, *, timeout_s: float | None, work: Work = render_task) -> None:
         """`work` runs a task in a worker; it is pickled."""
-        self._workers = workers
-        self._timeout_s = timeout_s
-        self._work = work
+        self._workers, self._timeout_s, self._work = workers, timeout_s, work
 
     def outcomes(self, tasks: Iterator[Task | None], stop: Stop) -> Iterator[Outcome | None]:
         """As `BatchEngine`. One more task than there are workers is submitted, so that no worker is idle."""

@@ -8,10 +8,12 @@ result that exists now and did not exist before is done.
 Only one process may write a manifest at a time; a second one is refused.
 """
 
+import fcntl
 import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -59,7 +61,8 @@ class Manifest:
         except OSError as error:
             raise InvalidInput(f"{path}: cannot be written ({error.strerror})") from error
         try:
-            _lock(self._file, path)
+            with suppress(OSError):  # of a file system without locks; a kill, too, releases a lock
+                self._lock()
             if anew:
                 os.ftruncate(self._file, 0)
             self._load()
@@ -75,12 +78,9 @@ class Manifest:
 
     def close(self) -> None:
         """Flush everything to disk and release the lock."""
-        try:
+        with suppress(OSError):  # not a regular file on a disk
             os.fsync(self._file)
-        except OSError:  # not a regular file on a disk
-            pass
-        finally:
-            os.close(self._file)
+        os.close(self._file)
 
     def begin(
         self,
@@ -104,6 +104,12 @@ class Manifest:
     def failed(self, target: str) -> None:
         """Record that a result failed; `begin` must have been called for it."""
         self._note(target, replace(self.records[target], state="failed"))
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidInput(f"{self.path}: another batch is writing it") from error
 
     def _note(self, target: str, record: Record) -> None:
         values = {name: getattr(record, name) for name in Record.__slots__ if name != "made"}
@@ -204,22 +210,7 @@ def _record(values: dict[str, Any]) -> Record:
 
 def _parsed(line: bytes) -> dict[str, Any]:
     """Return the values of a line; empty if the line was cut short."""
-    try:
+    with suppress(ValueError):
         values = json.loads(line)
-    except ValueError:
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _lock(file: int, path: Path) -> None:
-    """Lock the file, or refuse it if another process holds the lock; closing it, or a kill, releases the lock."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two batches into one folder are not detected
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InvalidInput(f"{path}: another batch is writing it") from error
-    except OSError:  # the file system does not support locks
-        return
+        return values if isinstance(values, dict) else {}
+    return {}

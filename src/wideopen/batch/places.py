@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, require_packages
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
@@ -48,20 +48,15 @@ def join(folder: str, relative: str) -> str:
 
 def file_system(url: str) -> tuple[Any, str]:
     """Return fsspec's file system for a URL and the path in it. Raises InvalidInput for a URL that cannot be opened."""
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise InvalidInput(
-            f"{url}: URLs need fsspec, which is not installed (pip install 'wideopen[cluster]')"
-        ) from error
-    scheme = url.partition("://")[0]
+    require_packages(f"{url}: a URL", "cluster", "fsspec")
+    from fsspec.core import url_to_fs
+
     try:
         system, path = url_to_fs(url)
     except ImportError as error:
-        library = _EXTRAS.get(scheme, "another library")
-        raise InvalidInput(
-            f"{url}: {scheme}:// needs {library}, which is not installed (pip install {library})"
-        ) from error
+        scheme = url.partition("://")[0]
+        needs = _EXTRAS.get(scheme, "another library")
+        raise InvalidInput(f"{url}: {scheme}:// needs {needs}, which is not installed (pip install {needs})") from error
     except ValueError as error:
         raise InvalidInput(f"{url}: expected a URL that fsspec can open, found {error}") from error
     return system, path
@@ -76,9 +71,7 @@ def status_of(place: str) -> Status | None:
             return None
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{place}: cannot be read ({_reason(error)})") from error
-        kind = (
-            "a folder" if stat.S_ISDIR(found.st_mode) else "something other than a file"
-        )  # such as a pipe or a device
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "something other than a file"  # such as a pipe
         require(stat.S_ISREG(found.st_mode), f"{place}: expected a file, found {kind}")
         # The inode distinguishes a file from one that replaced it within one tick of the file system's clock.
         return Status(found.st_size, f"{found.st_mtime_ns}-{found.st_ino}")
@@ -108,32 +101,25 @@ def digest_of(place: str) -> str:
 
 
 @contextmanager
-def local_copy(place: str) -> Iterator[Path]:
-    """Yield a local file with the contents of `place`: the file itself, or a copy that is removed after the block."""
+def local_file(place: str, *, is_result: bool = False) -> Iterator[Path]:
+    """Yield the local file for `place`: itself, or for a URL a copy that is removed after the block.
+
+    is_result: the block writes the file; for a URL, it is uploaded if the block ends without an error.
+    """
     if not is_url(place):
         yield Path(place)
         return
     system, path = file_system(place)
     with tempfile.TemporaryDirectory(prefix="wideopen-") as folder:
         copy = Path(folder) / path.rpartition("/")[2]
-        with _store(place, "read"):
-            system.get_file(path, str(copy))
+        if not is_result:
+            with _store(place, "read"):
+                system.get_file(path, str(copy))
         yield copy
-
-
-@contextmanager
-def local_result(place: str) -> Iterator[Path]:
-    """Yield the local path to write a result to; for a URL, it is uploaded if the block ends without an error."""
-    if not is_url(place):
-        yield Path(place)
-        return
-    system, path = file_system(place)
-    with tempfile.TemporaryDirectory(prefix="wideopen-") as folder:
-        copy = Path(folder) / path.rpartition("/")[2]
-        yield copy
-        with _store(place, "written"):
-            system.makedirs(path.rpartition("/")[0], exist_ok=True)
-            system.put_file(str(copy), path)
+        if is_result:
+            with _store(place, "written"):
+                system.makedirs(path.rpartition("/")[0], exist_ok=True)
+                system.put_file(str(copy), path)
 
 
 @contextmanager

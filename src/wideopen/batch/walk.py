@@ -67,10 +67,7 @@ def find_photos(
 
 
 def watched(
-    look: Callable[[], Iterator[BatchPhoto | Unusable]],
-    *,
-    every_s: float,
-    clock: Callable[[], float] = time.monotonic,
+    look: Callable[[], Iterator[BatchPhoto | Unusable]], *, every_s: float, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[BatchPhoto | Unusable | None]:
     """Yield what `look` finds, each version of a file once; None if nothing is new. Never ends.
 
@@ -115,7 +112,7 @@ def _trees_and_files(sources: Sequence[str]) -> tuple[list[_Tree], list[str]]:
             fixed = next(index for index, part in enumerate(parts) if has_magic(part))
             root, pattern = "/".join(parts[:fixed]) or ("/" if source.startswith("/") else "."), "/".join(parts[fixed:])
         require(_exists(root), f"{source}: expected a photo, a folder or a pattern, found none there")
-        if _is_folder(root):
+        if _exists(root, as_folder=True):
             pattern = "**" if pattern == "*" else pattern  # include everything below the folders that it matches
             name = PurePath(root.partition("://")[2] if is_url(root) else os.path.realpath(root)).name
             trees.append(_Tree(root, pattern, f"{name}/" if len(sources) > 1 else ""))
@@ -167,10 +164,9 @@ def _objects(root: str) -> Iterator[tuple[str, str]]:
     system, path = file_system(root)
     system.invalidate_cache()
     for found in sorted(system.find(path)):
-        below = found[len(path) :]
-        relative = below.lstrip("/")
+        relative = found[len(path) :].lstrip("/")
         if not any(part.startswith(".") and part != ".." for part in relative.split("/")):
-            yield root + below, relative
+            yield root + found[len(path) :], relative
 
 
 def _named_one_by_one(places: Sequence[str]) -> Iterator[BatchPhoto | Unusable]:
@@ -201,15 +197,8 @@ def _match(parts: list[str], patterns: list[str]) -> bool:
     return bool(parts) and fnmatch(parts[0], patterns[0]) and _match(parts[1:], patterns[1:])
 
 
-def _exists(place: str) -> bool:
+def _exists(place: str, *, as_folder: bool = False) -> bool:
     if not is_url(place):
-        return os.path.lexists(place)
+        return os.path.isdir(place) if as_folder else os.path.lexists(place)  # noqa: PTH112
     system, path = file_system(place)
-    return bool(system.exists(path))
-
-
-def _is_folder(place: str) -> bool:
-    if not is_url(place):
-        return os.path.isdir(place)  # noqa: PTH112
-    system, path = file_system(place)
-    return bool(system.isdir(path))
+    return bool(system.isdir(path) if as_folder else system.exists(path))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wideopen.batch.places import Status, digest_of, is_url, local_copy, local_result, status_of
+from wideopen.batch.places import Status, digest_of, is_url, local_file, status_of
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.refocusable import sidecar_of
@@ -82,8 +82,8 @@ def render_task(task: Task) -> dict[str, Any]:
     digest = digest_of_all(inputs_of(task.photo, task.job))
     notes = _Notes()
     with (
-        local_copy(task.photo) as photo,
-        local_result(task.out) as out,
+        local_file(task.photo) as photo,
+        local_file(task.out, is_result=True) as out,
         user_names((str(photo), task.photo), (str(out), task.out)),
     ):
         report = render_file(photo, out, task.job, step=notes)

@@ -8,6 +8,7 @@ breaks.
 import ctypes
 import os
 import pickle
+import resource
 import signal
 import sys
 import threading
@@ -24,7 +25,7 @@ from wideopen.workers.size import PoolSize
 
 T = TypeVar("T")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-_LIBC = ctypes.CDLL(None) if os.name == "posix" else None
+_LIBC = ctypes.CDLL(None)
 _FIRST_WARM_UP_S = 180.0  # compiling kernels takes some 25 s; the first worker may have been killed
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 _kept = False
@@ -59,9 +60,7 @@ class Workers:
         require_packages("a worker process", "batch", "pebble")
         self.size = size
         self._warm_up = pickle.dumps(warm_up)
-        self._lock = threading.Lock()
-        self._broken = 0
-        self._stopped = False
+        self._lock, self._broken, self._stopped = threading.Lock(), 0, False
         self._tasks: set[TaskFuture[Any]] = set()
         self._pool = self._new_pool()
 
@@ -123,12 +122,8 @@ class Workers:
         from pebble import ProcessPool
 
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPool(
-            max_workers=self.size.workers,
-            initializer=_start,
-            initargs=(self.size.threads, self._warm_up, context.Semaphore(1)),
-            context=context,
-        )
+        own = (self.size.threads, self._warm_up, context.Semaphore(1))
+        pool = ProcessPool(max_workers=self.size.workers, initializer=_start, initargs=own, context=context)
         with _without_interrupts():
             assert pool.active  # this starts it: its threads and workers inherit the blocked Ctrl-C
         return pool
@@ -156,12 +151,8 @@ class TaskFuture(Future[Finished[T]]):
 
     def end(self, error: BaseException | None, value: Finished[T] | None = None) -> None:
         """Set the outcome, unless the future was cancelled."""
-        if not self.set_running_or_notify_cancel():
-            return
-        if error is None and value is not None:
-            self.set_result(value)
-        else:
-            self.set_exception(error)
+        if self.set_running_or_notify_cancel():
+            self.set_exception(error) if value is None else self.set_result(value)
 
 
 def _translated(error: BaseException | None, timeout_s: float | None) -> BaseException | None:
@@ -178,10 +169,7 @@ def _translated(error: BaseException | None, timeout_s: float | None) -> BaseExc
 def _cause(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
     return f"{name}, perhaps because memory ran out" if name == "SIGKILL" else name
 
 
@@ -194,9 +182,6 @@ def _end(pool: Any) -> None:
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """Block SIGINT in processes started in this block: Ctrl-C reaches every process of a terminal."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -304,16 +289,12 @@ def keep_freed_memory() -> None:
 
 
 def memory_of_this_process() -> tuple[float, float]:
-    """Return (resident now, peak) in megabytes of 2**20 bytes; 0 if the system does not report them."""
+    """Return (resident now, peak) in megabytes of 2**20 bytes."""
     with suppress(OSError, KeyError):
         lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
         fields = dict(line.split(":", 1) for line in lines if ":" in line)
         now, peak = (int(fields[name].split()[0]) / 2**10 for name in ("VmRSS", "VmHWM"))  # of kB
         return round(now, 1), round(peak, 1)
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0, 0.0
     # Where there is no /proc. On Linux this peak would begin at that of the process that started this one.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     return round(peak, 1), round(peak, 1)

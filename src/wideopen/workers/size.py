@@ -5,6 +5,7 @@ encoding, Python itself) overlap with other photos. If memory is short there are
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +81,6 @@ def usable_memory_mb() -> float:
 
 
 def _read(path: Path) -> str:
-    try:
+    with suppress(OSError, ValueError):
         return path.read_text(encoding="ascii")
-    except (OSError, ValueError):
-        return ""
+    return ""

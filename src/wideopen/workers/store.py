@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -186,7 +186,6 @@ def ask_to_stop(folder: Path) -> None:
 
 def current_step(folder: Path) -> str:
     """Return the last step reported to `folder`; "" before the first."""
-    try:
+    with suppress(OSError):
         return (folder / STEP).read_text(encoding="utf-8")
-    except OSError:
-        return ""
+    return ""
