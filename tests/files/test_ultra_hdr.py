@@ -13,9 +13,8 @@ from hdr_files import grey, hdrgm, ultra_hdr
 from wideopen.errors import InvalidInput
 from wideopen.files import read, srgb_u8, write
 from wideopen.files.containers.jpeg import appended_pictures, read_head
-from wideopen.files.gain_metadata import read_hdrgm, read_iso
+from wideopen.files.gain_metadata import code_map, read_hdrgm, read_iso
 from wideopen.files.inside.gain_maps import _iso_block
-from wideopen.files.ultra_hdr import code_map
 from wideopen.files.write import lost_hdr
 from wideopen.hdr.standard import to_standard
 from wideopen.hdr.types import GainMap

@@ -31,12 +31,16 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
 
     with strict_pillow(), quiet(), tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages[0]
-        is_raw = _is_raw(data, page)
+        reduced = page.tags.get(_SUBFILE)
+        preview = reduced is not None and isinstance(reduced.value, int) and bool(reduced.value & 1)
+        is_raw = preview or _DNG_VERSION in page.tags or data[8:10] == b"CR"
         if not is_raw:
             check_size(page.imagewidth, page.imagelength)
             small = page.bitspersample <= 8
             raster = _small(data, check_size) if small else _deep(data, page)
-            raster = replace(raster, xmp=_tag(page, _XMP), iptc=_iptc(data, page))
+            tag = page.tags.get(_IPTC)
+            record = data[tag.valueoffset : tag.valueoffset + tag.valuebytecount] if tag is not None else b""
+            raster = replace(raster, xmp=_tag(page, _XMP), iptc=iptc_of_tiff(record))
             count = len(file.pages)
     if is_raw:
         require_library("camera raw")
@@ -66,17 +70,6 @@ def _tag(page: Any, code: int) -> bytes | None:
     return bytes(tag.value) if tag is not None and isinstance(tag.value, bytes) else None
 
 
-def _iptc(data: bytes, page: Any) -> bytes | None:
-    tag = page.tags.get(_IPTC)
-    return iptc_of_tiff(data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]) if tag is not None else None
-
-
-def _is_raw(data: bytes, page: Any) -> bool:
-    reduced = page.tags.get(_SUBFILE)
-    preview = reduced is not None and isinstance(reduced.value, int) and bool(reduced.value & 1)
-    return preview or _DNG_VERSION in page.tags or data[8:10] == b"CR"
-
-
 def _small(data: bytes, check_size: SizeCheck) -> Raster:
     from PIL.TiffImagePlugin import TiffImageFile
 
@@ -88,14 +81,10 @@ def _small(data: bytes, check_size: SizeCheck) -> Raster:
 
 def _deep(data: bytes, page: Any) -> Raster:
     kind = int(page.photometric)
-    require(
-        kind in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB),
-        f"expected grey or RGB above 8 bits, found {getattr(page.photometric, 'name', kind)}",
-    )
-    require(
-        page.dtype in (np.uint16, np.float16, np.float32, np.float64),
-        f"expected 8 or 16 bits per channel or floats, found {page.dtype}",
-    )
+    known, found = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB), getattr(page.photometric, "name", kind)
+    require(kind in known, f"expected grey or RGB above 8 bits, found {found}")
+    kinds = (np.uint16, np.float16, np.float32, np.float64)
+    require(page.dtype in kinds, f"expected 8 or 16 bits per channel or floats, found {page.dtype}")
     codes = _pixels(data, page)
     if codes.dtype.kind == "f":
         with np.errstate(over="ignore"):  # values beyond float32 become infinity
@@ -128,12 +117,10 @@ def _with_straight_alpha(codes: NDArray[Any], page: Any) -> tuple[NDArray[Any], 
     if extra not in (_ASSOCIATED, _UNASSOCIATED):
         plain = codes[..., :3] if colours == 3 else codes[..., 0]
         return plain, ("further channels of the TIFF were dropped",)
-    codes = codes[..., : colours + 1]
+    colour, alpha = codes[..., :colours], codes[..., colours : colours + 1]
     if extra == _ASSOCIATED and codes.dtype == np.float32:
-        alpha = np.maximum(codes[..., -1:], np.float32(1e-6))
-        codes = np.concatenate([codes[..., :-1] / alpha, codes[..., -1:]], axis=2)
+        colour = colour / np.maximum(alpha, np.float32(1e-6))
     elif extra == _ASSOCIATED:
-        alpha = np.maximum(codes[..., -1:].astype(np.float32), 1)
-        straight = np.minimum(codes[..., :-1] * (np.float32(65535) / alpha), 65535)
-        codes = np.concatenate([np.rint(straight).astype(codes.dtype), codes[..., -1:]], axis=2)
-    return codes, ()
+        straight = colour * (np.float32(65535) / np.maximum(alpha.astype(np.float32), 1))
+        colour = np.rint(np.minimum(straight, 65535)).astype(codes.dtype)
+    return np.concatenate([colour, alpha], axis=2), ()

@@ -1,12 +1,15 @@
 """What describes a gain map: ISO 21496-1's block of fractions, and `hdrgm:` properties in XMP; both read and written.
 
-Reference: ISO 21496-1:2025, annex C (the block; the variant with one common denominator is libultrahdr's); Ultra HDR
-Image Format 1.1, "HDR gain map metadata". All numbers are untrusted: a description is checked when it is made.
+Ultra HDR is a JPEG of the standard picture, and behind it one of the gain map. The map is described twice, by XMP for
+Android and Chrome and by ISO 21496-1 for others; it has the photo's size, so that it is as sharp as the rims of a
+blurred light. Reference: ISO 21496-1:2025, annex C (the block; the variant with one common denominator is
+libultrahdr's); Ultra HDR Image Format 1.1, "HDR gain map metadata". All numbers are untrusted: a description is checked
+when it is made.
 """
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
+from wideopen.files.containers import jpeg, xmp
 from wideopen.files.containers.xmp import as_list, as_number, as_text
 from wideopen.hdr.types import MOST_STOPS, Channels, GainMap
 
@@ -25,6 +29,14 @@ _LEAST_GAMMA, _MOST_GAMMA = 0.05, 20.0
 _MOST_OFFSET = 1.0
 _SAME = 0.01
 _DENOMINATOR = 1_000_000
+_CHANNELS = ("low", "high", "gamma", "offset_base", "offset_other")  # of `Description`, in the file's order
+_CONTAINER = "http://ns.google.com/photos/1.0/container/"
+_SPACES = {"hdrgm": HDRGM}
+_LEAST_STOPS = 0.125
+_QUALITY, _COLOUR_QUALITY = 95, 98
+"""Of maps with one and three channels: gains within 0.5 % on average."""
+_MANY_STOPS, _BEST_QUALITY = 6.0, 100
+"""Above so many stops a code is a step of over 1.6 %. Lights of 10 stops: 0.7 % off at quality 100, 2.7 % at 95."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +68,8 @@ class Description:
             require(bad is None, f"gain map: expected a {name} of {least:g} to {most:g}, found {bad}")
         for low, high in zip(self.low, self.high, strict=True):
             require(low <= high, f"gain map: expected a maximum above the minimum, found {low:g} to {high:g}")
-        require(
-            self.base_stops != self.other_stops,
-            f"gain map: expected pictures of two headrooms, found {self.base_stops:g} stops for both",
-        )
+        found = f"found {self.base_stops:g} stops for both"
+        require(self.base_stops != self.other_stops, f"gain map: expected pictures of two headrooms, {found}")
 
     @property
     def base_is_hdr(self) -> bool:
@@ -106,17 +116,8 @@ def read_iso(block: bytes) -> Description:
     require(all(below > 0 for _, below in pairs), "gain map: expected fractions, found a denominator of 0")
     base, other, *rest = (above / below for above, below in pairs)
     rows = [rest[5 * c : 5 * c + 5] for c in range(count)] * (3 // count)
-    low, high, gamma, offset_base, offset_other = ((r, g, b) for r, g, b in zip(*rows, strict=True))
-    return Description(
-        low=low,
-        high=high,
-        gamma=gamma,
-        offset_base=offset_base,
-        offset_other=offset_other,
-        base_stops=base,
-        other_stops=other,
-        own_colours=bool(flags & _BASE_COLOURS),
-    )
+    channels: dict[str, Any] = dict(zip(_CHANNELS, zip(*rows, strict=True), strict=True))
+    return Description(**channels, base_stops=base, other_stops=other, own_colours=bool(flags & _BASE_COLOURS))
 
 
 def read_hdrgm(properties: Mapping[str, Any]) -> Description | None:
@@ -134,26 +135,20 @@ def read_hdrgm(properties: Mapping[str, Any]) -> Description | None:
         red, green, blue = (math.nan if value is None else value for value in (found * 3)[:3])
         return red, green, blue
 
-    low, high = numbers("GainMapMin", 0.0), numbers("GainMapMax", None)
-    offsets = numbers("OffsetSDR", 1 / 64), numbers("OffsetHDR", 1 / 64)
-    stops = numbers("HDRCapacityMin", 0.0)[0], numbers("HDRCapacityMax", None)[0]
-    backwards = (as_text(properties.get(_SPACE + "BaseRenditionIsHDR")) or "False").lower() == "true"
-    order = -1 if backwards else 1
-    return Description(
-        low=low,
-        high=high,
-        gamma=numbers("Gamma", 1.0),
-        offset_base=offsets[::order][0],
-        offset_other=offsets[::order][1],
-        base_stops=stops[::order][0],
-        other_stops=stops[::order][1],
-    )
+    names = ("GainMapMin", 0.0), ("GainMapMax", None), ("Gamma", 1.0)
+    low, high, gamma = (numbers(name, default) for name, default in names)
+    offsets = [numbers("OffsetSDR", 1 / 64), numbers("OffsetHDR", 1 / 64)]
+    stops = [numbers("HDRCapacityMin", 0.0)[0], numbers("HDRCapacityMax", None)[0]]
+    if (as_text(properties.get(_SPACE + "BaseRenditionIsHDR")) or "False").lower() == "true":
+        offsets, stops = offsets[::-1], stops[::-1]
+    channels: dict[str, Any] = dict(zip(_CHANNELS, (low, high, gamma, *offsets), strict=True))
+    return Description(**channels, base_stops=stops[0], other_stops=stops[1])
 
 
 def write_iso(description: Description) -> bytes:
     """Return ISO 21496-1's block of fractions."""
     d = description
-    rows = list(zip(d.low, d.high, d.gamma, d.offset_base, d.offset_other, strict=True))
+    rows = list(zip(*(getattr(d, name) for name in _CHANNELS), strict=True))
     rows = rows[:1] if len(set(rows)) == 1 else rows
     flags = _MULTI * (len(rows) == 3) | _BASE_COLOURS * d.own_colours
     values = (d.base_stops, d.other_stops, *(value for row in rows for value in row))
@@ -173,8 +168,55 @@ def write_hdrgm(description: Description) -> dict[str, str]:
         "HDRCapacityMin": d.base_stops,
         "HDRCapacityMax": d.other_stops,
     }
-    return {
-        "hdrgm:Version": "1.0",
-        "hdrgm:BaseRenditionIsHDR": "False",
-        **{f"hdrgm:{name}": f"{value:.6f}" for name, value in numbers.items()},
-    }
+    fixed = {"hdrgm:Version": "1.0", "hdrgm:BaseRenditionIsHDR": "False"}
+    return fixed | {f"hdrgm:{name}": f"{value:.6f}" for name, value in numbers.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedMap:
+    """A gain map as a JPEG."""
+
+    data: bytes
+
+    @property
+    def segments(self) -> bytes:
+        """What the main picture's head needs: the version of ISO 21496-1, and the directory of pictures."""
+        return jpeg.app2(ISO_URN + struct.pack(">HH", 0, 0)) + jpeg.mpf_segment()
+
+    def described(self, packet: bytes | None) -> bytes:
+        """The main picture's XMP with a list of both pictures; only that, if there is no room for both."""
+        items = (
+            'Item:Semantic="Primary" Item:Mime="image/jpeg"',
+            (f'Item:Semantic="GainMap" Item:Mime="image/jpeg" Item:Length="{len(self.data)}"'),
+        )
+        rows = "".join(f'<rdf:li rdf:parseType="Resource"><Container:Item {item}/></rdf:li>' for item in items)
+        listed = f"<Container:Directory><rdf:Seq>{rows}</rdf:Seq></Container:Directory>"
+        spaces = {**_SPACES, "Container": _CONTAINER, "Item": f"{_CONTAINER}item/"}
+        whole = xmp.with_description(packet, spaces, {"hdrgm:Version": "1.0"}, listed)
+        fits = len(whole) <= jpeg.XMP_LIMIT
+        return whole if fits else xmp.with_description(None, spaces, {"hdrgm:Version": "1.0"}, listed)
+
+
+def code_map(gain: GainMap, headroom: float, encode: Callable[..., bytes]) -> CodedMap:
+    """Return the JPEG of a map; `headroom` is the photo's, `encode(codes, **Pillow's options)` writes a JPEG."""
+    import cv2
+
+    low, high = float(gain.log2.min()), float(gain.log2.max())
+    high = max(high, low + 1e-3)
+    description = Description(
+        low=(low,) * 3,
+        high=(high,) * 3,
+        gamma=(1.0,) * 3,
+        offset_base=gain.offset_sdr,
+        offset_other=gain.offset_hdr,
+        base_stops=0.0,
+        other_stops=min(max(math.log2(headroom), _LEAST_STOPS), MOST_STOPS),
+    )
+    packet = xmp.with_description(None, _SPACES, write_hdrgm(description))
+    block = jpeg.app2(ISO_URN + write_iso(description))
+    quality = _QUALITY if gain.log2.ndim == 2 else _COLOUR_QUALITY
+    quality = _BEST_QUALITY if high - low > _MANY_STOPS else quality
+    scale = 255 / (high - low)  # codes are 0 for `low`, 255 for `high`
+    codes = np.asarray(cv2.convertScaleAbs(gain.log2, alpha=scale, beta=-low * scale), np.uint8)
+    codes = codes.reshape(gain.log2.shape)
+    return CodedMap(data=encode(codes, quality=quality, subsampling="4:4:4", xmp=packet, extra=block))

@@ -132,10 +132,8 @@ def _load_npy(file: Path, expected: str) -> F32:
     except (EOFError, OSError, ValueError, TypeError, SyntaxError, MemoryError) as error:
         raise InvalidInput(f"expected {expected}, found no readable .npy file") from error
     found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-    require(
-        isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind == "f",
-        f"expected {expected}, floats of shape (H, W), found {found}",
-    )
+    fits = isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind == "f"
+    require(fits, f"expected {expected}, floats of shape (H, W), found {found}")
     require(array.size > 0, f"expected at least one pixel, found shape {array.shape}")
     with np.errstate(over="ignore"):  # values beyond float32 become infinity
         return np.ascontiguousarray(array, np.float32)

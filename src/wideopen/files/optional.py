@@ -181,8 +181,7 @@ def decode_exr(data: bytes, check_size: SizeCheck) -> Raster:
     spec, codes = _decoded(data, "photo.exr", check_size)
     channels = dict(zip(spec.channelnames, np.moveaxis(codes, 2, 0), strict=False))
     colour = ("R", "G", "B") if all(name in channels for name in "RGB") else ("Y",)
-    listed = ", ".join(sorted(spec.channelnames))
-    require(colour[0] in channels, f"expected channels R, G, B or Y, found {listed}")
+    require(colour[0] in channels, f"expected channels R, G, B or Y, found {', '.join(sorted(spec.channelnames))}")
     light = np.stack([channels[name] for name in (*colour, "A") if name in channels], axis=-1).astype(np.float32)
     if "A" in channels:
         light[..., :-1] /= np.maximum(light[..., -1:], np.float32(1e-6))
@@ -232,13 +231,8 @@ def decode_raw(data: bytes, check_size: SizeCheck) -> Raster:
     try:
         with rawpy.imread(BytesIO(data)) as raw:
             check_size(raw.sizes.width, raw.sizes.height)
-            codes = raw.postprocess(
-                gamma=(1, 1),
-                output_bps=16,
-                output_color=rawpy.ColorSpace.P3D65,
-                use_camera_wb=True,
-                auto_bright_thr=_CLIPPED,
-            )
+            how: Any = {"gamma": (1, 1), "output_bps": 16, "output_color": rawpy.ColorSpace.P3D65}
+            codes = raw.postprocess(**how, use_camera_wb=True, auto_bright_thr=_CLIPPED)
     except rawpy.LibRawError as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
         raise ValueError(reason) from error

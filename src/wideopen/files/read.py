@@ -72,9 +72,8 @@ def read(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGAPIXELS
     codes = raster.codes if plain else None
     packet, dropped = raster.xmp, None
     if packet:
-        packet, dropped = xmp.cleaned(
-            xmp.resized(packet, (rgb.shape[0], rgb.shape[1])), gain_map=found.gain is not None
-        )
+        packet = xmp.resized(packet, (rgb.shape[0], rgb.shape[1]))
+        packet, dropped = xmp.cleaned(packet, gain_map=found.gain is not None)
     raster = raster.noted(*notes, *([dropped] if dropped else ()), xmp=packet)
     metadata = Metadata(**{field.name: getattr(raster, field.name) for field in fields(Metadata)})
     return Photo(rgb=rgb, codes=codes, encoding=encoding, metadata=metadata, source=file, hdr=hdr)
@@ -101,19 +100,11 @@ def read_facts(path: str | os.PathLike[str]) -> Facts:
         found = find_gain_map(data, facts.exif)
         return replace(facts, hdr=found.kind or None, headroom=found.headroom)
     known = read(file, max_megapixels=_MAX_MEGAPIXELS_OF_FACTS).hdr
-    if facts is not None:
-        return replace(facts, hdr=known.kind if known else None, headroom=known.headroom if known else 1.0)
-    raster = raster_in(data, file, max_megapixels=_MAX_MEGAPIXELS_OF_FACTS)
-    height, width = raster.codes.shape[:2]
-    return Facts(
-        format=raster.format,
-        width=width,
-        height=height,
-        bit_depth=raster.bit_depth,
-        profile=profile_name(raster.icc),
-        hdr=known.kind if known else None,
-        headroom=known.headroom if known else 1.0,
-    )
+    if facts is None:
+        raster = raster_in(data, file, max_megapixels=_MAX_MEGAPIXELS_OF_FACTS)
+        (height, width), profile = raster.codes.shape[:2], profile_name(raster.icc)
+        facts = Facts(format=raster.format, width=width, height=height, bit_depth=raster.bit_depth, profile=profile)
+    return replace(facts, hdr=known.kind if known else None, headroom=known.headroom if known else 1.0)
 
 
 def raster_in(data: bytes, path: Path, *, max_megapixels: float, expected: str = "a photo") -> Raster:
@@ -223,7 +214,7 @@ def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
     """Return (linear light (H, W, 3), notes); transparent parts are composited over white."""
     from wideopen.arrays import transfer
 
-    colour = raster.codes if raster.codes.ndim == 3 else np.repeat(raster.codes[..., None], 3, axis=2)  # (H, W, 3)
+    colour = _in_colour(raster.codes)
     if raster.bit_depth == 32:
         rgb, notes = _light_of_floats(colour, encoding)
     elif (curve := _transfer(raster)) is not None:
@@ -236,6 +227,10 @@ def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
     rgb *= raster.alpha[..., None]
     rgb += 1
     return rgb, (*notes, "transparent parts laid over white")
+
+
+def _in_colour(codes: NDArray[Any]) -> NDArray[Any]:
+    return codes if codes.ndim == 3 else np.repeat(codes[..., None], 3, axis=2)  # (H, W, 3)
 
 
 def _light_of_hdr(codes: NDArray[Any], curve: str, top: float, encoding: Encoding) -> F32:
@@ -273,7 +268,7 @@ def _above_white(
         darken(light, gain)
         standard = transfer.encode(light, for_display(encoding), bit_depth=bits)
     elif raster.bit_depth in (8, 16):
-        standard = raster.codes if raster.codes.ndim == 3 else np.repeat(raster.codes[..., None], 3, axis=2)
+        standard = _in_colour(raster.codes)
     else:
         standard = transfer.encode(rgb, encoding, bit_depth=bits)
     if not found.base_is_hdr:

@@ -73,13 +73,8 @@ def in_jpeg(packet: bytes | None, keep: Keep, *, original: Path | None, result: 
     far_is_white = 65535 - _codes("disparity", keep.disparity)
     data = {"GDepth:Data": _png64(far_is_white), "wideopen:Matte": _png64(_codes("matte", keep.matte))}
     guid, segments = jpeg.extended_xmp_segments(xmp.with_description(None, spaces, data))
-    values = {
-        "xmpNote:HasExtendedXMP": guid,
-        "GDepth:Format": "RangeInverse",
-        "GDepth:Near": _NEAR,
-        "GDepth:Far": _FAR,
-        "GDepth:Mime": "image/png",
-    }
+    values = {"xmpNote:HasExtendedXMP": guid, "GDepth:Format": "RangeInverse", "GDepth:Mime": "image/png"}
+    values |= {"GDepth:Near": _NEAR, "GDepth:Far": _FAR}
     values |= {f"wideopen:{name}": text for name, text in _reference(keep, original, result).items()}
     spaces |= {"xmpNote": xmp.NOTE}
     main = xmp.with_description(packet, spaces, values)
@@ -95,11 +90,10 @@ def sidecar_pieces(keep: Keep, *, original: Path | None, result: Path, digest: s
 
     out = BytesIO()
     description = json.dumps({"wideopen": 1, "ResultSHA256": digest, **_reference(keep, original, result)})
+    how: Any = {"photometric": "minisblack", "compression": "zlib", "metadata": None}
     with tifffile.TiffWriter(out) as file:
-        for name, values, text in (("disparity", keep.disparity, description), ("matte", keep.matte, "matte")):
-            file.write(
-                _codes(name, values), photometric="minisblack", compression="zlib", description=text, metadata=None
-            )
+        file.write(_codes("disparity", keep.disparity), description=description, **how)
+        file.write(_codes("matte", keep.matte), description="matte", **how)
     return [out.getbuffer()]
 
 
@@ -230,6 +224,5 @@ def _check_size(width: int, height: int, max_megapixels: float) -> None:
 def _keep(matte: NDArray[Any], disparity: NDArray[Any], reference: dict[str, str]) -> Keep:
     if matte.ndim != 2 or matte.shape != disparity.shape or matte.dtype != np.uint16 or disparity.dtype != np.uint16:
         raise ValueError(f"matte {matte.dtype} {matte.shape} and disparity {disparity.dtype} {disparity.shape}")
-    white = np.float32(65535)
-    outline = stated_outline(reference) or Outline.FOUND
-    return Keep(matte=matte.astype(np.float32) / white, disparity=disparity.astype(np.float32) / white, outline=outline)
+    matte, disparity = (codes.astype(np.float32) / np.float32(65535) for codes in (matte, disparity))
+    return Keep(matte=matte, disparity=disparity, outline=stated_outline(reference) or Outline.FOUND)

@@ -24,9 +24,9 @@ from wideopen.files.atomic import atomic_file, check_target
 from wideopen.files.containers import Pieces, isobmff, jpeg, png, tiff, xmp
 from wideopen.files.containers.icc import build_profile
 from wideopen.files.formats import BITS, format_of_extension, naming, readable_path, require_library
+from wideopen.files.gain_metadata import code_map
 from wideopen.files.optional import encode_exr, encode_jxl
 from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
-from wideopen.files.ultra_hdr import code_map
 from wideopen.hdr.types import GainMap, Hdr
 from wideopen.photo import JpegCoding, Metadata, Photo
 
@@ -111,9 +111,8 @@ def write(
     Raises InvalidInput if the target exists (unless `overwrite`), is the photo's own file (always), cannot be written,
     has another extension, or needs a missing library. A failure leaves the folder unchanged.
     """
-    file = check_output(
-        path, like=like, quality=quality, bits=bits, overwrite=overwrite, keep=keep is not None, hdr=hdr
-    )
+    how: dict[str, Any] = {"quality": quality, "bits": bits, "hdr": hdr}
+    file = check_output(path, like=like, overwrite=overwrite, keep=keep is not None, **how)
     with atomic_file(file, overwrite=overwrite) as out:
         digest = hashlib.sha256()
         for piece in _encoded(file, rgb, like, quality, bits, keep, hdr):
@@ -223,10 +222,9 @@ def _as_pq(rgb: F32, photo: Photo) -> tuple[NDArray[Any], Attached]:
     from wideopen.color import HDR_PRIMARIES, HDR_WHITE, REC2020, pq_encode
 
     light, encoding = require_rgb("rgb", rgb), photo.encoding
-    number = next(
-        (n for n, known in HDR_PRIMARIES.items() if np.allclose(known.to_srgb, encoding.to_srgb, atol=2e-3)), 0
-    )
-    if number == 0:
+    same = (n for n, known in HDR_PRIMARIES.items() if np.allclose(known.to_srgb, encoding.to_srgb, atol=2e-3))
+    number = next(same, None)
+    if number is None:
         number = 9
         light = light @ np.linalg.solve(REC2020.to_srgb, np.array(encoding.to_srgb)).T.astype(np.float32)
     most = 10_000 / HDR_WHITE
@@ -245,15 +243,9 @@ def _attached(name: str, codes: NDArray[Any], like: Photo, depth: int) -> Attach
         icc = build_profile(SRGB_LINEAR if encoding.has_srgb_primaries else linear(encoding))
     elif icc is None and encoding != SRGB:
         icc = build_profile(encoding)
-    return Attached(
-        exif=_exif(kept.exif, size, name),
-        icc=icc,
-        xmp=kept.xmp and xmp.resized(kept.xmp, size),
-        iptc=kept.iptc,
-        jpeg=kept.jpeg,
-        chroma=kept.chroma,
-        primaries=chromaticities(encoding),
-    )
+    exif, packet = _exif(kept.exif, size, name), kept.xmp and xmp.resized(kept.xmp, size)
+    as_kept: dict[str, Any] = {"iptc": kept.iptc, "jpeg": kept.jpeg, "chroma": kept.chroma}
+    return Attached(exif=exif, icc=icc, xmp=packet, primaries=chromaticities(encoding), **as_kept)
 
 
 def _exif(block: bytes | None, size: tuple[int, int], name: str) -> bytes:
@@ -343,14 +335,11 @@ def _encode_deep_avif(codes: NDArray[Any], attached: Attached, quality: int | No
     """10 bits, by OpenCV: Pillow writes 8. Chroma is 4:2:0."""
     import cv2
 
-    blocks = {
-        cv2.IMAGE_METADATA_EXIF: attached.exif,
-        cv2.IMAGE_METADATA_XMP: attached.xmp,
-        cv2.IMAGE_METADATA_ICCP: attached.icc,
-    }
-    held = {kind: np.frombuffer(block, np.uint8) for kind, block in blocks.items() if block}
-    settings: list[Any] = [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, 10]
-    settings += [cv2.IMWRITE_AVIF_SPEED, _AVIF_SPEED]
+    kinds = (cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_XMP, cv2.IMAGE_METADATA_ICCP)
+    blocks = zip(kinds, (attached.exif, attached.xmp, attached.icc), strict=True)
+    held = {kind: np.frombuffer(block, np.uint8) for kind, block in blocks if block}
+    pairs = (cv2.IMWRITE_AVIF_QUALITY, quality), (cv2.IMWRITE_AVIF_DEPTH, 10), (cv2.IMWRITE_AVIF_SPEED, _AVIF_SPEED)
+    settings: Any = [number for pair in pairs for number in pair]
     bgr = cv2.cvtColor(codes, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencodeWithMetadata(".avif", bgr, list(held), list(held.values()), settings)
     if not done:

@@ -10,6 +10,7 @@ black point compensation, as in photo programs. Pillow converts 8 bits; imagecod
 
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from importlib.util import find_spec
 from io import BytesIO
@@ -224,14 +225,13 @@ def _deep_by_profile(codes: NDArray[np.uint16], icc: bytes) -> NDArray[np.uint16
     from PIL import ImageCms
 
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    try:
+    with suppress(RuntimeError, ValueError, TypeError):
         converted: NDArray[np.uint16] = imagecodecs.cms_transform(
             codes, icc, srgb, colorspace="rgb", outcolorspace="rgb", outdtype="uint16",
             intent=ImageCms.Intent.RELATIVE_COLORIMETRIC.value, flags=ImageCms.Flags.BLACKPOINTCOMPENSATION.value,
         )  # fmt: skip
-    except (RuntimeError, ValueError, TypeError):
-        return None
-    return converted
+        return converted
+    return None
 
 
 def _by_profile(image: "Image", icc: bytes | None) -> "Image | None":

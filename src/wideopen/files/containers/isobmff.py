@@ -50,11 +50,6 @@ class Items:
         bits = self.property_of(self.primary, b"pixi") or b""
         return bits[5] if len(bits) > 5 else 8
 
-    @property
-    def nclx(self) -> tuple[int, int] | None:
-        """The primaries and transfer function (ITU-T H.273) of the primary picture, if stated."""
-        return self.nclx_of(self.primary)
-
     def nclx_of(self, item: int) -> tuple[int, int] | None:
         """The primaries and transfer function (ITU-T H.273) of `item`, if stated."""
         found = self.property_of(item, b"colr", b"nclx") or b""
@@ -124,11 +119,8 @@ def with_primary(data: bytes, item: int) -> bytes:
                 out[at + 4 : at + 4 + width] = item.to_bytes(width, "big")
             for name, info, last in within(at + 4 + width, stop) if kind == b"iinf" else ():
                 size = 4 if data[info] == 3 else 2
-                if (
-                    name == b"infe"
-                    and last - info >= 4 + size
-                    and data[info + 4 : info + 4 + size] == item.to_bytes(size, "big")
-                ):
+                number = data[info + 4 : min(info + 4 + size, last)]
+                if name == b"infe" and number == item.to_bytes(size, "big"):
                     out[info + 3] &= 0xFE  # the flag that hides it
     return bytes(out)
 

@@ -145,10 +145,8 @@ def part_of(role: str, codes: Codes, xmp: Mapping[str, Any], *, container: str) 
     if low is None or high is None:  # disparity without a range is still linear; depth is not
         require(word != "depth", "expected the range of its values, found none")
         return Part(role="depth", name=name, values=looked_up(codes, levels(codes)), kind="relative_disparity")
-    require(
-        bool(np.isfinite([low, high]).all()) and low < high,
-        f"expected a range of values, found {low:g} to {high:g}",
-    )
+    sound = bool(np.isfinite([low, high]).all()) and low < high
+    require(sound, f"expected a range of values, found {low:g} to {high:g}")
     kind: Kind = "depth_m" if word == "depth" else "disparity"
     values = looked_up(codes, low + _share(codes, xmp) * (high - low))
     accuracy = as_text(xmp.get(_DEPTH_DATA + "Accuracy"))
