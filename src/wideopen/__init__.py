@@ -15,40 +15,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wideopen.errors import BackendUnavailable as BackendUnavailable
-    from wideopen.errors import InvalidInput as InvalidInput
-    from wideopen.errors import WeightsError as WeightsError
-    from wideopen.errors import WideopenError as WideopenError
-    from wideopen.files import read as read
-    from wideopen.files import write as write
-    from wideopen.files.inside import read_embedded as read_embedded
-    from wideopen.lens import Aperture as Aperture
-    from wideopen.lens import Lens as Lens
-    from wideopen.lens import PaperLook as PaperLook
-    from wideopen.photo import Photo as Photo
-    from wideopen.pipeline import Scene as Scene
-    from wideopen.pipeline import analyze as analyze
-    from wideopen.pipeline import render as render
+    from wideopen.errors import BackendUnavailable, InvalidInput, WeightsError, WideopenError
+    from wideopen.files import read, write
+    from wideopen.files.inside import read_embedded
+    from wideopen.lens import Aperture, Lens, PaperLook
+    from wideopen.photo import Photo
+    from wideopen.pipeline import Scene, analyze, render
 
     __version__: str
 
-_HOME = {
-    "Aperture": "lens",
-    "BackendUnavailable": "errors",
-    "InvalidInput": "errors",
-    "Lens": "lens",
-    "PaperLook": "lens",
-    "Photo": "photo",
-    "Scene": "pipeline",
-    "WeightsError": "errors",
-    "WideopenError": "errors",
-    "analyze": "pipeline",
-    "read": "files",
-    "read_embedded": "files.inside",
-    "render": "pipeline",
-    "write": "files",
-}
-__all__ = list(_HOME)
+__all__ = [
+    "Aperture", "BackendUnavailable", "InvalidInput", "Lens", "PaperLook", "Photo", "Scene", "WeightsError",
+    "WideopenError", "analyze", "read", "read_embedded", "render", "write",
+]  # fmt: skip
+_HOME = {"read": "files", "write": "files", "read_embedded": "files.inside", "Photo": "photo"}
+_HOME |= dict.fromkeys(("Aperture", "Lens", "PaperLook"), "lens")
+_HOME |= dict.fromkeys(("Scene", "analyze", "render"), "pipeline")
+_HOME |= dict.fromkeys(("BackendUnavailable", "InvalidInput", "WeightsError", "WideopenError"), "errors")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,14 +13,10 @@ U8 = NDArray[np.uint8]
 
 
 def _as_float32(name: str, array: Any, shape_text: str, ndim: int) -> F32:
-    require(
-        isinstance(array, np.ndarray),
-        f"{name}: expected a NumPy array {shape_text}, found {type(array).__name__}",
-    )
-    require(
-        array.dtype in (np.float16, np.float32, np.float64),
-        f"{name}: expected floats, found dtype {array.dtype}",
-    )
+    is_array, found = isinstance(array, np.ndarray), type(array).__name__
+    require(is_array, f"{name}: expected a NumPy array {shape_text}, found {found}")
+    is_float = array.dtype in (np.float16, np.float32, np.float64)
+    require(is_float, f"{name}: expected floats, found dtype {array.dtype}")
     require(array.ndim == ndim, f"{name}: expected shape {shape_text}, found {array.shape}")
     require(array.size > 0, f"{name}: expected at least one pixel, found shape {array.shape}")
     out = np.ascontiguousarray(array, dtype=np.float32)
@@ -37,10 +33,7 @@ def require_map(name: str, array: Any, *, like: NDArray[Any] | None = None) -> F
     """
     out = _as_float32(name, array, "(H, W)", 2)
     if like is not None:
-        require(
-            out.shape == like.shape[:2],
-            f"{name}: expected (H, W) {like.shape[:2]}, found {out.shape}",
-        )
+        require(out.shape == like.shape[:2], f"{name}: expected (H, W) {like.shape[:2]}, found {out.shape}")
     return out
 
 
@@ -48,10 +41,8 @@ def require_unit_map(name: str, array: Any, *, like: NDArray[Any] | None = None)
     """`require_map` with every value in [0, 1]; excesses up to 1e-4 are clipped."""
     out = require_map(name, array, like=like)
     low, high = float(out.min()), float(out.max())
-    require(
-        low >= -1e-4 and high <= 1 + 1e-4,
-        f"{name}: expected values in [0, 1], found [{low:g}, {high:g}]",
-    )
+    fits = low >= -1e-4 and high <= 1 + 1e-4
+    require(fits, f"{name}: expected values in [0, 1], found [{low:g}, {high:g}]")
     return out if low >= 0 and high <= 1 else np.clip(out, 0, 1)
 
 

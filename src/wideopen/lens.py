@@ -34,8 +34,8 @@ class Aperture(Settings):
         0,
         help="Number of aperture blades, 3 to 16; 0 is a disk.",
         control=Choice(
-            label="Shape",
-            values={"Round": 0, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9},
+            "Shape",
+            {"Round": 0, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9},
             info="Number of aperture blades; round has none.",
             group="Aperture",
         ),
@@ -43,24 +43,20 @@ class Aperture(Settings):
     rotation_deg: float = option(
         0.0,
         help="Turns the polygon counter-clockwise; at 0 a corner points up.",
-        control=Slider(
-            label="Rotation", least=0, most=90, step=1, info="Turns the blades, in degrees.", group="Aperture"
-        ),
+        control=Slider("Rotation", least=0, most=90, step=1, info="Turns the blades, in degrees.", group="Aperture"),
     )
     curvature: float = option(
         0.0,
         help="How far the polygon's sides bulge: 0 = straight, 1 = the circle through its corners.",
         least=0,
         most=1,
-        control=Slider(label="Roundness", step=0.05, info="Bends the edges of the blades outwards.", group="Aperture"),
+        control=Slider("Roundness", step=0.05, info="Bends the edges of the blades outwards.", group="Aperture"),
     )
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
-        require(
-            self.blades == 0 or 3 <= self.blades <= 16,
-            f"blades: expected 0 (disk) or 3 to 16, found {self.blades}",
-        )
+        known = self.blades == 0 or 3 <= self.blades <= 16
+        require(known, f"blades: expected 0 (disk) or 3 to 16, found {self.blades}")
         if self.blades == 0:  # a disk looks the same however it is turned
             object.__setattr__(self, "rotation_deg", 0.0)
             object.__setattr__(self, "curvature", 0.0)
@@ -144,11 +140,8 @@ def parse_blur(text: str, long_side_px: int = ANY_SIZE) -> float:
         raise InvalidInput(f"blur: expected a radius such as 40px or 2.5%, found {text!r}")
     value = float(match[1])
     fraction = value / 100 if match[2] == "%" else value / long_side_px
-    pixels = "" if match[2] == "%" else f" ({MAX_RADIUS * long_side_px:g}px)"
-    require(
-        fraction <= MAX_RADIUS,
-        f"blur: expected at most {MAX_RADIUS:.0%} of the long side{pixels}, found {text}",
-    )
+    most = f"{MAX_RADIUS:.0%} of the long side" + ("" if match[2] == "%" else f" ({MAX_RADIUS * long_side_px:g}px)")
+    require(fraction <= MAX_RADIUS, f"blur: expected at most {most}, found {text}")
     return fraction
 
 
@@ -200,8 +193,8 @@ class LensOptions(Settings):
         "thin-lens",
         help="Renderer: thin-lens (physical) or paper (the paper's equations as printed).",
         control=Choice(
-            label="Renderer",
-            values={"Lens": "thin-lens", "Paper": "paper"},
+            "Renderer",
+            {"Lens": "thin-lens", "Paper": "paper"},
             info="Lens blurs as glass does, Paper by the paper's equations.",
             group="Look",
         ),
@@ -219,9 +212,7 @@ class LensOptions(Settings):
         least=0,
         most=1,
         help="Strength of the cat's-eye effect: the lens barrel clips blurred lights towards the corners.",
-        control=Slider(
-            label="Cat's eye", step=0.05, info="Clips lights towards the corners. Slower.", group="Aperture"
-        ),
+        control=Slider("Cat's eye", step=0.05, info="Clips lights towards the corners. Slower.", group="Aperture"),
     )
     swirl: float = option(
         0.0,
@@ -229,7 +220,7 @@ class LensOptions(Settings):
         most=90,
         unit="degrees",
         help="Rotation of the cat's eyes about the photo's centre, which makes the background seem to swirl.",
-        control=Slider(label="Swirl", step=5, info="Turns cat's eyes about the centre.", group="Character"),
+        control=Slider("Swirl", step=5, info="Turns cat's eyes about the centre.", group="Character"),
     )
     rim: float = option(
         0.0,
@@ -237,23 +228,21 @@ class LensOptions(Settings):
         most=1,
         help="Brightness of the rim of blurred lights behind the focus: 1 gives soap bubbles, -1 creamy disks. In "
         "front of the focus it is reversed.",
-        control=Slider(label="Rim", step=0.05, info="Right: soap bubbles. Left: creamy.", group="Character"),
+        control=Slider("Rim", step=0.05, info="Right: soap bubbles. Left: creamy.", group="Character"),
     )
     ring: float = option(
         0.0,
         least=0,
         most=0.9,
         help="Radius of the hole in blurred lights, relative to their own: about 0.5 for a mirror lens.",
-        control=Slider(label="Ring", step=0.05, info="A hole in lights, as of a mirror lens.", group="Character"),
+        control=Slider("Ring", step=0.05, info="A hole in lights, as of a mirror lens.", group="Character"),
     )
     squeeze: float = option(
         1.0,
         least=1,
         most=3,
         help="Height of blurred lights divided by their width: 1.33 to 2 for an anamorphic lens.",
-        control=Slider(
-            label="Squeeze", step=0.05, most=2, info="Tall lights, as of an anamorphic lens.", group="Character"
-        ),
+        control=Slider("Squeeze", step=0.05, most=2, info="Tall lights, as of an anamorphic lens.", group="Character"),
     )
     squeeze_deg: float = option(
         0.0,
@@ -261,21 +250,21 @@ class LensOptions(Settings):
         most=90,
         unit="degrees",
         help="Rotation of squeezed lights, counter-clockwise.",
-        control=Slider(label="Squeeze rotation", step=5, info="Turns tall lights, in degrees.", group="Character"),
+        control=Slider("Squeeze rotation", step=5, info="Turns tall lights, in degrees.", group="Character"),
     )
     fringes: float = option(
         0.0,
         least=0,
         most=0.3,
         help="Width of colour fringes, relative to the largest blur: green behind the focus, magenta in front of it.",
-        control=Slider(label="Fringes", step=0.01, info="Green behind the focus, magenta in front.", group="Character"),
+        control=Slider("Fringes", step=0.01, info="Green behind the focus, magenta in front.", group="Character"),
     )
     highlights: float = option(
         1.0,
         least=0,
         most=10,
         help="Brightness restored to lights that the photo clipped; 0 restores none.",
-        control=Slider(label="Highlights", step=0.1, most=3, info="Brightens clipped lights.", group="Light"),
+        control=Slider("Highlights", step=0.1, most=3, info="Brightens clipped lights.", group="Light"),
     )
     quality: Quality = option(
         "fast",
@@ -290,15 +279,13 @@ class LensOptions(Settings):
         text=Text(parse_grain, grain_text),
         pattern=GRAIN_PATTERN,
         control=Slider(
-            label="Grain strength",
+            "Grain strength",
             step=0.5,
             most=12,
             start=3.0,
             info="Used when Grain is on Set.",
             group="Light",
-            instead=Choice(
-                label="Grain", values={"As photo": None, "Off": 0.0}, info="Added where the blur removed it."
-            ),
+            instead=Choice("Grain", {"As photo": None, "Off": 0.0}, info="Added where the blur removed it."),
         ),
     )
     paper: PaperLook | None = option(
@@ -321,11 +308,7 @@ class Lens(LensOptions):
 
     focus_disparity: float = option(help="What lies at this disparity is sharp.", least=0, most=1)
     max_radius: float = option(
-        0.024,
-        help="Blur radius at a disparity difference of 1.",
-        least=0,
-        most=MAX_RADIUS,
-        unit="of the long side",
+        0.024, help="Blur radius at a disparity difference of 1.", least=0, most=MAX_RADIUS, unit="of the long side"
     )
     focus_range: float = option(
         0.0,

@@ -27,7 +27,7 @@ class Text:
     write: Callable[[Any], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A control that offers a few values by their labels."""
 
@@ -37,7 +37,7 @@ class Choice:
     group: str = ""  # heading of the control's group
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Slider:
     """A control for a number. Its range is the option's unless it sets a smaller one."""
 

@@ -41,7 +41,7 @@ class LensSettings(LensOptions):
         check=parse_blur,
         pattern=BLUR_PATTERN,
         control=Slider(
-            label="Blur",
+            "Blur",
             least=0,
             most=8,
             step=0.1,
@@ -62,17 +62,13 @@ class LensSettings(LensOptions):
         most=1,
         help="Half-width in disparity that stays sharp around the focus. Default: the subject's own, or 0 for a point.",
         control=Slider(
-            label="Focus range",
+            "Focus range",
             most=0.4,
             step=0.005,
             start=0.05,
             info="How deep sharpness reaches.",
             group="Focus",
-            instead=Choice(
-                label="Automatic focus range",
-                values={"Automatic": None},
-                info="The subject's depth; none for a point.",
-            ),
+            instead=Choice("Automatic focus range", {"Automatic": None}, info="The subject's depth; none for a point."),
         ),
     )
 
