@@ -21,7 +21,7 @@ def check(data: bytes) -> None:
     """What is called for every PNG, in the same order."""
     try:
         header = png.read_header(data)
-        assert header.width >= 0 <= header.height
+        assert min(header) >= 0
         png.check_integrity(data)
         png.cicp(data)
         png.find_chunk(data, b"eXIf")
