@@ -138,11 +138,8 @@ def guided_filter(guide: F32, target: F32, *, radius_px: int, eps: float, confid
     require(eps > 0, f"eps: expected > 0, found {eps}")
     I = require_map("guide", guide).astype(np.float64)
     p = require_map("target", target, like=guide).astype(np.float64)
-    c = (
-        np.ones_like(I)
-        if confidence is None
-        else require_unit_map("confidence", confidence, like=guide).astype(np.float64)
-    )
+    sure = np.ones_like(guide) if confidence is None else require_unit_map("confidence", confidence, like=guide)
+    c = sure.astype(np.float64)
     share = _window_sum(c, radius_px)
     known = share > 1e-6
 

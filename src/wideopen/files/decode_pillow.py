@@ -232,13 +232,7 @@ def _decode_heic(data: bytes, check_size: SizeCheck) -> Raster:
     return replace(raster.with_metadata(info.get("exif"), info.get("xmp")), orientation=None)
 
 
-DECODERS = {
-    "JPEG": _decode_jpeg,
-    "PNG": _decode_png,
-    "WebP": _decode_webp,
-    "AVIF": _decode_avif,
-    "HEIC": _decode_heic,
-}
+DECODERS = {"JPEG": _decode_jpeg, "PNG": _decode_png, "WebP": _decode_webp, "AVIF": _decode_avif, "HEIC": _decode_heic}
 
 
 def facts_in(data: bytes) -> Facts | None:

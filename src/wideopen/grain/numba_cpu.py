@@ -189,24 +189,10 @@ def add_grain(
     rows = rows_of(image, top, height)
     encode, decode = (_closed(table) for table in curve_tables(encoding))
     mixture = np.sqrt([1 - grain.colour, 1.5 * grain.colour / 2, 1.5 * grain.colour / 6]).astype(np.float32)
-    weights = taps(grain.size_px).astype(np.float32)
-    seeds = np.array(FIELDS, np.int64)
-    strength, shares = _closed(grain.strength), kept_amplitude(layers, rows)
-    arguments = (
-        image,
-        shares,
-        top,
-        rows.height,
-        strength,
-        seeds,
-        mixture,
-        weights,
-        normal_table(),
-        encode,
-        decode,
-        above,
-    )
-    in_threads(_add, -(-len(image) // TILE_H), 1, *arguments)
+    weights, seeds = taps(grain.size_px).astype(np.float32), np.array(FIELDS, np.int64)
+    where = image, kept_amplitude(layers, rows), top, rows.height
+    made_of = _closed(grain.strength), seeds, mixture, weights, normal_table()
+    in_threads(_add, -(-len(image) // TILE_H), 1, *where, *made_of, encode, decode, above)
     return image
 
 

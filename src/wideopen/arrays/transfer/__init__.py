@@ -27,10 +27,7 @@ def decode(codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: 
     Raises InvalidInput for a wrong shape, type or depth.
     """
     kind = np.dtype(code_type(bit_depth))
-    require(
-        codes.ndim == 3 and codes.shape[2] == 3,
-        f"codes: expected shape (H, W, 3), found {codes.shape}",
-    )
+    require(codes.ndim == 3 and codes.shape[2] == 3, f"codes: expected shape (H, W, 3), found {codes.shape}")
     require(codes.dtype == kind, f"codes: expected {kind} for {bit_depth} bits, found {codes.dtype}")
     if bit_depth in (10, 12):
         top = int(codes.max(initial=0))

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from wideopen.arrays.jit import in_threads, inner
+from wideopen.arrays.jit import frozen, in_threads, inner
 from wideopen.arrays.transfer.reference import code_type, light_of_codes, thresholds
 from wideopen.checks import F32
 from wideopen.color import Encoding
@@ -77,17 +77,10 @@ def _buckets(encoding: Encoding, bit_depth: int) -> tuple[NDArray[np.intp], F32,
     return row_of, ended, first_code.astype(np.uint16), first_bucket, shift, max(most - 1, 0)
 
 
-def _pixels(image: NDArray[Any]) -> NDArray[Any]:
-    """Return `image` as (H * W, 3), never writable: numba compiles once per kind of array."""
-    flat = np.ascontiguousarray(image).reshape(-1, 3).view()  # (H * W, 3)
-    flat.flags.writeable = False
-    return flat
-
-
 def decode(codes: NDArray[Any], encoding: Encoding, bit_depth: int) -> F32:
     """`reference.decode`, in parallel."""
     out = np.empty(codes.shape, np.float32)
-    flat = _pixels(codes)
+    flat = frozen(np.ascontiguousarray(codes).reshape(-1, 3))  # (H * W, 3)
     in_threads(_decode, len(flat), _PIECE, flat, light_of_codes(encoding, bit_depth), out.reshape(-1, 3))
     return out
 
@@ -95,7 +88,7 @@ def decode(codes: NDArray[Any], encoding: Encoding, bit_depth: int) -> F32:
 def encode(rgb: F32, encoding: Encoding, bit_depth: int) -> NDArray[Any]:
     """`reference.encode`, in parallel."""
     out = np.empty(rgb.shape, code_type(bit_depth))
-    flat = _pixels(rgb)
-    tables = _buckets(encoding, bit_depth)
-    in_threads(_encode, len(flat), _PIECE, flat, flat.view(np.int32), *tables, out.reshape(-1, 3))
+    flat = frozen(np.ascontiguousarray(rgb).reshape(-1, 3))  # (H * W, 3)
+    arguments = flat, flat.view(np.int32), *_buckets(encoding, bit_depth), out.reshape(-1, 3)
+    in_threads(_encode, len(flat), _PIECE, *arguments)
     return out
