@@ -17,10 +17,8 @@ from typing import NamedTuple
 from wideopen.batch.places import Status, file_system, is_url, plain, status_of
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
+from wideopen.files.formats import PHOTO_EXTENSIONS
 from wideopen.session.results import result_name
-
-_PHOTOS = (*EXTENSIONS, *RAW_EXTENSIONS)
 
 
 class BatchPhoto(NamedTuple):
@@ -132,7 +130,7 @@ def _walked(tree: _Tree, destination: str, exclude: Sequence[str]) -> Iterator[B
         parts = relative.split("/")
         if any(fnmatch(parts[-1], pattern) or fnmatch(relative, pattern) for pattern in exclude):
             continue
-        if parts[-1].lower().endswith(_PHOTOS) and _match(parts, tree.pattern.split("/")):
+        if parts[-1].lower().endswith(PHOTO_EXTENSIONS) and _match(parts, tree.pattern.split("/")):
             yield _with_result(place, tree.prefix + relative)
 
 

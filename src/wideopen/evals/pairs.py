@@ -18,14 +18,14 @@ from typing import Any, Generic, TypeVar
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
+from wideopen.files.formats import PHOTO_EXTENSIONS
 from wideopen.files.maps import MAP_EXTENSIONS
 from wideopen.files.read import read_facts
 from wideopen.lens import ANY_SIZE, parse_blur, parse_focus
 from wideopen.options import Settings, option
 
 META_FORMAT = 1
-PICTURES = (*EXTENSIONS, *RAW_EXTENSIONS)
+PICTURES = PHOTO_EXTENSIONS
 LISTED = 10  # greatest number of problems listed in one error
 P = TypeVar("P")
 

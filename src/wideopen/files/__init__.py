@@ -7,17 +7,6 @@ from wideopen.files.write import check_output, write
 from wideopen.photo import Metadata, Photo, srgb_u8
 
 __all__ = [
-    "Keep",
-    "Kept",
-    "Metadata",
-    "Photo",
-    "check_output",
-    "read",
-    "read_depth_m",
-    "read_disparity",
-    "read_kept",
-    "read_matte",
-    "srgb_u8",
-    "write",
-    "write_map",
-]
+    "Keep", "Kept", "Metadata", "Photo", "check_output", "read", "read_depth_m", "read_disparity", "read_kept",
+    "read_matte", "srgb_u8", "write", "write_map",
+]  # fmt: skip

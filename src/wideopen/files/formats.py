@@ -4,57 +4,51 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, require_packages
 
-EXTENSIONS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WebP",
-    ".heic": "HEIC",
-    ".heif": "HEIC",
-    ".avif": "AVIF",
-    ".jxl": "JPEG XL",
-    ".exr": "OpenEXR",
-}
+
+class Format(NamedTuple):
+    """One photo format: how it is recognised and named, and what it holds."""
+
+    name: str
+    extensions: tuple[str, ...]  # the first one names new files
+    media: str = ""  # its type over HTTP
+    bits: tuple[int, ...] = ()  # per channel when writing; 32 are floats, as are OpenEXR's 16; empty: cannot be written
+    quality: int | None = None  # by default; None: lossless
+    starts: tuple[bytes, ...] = ()  # first bytes of a file
+    extra: str = ""  # what installs the optional libraries that it needs
+    needs: tuple[str, ...] = ()
+
+
 RAW_EXTENSIONS = (".dng", ".arw", ".cr2", ".cr3", ".nef", ".orf", ".pef", ".raf", ".rw2")
-NAMES = ", ".join([*dict.fromkeys(EXTENSIONS.values()), "camera raw"])
-BITS = {  # bits per channel when writing; 32 are floats, as are OpenEXR's 16
-    "JPEG": (8,),
-    "PNG": (8, 16),
-    "TIFF": (8, 16, 32),
-    "WebP": (8,),
-    "HEIC": (8, 10),
-    "AVIF": (8, 10),
-    "JPEG XL": (8, 16),
-    "OpenEXR": (16, 32),
-}
-# Formats with optional libraries: the libraries and the extra that installs them.
-_EXTRAS = {
-    "JPEG XL": (("OpenImageIO", "imagecodecs"), "jxl"),
-    "OpenEXR": (("OpenImageIO",), "exr"),
-    "camera raw": (("rawpy",), "raw"),
-}
-_STARTS = {  # RAF, RW2 and ORF; other camera raw files are TIFF inside
-    "JPEG": (b"\xff\xd8\xff",),
-    "PNG": (b"\x89PNG\r\n\x1a\n",),
-    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-    "JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"),
-    "OpenEXR": (b"\x76\x2f\x31\x01",),
-    "camera raw": (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR"),
-}
+_RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR")  # RAF, RW2, ORF; others are TIFF inside
+_TIFF_STARTS, _JXL_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_TABLE = (
+    Format("JPEG", (".jpg", ".jpeg"), "image/jpeg", (8,), 95, (b"\xff\xd8\xff",)),
+    Format("PNG", (".png",), "image/png", (8, 16), None, (b"\x89PNG\r\n\x1a\n",)),
+    Format("TIFF", (".tif", ".tiff"), "image/tiff", (8, 16, 32), None, _TIFF_STARTS),
+    Format("WebP", (".webp",), "image/webp", (8,), 92),
+    Format("HEIC", (".heic", ".heif"), "image/heic", (8, 10), 90),
+    Format("AVIF", (".avif",), "image/avif", (8, 10), 85),
+    Format("JPEG XL", (".jxl",), "image/jxl", (8, 16), 92, _JXL_STARTS, "jxl", ("OpenImageIO", "imagecodecs")),
+    Format("OpenEXR", (".exr",), "image/x-exr", (16, 32), None, (b"\x76\x2f\x31\x01",), "exr", ("OpenImageIO",)),
+    Format("camera raw", RAW_EXTENSIONS, starts=_RAW_STARTS, extra="raw", needs=("rawpy",)),
+)
+FORMATS = {one.name: one for one in _TABLE}
+EXTENSIONS = {extension: one.name for one in _TABLE if one.bits for extension in one.extensions}
+"""The formats that can be written, by extension."""
+PHOTO_EXTENSIONS = (*EXTENSIONS, *RAW_EXTENSIONS)
+NAMES = ", ".join(FORMATS)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
 
 def require_library(name: str) -> None:
     """Raise InvalidInput, naming the extra, if a library for a format is not installed."""
-    if name in _EXTRAS:
-        modules, extra = _EXTRAS[name]
-        require_packages(name, extra, *modules)
+    if name in FORMATS:
+        require_packages(name, FORMATS[name].extra, *FORMATS[name].needs)
 
 
 def format_of_extension(path: Path) -> str:
@@ -68,7 +62,7 @@ def format_of_extension(path: Path) -> str:
 
 def sniff(head: bytes) -> str | None:
     """Return the format of a file that begins with `head` (64 bytes), or None."""
-    name = next((name for name, starts in _STARTS.items() if head.startswith(starts)), None)
+    name = next((one.name for one in _TABLE if one.starts and head.startswith(one.starts)), None)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if name is not None or head[4:8] != b"ftyp":

@@ -23,7 +23,7 @@ from wideopen.errors import InvalidInput
 from wideopen.files.atomic import atomic_file, check_target
 from wideopen.files.containers import Pieces, isobmff, jpeg, png, tiff, xmp
 from wideopen.files.containers.icc import build_profile
-from wideopen.files.formats import BITS, format_of_extension, naming, readable_path, require_library
+from wideopen.files.formats import FORMATS, format_of_extension, naming, readable_path, require_library
 from wideopen.files.gain_metadata import code_map
 from wideopen.files.optional import encode_exr, encode_jxl
 from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
@@ -33,9 +33,6 @@ from wideopen.photo import JpegCoding, Metadata, Photo
 __all__ = ["check_format", "check_output", "write"]
 
 LOG = logging.getLogger(__name__)
-LOSSLESS = ("PNG", "TIFF", "OpenEXR")
-_QUALITY = {"WebP": 92, "HEIC": 90, "AVIF": 85, "JPEG XL": 92}
-_JPEG_QUALITY = 95  # of a photo that was no JPEG
 HOLD_HDR = "JPEG, AVIF, OpenEXR and TIFF of 32 bits"
 HdrOut = Literal["auto", "keep", "off"]
 _PQ_STEPS = 2**15  # of the table, over the fourth root of light
@@ -73,11 +70,11 @@ def check_format(file: Path, *, quality: int | None = None, bits: int | None = N
     """
     name = format_of_extension(file)
     if quality is not None:
-        require(name not in LOSSLESS, f"{file}: {name} is lossless, expected no quality, found {quality}")
+        require(FORMATS[name].quality is not None, f"{file}: {name} is lossless, expected no quality, found {quality}")
         require(1 <= quality <= 100, f"quality: expected 1 to 100, found {quality}")
     if bits is not None:
-        known = " or ".join(map(str, BITS[name]))
-        require(bits in BITS[name], f"{file}: expected {known} bits in {name}, found {bits}")
+        known = " or ".join(map(str, FORMATS[name].bits))
+        require(bits in FORMATS[name].bits, f"{file}: expected {known} bits in {name}, found {bits}")
     can = name in ("JPEG", "AVIF", "OpenEXR") or (name == "TIFF" and bits == 32)
     require(hdr != "keep" or can, f"{file}: expected {HOLD_HDR} for HDR, found {name}")
     with naming(file):
@@ -101,7 +98,7 @@ def write(
     `like` is the photo that `rgb` was made from: its encoding, EXIF, ICC profile, XMP and IPTC are kept, as are its
     depth if the format has it, and the tables and chroma of a JPEG. Without it the result is sRGB, 8 bits. `quality` is
     1 to 100 for JPEG (if None, as `like`, or 95), WebP, HEIC, AVIF and JPEG XL (100: lossless). `bits` per channel are
-    those of `files.formats.BITS`; 32, and OpenEXR's 16, are floats of linear light. `keep` are the maps to store with
+    those of `files.formats`; 32, and OpenEXR's 16, are floats of linear light. `keep` are the maps to store with
     the result so that it can be refocused: see `files.refocusable`.
 
     Light above white, if `like` has it (`Photo.hdr`), is kept by `hdr` "auto" in JPEG (as a gain map behind the
@@ -181,7 +178,7 @@ def _encoded(
             attached = replace(attached, exif=_with_thumbnail(attached.exif, codes))
         if name == "JPEG" and above and gain is not None and photo.hdr is not None:
             return _encode_ultra_hdr(codes, attached, quality, gain, photo.hdr.headroom)
-        return ENCODERS[name](codes, attached, quality or _QUALITY.get(name))
+        return ENCODERS[name](codes, attached, quality if name == "JPEG" else quality or FORMATS[name].quality)
     except (OSError, RuntimeError, ValueError) as error:
         raise InvalidInput(f"{file}: cannot be written as {name} ({error})") from error
 
@@ -190,7 +187,7 @@ def _depth(name: str, photo_bits: int) -> int:
     """Return the bits to write for a photo of `photo_bits`: no fewer if the format has them."""
     if name == "OpenEXR":  # half floats hold 11 bits of precision
         return 16 if photo_bits <= _HALF_HOLDS else 32
-    return next((bits for bits in BITS[name] if bits >= photo_bits), BITS[name][-1])
+    return next((bits for bits in FORMATS[name].bits if bits >= photo_bits), FORMATS[name].bits[-1])
 
 
 def _codes(name: str, rgb: F32, photo: Photo, depth: int, above: bool) -> tuple[NDArray[Any], GainMap | None]:
@@ -297,7 +294,7 @@ def _encode_ultra_hdr(
 def _jpeg_coding(original: JpegCoding | None, quality: int | None) -> dict[str, Any]:
     """The original's tables, chroma and coding order; a given `quality` replaces the tables."""
     if original is None:  # full chroma: subsampled colour edges would show beside a sharp subject
-        return {"quality": quality or _JPEG_QUALITY, "subsampling": "4:4:4"}
+        return {"quality": quality or FORMATS["JPEG"].quality, "subsampling": "4:4:4"}
     tables = {"qtables": [list(table) for table in original.tables]} if quality is None else {"quality": quality}
     return {"subsampling": original.chroma, "progressive": original.progressive, **tables}
 

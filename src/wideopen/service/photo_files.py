@@ -16,27 +16,20 @@ from fastapi import Request, UploadFile
 from fastapi.responses import StreamingResponse
 
 from wideopen.errors import InvalidInput
-from wideopen.files.formats import BITS, RAW_EXTENSIONS, require_library, sniff
+from wideopen.files.formats import FORMATS, require_library, sniff
 from wideopen.service.problems import Problem
 from wideopen.service.schemas import AnalyzeForm, Report
 from wideopen.service.work import DISPARITY, HINT, MATTE
 from wideopen.session.open_photo import Given
 
-FORMATS = {  # value of `output.format`: (name in files.formats, file extension, media type)
-    "jpeg": ("JPEG", ".jpg", "image/jpeg"),
-    "png": ("PNG", ".png", "image/png"),
-    "tiff": ("TIFF", ".tif", "image/tiff"),
-    "webp": ("WebP", ".webp", "image/webp"),
-    "heic": ("HEIC", ".heic", "image/heic"),
-    "avif": ("AVIF", ".avif", "image/avif"),
-    "jxl": ("JPEG XL", ".jxl", "image/jxl"),
-    "exr": ("OpenEXR", ".exr", "image/x-exr"),
+BY_WORD = {
+    {"JPEG XL": "jxl", "OpenEXR": "exr"}.get(name, name.lower()): one for name, one in FORMATS.items() if one.bits
 }
+"""The formats by the values of `output.format`."""
 PARTS = "multipart/form-data"
 """This type, not multipart/mixed, because a browser's `Response.formData()` can read it."""
-_BY_TYPE = {media: word for word, (_, _, media) in FORMATS.items()}
-_WORDS = {name: word for word, (name, _, _) in FORMATS.items()} | {"camera raw": "tiff"}
-_EXTENSIONS = {name: extension for name, extension, _ in FORMATS.values()} | {"camera raw": RAW_EXTENSIONS[0]}
+_BY_TYPE = {one.media: word for word, one in BY_WORD.items()}
+_WORDS = {one.name: word for word, one in BY_WORD.items()} | {"camera raw": "tiff"}
 _MAPS = ("PNG", "TIFF", "WebP", "JPEG", "HEIC", "AVIF")
 _CHUNK = 1 << 18
 
@@ -61,7 +54,7 @@ def save(form: AnalyzeForm, folder: Path, given: Given) -> tuple[Path, str, Give
 
     Return (the photo, its format, `given` with the form's maps). Raises Problem (415).
     """
-    photo, photo_format = _save("photo", form.photo, folder, tuple(_EXTENSIONS))
+    photo, photo_format = _save("photo", form.photo, folder, tuple(FORMATS))
     maps: dict[str, Any] = {
         name: _save(name, file, folder, _MAPS)[0]
         for name, file in ((MATTE, form.matte), (HINT, form.matte_hint), (DISPARITY, form.disparity))
@@ -76,7 +69,7 @@ def _save(name: str, file: UploadFile, folder: Path, known: tuple[str, ...]) -> 
     if found is None or found not in known:
         raise Problem("not-a-photo", f"{name}: expected one of {', '.join(known)}, found {found or 'none of them'}")
     file.file.seek(0)
-    path = folder / f"{name}{_EXTENSIONS[found]}"
+    path = folder / f"{name}{FORMATS[found].extensions[0]}"
     with path.open("xb") as out:
         shutil.copyfileobj(file.file, out)
     return path, found
@@ -87,7 +80,7 @@ class Accepted:
     """What an Accept header requests."""
 
     parts: bool  # report, image and maps together
-    format: str | None = None  # a key of FORMATS if the header names one image type
+    format: str | None = None  # a key of BY_WORD if the header names one image type
 
 
 def accepted_by(request: Request) -> Accepted:
@@ -107,21 +100,21 @@ def accepted_by(request: Request) -> Accepted:
 
 
 def format_of(asked: str | None, accepted: Accepted, photo: str) -> str:
-    """Choose the key of FORMATS for a result by `output.format`, Accept, and `photo`, a name of files.formats.
+    """Choose the key of BY_WORD for a result by `output.format`, Accept, and `photo`, a name of files.formats.
 
     Raises Problem (406) if the first two contradict each other, Problem (422) if the format's library is not installed.
     """
     if asked and accepted.format and asked != accepted.format:
         raise Problem("not-acceptable", f"Accept and output.format: expected the same, found {asked} in the latter")
     word = asked or accepted.format or _WORDS[photo]
-    if not _has_library(FORMATS[word][0]):
-        raise Problem("refused", f"output.format: {FORMATS[word][0]} is not available here")
+    if not _has_library(BY_WORD[word].name):
+        raise Problem("refused", f"output.format: {BY_WORD[word].name} is not available here")
     return word
 
 
 def formats_out() -> list[str]:
     """Return the keys of the formats that this service can write."""
-    return [word for word, (name, _, _) in FORMATS.items() if name in BITS and _has_library(name)]
+    return [word for word, one in BY_WORD.items() if _has_library(one.name)]
 
 
 def formats_in() -> list[str]:
@@ -141,7 +134,7 @@ def to_response(file: Path, word: str, report: dict[str, Any], *, parts: bool) -
 
     The files may be removed as soon as this returns: the body is already open.
     """
-    media = FORMATS[word][2]
+    media = BY_WORD[word].media
     if parts:
         file, media = _form(file, media, report)
     timing = ", ".join(f"{name};dur={value * 1000:.1f}" for name, value in report["seconds"].items())

@@ -232,7 +232,7 @@ async def _render(
     """Run `function(out, job, *arguments)` in a worker, with lens and output in the job; return the result."""
     running: RequestJob = request.state.job
     word = photo_files.format_of(settings.output.format, accepted, photo_format)
-    out = running.folder / f"result{photo_files.FORMATS[word][1]}"
+    out = running.folder / f"result{photo_files.BY_WORD[word].extensions[0]}"
     job = replace(
         job,
         lens=settings.lens.settings(),

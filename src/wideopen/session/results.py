@@ -6,10 +6,10 @@ from pathlib import Path, PurePath
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.atomic import check_target
-from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS, format_of_extension
+from wideopen.files.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, format_of_extension
 from wideopen.files.maps import MAP_EXTENSIONS
 from wideopen.files.refocusable import sidecar_of
-from wideopen.files.write import LOSSLESS, check_format
+from wideopen.files.write import check_format
 from wideopen.settings import OutputSettings
 
 
@@ -89,7 +89,7 @@ def check_map(path: Path, *, inputs: Sequence[Path], overwrite: bool) -> None:
 
 def has_quality(path: PurePath) -> bool:
     """Whether the format of `path` is lossy. Raises InvalidInput for a format that cannot be written."""
-    return format_of_extension(Path(path)) not in LOSSLESS
+    return FORMATS[format_of_extension(Path(path))].quality is not None
 
 
 def require_distinct(paths: Sequence[Path]) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from wideopen.checks import require
 from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
 from wideopen.files import read_matte, write_map
-from wideopen.files.formats import EXTENSIONS, RAW_EXTENSIONS
+from wideopen.files.formats import PHOTO_EXTENSIONS
 from wideopen.lens import LOOKS
 from wideopen.photo import Photo
 from wideopen.session.open_photo import Given, Job
@@ -118,7 +118,7 @@ class Studio:
             upload.unlink()
             raise InvalidInput(f"{name}: expected a photo of at most {most:g} MB, found {megabytes:.0f} MB")
         suffix = Path(name).suffix.lower()
-        kept = suffix if suffix in (*EXTENSIONS, *RAW_EXTENSIONS) else ""
+        kept = suffix if suffix in PHOTO_EXTENSIONS else ""
         tab = self.new_tab(key)
         path = tab.new_folder() / f"photo{kept}"
         shutil.move(upload, path)

@@ -10,18 +10,6 @@ from wideopen.workers.store import ExpiringStore, FolderSteps, StoreEntry, WorkC
 from wideopen.workers.warm_up import WarmUp
 
 __all__ = [
-    "ExpiringStore",
-    "Finished",
-    "FolderSteps",
-    "PoolSize",
-    "StoreEntry",
-    "TaskFuture",
-    "WarmUp",
-    "WorkCancelled",
-    "Workers",
-    "ask_to_stop",
-    "current_step",
-    "keep_freed_memory",
-    "pool_size",
-    "return_freed_memory",
-]
+    "ExpiringStore", "Finished", "FolderSteps", "PoolSize", "StoreEntry", "TaskFuture", "WarmUp", "WorkCancelled",
+    "Workers", "ask_to_stop", "current_step", "keep_freed_memory", "pool_size", "return_freed_memory",
+]  # fmt: skip
