@@ -23,7 +23,7 @@ from wideopen.service import photo_files, schemas, work
 from wideopen.service.photo_files import PARTS, Accepted
 from wideopen.service.problems import Problem, documented
 from wideopen.service.service import RequestJob, Service
-from wideopen.session.open_photo import Given, Job
+from wideopen.session.open_photo import Job
 
 _BEARER = HTTPBearer(auto_error=False, description="Required if the service was started with a token.")
 _JSON_BYTES = 2 * schemas.SETTINGS_BYTES
@@ -203,14 +203,7 @@ async def remove_scene(request: Request, scene_id: SceneId) -> Response:
 def _job(request: Request) -> Job:
     """Return the job for a photo whose maps are not known, without a lens."""
     settings = service_of(request).settings
-    return Job(
-        maps=settings.maps,
-        given=Given(max_megapixels=settings.max_megapixels),
-        backend=settings.backend,
-        max_megapixels=settings.max_megapixels,
-        originals=False,  # a result names its original by path, which only the client knows
-        overwrite=True,  # an uploaded map may have the same name as the returned one
-    )
+    return Job.of_upload(settings.maps, settings.backend, settings.max_megapixels)
 
 
 def _saved(request: Request, form: schemas.AnalyzeForm) -> tuple[Path, str, Job]:

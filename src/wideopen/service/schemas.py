@@ -159,11 +159,9 @@ def openapi_of(form: type[AnalyzeForm]) -> dict[str, Any]:
     return {"requestBody": {"content": {"multipart/form-data": content}}}
 
 
-class Analysis(BaseModel):
-    """An analysed scene."""
+class Found(BaseModel):
+    """What an analysis finds."""
 
-    id: str = Field(description="Names the scene; whoever knows it can render or delete the scene.")
-    expires_in_s: float = Field(description="Seconds without use after which the scene is deleted.")
     size: Size
     matte: str = Field(description="Source of the matte.")
     outline: Outline = Field(description="Whose matte it is: found by a network or a phone, given, or exact.")
@@ -173,22 +171,22 @@ class Analysis(BaseModel):
     seconds: dict[str, float] = Field(description="Time of each step.")
 
 
-class Report(BaseModel):
+class Analysis(Found):
+    """An analysed scene."""
+
+    id: str = Field(description="Names the scene; whoever knows it can render or delete the scene.")
+    expires_in_s: float = Field(description="Seconds without use after which the scene is deleted.")
+
+
+class Report(Found):
     """The report that `wideopen render --json` prints, without paths."""
 
-    size: Size
     look: str
-    matte: str
-    outline: Outline
-    disparity: str
-    filtered: bool
     focus_disparity: float
     focus_range: float
     radius_px: float
     grain: float
     backend: str
-    notes: list[str]
-    seconds: dict[str, float]
 
 
 LIMITS = ("max_mb", "max_megapixels", "request_timeout", "scenes", "scene_minutes")

@@ -133,6 +133,12 @@ class Job:
     def __post_init__(self) -> None:
         require_known(BACKENDS, self.backend)
 
+    @classmethod
+    def of_upload(cls, maps: MapSettings, backend: str, max_megapixels: float) -> "Job":
+        """The job for a client's files in a folder of their own; they must not name other files of this machine."""
+        limits = {"given": Given(max_megapixels=max_megapixels), "max_megapixels": max_megapixels}
+        return cls(maps=maps, backend=backend, originals=False, overwrite=True, **limits)  # type: ignore[arg-type]
+
     def with_maps(self, matte: Path, disparity: Path, outline: Outline) -> "Job":
         """This job with maps that were found before: nothing is predicted, and the disparity is not filtered again."""
         maps = replace(self.maps, depth="planar", filter_disparity=False)

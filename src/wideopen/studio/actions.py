@@ -25,7 +25,7 @@ from wideopen.files import read_matte, write_map
 from wideopen.files.formats import PHOTO_EXTENSIONS
 from wideopen.lens import LOOKS
 from wideopen.photo import Photo
-from wideopen.session.open_photo import Given, Job
+from wideopen.session.open_photo import Job
 from wideopen.session.results import has_quality, result_name
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
 from wideopen.studio import StudioSettings, work
@@ -169,15 +169,7 @@ class Studio:
         return await self._open(key, form, replace(photo.opened, job=replace(job, given=given)), before=photo)
 
     def _photo_file(self, path: Path, name: str) -> PhotoFile:
-        config = self.config
-        job = Job(
-            maps=config.maps,
-            given=Given(max_megapixels=config.max_megapixels),
-            backend=config.backend,
-            max_megapixels=config.max_megapixels,
-            originals=False,  # an upload must not name files of this machine
-            overwrite=True,
-        )
+        job = Job.of_upload(self.config.maps, self.config.backend, self.config.max_megapixels)
         return PhotoFile(path=path, name=name, job=job)
 
     async def _open(
