@@ -14,7 +14,6 @@ from wideopen.errors import InvalidInput
 from wideopen.files import read, srgb_u8, write
 from wideopen.files.containers.jpeg import appended_pictures, read_head
 from wideopen.files.gain_metadata import code_map, read_hdrgm, read_iso
-from wideopen.files.inside.gain_maps import _iso_block
 from wideopen.files.write import lost_hdr
 from wideopen.hdr.standard import to_standard
 from wideopen.hdr.types import GainMap
@@ -121,11 +120,11 @@ def test_both_descriptions_and_the_directory_are_written(tmp_path):
     assert complaints == []
     assert data.endswith(picture)
     properties, _ = read_head(picture).properties()
-    by_xmp, by_iso = read_hdrgm(properties), read_iso(_iso_block(picture))
+    by_xmp, by_iso = read_hdrgm(properties), read_iso(read_head(picture).gain_map)
     assert by_xmp.agrees_with(by_iso)
     assert by_iso.other_stops == pytest.approx(3)
     assert f'Item:Length="{len(picture)}"'.encode() in read_head(data).xmp
-    assert _iso_block(data) == bytes(4)
+    assert read_head(data).gain_map == bytes(4)
 
 
 @pytest.mark.parametrize("values", [{}, {"offset_sdr": 1 / 64, "offset_hdr": 1 / 64, "low": -0.5}])

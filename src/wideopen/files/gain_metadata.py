@@ -22,7 +22,6 @@ from wideopen.files.containers.xmp import as_list, as_number, as_text
 from wideopen.hdr.types import MOST_STOPS, Channels, GainMap
 
 HDRGM = "http://ns.adobe.com/hdr-gain-map/1.0/"
-ISO_URN = b"urn:iso:std:iso:ts:21496:-1\0"
 _SPACE = "{" + HDRGM + "}"
 _MULTI, _BASE_COLOURS, _COMMON = 0x80, 0x40, 0x08
 _LEAST_GAMMA, _MOST_GAMMA = 0.05, 20.0
@@ -181,7 +180,7 @@ class CodedMap:
     @property
     def segments(self) -> bytes:
         """What the main picture's head needs: the version of ISO 21496-1, and the directory of pictures."""
-        return jpeg.app2(ISO_URN + struct.pack(">HH", 0, 0)) + jpeg.mpf_segment()
+        return jpeg.gain_map_segment(struct.pack(">HH", 0, 0)) + jpeg.mpf_segment()
 
     def described(self, packet: bytes | None) -> bytes:
         """The main picture's XMP with a list of both pictures; only that, if there is no room for both."""
@@ -213,7 +212,7 @@ def code_map(gain: GainMap, headroom: float, encode: Callable[..., bytes]) -> Co
         other_stops=min(max(math.log2(headroom), _LEAST_STOPS), MOST_STOPS),
     )
     packet = xmp.with_description(None, _SPACES, write_hdrgm(description))
-    block = jpeg.app2(ISO_URN + write_iso(description))
+    block = jpeg.gain_map_segment(write_iso(description))
     quality = _QUALITY if gain.log2.ndim == 2 else _COLOUR_QUALITY
     quality = _BEST_QUALITY if high - low > _MANY_STOPS else quality
     scale = 255 / (high - low)  # codes are 0 for `low`, 255 for `high`

@@ -120,7 +120,7 @@ def _read(
             require(transparency or raster.alpha is None, "expected a grey disparity map, found transparency")
             values = grey(raster.codes, raster.top) / np.float32(raster.top) if raster.alpha is None else raster.alpha
             with suppress(InvalidInput):
-                stated = xmp.parse_xmp(raster.xmp) if raster.xmp else {}
+                stated = xmp.parse_xmp(raster.xmp)
                 outline = stated_outline({name.removeprefix(f"{{{xmp.OURS}}}"): text for name, text in stated.items()})
         return _fit(require_unit_map(str(file), np.asarray(values, np.float32)), size), outline
 

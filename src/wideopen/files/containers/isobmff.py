@@ -36,7 +36,7 @@ class Items:
         """The XMP packet that describes `item`."""
         for kind, source, to in self.references:
             if kind == b"cdsc" and item in to and self.content_types.get(source) == b"application/rdf+xml":
-                return self.payloads.get(source)
+                return self.payloads.get(source) or None
         return None
 
     def property_of(self, item: int, kind: bytes, start: bytes = b"") -> bytes | None:

@@ -30,6 +30,7 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a scan: not a stuffed byte, restart or fill byte
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
+ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 _GUID = 32
 _PART = 65400  # bytes of extended XMP per segment, as in other writers
 _PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404
@@ -56,6 +57,7 @@ class JpegHead:
     xmp: bytes | None
     extended: tuple[bytes, ...]  # the bodies of extended XMP segments
     mpf: Segment | None
+    gain_map: bytes | None = None  # ISO 21496-1's block
 
     def properties(self) -> tuple[dict[str, Any], str | None]:
         """Return (the properties in the XMP and its extension, the reason why a part of them is unreadable)."""
@@ -99,7 +101,7 @@ def segments(data: bytes, start: int = 0) -> Iterator[Segment]:
 
 def read_head(data: bytes, start: int = 0) -> JpegHead:
     """Return the metadata before the pixels of the JPEG at `start`; InvalidInput if it has no size."""
-    size = xmp = mpf = None
+    size = xmp = mpf = gain_map = None
     orientation, extended = 1, []
     for segment in takewhile(lambda segment: segment.marker != _SOS, segments(data, start)):
         body = segment.payload
@@ -115,9 +117,11 @@ def read_head(data: bytes, start: int = 0) -> JpegHead:
             extended.append(body[len(_EXTENDED) :])
         elif segment.marker == _APP2 and body.startswith(b"MPF\0"):
             mpf = mpf or segment
+        elif segment.marker == _APP2 and body.startswith(ISO_GAIN_MAP):
+            gain_map = gain_map or body[len(ISO_GAIN_MAP) :]
     if size is None or 0 in size:
         raise InvalidInput("a JPEG without a size")
-    return JpegHead((size[0], size[1]), orientation, xmp, tuple(extended), mpf)
+    return JpegHead((size[0], size[1]), orientation, xmp, tuple(extended), mpf, gain_map)
 
 
 def image_end(data: bytes, start: int = 0) -> int | None:
@@ -180,9 +184,9 @@ def with_second_picture(main: bytes, second: bytes) -> bytes:
     return main[: base + 50] + entries + main[base + 50 + len(entries) :] + second
 
 
-def app2(content: bytes) -> bytes:
-    """Return an APP2 segment."""
-    return _segment(_APP2, content)
+def gain_map_segment(block: bytes) -> bytes:
+    """Return the segment that holds ISO 21496-1's block."""
+    return _segment(_APP2, ISO_GAIN_MAP + block)
 
 
 def coding(image: "JpegImageFile") -> JpegCoding | None:

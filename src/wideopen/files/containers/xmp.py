@@ -86,11 +86,13 @@ def cleaned(xmp: bytes, *, gain_map: bool = False) -> tuple[bytes | None, str | 
     return "".join(node.toxml() for node in document.childNodes).encode(), note
 
 
-def parse_xmp(packet: bytes) -> dict[str, Any]:
-    """Return the properties of an XMP packet by `{namespace}name`; InvalidInput for an invalid packet.
+def parse_xmp(packet: bytes | None) -> dict[str, Any]:
+    """Return the properties of an XMP packet by `{namespace}name`, none without one; InvalidInput if it is invalid.
 
     A value is a text, a structure (a dict) or an array (a list).
     """
+    if packet is None:
+        return {}
     document = _parse(packet)
     root = document.documentElement
     top = root if _name(root) == _RDF + "RDF" else next(_children(root, "RDF"), None)

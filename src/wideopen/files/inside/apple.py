@@ -22,7 +22,7 @@ from wideopen.files.containers.isobmff import Items, parse_items
 from wideopen.files.containers.jpeg import JpegHead, appended_pictures, read_head
 from wideopen.files.containers.xmp import as_number, as_text, parse_xmp
 from wideopen.files.decode_pillow import strict_pillow
-from wideopen.files.inside.parts import Codes, Findings, Part, check_part_size, grey_picture, levels, looked_up
+from wideopen.files.inside.parts import Codes, Findings, Part, auxiliary_codes, grey_picture, levels, looked_up
 from wideopen.files.raster import guarded
 
 _APDI = "{http://ns.apple.com/pixeldatainfo/1.0/}"
@@ -49,7 +49,7 @@ def read_appended(data: bytes, head: JpegHead, found: Findings) -> None:
     for number, picture in enumerate(pictures, start=2):
         try:
             packet = read_head(picture).xmp
-            xmp = parse_xmp(packet) if packet else {}
+            xmp = parse_xmp(packet or None)
             role = auxiliary_kind(xmp)
             if role is not None:
                 found.parts.append(part_of(role, grey_picture(picture), xmp, container="JPEG appended"))
@@ -84,8 +84,7 @@ def read_auxiliary(data: bytes) -> tuple[tuple[int, int], Findings]:
 
 
 def _read_item(file: Any, items: Items, item: int, urn: str, found: Findings) -> None:
-    packet = items.xmp_of(item)
-    xmp = parse_xmp(packet) if packet else {}
+    xmp = parse_xmp(items.xmp_of(item))
     role = auxiliary_kind(xmp, urn)
     if role is None:
         other = "a gain map for HDR" if _GAIN_MAP[0] in urn else f"of a kind that is not read ({urn})"
@@ -96,7 +95,7 @@ def _read_item(file: Any, items: Items, item: int, urn: str, found: Findings) ->
     if only is not None and not xmp:  # its codes may be distances: their direction is unknown
         kind = (only.info.get("metadata") or {}).get("representation_type")
         require(kind != _UNIFORM_Z, "expected disparity, found distances without a unit")
-    found.parts.append(part_of(role, _codes(file, item, only), xmp, container="HEIC auxiliary"))
+    found.parts.append(part_of(role, auxiliary_codes(file, item, only), xmp, container="HEIC auxiliary"))
 
 
 def _only_depth(file: Any, items: Items) -> Any:
@@ -104,17 +103,6 @@ def _only_depth(file: Any, items: Items) -> Any:
     listed = file.info.get("depth_images") or []
     depths = [urn for urn in items.auxiliary().values() if auxiliary_kind({}, urn) == "depth"]
     return listed[0] if len(listed) == len(depths) == 1 else None
-
-
-def _codes(file: Any, item: int, depth: Any) -> Codes:
-    """Return the codes (h, w); libheif stretches pictures deeper than 8 bits, which only depth can be, to 16."""
-    with guarded("cannot be opened"):
-        picture = depth if depth is not None else file.get_aux_image(item)
-    check_part_size(*picture.size)
-    with guarded("damaged or incomplete"):
-        codes: Codes = np.array(picture)
-    require(codes.ndim == 2, f"expected a grey picture, found {codes.shape}")
-    return codes
 
 
 def auxiliary_kind(xmp: Mapping[str, Any], urn: str | None = None) -> str | None:

@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
 from wideopen.files.containers import isobmff, tiff
-from wideopen.files.containers.jpeg import JpegHead, appended_pictures, read_head, segments
+from wideopen.files.containers.jpeg import JpegHead, appended_pictures, read_head
 from wideopen.files.containers.xmp import as_number, as_text, parse_xmp
 from wideopen.files.decode_pillow import DECODERS, opened, strict_pillow
 from wideopen.files.formats import sniff
-from wideopen.files.gain_metadata import HDRGM, ISO_URN, Description, read_hdrgm, read_iso
-from wideopen.files.inside.parts import check_part_size, grey_picture, levels, looked_up
+from wideopen.files.gain_metadata import HDRGM, Description, read_hdrgm, read_iso
+from wideopen.files.inside.parts import auxiliary_codes, check_part_size, grey_picture, levels, looked_up
 from wideopen.files.raster import grey, guarded, require_aspect, turn
 from wideopen.hdr.types import MOST_STOPS, GainMap
 
 _APPLE = "{http://ns.apple.com/HDRGainMap/1.0/}"
 _APPLE_URN = "hdrgainmap"
-_APP2, _SOS = 0xE2, 0xDA
 _LEAST_SIDE = 2
 
 
@@ -61,11 +60,12 @@ def find_gain_map(data: bytes, exif: bytes | None) -> FoundGainMap:
 
 def _in_jpeg(head: JpegHead, pictures: list[bytes], complaints: list[str], exif: bytes | None) -> FoundGainMap:
     for picture in pictures:
-        packet, iso = read_head(picture).xmp, _iso_block(picture)
+        own = read_head(picture)
+        packet, iso = own.xmp, own.gain_map
         if iso is None and not any(name in (packet or b"") for name in (HDRGM.encode(), _APPLE_URN.encode())):
             continue
         require(not complaints, "; ".join(complaints))
-        properties = parse_xmp(packet) if packet else {}
+        properties = parse_xmp(packet or None)
         stated = read_hdrgm(properties)
         description = read_iso(iso) if iso is not None else stated
         if description is None:
@@ -77,15 +77,6 @@ def _in_jpeg(head: JpegHead, pictures: list[bytes], complaints: list[str], exif:
             found = _described(codes, description, "Ultra HDR" if stated is not None else "ISO 21496-1")
         return _upright(replace(found, pictures=len(pictures) - 1), head.size, head.orientation)
     return FoundGainMap(pictures=len(pictures))
-
-
-def _iso_block(picture: bytes) -> bytes | None:
-    for segment in segments(picture):
-        if segment.marker == _SOS:
-            break
-        if segment.marker == _APP2 and segment.payload.startswith(ISO_URN):
-            return segment.payload[len(ISO_URN) :]
-    return None
 
 
 def _in_items(data: bytes, name: str, exif: bytes | None) -> FoundGainMap:
@@ -100,26 +91,17 @@ def _in_items(data: bytes, name: str, exif: bytes | None) -> FoundGainMap:
         found = _described(codes, description, "ISO 21496-1")
         apart = [(items.nclx_of(one) or (0, 0))[0] for one in (items.primary, other)]
         note = found.note if apart[1] not in (0, apart[0]) else None
-        return _upright(replace(found, note=note), _size(data, name), 1)
+        with strict_pillow():
+            size = opened(name, isobmff.without_gain_map(data)).size[::-1]
+        return _upright(replace(found, note=note), size, 1)
     item = next((item for item, urn in items.auxiliary().items() if urn.endswith(_APPLE_URN)), 0)
     if item == 0 or name != "HEIC":
         return FoundGainMap()
-    packet = items.xmp_of(item)
     require(items.turns(item) == items.turns(items.primary), "stored without the rotation of the photo")
     with strict_pillow():
         file = opened("HEIC", data)
-        picture = file.get_aux_image(item)
-        check_part_size(*picture.size)
-        codes = np.array(picture)
-        size = file.size[::-1]
-    require(codes.ndim == 2, f"expected a grey picture, found {codes.shape}")
-    return _upright(_apple(codes, parse_xmp(packet) if packet else {}, exif), size, 1)
-
-
-def _size(data: bytes, name: str) -> tuple[int, int]:
-    with strict_pillow():
-        width, height = opened(name, isobmff.without_gain_map(data)).size
-    return height, width
+        codes, size = auxiliary_codes(file, item), file.size[::-1]
+    return _upright(_apple(codes, parse_xmp(items.xmp_of(item)), exif), size, 1)
 
 
 def _described(codes: NDArray[Any], description: Description, kind: str) -> FoundGainMap:

@@ -63,6 +63,20 @@ def check_part_size(width: int, height: int) -> None:
     )
 
 
+def auxiliary_codes(file: Any, item: int, picture: Any = None) -> Codes:
+    """Return the codes (h, w) of an auxiliary picture of pillow-heif's `file`, or of an opened `picture` of it.
+
+    libheif stretches pictures deeper than 8 bits, which only depth can be, to 16. Raises InvalidInput.
+    """
+    with guarded("cannot be opened"):
+        picture = picture if picture is not None else file.get_aux_image(item)
+    check_part_size(*picture.size)
+    with guarded("damaged or incomplete"):
+        codes: Codes = np.array(picture)
+    require(codes.ndim == 2, f"expected a grey picture, found {codes.shape}")
+    return codes
+
+
 def grey_picture(data: bytes) -> Codes:
     """Return the codes (h, w), uint8 or uint16, of a grey JPEG or PNG.
 
