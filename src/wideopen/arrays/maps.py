@@ -39,6 +39,11 @@ class Place(NamedTuple):
         """The whole of a photo (H, W)."""
         return Place(0, shape[0], 0, shape[1], shape[0], shape[1])
 
+    def between(self, top: int, bottom: int) -> "Place":
+        """The piece's part in rows [top, bottom) of the photo; may be empty."""
+        first = min(max(self.top, top), self.bottom)
+        return self._replace(top=first, bottom=max(first, min(self.bottom, bottom)))
+
     def of(self, rows: F32) -> F32:
         """The piece of `rows` (n, width, ...), which hold its rows of the photo only."""
         return rows[:, self.left : self.right]
@@ -60,11 +65,20 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
     return resized
 
 
-def in_strips(work: Callable[[int, int], None], first: int, last: int) -> None:
-    """Call work(top, bottom) for strips of `STRIP` rows from `first` to `last`, in threads."""
-    with ThreadPoolExecutor() as threads:
-        tops = range(first, last, STRIP)
-        list(threads.map(lambda top: work(top, min(top + STRIP, last)), tops))  # raises what one raised
+def in_strips(work: Callable[[int, int], None], first: int, last: int, rows: int = STRIP) -> None:
+    """Call work(top, bottom) for strips of so many rows from `first` to `last`, in as many threads as OpenCV has."""
+    tops = range(first, last, rows)
+
+    def strip(top: int) -> None:
+        work(top, min(top + rows, last))
+
+    count = min(cv2.getNumThreads(), len(tops))
+    if count < 2:
+        for top in tops:
+            strip(top)
+        return
+    with ThreadPoolExecutor(count) as threads:
+        list(threads.map(strip, tops))  # raises what one raised
 
 
 def enlarged_rows(x: F32, size: tuple[int, ...], top: int, bottom: int) -> F32:

@@ -92,11 +92,12 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
     """The scene with (subject, background) = change(image, alpha, subject, background)."""
     whole: Separator = pick(BACKENDS, "auto")[1]
 
-    def split(image: F32, alpha: F32, *colours: Any) -> F32:
-        here = colours[-1].of(image)  # the last is the place
+    def split(image: F32, alpha: F32, *others: Any) -> None:
+        *_, place, subject = others
+        here = place.of(image)
         photo = here.copy()
-        subject, here[:] = change(photo, alpha, whole.split(image, alpha, *colours), here.copy())
-        return subject
+        whole.split(image, alpha, *others)
+        subject[:], here[:] = change(photo, alpha, subject.copy(), here.copy())
 
     return _separated(opening.opened.scene, replace(whole, split=split))
 

@@ -24,9 +24,9 @@ class Separator:
     """The operators of one backend, with the signatures of `reference` and `transport`."""
 
     estimate_colours: Any  # (image, alpha) -> F, B
-    split: Any  # (image, alpha, F, B, filled, white, known, place) -> subject; image becomes the background
+    split: Any  # (image, alpha, F, B, filled, white, known, place, subject): image becomes the background
     continue_colours: Any  # (values, weight, wanted) -> values, holes filled
-    reveal: Any  # (disparity, matte, maps, seen, place) -> coverage, disparity; less is seen
+    reveal: Any  # (disparity, matte, maps, seen, place, coverage, out): less is seen
     blend: Any  # (image, maps, place): image is blended with colours
     shine: Any  # (rgb, alpha, photo, lamps, strength, place): rgb gets the lamps' light
 

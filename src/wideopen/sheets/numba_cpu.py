@@ -1,5 +1,7 @@
 """Foreground and background colours on all cores; formulas in `reference` and `transport`."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numba import njit
@@ -56,42 +58,46 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
 
 
 @inner()
-def _rows_around(y, height, h, first):
-    """Of the rows of a map of h rows, from `first` on: the two around row y of `height`, and the second's share."""
+def _rows_around(y, height, h):
+    """Of a map of h rows: the two around row y of `height`, and the second's share."""
     v = min(max((y + 0.5) * h / height - 0.5, 0.0), h - 1.0)
-    return np.uintp(int(v) - first), np.uintp(min(int(v) + 1, h - 1) - first), np.float32(v - int(v))
+    return int(v), min(int(v) + 1, h - 1), np.float32(v - int(v))
 
 
-def _rows_at(x: F32, place: Place) -> tuple[F32, tuple[int, ...]]:
-    """The rows of x (h, w, C) around a place; and where they lie, as the kernels take it."""
-    h = len(x)
-    first, last = (int(np.clip((y + 0.5) * h / place.height - 0.5, 0, h - 1)) for y in (place.top, place.bottom - 1))
-    return x[first : max(first, last) + 2], (place.top, place.left, place.height, h, first)
-
-
-def _widened(rows: F32, place: Place) -> F32:
-    """Some rows (n, w, C), resized linearly to a place's columns, (n, m, C).
-
-    A photo has several rows to each of them, and between rows kernels interpolate in vector code.
+@lru_cache(maxsize=32)
+def _columns(width: int, w: int, left: int, right: int, values: int) -> tuple[np.ndarray, F32, int]:
+    """Of a map of w columns with so many values each: where the first of two lies around each value of pixels [left,
+    right) of `width`, the second's share, and how far it lies beyond. For loops without branches.
     """
-    wide = cv2.resize(rows, (place.width, len(rows)), interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(wide.reshape(len(rows), place.width, -1)[:, place.left : place.right])
+    v = np.clip((np.arange(left, right) + 0.5) * (w / width) - 0.5, 0, w - 1)
+    low = np.minimum(v.astype(np.int64), max(w - 2, 0))
+    at = (low[:, None] * values + np.arange(values)).ravel()
+    return at.astype(np.uint32), np.repeat((v - low).astype(np.float32), values), values * (w > 1)
 
 
 @inner(inline="always")
-def _between(rows, low, high, down, i):
-    return rows[low, i] + down * (rows[high, i] - rows[low, i])
+def _across(line, at, shares, beyond, i):
+    first = line[at[i]]
+    return first + shares[i] * (line[at[i] + beyond] - first)
+
+
+@inner()
+def _between(low, high, down, line):
+    """line <- what lies between two rows."""
+    for i in range(line.size):
+        line[i] = low[i] + down * (high[i] - low[i])
 
 
 @njit(cache=True, nogil=True)
-def _split(start, stop, image, alpha, F, B, filled, white, known, where, subject):
+def _split(start, stop, image, alpha, F, B, filled, white, known, where, at, shares, beyond, subject):
     """`reference.split` of rows; all but alpha are (n, 3 W). In runs of `RUN` pixels, most of which are of one kind."""
     one, zero, three = np.float32(1), np.float32(0), np.uintp(3)
-    top, left, height, h, first = where
-    width = alpha.shape[1]
+    top, left, height = where
+    width, skip = alpha.shape[1], three * np.uintp(left)
+    lines = np.empty((3, F.shape[1]), np.float32)
+    of_F, of_B, of_filled = lines[0], lines[1], lines[2]
     for row in range(start, stop):
-        low, high, down = _rows_around(top + row, height, h, first)
-        y, at = np.uintp(row), three * np.uintp(left)
+        y, made = np.uintp(row), False
         for begin in range(0, width, RUN):
             x0, count = np.uintp(begin), np.uintp(min(RUN, width - begin))
             none = whole = np.uintp(0)
@@ -99,95 +105,113 @@ def _split(start, stop, image, alpha, F, B, filled, white, known, where, subject
                 none += np.uintp(alpha[y, x0 + x] == zero)
                 whole += np.uintp(alpha[y, x0 + x] == one)
             if none == count:
+                subject[y, three * x0 : three * (x0 + count)] = zero
                 continue
+            if not made:
+                made = True
+                low, high, down = _rows_around(top + row, height, F.shape[0])
+                _between(F[low], F[high], down, of_F)
+                _between(B[low], B[high], down, of_B)
+                _between(filled[low], filled[high], down, of_filled)
             if whole == count:  # only the layer shows, and what was continued lies behind it
-                for i in range(three * count):
-                    k = three * x0 + i
-                    subject[y, k] = image[y, at + k]
-                    image[y, at + k] = min(_between(filled, low, high, down, k), white)
+                for i in range(three * x0, three * (x0 + count)):
+                    subject[y, i] = image[y, skip + i]
+                    image[y, skip + i] = min(_across(of_filled, at, shares, beyond, i), white)
                 continue
             for x in range(x0, x0 + count):
                 a = alpha[y, x]
-                if a == zero:
-                    continue
                 b = one - a
                 t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
                 t *= t * (np.float32(3) - 2 * t)
                 for i in range(three * x, three * x + three):
-                    value, g = image[y, at + i], zero
-                    f = _between(F, low, high, down, i)
+                    if a == zero:
+                        subject[y, i] = zero
+                        continue
+                    value, g = image[y, skip + i], zero
+                    f = _across(of_F, at, shares, beyond, i)
                     if t < one:
-                        g = _between(B, low, high, down, i)
+                        g = _across(of_B, at, shares, beyond, i)
                         g = min(max(g + b * (value - a * f - b * g) / (a * a + b * b), zero), white)
                     if t > zero:
-                        g = min(g + t * (_between(filled, low, high, down, i) - g), white)
+                        g = min(g + t * (_across(of_filled, at, shares, beyond, i) - g), white)
                     if known and b > zero:
                         if g > one:
                             g = min(g, max(value - a * f, zero) / b)
                         g = max(g, min((value - a * max(f, one)) / max(b, np.float32(LEAST_SEEN)), white))
-                    image[y, at + i] = g
+                    image[y, skip + i] = g
                     subject[y, i] = value if a == one else value - b * g
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place) -> F32:
+def split(
+    image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place, subject: F32
+) -> None:
     """`reference.split` on all cores."""
-    subject = np.zeros((*alpha.shape, 3), np.float32)  # not zeros_like, which writes them all
-    (F, where), (B, _), (filled, _) = (_rows_at(x, place) for x in (F, B, filled))
-    F, B, filled = (_widened(x, place) for x in (F, B, filled))
-    flat = [x.reshape(len(x), 3 * x.shape[1]) for x in (image, F, B, filled, subject)]
-    in_threads(_split, len(alpha), ROWS, flat[0], alpha, *flat[1:4], np.float32(white), known, where, flat[4])
-    return subject
+    flat = [x.reshape(len(x), -1) for x in (image, F, B, filled, subject)]
+    columns = _columns(place.width, F.shape[1], place.left, place.right, 3)
+    where = place.top, place.left, place.height
+    maps = [frozen(x) for x in flat[1:4]]
+    in_threads(_split, len(alpha), ROWS, flat[0], alpha, *maps, np.float32(white), known, where, *columns, flat[4])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _reveal(start, stop, disparity, matte, maps, seen, where, coverage, out):
-    """`reference.reveal` of rows; maps are (n, 4 m). Loops of so few arrays become vector code."""
-    top, left, height, h, first = where
-    m, at = np.uintp(out.shape[1]), np.uintp(left)
-    line = np.empty(maps.shape[1], np.float32)
+def _reveal(start, stop, disparity, matte, maps, seen, where, at, shares, beyond, coverage, out):
+    """`reference.reveal` of rows; maps are (h, 4 w). Loops of so few arrays become vector code.
+
+    A photo has several rows to each of a map: these are resized to its columns, one plane after another, as needed.
+    """
+    top, left, height = where
+    m, skip = np.uintp(out.shape[1]), np.uintp(left)
+    wide, held = np.empty((2, 4 * m), np.float32), np.array([-1, -1])
+    line = np.empty(4 * m, np.float32)
     for row in range(start, stop):
-        low, high, down = _rows_around(top + row, height, h, first)
+        low, high, down = _rows_around(top + row, height, maps.shape[0])
+        for r in (low, high):
+            if held[r % 2] != r:
+                held[r % 2] = r
+                for c in range(np.uintp(4)):
+                    for x in range(m):
+                        wide[r % 2, c * m + x] = _across(maps[r], at, shares, beyond, np.uintp(4) * x + c)
+        _between(wide[low % 2], wide[high % 2], down, line)
         y = np.uintp(row)
-        for i in range(np.uintp(line.size)):
-            line[i] = _between(maps, low, high, down, i)
         for x in range(m):
-            coverage[y, x] = line[x] if line[m + x] > 0 else matte[y, at + x]
+            coverage[y, x] = line[x] if line[m + x] > 0 else matte[y, skip + x]
         for x in range(m):
-            visible = seen[y, at + x] * coverage[y, x]
-            seen[y, at + x] -= visible
+            visible = seen[y, skip + x] * coverage[y, x]
+            seen[y, skip + x] -= visible
             sure = min(max(visible * np.float32(20) - np.float32(19), np.float32(0)), np.float32(1))
             continued = line[m + m + x]
-            out[y, x] = continued + sure * line[m + m + m + x] * (disparity[y, at + x] - continued)
+            out[y, x] = continued + sure * line[m + m + m + x] * (disparity[y, skip + x] - continued)
 
 
-def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place) -> tuple[F32, F32]:
+def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place, coverage: F32, out: F32) -> None:
     """`reference.reveal` on all cores."""
-    size = (len(seen), place.right - place.left)
-    coverage, out = np.empty(size, np.float32), np.empty(size, np.float32)
-    rows, where = _rows_at(maps, place)
-    planes = np.concatenate([_widened(plane, place)[..., 0] for plane in cv2.split(rows)], axis=1)
-    in_threads(_reveal, size[0], ROWS, frozen(disparity), frozen(matte), planes, seen, where, coverage, out)
-    return coverage, out
+    columns = _columns(place.width, maps.shape[1], place.left, place.right, 4)
+    where, flat = (place.top, place.left, place.height), maps.reshape(len(maps), -1)
+    photo = frozen(disparity), frozen(matte), frozen(flat), seen
+    in_threads(_reveal, len(out), ROWS, *photo, where, *columns, coverage, out)
 
 
 @njit(cache=True, nogil=True)
-def _blend(start, stop, image, maps, where):
-    """`reference.blend` of rows; maps are (n, m, 4)."""
-    top, left, height, h, first = where
+def _blend(start, stop, image, maps, where, at, shares, beyond):
+    """`reference.blend` of rows; maps are (h, 4 w)."""
+    top, left, height = where
+    line = np.empty(maps.shape[1], np.float32)
     for y in range(start, stop):
-        low, high, down = _rows_around(top + y, height, h, first)
-        for x in range(maps.shape[1]):
-            amount = maps[low, x, 3] + down * (maps[high, x, 3] - maps[low, x, 3])
+        low, high, down = _rows_around(top + y, height, maps.shape[0])
+        _between(maps[low], maps[high], down, line)
+        for x in range(at.size // 4):
+            amount = _across(line, at, shares, beyond, 4 * x + 3)
             if amount > 0:
                 for c in range(3):
-                    colour = maps[low, x, c] + down * (maps[high, x, c] - maps[low, x, c])
+                    colour = _across(line, at, shares, beyond, 4 * x + c)
                     image[y, left + x, c] += amount * (colour - image[y, left + x, c])
 
 
 def blend(image: F32, maps: F32, place: Place) -> None:
     """`reference.blend` on all cores."""
-    rows, where = _rows_at(maps, place)
-    in_threads(_blend, len(image), ROWS, image, _widened(rows, place), where)
+    columns = _columns(place.width, maps.shape[1], place.left, place.right, 4)
+    where, flat = (place.top, place.left, place.height), frozen(maps.reshape(len(maps), -1))
+    in_threads(_blend, len(image), ROWS, image, flat, where, *columns)
 
 
 @njit(cache=True, nogil=True)

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from wideopen.arrays.maps import Place, resize_map, work_size
+from wideopen.arrays.maps import Place, in_strips, resize_map, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.white import White, give_own_colour, limit_radiance, unclip
 
 WINDOW_PX = 4
 """Rows around those asked for that decide about their radiance: windows of `white`."""
+ROWS = 64
+"""Rows of all sheets that a thread makes at a time."""
 SMALL_PX = 512
 CELLS = 3
 """A layer may show so many of its small maps' cells beyond the last with any coverage."""
@@ -127,30 +129,51 @@ class PhotoSheets(Sequence[Sheet]):
             return self._of_held(top, bottom)
         around = WINDOW_PX if colours and self.white is not None else 0
         first, last = max(0, top - around), min(height, bottom + around)
-        here = np.s_[first:last]
-        image = np.empty((0, width, 3), np.float32)
-        if colours:
-            place = Place(first, last, 0, width, height, width)
-            image = self.rgb[here].copy() if self.white is None else self._unclipped(place)
-        seen, sheets = np.ones((last - first, width), np.float32), []
-        for k, layer in enumerate(self.layers):
-            margin = None if margins is None else margins[len(self.layers) - 1 - k]
-            place = layer.place(first, last, self.shape, margin)
-            inner = np.s_[place.top - first : place.bottom - first]
-            photo = self.disparity[place.top : place.bottom], self.matte[place.top : place.bottom]
-            coverage, disparity = self.separator.reveal(*photo, layer.maps, seen[inner], place)
-            rgb = self._colour(layer, image[inner], coverage, place) if colours else image
-            sheet = Sheet(
-                rgb=rgb,
-                alpha=None if layer.colours is None else coverage,
-                disparity=disparity,
-                radiant=self.white is not None and not layer.is_subject,
-                corner=(place.top, place.left),
-            )
-            sheet = _trimmed(self._limited(sheet), top, bottom)
+        image = np.empty((last - first if colours else 0, width, 3), np.float32)
+        if colours and self.white is not None:
+            image = self._unclipped(Place(first, last, 0, width, height, width))
+        places = [
+            layer.place(first, last, self.shape, None if margins is None else margins[-1 - k])
+            for k, layer in enumerate(self.layers)
+        ]
+        sheets = [self._blank(*pair, image) for pair in zip(self.layers, places, strict=True)]
+
+        def peel(above: int, below: int) -> None:
+            """All layers of some rows, while these are in a core's cache."""
+            if colours and self.white is None:
+                image[above - first : below - first] = self.rgb[above:below]
+            seen = np.ones((below - above, width), np.float32)
+            for layer, whole, sheet in zip(self.layers, places, sheets, strict=True):
+                place = whole.between(above, below)
+                rows, here = (np.s_[place.top - y : place.bottom - y] for y in (whole.top, above))
+                disparity = sheet.disparity[rows]
+                if not disparity.size:
+                    continue
+                coverage = np.empty_like(disparity) if sheet.alpha is None else sheet.alpha[rows]
+                photo = self.disparity[place.top : place.bottom], self.matte[place.top : place.bottom]
+                self.separator.reveal(*photo, layer.maps, seen[here], place, coverage, disparity)
+                if colours:
+                    self._colour(
+                        layer, image[place.top - first : place.bottom - first], coverage, place, sheet.rgb[rows]
+                    )
+
+        in_strips(peel, first, last, ROWS)
+        made = [_trimmed(self._limited(sheet), top, bottom) for sheet in sheets]
+        for sheet, layer in zip(made, self.layers, strict=True):
             self._light(sheet, layer)
-            sheets.append(sheet)
-        return tuple(reversed(sheets))
+        return tuple(reversed(made))
+
+    def _blank(self, layer: HeldLayer, place: Place, image: F32) -> Sheet:
+        """The layer's sheet at `place`, to be filled; the farthest one's colours are what image (n, W, 3) becomes."""
+        size = place.bottom - place.top, place.right - place.left
+        opaque = layer.colours is None
+        return Sheet(
+            rgb=image if opaque or not image.size else np.empty((*size, 3), np.float32),
+            alpha=None if opaque else np.empty(size, np.float32),
+            disparity=np.empty(size, np.float32),
+            radiant=self.white is not None and not layer.is_subject,
+            corner=(place.top, place.left),
+        )
 
     def hold(self) -> None:
         """Keep the sheets whole from now on: for a scene that is rendered again and again."""
@@ -173,16 +196,14 @@ class PhotoSheets(Sequence[Sheet]):
         assert self.white is not None  # for the type checker
         return unclip(self.rgb[place.top : place.bottom], self.matte[place.top : place.bottom], self.white, place)
 
-    def _colour(self, layer: HeldLayer, image: F32, coverage: F32, place: Place) -> F32:
-        """The layer's colour; image (n, W, 3) becomes what lies behind it."""
-        if layer.colours is None:
-            if self.clean is not None:
-                self.separator.blend(image, self.clean, place)
-            return image
-        colour: F32 = self.separator.split(image, coverage, *layer.colours, self.brightest, self.known, place)
-        if self.white is not None and layer.is_subject:
-            give_own_colour(coverage, self.white, colour, place.of(image), place)
-        return colour
+    def _colour(self, layer: HeldLayer, image: F32, coverage: F32, place: Place, colour: F32) -> None:
+        """colour (n, w, 3) becomes the layer's, and image (n, W, 3) what lies behind it."""
+        if layer.colours is not None:
+            self.separator.split(image, coverage, *layer.colours, self.brightest, self.known, place, colour)
+            if self.white is not None and layer.is_subject:
+                give_own_colour(coverage, self.white, colour, place.of(image), place)
+        elif self.clean is not None:
+            self.separator.blend(image, self.clean, place)
 
     def _limited(self, sheet: Sheet) -> Sheet:
         if not sheet.radiant or self.radiance >= 1 or sheet.rgb.size == 0:

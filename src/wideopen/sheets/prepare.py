@@ -78,7 +78,8 @@ def prepare_sheets(
             size = colours[0].shape[:2]
             own = own_light(colours[0], resize_map(small_image, size), resize_map(coverage, size))
             colours = (own, *colours[1:])
-        separator.split(small_image, coverage, *colours, brightest, not clipped, everywhere)
+        here = brightest, not clipped, everywhere, np.empty_like(small_image)
+        separator.split(small_image, coverage, *colours, *here)
         is_subject, shows = k == subject, part_coverages[k] > 0
         found.append(HeldLayer(maps=maps[k], colours=colours, shows=shows, is_subject=is_subject))
     found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0))

@@ -127,8 +127,10 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
     return coarse_to_fine(image, alpha, half_step)
 
 
-def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place) -> F32:
-    """Return the subject's premultiplied colour (n, w, 3) at `place`; leave in image what lies behind the subject.
+def split(
+    image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place, subject: F32
+) -> None:
+    """subject (n, w, 3) becomes its premultiplied colour at `place`, and image what lies behind the subject.
 
     image (n, W, 3): the rows of the place, all columns; alpha (n, w): coverage at the place. F, B and `filled` (B,
     continued where alpha is high), (h, w, 3), are estimates of the whole photo at any size; `white` is the image's
@@ -148,9 +150,8 @@ def split(image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, kno
     if known:
         B = _explained(B, I, a, F, white)
     B = np.where(a == 0, I, B)
-    subject: F32 = np.where(a == 1, I, np.where(a == 0, np.float32(0), I - b * B))
+    subject[:] = np.where(a == 1, I, np.where(a == 0, np.float32(0), I - b * B))
     I[:] = B
-    return subject
 
 
 def _explained(B: F32, image: F32, a: F32, F: F32, white: float) -> F32:
@@ -181,20 +182,20 @@ def pure(share: F32) -> F32:
     return np.clip(share * np.float32(20) - np.float32(19), 0, 1)
 
 
-def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place) -> tuple[F32, F32]:
-    """Coverage and disparity (n, w) of a layer at `place`: the photo's disparity where only the layer is visible and it
-    is trusted, else continued.
+def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place, coverage: F32, out: F32) -> None:
+    """coverage and out (n, w) become a layer's coverage and disparity at `place`: the photo's disparity where only the
+    layer is visible and it is trusted, else continued.
 
     disparity, matte, seen: (n, W), the rows of the place, all columns. maps (h, w, 4) of the whole photo, at any size:
     a coverage; above 0 where it counts instead of the matte; disparity, continued; 1 where the photo's is trusted.
     seen: the share of each pixel that nothing nearer covers; the layer's own is taken from it in place.
     """
     own, instead, continued, trusted = np.moveaxis(enlarged(maps, place), -1, 0)
-    coverage = np.where(instead > 0, own, place.of(matte))
+    coverage[:] = np.where(instead > 0, own, place.of(matte))
     left = place.of(seen)
     visible = left * coverage
     left -= visible
-    return coverage, continued + pure(visible) * trusted * (place.of(disparity) - continued)
+    out[:] = continued + pure(visible) * trusted * (place.of(disparity) - continued)
 
 
 def blend(image: F32, maps: F32, place: Place) -> None:

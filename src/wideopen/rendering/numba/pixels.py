@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from wideopen.arrays.jit import frozen, in_threads, inner
+from wideopen.arrays.maps import in_strips
 from wideopen.optics import Optics
 from wideopen.rendering.numba.spans import MATHS
 from wideopen.rendering.planes import thin_lens_planes
@@ -21,7 +22,7 @@ BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""
 
 
-BAND = 8
+BAND = 2
 """Rows of blocks that are made at a time, to see what they hold."""
 
 
@@ -110,9 +111,13 @@ class BlockExtremes(NamedTuple):
 def extremes_of(sheets: Source) -> list[BlockExtremes]:
     """Disparity and coverage of the blocks of each sheet."""
     if "extremes" not in sheets.found:
-        height, step = sheets.shape[0], BLOCK * BAND
-        bands = (sheets.rows(top, min(height, top + step), colours=False) for top in range(0, height, step))
-        parts = zip(*([_of_blocks(sheet) for sheet in band] for band in bands), strict=True)
+        bands: dict[int, list[BlockExtremes]] = {}
+
+        def look(top: int, bottom: int) -> None:
+            bands[top] = [_of_blocks(sheet) for sheet in sheets.rows(top, bottom, colours=False)]
+
+        in_strips(look, 0, sheets.shape[0], BLOCK * BAND)
+        parts = zip(*(bands[top] for top in sorted(bands)), strict=True)
         sheets.found["extremes"] = [BlockExtremes(*map(np.concatenate, zip(*part, strict=True))) for part in parts]
     found: list[BlockExtremes] = sheets.found["extremes"]
     return found
