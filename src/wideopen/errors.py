@@ -1,5 +1,7 @@
 """The exceptions that wideopen raises on purpose. The command line prints each in one line and exits with 2."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 
@@ -35,6 +37,15 @@ def require(ok: bool, message: str) -> None:
     """Raise `InvalidInput(message)` unless `ok`."""
     if not ok:
         raise InvalidInput(message)
+
+
+@contextmanager
+def system_errors(what: str, kind: type[WideopenError] = InvalidInput) -> Iterator[None]:
+    """Turn an OSError in the block into one of this `kind`: `what` failed, and the system's reason."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what} ({error.strerror or error})") from error
 
 
 def require_packages(what: str, extra: str, *modules: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from wideopen.batch.places import Status
-from wideopen.errors import InvalidInput, ManifestError
+from wideopen.errors import InvalidInput, ManifestError, system_errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +55,9 @@ class Manifest:
         """
         self.path = path
         self.records: dict[str, Record] = {}  # by target
-        try:
+        with system_errors(f"{path}: cannot be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        except OSError as error:
-            raise InvalidInput(f"{path}: cannot be written ({error.strerror})") from error
         try:
             with suppress(OSError):  # of a file system without locks; a kill, too, releases a lock
                 self._lock()
@@ -124,10 +122,8 @@ class Manifest:
         self.records[target] = record
 
     def _append(self, line: bytes) -> None:
-        try:
+        with system_errors(f"{self.path}: cannot be written", ManifestError):
             written = os.write(self._file, line)
-        except OSError as error:
-            raise ManifestError(f"{self.path}: cannot be written ({error.strerror})") from error
         if written < len(line):
             raise ManifestError(f"{self.path}: cannot be written (No space left on device)")
 

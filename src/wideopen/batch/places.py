@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput, require_packages
+from wideopen.errors import InvalidInput, require_packages, system_errors
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
@@ -93,11 +93,8 @@ def digest_of(place: str) -> str:
         if found is None:
             raise InvalidInput(f"{place}: expected a photo, found no such file")
         return f"{found.size}:{found.version}"
-    try:
-        with open(place, "rb") as file:  # noqa: PTH123
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InvalidInput(f"{place}: cannot be read ({_reason(error)})") from error
+    with system_errors(f"{place}: cannot be read"), open(place, "rb") as file:  # noqa: PTH123
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from wideopen.batch import BatchSettings
 from wideopen.cli import options
 from wideopen.cli.options import chosen_lens, made, takes
 from wideopen.cli.terminal import warn
-from wideopen.errors import InvalidInput, require
+from wideopen.errors import InvalidInput, require, system_errors
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
 
 if TYPE_CHECKING:
@@ -103,10 +103,8 @@ def batch(
 
 def _lines_of(path: Path | None) -> tuple[str, ...]:
     """The lines of --list that are not empty; names that are not UTF-8 keep their bytes."""
-    try:
+    with system_errors(f"--list: {path} cannot be read"):
         data = b"" if path is None else sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"--list: {path} cannot be read ({error.strerror})") from error
     return tuple(os.fsdecode(line) for line in data.splitlines() if line.strip())
 
 
@@ -246,10 +244,8 @@ def batch_report(file: Path | None, *, as_json: bool, total: int | None) -> Iter
     with ExitStack() as stack:
         files: list[TextIO] = [sys.stdout] if as_json else []
         if file is not None:
-            try:
+            with system_errors(f"--report: {file} cannot be written"):
                 files.append(stack.enter_context(file.open("a", encoding="ascii")))
-            except OSError as error:
-                raise InvalidInput(f"--report: {file} cannot be written ({error.strerror})") from error
         bar = None
         if sys.stderr.isatty():
             from rich.console import Console

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,6 @@ from wideopen.evals import TuneSettings
 from wideopen.matting.inference import MattingSettings
 from wideopen.options import options_of
 from wideopen.settings import LensSettings, MapSettings
-
-if TYPE_CHECKING:
-    from wideopen.evals.pairs import FoundPairs, Pair
 
 app = typer.Typer(
     help="Compare pictures, mattes and depth with true ones.", no_args_is_help=True, rich_markup_mode=None
@@ -94,12 +91,10 @@ def bokeh(
         "measures": {"align": align, "flip": flip, "lpips": lpips, "dists": dists, "lvcorr": lvcorr},
     }
     ledger = Ledger(csv, about, ("pair",), overwrite)
-
     ours = functools.partial(judge.by_us, settings, maps, backend=backend, search=search, sweep=lvcorr)
     slow = tuple(name for name, on in (("flip", flip), ("lpips", lpips), ("dists", dists)) if on)
-    how = judge.Judging(
-        method=ours if pred is None else functools.partial(judge.by_others, pred), slow=slow, align=align
-    )
+    method = ours if pred is None else functools.partial(judge.by_others, pred)
+    how = judge.Judging(method=method, slow=slow, align=align)
     if pred is None:
         with steps("pairs") as step:
             fetch_named_model(maps, step)
@@ -376,8 +371,8 @@ def check_targets(*targets: Path | None, overwrite: bool, distinct: tuple[Path |
     require_distinct([*paths, *(path for path in distinct if path is not None)])
 
 
-def found_pairs(folder: Path) -> "FoundPairs[Pair]":
-    """The valid pairs of a folder; a table on stderr lists the invalid ones. Raises InvalidInput if none are valid."""
+def found_pairs(folder: Path) -> Any:
+    """The valid pairs, an `evals.pairs.FoundPairs`; stderr lists the others. Raises InvalidInput if none are valid."""
     from wideopen.evals.pairs import find_pairs
 
     found = find_pairs(folder)

@@ -9,7 +9,7 @@ import typer
 from wideopen.cli import options
 from wideopen.cli.options import made, takes
 from wideopen.cli.terminal import steps, warn
-from wideopen.errors import InvalidInput, require, require_packages
+from wideopen.errors import InvalidInput, require, require_packages, system_errors
 from wideopen.service import ServeSettings
 from wideopen.settings import MapSettings
 
@@ -56,11 +56,8 @@ def serve(
     with steps(settings.maps.depth) as step:
         fetch_named_model(settings.maps, step)
     to_stderr(settings.log_level)
-    try:
+    with system_errors(f"--host, --port: cannot listen on {settings.host}:{settings.port}"):
         app.serve(settings)
-    except OSError as error:
-        place = f"{settings.host}:{settings.port}"
-        raise InvalidInput(f"--host, --port: cannot listen on {place} ({error.strerror or error})") from error
 
 
 @takes(MapSettings, after="port")

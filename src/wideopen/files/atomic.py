@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, system_errors
 
 TAKEN = "{}: exists already; choose another name, or overwrite it (--overwrite)"
 
@@ -25,13 +25,11 @@ def check_target(path: Path, *, inputs: Iterable[Path] = (), overwrite: bool = F
     existing file.
     """
     require("\0" not in str(path), f"{str(path)!r}: expected a file name, found a NUL in it")
-    try:
+    with system_errors(f"{path}: cannot be written"):
         require(path.parent.is_dir(), f"{path}: expected an existing folder, found no {path.parent}")
         require(not path.is_dir(), f"{path}: expected a file to write, found a folder")
         taken = os.path.lexists(path)
         own = next((file for file in inputs if path.exists() and file.exists() and path.samefile(file)), None)
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be written ({error.strerror or error})") from error
     require(own is None, f"{path}: is the input {own}; originals are never overwritten")
     require(overwrite or not taken, TAKEN.format(path))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput, require_packages
+from wideopen.errors import InvalidInput, require_packages, system_errors
 
 
 class Format(NamedTuple):
@@ -79,13 +79,11 @@ def sniff(head: bytes) -> str | None:
 
 def read_bytes(path: Path, *, expected: str) -> bytes:
     """Return the content of the file; InvalidInput if it does not exist or cannot be read."""
-    try:
+    with system_errors(f"{path}: cannot be read"):
         require(path.exists(), f"{path}: expected {expected}, found no such file")
         require(not path.is_dir(), f"{path}: expected {expected}, found a folder")
         require(path.is_file(), f"{path}: expected {expected}, found something other than a file")
         data = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read ({error.strerror or error})") from error
     require(bool(data), f"{path}: expected {expected}, found an empty file")
     return data
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from wideopen.errors import WideopenError, require_packages
+from wideopen.errors import WideopenError, require_packages, system_errors
 
 if TYPE_CHECKING:
     import httpx
@@ -178,10 +178,8 @@ def _form(
 def _bytes(file: File) -> bytes:
     if isinstance(file, bytes):
         return file
-    try:
+    with system_errors(f"{file}: cannot be read", ServiceError):
         return file.read_bytes()
-    except OSError as error:
-        raise ServiceError(f"{file}: cannot be read ({error.strerror or error})") from error
 
 
 def _error(response: "httpx.Response") -> ServiceError:

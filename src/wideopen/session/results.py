@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import system_errors
 from wideopen.files.atomic import check_target
 from wideopen.files.formats import EXTENSIONS, FORMATS, RAW_EXTENSIONS, format_of_extension
 from wideopen.files.maps import MAP_EXTENSIONS
@@ -47,12 +47,10 @@ def result_paths(
     """
     output = output or OutputSettings()
     inputs = [*photos, *inputs]
-    try:
+    with system_errors(f"{out}: cannot be written"):
         is_folder = out is not None and (not out.suffix or (len(photos) > 1 and out.suffix.lower() not in EXTENSIONS))
         new_folder = out is not None and is_folder and not out.exists()
         folder = out is None or new_folder or out.is_dir()
-    except OSError as error:
-        raise InvalidInput(f"{out}: cannot be written ({error.strerror})") from error
     if out is None or folder:
         paths = [(out or photo.parent) / result_name(photo) for photo in photos]
     else:
@@ -102,10 +100,8 @@ def require_distinct(paths: Sequence[Path]) -> None:
 
 def make_folder(folder: Path, option: str = "-o") -> None:
     """Create the folder for results that `option` named, if it does not exist."""
-    try:
+    with system_errors(f"{option}: cannot make the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(f"{option}: cannot make the folder {folder} ({error.strerror})") from error
 
 
 def _sidecars(result: Path, output: OutputSettings) -> tuple[Path, ...]:
