@@ -50,6 +50,8 @@ class Session:
         options.log_severity_level = 4  # exceptions carry the errors
         options.intra_op_num_threads = cv2.getNumThreads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # like our kernels: wait, do not spin
+        self._freeing = onnxruntime.RunOptions()  # a run's 90 MB are not kept for the next
+        self._freeing.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self.name = name
         try:
             self._session = onnxruntime.InferenceSession(
@@ -64,7 +66,7 @@ class Session:
     def run(self, output: str, inputs: Mapping[str, F32]) -> F32:
         """One output for the given inputs. Raises WeightsError if the network cannot be run on them."""
         try:
-            return self._session.run([output], dict(inputs))[0]
+            return self._session.run([output], dict(inputs), self._freeing)[0]
         except _failures() as error:
             raise WeightsError(f"{self.name}: cannot be run ({_first(error)})") from error
 
