@@ -15,7 +15,6 @@ from wideopen.checks import F32, U8
 from wideopen.color import srgb_encode
 from wideopen.evals.dists import load_dists
 from wideopen.evals.judge import (
-    ERROR_GAIN,
     SWEEP,
     MadePicture,
     Measures,
@@ -29,7 +28,7 @@ from wideopen.evals.judge import (
 from wideopen.evals.measures import edge_band, load_flip
 from wideopen.evals.obedience import laplacian_variance, lvcorr
 from wideopen.evals.pairs import Pair, find_pairs
-from wideopen.evals.report import labelled, means, square_at, stacked, write_sheet
+from wideopen.evals.report import ERROR_GAIN, labelled, means, square_at, stacked, write_sheet
 from wideopen.files import read
 from wideopen.session.open_photo import Job, Opened, open_photo
 from wideopen.settings import LensSettings, MapSettings

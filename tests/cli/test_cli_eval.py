@@ -23,8 +23,9 @@ def pairs(folder):
     return ("eval", "matting", "--data", "data", "--part", "all")
 
 
-def test_mattes_in_a_folder(wideopen, pairs):
-    done = wideopen(*pairs, "--pred", "theirs", "--csv", "errors.csv", "--worst", "worst.png")
+def test_mattes_in_a_folder(wideopen, pairs, untrained):
+    network = ("--matting", untrained, "--matting-size", "64", "--matting-stages", "1")
+    done = wideopen(*pairs, "--pred", "theirs", "--csv", "errors.csv", "--sheet", "worst.png", *network)
     assert (done.code, done.err) == (0, [])
     with open("errors.csv", newline="") as file:  # noqa: PTH123
         rows = list(csv.DictReader(file))
@@ -37,7 +38,12 @@ def test_mattes_in_a_folder(wideopen, pairs):
     assert float(whole.split()[3]) == pytest.approx(float(rows[0]["mad"]) / 2, abs=1e-4)
     assert transition.split()[2] == "transition"
     picture = np.asarray(Image.open("worst.png"))
-    assert picture.shape[0] == 2 * (240 + 24)
+    side = min(portrait().shape[:2])
+    assert picture.shape[:2] == (2 * (side + 24), 5 * side)  # photo, truth, theirs, ours, error
+    photo, truth, theirs, _, error = np.split(picture[24 : 24 + side].astype(int), 5, axis=1)
+    assert np.abs(truth + theirs - 255).max() <= 1  # theirs is inverted
+    assert error.max() == 255
+    assert np.ptp(photo) > 100
 
 
 def test_the_network_is_judged_by_the_same_figures(wideopen, pairs, untrained, folder):
@@ -67,7 +73,7 @@ def test_corrupt_pairs_are_skipped_counted_and_listed(wideopen, pairs, folder):
 def test_refused(refused, pairs, folder):
     assert refused(*pairs, "--pred", "nowhere") == "pred: expected a folder, found nowhere"
     assert refused(*pairs[:4], "--part", "some") == "--part: expected val or all, found 'some'"
-    assert "expected a .png file" in refused(*pairs, "--worst", "w.jpg")
+    assert "expected a .png or .jpg file" in refused(*pairs, "--sheet", "w.gif")
     (folder / "e.csv").touch()
     assert "exists already" in refused(*pairs, "--csv", "e.csv")
     assert "--part all judges all" in refused(*pairs[:4], "--pred", "theirs")  # two photos have no val part

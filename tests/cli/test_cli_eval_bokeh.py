@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from PIL import Image
 from small_portrait import nearness, portrait, save_grey, size_of, subject
 
 from tiny_sets import ours
+from wideopen.evals import judge
+from wideopen.evals.pairs import find_pairs
+from wideopen.settings import LensSettings, MapSettings
 from wideopen.workers import Workers
 
 SETTINGS = ("--blur", "6px", "--focus", "d=0.8", "--no-filter-disparity")
@@ -54,6 +58,25 @@ def test_our_own_pictures_are_right_but_for_rounding(wideopen, pairs, folder):
     )
     assert size_of("out.png") == (4 * 64, 2 * (64 + 24))  # crops at 100 %, here as high as the photo
     assert report["commit"] is None or len(report["commit"].rstrip("+")) == 40
+
+
+def test_aligned_figures_are_of_the_fitted_picture(wideopen, pairs, folder):
+    shutil.copytree("pairs/sharp", "theirs")
+    assert wideopen(*pairs, "--pred", "theirs", "--align", "--json", "out.json").code == 0
+    means = json.loads((folder / "out.json").read_text())["means"]
+    assert means["aligned"]["psnr_db"] == pytest.approx(means["as they are"]["psnr_db"], abs=1)
+
+
+def test_one_photo_with_two_blurs_is_analyzed_once(pairs, folder, monkeypatch):
+    opened, find = [], judge.open_photo
+    monkeypatch.setattr(judge, "open_photo", lambda photo, *rest: opened.append(photo) or find(photo, *rest))
+    pair = find_pairs(folder / "pairs").pairs[0]
+    wide = replace(pair, name="wide", meta=replace(pair.meta, blur="9px"))
+    method = judge.by_us(LensSettings(grain=0.0), MapSettings(), sweep=True)
+    first, second, third = (method(one, judge.true_picture(one)).picture.rgb for one in (pair, wide, pair))
+    assert len(opened) == 1
+    assert np.abs(first - third).max() == 0
+    assert np.abs(first - second).max() > 0.05
 
 
 def test_other_peoples_pictures_by_the_same_figures(wideopen, pairs, folder):

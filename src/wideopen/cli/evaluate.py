@@ -33,6 +33,10 @@ Csv = Annotated[Path | None, "Also write the figures of each pair to this .csv f
 JsonFile = Annotated[Path | None, "Also write settings, means and the figures of each pair to this .json file."]
 Lpips = Annotated[bool, "Compute LPIPS (AlexNet); needs the extra lpips and its weights."]
 Dists = Annotated[bool, "Compute DISTS; downloads the weights of VGG16 once."]
+Sheet = Annotated[
+    Path | None,
+    "Also write a picture (.png, .jpg) with crops of the ten worst at 100 %: photo, truth, theirs, ours, error.",
+]
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
 
@@ -53,11 +57,7 @@ def bokeh(
     lvcorr: Annotated[bool, "Also render with less blur and report LVCorr: does the blur follow --blur?"] = False,
     csv: Csv = None,
     json: JsonFile = None,
-    sheet: Annotated[
-        Path | None,
-        "Also write a picture (.png, .jpg) with crops of the ten worst pairs at 100 %: sharp, truth, theirs, "
-        "ours, error.",
-    ] = None,
+    sheet: Sheet = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
@@ -105,8 +105,12 @@ def bokeh(
         return 2
     ledger.close(worst_first("psnr_db"))
     means = judge.summary(judged.lines, found.pairs)
+    title = f"wideopen {settings.look}" if pred is None else pred.name
+    shown = {title if kind == "as they are" else f"{title}, {kind}": figures for kind, figures in means.items()}
     printed, sources = cited(name)
-    _print([*means_table(means | printed, f"{len(judged.lines)} pairs"), *sources])
+    _print([*means_table(shown | printed, f"{len(judged.lines)} pairs"), *sources])
+    if row is not None and pred is None:
+        _print([f"focus and blur: {row.focus if search or not row.search else 'the subject in focus; blur as typed'}"])
     _print([*([judge.fits(judged.lines)] if align else []), *([str(csv)] if csv is not None else [])])
     skipped = {problem.name: problem.what for problem in (*found.problems, *judged.skipped)}
     content = {"pairs": len(judged.lines), "means": means, "skipped": skipped, "rows": judged.lines}
@@ -185,7 +189,7 @@ def matting(
     pred: Annotated[Path | None, "Folder with mattes NAME.png or SET/NAME.png to judge instead of a network's."] = None,
     csv: Csv = None,
     json: JsonFile = None,
-    worst: Annotated[Path | None, "Also write a picture (.png) of the ten worst mattes."] = None,
+    sheet: Sheet = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
@@ -194,15 +198,17 @@ def matting(
     The same command with --csv continues an interrupted run.
     """
     from wideopen.evals.benchmarks import benchmark as benchmark_of
-    from wideopen.evals.mattes import NAMES, by_settings, find_pairs, groups, judge, mattes_of, mean, picture_of_worst
+    from wideopen.evals.mattes import NAMES, by_settings, find_pairs, groups, judge, mattes_of, mean, sheet_of_worst
     from wideopen.evals.provenance import provenance
-    from wideopen.evals.report import table, write_json, write_sheet
+    from wideopen.evals.published import cited
+    from wideopen.evals.report import number, require_sheet, table, write_json, write_sheet
     from wideopen.evals.runner import Ledger, worst_first
 
     settings = made(MattingSettings, chosen)
     require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
-    require(worst is None or worst.suffix == ".png", f"--worst: expected a .png file to write, found {worst}")
-    check_targets(json, worst, overwrite=overwrite, distinct=(csv,))
+    check_targets(json, sheet, overwrite=overwrite, distinct=(csv,))
+    if sheet is not None:
+        require_sheet(sheet)
     where, row = source(data, root, benchmark, "--data")
     if row is None:
         pairs = [pair for pair in find_pairs(where) if part == "all" or pair.part == "val"]
@@ -229,12 +235,16 @@ def matting(
         figures[name] = dict(zip(("whole", "transition"), map(asdict, mean(rows)), strict=True))
         for region, errors in figures[name].items():
             lines.append([name, str(len(rows)), region, *(f"{x:.5f}" for x in errors.values())])
-    _print(table(lines))
+    printed, sources = cited(row)
+    for method, known in printed.items():
+        lines.append([method, "", "whole", *(number(known.get(name), 5) for name in NAMES)])
+    _print([*table(lines), *sources])
     _print([f"skipped {len(judged.skipped)} of {len(pairs)} photos"] if judged.skipped else [])
     _print([str(csv)] if csv is not None else [])
     content = {"pairs": len(judged.lines), "means": figures, "rows": judged.lines}
     _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
-    _write(worst, write_sheet, lambda: picture_of_worst(judged, pairs, matter), overwrite)
+    beside = None if pred is None or sheet is None else by_settings(settings)
+    _write(sheet, write_sheet, lambda: sheet_of_worst(judged, pairs, matter, beside), overwrite)
     return 0
 
 
@@ -355,8 +365,10 @@ def reproduce(
 
 def source(own: Path | None, root: Path | None, benchmark: str | None, option: str) -> tuple[Path, str | None]:
     """Return (the folder to judge, the benchmark's name or None). Raises InvalidInput unless one of both is given."""
-    require((own is None) != (benchmark is None), f"{option} and --benchmark: expected one of them")
-    require((root is None) == (benchmark is None), "--benchmark and --root: expected both or neither")
+    given = "neither" if own is None else "both"
+    require((own is None) != (benchmark is None), f"{option} and --benchmark: expected one of them, found {given}")
+    alone = "--root" if benchmark is None else "--benchmark"
+    require((root is None) == (benchmark is None), f"--benchmark and --root: expected both or neither, found {alone}")
     return (own or root or Path()), benchmark
 
 

@@ -16,6 +16,7 @@ from wideopen.errors import InvalidInput
 from wideopen.evals.exact import inverse_depth
 from wideopen.evals.mattes import IMAGE_SUFFIXES, MattePair
 from wideopen.evals.pairs import (
+    LISTED,
     FoundPairs,
     Layout,
     Meta,
@@ -62,13 +63,17 @@ class Benchmark:
         Raises InvalidInput for a set that lacks files, has others, or is of another layout.
         """
         require(root.is_dir(), f"{OPTION}: expected the folder of {self.title}, found no folder {root}")
-        found = self.find(root)
+        try:
+            found = self.find(root)
+        except InvalidInput as error:
+            held = ", ".join(sorted(path.name for path in root.iterdir())[:LISTED]) or "nothing"
+            raise InvalidInput(f"{error}; {self.title} is read as {self.layout}, and {root} holds {held}") from error
         pairs, problems = found.pairs, list(found.problems)
         if self.count is not None and len(pairs) != self.count:
             problems.append(PairProblem("count", f"expected {self.count} pairs, found {len(pairs)} usable ones"))
         fine = not problems or (partial and len(pairs) > 0)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        what = f"{self.title} ({self.layout}) in {root}, found {count}: {listed(problems)}"
+        what = f"{self.title} ({self.layout}) in {root}, found {count}: {listed(problems).replace(f'{root}/', '')}"
         hint = "" if partial else f"; --partial judges the {len(pairs)} usable pairs"
         require(fine, f"{OPTION}: expected {what}{hint}")
         return FoundPairs(pairs, tuple(problems))
@@ -210,5 +215,6 @@ BENCHMARKS: dict[str, Benchmark] = {
 def benchmark(name: str, task: str) -> Benchmark:
     """The benchmark of a name. Raises InvalidInput for an unknown one, and for one of another task."""
     known = [one.name for one in BENCHMARKS.values() if one.task == task]
-    require(name in known, f"--benchmark: expected one of {', '.join(known)}, found {name!r}")
+    other = f", of eval {BENCHMARKS[name].task}" if name in BENCHMARKS else ""
+    require(name in known, f"--benchmark: expected one of {', '.join(known)}, found {name!r}{other}")
     return BENCHMARKS[name]

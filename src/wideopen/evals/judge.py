@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from wideopen.evals.measures import (
 )
 from wideopen.evals.obedience import blur_error_px, laplacian_variance, lvcorr
 from wideopen.evals.pairs import PICTURES, Pair
-from wideopen.evals.report import Line, labelled, means, number, square_at, stacked
+from wideopen.evals.report import WORST, Line, crops_of_worst, means, number, stacked
 from wideopen.evals.runner import Start, worst_first
 from wideopen.files import read
 from wideopen.files.read import read_facts
@@ -43,9 +44,6 @@ FEW = 4
 NETWORKS_MB = 700  # more memory for a worker that computes LPIPS or DISTS
 ALIGNED = "aligned_"  # before the columns of the picture fitted to the truth
 FITTED = ("shift_x_px", "shift_y_px", "gain_r", "gain_g", "gain_b")
-ERROR_GAIN = 8  # of the error on a sheet
-WORST = 10  # pairs on a sheet
-CROP_PX = 320  # of the crops on a sheet, at 100 %
 SWEEP = (1 / 3, 2 / 3)
 """Parts of the blur at which LVCorr looks, besides none (the photo itself) and all."""
 LEAST_BLUR, MOST_BLUR, SEARCH_STEPS = 0.001, 0.08, 9  # fractions of the long side; renderings of a search
@@ -109,9 +107,18 @@ def by_us(
     blur too.
     """
     fetch_named_model(maps, SILENT)
+    last: dict[tuple[Any, ...], Opened] = {}
+
+    def analyzed(pair: Pair) -> Opened:
+        """The pair, opened. Neighbours in a set are often of one photo with another blur or focus."""
+        files = (pair.sharp, pair.matte, pair.disparity, pair.meta.filter_disparity)
+        if files not in last:
+            last.clear()
+            last[files] = open_pair(pair, maps, backend=backend)
+        return last[files]
 
     def method(pair: Pair, truth: Picture) -> MadePicture:
-        opened = open_pair(pair, maps, backend=backend)
+        opened = analyzed(pair)
         lens = lens_of(pair, settings, opened)
         if search or sweep:
             hold_sheets(opened.scene)
@@ -240,7 +247,7 @@ def line_of(pair: Pair, made: MadePicture, truth: Picture, measures: Measures) -
     line |= {"lvcorr": None, "found_blur_px": None} | dict(made.facts)
     if measures.align:
         fitted = fit(made.picture.rgb, truth.rgb)
-        moved, part = replace(truth, rgb=fitted.picture).shown(), expected[fitted.window]
+        moved, part = replace(truth, rgb=fitted.picture, codes=None).shown(), expected[fitted.window]
         again = figures(moved, part, None if band is None else band[fitted.window])
         line |= {f"{ALIGNED}{name}": value for name, value in again.items()}
         line |= dict(zip(FITTED, (*fitted.shift_px, *fitted.gain), strict=True))
@@ -348,27 +355,18 @@ def lvcorr_of_groups(pairs: Iterable[Pair], lines: Iterable[Line]) -> float | No
 
 
 def sheet_of_worst(lines: Iterable[Line], pairs: Iterable[Pair], method: Method, ours: Method | None) -> U8:
-    """(h, w, 3) RGB: crops at 100 % of the `WORST` pairs where they are worst: sharp, truth, theirs, ours, error x 8.
+    """(h, w, 3) RGB: crops of the `WORST` pairs, a row each, as `crops_of_worst`.
 
     `ours` renders beside another program's pictures; None where those of `method` are ours.
     """
     known = {pair.name: pair for pair in pairs}
-    strips = []
+    rows = []
     for line in sorted(lines, key=worst_first("psnr_db"))[:WORST]:
         pair = known[line["pair"]]
         truth = true_picture(pair)
-        expected, seen = truth.shown(), method(pair, truth).picture.shown()
-        wrong = np.abs(seen - expected)
-        tiles = {"sharp": _picture(read(pair.sharp), pair.gamma).shown(), "truth": expected}
-        if ours is None:
-            tiles["ours"] = seen
-        else:
-            tiles |= {"theirs": seen, "ours": ours(pair, truth).picture.shown()}
-        tiles[f"error x {ERROR_GAIN}"] = np.clip(ERROR_GAIN * wrong, 0, 1)
-        where = square_at(wrong.mean(axis=2), CROP_PX)
-        crops = [np.ascontiguousarray(tile[where]) for tile in tiles.values()]
-        words = [pair.name, *tiles, f"PSNR {number(line['psnr_db'], 2)} dB", f"SSIM {line['ssim']:.4f}"]
-        if line["edge_psnr_db"] is not None:
-            words.append(f"edge {line['edge_psnr_db']:.2f} dB")
-        strips.append(labelled(crops, "  ".join(words), crops[0].shape[0]))
-    return stacked(strips)
+        photo = _picture(read(pair.sharp), pair.gamma).shown()
+        seen = method(pair, truth).picture.shown()
+        beside = None if ours is None else ours(pair, truth).picture.shown()
+        score = f"{number(line['psnr_db'], 2)} dB, SSIM {line['ssim']:.4f}"
+        rows.append(crops_of_worst(photo, truth.shown(), seen, beside, pair.name, score))
+    return stacked(rows)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, U8, Mask, require, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.evals.pairs import LISTED
-from wideopen.evals.report import Line, labelled, stacked
+from wideopen.evals.report import WORST, Line, crops_of_worst, stacked
 from wideopen.evals.runner import Judged, Ledger, Start, run, worst_first
 from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import pick_matter
@@ -267,6 +267,10 @@ def _unit(codes: U8) -> F32:
     return codes.astype(np.float32) / np.float32(255)
 
 
+def _grey(matte: F32) -> F32:
+    return np.asarray(cv2.merge([matte] * 3))
+
+
 def by_settings(settings: MattingSettings) -> PairMatter:
     """Mattes by the network of `settings`. Raises WeightsError, BackendUnavailable."""
     predict, _ = pick_matter(settings)
@@ -288,13 +292,18 @@ def mattes_of(folder: Path) -> PairMatter:
     return matter
 
 
-def picture_of_worst(judged: Judged, pairs: Sequence[MattePair], matter: PairMatter, count: int = 10) -> U8:
-    """(h, w, 3) RGB: photo, matte and truth side by side, one row per photo, worst first."""
-    strips = []
+def sheet_of_worst(judged: Judged, pairs: Sequence[MattePair], matter: PairMatter, ours: PairMatter | None) -> U8:
+    """(h, w, 3) RGB: crops of the `WORST` mattes, a row each, as `crops_of_worst`.
+
+    `ours` makes mattes beside another program's; None where those of `matter` are ours.
+    """
+    rows = []
     by_name = {(pair.group, pair.name): pair for pair in pairs}
-    for line in sorted(judged.lines, key=worst_first("mad", -1))[:count]:
+    for line in sorted(judged.lines, key=worst_first("mad", -1))[:WORST]:
         pair = by_name[line["set"], line["photo"]]
         rgb, truth = read_pair(pair)
-        greys = [cv2.merge([grey] * 3) for grey in (matter(pair, rgb), _unit(truth))]
-        strips.append(labelled([_unit(rgb), *greys], f"{pair.group}/{pair.name}  MAD {line['mad']:.4f}"))
-    return stacked(strips)
+        expected, seen = _grey(_unit(truth)), _grey(matter(pair, rgb))
+        beside = None if ours is None else _grey(ours(pair, rgb))
+        name, score = f"{pair.group}/{pair.name}", f"MAD {line['mad']:.4f}"
+        rows.append(crops_of_worst(_unit(rgb), expected, seen, beside, name, score))
+    return stacked(rows)

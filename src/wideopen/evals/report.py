@@ -85,6 +85,9 @@ def finite(value: Any) -> Any:
 
 
 HEIGHT_PX, LABEL_PX = 240, 24
+CROP_PX = 320  # of the crops on a sheet, at 100 %
+ERROR_GAIN = 8  # of the error on a sheet
+WORST = 10  # photos on a sheet
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
@@ -111,6 +114,21 @@ def square_at(weight: F32, side_px: int) -> tuple[slice, slice]:
     y, x = np.unravel_index(int(around.argmax()), around.shape)
     top, left = (int(np.clip(c - side // 2, 0, n - side)) for c, n in ((y, height), (x, width)))
     return slice(top, top + side), slice(left, left + side)
+
+
+def crops_of_worst(photo: F32, truth: F32, mine: F32, ours: F32 | None, name: str, score: str) -> U8:
+    """(h, w, 3) RGB: crops at 100 %, under labels, where `mine` is worst: photo, truth, theirs, ours, error x 8.
+
+    All are (H, W, 3) in [0, 1]; ours: beside `mine` by another program; None where `mine` is ours.
+    """
+    wrong = np.abs(mine - truth)
+    tiles = {f"{name}: photo": photo, "truth": truth, f"{'ours' if ours is None else 'theirs'}: {score}": mine}
+    if ours is not None:
+        tiles["ours"] = ours
+    tiles[f"error x {ERROR_GAIN}"] = np.clip(ERROR_GAIN * wrong, 0, 1)
+    where = square_at(wrong.mean(axis=2), CROP_PX)
+    side = where[0].stop - where[0].start
+    return np.hstack([labelled([tile[where]], label, side) for label, tile in tiles.items()])
 
 
 def stacked(strips: Sequence[U8]) -> U8:

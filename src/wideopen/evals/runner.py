@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from wideopen import __version__
-from wideopen.errors import WideopenError
+from wideopen.errors import WideopenError, require
 from wideopen.evals.pairs import PairProblem
 from wideopen.evals.report import Line, finite, write_csv
 from wideopen.files.atomic import check_target
@@ -56,6 +56,8 @@ class Ledger:
         self._begun = False
         if path is not None:
             continued = not overwrite and path.exists() and self._read(path)
+            other = f"{path}: exists already, with other settings; choose another name, or overwrite it (--overwrite)"
+            require(overwrite or continued or not path.is_file(), other)
             check_target(path, overwrite=overwrite or continued)
 
     def _read(self, path: Path) -> bool:
