@@ -15,7 +15,7 @@ def _area(spans):
     return float((spans.right.astype(np.float64) - spans.left).sum())
 
 
-@pytest.mark.parametrize("radius", [0.5, 0.7, 1.0, 2.3, 8.0, 40.5])
+@pytest.mark.parametrize("radius", [1.5, 1.7, 2.3, 8.0, 40.5])
 def test_antialiased_disk_has_the_area_of_a_disk(radius):
     spans = antialiased_spans(Pupil(aperture=DISK), radius)
     assert_allclose((spans.right - spans.left).sum(), np.pi * radius**2, rtol=5e-3, atol=0)
@@ -47,8 +47,20 @@ def test_kernel_changes_continuously_with_the_radius():
     assert steps.max() < 0.1  # worst seen 0.061; a binary disk jumps by up to 0.8 where a ring of pixels joins
 
 
-def test_below_half_a_pixel_the_kernel_is_the_identity():
-    assert_allclose(kernel(antialiased_spans(Pupil(aperture=DISK), 0.49)), [[1]], rtol=0, atol=0)
+@pytest.mark.parametrize("radius", [0.65, 0.8, 1.0, 1.2, -1.0])
+@pytest.mark.parametrize("pupil", [Pupil(), Pupil(squeeze=1.5), Pupil(aperture=Aperture(blades=5))])
+def test_a_small_kernel_blurs_by_the_variance_of_the_shape(radius, pupil):
+    def variances(radius):
+        K = kernel(antialiased_spans(pupil, radius)).astype(np.float64)
+        at = np.arange(len(K)) - len(K) // 2
+        return np.array([(K.sum(axis) * at**2).sum() for axis in (0, 1)])
+
+    assert_allclose(variances(radius) / radius**2, variances(40.0) / 40**2, rtol=0.01, atol=0)  # once 0 to 1.6 times
+
+
+def test_below_a_quarter_of_a_pixel_the_kernel_is_the_identity():
+    for radius, cut in ((0.28, False), (0.49, True)):
+        assert_allclose(kernel(antialiased_spans(Pupil(aperture=DISK), radius, cut=cut)), [[1]], rtol=0, atol=0)
 
 
 def test_triangle_points_up_behind_the_focus_and_down_in_front():
@@ -111,7 +123,7 @@ def test_corners_stay_where_they_are(curvature):
 
 def _cut(pupil, radius, cat_eye, at, *, shape=(300, 400), swirl=0.0):
     """Spans as the pixel written at (y, x) takes them."""
-    cut, spans = barrel(shape, pupil, cat_eye, swirl), antialiased_spans(pupil, radius)
+    cut, spans = barrel(shape, pupil, cat_eye, swirl), antialiased_spans(pupil, radius, cut=True)
     ends = [cut.chord(int(dy), radius, *map(np.float64, at)) for dy in spans.dy]
     left, right = np.maximum([e[0] for e in ends], spans.left), np.minimum([e[1] for e in ends], spans.right)
     some = left < right

@@ -23,7 +23,7 @@ a few spans; one that is squeezed is drawn from oblique lines through the round 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -32,6 +32,10 @@ from wideopen.lens import Aperture
 from wideopen.optics import Pupil
 
 SUB_ROWS = 32
+SMALL = 0.4, 0.56
+"""Variances in square pixels, along an axis, between which kernels given by their variance fade into the outline."""
+FAINT = 0.02
+"""Variance up to which nothing is blurred, a disk of 0.28 pixels; from twice that on it counts in full."""
 CHORDS = 4
 """Lines of a row whose chords through the barrel's disk are averaged."""
 NEARLY_STRAIGHT = 1e-6
@@ -184,14 +188,59 @@ def _spans(pupil: Pupil, radius_px: float, rows_of: RowsOf) -> Spans:
     return Spans(dy.astype(np.int32), left.astype(np.float32), right.astype(np.float32), weights.astype(np.float32))
 
 
-def antialiased_spans(pupil: Pupil, radius_px: float) -> Spans:
-    """Spans of the pupil at a fractional, signed radius; the identity below half a pixel.
+def antialiased_spans(pupil: Pupil, radius_px: float, *, cut: bool = False) -> Spans:
+    """Spans of the pupil at a fractional, signed radius.
 
-    A negative radius (in front of the focus) rotates the shape by half a turn, as a lens does.
+    A negative radius (in front of the focus) rotates the shape by half a turn, as a lens does. Kernels of small
+    variance have exactly that of the shape (`_small`): of rows that follow the outline, a disk of one pixel has half as
+    much again. If a barrel will cut them, all follow the outline, and are the identity below half a pixel.
     """
-    radius = abs(radius_px)
-    if radius < 0.5:
+    if cut:
+        return _outlined(pupil, radius_px) if abs(radius_px) >= 0.5 else IDENTITY
+    across, down = (v * radius_px**2 for v in _unit_variances(pupil, radius_px >= 0))
+    share = (max(across, down) - SMALL[0]) / (SMALL[1] - SMALL[0])
+    if share <= 0:
+        return _small(across, down)
+    outlined = _outlined(pupil, radius_px)
+    return outlined if share >= 1 else _mixed(_small(across, down), outlined, share)
+
+
+def _small(across: float, down: float) -> Spans:
+    """Three rows of three pixels, or the identity, with these variances along x and y, in square pixels.
+
+    (v / 2, 1 - v, v / 2) adds the variance v. A photo's pixels are means over their areas, and so are those that are
+    written: neither is to add to the blur.
+    """
+    if max(across, down) <= FAINT:
         return IDENTITY
+    across, down = (min(v, max(2 * (v - FAINT), 0)) for v in (across, down))
+    x, y = (v / 2 / (1 - v) for v in (across, down))  # of what the middle one weighs
+    edges = np.full(3, 0.5 + x, np.float32)
+    return Spans(np.array([-1, 0, 1], np.int32), -edges, edges, np.array([y, 1, y], np.float32))
+
+
+def _mixed(one: Spans, other: Spans, share: float) -> Spans:
+    """The rows of both kernels, `share` of the light from the other."""
+    weights = one.weight * (1 - share) / one.area, other.weight * share / other.area
+    columns = zip((one.dy, one.left, one.right), (other.dy, other.left, other.right), strict=True)
+    dy, left, right = (np.concatenate(pair) for pair in columns)
+    order = np.argsort(dy, kind="stable")
+    return Spans(dy[order], left[order], right[order], np.concatenate(weights).astype(np.float32)[order])
+
+
+@cache
+def _unit_variances(pupil: Pupil, behind: bool) -> tuple[float, float]:
+    """Variances along x and y of the pupil at a radius of 1."""
+    radius = 32.0
+    K = kernel(_outlined(pupil, radius if behind else -radius)).astype(np.float64)
+    at = np.arange(len(K)) - len(K) // 2
+    x, y = ((sums * at * at).sum() - (sums * at).sum() ** 2 for sums in (K.sum(0), K.sum(1)))
+    return float(x / radius**2), float(y / radius**2)
+
+
+def _outlined(pupil: Pupil, radius_px: float) -> Spans:
+    """Spans whose rows follow the outline."""
+    radius = abs(radius_px)
     reach = int(np.floor(radius + 0.5))
     dy = np.arange(-reach, reach + 1)
     lines = dy[:, None] + (np.arange(SUB_ROWS) + 0.5) / SUB_ROWS - 0.5  # (R, SUB_ROWS)

@@ -111,7 +111,7 @@ def thin_lens_mpi(sheets: Sequence[Sheet], optics: Optics) -> Mpi:
         rgba = np.concatenate([sheet.rgb, alpha[..., None]], axis=2)
         for k, plane_radius in enumerate(radii):
             w = plane_weight(position, k)[..., None] * (opened if abs(plane_radius) < 0.5 else 1)
-            spans = antialiased_spans(optics.pupil, float(plane_radius))
+            spans = antialiased_spans(optics.pupil, float(plane_radius), cut=cut is not None)
             planes.append(cut_scatter(rgba * w, spans, float(plane_radius), cut))
             weights.append(cut_scatter(w, spans, float(plane_radius), cut)[..., 0])
             numbers.append(number)

@@ -223,8 +223,9 @@ def _all_over(start: int, stop: int, calls: Sequence[tuple[Any, ...]]) -> None:
 def _rows(radii: F32, shape: tuple[int, int], optics: Optics) -> KernelRows:
     levels = [level_of(r, max(shape)) if optics.quality == "fast" else 0 for r in radii]
     cells = [radius_at(level, float(r)) for r, level in zip(radii, levels, strict=True)]
-    spans = [antialiased_spans(optics.pupil, r) for r in cells]
-    return flat_rows(spans, cells, levels, barrel(shape, optics.pupil, optics.cat_eye, optics.swirl))
+    cut = barrel(shape, optics.pupil, optics.cat_eye, optics.swirl)
+    spans = [antialiased_spans(optics.pupil, r, cut=cut is not None) for r in cells]
+    return flat_rows(spans, cells, levels, cut)
 
 
 class Plan(NamedTuple):

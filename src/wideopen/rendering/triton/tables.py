@@ -144,7 +144,8 @@ def thin_lens_tables(
     """Tables of one sheet; radii (N,) as from `planes.thin_lens_planes`."""
     levels = [level_of(r, max(shape)) if fast else 0 for r in radii]
     cells = [radius_at(level, r) for level, r in zip(levels, radii, strict=True)]
-    cut, shapes = barrel(shape, pupil, *cat_eye), [antialiased_spans(pupil, r) for r in cells]
+    cut = barrel(shape, pupil, *cat_eye)
+    shapes = [antialiased_spans(pupil, r, cut=cut is not None) for r in cells]
     near = [abs(r) < (NEAR_RADIUS if cut is None else 0.5) for r in radii]
     side = 2 * NEAR_REACH + 1
     table = np.zeros((side * side, len(radii) + 1), np.float32)
