@@ -20,10 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from end_to_end import SHARE, SIZES
 from others import Failed, Program, Work, programs, run, version
 from phones import unit
 from provenance import ROOT, provenance
+from scene import SHARE, SIZES
 
 RESULTS = ROOT / "benchmarks" / "results" / "alternatives.json"
 SHEETS = ROOT / "docs" / "pictures"
@@ -31,9 +31,9 @@ PARTS = ("pictures", "scores", "time")
 
 
 def timed_work(folder: Path, megapixels: int) -> Work:
-    """A noisy portrait with drawn maps, as in end_to_end.py."""
+    """A noisy portrait with drawn maps, as in scene.py."""
     from alternatives_judge import work_of
-    from end_to_end import make_scene
+    from scene import make_scene
     from wideopen.files import read, read_disparity, read_matte
 
     make_scene(folder, *SIZES[megapixels])

@@ -22,8 +22,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from end_to_end import COMMAND, make_scene
 from provenance import ROOT, provenance
+from scene import COMMAND, make_scene
 from wideopen.batch import BatchSettings
 from wideopen.batch.batch import Batch
 from wideopen.batch.local import BatchEngine, LocalEngine, Stop, warm_up_of

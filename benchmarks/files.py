@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from end_to_end import SIZES, make_scene
 from provenance import ROOT, provenance
+from scene import SIZES, make_scene
 
 # glibc gives pictures' blocks (from 8 MB on) back at once, so every run pays for its pages, as a first run does, and
 # keeps smaller ones, as it learns to; left alone it learns to keep all, in some rows and not in others.

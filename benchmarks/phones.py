@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from end_to_end import COMMAND, cold
 from provenance import ROOT, provenance
+from scene import COMMAND, cold
 from service import form, message, send, server
 
 PHOTOS = (".jpg", ".jpeg", ".heic", ".png", ".avif")

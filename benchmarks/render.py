@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 import torch
 
-from end_to_end import make_scene
 from provenance import provenance
+from scene import make_scene
 from wideopen import Lens, Scene, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_encode

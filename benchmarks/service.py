@@ -20,8 +20,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from end_to_end import make_scene
 from provenance import ROOT, provenance
+from scene import make_scene
 
 COMMAND = [sys.executable, "-c", "from wideopen.cli import main; main()", "serve"]
 WORKERS, WAITING = os.cpu_count() or 1, 8
@@ -215,9 +215,7 @@ async def soak(port: int, pid: int, total: int) -> dict:
 async def large(port: int, runs: int) -> dict:
     """Seconds of 12 megapixels: analysed, and the scene rendered cold and warm."""
     with tempfile.TemporaryDirectory() as name:
-        subprocess.run(
-            [sys.executable, Path(__file__).with_name("end_to_end.py"), "--make", name, "4000", "3000"], check=True
-        )
+        subprocess.run([sys.executable, Path(__file__).with_name("scene.py"), name, "4000", "3000"], check=True)
         photo = (Path(name) / "photo.jpg").read_bytes()
     _, first, body = await send(port, message("/v1/analyze", form(photo=photo)))
     scene = json.loads(body)["id"]
