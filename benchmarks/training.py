@@ -65,8 +65,8 @@ def main() -> None:
     import torch
 
     from wideopen.train.augment import Stock
-    from wideopen.train.batches import Batches
     from wideopen.train.finish import finish
+    from wideopen.train.matting import Batches
     from wideopen.train.photos import entries_in, load_backgrounds, load_photos
     from wideopen.train.settings import TrainRun
     from wideopen.train.trainer import Trainer, make_fabric

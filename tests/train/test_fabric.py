@@ -15,8 +15,7 @@ from wideopen.evals.mattes import find_pairs
 from wideopen.matting.net.encoders import build_encoder, load_encoder_weights
 from wideopen.matting.net.model import StageOutput
 from wideopen.train.augment import Stock
-from wideopen.train.batches import Batches
-from wideopen.train.matting import picture_grid, progress_bar, run_training
+from wideopen.train.matting import Batches, picture_grid, progress_bar, run_training
 from wideopen.train.photos import entries_in, load_photos
 from wideopen.train.settings import TrainRun
 from wideopen.train.trainer import load_checkpoint

@@ -11,8 +11,8 @@ from wideopen.errors import InvalidInput, WeightsError
 from wideopen.evals.mattes import read_alpha
 from wideopen.matting.inference import PRESETS
 from wideopen.train import labels
-from wideopen.train.batches import shares_of
 from wideopen.train.labels import read_table, write_labels
+from wideopen.train.matting import shares_of
 from wideopen.train.photos import entries_in, load_photos, pack
 
 SIZE = (96, 128)

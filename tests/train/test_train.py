@@ -16,9 +16,8 @@ from wideopen.matting.find_matte import predict_matte
 from wideopen.matting.inference import MattingSettings
 from wideopen.matting.net.encoders import build_encoder
 from wideopen.train.augment import Stock, TrainPhoto, as_taken, kind_of, random_window, sample, shape_px
-from wideopen.train.batches import Batches
 from wideopen.train.finish import finish
-from wideopen.train.matting import run_training
+from wideopen.train.matting import Batches, run_training
 from wideopen.train.photos import entries_in, kept_subject_colour, load_photo, load_photos, subject_colour
 from wideopen.train.settings import Chances, TrainRun
 from wideopen.train.trainer import (

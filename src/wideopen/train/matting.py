@@ -1,8 +1,11 @@
 """The training loop of the matting network: batches, steps, reports and checkpoints.
 
+Batch n depends only on (seed, n), and is made ahead in worker processes or a thread. A resumed run therefore gets the
+same batches, and losses, as an uninterrupted one, whatever was prefetched.
+
 Files in the run folder: run.json (settings), log.jsonl (one line per report or validation), tensorboard/, last.pt
 (everything needed to resume) and best.pt (the average with the lowest validation MAD). If there are several processes,
-the first one writes them. Batches depend only on (seed, number), so a resumed run has the same losses.
+the first one writes them.
 """
 
 import json
@@ -12,37 +15,107 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from lightning.fabric import Fabric
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
+from wideopen.checks import U8, require
 from wideopen.evals.mattes import UnreadableImage, errors
 from wideopen.evals.provenance import commit
 from wideopen.matting.clean import transition
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
-from wideopen.train.augment import Stock
-from wideopen.train.batches import Batches
+from wideopen.train.augment import SHAPES, Stock, sample, shape_px
 from wideopen.train.finish import finish
 from wideopen.train.labels import EMPTY
 from wideopen.train.layer import to_unit
-from wideopen.train.photos import Entry, entries_in, load_backgrounds, load_photos, load_things
+from wideopen.train.photos import Entry, PhotoStore, entries_in, load_backgrounds, load_photos, load_things
 from wideopen.train.settings import TrainRun
 from wideopen.train.trainer import TrainBatch, Trainer, make_fabric, save_checkpoint
 from wideopen.workers import keep_freed_memory
 
 LOG = logging.getLogger(__name__)
 SHOWN = 4  # samples in an image for TensorBoard
+
+
+Made = tuple[int, U8, U8, U8]
+Batch = tuple[int, Tensor, Tensor, Tensor]
+"""Its number, rgb (B, H, W, 3), alpha (B, H, W), and whether each matte is a teacher's own (B,); uint8."""
+
+
+def shares_of(photos: PhotoStore, weights: Mapping[str, float]) -> np.ndarray:
+    """Return how often each photo is drawn, (N,), sum 1.
+
+    Sets are drawn by `weights` (1 if not named), and within one, photos in proportion to their confidence.
+    """
+    groups = [entry.group for entry in photos.entries]
+    shares = np.array([entry.confidence for entry in photos.entries])
+    for group in set(groups):
+        own = np.array([name == group for name in groups])
+        total = shares[own].sum()
+        require(total > 0, f"data: expected confident labels in the set {group}, found none")
+        shares[own] *= weights.get(group, 1.0) / total
+    return np.asarray(shares / shares.sum())
+
+
+class Batches(Dataset[Made]):
+    """The batches of a run; a batch has one shape, and as many samples as have the pixels of `run.batch` squares."""
+
+    def __init__(self, stock: Stock, photos: PhotoStore, run: TrainRun) -> None:
+        self.stock, self.run = stock, run
+        shares = shares_of(photos, run.weights)
+        self.shares = np.array([shares * (np.array(photos.kinds) == kind) for kind in range(len(SHAPES))])
+
+    def __getitem__(self, number: int) -> Made:
+        """Compose batch `number`."""
+        cv2.setNumThreads(1)  # leave the cores to torch; a forked process must not run a parallel kernel
+        rng, run = np.random.default_rng((self.run.seed, number)), self.run
+        kinds = self.shares.sum(1)
+        kind = int(rng.choice(len(SHAPES), p=kinds / kinds.sum()))
+        shape = shape_px(kind, run.size)
+        size = max(1, run.batch * run.size**2 // (shape[0] * shape[1]))
+        picks = rng.choice(self.shares.shape[1], size, p=self.shares[kind] / kinds[kind])
+        rgb, alpha, taught = zip(*(sample(rng, self.stock, int(i), shape, run.chances) for i in picks), strict=True)
+        return number, np.stack(rgb), np.stack(alpha), np.array(taught, np.uint8)
+
+    def start_at(self, number: int, stride: int = 1) -> Iterator[Batch]:
+        """Yield batches `number`, `number` + `stride`, ...; the next ones are composed in the background."""
+        numbers = count(number, stride)
+        for now, *arrays in self._in_processes(numbers) if self.run.workers else self._in_a_thread(numbers):
+            rgb, alpha, taught = map(torch.from_numpy, arrays)
+            yield now, rgb, alpha, taught
+
+    def _in_a_thread(self, numbers: Iterator[int]) -> Iterator[Made]:
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(self.__getitem__, next(numbers))
+            while True:
+                ready = following.result()
+                following = pool.submit(self.__getitem__, next(numbers))
+                yield ready
+
+    def _in_processes(self, numbers: Iterator[int]) -> Iterator[Made]:
+        yield from DataLoader(
+            self,
+            batch_size=None,
+            sampler=numbers,  # any iterable works
+            num_workers=self.run.workers,
+            prefetch_factor=4,
+            multiprocessing_context="fork",  # all processes share the photos in memory
+            collate_fn=lambda batch: batch,
+        )
 
 
 def run_training(run: TrainRun) -> Path:
