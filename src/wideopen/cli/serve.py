@@ -63,7 +63,7 @@ def serve(
 @takes(MapSettings, after="port")
 def studio(
     photo: Annotated[Path | None, typer.Argument(help="Photo to open in the studio.")] = None,
-    host: Annotated[str, "Address to listen on; 0.0.0.0 allows others in your network."] = ("127.0.0.1"),
+    host: Annotated[str, "Address to listen on; 0.0.0.0 lets others in your network connect."] = ("127.0.0.1"),
     port: Annotated[int, "Port to listen on."] = 7860,
     backend: options.Backend = "auto",
     **chosen: Any,

@@ -29,7 +29,7 @@ def matting(
         Path | None, "Folder that caches the subjects' estimated colours across runs. Default: OUT/foreground."
     ] = None,
     nobody: Annotated[float, "Share of samples on new backgrounds that show no person (0 to 1)."] = 0.02,
-    teacher: Annotated[list[str] | None, "Set whose mattes another network made: their hair counts little."] = None,
+    teacher: Annotated[list[str] | None, "Set whose mattes another network made; their hair has little weight."] = None,
     weight: Annotated[
         list[str] | None, "Relative frequency of a set, SET=NUMBER; may be repeated. Default: 1, and 0.3 for scenes."
     ] = None,
@@ -95,7 +95,7 @@ def pack(
     folders: Annotated[list[Path], typer.Argument(help="Folders with photos and mattes, as for `train matting`.")],
     out: Annotated[Path, "--out", "-o", "Pack to write: a .zip file."],
     size: Annotated[int, "Long side of the photos, in pixels."] = 576,
-    teacher: Annotated[list[str] | None, "Set whose mattes another network made: their hair counts little."] = None,
+    teacher: Annotated[list[str] | None, "Set whose mattes another network made; their hair has little weight."] = None,
     backgrounds: Annotated[Path | None, "Folder with photos without people, used as backgrounds."] = None,
 ) -> None:
     """Pack photos and mattes into one file, to train on elsewhere."""

@@ -85,7 +85,7 @@ class TrainRun(Settings):
         None,
         least=32,
         unit="pixels",
-        help="Size to which windows (3/4 to all of a sample) are resized. Default: windows of 5/8 to 3/4 as they are.",
+        help="Size to which windows (3/4 to all of a sample) are resized. Default: windows of 5/8 to 3/4, not resized.",
     )
     hints: float = option(
         0.4,
@@ -106,7 +106,7 @@ class TrainRun(Settings):
     )
     checkpoint_minutes: float = option(5.0, least=0, help="Minutes between two checkpoints.")
     tensorboard: bool = option(True, help="Write curves and pictures to OUT/tensorboard.")
-    resume: bool = option(False, help="Continue OUT's last checkpoint.")
+    resume: bool = option(False, help="Continue from OUT's last checkpoint.")
     warmup_steps: int = 100
     report_steps: int = 20
     val_minutes: float = 10
