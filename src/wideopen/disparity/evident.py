@@ -9,7 +9,6 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
-from wideopen.color import srgb_encode
 
 WORK_PX = 320
 SMOOTH = 0.012  # standard deviation of the smoothing of colours, as a share of the long side
@@ -17,6 +16,10 @@ MIDDLE = 0.2  # and of the weight that falls off from the photo's middle
 FAR = 0.5  # weight of what is farthest, where the nearest has 1 + this
 BINS = 48
 ALL_SKY = 0.8  # where less than this share of a photo is at the far end, that is not what stands out
+TO_XYZ = np.array(
+    [[0.433953, 0.376219, 0.189828], [0.212671, 0.715160, 0.072169], [0.017758, 0.109477, 0.872766]], np.float32
+)
+"""From linear sRGB light to CIE XYZ, each divided by white's."""
 AT_ONCE = 0.035  # standard deviation, in disparity, of what counts as one distance
 
 
@@ -24,8 +27,7 @@ def evident_disparity(disparity: F32, rgb: F32) -> float:
     """The disparity at which the most of what stands out lies; disparity (H, W), photo (H, W, 3) in linear light."""
     size = work_size(disparity.shape, WORK_PX)
     d = np.clip(resize_map(disparity, size), 0, 1)
-    encoded = srgb_encode(np.clip(resize_map(rgb, size), 0, 1)).astype(np.float32)
-    lab = cv2.cvtColor(encoded, cv2.COLOR_RGB2LAB)
+    lab = _lab_of(np.clip(resize_map(rgb, size), 0, 1))
     smooth = cv2.GaussianBlur(lab, (0, 0), max(SMOOTH * max(size), 0.5))
     stands_out = np.linalg.norm(smooth - lab.mean((0, 1)), axis=2)
     y, x = (np.linspace(-0.5, 0.5, side) * side / max(size) for side in size)
@@ -41,3 +43,11 @@ def evident_disparity(disparity: F32, rgb: F32) -> float:
     chosen = near[np.argmax(at_once)]
     nearby = np.abs(d - chosen) < 2 * AT_ONCE  # the fullest distance may lie between two that are held
     return float(np.median(d[nearby]))
+
+
+def _lab_of(rgb: F32) -> F32:
+    """CIELAB (h, w, 3) of linear light in [0, 1]; OpenCV first makes tables for 0.15 s."""
+    xyz = cv2.transform(rgb, TO_XYZ).reshape(rgb.shape)
+    x, y, z = cv2.split(np.where(xyz > 216 / 24389, np.cbrt(xyz), xyz * np.float32(841 / 108) + np.float32(4 / 29)))
+    lab: F32 = cv2.merge([116 * y - 16, 500 * (x - y), 200 * (y - z)]).reshape(rgb.shape)
+    return lab
