@@ -65,20 +65,18 @@ def _rows_around(y, height, h):
 
 
 @lru_cache(maxsize=32)
-def _columns(width: int, w: int, left: int, right: int, values: int) -> tuple[np.ndarray, F32, int]:
-    """Of a map of w columns with so many values each: where the first of two lies around each value of pixels [left,
-    right) of `width`, the second's share, and how far it lies beyond. For loops without branches.
+def _columns(width: int, w: int, left: int, right: int, values: int) -> tuple[np.ndarray, F32, np.uint64]:
+    """Of a map of w columns with so many values each, for each of the pixels [left, right) of `width`: where the first
+    of the two columns around it begins, and the second's share; and how much farther the second begins.
     """
     v = np.clip((np.arange(left, right) + 0.5) * (w / width) - 0.5, 0, w - 1)
     low = np.minimum(v.astype(np.int64), max(w - 2, 0))
-    at = (low[:, None] * values + np.arange(values)).ravel()
-    return at.astype(np.uint32), np.repeat((v - low).astype(np.float32), values), values * (w > 1)
+    return low.astype(np.uint64) * np.uint64(values), (v - low).astype(np.float32), np.uint64(values * (w > 1))
 
 
 @inner(inline="always")
-def _across(line, at, shares, beyond, i):
-    first = line[at[i]]
-    return first + shares[i] * (line[at[i] + beyond] - first)
+def _across(line, i, beyond, share):
+    return line[i] + share * (line[i + beyond] - line[i])
 
 
 @inner()
@@ -114,26 +112,29 @@ def _split(start, stop, image, alpha, F, B, filled, white, known, where, at, sha
                 _between(B[low], B[high], down, of_B)
                 _between(filled[low], filled[high], down, of_filled)
             if whole == count:  # only the layer shows, and what was continued lies behind it
-                for i in range(three * x0, three * (x0 + count)):
-                    subject[y, i] = image[y, skip + i]
-                    image[y, skip + i] = min(_across(of_filled, at, shares, beyond, i), white)
+                for x in range(x0, x0 + count):
+                    for c in range(three):
+                        i = three * x + c
+                        subject[y, i] = image[y, skip + i]
+                        image[y, skip + i] = min(_across(of_filled, at[x] + c, beyond, shares[x]), white)
                 continue
             for x in range(x0, x0 + count):
                 a = alpha[y, x]
                 b = one - a
                 t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
                 t *= t * (np.float32(3) - 2 * t)
-                for i in range(three * x, three * x + three):
+                for c in range(three):
+                    i, k, share = three * x + c, at[x] + c, shares[x]
                     if a == zero:
                         subject[y, i] = zero
                         continue
                     value, g = image[y, skip + i], zero
-                    f = _across(of_F, at, shares, beyond, i)
+                    f = _across(of_F, k, beyond, share)
                     if t < one:
-                        g = _across(of_B, at, shares, beyond, i)
+                        g = _across(of_B, k, beyond, share)
                         g = min(max(g + b * (value - a * f - b * g) / (a * a + b * b), zero), white)
                     if t > zero:
-                        g = min(g + t * (_across(of_filled, at, shares, beyond, i) - g), white)
+                        g = min(g + t * (_across(of_filled, k, beyond, share) - g), white)
                     if known and b > zero:
                         if g > one:
                             g = min(g, max(value - a * f, zero) / b)
@@ -157,10 +158,10 @@ def split(
 def _reveal(start, stop, disparity, matte, maps, seen, where, at, shares, beyond, coverage, out):
     """`reference.reveal` of rows; maps are (h, 4 w). Loops of so few arrays become vector code.
 
-    A photo has several rows to each of a map: these are resized to its columns, one plane after another, as needed.
+    A photo has several rows to each of a map: these are resized to its columns as needed.
     """
     top, left, height = where
-    m, skip = np.uintp(out.shape[1]), np.uintp(left)
+    m, skip, four = np.uintp(out.shape[1]), np.uintp(left), np.uintp(4)
     wide, held = np.empty((2, 4 * m), np.float32), np.array([-1, -1])
     line = np.empty(4 * m, np.float32)
     for row in range(start, stop):
@@ -168,9 +169,10 @@ def _reveal(start, stop, disparity, matte, maps, seen, where, at, shares, beyond
         for r in (low, high):
             if held[r % 2] != r:
                 held[r % 2] = r
-                for c in range(np.uintp(4)):
-                    for x in range(m):
-                        wide[r % 2, c * m + x] = _across(maps[r], at, shares, beyond, np.uintp(4) * x + c)
+                source, to = maps[r], wide[r % 2]
+                for x in range(m):
+                    for c in range(four):
+                        to[c * m + x] = _across(source, at[x] + c, beyond, shares[x])
         _between(wide[low % 2], wide[high % 2], down, line)
         y = np.uintp(row)
         for x in range(m):
@@ -199,11 +201,11 @@ def _blend(start, stop, image, maps, where, at, shares, beyond):
     for y in range(start, stop):
         low, high, down = _rows_around(top + y, height, maps.shape[0])
         _between(maps[low], maps[high], down, line)
-        for x in range(at.size // 4):
-            amount = _across(line, at, shares, beyond, 4 * x + 3)
+        for x in range(at.size):
+            amount = _across(line, at[x] + np.uintp(3), beyond, shares[x])
             if amount > 0:
                 for c in range(3):
-                    colour = _across(line, at, shares, beyond, 4 * x + c)
+                    colour = _across(line, at[x] + np.uintp(c), beyond, shares[x])
                     image[y, left + x, c] += amount * (colour - image[y, left + x, c])
 
 
