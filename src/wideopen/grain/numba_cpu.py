@@ -109,10 +109,10 @@ def _move_above(light, lost, amount, noise, common, first, second, decode, e):
 def _move_row(row, lost, strength, noise, mixture, encode, decode, above, e, amount):
     """row (w, 3) of light <- its codes moved by the grain lost (w,). noise: the fields (3, w); e, amount: scratch."""
     zero, one, width = np.float32(0), np.float32(1), lost.size
-    for c in range(3):
+    for c in range(3):  # views, taken once: each counts references
+        table, code = encode[c], e[c]
         for x in range(width):
-            root = np.sqrt(min(max(row[x, c], zero), one)) * np.float32(CURVE)
-            e[c, x] = _look_up(encode[c], root)
+            code[x] = _look_up(table, np.sqrt(min(max(row[x, c], zero), one)) * np.float32(CURVE))
     last = np.float32(strength.size - 2)
     for x in range(width):
         middle = (e[0, x] + e[1, x] + e[2, x]) / np.float32(3) * (last + one) - np.float32(0.5)
@@ -122,10 +122,11 @@ def _move_row(row, lost, strength, noise, mixture, encode, decode, above, e, amo
         if above:
             _move_above(row[:, c], lost, amount, noise, mixture[0], first, second, decode[c], e[c])
             continue
+        table, code, common = decode[c], e[c], mixture[0]
         for x in range(width):
-            room = min(e[c, x], one - e[c, x])
-            n = amount[x] * (mixture[0] * noise[0, x] + first * noise[1, x] + second * noise[2, x])
-            grainy = _look_up(decode[c], (e[c, x] + min(max(n, -room), room)) * np.float32(CURVE))
+            room = min(code[x], one - code[x])
+            n = amount[x] * (common * noise[0, x] + first * noise[1, x] + second * noise[2, x])
+            grainy = _look_up(table, (code[x] + min(max(n, -room), room)) * np.float32(CURVE))
             row[x, c] = grainy if room > zero and lost[x] >= np.float32(LEAST_LOST) else row[x, c]
 
 
