@@ -64,64 +64,61 @@ def _is_bright(line, channels):
     return False
 
 
+@inner()
+def _slots(near, rows, level):
+    """(N,): numbers of the planes near (N,) that are blurred at a level, -1 for others; and how many there are."""
+    slots, planes = np.empty(near.size, np.int64), np.int64(0)  # a literal 0 would be another type
+    for k in range(slots.size):
+        slots[k] = -1
+        if near[k] and rows.levels[k] == level and rows.reaches[k] > 0:
+            slots[k] = planes
+            planes += 1
+    return slots, planes
+
+
 @inner(fastmath=MATHS)
-def _blur_planes(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc):
-    """acc (m, n * C), whose first cell is (y0, x0), += the planes of a level that have a slot, blurred."""
+def _blur_level(surface, lens, on_levels, rows, near, level, y0, x0, channels, acc):
+    """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) of a level, weighted and blurred."""
+    slots, planes = _slots(near, rows, level)
+    if planes == 0:
+        return
     last = (surface.height - 1) >> level
+    top, left, to = y0, x0, acc
+    if level > 0:  # cells to interpolate between lie beside the tile
+        top, left = max(0, (y0 >> level) - 1), max(0, (x0 >> level) - 1)
+        bottom = min(last, ((y0 + acc.shape[0] - 1) >> level) + 1) + 1
+        right = min((surface.width - 1) >> level, ((x0 + acc.shape[1] // channels - 1) >> level) + 1) + 1
+        to = np.zeros((bottom - top, (right - left) * channels), np.float32)
     reach, chosen, reaches = 0, np.empty(planes, np.int64), np.empty(planes, np.int64)
     for k in range(slots.size):
         if slots[k] >= 0:
             chosen[slots[k]], reaches[slots[k]] = k, rows.reaches[k]
             reach = max(reach, rows.reaches[k])
-    m, n = acc.shape[0], acc.shape[1] // channels
+    m, n = to.shape[0], to.shape[1] // channels
     cells, ends = np.zeros((planes, (n + 2 * reach) * channels), np.float32), np.empty((planes, 2), np.int64)
     total = np.empty((n + 6 * reach + 5) * channels, np.float32)
     precise, numbers = np.empty(total.size, np.float64), np.empty(n * channels, np.float32)
     for i in range(numbers.size):
         numbers[i] = i // channels
-    to = y0, x0, numbers, channels, acc
-    for y in range(max(0, y0 - reach), min(last + 1, y0 + m + reach)):
-        gather_row(surface, lens, on_levels, level, slots, y, x0 - reach, channels, cells, ends)
+    target = top, left, numbers, channels, to
+    for y in range(max(0, top - reach), min(last + 1, top + m + reach)):
+        gather_row(surface, lens, on_levels, level, slots, y, left - reach, channels, cells, ends)
         for p in range(planes):
             first, stop, own = ends[p, 0], ends[p, 1], reaches[p]
             if first >= stop:
                 continue
             whole = first * channels, stop * channels
             first, stop = max(first, reach - own), min(stop, n + reach + own)  # others are out of reach
-            if first < stop and y0 - own <= y < y0 + m + own:
+            if first < stop and top - own <= y < top + m + own:
                 line = cells[p, first * channels : stop * channels]
                 if _is_bright(line, channels):
-                    spread_row(line, first - reach, precise, own, rows, chosen[p], DIRECT, y - y0, *to)
+                    spread_row(line, first - reach, precise, own, rows, chosen[p], DIRECT, y - top, *target)
                 else:
-                    spread_row(line, first - reach, total, own, rows, chosen[p], DIRECT, y - y0, *to)
+                    spread_row(line, first - reach, total, own, rows, chosen[p], DIRECT, y - top, *target)
             for i in range(*whole):
                 cells[p, i] = 0
-
-
-@inner()
-def _blur_tile(surface, lens, on_levels, rows, near, y0, x0, channels, acc):
-    """acc (h, w * C) += sum over the planes near the tile of the blurred, weighted sheet."""
-    y1, x1 = y0 + acc.shape[0], x0 + acc.shape[1] // channels
-    add_sharp(surface, lens, near, rows, y0, x0, channels, acc)
-    for level in range(rows.levels.max() + 1):
-        slots = np.empty(rows.levels.size, np.int64)
-        planes = np.int64(0)  # a literal 0 would have numba compile all that it is passed to once more
-        for k in range(slots.size):
-            slots[k] = -1
-            if near[k] and rows.levels[k] == level and rows.reaches[k] > 0:
-                slots[k] = planes
-                planes += 1
-        if planes == 0:
-            continue
-        if level == 0:
-            _blur_planes(surface, lens, on_levels, rows, level, slots, planes, y0, x0, channels, acc)
-            continue
-        top, left = max(0, (y0 >> level) - 1), max(0, (x0 >> level) - 1)
-        bottom = min((surface.height - 1) >> level, ((y1 - 1) >> level) + 1) + 1
-        right = min((surface.width - 1) >> level, ((x1 - 1) >> level) + 1) + 1
-        blurred = np.zeros((bottom - top, (right - left) * channels), np.float32)
-        _blur_planes(surface, lens, on_levels, rows, level, slots, planes, top, left, channels, blurred)
-        add_enlarged(blurred, level, top, left, y0, x0, channels, acc)
+    if level > 0:
+        add_enlarged(to, level, top, left, y0, x0, channels, acc)
 
 
 @inner(fastmath=MATHS)
@@ -205,7 +202,10 @@ def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, 
                 _lay_sharp(surface, top, left, part)
             else:
                 acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
-                _blur_tile(surface, plan.lens, plan.blocks.levels, plan.rows, near, top, left, channels, acc)
+                add_sharp(surface, plan.lens, near, plan.rows, top, left, channels, acc)
+                for level in range(plan.rows.levels.max() + 1):
+                    what = surface, plan.lens, plan.blocks.levels, plan.rows, near
+                    _blur_level(*what, level, top, left, channels, acc)
                 _lay_over(acc, surface.opaque, channels, part)
         if last:
             for y in range(tile.shape[0]):
