@@ -59,11 +59,11 @@ def test_ground_in_focus_loses_the_rim_of_a_blurred_subject(sheets, examine):
 
 def test_the_clean_ground_is_found_once(sheets):
     rims = Rims(sheets)
-    rims.cleaned(optics(1.0))
+    assert rims.cleaned(optics(1.0)).clean() is None
     assert "_clean" not in vars(rims)
-    rims.cleaned(optics(0.0))
+    assert rims.cleaned(optics(0.0)).clean() is not None
     first = rims._clean
-    rims.cleaned(optics(0.1))
+    rims.cleaned(optics(0.1)).clean()
     assert rims._clean is first
 
 
@@ -79,7 +79,7 @@ def test_ground_beside_an_exact_matte_stays_whatever_its_texture(separator):
 
 @pytest.mark.parametrize("focus", [1.0, 0.5], ids=["subject in focus", "both blurred alike"])
 def test_sheets_without_visible_rims_are_the_same(sheets, focus):
-    assert Rims(sheets).cleaned(optics(focus)) is sheets
+    assert Rims(sheets).cleaned(optics(focus)).clean() is None
 
 
 def test_ground_farther_away_stays_to_the_bit(sheets):

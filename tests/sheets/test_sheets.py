@@ -81,7 +81,8 @@ def test_rows_of_the_sheets_are_those_of_the_whole(name, brightness):
     disparity[80:, :30] = 0.7
     light = np.where(matte[..., None] > 0.9, 0.1, brightness * rng.random((*size, 3)))
     sheets = prepare_sheets(np.minimum(light, 1).astype(np.float32), matte, disparity, BACKENDS[name].load())
-    sheets = replace(with_radiance(sheets, 0.5), clean=rng.random((24, 32, 4), np.float32))
+    clean = rng.random((24, 32, 4), np.float32)
+    sheets = replace(with_radiance(sheets, 0.5), clean=lambda: clean)
     whole = tuple(sheets)
     bright = replace(sheets, radiance=1.0, found={})
     made = bright.rows(30, 61)

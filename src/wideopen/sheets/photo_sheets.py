@@ -5,7 +5,7 @@ detail pixel by pixel, so any rows of the sheets can be made from the same rows 
 way down the photo never holds more than a few rows of them, and a sheet that covers a tenth of the photo costs a tenth.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,10 @@ CELLS = 3
 """A layer may show so many of its small maps' cells beyond the last with any coverage."""
 
 Colours = tuple[F32, F32, F32]  # F, B and filled, as `reference.split` takes them
+
+
+def nothing() -> None:
+    """No colours replace the farthest sheet's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +86,7 @@ class PhotoSheets(Sequence[Sheet]):
     brightest: float  # of the photo, at least 1
     known: bool = False  # rgb is the scene's own light, also above white
     separator: Separator
-    clean: F32 | None = None  # (h, w, 4): colours that replace the farthest sheet's, and by what share
+    clean: Callable[[], F32 | None] = nothing  # (h, w, 4): colours for the farthest sheet, and by what share
     radiance: float = 1.0  # strength of the light above white, at least 0
     found: dict[str, Any] = field(default_factory=dict)  # what renderers found, whatever the lens
 
@@ -178,13 +182,13 @@ class PhotoSheets(Sequence[Sheet]):
     def hold(self) -> None:
         """Keep the sheets whole from now on: for a scene that is rendered again and again."""
         if "held" not in self.found:
-            self.found["held"] = tuple(replace(self, clean=None, lamps=None, radiance=1.0))
+            self.found["held"] = tuple(replace(self, clean=nothing, lamps=None, radiance=1.0))
 
     def _of_held(self, top: int, bottom: int) -> tuple[Sheet, ...]:
         ground, *others = (_trimmed(sheet, top, bottom) for sheet in self.found["held"])
-        if self.clean is not None:
+        if (clean := self.clean()) is not None:
             ground = replace(ground, rgb=ground.rgb.copy())
-            self.separator.blend(ground.rgb, self.clean, Place(top, bottom, 0, self.shape[1], *self.shape))
+            self.separator.blend(ground.rgb, clean, Place(top, bottom, 0, self.shape[1], *self.shape))
         sheets = (ground, *others)
         if self._shines(top, bottom):
             sheets = tuple(replace(sheet, rgb=sheet.rgb.copy()) for sheet in sheets)
@@ -202,8 +206,8 @@ class PhotoSheets(Sequence[Sheet]):
             self.separator.split(image, coverage, *layer.colours, self.brightest, self.known, place, colour)
             if self.white is not None and layer.is_subject:
                 give_own_colour(coverage, self.white, colour, place.of(image), place)
-        elif self.clean is not None:
-            self.separator.blend(image, self.clean, place)
+        elif (clean := self.clean()) is not None:
+            self.separator.blend(image, clean, place)
 
     def _limited(self, sheet: Sheet) -> Sheet:
         if not sheet.radiant or self.radiance >= 1 or sheet.rgb.size == 0:

@@ -14,6 +14,7 @@ find one piece or a few hairs that a matte missed: in single windows a wall that
 cheek, and a tenth of exact mattes' windows were wrong. Networks miss just such pieces: their mattes are not examined.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -54,7 +55,16 @@ class Rims:
     def cleaned(self, optics: Optics) -> PhotoSheets:
         """Return the sheets, with the farthest one cleaned of the rims of any sheet that the lens blurs more.
 
-        Returns the sheets unchanged if there is no such sheet, for example with the subject in focus, or no rim.
+        A thread works it out meanwhile: the colours are not needed at once.
+        """
+        beside = ThreadPoolExecutor(1)
+        found = beside.submit(self._replacement, optics)
+        beside.shutdown(wait=False)
+        return replace(self.sheets, clean=found.result)
+
+    def _replacement(self, optics: Optics) -> F32 | None:
+        """Colours that replace the farthest sheet's, and by what share, (h, w, 4); None if no sheet is blurred more,
+        for example with the subject in focus, or there is no rim.
         """
         sharper, *blurs = (_blur_px(sheet.disparity, optics) for sheet in self._reduced)
         amount = np.zeros_like(sharper)
@@ -62,12 +72,10 @@ class Rims:
             more = (blur - sharper) / (RIM * max(self.sheets.shape))
             np.maximum(amount, np.clip(more, 0, 1) * around, out=amount)
         if amount.max() < LEAST or np.maximum.reduce(self._around).min() > 0:
-            return self.sheets
+            return None
         clean, missed = self._clean
         amount *= missed
-        if amount.max() < LEAST:
-            return self.sheets
-        return replace(self.sheets, clean=cv2.merge([*cv2.split(clean), amount]))
+        return None if amount.max() < LEAST else cv2.merge([*cv2.split(clean), amount])
 
     @cached_property
     def _reduced(self) -> tuple[Sheet, ...]:
