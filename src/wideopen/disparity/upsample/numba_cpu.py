@@ -1,19 +1,19 @@
-"""Guided up-sampling with numba: `reference.settle` and `reference.upsample` in float32, in tiles, in parallel.
+"""Guided up-sampling with numba: `reference.settle` and `reference.upsample` in float32, in parallel.
 
 A row of the small map is spread over the photo's columns once, and used by all the photo's rows beside it: for the
-guided tiles its three channels and its value, for each of the four taps across. The inner loops then run along
+guided parts its three channels and its value, for each of the four taps across. The inner loops then run along
 contiguous arrays, and the compiler turns them into vector instructions.
 """
 
 import numba
 import numpy as np
 
-from wideopen.arrays.jit import in_threads, inner
+from wideopen.arrays.jit import in_threads
 from wideopen.checks import F32, U8
 from wideopen.disparity.upsample import reference
 from wideopen.disparity.upsample.reference import flatness, taps, varies
 
-ROWS, COLUMNS = 32, 64  # of a tile
+ROWS, COLUMNS = 128, 64  # that a thread takes at a time; that are guided together
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
@@ -39,85 +39,60 @@ def _settle(top, bottom, small, flat, guide, reach, falloff, out):
             out[y, x] = small[y, x] + slope * (weighed / total - small[y, x])
 
 
-@inner(fastmath=True, error_model="numpy")
-def _widened(small, top, bottom, ix, wx):
-    """Rows [top, bottom) of the small map, spread over the photo's columns: sum wx d over 4 taps."""
-    wide = np.empty((bottom - top, ix.shape[0]), np.float32)
-    for y in range(bottom - top):
-        row = small[top + y]
-        for x in range(ix.shape[0]):
-            near = wx[0, x] * row[ix[x, 0]] + wx[1, x] * row[ix[x, 1]]
-            wide[y, x] = near + wx[2, x] * row[ix[x, 2]] + wx[3, x] * row[ix[x, 3]]
-    return wide
+@numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _upsample(first, stop, small, small_guide, guide, iy, wy, ix, wx, falloff, guided, part_guided, out):
+    """`reference.upsample` of the rows from first to stop; guided: `reference.varies`.
 
-
-@inner(fastmath=True, error_model="numpy")
-def _smooth(wide, first, iy, wy, out):
-    """out = sum wy d over 4 taps; `wide` begins with the row `first` of the small map."""
-    for y in range(out.shape[0]):
-        a, b, c, d = wide[iy[y, 0] - first], wide[iy[y, 1] - first], wide[iy[y, 2] - first], wide[iy[y, 3] - first]
-        p, q, r, s = wy[y, 0], wy[y, 1], wy[y, 2], wy[y, 3]
-        for x in range(out.shape[1]):
-            out[y, x] = p * a[x] + q * b[x] + r * c[x] + s * d[x]
-
-
-@inner(fastmath=True, error_model="numpy")
-def _guided_tile(small, small_guide, guide, iy, wy, ix, wx, falloff, guided, out):
-    """out, where guided, = sum w d / sum w over 4x4 taps, w = wy wx / (1 + falloff |dI|^2)^2."""
-    height, n = out.shape
-    spread = np.empty((4, 4, 4, n), np.float32)  # slot, tap across, (r, g, b, value), column
-    held = np.full(4, -1, np.int64)  # the small row in each slot
-    total, weighed = np.empty(n, np.float32), np.empty(n, np.float32)
-    red, green, blue = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
-    across = wx.copy()  # a part of an array may have strides, so that the compiler would make no vector instructions
-    for y in range(height):
-        for x in range(n):
-            red[x], green[x], blue[x] = guide[y, x, 0], guide[y, x, 1], guide[y, x, 2]
-            total[x] = 0
-            weighed[x] = 0
+    part_guided (h, parts): whether it does anywhere in `COLUMNS` of the photo. The loops over these count from 0, in
+    arrays of their own: of slices, and of indices that might be negative, the compiler makes no vector instructions.
+    """
+    width, parts = out.shape[1], part_guided.shape[1]
+    wide, wide_row = np.empty((4, width), np.float32), np.full(4, -1)  # the small rows that are widened
+    spread, spread_row = np.empty((parts, 4, 4, 5, COLUMNS), np.float32), np.full((4, parts), -1)
+    red, green, blue = np.empty(COLUMNS, np.float32), np.empty(COLUMNS, np.float32), np.empty(COLUMNS, np.float32)
+    total, weighed = np.empty(COLUMNS, np.float32), np.empty(COLUMNS, np.float32)
+    for y in range(first, stop):
         for j in range(4):
-            row = iy[y, j]
-            slot = row % 4  # four neighbours never share one; beyond a border the same row comes again
-            if held[slot] != row:
-                held[slot] = row
+            row, slot = iy[y, j], iy[y, j] % 4  # four neighbours never share one; beyond a border the same row returns
+            if wide_row[slot] != row:
+                wide_row[slot] = row
+                for x in range(width):
+                    near = wx[0, x] * small[row, ix[x, 0]] + wx[1, x] * small[row, ix[x, 1]]
+                    wide[slot, x] = near + wx[2, x] * small[row, ix[x, 2]] + wx[3, x] * small[row, ix[x, 3]]
+        a, b, c, d = iy[y, 0] % 4, iy[y, 1] % 4, iy[y, 2] % 4, iy[y, 3] % 4
+        p, q, r, s = wy[y, 0], wy[y, 1], wy[y, 2], wy[y, 3]
+        for x in range(width):
+            out[y, x] = p * wide[a, x] + q * wide[b, x] + r * wide[c, x] + s * wide[d, x]
+        for part in range(parts):
+            if not part_guided[iy[y, 1], part]:
+                continue
+            left, n = part * COLUMNS, min(COLUMNS, width - part * COLUMNS)
+            for x in range(n):
+                red[x], green[x], blue[x] = guide[y, left + x, 0], guide[y, left + x, 1], guide[y, left + x, 2]
+                total[x] = weighed[x] = np.float32(0)
+            for j in range(4):
+                row, slot, down = iy[y, j], iy[y, j] % 4, wy[y, j]
+                if spread_row[slot, part] != row:
+                    spread_row[slot, part] = row
+                    for i in range(4):
+                        for x in range(n):
+                            column = ix[left + x, i]
+                            spread[part, slot, i, 0, x] = small_guide[row, column, 0]
+                            spread[part, slot, i, 1, x] = small_guide[row, column, 1]
+                            spread[part, slot, i, 2, x] = small_guide[row, column, 2]
+                            spread[part, slot, i, 3, x] = small[row, column]
+                            spread[part, slot, i, 4, x] = wx[i, left + x]
                 for i in range(4):
                     for x in range(n):
-                        column = ix[x, i]
-                        spread[slot, i, 0, x] = small_guide[row, column, 0]
-                        spread[slot, i, 1, x] = small_guide[row, column, 1]
-                        spread[slot, i, 2, x] = small_guide[row, column, 2]
-                        spread[slot, i, 3, x] = small[row, column]
-            down = wy[y, j]
-            for i in range(4):
-                near = spread[slot, i]
-                for x in range(n):
-                    dr, dg, db = red[x] - near[0, x], green[x] - near[1, x], blue[x] - near[2, x]
-                    fall = np.float32(1) + falloff * (dr * dr + dg * dg + db * db)
-                    w = down * across[i, x] / (fall * fall)
-                    total[x] += w
-                    weighed[x] += w * near[3, x]
-        for x in range(n):
-            if guided[iy[y, 1], ix[x, 1]]:
-                out[y, x] = weighed[x] / total[x]
-
-
-@numba.njit(cache=True, nogil=True)
-def _upsample(first, last, small, small_guide, guide, iy, wy, ix, wx, falloff, guided, out):
-    """`reference.upsample` of tile rows from first to last; guided: `reference.varies`."""
-    height, width = out.shape
-    for top in range(first * ROWS, min(last * ROWS, height), ROWS):
-        bottom = min(top + ROWS, height)
-        rows, row_weights = iy[top:bottom], wy[top:bottom]
-        wide = _widened(small, rows[0, 0], rows[-1, 3] + 1, ix, wx)
-        _smooth(wide, rows[0, 0], rows, row_weights, out[top:bottom])
-        for left in range(0, width, COLUMNS):
-            right = min(left + COLUMNS, width)
-            columns = ix[left:right]
-            if guided[rows[0, 1] : rows[-1, 1] + 1, columns[0, 1] : columns[-1, 1] + 1].any():
-                near, tile = guide[top:bottom, left:right], out[top:bottom, left:right]
-                _guided_tile(
-                    small, small_guide, near, rows, row_weights, columns, wx[:, left:right], falloff, guided, tile
-                )
+                        dr, dg = red[x] - spread[part, slot, i, 0, x], green[x] - spread[part, slot, i, 1, x]
+                        db = blue[x] - spread[part, slot, i, 2, x]
+                        fall = np.float32(1) + falloff * (dr * dr + dg * dg + db * db)
+                        w = down * spread[part, slot, i, 4, x] / (fall * fall)
+                        total[x] += w
+                        weighed[x] += w * spread[part, slot, i, 3, x]
+            for x in range(n):
+                if guided[iy[y, 1], ix[left + x, 1]]:
+                    out[y, left + x] = weighed[x] / total[x]
 
 
 def settle(small: F32, small_guide: U8) -> F32:
@@ -134,7 +109,8 @@ def upsample(small: F32, small_guide: U8, guide: U8) -> F32:
     (iy, wy), (ix, wx) = taps(small.shape[0], height), taps(small.shape[1], width)
     out = np.empty((height, width), np.float32)
     falloff = np.float32(1 / reference.LIKENESS**2)
-    across = np.ascontiguousarray(wx.T)  # (4, W)
-    rows = -(-height // ROWS)
-    in_threads(_upsample, rows, 4, small, small_guide, guide, iy, wy, ix, across, falloff, varies(small), out)
+    across, guided = np.ascontiguousarray(wx.T), varies(small)  # (4, W), (h, w)
+    part_guided = np.logical_or.reduceat(guided[:, ix[:, 1]], np.arange(0, width, COLUMNS), axis=1)
+    maps = (small, small_guide, guide)
+    in_threads(_upsample, height, ROWS, *maps, iy, wy, ix, across, falloff, guided, part_guided, out)
     return out
