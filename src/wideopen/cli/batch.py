@@ -17,7 +17,7 @@ import typer
 
 from wideopen.batch import BatchSettings
 from wideopen.cli import options
-from wideopen.cli.options import chosen_lens, made, takes
+from wideopen.cli.options import job_of, made, takes
 from wideopen.cli.terminal import warn
 from wideopen.errors import InvalidInput, require, system_errors
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
@@ -65,17 +65,10 @@ def batch(
     from wideopen.batch.batch import Batch
     from wideopen.batch.walk import find_photos, watched
     from wideopen.batch.work import require_local_originals
-    from wideopen.session.open_photo import Given, Job
+    from wideopen.session.open_photo import Given
 
-    job = Job(
-        lens=chosen_lens(context, chosen),
-        maps=made(MapSettings, chosen),
-        output=made(OutputSettings, chosen),
-        given=Given(mattes=mattes, matte_hints=matte_hints),
-        backend=backend,
-        max_megapixels=max_megapixels,
-        overwrite=overwrite,
-    )
+    limits: dict[str, Any] = {"backend": backend, "max_megapixels": max_megapixels, "overwrite": overwrite}
+    job = job_of(context, chosen, given=Given(mattes=mattes, matte_hints=matte_hints), **limits)
     settings = made(BatchSettings, chosen)
     *sources, destination = places
     names = _lines_of(listed)

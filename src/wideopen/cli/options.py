@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import typer
 
 from wideopen.options import Option, Settings, options_of
-from wideopen.settings import LensSettings
+from wideopen.settings import LensSettings, MapSettings, OutputSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Made = TypeVar("Made", bound=Settings)
@@ -108,6 +108,14 @@ def chosen_lens(context: typer.Context, chosen: dict[str, Any], defaults: LensSe
     names = [one.name for one in options_of(LensSettings) if one.name in chosen]
     typed = {name: chosen[name] for name in names if was_typed(context, name)}
     return read_preset(chosen["preset"]).settings(typed, defaults.to_dict())
+
+
+def job_of(context: typer.Context, chosen: dict[str, Any], **others: Any) -> Any:
+    """The `Job` of a command line that takes lens, maps and output; `others` are its further fields."""
+    from wideopen.session.open_photo import Job
+
+    maps, output = made(MapSettings, chosen), made(OutputSettings, chosen)
+    return Job(lens=chosen_lens(context, chosen), maps=maps, output=output, **others)
 
 
 def _options(group: type[Settings] | Settings, only: tuple[str, ...]) -> list[Option]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from wideopen.cli import options
-from wideopen.cli.options import chosen_lens, made, takes
+from wideopen.cli.options import job_of, takes
 from wideopen.cli.terminal import steps, warn
 from wideopen.errors import WideopenError, require
 from wideopen.settings import MAX_MEGAPIXELS, LensSettings, MapSettings, OutputSettings
@@ -35,7 +35,7 @@ def render(
     **chosen: Any,
 ) -> int:
     """Render photos as if taken with a fast lens wide open."""
-    from wideopen.session.open_photo import Given, Job, fetch_named_model
+    from wideopen.session.open_photo import Given, fetch_named_model
     from wideopen.session.render_file import render_file
     from wideopen.session.results import result_paths
 
@@ -46,16 +46,9 @@ def render(
         require(value is None or len(photos) == 1, f"{flag}: expected a single photo, found {len(photos)}")
         both = value is not None and name in ("disparity", "depth_m") and chosen["depth"] != "auto"
         require(not both, f"--depth and {flag}: expected one of them, found both")
-    job = Job(
-        lens=chosen_lens(context, chosen),
-        maps=made(MapSettings, chosen),
-        output=made(OutputSettings, chosen),
-        given=Given(**files, mattes=mattes, matte_hints=matte_hints),
-        **saved,
-        backend=backend,
-        max_megapixels=max_megapixels,
-        overwrite=overwrite,
-    )
+    given = Given(**files, mattes=mattes, matte_hints=matte_hints)
+    limits: dict[str, Any] = {"backend": backend, "max_megapixels": max_megapixels, "overwrite": overwrite}
+    job = job_of(context, chosen, given=given, **saved, **limits)
     maps = [path for path in saved.values() if path is not None]
     paths = result_paths(photos, out, inputs=job.given.files, output=job.output, maps=maps, overwrite=overwrite)
     with steps(job.maps.depth) as step:
