@@ -209,22 +209,23 @@ def ablations(folder: Path) -> Iterator[str]:
 
 def speed(folder: Path) -> Iterator[str]:
     """Seconds."""
-    data = load(folder, "eval_speed")
-    machine = data["machine"]
+    data = load(folder, "eval_speed")["rows"]
     yield from ("## Time", "")
     yield (
-        f"`benchmarks/eval_speed.py` on {machine['cores']} cores ({machine['cpu']}): {data['pairs']} pairs of one "
-        "megapixel judged with PSNR, SSIM, blur error, LVCorr and DISTS, by a cold command: the start of its worker "
-        "processes, some of whose kernels it compiled, counts. CPU seconds are summed over all processes. DISTS has "
-        "random weights in its network's layout."
+        "`benchmarks/eval_speed.py`: pairs of one megapixel judged with PSNR, SSIM, blur error, LVCorr and DISTS, or "
+        "with FLIP in place of the last two, and trials of `tune` on 8 pairs of half a megapixel. Commands are cold: "
+        "the start of their worker processes counts. CPU seconds are summed over all processes. DISTS has random "
+        "weights in its network's layout."
     )
     yield ""
-    rows = [
-        [name, number(row["seconds"], 1), number(row["cpu_seconds"], 1), number(data["limits_s"][name], 0)]
-        for name, row in data["rows"].items()
-    ]
-    yield from table(["command", "seconds", "CPU seconds", "limit, seconds"], rows)
-    yield from ("", origin(data))
+    rows = []
+    for name, row in data.items():
+        count, unit = row["count"], "trial" if name == "tune" else "pair"
+        each = [number(row["seconds"] / count, 2), number(row["promised_s"] / count, 2)]
+        rows.append([name, f"{count} {unit}s", *(number(row[key], 1) for key in ("seconds", "cpu_seconds")), *each])
+    yield from table(["command", "", "seconds", "CPU seconds", "seconds each", "limit"], rows)
+    yield ""
+    yield from (f"- {name}: {origin(row)}" for name, row in data.items())
 
 
 def page(folder: Path = RESULTS) -> str:

@@ -32,7 +32,7 @@ def test_a_changed_figure_changes_the_page(tmp_path):
 def test_figures_that_do_not_say_where_they_come_from_are_refused(tmp_path, name, key):
     shutil.copytree(results_page.RESULTS, tmp_path / "results")
     data = results_page.load(tmp_path / "results", name)
-    del data[key]
+    del (data["rows"]["eval bokeh"] if name == "eval_speed" else data)[key]
     (tmp_path / "results" / f"{name}.json").write_text(json.dumps(data))
     with pytest.raises(KeyError, match=key):
         results_page.page(tmp_path / "results")
