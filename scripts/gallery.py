@@ -40,6 +40,7 @@ GOOD = (
     Shown("none/gb82-86bd13f3", "An object."),
     Shown("people/18f-f0465d4d", "Hair against the sky.", crop=(60, 20, 300, 160)),
     Shown("people/18f-1a404957", "A man and his dog."),
+    Shown("people/18f-e1d6e271", "Three people, one in a suit for space."),
     Shown("people/18f-779f38ed", "A busy pattern, calmed by a creamy lens.", "--preset creamy"),
     Shown("none/gb82-25b1dd69", "Twigs before a sky, with the rims of a soap bubble.", "--preset soap-bubble"),
     Shown("none/18f-ede6311f", "A floor that blurs with distance, before and behind."),
