@@ -99,7 +99,7 @@ def test_what_is_missing_is_named(tmp_path):
         find_pairs(tmp_path)
     write_set(tmp_path / "s", 2)
     (tmp_path / "s" / "alpha" / "d1.png").unlink()
-    with pytest.raises(InvalidInput, match=r"expected a matte .*d1.png, found none"):
+    with pytest.raises(InvalidInput, match=r"d1: expected a partner .*alpha/d1\.\*, found none"):
         find_pairs(tmp_path / "s")
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, U8, Mask, require, require_unit_map
 from wideopen.errors import InvalidInput
-from wideopen.evals.pairs import LISTED
+from wideopen.evals.pairs import Layout, listed, together
 from wideopen.evals.report import WORST, Line, crops_of_worst, stacked
 from wideopen.evals.runner import Judged, Ledger, Start, run, worst_first
 from wideopen.matting.clean import transition
@@ -59,51 +59,38 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def refuse_all(what: str, problems: list[str]) -> None:
-    """Raise InvalidInput with the first `LISTED` of `problems`, if there are any."""
-    more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
-    require(not problems, f"{what}: {'; '.join(problems[:LISTED])}{more}")
+def _found(root: Path, group: str, photos: str, mattes: str) -> dict[str, dict[str, Path]]:
+    """The files of each pair by name, unless one has no partner."""
+    folders = {"rgb": (photos,), "alpha": (mattes,)}
+    layout = Layout(folders=folders, suffixes={"rgb": IMAGE_SUFFIXES, "alpha": (".png",)}, equal=("rgb", "alpha"))
+    files, problems = together(root, layout, option="data", headers=False)
+    require(not problems, f"data: {len(problems)} without a partner in {group}: {listed(problems)}")
+    return files
 
 
-def _pairs(group: str, photos: list[Path], mattes: Path, part: dict[str, str]) -> list[MattePair]:
-    """A pair for each photo named in `part`; one error lists all files without a partner."""
-    require(mattes.is_dir(), f"data: expected a folder {mattes}, found none")
-    named = [p for p in photos if p.stem in part]
-    have = {p.stem: p for p in images_in(mattes) if p.suffix.lower() == ".png"}
-    alone = [f"{p}: expected a matte {mattes / p.stem}.png, found none" for p in named if p.stem not in have]
-    known = {p.stem for p in photos}
-    alone += [f"{have[stem]}: expected a photo of that name, found none" for stem in sorted(have.keys() - known)]
-    refuse_all(f"data: {len(alone)} without a partner", alone)
-    return [MattePair(group, p.stem, p, have[p.stem], part[p.stem]) for p in named]
+def _matte_pair(group: str, name: str, files: dict[str, Path], part: str) -> MattePair:
+    return MattePair(group, name, files["rgb"], files["alpha"], part)
 
 
 def _set(folder: Path, split: dict[str, str] | None) -> list[MattePair]:
-    photos = images_in(folder / "rgb")
+    files = _found(folder, folder.name, "rgb", "alpha")
     if split is None:
-        split = {p.stem: "val" if i % 10 == 9 else "train" for i, p in enumerate(photos)}
-    return _pairs(folder.name, photos, folder / "alpha", split)
-
-
-def _p3m(folder: Path) -> list[MattePair]:
-    missing = [str(folder / name / photos) for name, photos, *_ in P3M_10K if not (folder / name / photos).is_dir()]
-    require(not missing, f"data: expected P3M-10k's folders, found no {', '.join(missing)}")
-    found: list[MattePair] = []
-    for name, kind, group, part in P3M_10K:
-        photos = images_in(folder / name / kind)
-        found += _pairs(group, photos, folder / name / "mask", {p.stem: part for p in photos})
-    return found
+        ordered = sorted(files, key=lambda name: files[name]["rgb"].name)
+        split = {name: "val" if i % 10 == 9 else "train" for i, name in enumerate(ordered)}
+    return [_matte_pair(folder.name, name, of, split[name]) for name, of in files.items() if name in split]
 
 
 def find_pairs(folder: Path) -> list[MattePair]:
     """All pairs below `folder` in a fixed order, without those that a split.json does not name.
 
-    Raises InvalidInput with a list of photos without a matte, mattes without a photo, and missing folders.
+    Raises InvalidInput with the first photos without a matte and mattes without a photo, and for missing folders.
     """
     require(folder.is_dir(), f"data: expected a folder, found {folder}")
     if (folder / "rgb").is_dir():
         return _set(folder, None)
     if any((folder / name).is_dir() for name, *_ in P3M_10K):
-        return _p3m(folder)
+        known = ((group, part, _found(folder / name, group, photos, "mask")) for name, photos, group, part in P3M_10K)
+        return [_matte_pair(group, name, of, part) for group, part, found in known for name, of in found.items()]
     split_file = folder / "split.json"
     split = json.loads(split_file.read_text()) if split_file.is_file() else {}
     sets = sorted(p for p in folder.iterdir() if (p / "rgb").is_dir())

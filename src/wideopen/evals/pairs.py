@@ -160,12 +160,18 @@ class _Metas:
 
 
 def together(
-    root: Path, layout: Layout, *, option: str, names: Collection[str] | None = None, strict: bool = False
+    root: Path,
+    layout: Layout,
+    *,
+    option: str,
+    names: Collection[str] | None = None,
+    strict: bool = False,
+    headers: bool = True,
 ) -> tuple[dict[str, dict[str, Path]], list[PairProblem]]:
     """Return the files of each pair by kind, and the problems of all others; pairs are in order of their names.
 
     names: the pairs expected (files of other names are ignored); None = those found. strict: also report files of other
-    kinds. Sizes come from the file headers. Raises InvalidInput for a missing folder.
+    kinds. headers: compare sizes, which the headers of the files tell. Raises InvalidInput for a missing folder.
     """
     require(root.is_dir(), f"{option}: expected a folder, found {root}")
     folders = {kind: _first(root, known) for kind, known in layout.folders.items()}
@@ -182,7 +188,8 @@ def together(
         try:
             for kind in layout.equal:
                 require(kind in of_pair, f"expected a partner {folders[kind] / name}.*, found none")
-            require_equal_sizes(*(of_pair[kind] for kind in layout.equal))
+            if headers:
+                require_equal_sizes(*(of_pair[kind] for kind in layout.equal))
         except InvalidInput as error:
             problems.append(PairProblem(name, str(error)))
             continue

@@ -34,6 +34,7 @@ from wideopen.checks import U8, require
 from wideopen.errors import InvalidInput
 from wideopen.evals import mattes
 from wideopen.evals.mattes import MattePair, images_in, read_rgb
+from wideopen.evals.pairs import PairProblem, listed
 from wideopen.files.atomic import atomic_file
 from wideopen.sheets import BACKENDS
 from wideopen.train.augment import TrainPhoto, kind_of
@@ -286,13 +287,13 @@ def load_photos(
                 if isinstance(found, mattes.UnreadableImage):
                     store.skipped[f"{entry.group}/{entry.name}"] = str(found)
                 elif isinstance(found, InvalidInput):
-                    differing.append(str(found))
+                    differing.append(PairProblem(entry.name, str(found).removeprefix(f"{entry.name}: ")))
                 else:
                     used += found.nbytes
                     if used <= budget_bytes:
                         store.kept[len(store)] = found
                     store.entries.append(entry)
                     store.kinds.append(kind_of(*found.alpha.shape))
-    mattes.refuse_all(f"data: {len(differing)} pairs whose sizes differ", differing)
+    require(not differing, f"data: {len(differing)} pairs whose sizes differ: {listed(differing)}")
     require(len(store) > 0, "data: expected training photos, found none")
     return store
