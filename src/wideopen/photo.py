@@ -9,8 +9,6 @@ from wideopen.checks import F32, U8
 from wideopen.color import SRGB, Encoding
 from wideopen.hdr.types import Hdr
 
-__all__ = ["JpegCoding", "Metadata", "Photo", "display_u8", "srgb_u8", "to_srgb"]
-
 _ROWS = 256  # rows converted at a time: a few MB instead of a copy of the photo
 _SAME_CURVE = 1e-4  # of light: a third of the first step of 8 bits
 

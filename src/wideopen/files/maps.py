@@ -24,8 +24,6 @@ from wideopen.files.read import load_raster
 from wideopen.matting.outline import Outline
 from wideopen.photo import Metadata
 
-__all__ = ["read_depth_m", "read_disparity", "read_matte", "write_map"]
-
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
 MAX_MAP_MEGAPIXELS = 400.0
 """The largest picture of a map; its size may differ from the photo's."""

@@ -33,8 +33,6 @@ from wideopen.settings import MAX_MEGAPIXELS
 if TYPE_CHECKING:
     from wideopen.files.inside.gain_maps import FoundGainMap
 
-__all__ = ["load_raster", "read", "read_facts"]
-
 _MAX_MEGAPIXELS_OF_FACTS = 400.0
 # ITU-T H.273: supported colour primaries and transfer characteristics.
 _PRIMARIES = {**HDR_PRIMARIES, 2: SRGB}

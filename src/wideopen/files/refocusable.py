@@ -73,8 +73,8 @@ def in_jpeg(packet: bytes | None, keep: Keep, *, original: Path | None, result: 
     far_is_white = 65535 - _codes("disparity", keep.disparity)
     data = {"GDepth:Data": _png64(far_is_white), "wideopen:Matte": _png64(_codes("matte", keep.matte))}
     guid, segments = jpeg.extended_xmp_segments(xmp.with_description(None, spaces, data))
-    values = {"xmpNote:HasExtendedXMP": guid, "GDepth:Format": "RangeInverse", "GDepth:Mime": "image/png"}
-    values |= {"GDepth:Near": _NEAR, "GDepth:Far": _FAR}
+    values = {"xmpNote:HasExtendedXMP": guid, "GDepth:Format": "RangeInverse"}
+    values |= {"GDepth:Near": _NEAR, "GDepth:Far": _FAR, "GDepth:Mime": "image/png"}
     values |= {f"wideopen:{name}": text for name, text in _reference(keep, original, result).items()}
     spaces |= {"xmpNote": xmp.NOTE}
     main = xmp.with_description(packet, spaces, values)

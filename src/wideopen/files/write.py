@@ -30,8 +30,6 @@ from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
 from wideopen.hdr.types import GainMap, Hdr
 from wideopen.photo import JpegCoding, Metadata, Photo
 
-__all__ = ["check_format", "check_output", "write"]
-
 LOG = logging.getLogger(__name__)
 HOLD_HDR = "JPEG, AVIF, OpenEXR and TIFF of 32 bits"
 HdrOut = Literal["auto", "keep", "off"]
