@@ -10,9 +10,11 @@ from contextlib import contextmanager
 import numpy as np
 
 from wideopen.arrays.transfer import encode
-from wideopen.backends import usable
+from wideopen.backends import pick, usable
 from wideopen.color import SRGB
+from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import Grain
+from wideopen.grain.left_by_blur import GrainLayer
 from wideopen.lens import Lens
 from wideopen.pipeline import Maps, Scene, render
 from wideopen.rendering import BACKENDS, first_use_compiles
@@ -38,6 +40,7 @@ def kernels_meanwhile(backend: str, look: str, step: Steps) -> Iterator[None]:
             yield
             if (compiling := loading.result()) is not None:
                 step("compiling kernels (first run only)")
+                run_grain()
                 compiling.wait()
         finally:
             gc.enable()
@@ -53,6 +56,7 @@ def _load(backend: str, look: str, step: Steps) -> "subprocess.Popen[bytes] | No
     if not first_use_compiles(backend, look):
         _loaded.add(look)
         run_kernels(look)
+        run_grain()
         return None
     step.note("first run only: compiling kernels adds half a minute")
     return subprocess.Popen(  # noqa: S603  our own program
@@ -64,7 +68,7 @@ def _load(backend: str, look: str, step: Steps) -> "subprocess.Popen[bytes] | No
 
 
 def run_kernels(look: str) -> None:
-    """Render and encode a small scene with two sheets and grain: loads or compiles all kernels that a photo needs."""
+    """Render a small scene with two sheets: loads or compiles the kernels of this look."""
     rgb = np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32)
     matte = np.zeros((_HEIGHT, _WIDTH), np.float32)
     matte[24:80, 40:88] = 1
@@ -83,7 +87,14 @@ def run_kernels(look: str) -> None:
             notes=(),
             seconds={},
         ),
-        grain=Grain(strength=np.full(1, 0.02, np.float32), size_px=0.5, colour=0.5),
     )
     lens = Lens(focus_disparity=0.0, max_radius=0.25, look=look)  # type: ignore[arg-type]
-    encode(render(scene, lens, backend="numba"), SRGB, bit_depth=8)
+    render(scene, lens, backend="numba")
+
+
+def run_grain() -> None:
+    """Add grain to a small picture and encode it: loads or compiles the kernels for what follows any look."""
+    image, plain = np.full((_HEIGHT, _WIDTH, 3), 0.5, np.float32), np.ones((_HEIGHT, _WIDTH), np.float32)
+    grain = Grain(strength=np.full(1, 0.02, np.float32), size_px=0.5, colour=0.5)
+    pick(GRAINERS, "numba")[1].add_grain(image, [GrainLayer(plain, plain, np.ones(2, np.float32))], grain, SRGB)
+    encode(image, SRGB, bit_depth=8)
