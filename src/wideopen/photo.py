@@ -7,7 +7,7 @@ import numpy as np
 
 from wideopen.checks import F32, U8
 from wideopen.color import SRGB, Encoding
-from wideopen.hdr.types import Hdr
+from wideopen.hdr import Hdr
 
 _ROWS = 256  # rows converted at a time: a few MB instead of a copy of the photo
 _SAME_CURVE = 1e-4  # of light: a third of the first step of 8 bits

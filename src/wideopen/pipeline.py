@@ -25,11 +25,11 @@ from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import NO_GRAIN, Grain
 from wideopen.grain.estimate import estimate_grain
 from wideopen.grain.left_by_blur import Shares, kept_by_paper, paper_layers
+from wideopen.hdr import Hdr
 from wideopen.hdr.standard import standard_light
-from wideopen.hdr.types import Hdr
 from wideopen.lens import Lens
+from wideopen.matting import Outline
 from wideopen.matting.find_matte import Matter, emptiness, pick_matter
-from wideopen.matting.outline import Outline
 from wideopen.optics import Optics, optics_of
 from wideopen.photo import Photo, display_u8, to_srgb
 from wideopen.rendering import BACKENDS as RENDERERS

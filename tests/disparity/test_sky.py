@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wideopen.disparity.sky import plain_sky
-from wideopen.disparity.small import SmallDepth
+from wideopen.disparity.small import SmallDepth, plain_sky
 
 BLUE, GREY, GREEN = (120, 160, 220), (200, 203, 205), (60, 110, 40)
 ABOVE = np.s_[:100]

@@ -15,8 +15,8 @@ from wideopen.files import read, srgb_u8, write
 from wideopen.files.containers.jpeg import appended_pictures, read_head
 from wideopen.files.gain_metadata import code_map, read_hdrgm, read_iso
 from wideopen.files.write import lost_hdr
+from wideopen.hdr import GainMap
 from wideopen.hdr.standard import to_standard
-from wideopen.hdr.types import GainMap
 
 SIZE = (120, 160)
 
@@ -230,8 +230,8 @@ def test_the_middle_of_a_clipped_sun_is_not_what_the_lens_left_sharp():
     import cv2
 
     from wideopen.color import SRGB, srgb_decode
+    from wideopen.hdr import GainMap, Hdr
     from wideopen.hdr.standard import brighten
-    from wideopen.hdr.types import GainMap, Hdr
 
     codes, log2 = np.full((480, 640, 3), 120, np.uint8), np.full((480, 640), 0.7, np.float32)
     codes[:, :60] += np.random.default_rng(0).integers(0, 40, (480, 60, 1), np.uint8)  # detail, left as it is

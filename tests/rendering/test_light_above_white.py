@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen import Lens, analyze, render
-from wideopen.hdr.types import Hdr
+from wideopen.hdr import Hdr
 from wideopen.photo import Photo
 from wideopen.rendering import BACKENDS, Optics, Sheet
 

@@ -15,7 +15,7 @@ from studio_photos import HEIGHT, WIDTH, disparity, kept_photo, light, matte, qu
 
 from wideopen import cli
 from wideopen.errors import InvalidInput
-from wideopen.matting.outline import Outline
+from wideopen.matting import Outline
 from wideopen.photo import Photo
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.studio import StudioSettings

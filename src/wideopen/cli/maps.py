@@ -91,7 +91,7 @@ def extract(
     from wideopen.files import write_map
     from wideopen.files.atomic import atomic_file
     from wideopen.files.inside import read_embedded
-    from wideopen.matting.outline import Outline
+    from wideopen.matting import Outline
     from wideopen.session.results import check_map, make_folder
 
     parts = read_embedded(photo)

@@ -6,6 +6,8 @@ that gave fewer wrongly ordered pairs and smaller errors beside edges than any s
 
 Ours: a subject spreads its nearness over what lies around it and hides what lies behind. So where a matte is known, the
 network is asked again, about the photo without its subject.
+
+Ours: where a photo plainly shows the sky, which the network puts at uneven distances, it is far (`plain_sky`).
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,6 @@ import numpy as np
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
 from wideopen.disparity.depth_map import aligned
-from wideopen.disparity.sky import plain_sky
 from wideopen.networks import Session
 
 FILE = Path(__file__).with_name("weights") / "small.onnx"
@@ -34,6 +35,10 @@ ERASED = 0.006  # what is erased reaches this far beyond it, as a fraction of th
 BLURRED = 0.012  # and the subject's own detail this far
 SPREAD = 0.05  # farther away the subject changes little of what the network says
 LEAST_SEEN = 0.03  # share of a photo in which a background can be recognised
+FAR, NOT_FAR = 0.13, 0.25
+"""Highest median of the network's answer, about 1 at near things, in a sky, and in a blue one that fills the photo."""
+NEAREST = 0.45  # and its highest 95th percentile
+LEAST_SKY = 0.02  # share of the photo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,3 +135,25 @@ def _run(seen: U8) -> F32:
 @lru_cache(maxsize=1)
 def _network() -> Session:
     return Session(FILE, "depth model small")
+
+
+def plain_sky(seen: U8, order: F32) -> np.ndarray:
+    """(h, w) bool: the sky in a small photo (h, w, 3), sRGB-encoded; order (h, w): the network's raw answer.
+
+    Sky is blue, or bright and grey, and reaches the upper edge. It is far for the network too, unlike walls and white
+    backdrops, and far in all its parts, unlike water that comes near.
+    """
+    red, green, blue = np.moveaxis(seen.astype(np.int16), 2, 0)
+    bright = seen.max(2).astype(np.int16)
+    is_blue = (blue > red + 10) & (blue >= green - 2) & (green > red - 6) & (bright > 70)
+    is_grey = (bright > 120) & (bright - seen.min(2) < 0.14 * bright + 4)
+    alike = cv2.morphologyEx((is_blue | is_grey).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, parts = cv2.connectedComponents(alike, connectivity=4)
+    sky = np.zeros(order.shape, bool)
+    for part in np.unique(parts[0][parts[0] > 0]):
+        own = parts == part
+        limit = NOT_FAR if own.mean() > 0.5 and is_blue[own].mean() > 0.3 else FAR
+        middle, near = np.percentile(order[own], (50, 95))
+        if own.mean() > LEAST_SKY and middle < limit and near < NEAREST:
+            sky |= own
+    return sky

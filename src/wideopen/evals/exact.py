@@ -12,7 +12,7 @@ from wideopen.evals.measures import BAND, edge_band
 from wideopen.evals.pairs import Pair
 from wideopen.files import read, read_disparity, read_matte
 from wideopen.lens import parse_blur, parse_focus
-from wideopen.matting.outline import Outline
+from wideopen.matting import Outline
 from wideopen.session.open_photo import Given
 
 JUMP = 0.1  # of disparity, within 5 pixels, makes an edge where no matte tells it

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, require
 from wideopen.files.containers import jpeg, xmp
 from wideopen.files.containers.xmp import as_list, as_number, as_text
-from wideopen.hdr.types import MOST_STOPS, Channels, GainMap
+from wideopen.hdr import MOST_STOPS, Channels, GainMap
 
 HDRGM = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _SPACE = "{" + HDRGM + "}"

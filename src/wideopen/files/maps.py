@@ -21,7 +21,7 @@ from wideopen.files.containers import png, tiff, xmp
 from wideopen.files.formats import naming, read_bytes, readable_path
 from wideopen.files.raster import grey, require_aspect
 from wideopen.files.read import load_raster
-from wideopen.matting.outline import Outline
+from wideopen.matting import Outline
 from wideopen.photo import Metadata
 
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")

@@ -26,7 +26,7 @@ from wideopen.files.containers import tiff, xmp
 from wideopen.files.containers.icc import BadProfileError, codes_to_srgb, parse_profile, profile_name
 from wideopen.files.formats import EXTENSIONS, NAMES, naming, read_bytes, readable_path, require_library, sniff
 from wideopen.files.raster import HDR_TRANSFER, Facts, Raster, SizeCheck, guarded, turn
-from wideopen.hdr.types import Hdr
+from wideopen.hdr import Hdr
 from wideopen.photo import Metadata, Photo
 from wideopen.settings import MAX_MEGAPIXELS
 

@@ -28,7 +28,7 @@ from wideopen.files.containers import Pieces, jpeg, png, xmp
 from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.maps import OUTLINE, stated_outline
 from wideopen.files.raster import DAMAGE, one_line
-from wideopen.matting.outline import Outline
+from wideopen.matting import Outline
 from wideopen.photo import Metadata
 from wideopen.settings import MAX_MEGAPIXELS
 

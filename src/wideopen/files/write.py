@@ -27,7 +27,7 @@ from wideopen.files.formats import FORMATS, format_of_extension, naming, readabl
 from wideopen.files.gain_metadata import code_map
 from wideopen.files.optional import encode_exr, encode_jxl
 from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
-from wideopen.hdr.types import GainMap, Hdr
+from wideopen.hdr import GainMap, Hdr
 from wideopen.photo import JpegCoding, Metadata, Photo
 
 LOG = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from wideopen.arrays import transfer
 from wideopen.arrays.maps import enlarged_rows, work_size
 from wideopen.checks import F32
 from wideopen.color import Encoding
-from wideopen.hdr.types import MOST_STOPS, Channels, GainMap, Hdr
+from wideopen.hdr import MOST_STOPS, Channels, GainMap, Hdr
 
 __all__ = ["brighten", "darken", "standard_light", "to_standard"]
 

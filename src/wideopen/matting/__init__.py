@@ -1,1 +1,11 @@
 """Matting: find the subject and its coverage of each pixel (paper 3.1)."""
+
+from enum import StrEnum
+
+
+class Outline(StrEnum):
+    """Whose matte it is: how far its outline can be trusted, which decides what is done about rims beside it."""
+
+    EXACT = "exact"  # somebody vouches that it ends where the subject does
+    GIVEN = "given"  # somebody's own, perhaps exact: the photo beside it is examined
+    FOUND = "found"  # by a network or a phone, which end early here and there

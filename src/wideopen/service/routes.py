@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import Message, Receive
 
 from wideopen import __version__
-from wideopen.matting.outline import Outline
+from wideopen.matting import Outline
 from wideopen.service import photo_files, schemas, work
 from wideopen.service.photo_files import PARTS, Accepted
 from wideopen.service.problems import Problem, documented

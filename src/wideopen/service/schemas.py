@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
 from wideopen.lens import PaperLook
+from wideopen.matting import Outline
 from wideopen.matting.inference import INSIDE, NETWORK
-from wideopen.matting.outline import Outline
 from wideopen.options import Option, Settings, options_of
 from wideopen.service import ServeSettings
 from wideopen.settings import DEPTHS, LensSettings, MapSettings, OutputSettings

@@ -24,9 +24,9 @@ from wideopen.files.containers.tiff import taken_in_portrait_mode
 from wideopen.files.inside import Embedded, read_embedded
 from wideopen.files.maps import MAP_EXTENSIONS, MAX_MAP_MEGAPIXELS, read_matte_and_outline
 from wideopen.files.refocusable import Kept, read_kept
+from wideopen.matting import Outline
 from wideopen.matting.find_matte import emptiness, load_network, predict_matte
 from wideopen.matting.inference import INSIDE, NETWORK
-from wideopen.matting.outline import Outline
 from wideopen.matting.start import fetch_isnet
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene, take_apart, understand

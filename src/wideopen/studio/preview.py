@@ -14,7 +14,7 @@ from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
 from wideopen.hdr.standard import to_standard
 from wideopen.lens import Lens
-from wideopen.matting.outline import Outline
+from wideopen.matting import Outline
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Scene, render, take_apart, understand
 from wideopen.settings import LensSettings, MapSettings

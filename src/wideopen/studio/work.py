@@ -12,7 +12,7 @@ import numpy as np
 
 from wideopen.errors import InvalidInput
 from wideopen.files import read, write_map
-from wideopen.matting.outline import Outline
+from wideopen.matting import Outline
 from wideopen.pipeline import Scene
 from wideopen.session.open_photo import Job, open_photo
 from wideopen.session.render_file import render_file, user_names

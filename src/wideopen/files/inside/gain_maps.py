@@ -22,7 +22,7 @@ from wideopen.files.formats import sniff
 from wideopen.files.gain_metadata import HDRGM, Description, read_hdrgm, read_iso
 from wideopen.files.inside.parts import auxiliary_codes, check_part_size, grey_picture, levels, looked_up
 from wideopen.files.raster import grey, guarded, require_aspect, turn
-from wideopen.hdr.types import MOST_STOPS, GainMap
+from wideopen.hdr import MOST_STOPS, GainMap
 
 _APPLE = "{http://ns.apple.com/HDRGainMap/1.0/}"
 _APPLE_URN = "hdrgainmap"
