@@ -153,7 +153,7 @@ def draw(points: F32, widths: F32, colours: F32, opacity: F32, size: int) -> Lay
 
 
 @njit(cache=True, nogil=True)
-def draw_strands(points, widths, colours, opacity, rgb, alpha):
+def draw_strands(points, widths, colours, opacity, rgb, alpha):  # type: ignore[no-untyped-def]
     """Lay the strands over `rgb` (H, W, 3), premultiplied, and `alpha` (H, W), in place, as `strands.draw` says."""
     height, width = alpha.shape
     cover = np.zeros((height, width), np.float32)  # of the strand being drawn
