@@ -12,6 +12,7 @@ a megapixel in 20 minutes. Rows that are not measured (--only) keep their figure
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,15 @@ def make_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
+def first_of(folder: Path, few: Path, count: int) -> None:
+    """Write to `few` links to the first `count` pairs of `folder`."""
+    for kind in ("sharp", "bokeh", "matte", "disparity"):
+        (few / kind).mkdir(parents=True)
+        for number in range(count):
+            (few / kind / f"{number:03}.png").symlink_to(folder / kind / f"{number:03}.png")
+    shutil.copy(folder / "meta.json", few)
+
+
 def random_vgg(home: Path) -> None:
     """Write random weights of VGG16 to where torch's hub, at `home`, keeps what it has downloaded."""
     import torch
@@ -91,6 +101,7 @@ def main() -> None:
     """Make the pairs, run, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--few", type=int, default=0, help="time so many pairs too, to tell what 100 take")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--only", nargs="+", choices=(*PAIR_S, "tune"), default=(*PAIR_S, "tune"), metavar="ROW")
     parser.add_argument("--folder", type=Path, default=None, help="keep the pairs here, and use those that are there")
@@ -101,7 +112,9 @@ def main() -> None:
         for name, count, size in (("one", options.pairs, (1152, 868)), ("half", 8, (816, 612))):
             if not (folder / name / "meta.json").exists():
                 make_pairs(folder / name, count, size)
-        bokeh = ("eval", "bokeh", "--pairs", str(folder / "one"))
+        few, many = Path(temporary) / "few", folder / "one"
+        first_of(many, few, options.few)
+        bokeh = ("eval", "bokeh", "--pairs", str(many))
         home = Path(temporary) / "torch"
         random_vgg(home)
         preset, search = str(Path(temporary) / "preset.json"), ("--sampler", "cmaes", "--trials", str(options.trials))
@@ -114,8 +127,13 @@ def main() -> None:
         for name in options.only:
             count, promised = (options.trials, TRIAL_S) if name == "tune" else (options.pairs, PAIR_S[name])
             about = {**provenance(), "count": count, "load_before": round(os.getloadavg()[0], 2)}
-            known[name] = {**about, "promised_s": round(count * promised), **timed(home, *commands[name])}
-            print(name, *(f"{key}: {known[name][key]}" for key in ("count", "seconds", "cpu_seconds", "promised_s")))
+            known[name] = row = {**about, "promised_s": promised, **timed(home, *commands[name])}
+            if options.few and name != "tune":
+                fewer = timed(home, *(str(few) if word == str(many) else word for word in commands[name]))
+                more_s = (row["seconds"] - fewer["seconds"]) / (count - options.few)
+                row["few"] = {"count": options.few, **fewer, "each_more_s": round(more_s, 3)}
+                row["of_100_s"] = round(row["seconds"] + (100 - count) * more_s, 1)
+            print(name, *(f"{key}: {value}" for key, value in row.items() if key not in about))
     options.out.write_text(json.dumps({"rows": known}, indent=2) + "\n", encoding="utf-8")
 
 

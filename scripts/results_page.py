@@ -221,9 +221,17 @@ def speed(folder: Path) -> Iterator[str]:
     rows = []
     for name, row in data.items():
         count, unit = row["count"], "trial" if name == "tune" else "pair"
-        each = [number(row["seconds"] / count, 2), number(row["promised_s"] / count, 2)]
-        rows.append([name, f"{count} {unit}s", *(number(row[key], 1) for key in ("seconds", "cpu_seconds")), *each])
+        seconds = [number(row[key], 1) for key in ("seconds", "cpu_seconds")]
+        each = row["of_100_s"] / 100 if "few" in row else row["seconds"] / count
+        rows.append([name, f"{count} {unit}s", *seconds, number(each, 2), number(row["promised_s"], 2)])
     yield from table(["command", "", "seconds", "CPU seconds", "seconds each", "limit"], rows)
+    yield ""
+    yield from (
+        f"{name}: {row['few']['count']} pairs took {row['few']['seconds']:.1f} s, so each more takes "
+        f"{row['few']['each_more_s']:.2f} s; *seconds each* is of 100 pairs, by these two runs."
+        for name, row in data.items()
+        if "few" in row
+    )
     yield ""
     yield from (f"- {name}: {origin(row)}" for name, row in data.items())
 

@@ -108,7 +108,9 @@ def test_many_pairs_are_judged_in_processes_with_the_same_figures(wideopen, pair
     monkeypatch.setattr("wideopen.workers.size.usable_cores", lambda: 2)
     used = []
     begin = Workers.__init__
-    monkeypatch.setattr(Workers, "__init__", lambda self, size, *rest: used.append(size) or begin(self, size, *rest))
+    monkeypatch.setattr(
+        Workers, "__init__", lambda self, size, *rest, **more: used.append(size) or begin(self, size, *rest, **more)
+    )
     many = wideopen(*pairs, "--lvcorr", "--csv", "many.csv", "--json", "many.json")
     assert many.code == 0
     assert used == [(2, 1)]

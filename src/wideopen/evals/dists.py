@@ -51,12 +51,10 @@ def load_dists() -> Measure:
         with torch.inference_mode():
             both = (_features(torch.from_numpy(_reduced(x)), layers) for x in (picture, truth))
             distance = 1.0
-            for one, other, a, b in zip(*both, alpha, beta, strict=True):
-                mx, x = _around_mean(one)
-                my, y = _around_mean(other)
-                xx, yy, xy = ((p * q).mean((0, 2, 3)) for p, q in ((x, x), (y, y), (x, y)))
+            for x, y, a, b in zip(*both, alpha, beta, strict=True):
+                mx, my, xx, yy, xy = (z.mean((0, 2, 3)) for z in (x, y, x * x, y * y, x * y))  # (C,) each
                 texture = (2 * mx * my + C1) / (mx**2 + my**2 + C1)
-                structure = (2 * xy + C2) / (xx + yy + C2)
+                structure = (2 * (xy - mx * my) + C2) / (xx - mx**2 + yy - my**2 + C2)
                 distance -= float((a * texture).sum() + (b * structure).sum())
             return distance
 
@@ -71,12 +69,6 @@ def _reduced(picture: F32) -> F32:
         width, height = (int(SHORT_SIDE_PX * n / short) for n in codes.size)
         codes = codes.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(codes, np.float32) / np.float32(255)
-
-
-def _around_mean(features: Any) -> tuple[Any, Any]:
-    """(the mean of each channel, (C,); the features less it) of features (1, C, h, w)."""
-    mean = features.mean((2, 3), keepdim=True)
-    return mean.flatten(), features - mean
 
 
 def _features(picture: Any, layers: Any) -> Any:

@@ -309,7 +309,7 @@ def judges(judging: Judging, pairs: Sequence[Pair]) -> Iterator[tuple[Start[Pair
 
         yield now, 1
         return
-    with Workers(size, partial(_begin, judging)) as workers:
+    with Workers(size, partial(_begin, judging), at_once=True) as workers:
         workers.submit(_nothing).result()
 
         def soon(pair: Pair) -> Callable[[], Line]:

@@ -30,7 +30,7 @@ CLIPPED = 0.98
 def laplacian_variance(shown: F32) -> float:
     """Variance of the Laplacian of a display-encoded picture (H, W, 3) in [0, 1], in squared codes of 8 bits."""
     grey = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY) * np.float32(255)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var(dtype=np.float64))
+    return float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F))[1][0, 0]) ** 2  # in float64
 
 
 def lvcorr(levels: Sequence[float], variances: Sequence[float]) -> float | None:

@@ -52,14 +52,14 @@ class Workers:
     only be cancelled by ending the worker that takes it.
     """
 
-    def __init__(self, size: PoolSize, warm_up: Callable[[], None] | None = None) -> None:
-        """`warm_up` runs in each worker before its first task: in one worker first, then in all others; it is pickled.
+    def __init__(self, size: PoolSize, warm_up: Callable[[], None] | None = None, *, at_once: bool = False) -> None:
+        """`warm_up` runs in each worker before its first task: in one first, unless `at_once`; it is pickled.
 
         Raises InvalidInput if pebble is not installed.
         """
         require_packages("a worker process", "batch", "pebble")
         self.size = size
-        self._warm_up = pickle.dumps(warm_up)
+        self._warm_up, self._first = pickle.dumps(warm_up), size.workers if at_once else 1
         self._lock, self._broken, self._stopped = threading.Lock(), 0, False
         self._tasks: set[TaskFuture[Any]] = set()
         self._pool = self._new_pool()
@@ -122,7 +122,7 @@ class Workers:
         from pebble import ProcessPool
 
         context = multiprocessing.get_context("spawn")
-        own = (self.size.threads, self._warm_up, context.Semaphore(1))
+        own = (self.size.threads, self._warm_up, context.Semaphore(self._first))
         pool = ProcessPool(max_workers=self.size.workers, initializer=_start, initargs=own, context=context)
         with _without_interrupts():
             assert pool.active  # this starts it: its threads and workers inherit the blocked Ctrl-C
