@@ -179,7 +179,7 @@ def understand(
                 d = require_unit_map("disparity", disparity, like=source.rgb)
             filtered = settings.filter_disparity and (found is None or not of.along_matte)
             if filtered:
-                d = disparity_ops.filter_along_matte(d, alpha, source.rgb)
+                d = disparity_ops.filter_along_matte(d, alpha, source.rgb, in_place=found is not None)
     return Maps(
         matte=alpha,
         disparity=d,

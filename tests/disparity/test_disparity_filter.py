@@ -108,6 +108,16 @@ def test_nothing_is_pulled_nearer():
         assert (after <= before + 1e-6).all()
 
 
+def test_in_place_gives_the_same_and_only_then_changes_what_it_is_given():
+    before, after, _ = filtered("alone", "all of it")
+    truth, d = SCENES["alone"], before.copy()
+    assert_array_equal(filter_along_matte(d, truth.alpha, truth.photo), after)
+    assert_array_equal(d, before)
+    assert filter_along_matte(d, truth.alpha, truth.photo, in_place=True) is d
+    assert_array_equal(d, after)
+    assert (after != before).any()
+
+
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
 def test_constant_disparity_stays(value):
     truth = SCENES["alone"]

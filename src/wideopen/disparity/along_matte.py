@@ -172,7 +172,14 @@ def own_colour(colour: F32, background: Mask, rays: Rays, ends: Ends, settings: 
     return (votes > np.float32(settings.majority) * all_votes) & (all_votes > 0)
 
 
-def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, settings: MatteFilter | None = None) -> F32:
+def filter_along_matte(
+    disparity: F32,
+    alpha: F32,
+    rgb: F32 | None = None,
+    settings: MatteFilter | None = None,
+    *,
+    in_place: bool = False,
+) -> F32:
     """Replace the subject's disparity where it spills over the matte's edge (paper 3.2). Returns (H, W).
 
     M_coarse: pixels at the subject's disparity; M_large: the matte dilated. In M_coarse + M_large - M the disparity is
@@ -182,6 +189,7 @@ def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, setti
     background's within the ring is replaced: a held object, a table, or a second person at the subject's disparity
     keeps its disparity, and so, given the photo `rgb` (H, W, 3) in linear light, does anything with a colour of its
     own; (3) nothing is moved nearer than it was.
+    in_place: whether `disparity` may be changed and returned.
     Raises InvalidInput for maps of different sizes or outside [0, 1].
     """
     settings = settings or MatteFilter()
@@ -198,7 +206,7 @@ def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, setti
     if not used.size:
         return d
     first, last = ((used[0] - 1) * d.shape[0] // size[0], -(-(used[-1] + 2) * d.shape[0] // size[0]))
-    out = d.copy()
+    out = d if in_place else d.copy()
 
     def replace_in(top: int, bottom: int) -> None:
         here = np.s_[top:bottom]

@@ -146,27 +146,30 @@ TILE_PX = 128
 def without_specks(matte: F32, firm: F32, unit_px: float) -> F32:
     """Remove specks from `matte` (H, W) in [0, 1] where `firm` (h, w), in [0, 1], indicates that there is no hair.
 
-    `unit_px`: pixels of `matte` per network pixel. The cost is proportional to the area of the firm transition.
+    The matte is changed in place. `unit_px`: pixels of `matte` per network pixel. The cost is proportional
+    to the area of the firm transition.
     """
     height, width = matte.shape
     radius = int(WIDTH / 2 * unit_px)
     if radius < 1:
         return matte
-    out = matte.copy()
     down, right = firm.shape[0] / height, firm.shape[1] / width
 
-    def clean(tile: tuple[int, int]) -> None:
+    def change(tile: tuple[int, int]) -> tuple[tuple[slice, slice], F32] | None:
         top, left = tile
         y1, x1 = min(top + TILE_PX, height), min(left + TILE_PX, width)
         rows = slice(max(int(top * down) - 1, 0), int(np.ceil(y1 * down)) + 1)
         columns = slice(max(int(left * right) - 1, 0), int(np.ceil(x1 * right)) + 1)
-        if firm[rows, columns].max() > 0:
-            share = _window(firm, (top, y1), (left, x1), down, right)
-            out[top:y1, left:x1] += share * _change(matte, (top, y1), (left, x1), radius)
+        if firm[rows, columns].max() <= 0:
+            return None
+        share = _window(firm, (top, y1), (left, x1), down, right)
+        return np.s_[top:y1, left:x1], share * _change(matte, (top, y1), (left, x1), radius)
 
     with ThreadPoolExecutor() as threads:
-        list(threads.map(clean, product(range(0, height, TILE_PX), range(0, width, TILE_PX))))
-    return out
+        changes = list(threads.map(change, product(range(0, height, TILE_PX), range(0, width, TILE_PX))))
+    for place, by in filter(None, changes):  # only now: a tile looks at its neighbours
+        matte[place] += by
+    return matte
 
 
 def _change(matte: F32, ys: tuple[int, int], xs: tuple[int, int], radius: int) -> F32:
