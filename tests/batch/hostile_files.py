@@ -129,6 +129,6 @@ CORPUS = {
     "decompression bombs": bombs,
     "65535-pixel strips": strips,
     "polyglots and wrong extensions": polyglots,
-    "zip bombs and what is no photo": others,
+    "zip bombs and files that are not photos": others,
     "Unicode, odd and long names": names,
 }
