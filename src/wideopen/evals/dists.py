@@ -72,7 +72,7 @@ def _multiplies_bfloat16() -> bool:
     """Whether the processor has units for matrices of bfloat16 (AMX)."""
     import torch
 
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.10 and newer
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.10 and newer
     return bool(known.get("amx_bf16"))
 
 
