@@ -22,7 +22,7 @@ from typing import Any
 
 from others import Failed, Program, Work, programs, run, version
 from phones import unit
-from provenance import ROOT, provenance
+from provenance import ROOT, provenance, write_result
 from scene import SHARE, SIZES
 
 RESULTS = ROOT / "benchmarks" / "results" / "alternatives.json"
@@ -117,7 +117,7 @@ def main() -> None:
         from alternatives_judge import pictures
 
         result["pictures"] = origin | pictures(rows, options.photos, options.sheets / "alternatives.jpg")
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_result(options.out, result)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from scene import COMMAND, make_scene
 from wideopen.batch import BatchSettings
 from wideopen.batch.batch import Batch
@@ -181,9 +181,7 @@ def keep(name: str, found: dict[str, Any]) -> None:
         for what, (a, b) in ratios.items()
         if a in runs and b in runs
     }
-    RESULTS.write_text(
-        json.dumps({**provenance(), "ratios": speedups, "runs": runs}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_result(RESULTS, {"ratios": speedups, "runs": runs})
     print(json.dumps(found, indent=1))
     print(*chain.from_iterable(speedups.items()))
 

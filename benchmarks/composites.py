@@ -26,7 +26,7 @@ import numpy as np
 from pymatting import estimate_foreground_ml
 
 from lens.export import codes
-from provenance import provenance
+from provenance import write_result
 from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
@@ -190,9 +190,8 @@ def main() -> None:
     print(f"{'':16} {'whole':>10} {'edge':>9} {'whole':>12} {'edge':>9}")
     for name, (whole, edge, far_whole, far_edge) in means.items():
         print(f"{name:16} {whole:10.2f} {edge:9.2f} {far_whole:12.2f} {far_edge:9.2f}")
-    result = {**provenance(), "count": options.count, "radius_px": RADIUS_PX, "psnr_db": means}
     out = Path(__file__).with_name("results") / ("composites_busy.json" if options.busy else "composites.json")
-    out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(out, {"count": options.count, "radius_px": RADIUS_PX, "psnr_db": means})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 
 DINOV2 = {  # hidden size, heads, layers, and the layers that are read
     "depth-anything-v2-small": (384, 6, 12, [3, 6, 9, 12], (48, 96, 192, 384), 64),
@@ -119,7 +119,7 @@ def main() -> None:
     if asked.child:
         print(json.dumps(measure(asked.child[0], Path(asked.child[1]), asked.runs)))
         return
-    origin, load, rows = provenance(), round(os.getloadavg()[0], 1), []
+    load, rows = round(os.getloadavg()[0], 1), []
     print(f"{'model':26}{'output':>12}{'median s':>10}{'min':>8}{'max':>8}{'first':>8}{'peak MB':>9}")
     for name in asked.models:
         with tempfile.TemporaryDirectory() as folder:
@@ -129,10 +129,7 @@ def main() -> None:
         size = f"{row['output'][1]} x {row['output'][0]}"
         times = f"{row['median_s']:10.2f}{row['min_s']:8.2f}{row['max_s']:8.2f}{row['first_s']:8.2f}"
         print(f"{name:26}{size:>12}{times}{row['peak_mb']:9}", flush=True)
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(
-        json.dumps({**origin, "load": load, "megapixels": 12, "rows": rows}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_result(asked.out, {"load": load, "megapixels": 12, "rows": rows})
     print(f"written to {asked.out}")
 
 

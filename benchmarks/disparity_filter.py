@@ -10,7 +10,6 @@ of what such a matte misses of the subject, how much keeps the subject's dispari
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -23,7 +22,7 @@ import numpy as np
 import composites
 from disparity_truth import NETWORKS, Figures, Truth, degraded, judged, scenes
 from lens.truth import default_cache
-from provenance import provenance
+from provenance import write_result
 from wideopen.checks import F32
 from wideopen.color import srgb_decode
 from wideopen.disparity import filter_along_matte
@@ -159,7 +158,7 @@ def main() -> None:
     real = [s for photos in options.photos for s in cut_outs(photos, options.backgrounds, options.count)]
     traced = list(renders(options.renders))
     groups = {"drawn": drawn, **{kind: [s for s in real if s[0] == kind] for kind in KINDS}, "ray-traced": traced}
-    result: dict[str, object] = {**provenance(), "count": options.count, "traced": [name for name, _ in traced]}
+    result: dict[str, object] = {"count": options.count, "traced": [name for name, _ in traced]}
     for title, found in groups.items():
         if found:
             result[title] = table(found)
@@ -167,8 +166,7 @@ def main() -> None:
     result["missed_by_a_predicted_matte"] = missed(real)
     result["seconds_12mp"] = seconds(real[0][1])
     print(result["missed_by_a_predicted_matte"], result["seconds_12mp"])
-    out = Path(__file__).with_name("results") / "disparity_filter.json"
-    out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(Path(__file__).with_name("results") / "disparity_filter.json", result)
 
 
 if __name__ == "__main__":

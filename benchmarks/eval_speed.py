@@ -24,7 +24,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from lens.export import codes
-from provenance import provenance
+from provenance import provenance, write_result
 from wideopen import Lens, analyze, render
 from wideopen.color import srgb_decode, srgb_encode
 from wideopen.evals.dists import STAGES
@@ -134,7 +134,7 @@ def main() -> None:
                 row["few"] = {"count": options.few, **fewer, "each_more_s": round(more_s, 3)}
                 row["of_100_s"] = round(row["seconds"] + (100 - count) * more_s, 1)
             print(name, *(f"{key}: {value}" for key, value in row.items() if key not in about))
-    options.out.write_text(json.dumps({"rows": known}, indent=2) + "\n", encoding="utf-8")
+    write_result(options.out, {"rows": known})
 
 
 if __name__ == "__main__":

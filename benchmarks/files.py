@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from scene import SIZES, make_scene
 
 # glibc gives pictures' blocks (from 8 MB on) back at once, so every run pays for its pages, as a first run does, and
@@ -132,8 +132,7 @@ def main() -> None:
         make_scene(folder, width, height)
         file_mb = round((folder / "photo.jpg").stat().st_size / 1e6, 1)
         rows = measure(folder, options.runs)
-    report = provenance() | {"width": width, "height": height, "file_mb": file_mb, "rows": rows}
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_result(options.out, {"width": width, "height": height, "file_mb": file_mb, "rows": rows})
     for row in rows:
         ratio = f"x {row['time_ratio']:.2f} time, x {row['memory_ratio']} memory" if "beside" in row else ""
         print(f"{row['name']:30} {row['median_s'] * 1e3:7.1f} ms  {row['grown_mb']:5} MB  {ratio}")

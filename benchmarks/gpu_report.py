@@ -38,7 +38,7 @@ def collect(folder: Path) -> dict[str, Any]:
     for name in RESULTS:
         if (folder / f"{name}.json").is_file():
             result = json.loads((folder / f"{name}.json").read_text("utf-8"))
-            for key in ("commit", "date", "machine", "versions", "gpu"):
+            for key in ("command", "commit", "date", "machine", "versions", "gpu"):
                 if key in result:
                     found[key] = (
                         {**found.get(key, {}), **taken} if isinstance(taken := result.pop(key), dict) else taken
@@ -46,6 +46,7 @@ def collect(folder: Path) -> dict[str, Any]:
             found[name] = result
     if (folder / "kernels.xml").is_file():
         found["kernels"] = tests_of(folder / "kernels.xml")
+    found["command"] = " ".join(["gpu.sh", *(name for name, *_ in parts)])  # in place of its parts' own
     found["parts"] = [{"part": name, "status": int(status), "seconds": int(s)} for name, status, s in parts]
     return found
 

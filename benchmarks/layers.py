@@ -11,7 +11,6 @@ within `BAND_PX` / 2 of each layer's edge, with each of three things in focus.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import numpy as np
 from pymatting import estimate_foreground_ml
 
 from composites import BAND_PX, disk, load
-from provenance import provenance
+from provenance import write_result
 from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
@@ -218,9 +217,9 @@ def main() -> None:
     for name, table in means.items():
         for focus, figures in zip(FOCUS, table, strict=True):
             print(f"{name:20} {focus:12}" + "".join(f"{x:14.2f}" for x in figures))
-    result = {**provenance(), "count": options.count, "radius_px": RADIUS_PX, "band_px": BAND_PX, "areas": areas}
+    result = {"count": options.count, "radius_px": RADIUS_PX, "band_px": BAND_PX, "areas": areas}
     result |= {"psnr_db": {n: dict(zip(FOCUS, t, strict=True)) for n, t in means.items()}}
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.out, result)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ memory: three stages at 1024 x 1024, the same at the weights' own size, and 12 m
 """
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -16,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from wideopen.matting.inference import SHIPPED, MattingSettings
 
 RUNTIMES = ("onnx", "torch")
@@ -116,7 +115,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "matting.json")
     asked = parser.parse_args()
-    origin, load, rows = provenance(), round(os.getloadavg()[0], 1), []
+    load, rows = round(os.getloadavg()[0], 1), []
     shipped = [row for weights in SHIPPED for row in alone(weights, 2)]  # first: a child inherits this process's peak
     for row in shipped:
         print("{weights:8}{case:24}{median_s:8.2f} s, ratio {ratio:.2f}, {peak_mb} MB".format(**row))
@@ -138,15 +137,7 @@ def main() -> None:
             "12 megapixels at {size}: {edges_s} s, {ratio} times {plain_s} s without edges; {peak_mb} MB".format(**row)
         )
     print(f"first matte of a fresh process {fresh}")
-    found = {
-        **origin,
-        "load": load,
-        "first_s": fresh,
-        "rows": rows,
-        "edges": edges,
-        "shipped": shipped,
-    }
-    asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_result(asked.out, {"load": load, "first_s": fresh, "rows": rows, "edges": edges, "shipped": shipped})
     print(f"written to {asked.out}")
 
 

@@ -4,11 +4,10 @@ A photo is well when that is below 1 %. The cat is apart: a photographer may wan
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 
 WELL = 0.01
 NAMES = (
@@ -52,7 +51,7 @@ def main() -> None:
     counted = [row for row in rows if row["photo"] != "cat"]
     well = {key: sum(row[key] < WELL for row in counted) for key in nets}
     print(f"{'below 1 %, without the cat':24}", *(f"{count} of {len(counted)}" for count in well.values()))
-    asked.out.write_text(json.dumps({**provenance(), "well": well, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    write_result(asked.out, {"well": well, "rows": rows})
     print(f"written to {asked.out}")
 
 

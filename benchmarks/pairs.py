@@ -9,7 +9,6 @@ a disk from each pixel, scattered far to near; NAME: pictures made elsewhere, NA
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lens import baselines
-from provenance import provenance
+from provenance import write_result
 from wideopen import Lens, render
 from wideopen.checks import F32
 from wideopen.errors import WideopenError
@@ -35,7 +34,7 @@ from wideopen.evals.judge import (
 )
 from wideopen.evals.measures import load_flip
 from wideopen.evals.pairs import Pair, find_pairs
-from wideopen.evals.report import finite, means, means_table
+from wideopen.evals.report import means, means_table
 from wideopen.session.open_photo import Opened
 from wideopen.session.presets import read_preset
 from wideopen.settings import LensSettings, MapSettings
@@ -118,14 +117,8 @@ def main() -> None:
     lines = {name: means(done) for name, done in rows.items()}
     print("\n".join(means_table(lines, f"{len(found.pairs)} pairs")))
     each = {name: {line["pair"]: line for line in done} for name, done in rows.items()}
-    result = {
-        **provenance(),
-        "folder": options.pairs.name,
-        "highlights": options.highlights,
-        "means": lines,
-        "each": each,
-    }
-    options.out.write_text(json.dumps(finite(result), indent=2) + "\n", encoding="utf-8")
+    about = {"folder": options.pairs.name, "highlights": options.highlights}
+    write_result(options.out, about | {"means": lines, "each": each})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from scene import COMMAND, cold
 from service import form, message, send, server
 
@@ -193,13 +193,13 @@ def main() -> None:
     if not photos:
         parser.error(f"folder: expected a folder with photos ({', '.join(PHOTOS)}), found {asked.folder}")
     result = measure(photos, asked.only or ("cold", "first", "warm", "batch", "service"), asked.runs, asked.batch)
-    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_result(asked.out, result)
     print(table(result) if "cold" in (asked.only or "cold") else asked.out)  # the table begins with cold runs
 
 
 def measure(photos: list[Path], parts: tuple[str, ...], runs: int, copies: int) -> dict:
     """Everything that the JSON holds."""
-    result: dict = {**provenance(), "unit_s": 0.0, "photos": {}}
+    result: dict = {"unit_s": 0.0, "photos": {}}
     units = unit()
     for photo in photos:
         width, height = pixels(photo)

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from provenance import provenance
+from provenance import write_result
 from scene import make_scene
 from wideopen import Lens, Scene, analyze, render
 from wideopen.checks import F32
@@ -127,11 +127,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="1 megapixel, nothing written")
     options = parser.parse_args()
     sizes = [1] if options.quick else list(SIZES)
-    result = provenance() | {"radius_share": SHARE, "planes": 32, "runs": options.runs}
+    result = {"radius_share": SHARE, "planes": 32, "runs": options.runs}
     result["sizes"] = [measure(size, options.runs) for size in sizes]
     if not options.quick:
-        out = Path(__file__).resolve().parent / "results" / "render.json"
-        out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+        write_result(Path(__file__).resolve().parent / "results" / "render.json", result)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ Look-ups bound the work: on an H100 at 4K they take 1.7 ms with `fast`, 4.0 ms w
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -40,7 +39,7 @@ from cuda_device import (
     make_scene,
     seconds,
 )
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from wideopen.lens import PaperLook, Quality
 from wideopen.rendering import Optics, why_no_triton
 
@@ -157,17 +156,15 @@ def main() -> None:
         sys.exit(f"render_cuda: {reason}")
     bytes_per_s = bandwidth()
     result = {
-        **provenance(),
         "gpu": facts() | {"copy_gb_per_s": round(bytes_per_s / 1e9)},
         "planes": PLANES,
         "largest_blur": SHARE,
         "rows": [],
     }
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
     for size in asked.sizes:
         for line in measure(size, asked.runs, bytes_per_s):
             result["rows"].append(line)
-            asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            write_result(asked.out, result)
             print(
                 f"{line['size'][0]:>5} x {line['size'][1]:<5}{line['look']:10}{line['quality']:6}"
                 f"{1e3 * line['median_s']:9.2f} ms  share of floor {line.get('share_of_floor', '-')}",

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cuda_device import DEVICE, FOCUS, PLANES, SHARE, SIZES, facts, kernel_ms, make_scene, seconds
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from wideopen.optics import Pupil
 from wideopen.rendering import Optics, Sheet
 from wideopen.rendering import triton as triton_gpu
@@ -165,14 +165,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "render_cuda_others.json")
     asked = parser.parse_args()
     torch.backends.cudnn.allow_tf32 = False  # float32, as ours
-    result: dict[str, Any] = {**provenance(), "gpu": facts(), "one_plane": [], "whole": []}
+    result: dict[str, Any] = {"gpu": facts(), "one_plane": [], "whole": []}
 
     def keep(kind: str, line: dict[str, Any]) -> None:
         result[kind].append(line)
-        asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_result(asked.out, result)
         print(kind, json.dumps(line), flush=True)
 
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
     for size in asked.sizes:
         for line in one_plane(size, asked.runs):
             keep("one_plane", line)

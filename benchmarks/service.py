@@ -20,7 +20,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from scene import make_scene
 
 COMMAND = [sys.executable, "-c", "from wideopen.cli import main; main()", "serve"]
@@ -239,15 +239,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "service.json")
     asked = parser.parse_args()
     result = json.loads(asked.out.read_text(encoding="utf-8")) if asked.only and asked.out.exists() else {}
-    result |= provenance()
     if asked.only != "large":
         with server("--workers", str(WORKERS), "--waiting", str(WAITING), "--uploads", "64") as (port, pid):
             result["soak"] = asyncio.run(soak(port, pid, asked.requests))
     if asked.only != "soak":
         with server("--workers", "1") as (port, _):
             result["large"] = asyncio.run(large(port, 5))
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_result(asked.out, result)
     print(json.dumps({key: value for key, value in result.items() if key in ("soak", "large")}, indent=1))
 
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -236,8 +236,7 @@ def main() -> None:
         if server is not None:
             server.stop()
         browser.close()
-    results |= provenance()
-    asked.out.write_text(json.dumps(results, indent=2) + "\n")
+    write_result(asked.out, results)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ What the loader made ahead before a measurement begins is used up first.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from wideopen.workers import keep_freed_memory
 
 AHEAD = 4  # batches that each worker makes ahead
@@ -116,7 +115,6 @@ def main() -> None:
             print(f"{name:30}{rates[name]:8.2f} images/s", flush=True)
     print(f"a photo read from disk takes {read_ms} ms")
     found = {
-        **provenance(),
         "data": "given" if asked.data else "drawn",
         "device": torch.cuda.get_device_name() if fabric.device.type == "cuda" else str(fabric.device),
         "preset": asked.preset,
@@ -126,7 +124,7 @@ def main() -> None:
         "images_per_s": rates,
         "read_ms": read_ms,
     }
-    asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_result(asked.out, found)
     print(f"written to {asked.out}")
 
 

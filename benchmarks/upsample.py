@@ -6,7 +6,6 @@ map from an edge of the exact one.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from wideopen.disparity.upsample import upsample
 
 SIZES = {12: (3000, 4000), 3: (1500, 2000)}  # megapixels: rows, columns
@@ -103,21 +102,20 @@ def main() -> None:
     parser.add_argument("--megapixels", type=int, choices=SIZES, default=12)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "upsample.json")
     asked = parser.parse_args()
-    origin = provenance()
     photo, exact = make_photo(*SIZES[asked.megapixels])
     rows = measure(photo, exact, asked.runs)
     medians = {method: statistics.median(r["median_s"] for r in rows if r["method"] == method) for method in METHODS}
     ours, *outside = medians
     result = {
-        **origin,
         "size": list(photo.shape[1::-1]),
         "limit_s": LIMIT_S,
         "rows": rows,
         "ratio_to_outside": {name: round(medians[ours] / medians[name], 2) for name in outside},
     }
-    asked.out.parent.mkdir(parents=True, exist_ok=True)
-    asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"{result['size'][0]} x {result['size'][1]}, {result['machine']['cpu']}, {result['machine']['cores']} cores")
+    written = write_result(asked.out, result)
+    print(
+        f"{result['size'][0]} x {result['size'][1]}, {written['machine']['cpu']}, {written['machine']['cores']} cores"
+    )
     print(f"{'map':34}{'method':42}{'median s':>9}{'min':>8}{'max':>8}{'wrong':>8}")
     for row in rows:
         cells = f"{row['median_s']:9.3f}{row['min_s']:8.3f}{row['max_s']:8.3f}{row['wrong_beside_edges']:8.1%}"

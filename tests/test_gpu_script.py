@@ -60,6 +60,7 @@ def test_all_other_parts_run_after_one_that_failed(run, tmp_path):
     found = json.loads((tmp_path / "out" / "gpu.json").read_text("utf-8"))
     states = [(part["part"], part["status"]) for part in found["parts"]]
     assert states == [("kernels", 0), ("render", 3), ("others", 0), ("training_mobile", 0), ("training_paper", 0)]
+    assert found["command"] == "gpu.sh kernels render others training_mobile training_paper"
     assert found["kernels"] == {
         "passed": 1,
         "skipped": 0,

@@ -10,7 +10,6 @@ and true radiance, and, from the photo's true radiance instead of its 8 bits, ag
 """
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lens.scenes import SCENES
 from lens.truth import F32, Renders, View, default_cache
-from provenance import ROOT, provenance
+from provenance import ROOT, write_result
 from wideopen import analyze, render
 from wideopen.evals.measures import BAND, displayed, edge_band
 from wideopen.settings import MapSettings
@@ -66,8 +65,7 @@ def main() -> None:
             print(shots[-1], flush=True)
     means = {name: np.mean([shot[name] for shot in shots], axis=0).round(2).tolist() for name in CASES}
     print(means)
-    report = {**provenance(), "edge_band": BAND, "means": means, "shots": shots}
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_result(options.out, {"edge_band": BAND, "means": means, "shots": shots})
 
 
 if __name__ == "__main__":

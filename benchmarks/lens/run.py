@@ -8,7 +8,6 @@ docs/evaluation.md.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from lens import pictures
 from lens.methods import METHODS, OURS, TRUTHS, prepared
 from lens.scenes import SCENES, Scene, Shot
 from lens.truth import F32, FLOOR_DB, MOST_RAYS, Renders, View, default_cache
-from provenance import provenance
+from provenance import write_result
 from wideopen.evals.measures import BAND, displayed, edge_band, load_flip, psnr, ssim
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "lens.json"
@@ -130,7 +129,7 @@ def report(cases: list[Case]) -> dict[str, Any]:
         }
         for case in cases
     ]
-    return {**provenance(), "edge_band": BAND, "means": means, "shots": shots}
+    return {"edge_band": BAND, "means": means, "shots": shots}
 
 
 def document(folder: Path, lines: str, cases: list[Case]) -> None:
@@ -168,7 +167,7 @@ def main() -> None:
             cases.append(run(scene, shot, view))
     lines = "\n".join(tables(cases))
     print(lines)
-    options.out.write_text(json.dumps(report(cases), indent=2) + "\n", encoding="utf-8")
+    write_result(options.out, report(cases))
     if options.docs:
         document(options.docs, lines, cases)
 

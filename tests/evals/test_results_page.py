@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import results_page
+
+from provenance import write_result
 
 
 def test_the_page_is_what_the_files_say():
@@ -25,6 +28,14 @@ def test_a_changed_figure_changes_the_page(tmp_path):
     file.write_text(file.read_text().replace(old, '"psnr_db": 12.34'))
     assert "| thin-lens look | 12.34 |" in results_page.page(tmp_path / "results")
     assert results_page.page(tmp_path / "results") != results_page.page()
+
+
+def test_a_benchmark_writes_its_result_behind_where_it_comes_from(tmp_path):
+    write_result(tmp_path / "new" / "one.json", {"commit": "an earlier run's", "rows": [1.0, float("inf")]})
+    found = json.loads((tmp_path / "new" / "one.json").read_text(encoding="utf-8"))
+    assert list(found)[:3] == ["command", "commit", "date"]
+    assert found["commit"] != "an earlier run's"
+    assert found["rows"] == [1.0, None]
 
 
 @pytest.mark.parametrize("key", ["commit", "machine", "command"])
