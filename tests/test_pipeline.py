@@ -74,6 +74,20 @@ def test_empty_matte_renders_by_disparity_and_says_so(portrait):
     assert np.isfinite(render(scene, Lens(focus_disparity=scene.focus_on_subject()[0], grain=0.0))).all()
 
 
+def test_without_a_subject_what_is_near_blurs_over_what_is_far():
+    """A dark disk before a bright wall: with the wall in focus its outline is not sharp, and it spreads outwards."""
+    y, x = np.mgrid[0:120, 0:160].astype(np.float32)
+    away = np.hypot(x - 80, y - 60) - 30  # from the disk's outline
+    disk = np.clip(0.5 - away, 0, 1)
+    photo = np.repeat((0.8 - 0.75 * disk)[..., None], 3, axis=2)
+    scene = analyze(photo, matte=np.zeros_like(disk), disparity=np.where(away < 0, np.float32(0.9), np.float32(0.1)))
+    assert not scene.has_subject
+    image = render(scene, Lens(focus_disparity=0.1, max_radius=0.08, highlights=0.0, grain=0.0))[..., 0]
+    step = np.abs(np.diff(image[60])).max()
+    assert step < 0.15, step  # 0.28 if the whole photo is one surface
+    assert image[(away > 2) & (away < 4)].mean() < 0.65
+
+
 def test_full_matte_renders_by_disparity_and_says_so(portrait):
     photo, _, disparity = portrait
     scene = analyze(photo, matte=np.ones((72, 96), np.float32), disparity=disparity)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from wideopen import disparity as disparity_ops
+from wideopen.arrays.maps import shows_outline
 from wideopen.arrays.transfer import decode, encode
 from wideopen.backends import pick, require_known
 from wideopen.checks import F32, require, require_rgb, require_unit_map
@@ -73,7 +74,7 @@ class Scene:
 
     rgb: F32  # (H, W, 3) linear light
     encoding: Encoding
-    sheets: Sequence[Sheet]  # farthest first, background and subject among them; a single sheet without a subject
+    sheets: Sequence[Sheet]  # farthest first; background and, if there is one, subject among them
     maps: Maps
     hdr: Hdr | None = None  # if `rgb` is the scene's light above white, too
     grain: Grain = NO_GRAIN  # of the photo
@@ -97,7 +98,7 @@ class Scene:
     @property
     def has_subject(self) -> bool:
         """False when the matte is empty or covers everything: the whole photo is then blurred by disparity."""
-        return len(self.sheets) > 1
+        return shows_outline(self.matte)
 
     def focus_on_subject(self) -> tuple[float, float]:
         """(focus_disparity, focus_range) that keep the subject sharp; without one, what stands out in the photo."""
@@ -207,7 +208,7 @@ def take_apart(
         grain = beside.submit(estimate_grain, source.rgb, source.encoding)
         sheets = prepare_sheets(source.rgb, maps.matte, maps.disparity, separator, clipped=source.hdr is None)
     rims = None
-    if isinstance(sheets, PhotoSheets) and len(sheets) > 1 and maps.outline is not Outline.EXACT:
+    if len(sheets) > 1 and isinstance(sheets, PhotoSheets) and maps.outline is not Outline.EXACT:
         rims = Rims(sheets, examine=maps.outline is Outline.GIVEN)
     return Scene(
         rgb=source.rgb,
@@ -287,7 +288,7 @@ def _as_photo(photo: Photo | F32) -> Photo:
 def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
     """What the user should know about the analysis, one line each."""
     notes = []
-    if planar and (alpha.max() < 0.5 or alpha.min() > 0.5):
+    if planar and not shows_outline(alpha):
         remedy = "--depth small or another network, --disparity or --matte-hint would help"
         return (f"no subject was found, and planar finds no depth without one: the photo stays unchanged ({remedy})",)
     if alpha.max() < 0.5:

@@ -104,6 +104,11 @@ def fill_holes(values: F32, weight: F32) -> F32:
     return _push_pull(scaled(shaped, w), w).reshape(values.shape)
 
 
+def shows_outline(matte: F32) -> bool:
+    """Whether a matte (H, W) separates a subject from something else; one below or above 0.5 throughout does not."""
+    return bool(matte.max() >= 0.5 >= matte.min())
+
+
 def scaled(values: F32, factor: F32) -> F32:
     """`values` (H, W, C) times `factor` (H, W): several times as fast as broadcasting over so few channels."""
     product: F32 = cv2.multiply(values, cv2.merge([factor] * values.shape[2])).reshape(values.shape)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wideopen.arrays.maps import resize_map
+from wideopen.arrays.maps import resize_map, shows_outline
 from wideopen.checks import F32, U8, require
 from wideopen.disparity import hub, planar
 from wideopen.disparity.depth_map import DepthMap, normalise, to_disparity
@@ -57,7 +57,7 @@ def find_disparity(
     """
     if depth == "planar":
         alpha = matte()
-        one_kind = alpha.max() < 0.5 or alpha.min() > 0.5  # nobody to stand on a floor: it would be made up
+        one_kind = not shows_outline(alpha)  # nobody to stand on a floor: it would be made up
         return FoundDisparity(
             disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar", along_matte=True
         )
@@ -92,7 +92,7 @@ def from_small(photo_u8: U8, matte: Callable[[], F32]) -> FoundDisparity:
     predicted = predict_small(photo_u8)
     whole, alpha = predicted.whole, matte()
     small = resize_map(alpha, whole.shape)
-    if small.max() <= 0.5 or small.min() > 0.5:
+    if not shows_outline(small):
         return FoundDisparity(disparity=upsample(normalise(whole), photo_u8), source=SMALL)
     behind, subject = shaped_by_matte(whole, predicted.behind(small), small)
     return FoundDisparity(

@@ -74,8 +74,9 @@ def without_filter(opening: Opening) -> Scene:
 
 
 def without_paste(opening: Opening) -> Scene:
-    """Eq. (10) left out: with one sheet there is no subject to paste."""
-    return replace(opening.opened.scene, sheets=opening.opened.scene.sheets[:1])
+    """Eq. (10) left out: with an empty matte there is no subject to paste."""
+    scene = opening.opened.scene
+    return replace(scene, maps=replace(scene.maps, matte=np.zeros_like(scene.matte)))
 
 
 def without_foreground(opening: Opening) -> Scene:

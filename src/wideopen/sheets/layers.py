@@ -142,7 +142,7 @@ def best_level(near_to: Extremes, rules: EdgeRules) -> float | None:
 
 
 MOST_BEHIND = 2
-"""Greatest number of background parts that get separate sheets."""
+"""Greatest number of background parts that get separate sheets; in photos without a subject one more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,24 +150,25 @@ class Layers:
     """The layers of a photo. Each coverage is over what lies behind, also where something nearer hides the layer."""
 
     front: F32 | None  # (h, w) coverage of what is nearer than the subject
-    subject: F32  # (h, w) the matte, continued behind the front
+    subject: F32 | None  # (h, w) the matte, continued behind the front; None = there is no subject
     behind: tuple[F32, ...]  # (h, w) coverages of parts of the background, nearest first
     trusted: tuple[Mask, ...]  # where disparity is the layer's own; nearest first, with the farthest background
 
 
-def find_layers(rgb: F32, alpha: F32, disparity: F32, rules: EdgeRules | None = None) -> Layers:
-    """Separate a photo (h, w, 3) into layers by its matte and its depth edges."""
+def find_layers(rgb: F32, alpha: F32 | None, disparity: F32, rules: EdgeRules | None = None) -> Layers:
+    """Separate a photo (h, w, 3) into layers by its matte and its depth edges; without a matte there is no subject."""
     rules = rules or EdgeRules()
     disparity = cv2.medianBlur(disparity, 3).reshape(disparity.shape)  # single pixels are noise
+    if alpha is None:
+        nowhere = np.zeros(disparity.shape, bool)
+        return Layers(None, None, *_parts_behind(rgb, disparity, ~nowhere, nowhere, MOST_BEHIND + 1, rules))
     outside = extremes(disparity, alpha < 0.5, rules)
     front = _in_front(rgb, alpha, disparity, outside.known, rules)
     own = _subjects_own(alpha, disparity, rules)
     spill = widened(alpha > 0.05, square(rules.reach, alpha.shape))  # networks draw the subject too wide
     clear = alpha < 0.05
     clear &= ~(spill & _smeared(disparity, clear, rules))
-    trusted = []
-    subject = alpha
-    coverage = None
+    subject, coverage, nearer = alpha, None, []
     if front is not None:
         near_front = widened(front.coverage > 0.02, np.ones((3, 3), np.uint8))
         subject = continued(alpha, ~near_front)
@@ -175,10 +176,20 @@ def find_layers(rgb: F32, alpha: F32, disparity: F32, rules: EdgeRules | None = 
         coverage = np.where(front.coverage > 0, np.clip(subject - alpha + beside_nothing, 0, 1), np.float32(0))
         own &= ~widened(near_front, square(rules.reach / 2, alpha.shape))
         clear &= front.far
-        trusted.append(front.near)
-    trusted.append(own)
-    behind = []
-    for _ in range(MOST_BEHIND):
+        nearer.append(front.near)
+    behind, trusted = _parts_behind(rgb, disparity, clear, spill, MOST_BEHIND, rules)
+    return Layers(coverage, subject, behind, (*nearer, own, *trusted))
+
+
+def _parts_behind(
+    rgb: F32, disparity: F32, clear: Mask, spill: Mask, most: int, rules: EdgeRules
+) -> tuple[tuple[F32, ...], tuple[Mask, ...]]:
+    """Coverages of the parts of a background, nearest first, and where disparity is each one's or the farthest's own.
+
+    clear: the background's pixels; spill: where something nearer may have smeared its disparity.
+    """
+    behind, trusted = [], []
+    for _ in range(most):
         near_to = extremes(disparity, clear, rules)
         level = best_level(near_to, rules)
         if level is None:
@@ -189,8 +200,8 @@ def find_layers(rgb: F32, alpha: F32, disparity: F32, rules: EdgeRules | None = 
         behind.append(continued(part.coverage, clear))
         trusted.append(part.near)
         clear = part.far
-        spill |= widened(part.coverage > 0, square(rules.reach, alpha.shape))
-    return Layers(coverage, subject, tuple(behind), (*trusted, clear))
+        spill = spill | widened(part.coverage > 0, square(rules.reach, disparity.shape))
+    return tuple(behind), (*trusted, clear)
 
 
 def _in_front(rgb: F32, alpha: F32, disparity: F32, outside: Mask, rules: EdgeRules) -> NearPart | None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import Place, fill_holes, resize_map, scaled, work_size
+from wideopen.arrays.maps import Place, fill_holes, resize_map, scaled, shows_outline, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.lamps import guess_lamps
@@ -43,13 +43,14 @@ def prepare_sheets(
 ) -> Sequence[Sheet]:
     """Return the sheets, farthest first. rgb (H, W, 3) is linear light; alpha and disparity are (H, W).
 
-    An empty or full matte gives one opaque sheet: the photo with its disparity. If not `clipped`, rgb is the scene's
-    own light also above white, and no highlights are guessed.
+    With an empty or full matte nobody is the subject, and depth edges alone separate sheets. If not `clipped`, rgb is
+    the scene's own light also above white, and no highlights are guessed.
     """
     work, part = (work_size(alpha.shape, px) for px in (WORK_PX, PART_PX))
     small_image, small_disparity = resize_map(rgb, work), resize_map(disparity, work)
-    if alpha.max() < 0.5 or alpha.min() > 0.5:
-        return _one_sheet(rgb, disparity, (small_image, small_disparity), separator, clipped=clipped)
+    has_subject = shows_outline(alpha)
+    if not has_subject:
+        alpha = np.zeros_like(alpha)
     small_alpha = resize_map(alpha, work)
     beside = ThreadPoolExecutor(1)
     shining = beside.submit(guess_lamps, small_image, small_alpha) if clipped else None
@@ -64,9 +65,10 @@ def prepare_sheets(
         small_image = unclip(small_image, small_alpha, white, everywhere)
         brightest = max(brightest, float(white.radiance.max()))
     part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(small_disparity, part)
-    layers = find_layers(resize_map(small_image, part), part_alpha, part_disparity)
+    layers = find_layers(resize_map(small_image, part), part_alpha if has_subject else None, part_disparity)
     small_coverages, part_coverages = (_at_size(layers, a) for a in (small_alpha, part_alpha))
-    subject, one = 0 if layers.front is None else 1, np.ones(part, np.float32)
+    subject = None if layers.subject is None else int(layers.front is not None)
+    one = np.ones(part, np.float32)
     maps = _maps(part_disparity, [*part_coverages, one], layers, subject)
     found = []
     for k, coverage in enumerate(small_coverages):
@@ -100,30 +102,6 @@ def prepare_sheets(
     )
 
 
-def _one_sheet(
-    rgb: F32, disparity: F32, small: tuple[F32, F32], separator: Separator, *, clipped: bool
-) -> Sequence[Sheet]:
-    """The photo with its disparity; as `PhotoSheets` if it has lamps."""
-    nobody = np.zeros_like(small[1])
-    lamps = guess_lamps(small[0], nobody) if clipped else None
-    if lamps is None:
-        return (Sheet(rgb=rgb, alpha=None, disparity=disparity),)
-    part = work_size(disparity.shape, PART_PX)
-    one = np.ones(part, np.float32)
-    maps = cv2.merge([one, one, resize_map(small[1], part), one])
-    return PhotoSheets(
-        rgb=rgb,
-        small=(small[0], nobody, small[1]),
-        matte=np.zeros(disparity.shape, np.float32),
-        disparity=disparity,
-        layers=(HeldLayer(maps=maps, colours=None, shows=one > 0),),
-        white=None,
-        lamps=lamps,
-        brightest=1.0,
-        separator=separator,
-    )
-
-
 def with_radiance(sheets: Sequence[Sheet], strength: float) -> Sequence[Sheet]:
     """Sheets for a lens with this highlight strength: so much of lamps' light above white. Measured light only dims."""
     if strength == 1:
@@ -136,12 +114,14 @@ def with_radiance(sheets: Sequence[Sheet], strength: float) -> Sequence[Sheet]:
 
 def _at_size(layers: Layers, alpha: F32) -> list[F32]:
     """Coverages at the size of `alpha`, nearest first; the matte is unchanged wherever nothing hides it."""
-    subject, front = alpha, []
-    if layers.front is not None:
-        front = [resize_map(layers.front, alpha.shape)]
-        subject = alpha.copy()
-        cv2.copyTo(resize_map(layers.subject, alpha.shape), (front[0] > 0).astype(np.uint8), subject)
-    return [*front, subject, *(resize_map(c, alpha.shape) for c in layers.behind)]
+    nearer = []
+    if layers.subject is not None:
+        nearer = [alpha]
+        if layers.front is not None:
+            front, subject = resize_map(layers.front, alpha.shape), alpha.copy()
+            cv2.copyTo(resize_map(layers.subject, alpha.shape), (front > 0).astype(np.uint8), subject)
+            nearer = [front, subject]
+    return [*nearer, *(resize_map(c, alpha.shape) for c in layers.behind)]
 
 
 def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator: Separator) -> tuple[F32, F32, F32]:
@@ -184,13 +164,14 @@ def _without_lamps(colours: F32) -> F32:
     return scaled(colours, np.minimum(most / np.maximum(level, 1), 1))
 
 
-def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int) -> list[F32]:
+def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int | None) -> list[F32]:
     """For each layer, nearest first, what `reference.reveal` takes; all are (h, w), the size of the layers.
 
     A layer's disparity is the photo's where only that layer is visible and its disparity trusted, and continued
     elsewhere. coverages: with that of the farthest layer, which is 1.
     """
-    own = [*([] if layers.front is None else [layers.front]), layers.subject, *layers.behind, coverages[-1]]
+    nearer = [x for x in (layers.front, layers.subject) if x is not None]
+    own = [*nearer, *layers.behind, coverages[-1]]
     hides = np.zeros_like(disparity) if layers.front is None else layers.front
     seen, maps = np.ones_like(disparity), []
     for k, (coverage, trusted) in enumerate(zip(coverages, layers.trusted, strict=True)):
