@@ -126,7 +126,7 @@ def nearest_value(values: F32, known: np.ndarray) -> F32:
 
 
 def _push_pull(weighed: F32, w: F32) -> F32:
-    """`weighed` is values * w, (H, W, C)."""
+    """`weighed` is values * w, (H, W, C); may be overwritten."""
     height, width, channels = weighed.shape
     if max(height, width) == 1 or w.min() >= 1:
         inverse: F32 = np.reciprocal(np.maximum(w, np.float32(1e-8)))
@@ -138,8 +138,9 @@ def _push_pull(weighed: F32, w: F32) -> F32:
     full = np.minimum(down_w * 4, np.float32(1))
     coarse = _push_pull(scaled(down, full / np.maximum(down_w, np.float32(1e-8))), full)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, channels)
-    out: F32 = cv2.add(weighed, scaled(smooth, 1 - w)).reshape(weighed.shape)
-    return out
+    share = cv2.merge([1 - w] * channels).reshape(smooth.shape)
+    cv2.accumulateProduct(smooth, share, weighed)
+    return weighed
 
 
 def _window_sum(x: np.ndarray, radius_px: int) -> np.ndarray:

@@ -322,11 +322,10 @@ def _march(state, slopes, pixels, around, near, dy, dx):
 def _march_all(u, known, pixels, gy, gx):
     """`transport.march`, compiled; updates only u."""
     seen = known.astype(np.float32)
-    of_colours = cv2.merge([*cv2.split(u * seen[..., None]), seen])
     sum_up = np.ones((1, 3), np.float32)
-    sums = [cv2.transform(p * q, sum_up).reshape(seen.shape) for p, q in ((gx, gx), (gx, gy), (gy, gy))]
-    of_slopes = cv2.merge([*sums, seen])
-    padded = [cv2.copyMakeBorder(x, *(SIDE,) * 4, cv2.BORDER_CONSTANT) for x in (of_colours, of_slopes)]
+    pairs = (gx, gx), (gx, gy), (gy, gy)
+    channels = (cv2.split(u * seen[..., None]), (cv2.transform(p * q, sum_up).reshape(seen.shape) for p, q in pairs))
+    padded = [cv2.copyMakeBorder(cv2.merge([*x, seen]), *(SIDE,) * 4, cv2.BORDER_CONSTANT) for x in channels]
     state, slopes = (x.reshape(len(x), -1) for x in padded)  # (h, 4 w)
     around, near = (np.repeat(window, 4, axis=1) for window in windows())
     along = np.arange(-REACH, REACH + 1, dtype=np.float32)

@@ -147,7 +147,7 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     def continued(share: F32, wanted: np.ndarray) -> F32:
         return scaled(separator.continue_colours(around, shows * pure(share), wanted), share)
 
-    with ThreadPoolExecutor() as beside:
+    with ThreadPoolExecutor(cv2.getNumThreads()) as beside:  # each holds several copies
         parts = beside.map(continued, *zip(*hidden, strict=True)) if hidden else ()
         filled = sum(parts, np.zeros(B.shape, np.float32))
     return F, B, filled

@@ -52,7 +52,9 @@ def gradients(u: F32, known: np.ndarray) -> tuple[F32, F32]:
     gy, gx = np.zeros_like(u), np.zeros_like(u)
     gy[1:-1] = (smooth[2:] - smooth[:-2]) / 2
     gx[:, 1:-1] = (smooth[:, 2:] - smooth[:, :-2]) / 2
-    return gy * inner[..., None], gx * inner[..., None]
+    gy *= inner[..., None]
+    gx *= inner[..., None]
+    return gy, gx
 
 
 def windows() -> tuple[F32, F32]:
