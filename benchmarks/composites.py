@@ -62,7 +62,7 @@ def lost_by_blur(path: Path) -> float:
     return float(np.sqrt(np.mean((small - cv2.blur(small, (int(2 * RADIUS_PX), int(2 * RADIUS_PX)))) ** 2)))
 
 
-def scenes(photos: Path, backgrounds: Path, count: int, busy: bool, hdr: bool = False) -> Iterator[Layers]:
+def scenes(photos: Path, backgrounds: Path, count: int, busy: bool = False, hdr: bool = False) -> Iterator[Layers]:
     """Evenly spread photos, each on a background of its own; in HDR above white."""
     names = sorted(p.name for p in (photos / "rgb").iterdir())
     scenery = sorted(backgrounds.iterdir())

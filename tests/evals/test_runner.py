@@ -64,9 +64,9 @@ def test_a_file_of_something_else_is_not_touched(tmp_path):
     assert file.read_text() == "pair,psnr_db\na,3\n"
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
+@pytest.mark.parametrize("ahead", [1, 3])
 @pytest.mark.parametrize("late", [False, True])
-def test_what_cannot_be_measured_is_skipped_with_its_reason(late, at_once):
+def test_what_cannot_be_measured_is_skipped_with_its_reason(late, ahead):
     done = []
 
     def line(name):
@@ -78,7 +78,7 @@ def test_what_cannot_be_measured_is_skipped_with_its_reason(late, at_once):
         found = None if late else line(name)
         return lambda: found or line(name)
 
-    judged = run((((name,), name) for name in "abcd"), start, Ledger(names=("pair",)), done.append, at_once)
+    judged = run((((name,), name) for name in "abcd"), start, Ledger(names=("pair",)), done.append, ahead)
     assert [line["pair"] for line in judged.lines] == ["a", "c", "d"]
     assert [(p.name, p.what) for p in judged.skipped] == [("b", "b: expected something else")]
     assert set("acd") <= set(done)
@@ -91,5 +91,5 @@ def test_several_cases_are_begun_before_the_first_is_waited_for():
         events.append(name)
         return lambda: events.append(name.upper()) or {"pair": name}
 
-    run((((name,), name) for name in "abcd"), start, Ledger(names=("pair",)), at_once=3)
+    run((((name,), name) for name in "abcd"), start, Ledger(names=("pair",)), ahead=3)
     assert "".join(events) == "abcAdBCD"

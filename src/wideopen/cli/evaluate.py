@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,25 +66,19 @@ def bokeh(
     Blur and focus given by a set override these options. If a set's protocol searches for the blur, so does this
     command, unless --blur is given. The same command with --csv continues an interrupted run."""
     from wideopen.evals import judge
-    from wideopen.evals.benchmarks import benchmark as benchmark_of
-    from wideopen.evals.provenance import provenance
+    from wideopen.evals.pairs import find_pairs
     from wideopen.evals.published import cited
-    from wideopen.evals.report import means_table, require_sheet, write_json, write_sheet
-    from wideopen.evals.runner import Ledger, run, worst_first
+    from wideopen.evals.report import means_table
+    from wideopen.evals.runner import Ledger, worst_first
     from wideopen.session.open_photo import fetch_named_model
 
-    check_targets(json, sheet, overwrite=overwrite, distinct=(csv,))
-    if sheet is not None:
-        require_sheet(sheet)
+    written = Outputs(json=json, sheet=sheet, overwrite=overwrite, beside=csv)
     settings, maps = chosen_lens(context, chosen, EXACT_LENS), made(MapSettings, chosen)
-    where, name = source(pairs, root, benchmark, "--pairs")
-    row = None if name is None else benchmark_of(name, "bokeh")
-    found = found_pairs(where) if row is None else row.complete(where, partial=partial)
-    if row is not None:
-        warn_of_problems(found.problems, "left out")
+    where, row = chosen_set("bokeh", {"--pairs": pairs, "--root": root}, benchmark)
+    found = listing(find_pairs(where) if row is None else row.complete(where, partial=partial))
     search = row is not None and row.search and not was_typed(context, "blur")
     about = {
-        **({"folder": str(where)} if row is None else {"benchmark": name, "root": str(where)}),
+        **({"folder": str(where)} if row is None else {"benchmark": row.name, "root": str(where)}),
         **({"lens": settings.to_dict(), "maps": maps.to_dict()} if pred is None else {"pred": str(pred)}),
         "search": search and pred is None,
         "backend": backend,
@@ -98,8 +92,8 @@ def bokeh(
     if pred is None:
         with steps("pairs") as step:
             fetch_named_model(maps, step)
-    with judge.judges(how, found.pairs) as (start, at_once), count("pairs", len(found.pairs)) as done:
-        judged = run((((pair.name,), pair) for pair in found.pairs), start, ledger, done, at_once)
+    with count("pairs", len(found.pairs)) as done:
+        judged = judge.judge_pairs(how, found.pairs, done, ledger)
     warn_of_problems(judged.skipped, "skipped")
     if not judged.lines:
         return 2
@@ -107,17 +101,14 @@ def bokeh(
     means = judge.summary(judged.lines, found.pairs)
     title = f"wideopen {settings.look}" if pred is None else pred.name
     shown = {title if kind == "as they are" else f"{title}, {kind}": figures for kind, figures in means.items()}
-    printed, sources = cited(name)
+    printed, sources = cited(benchmark)
     _print([*means_table(shown | printed, f"{len(judged.lines)} pairs"), *sources])
     if row is not None and pred is None:
         _print([f"focus and blur: {row.focus if search or not row.search else 'the subject in focus; blur as typed'}"])
     _print([*([judge.fits(judged.lines)] if align else []), *([str(csv)] if csv is not None else [])])
-    skipped = {problem.name: problem.what for problem in (*found.problems, *judged.skipped)}
-    content = {"pairs": len(judged.lines), "means": means, "skipped": skipped, "rows": judged.lines}
-    _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
     beside = None if pred is None or sheet is None else ours()
     crops = lambda: judge.sheet_of_worst(judged.lines, found.pairs, how.method(), beside)  # noqa: E731
-    _write(sheet, write_sheet, crops, overwrite)
+    written.write(about, judged, means, crops, left_out=found.problems)
     return 0
 
 
@@ -151,30 +142,28 @@ def ablations(
 ) -> int:
     """Print the figures of both looks with one part of the method left out at a time."""
     from wideopen.evals.ablations import ablate
-    from wideopen.evals.provenance import provenance
-    from wideopen.evals.report import means_table, require_sheet, stacked, write_csv, write_json, write_sheet
+    from wideopen.evals.pairs import find_pairs
+    from wideopen.evals.report import grouped, means, means_table, stacked
     from wideopen.session.presets import read_preset
 
     require(1 <= crops <= 20, f"--crops: expected 1 to 20, found {crops}")
-    check_targets(csv, json, sheet, overwrite=overwrite)
-    if sheet is not None:
-        require_sheet(sheet)
+    written = Outputs(csv=csv, json=json, sheet=sheet, overwrite=overwrite)
     thin_lens = replace(made(LensSettings, chosen), grain=0.0)
     paper = replace(thin_lens, look="paper", highlights=1.0)
     if paper_preset != "none":
         given = {"look": "paper", "blur": thin_lens.blur, "focus": thin_lens.focus, "grain": 0.0}
         paper = read_preset(paper_preset).settings(given)
     lenses, maps = {"paper": paper, "thin-lens": thin_lens}, made(MapSettings, chosen)
-    found = found_pairs(pairs)
+    found = listing(find_pairs(pairs))
     with count("pairs", len(found.pairs)) as done:
-        result = ablate(found.pairs, lenses, maps, crops=crops if sheet is not None else 0, on_pair=done)
-    warn_of_problems(result.skipped, "skipped")
-    if not result.figures:
+        judged = ablate(found.pairs, lenses, maps, crops=crops if sheet is not None else 0, on_pair=done)
+    warn_of_problems(judged.skipped, "skipped")
+    if not judged.lines:
         return 2
-    _print(means_table(result.means(), f"{len(next(iter(result.figures.values())))} pairs"))
-    _write(csv, write_csv, result.csv_lines, overwrite)
-    _write(json, write_json, lambda: {**provenance(), **result.report()}, overwrite)
-    _write(sheet, write_sheet, lambda: stacked(result.crops), overwrite)
+    figures = {name: means(lines) for name, lines in grouped(judged.lines, "variant").items()}
+    _print(means_table(figures, f"{len(judged.lines) // len(figures)} pairs"))
+    about = {"folder": str(pairs), "lens": {name: lens.to_dict() for name, lens in lenses.items()}}
+    written.write(about, judged, figures, lambda: stacked(judged.crops), left_out=found.problems)
     return 0
 
 
@@ -197,54 +186,45 @@ def matting(
 
     The same command with --csv continues an interrupted run.
     """
-    from wideopen.evals.benchmarks import benchmark as benchmark_of
-    from wideopen.evals.mattes import NAMES, by_settings, find_pairs, groups, judge, mattes_of, mean, sheet_of_worst
-    from wideopen.evals.provenance import provenance
+    from wideopen.evals import mattes
     from wideopen.evals.published import cited
-    from wideopen.evals.report import number, require_sheet, table, write_json, write_sheet
+    from wideopen.evals.report import grouped, number, table
     from wideopen.evals.runner import Ledger, worst_first
 
     settings = made(MattingSettings, chosen)
     require(part in ("val", "all"), f"--part: expected val or all, found {part!r}")
-    check_targets(json, sheet, overwrite=overwrite, distinct=(csv,))
-    if sheet is not None:
-        require_sheet(sheet)
-    where, row = source(data, root, benchmark, "--data")
+    written = Outputs(json=json, sheet=sheet, overwrite=overwrite, beside=csv)
+    where, row = chosen_set("matting", {"--data": data, "--root": root}, benchmark)
     if row is None:
-        pairs = [pair for pair in find_pairs(where) if part == "all" or pair.part == "val"]
+        pairs = [pair for pair in mattes.find_pairs(where) if part == "all" or pair.part == "val"]
     else:
-        found = benchmark_of(row, "matting").complete(where, partial=partial)
-        warn_of_problems(found.problems, "left out")
-        pairs = list(found.pairs)
-    matter = by_settings(settings) if pred is None else mattes_of(pred)
+        pairs = listing(row.complete(where, partial=partial)).pairs
+    matter = mattes.by_settings(settings) if pred is None else mattes.mattes_of(pred)
     require(len(pairs) > 0, f"{where}: expected photos held out for judging, found none; --part all judges all")
-    about = {"root": str(where), "benchmark": row, "part": part, "pred": pred and str(pred), **settings.to_dict()}
+    about = {"root": str(where), "benchmark": benchmark, "part": part, "pred": pred and str(pred), **settings.to_dict()}
     ledger = Ledger(csv, about, overwrite=overwrite)
     with steps("photos") as step:
-        judged = judge(pairs, matter, step, ledger)
-    for problem in judged.skipped:
-        warn(f"note: skipped {problem.name}: {problem.what}")
+        judged = mattes.judge_mattes(pairs, matter, step, ledger)
+    warn_of_problems(judged.skipped, "skipped")
     if not judged.lines:
         return 2
     ledger.close(worst_first("mad", -1))
-    sets = groups(judged)
+    sets = grouped(judged.lines, "set")
     if len(sets) > 1:
         sets["all"] = judged.lines
-    lines, figures = [["", "photos", "", *NAMES]], {}
-    for name, rows in sets.items():
-        figures[name] = dict(zip(("whole", "transition"), map(asdict, mean(rows)), strict=True))
-        for region, errors in figures[name].items():
-            lines.append([name, str(len(rows)), region, *(f"{x:.5f}" for x in errors.values())])
-    printed, sources = cited(row)
+    figures = {name: mattes.mean_errors(rows) for name, rows in sets.items()}
+    lines = [["", "photos", "", *mattes.NAMES]]
+    for name, regions in figures.items():
+        for region, errors in regions.items():
+            lines.append([name, str(len(sets[name])), region, *(f"{x:.5f}" for x in errors.values())])
+    printed, sources = cited(benchmark)
     for method, known in printed.items():
-        lines.append([method, "", "whole", *(number(known.get(name), 5) for name in NAMES)])
+        lines.append([method, "", "whole", *(number(known.get(name), 5) for name in mattes.NAMES)])
     _print([*table(lines), *sources])
     _print([f"skipped {len(judged.skipped)} of {len(pairs)} photos"] if judged.skipped else [])
     _print([str(csv)] if csv is not None else [])
-    content = {"pairs": len(judged.lines), "means": figures, "rows": judged.lines}
-    _write(json, write_json, lambda: {**provenance(), **about, **content}, overwrite)
-    beside = None if pred is None or sheet is None else by_settings(settings)
-    _write(sheet, write_sheet, lambda: sheet_of_worst(judged, pairs, matter, beside), overwrite)
+    beside = None if pred is None or sheet is None else mattes.by_settings(settings)
+    written.write(about, judged, figures, lambda: mattes.sheet_of_worst(judged, pairs, matter, beside))
     return 0
 
 
@@ -262,8 +242,8 @@ def depth(
 ) -> None:
     """Print errors of predicted depth on photos whose depth was recorded: order, disparity, blur radius, edges."""
     from wideopen.disparity.find_disparity import require_depth
-    from wideopen.evals.depth import COLUMNS, find_cases, judge_sources, means, worse_than
-    from wideopen.evals.report import table, write_csv
+    from wideopen.evals.depth import COLUMNS, find_cases, judge_sources, worse_than
+    from wideopen.evals.report import csv_of, grouped, means, table, write_csv
     from wideopen.matting.find_matte import pick_matter
 
     settings, sources = made(MattingSettings, chosen), source or ["planar", "small"]
@@ -273,16 +253,15 @@ def depth(
     check_targets(csv, overwrite=overwrite)
     cases = find_cases(data, lambda line: warn(f"note: skipped {line}"))
     with steps("photos") as step:
-        rows = judge_sources(cases, sources, pick_matter(settings)[0], blur / 100, step)
-    require(len(rows) > 0, f"{data}: expected photos with depth, found none")
-    lines = [[f"{len(rows) // len(sources)} photos", *COLUMNS]]
-    lines += [[name, *(f"{x:.4f}" for x in figures)] for name, figures in means(rows).items()]
-    _print(table(lines))
+        lines = judge_sources(cases, sources, pick_matter(settings)[0], blur / 100, step)
+    require(len(lines) > 0, f"{data}: expected photos with depth, found none")
+    figures = {name: means(of, columns=tuple(COLUMNS)) for name, of in grouped(lines, "source").items()}
+    heads = [f"{len(lines) // len(sources)} photos", *COLUMNS.values()]
+    _print(table([heads, *([name, *(f"{x:.4f}" for x in row.values())] for name, row in figures.items())]))
     for name in sources[1:]:
-        worse = worse_than(rows, name, sources[0])
+        worse = worse_than(lines, name, sources[0])
         typer.echo(f"{name} has more pairs in the wrong order than {sources[0]} on: {', '.join(worse) or 'no photo'}")
-    figures = [["photo", "source", *COLUMNS], *([r.photo, r.source, *astuple(r.figures)] for r in rows)]
-    _write(csv, write_csv, lambda: figures, overwrite)
+    _write(csv, write_csv, lambda: csv_of(lines), overwrite)
 
 
 @takes(TuneSettings, MapSettings, after="out")
@@ -296,6 +275,7 @@ def tune(
 ) -> None:
     """Tune the constants of a look. The result is a preset that brings renderings closest to true pictures."""
     from wideopen.evals import tune as tuning
+    from wideopen.evals.pairs import find_pairs
     from wideopen.session.presets import write_preset
 
     require(out.suffix == ".json", f"-o: expected a preset as .json, found {out}")
@@ -303,7 +283,7 @@ def tune(
     if history is not None:
         tuning.require_plot(history)
     values = {one.name: chosen[one.name] for one in options_of(TuneSettings)}
-    search = tuning.Search(pairs=found_pairs(pairs).pairs, maps=made(MapSettings, chosen), **values)
+    search = tuning.Search(pairs=listing(find_pairs(pairs)).pairs, maps=made(MapSettings, chosen), **values)
     with count("trials", search.trials) as done:
         result = tuning.tune(search, study or out.with_suffix(".study"), on_trial=done)
     about = {"pairs": pairs.resolve().name, **result.preset.about}
@@ -337,13 +317,14 @@ def reproduce(
 ) -> None:
     """Print the paper's tables beside our own figures. Published figures of other methods follow."""
     from wideopen.evals import reproduce as paper
+    from wideopen.evals.pairs import find_pairs
     from wideopen.evals.provenance import provenance
     from wideopen.evals.published import missing, published, set_tables
     from wideopen.evals.report import write_json
 
     check_targets(json, overwrite=overwrite)
     weights, ours = paper.parse_ablated(ablated or []), paper.measured(measured or [])
-    found = found_pairs(pairs).pairs if pairs is not None else ()
+    found = listing(find_pairs(pairs)).pairs if pairs is not None else ()
     with steps("mattes") as step:
         tables = list(paper.matting_tables(matting_data, weights, on_photo=step))
     with steps("pairs") as step:
@@ -363,13 +344,56 @@ def reproduce(
     _write(json, write_json, lambda: {**provenance(), **content}, overwrite)
 
 
-def source(own: Path | None, root: Path | None, benchmark: str | None, option: str) -> tuple[Path, str | None]:
-    """Return (the folder to judge, the benchmark's name or None). Raises InvalidInput unless one of both is given."""
+def chosen_set(task: str, folders: dict[str, Path | None], name: str | None) -> tuple[Path, Any]:
+    """Return (the folder to judge, its `Benchmark`, or None for a folder of the user's own).
+
+    folders: the option of an own folder, then --root, and what was typed. Raises InvalidInput unless one is chosen.
+    """
+    from wideopen.evals.benchmarks import benchmark
+
+    (option, own), (_, root) = folders.items()
     given = "neither" if own is None else "both"
-    require((own is None) != (benchmark is None), f"{option} and --benchmark: expected one of them, found {given}")
-    alone = "--root" if benchmark is None else "--benchmark"
-    require((root is None) == (benchmark is None), f"--benchmark and --root: expected both or neither, found {alone}")
-    return (own or root or Path()), benchmark
+    require((own is None) != (name is None), f"{option} and --benchmark: expected one of them, found {given}")
+    alone = "--root" if name is None else "--benchmark"
+    require((root is None) == (name is None), f"--benchmark and --root: expected both or neither, found {alone}")
+    return (own or root or Path()), None if name is None else benchmark(name, task)
+
+
+def listing(found: Any) -> Any:
+    """`found`, an `evals.pairs.FoundPairs`; stderr lists its problems."""
+    warn_of_problems(found.problems, "left out")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """The files that a command writes beside its table: checked when it begins, written at its end."""
+
+    csv: Path | None = None
+    json: Path | None = None
+    sheet: Path | None = None
+    overwrite: bool = False
+    beside: Path | None = None  # a file that is written as lines come
+
+    def __post_init__(self) -> None:
+        from wideopen.evals.report import require_sheet
+
+        check_targets(self.csv, self.json, self.sheet, overwrite=self.overwrite, distinct=(self.beside,))
+        if self.sheet is not None:
+            require_sheet(self.sheet)
+
+    def write(
+        self, about: dict[str, Any], judged: Any, means: Any, crops: Callable[[], Any], left_out: Any = ()
+    ) -> None:
+        """Write the lines of an `evals.runner.Judged` with their means and what they are of; print the names."""
+        from wideopen.evals.provenance import provenance
+        from wideopen.evals.report import csv_of, write_csv, write_json, write_sheet
+
+        skipped = {problem.name: problem.what for problem in (*left_out, *judged.skipped)}
+        content = {"pairs": len(judged.lines), "means": means, "skipped": skipped, "rows": judged.lines}
+        _write(self.csv, write_csv, lambda: csv_of(judged.lines), self.overwrite)
+        _write(self.json, write_json, lambda: {**provenance(), **about, **content}, self.overwrite)
+        _write(self.sheet, write_sheet, crops, self.overwrite)
 
 
 def check_targets(*targets: Path | None, overwrite: bool, distinct: tuple[Path | None, ...] = ()) -> None:
@@ -381,15 +405,6 @@ def check_targets(*targets: Path | None, overwrite: bool, distinct: tuple[Path |
     for path in paths:
         check_target(path, overwrite=overwrite)
     require_distinct([*paths, *(path for path in distinct if path is not None)])
-
-
-def found_pairs(folder: Path) -> Any:
-    """The valid pairs, an `evals.pairs.FoundPairs`; stderr lists the others. Raises InvalidInput if none are valid."""
-    from wideopen.evals.pairs import find_pairs
-
-    found = find_pairs(folder)
-    warn_of_problems(found.problems, "left out")
-    return found
 
 
 def warn_of_problems(problems: Any, what: str) -> None:

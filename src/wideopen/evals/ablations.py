@@ -3,19 +3,19 @@
 Each variant is the complete method except for one part, on the same photo, matte, disparity and lens.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from wideopen.backends import pick
 from wideopen.checks import F32, U8
-from wideopen.errors import WideopenError
 from wideopen.evals.judge import PreparedPair, open_pair, prepare
 from wideopen.evals.measures import Figures, displayed, measure
-from wideopen.evals.pairs import Pair, PairProblem
-from wideopen.evals.report import labelled, means, square_at, stacked
+from wideopen.evals.pairs import Pair
+from wideopen.evals.report import labelled, square_at, stacked
+from wideopen.evals.runner import Judged
 from wideopen.pipeline import Scene
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet
@@ -42,28 +42,10 @@ class Variant:
 
 
 @dataclass(slots=True)
-class Ablated:
-    """Figures of each variant, pair by pair, and crops of the first pairs."""
+class Ablated(Judged):
+    """A line for each pair and variant, and crops of the first pairs."""
 
-    figures: dict[str, dict[str, Figures]] = field(default_factory=dict)  # variant -> pair -> figures
     crops: list[U8] = field(default_factory=list)
-    skipped: list[PairProblem] = field(default_factory=list)
-
-    def means(self) -> dict[str, dict[str, float | None]]:
-        """Means over the pairs, by variant."""
-        return {name: means(map(asdict, rows.values())) for name, rows in self.figures.items()}
-
-    def csv_lines(self) -> Iterator[list[str | float | None]]:
-        """A line of heads, then one per variant and pair."""
-        yield ["variant", "pair", *(one.name for one in fields(Figures))]
-        for name, rows in self.figures.items():
-            for pair, figures in rows.items():
-                yield [name, pair, *astuple(figures)]
-
-    def report(self) -> dict[str, Any]:
-        """The content of a JSON file: means, each pair."""
-        each = {name: {pair: asdict(f) for pair, f in rows.items()} for name, rows in self.figures.items()}
-        return {"means": self.means(), "each": each}
 
 
 def without_filter(opening: Opening) -> Scene:
@@ -155,20 +137,17 @@ def ablate(
     """
     done = Ablated()
     for pair in pairs:
-        try:
+        with done.skipping(pair.name):
             opening = open_for_variants(pair, maps)
-        except WideopenError as error:
-            done.skipped.append(PairProblem(pair.name, str(error)))
-            continue
-        pictures = {
-            f"{look}: {variant.name}": opening.rendered(variant.settings(settings), variant.scene(opening))
-            for look, settings in lenses.items()
-            for variant in VARIANTS[look]
-        }
-        for name, picture in pictures.items():
-            done.figures.setdefault(name, {})[pair.name] = measure(picture, opening.truth, opening.band)
-        if len(done.crops) < crops:
-            done.crops.append(_crops(opening, pictures, done.figures))
+            pictures = {
+                f"{look}: {variant.name}": opening.rendered(variant.settings(settings), variant.scene(opening))
+                for look, settings in lenses.items()
+                for variant in VARIANTS[look]
+            }
+            figures = {name: measure(picture, opening.truth, opening.band) for name, picture in pictures.items()}
+            done.lines += [{"variant": name, "pair": pair.name, **asdict(one)} for name, one in figures.items()]
+            if len(done.crops) < crops:
+                done.crops.append(_crops(opening, pictures, figures))
         on_pair(pair.name)
     return done
 
@@ -183,14 +162,14 @@ def open_for_variants(pair: Pair, maps: MapSettings) -> Opening:
     return Opening(pair, usual.opened, usual.truth, usual.band, unfiltered)
 
 
-def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, dict[str, Figures]]) -> U8:
+def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, Figures]) -> U8:
     """Crops of sharp, truth and each variant where the variants differ most at the edge; (h, w, 3) RGB."""
     rows, columns = _where(opening, list(pictures.values()))
     photo = opening.opened.photo
     tiles = {"sharp": displayed(photo.rgb, photo.encoding), "truth": opening.truth, **pictures}
     strips = []
     for name, picture in tiles.items():
-        db = f" {figures[name][opening.pair.name].edge_psnr_db or 0:.1f}" if name in pictures else ""
+        db = f" {figures[name].edge_psnr_db or 0:.1f}" if name in pictures else ""
         label = name.replace("thin-lens: ", "thin: ").replace("estimation", "est.") + db
         strips.append(labelled([picture[rows, columns]], label, CROP_SHOWN_PX))
     per_row = [np.hstack(strips[k : k + CROPS_PER_ROW]) for k in range(0, len(strips), CROPS_PER_ROW)]

@@ -7,7 +7,7 @@ Perception in the Wild", 2016). What bokeh shows is the error of the blur's radi
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,7 @@ from wideopen.disparity import filter_along_matte
 from wideopen.disparity.depth_map import aligned, normalise, to_disparity
 from wideopen.disparity.find_disparity import find_disparity
 from wideopen.errors import InvalidInput
+from wideopen.evals.report import Line
 from wideopen.files import read, read_disparity
 from wideopen.files.inside import read_embedded
 from wideopen.matting.find_matte import Matter
@@ -30,7 +31,7 @@ WORK_PX = 1024
 """Long side at which everything is measured; recorded maps are smaller still."""
 PAIRS, APART = 20_000, 0.05  # random pairs of pixels; those whose true disparity differs by at least this count
 EDGE, REACH_PX = 0.1, 3  # a depth edge jumps by this within 5 pixels; an edge that close to a true one is right
-COLUMNS = ("order", "disparity", "radius px", "edges F1")
+COLUMNS = {"order": "order", "disparity": "disparity", "radius_px": "radius px", "edges": "edges F1"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,42 +116,25 @@ def _edges(disparity: F32) -> np.ndarray:
     return np.asarray((jump > EDGE) & (jump >= cv2.dilate(jump, np.ones((3, 3), np.uint8)) - 1e-6))
 
 
-@dataclass(frozen=True, slots=True)
-class DepthRow:
-    """The figures of one source on one photo."""
-
-    photo: str
-    source: str
-    figures: DepthFigures
-
-
 def judge_sources(
     cases: Iterable[DepthCase], sources: Sequence[str], matter: Matter, blur: float, step: Callable[[str], None]
-) -> list[DepthRow]:
+) -> list[Line]:
     """Judge the disparity that `render --depth SOURCE` would use, filtered along the matte of `matter`.
 
     Raises InvalidInput, WeightsError, BackendUnavailable as `find_disparity`.
     """
-    rows = []
+    lines: list[Line] = []
     for case in cases:
         step(case.name)
         alpha, linear = matter(case.rgb), decode(case.rgb, SRGB, bit_depth=8)
         for source in sources:
             found = find_disparity(lambda alpha=alpha: alpha, lambda rgb=case.rgb: rgb, source, None)  # type: ignore[misc]
             d = found.disparity if found.along_matte else filter_along_matte(found.disparity, alpha, linear)
-            rows.append(DepthRow(case.name, source, judge_depth(d, case, alpha, blur)))
-    return rows
+            lines.append({"photo": case.name, "source": source, **asdict(judge_depth(d, case, alpha, blur))})
+    return lines
 
 
-def means(rows: Iterable[DepthRow]) -> dict[str, tuple[float, ...]]:
-    """The mean of each figure by source."""
-    by_source: dict[str, list[tuple[float, ...]]] = {}
-    for row in rows:
-        by_source.setdefault(row.source, []).append(astuple(row.figures))
-    return {source: tuple(np.mean(figures, 0).tolist()) for source, figures in by_source.items()}
-
-
-def worse_than(rows: Sequence[DepthRow], source: str, other: str) -> list[str]:
+def worse_than(lines: Sequence[Line], source: str, other: str) -> list[str]:
     """The photos on which `source` has more pairs in the wrong order than `other`."""
-    order = {(row.photo, row.source): row.figures.order for row in rows}
+    order = {(line["photo"], line["source"]): line["order"] for line in lines}
     return [photo for photo, name in order if name == source and order[photo, source] > order[photo, other]]

@@ -1,7 +1,6 @@
 """Measure pictures against the truth, pair by pair: ours or another program's."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from wideopen.evals.measures import (
 from wideopen.evals.obedience import blur_error_px, laplacian_variance, lvcorr
 from wideopen.evals.pairs import PICTURES, Pair
 from wideopen.evals.report import WORST, Line, crops_of_worst, means, number, stacked
-from wideopen.evals.runner import Start, worst_first
+from wideopen.evals.runner import Judged, Ledger, at_once, run, worst_first
 from wideopen.files import read
 from wideopen.files.read import read_facts
 from wideopen.lens import MAX_RADIUS, Lens
@@ -291,24 +290,22 @@ def _nothing() -> None:
     """A task that fails where a worker could not begin."""
 
 
-@contextmanager
-def judges(judging: Judging, pairs: Sequence[Pair]) -> Iterator[tuple[Start[Pair], int]]:
-    """Yield what begins to judge a pair, for `runner.run`, and the number of pairs begun at a time.
+def judge_pairs(
+    judging: Judging,
+    pairs: Sequence[Pair],
+    on_pair: Callable[[str], None] = lambda _: None,
+    ledger: Ledger | None = None,
+) -> Judged:
+    """The figures of each pair; those that cannot be judged are skipped.
 
     More than `FEW` pairs are judged in as many worker processes as cores and memory allow, one thread each: most steps
     of a pair use one core. Raises as `Judging.begun` does.
     """
+    cases, kept = (((pair.name,), pair) for pair in pairs), ledger or Ledger(names=("pair",))
     largest = max((facts.width * facts.height for facts in map(read_facts, (p.sharp for p in pairs))), default=0) / 1e6
     size = pool_size(worker_mb=mb_for(largest) + NETWORKS_MB * bool(judging.slow))
     if len(pairs) <= FEW or size.workers < 2:
-        here = judging.begun()
-
-        def now(pair: Pair) -> Callable[[], Line]:
-            line = here(pair)
-            return lambda: line
-
-        yield now, 1
-        return
+        return run(cases, at_once(judging.begun()), kept, on_pair)
     with Workers(size, partial(_begin, judging), at_once=True) as workers:
         workers.submit(_nothing).result()
 
@@ -316,7 +313,7 @@ def judges(judging: Judging, pairs: Sequence[Pair]) -> Iterator[tuple[Start[Pair
             task = workers.submit(_line, pair)
             return lambda: task.result().value
 
-        yield soon, size.workers + 1
+        return run(cases, soon, kept, on_pair, size.workers + 1)
 
 
 def summary(lines: Sequence[Line], pairs: Iterable[Pair]) -> dict[str, dict[str, float | None]]:

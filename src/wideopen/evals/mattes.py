@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,8 +28,8 @@ from numpy.typing import NDArray
 from wideopen.checks import F32, U8, Mask, require, require_unit_map
 from wideopen.errors import InvalidInput
 from wideopen.evals.pairs import Layout, listed, together
-from wideopen.evals.report import WORST, Line, crops_of_worst, stacked
-from wideopen.evals.runner import Judged, Ledger, Start, run, worst_first
+from wideopen.evals.report import WORST, Line, crops_of_worst, means, stacked
+from wideopen.evals.runner import Judged, Ledger, at_once, run, worst_first
 from wideopen.matting.clean import transition
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import MattingSettings
@@ -209,45 +210,28 @@ PairMatter = Callable[[MattePair, U8], F32]  # (pair, its photo (H, W, 3)) -> it
 TRANSITION = "transition_"  # before the columns of the transition
 
 
-def starter(matter: PairMatter) -> Start[MattePair]:
-    """What measures the matte of one photo, for `runner.run`."""
-
-    def start(pair: MattePair) -> Callable[[], Line]:
-        rgb, codes = read_pair(pair)
-        truth = _unit(codes)
-        whole, band = errors(matter(pair, rgb), truth, None, transition(truth))
-        line = {"set": pair.group, "photo": pair.name, **asdict(whole)}
-        line |= {f"{TRANSITION}{name}": value for name, value in asdict(band).items()}
-        return lambda: line
-
-    return start
-
-
-def judge(
+def judge_mattes(
     pairs: Iterable[MattePair],
     matter: PairMatter,
     on_photo: Callable[[str], None] = lambda _: None,
     ledger: Ledger | None = None,
 ) -> Judged:
     """Errors of the mattes from `matter`; pairs with an unreadable file or different sizes are skipped."""
+
+    def measure(pair: MattePair) -> Line:
+        rgb, codes = read_pair(pair)
+        truth = _unit(codes)
+        whole, band = errors(matter(pair, rgb), truth, None, transition(truth))
+        of_band = {f"{TRANSITION}{name}": value for name, value in asdict(band).items()}
+        return {"set": pair.group, "photo": pair.name, **asdict(whole), **of_band}
+
     cases = (((pair.group, pair.name), pair) for pair in pairs)
-    return run(cases, starter(matter), ledger or Ledger(), on_photo)
+    return run(cases, at_once(measure), ledger or Ledger(), on_photo)
 
 
-def groups(judged: Judged) -> dict[str, list[Line]]:
-    """The photos of each set. Raises InvalidInput if there are none."""
-    require(len(judged.lines) > 0, "data: expected at least one photo to judge, found none")
-    names = dict.fromkeys(line["set"] for line in judged.lines)
-    return {name: [line for line in judged.lines if line["set"] == name] for name in names}
-
-
-def mean(lines: Sequence[Line]) -> tuple[Errors, Errors]:
-    """Means over the photos: (whole, transition)."""
-    whole, band = (
-        Errors(*(float(np.mean([line[prefix + name] for line in lines])) for name in NAMES))
-        for prefix in ("", TRANSITION)
-    )
-    return whole, band
+def mean_errors(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
+    """Means over the photos, of whole photos and of the transition."""
+    return {"whole": means(lines, columns=NAMES), "transition": means(lines, TRANSITION, NAMES)}
 
 
 def _unit(codes: U8) -> F32:

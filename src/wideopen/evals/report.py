@@ -31,12 +31,19 @@ DIGITS = {name: 2 if name.endswith(("_db", "_px")) else 4 for name in COLUMNS}
 Means = Mapping[str, float | None]  # by column; None = no picture has a value
 
 
-def means(lines: Iterable[Line], prefix: str = "") -> dict[str, float | None]:
-    """The mean of each column; None if no picture has a value."""
+def means(lines: Iterable[Line], prefix: str = "", columns: Sequence[str] = COLUMNS) -> dict[str, Any]:
+    """The mean of each column, a float; None if no picture has a value."""
     rows = list(lines)
-    columns = {name: [row.get(prefix + name) for row in rows] for name in COLUMNS}
-    known = {name: [value for value in values if value is not None] for name, values in columns.items()}
+    known = {name: [row[prefix + name] for row in rows if row.get(prefix + name) is not None] for name in columns}
     return {name: float(np.mean(values)) if values else None for name, values in known.items()}
+
+
+def grouped(lines: Iterable[Line], name: str) -> dict[str, list[Line]]:
+    """The lines by one of their names, in order."""
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line[name], []).append(line)
+    return found
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -55,6 +62,11 @@ def means_table(lines: Mapping[str, Means], first: str) -> list[str]:
 def number(value: float | None, digits: int) -> str:
     """Format one figure for printing."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def csv_of(lines: Sequence[Line]) -> list[list[Any]]:
+    """The heads of lines that have the same columns, then their cells."""
+    return [list(lines[0]), *(list(line.values()) for line in lines)]
 
 
 def write_csv(path: Path, lines: Iterable[Sequence[str | float | None]], *, overwrite: bool = False) -> None:

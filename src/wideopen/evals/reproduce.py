@@ -8,13 +8,11 @@ from pathlib import Path
 
 from wideopen.checks import require
 from wideopen.errors import InvalidInput
-from wideopen.evals.judge import Judging, by_us, judges
-from wideopen.evals.mattes import MattePair, by_settings, find_pairs, groups, mean
-from wideopen.evals.mattes import judge as judge_mattes
+from wideopen.evals.judge import Judging, by_us, judge_pairs
+from wideopen.evals.mattes import MattePair, by_settings, find_pairs, judge_mattes, mean_errors
 from wideopen.evals.pairs import Pair
 from wideopen.evals.published import PAPER, published
-from wideopen.evals.report import means, number, table
-from wideopen.evals.runner import Ledger, run
+from wideopen.evals.report import grouped, means, number, table
 from wideopen.matting.inference import MattingSettings
 from wideopen.session.presets import read_preset
 from wideopen.settings import LensSettings, MapSettings
@@ -136,10 +134,11 @@ def _matting_rows(
 ) -> dict[str, Cells]:
     """One row for the paper's two sets; for other sets, one row each with the first two columns filled."""
     judged = judge_mattes(val, by_settings(MattingSettings(matting=network)), on_photo)
-    found = {group: mean(rows)[0] for group, rows in groups(judged).items()}
+    require(len(judged.lines) > 0, "--matting-data: expected at least one photo to judge, found none")
+    found = {group: mean_errors(rows)["whole"] for group, rows in grouped(judged.lines, "set").items()}
     if set(found) == set(GROUPS):
-        return {name: tuple(x for group in GROUPS for x in (found[group].mad, found[group].mse))}
-    return {f"{name}, {group}": (whole.mad, whole.mse, None, None) for group, whole in found.items()}
+        return {name: tuple(found[group][x] for group in GROUPS for x in ("mad", "mse"))}
+    return {f"{name}, {group}": (whole["mad"], whole["mse"], None, None) for group, whole in found.items()}
 
 
 def measured(files: Sequence[Path]) -> dict[str, dict[str, Mapping[str, float | None]]]:
@@ -178,8 +177,7 @@ def bokeh_table(
     notes = []
     for name, settings in looks.items():
         how = Judging(method=partial(by_us, settings, MapSettings()), slow=("lpips",) if lpips else ())
-        with judges(how, pairs) as (start, at_once):
-            judged = run((((pair.name,), pair) for pair in pairs), start, Ledger(names=("pair",)), on_pair, at_once)
+        judged = judge_pairs(how, pairs, on_pair)
         if not judged.lines:
             reasons = "; ".join(problem.what for problem in judged.skipped[:3])
             raise InvalidInput(f"--pairs: expected a pair that can be judged, found none: {reasons}")

@@ -27,12 +27,30 @@ Start = Callable[[Case], Callable[[], Line]]
 """Begin to measure a case and return what waits for its line. Both raise WideopenError if it cannot be measured."""
 
 
+def at_once(measure: Callable[[Case], Line]) -> Start[Case]:
+    """Measure a case when it is begun."""
+
+    def start(case: Case) -> Callable[[], Line]:
+        line = measure(case)
+        return lambda: line
+
+    return start
+
+
 @dataclass(slots=True)
 class Judged:
     """The lines of all cases that could be judged, in order, and the others."""
 
     lines: list[Line] = field(default_factory=list)
     skipped: list[PairProblem] = field(default_factory=list)
+
+    @contextmanager
+    def skipping(self, *names: str) -> Iterator[None]:
+        """Keep the reason why the case of these names cannot be judged, in place of raising it."""
+        try:
+            yield
+        except WideopenError as error:
+            self.skipped.append(PairProblem("/".join(names), str(error)))
 
 
 class Ledger:
@@ -114,9 +132,9 @@ def run(
     start: Start[Case],
     ledger: Ledger,
     on_done: Callable[[str], None] = lambda _: None,
-    at_once: int = 1,
+    ahead: int = 1,
 ) -> Judged:
-    """Measure cases by name, `at_once` begun before the first is waited for.
+    """Measure cases by name, `ahead` begun before the first is waited for.
 
     Those in the ledger are not measured again, those that cannot be measured are skipped.
     """
@@ -125,28 +143,20 @@ def run(
 
     def finish() -> None:
         names, line = waiting.popleft()
-        with _skipping(names, judged):
+        with judged.skipping(*names):
             judged.lines.append(line())
             ledger.add(judged.lines[-1])
         on_done(names[-1])
 
     for names, case in cases:
         known = ledger.known(*names)
-        with _skipping(names, judged):
+        with judged.skipping(*names):
             waiting.append((names, start(case) if known is None else lambda known=known: known))  # type: ignore[misc]
-        if len(waiting) >= at_once:
+        if len(waiting) >= ahead:
             finish()
     while waiting:
         finish()
     return judged
-
-
-@contextmanager
-def _skipping(names: tuple[str, ...], judged: Judged) -> Iterator[None]:
-    try:
-        yield
-    except WideopenError as error:
-        judged.skipped.append(PairProblem("/".join(names), str(error)))
 
 
 def worst_first(figure: str, sign: float = 1.0) -> Callable[[Line], float]:
