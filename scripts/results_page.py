@@ -198,8 +198,8 @@ def ablations(folder: Path) -> Iterator[str]:
     data = load(folder, "ablations")
     yield from ("## What each part is worth", "")
     yield (
-        f"`wideopen eval ablations` on {data['pairs']} pairs; the paper look uses its preset. The disparity of composites "
-        "is exact and has two values, so neither its filter nor the number of planes matters to `thin-lens`."
+        f"`wideopen eval ablations` on {data['pairs']} pairs; the paper look uses its preset. The disparity of "
+        "composites is exact and has two values, so neither its filter nor the number of planes matters to `thin-lens`."
     )
     yield ""
     yield from figures(data["means"], "variant")
