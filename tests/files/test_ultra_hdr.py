@@ -91,6 +91,8 @@ def test_a_result_has_its_own_light_and_its_own_standard_picture(tmp_path, value
     found = read(write(tmp_path / "a.jpg", light, like=photo, quality=100))
     codes, _ = to_standard(light, photo.rgb, photo.hdr, photo.encoding)
     assert_array_equal(codes[:, :70], photo.hdr.standard[:, :70])  # the very values; JPEG changes them a little
+    again = to_standard(light, None, photo.hdr, photo.encoding)  # without the photo's light
+    assert_array_equal(again[0], codes)
     error = np.abs(found.rgb - light) / (light + 0.05)
     assert error.mean() < 0.01
     assert np.percentile(error, 99) < 0.06

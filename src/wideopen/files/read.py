@@ -271,7 +271,9 @@ def _above_white(
         standard = transfer.encode(rgb, encoding, bit_depth=bits)
     if not found.base_is_hdr:
         brighten(rgb, gain)
-    return Hdr(kind=found.kind, headroom=found.headroom, gain=gain, standard=standard, bit_depth=bits), tuple(notes)
+    remade = not found.base_is_hdr
+    hdr = Hdr(kind=found.kind, headroom=found.headroom, gain=gain, standard=standard, bit_depth=bits, remade=remade)
+    return hdr, tuple(notes)
 
 
 def _light_of_floats(values: F32, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:

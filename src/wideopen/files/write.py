@@ -206,7 +206,8 @@ def _codes(name: str, rgb: F32, photo: Photo, depth: int, above: bool) -> tuple[
         return (light if depth == 32 else np.minimum(light, np.finfo(np.float16).max).astype(np.float16)), None
     from wideopen.hdr.standard import to_standard
 
-    codes, gain = to_standard(light, photo.rgb, hdr, photo.encoding, bit_depth=16 if floats else depth)
+    own = photo.rgb if hdr.needs_light or light is not photo.rgb else None  # the result may lie in the photo's array
+    codes, gain = to_standard(light, own, hdr, photo.encoding, bit_depth=16 if floats else depth)
     if floats:
         codes = transfer.decode(codes, photo.encoding, bit_depth=16)
     return codes, gain

@@ -39,3 +39,9 @@ class Hdr:
     gain: GainMap | None = None
     standard: NDArray[Any] | None = None  # (H, W, 3) codes of the standard picture, if there is a gain map
     bit_depth: int = 8  # of `standard`
+    remade: bool = False  # whether `standard` and `gain` give the photo's light again: see `hdr.standard`
+
+    @property
+    def needs_light(self) -> bool:
+        """Whether only the photo's light, which cannot be made again, tells how to write a result."""
+        return self.gain is not None and not self.remade

@@ -60,17 +60,20 @@ def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
 
 
 def to_standard(
-    rgb: F32, photo: F32, hdr: Hdr, encoding: Encoding, *, bit_depth: int = 8
+    rgb: F32, photo: F32 | None, hdr: Hdr, encoding: Encoding, *, bit_depth: int = 8
 ) -> tuple[NDArray[Any], GainMap]:
     """Return (codes (H, W, 3) of the standard picture of the result `rgb`, the gain map that leads back to `rgb`).
 
-    photo: (H, W, 3), the light that `rgb` was made from; of another size, nothing counts as left as it was.
+    photo: (H, W, 3), the light that `rgb` was made from; of another size, nothing counts as left as it was. None = made
+    again, some rows at a time, from what `hdr` holds, which must not need it.
     """
     own = hdr.gain
     curve, apart, kept, before = _clip() if hdr.kind == "floats" else _shoulder(), None, None, None
     if own is not None:
-        curve, apart = _learnt(photo, own)
-        kept, before = _unchanged(rgb, photo), own.log2
+        before, size, light = own.log2, rgb.shape if photo is None else photo.shape, _light_again(hdr, own, encoding)
+        rows_of = light if photo is None else photo.__getitem__
+        curve, apart = _learnt(rows_of, size, own)
+        kept = _unchanged(rgb, rows_of) if rgb.shape == size else None
     log2 = np.empty((*rgb.shape[:2], *(() if before is None else before.shape[2:])), np.float32)
     codes = np.empty(rgb.shape, transfer.code_type(bit_depth))
     offsets = ((0.0, 0.0, 0.0),) * 2 if own is None else (own.offset_hdr, own.offset_sdr)
@@ -96,6 +99,19 @@ def to_standard(
 
     _in_strips(work, len(rgb))
     return codes, GainMap(log2=log2, offset_hdr=offsets[0], offset_sdr=offsets[1])
+
+
+def _light_again(hdr: Hdr, gain: GainMap, encoding: Encoding) -> Callable[[slice], F32]:
+    """A function that makes rows of the photo's light (n, W, 3) as reading the file did."""
+
+    def rows_of(rows: slice) -> F32:
+        assert hdr.standard is not None  # as there is a gain map
+        light = transfer.decode(hdr.standard[rows], encoding, bit_depth=hdr.bit_depth)
+        log2 = enlarged_rows(gain.log2, hdr.standard.shape, rows.start, rows.stop)
+        _scale_rows(light, log2, 1, gain.offset_sdr, gain.offset_hdr)
+        return light
+
+    return rows_of
 
 
 def _in_strips(work: Callable[[slice], None], height: int) -> None:
@@ -160,11 +176,11 @@ def _at(curve: F32, stops: F32) -> F32:
     return np.take(curve, ((stops - np.float32(_DARKEST)) * np.float32(_STEPS)).astype(np.int32))
 
 
-def _learnt(photo: F32, own: GainMap) -> tuple[F32, F32]:
+def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMap) -> tuple[F32, F32]:
     """Return the tone curve of a photo with the gain map `own`, and how far L lies from it, (h, w) or (h, w, 3)."""
-    size = work_size(photo.shape, _LEARN_PX)
-    rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, photo.shape, strict=False))
-    stops = _stops_of(_brightest(photo[np.ix_(rows, columns)]))
+    size = work_size(shape, _LEARN_PX)
+    rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, shape, strict=False))
+    stops = _stops_of(_brightest(np.concatenate([rows_of(slice(y, y + 1))[:, columns] for y in rows])))
     log2 = enlarged_rows(own.log2, size, 0, size[0])
     curve = _tone_curve(stops, log2 if log2.ndim == 2 else log2.mean(axis=2))
     by_curve = np.maximum(_at(curve, stops), stops)
@@ -186,20 +202,19 @@ def _tone_curve(found: F32, log2: F32) -> F32:
     return np.asarray(np.minimum.accumulate(curve - stops) + stops, np.float32)
 
 
-def _unchanged(rgb: F32, photo: F32) -> NDArray[np.uint8] | None:
-    """(H, W): 255 where the lens left the photo as it was, falling to 0 beside it; None for another size.
+def _unchanged(rgb: F32, photo: Callable[[slice], F32]) -> NDArray[np.uint8]:
+    """(H, W): 255 where the lens left the photo, whose rows a function gives, as it was; falls to 0 beside it.
 
     A blur also leaves what is flat, such as the middle of a clipped sun. So a connected region counts only if it has
     detail: differences between neighbours, be it noise, in at least `LIVELY` of it.
     """
-    if rgb.shape != photo.shape:
-        return None
     same, lively = np.empty(rgb.shape[:2], np.uint8), np.zeros(rgb.shape[:2], np.uint8)
 
     def work(rows: slice) -> None:
-        level = _brightest(photo[rows])
+        light = photo(rows)
+        level = _brightest(light)
         limit = level * np.float32(SAME) + np.float32(1e-5)
-        change = _brightest(np.asarray(cv2.absdiff(rgb[rows], photo[rows]), np.float32).reshape(photo[rows].shape))
+        change = _brightest(np.asarray(cv2.absdiff(rgb[rows], light), np.float32).reshape(light.shape))
         same[rows] = cv2.compare(change, limit, cv2.CMP_LE).reshape(limit.shape)
         step = np.abs(level[:, 1:] - level[:, :-1])
         lively[rows, 1:] = cv2.compare(step, 2 * limit[:, 1:], cv2.CMP_GT).reshape(step.shape)

@@ -61,7 +61,7 @@ def render_opened(opened: Opened, out: Path, job: Job, *, step: Steps = SILENT, 
     lens = job.lens.lens(scene)
     step("rendering")
     with timed(seconds, "render"):
-        into = scene.rgb if last and scene.hdr is None else None  # writing needs the light of an HDR photo
+        into = None if not last or (scene.hdr is not None and scene.hdr.needs_light) else scene.rgb
         image = render(scene, lens, backend=job.backend, into=into)
     step("writing")
     with timed(seconds, "write"):
