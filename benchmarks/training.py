@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from provenance import ROOT, write_result
-from wideopen.workers import keep_freed_memory
+from wideopen.memory import keep_freed_memory
 
 AHEAD = 4  # batches that each worker makes ahead
 

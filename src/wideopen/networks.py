@@ -41,8 +41,8 @@ def pick_device(device: str) -> str:
 class Session:
     """An ONNX file in ONNX Runtime, on the CPU, with as many threads as OpenCV has, which workers limit."""
 
-    def __init__(self, file: Path | bytes, name: str) -> None:
-        """Load a file, given by path or as bytes; errors call it `name`. Raises WeightsError if it cannot be loaded."""
+    def __init__(self, file: Path, name: str) -> None:
+        """Load a file; errors call it `name`. Raises WeightsError if it cannot be loaded."""
         import cv2
         import onnxruntime
 
@@ -54,9 +54,7 @@ class Session:
         self._freeing.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self.name = name
         try:
-            self._session = onnxruntime.InferenceSession(
-                file if isinstance(file, bytes) else str(file), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except _failures() as error:
             raise WeightsError(f"{name}: damaged, cut short or no ONNX file ({_first(error)})") from error
         self.inputs = self._session.get_inputs()  # each has name, shape and type

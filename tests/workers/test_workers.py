@@ -159,7 +159,7 @@ def test_a_pool_fits_cores_and_memory():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_a_process_does_not_count_the_peak_of_the_one_that_started_it():
     ballast = bytearray(b"x" * (300 * 2**20))
-    code = "from wideopen.workers.pool import memory_of_this_process as m; print(*m())"
+    code = "from wideopen.memory import memory_of_this_process as m; print(*m())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     now, peak = map(float, done.stdout.split())
     assert len(ballast) / 2**20 > peak >= now > 5

@@ -37,7 +37,7 @@ def matting(
     **chosen: Any,
 ) -> None:
     """Train the matting network on photos with true mattes."""
-    from wideopen.workers import keep_freed_memory
+    from wideopen.memory import keep_freed_memory
 
     keep_freed_memory()  # before torch is imported
     import logging

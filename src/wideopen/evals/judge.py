@@ -30,12 +30,13 @@ from wideopen.evals.runner import Judged, Ledger, at_once, run, worst_first
 from wideopen.files import read
 from wideopen.files.read import read_facts
 from wideopen.lens import MAX_RADIUS, Lens
+from wideopen.memory import keep_freed_memory
 from wideopen.photo import Photo
 from wideopen.pipeline import Scene, hold_sheets, render
 from wideopen.session.open_photo import Job, Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.timing import SILENT, Steps
-from wideopen.workers import Workers, keep_freed_memory, pool_size
+from wideopen.workers import Workers, pool_size
 from wideopen.workers.size import mb_for
 
 FEW = 4

@@ -28,7 +28,8 @@ class OnnxEngine:
     def __init__(self, weights: str | Path) -> None:
         """Load a shipped name or a .onnx file. Raises WeightsError if it is missing, damaged or of another kind."""
         name = f"matting weights {weights}"
-        self.session = Session(read_file(weights), name)
+        read_file(weights)  # refuses a changed one; given these bytes, the session would hold them
+        self.session = Session(locate(weights), name)
         about = self.session.metadata
         if not {"preset", "config", "stages"} <= about.keys():
             raise WeightsError(f"{name}: expected a file of `wideopen export matting`, found another")

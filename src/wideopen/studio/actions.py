@@ -24,6 +24,7 @@ from wideopen.errors import InvalidInput, WorkerDied, WorkerTimeout
 from wideopen.files import read_matte, write_map
 from wideopen.files.formats import PHOTO_EXTENSIONS
 from wideopen.lens import LOOKS
+from wideopen.memory import return_freed_memory
 from wideopen.photo import Photo
 from wideopen.session.open_photo import Job
 from wideopen.session.results import has_quality, result_name
@@ -34,7 +35,6 @@ from wideopen.studio.preview import crop, data_url, lens_of, render_u8
 from wideopen.studio.settings_form import Form, command_line, form_of, preset_of, read_preset, settings_of
 from wideopen.studio.tabs import Detail, Tab, TabPhoto
 from wideopen.studio.work import PhotoFile
-from wideopen.workers.pool import return_freed_memory
 from wideopen.workers.store import ExpiringStore, FolderSteps, WorkCancelled, ask_to_stop, current_step
 from wideopen.workers.warm_up import WarmUp
 

@@ -38,6 +38,7 @@ from wideopen.matting.clean import transition
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import StageOutput
 from wideopen.matting.net.torch_engine import matte_with
+from wideopen.memory import keep_freed_memory
 from wideopen.train.augment import SHAPES, Stock, sample, shape_px
 from wideopen.train.finish import finish
 from wideopen.train.labels import EMPTY
@@ -45,7 +46,6 @@ from wideopen.train.layer import to_unit
 from wideopen.train.photos import Entry, PhotoStore, entries_in, load_backgrounds, load_photos, load_things
 from wideopen.train.settings import TrainRun
 from wideopen.train.trainer import TrainBatch, Trainer, make_fabric, save_checkpoint
-from wideopen.workers import keep_freed_memory
 
 LOG = logging.getLogger(__name__)
 SHOWN = 4  # samples in an image for TensorBoard

@@ -4,12 +4,12 @@
 `store`: folders that expire when unused. Processes are spawned, never forked: OpenMP does not survive a fork.
 """
 
-from wideopen.workers.pool import Finished, TaskFuture, Workers, keep_freed_memory, return_freed_memory
+from wideopen.workers.pool import Finished, TaskFuture, Workers
 from wideopen.workers.size import PoolSize, pool_size
 from wideopen.workers.store import ExpiringStore, FolderSteps, StoreEntry, WorkCancelled, ask_to_stop, current_step
 from wideopen.workers.warm_up import WarmUp
 
 __all__ = [
     "ExpiringStore", "Finished", "FolderSteps", "PoolSize", "StoreEntry", "TaskFuture", "WarmUp", "WorkCancelled",
-    "Workers", "ask_to_stop", "current_step", "keep_freed_memory", "pool_size", "return_freed_memory",
+    "Workers", "ask_to_stop", "current_step", "pool_size",
 ]  # fmt: skip

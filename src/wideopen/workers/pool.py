@@ -5,10 +5,8 @@ models set up once per worker, workers that end with their parent, memory per ta
 breaks.
 """
 
-import ctypes
 import os
 import pickle
-import resource
 import signal
 import sys
 import threading
@@ -17,18 +15,15 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout, require_packages
+from wideopen.memory import memory_of_this_process, return_freed_memory
 from wideopen.workers.size import PoolSize
 
 T = TypeVar("T")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-_LIBC = ctypes.CDLL(None)
 _FIRST_WARM_UP_S = 180.0  # compiling kernels takes some 25 s; the first worker may have been killed
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
-_kept = False
 _MOST_BROKEN = 3  # pools in a row without an answer from any worker
 
 
@@ -260,41 +255,3 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="parent watch", daemon=True).start()
-
-
-def return_freed_memory() -> None:
-    """Return freed memory to the system if the C library is glibc, which otherwise keeps scattered pieces.
-
-    Without it a worker grew by 3 to 6% over 500 photos, with it by 0.1% (benchmarks/results/batch.json). Does nothing
-    after `keep_freed_memory`.
-    """
-    trim = getattr(_LIBC, "malloc_trim", None)
-    if trim is not None and not _kept:
-        trim(0)
-
-
-def keep_freed_memory() -> None:
-    """From now on, reuse freed memory however large instead of returning it; does nothing without glibc's mallopt.
-
-    Fresh pages cost as much as the arithmetic on large tensors: a photo's step of training takes 0.7 s instead of 1.3
-    to 2 s, judging a pair of one megapixel 2.3 s of processor time instead of 2.7 s.
-    """
-    global _kept
-    mallopt = getattr(_LIBC, "mallopt", None) if sys.platform.startswith("linux") else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
-        mallopt(M_TOP_PAD, 1 << 28)
-        _kept = True
-
-
-def memory_of_this_process() -> tuple[float, float]:
-    """Return (resident now, peak) in megabytes of 2**20 bytes."""
-    with suppress(OSError, KeyError):
-        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-        fields = dict(line.split(":", 1) for line in lines if ":" in line)
-        now, peak = (int(fields[name].split()[0]) / 2**10 for name in ("VmRSS", "VmHWM"))  # of kB
-        return round(now, 1), round(peak, 1)
-    # Where there is no /proc. On Linux this peak would begin at that of the process that started this one.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return round(peak, 1), round(peak, 1)
