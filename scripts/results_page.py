@@ -31,7 +31,7 @@ SCORES = {
 ABOUT_SCORES = (
     "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. LVCorr is by a "
     "third and two thirds of the blur; rembg's blur is that of *blur and paste*. DISTS could not be measured: "
-    "torchvision's weights for VGG16 were not at hand (`--dists` adds it where they are)."
+    "torchvision's weights for VGG16 were not available (`--dists` adds it where they are)."
 )
 TIMES = {"seconds": 1, "over_unit": 1, "cpu_seconds": 1, "peak_mb": 0}
 HEAD = """# Results

@@ -51,10 +51,10 @@ def bokeh(
     pred: Annotated[Path | None, "Folder with pictures NAME.EXT to judge instead of rendering."] = None,
     backend: options.Backend = "auto",
     align: Annotated[bool, "Also report figures after fitting a small shift and gains."] = False,
-    flip: Annotated[bool, "--flip/--no-flip", "Compute FLIP, which takes about a second per megapixel."] = True,
+    flip: Annotated[bool, "--flip/--no-flip", "Compute FLIP, which takes about two seconds per megapixel."] = True,
     lpips: Lpips = False,
     dists: Dists = False,
-    lvcorr: Annotated[bool, "Also render with less blur and report LVCorr: does the blur follow --blur?"] = False,
+    lvcorr: Annotated[bool, "Also render with less blur and report LVCorr: how well the blur follows --blur."] = False,
     csv: Csv = None,
     json: JsonFile = None,
     sheet: Sheet = None,
@@ -118,12 +118,12 @@ def benchmarks() -> None:
     from wideopen.evals.benchmarks import BENCHMARKS
 
     for one in BENCHMARKS.values():
-        size = "as many pairs as there are" if one.count is None else f"{one.count} pairs"
+        size = "any number of pairs" if one.count is None else f"{one.count} pairs"
         typer.echo(f"{one.name}: {one.title}, {one.task}, {size}")
-        typer.echo(f"    below --root: {one.layout}")
+        typer.echo(f"    layout: {one.layout}")
         if one.task == "bokeh":
             typer.echo(f"    focus and blur: {one.focus}")
-        typer.echo(f"    licence: {one.licence}; {one.where}")
+        typer.echo(f"    licence: {one.licence}; source: {one.where}")
 
 
 @app.command()
@@ -182,7 +182,7 @@ def matting(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and over the transition.
+    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and over the transition region.
 
     The same command with --csv continues an interrupted run.
     """
@@ -231,7 +231,7 @@ def matting(
 @app.command()
 @takes(MattingSettings(matting="mobile"), after="blur")
 def depth(
-    data: Annotated[Path, "Folder with photos that hold depth, or with sharp/ and disparity/."],
+    data: Annotated[Path, "Folder of photos with depth inside, or with sharp/ and disparity/."],
     source: Annotated[
         list[str] | None, "Source to judge, as for --depth of render; may be repeated. Default: planar and small."
     ] = None,
@@ -273,7 +273,7 @@ def tune(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> None:
-    """Tune the constants of a look. The result is a preset that brings renderings closest to true pictures."""
+    """Find the constants of a look that bring renderings closest to true pictures, and write them as a preset."""
     from wideopen.evals import tune as tuning
     from wideopen.evals.pairs import find_pairs
     from wideopen.session.presets import write_preset
@@ -312,7 +312,7 @@ def reproduce(
         list[Path] | None, "File of `eval bokeh` or `eval matting` with --benchmark and --json; may be repeated."
     ] = None,
     lpips: Lpips = False,
-    json: JsonFile = None,
+    json: Annotated[Path | None, "Also write the tables and the published figures to this .json file."] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Print the paper's tables beside our own figures. Published figures of other methods follow."""
@@ -334,7 +334,7 @@ def reproduce(
     typer.echo("\nPublished by others, and ours:\n")
     for one in set_tables(ours):
         _print(one.lines())
-    _print(["Not found in a source that could be read:", *(f"- {line}" for line in missing())])
+    _print(["Figures that we could not find in a readable source:", *(f"- {line}" for line in missing())])
     content: dict[str, Any] = {
         "published": [asdict(one) for one in published()],
         "measured": ours,

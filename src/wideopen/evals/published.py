@@ -16,7 +16,7 @@ from wideopen.evals.report import DIGITS, TITLES, Means, number, table
 
 FILE = Path(__file__).with_name("published.json")
 PAPER = "Rao, Zhang, Lau, Chen, which this project implements"
-NOT_MEASURED = "wideopen: not measured, the set was not at hand"
+NOT_MEASURED = "wideopen: not measured (the set was not available)"
 MATTING = {"mad": "MAD", "mse": "MSE", "sad": "SAD", "gradient": "gradient", "connectivity": "connectivity"}
 HEADS = {**TITLES, **MATTING}
 PLACES = {**dict.fromkeys(HEADS, 2), **DIGITS, "mad": 4, "mse": 4}

@@ -41,7 +41,7 @@ class Table:
 
 _MATTING_COLUMNS = ("blurry MAD", "blurry MSE", "clear MAD", "clear MSE")
 NEED_P3M = (
-    "P3M-10k: https://github.com/JizhiziLi/P3M says how to get it; unpack it and pass its folder as --matting-data"
+    "P3M-10k (https://github.com/JizhiziLi/P3M says how to get it): unpack it, and pass its folder as --matting-data"
 )
 
 
@@ -77,9 +77,9 @@ TABLE_3 = Table(
     columns=("PSNR", "SSIM", "LPIPS"),
     paper=_printed(("psnr_db", "ssim", "lpips"), "wax"),
 )
-NEED_ABLATED = f"{NEED_P3M}; and weights without each part, trained by `wideopen train matting --ablate PART`"
+NEED_ABLATED = f"{NEED_P3M}; and weights without each part, from `wideopen train matting --ablate PART`"
 NEED_WAX = (
-    "WAX, 20 pairs of wax figures by a Canon EOS 70D: no public copy is known, ask its authors. --pairs takes any "
+    "WAX, 20 pairs of wax figures by a Canon EOS 70D: we know of no public copy; ask its authors. --pairs takes any "
     "set in the layout of docs/evaluation.md: your own, EBB! (AIM 2020 challenge on rendering realistic bokeh), or "
     "the ray-traced one of benchmarks/lens/export.py"
 )
@@ -117,16 +117,16 @@ def matting_tables(
     if set(sets) != set(GROUPS):
         found = ", ".join(f"{group} ({sum(pair.group == group for pair in val)})" for group in sets)
         for note, need in zip(notes, (NEED_P3M, NEED_ABLATED), strict=True):
-            note.append(f"ours is NOT on the paper's photos but on {found}; for those: {need}")
+            note.append(f"ours is NOT on the paper's photos but on {found}; the paper's are in {need}")
     if len(ablated) < len(ABLATED):
         missing = ", ".join(part for part in ABLATED if part not in ablated)
-        notes[1].append(f"no weights given for {missing}: --ablated PART=FILE; {NEED_ABLATED}")
+        notes[1].append(f"no weights given for {missing} (--ablated PART=FILE): this needs {NEED_ABLATED}")
     one = replace(TABLE_1, ours=ours, notes=tuple(notes[0]))
     return one, replace(TABLE_2, ours={k: v for rows in others for k, v in rows.items()}, notes=tuple(notes[1]))
 
 
 def _without(paper: Table, need: str) -> Table:
-    return replace(paper, notes=(f"not run here, for want of {need}",))
+    return replace(paper, notes=(f"not run here; it needs {need}",))
 
 
 def _matting_rows(
@@ -185,7 +185,7 @@ def bokeh_table(
         ours[name] = (averages["psnr_db"], averages["ssim"], averages["lpips"])
         if judged.skipped:
             notes.append(f"{name}: {len(judged.skipped)} pairs could not be judged")
-    notes.append(f"ours is on {len(pairs)} pairs of {folder or 'the folder given'}; the paper's: {NEED_WAX}")
+    notes.append(f"ours is on {len(pairs)} pairs of {folder or 'the folder given'}; the paper's is on {NEED_WAX}")
     if not lpips:
-        notes.append("no LPIPS: --lpips")
+        notes.append("--lpips adds LPIPS")
     return replace(TABLE_3, ours=ours, notes=tuple(notes))
