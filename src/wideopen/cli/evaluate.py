@@ -37,6 +37,7 @@ Sheet = Annotated[
     Path | None,
     "Also write a picture (.png, .jpg) with crops of the ten worst at 100 %: photo, truth, theirs, ours, error.",
 ]
+UNFIT = "problems of the set"
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
 
@@ -75,7 +76,7 @@ def bokeh(
     written = Outputs(json=json, sheet=sheet, overwrite=overwrite, beside=csv)
     settings, maps = chosen_lens(context, chosen, EXACT_LENS), made(MapSettings, chosen)
     where, row = chosen_set("bokeh", {"--pairs": pairs, "--root": root}, benchmark)
-    found = listing(find_pairs(where) if row is None else row.complete(where, partial=partial))
+    found = listing(find_pairs(where)) if row is None else listing(row.complete(where, partial=partial), UNFIT)
     search = row is not None and row.search and not was_typed(context, "blur")
     about = {
         **({"folder": str(where)} if row is None else {"benchmark": row.name, "root": str(where)}),
@@ -198,7 +199,7 @@ def matting(
     if row is None:
         pairs = [pair for pair in mattes.find_pairs(where) if part == "all" or pair.part == "val"]
     else:
-        pairs = listing(row.complete(where, partial=partial)).pairs
+        pairs = listing(row.complete(where, partial=partial), UNFIT).pairs
     matter = mattes.by_settings(settings) if pred is None else mattes.mattes_of(pred)
     require(len(pairs) > 0, f"{where}: expected photos held out for judging, found none; --part all judges all")
     about = {"root": str(where), "benchmark": benchmark, "part": part, "pred": pred and str(pred), **settings.to_dict()}
@@ -359,9 +360,9 @@ def chosen_set(task: str, folders: dict[str, Path | None], name: str | None) -> 
     return (own or root or Path()), None if name is None else benchmark(name, task)
 
 
-def listing(found: Any) -> Any:
+def listing(found: Any, what: str = "left out") -> Any:
     """`found`, an `evals.pairs.FoundPairs`; stderr lists its problems."""
-    warn_of_problems(found.problems, "left out")
+    warn_of_problems(found.problems, what)
     return found
 
 
