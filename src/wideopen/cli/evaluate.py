@@ -183,7 +183,7 @@ def matting(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and over the transition region.
+    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and their transition region.
 
     The same command with --csv continues an interrupted run.
     """
