@@ -37,7 +37,7 @@ def test_mattes_that_agree_stay_as_ours():
     [
         (BESIDE, 0.0, 0.1, 0.0),  # a bystander that our network gives up
         (BESIDE, 0.0, 0.6, 1.0),  # that it keeps
-        (BESIDE, 0.08, 0.1, 1.0),  # of which the other is not sure: a white shirt, a hat
+        (BESIDE, 0.09, 0.1, 1.0),  # of which the other is not sure: a white shirt, a hat
         (APART, 0.08, 0.1, 0.08),  # the same, apart from the person
         (APART, 0.2, 0.1, 1.0),
     ],
@@ -47,6 +47,13 @@ def test_what_only_ours_has(box, other, hinted, kept):
     matte = agreed(ours, maps((*box, other), PERSON), maps((*box, hinted), PERSON))
     assert within(matte, box) == pytest.approx(kept, abs=1e-6)
     assert within(matte, PERSON) == 1
+
+
+@pytest.mark.parametrize(("width", "kept"), [(100, 1.0), (30, 0.0)])
+def test_a_body_goes_on_to_the_lower_edge_whatever_the_other_says(width, kept):
+    ours, other = maps(PERSON), maps(PERSON)
+    ours[150:, 110 : 110 + width] = 1
+    assert agreed(ours, other, other)[170:190, 118:132].mean() == pytest.approx(kept, abs=1e-6)
 
 
 @pytest.mark.parametrize(("box", "other", "found"), [(BESIDE, 0.9, 0.9), (BESIDE, 0.8, 0.0), (APART, 0.9, 0.0)])
@@ -84,3 +91,10 @@ def test_a_small_subject_that_both_found_is_the_others(side, shift, taken):
     ours[50 : 50 + side, 100 : 100 + side] = 1
     other[50 : 50 + side, 100 + shift : 100 + shift + side] = 1
     assert np.array_equal(agreed(ours, other, ours), other) == taken
+
+
+def test_a_small_subject_gets_no_veil_from_the_other():
+    ours, other = np.zeros(SIZE, np.float32), np.full(SIZE, 0.1, np.float32)
+    ours[50:74, 100:124], other[50:74, 100:124] = 1, 0.7
+    assert_allclose(agreed(ours, other, ours), ours, rtol=0, atol=0.1)
+    assert agreed(ours, other, ours)[100:].max() == 0
