@@ -36,6 +36,18 @@ def test_the_nearer_of_two_alike_is_chosen():
     assert evident_disparity(disparity, photo) == pytest.approx(0.8, abs=0.03)
 
 
+def test_what_is_sharp_is_preferred_to_soft_lights():
+    rng = np.random.default_rng(5)
+    photo, disparity = np.full((640, 960, 3), 0.1, np.float32), np.full((640, 960), 0.2, np.float32)
+    for x, y in rng.integers((0, 0), (960, 400), (40, 2)):
+        cv2.circle(photo, (int(x), int(y)), 30, (0.9, 0.9, 0.5), -1)
+    photo = cv2.GaussianBlur(photo, (0, 0), 8)
+    leaf = np.s_[380:520, 420:540]
+    photo[leaf] = np.float32([0.5, 0.3, 0.05]) * rng.uniform(0.8, 1.2, (140, 120, 1)).astype(np.float32)
+    disparity[leaf] = 0.7
+    assert evident_disparity(disparity, photo) == pytest.approx(0.7, abs=0.03)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (40, 60)])
 def test_a_plain_photo_at_one_distance_is_in_focus(size):
     plain = np.full((*size, 3), 0.4, np.float32)

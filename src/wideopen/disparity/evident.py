@@ -1,4 +1,4 @@
-"""Where to focus in a photo without a subject: on what stands out, has detail, is near and towards the middle.
+"""Where to focus in a photo without a subject: on what stands out, is sharp, is near and towards the middle.
 
 Ours. What stands out: the distance of a pixel's smoothed colour from the photo's mean colour, in CIELAB (Achanta et
 al., "Frequency-tuned salient region detection", CVPR 2009).
@@ -11,6 +11,7 @@ from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
 
 WORK_PX = 320
+SHARP_PX = 960  # long side at which sharpness is seen: above a photo's noise, below what is out of focus
 SMOOTH = 0.012  # standard deviation of the smoothing of colours, as a share of the long side
 MIDDLE = 0.2  # and of the weight that falls off from the photo's middle
 FAR = 0.5  # weight of what is farthest, where the nearest has 1 + this
@@ -20,6 +21,7 @@ TO_XYZ = np.array(
     [[0.433953, 0.376219, 0.189828], [0.212671, 0.715160, 0.072169], [0.017758, 0.109477, 0.872766]], np.float32
 )
 """From linear sRGB light to CIE XYZ, each divided by white's."""
+FAINTLY = 1e-3  # how much what has the mean colour still stands out
 AT_ONCE = 0.035  # standard deviation, in disparity, of what counts as one distance
 
 
@@ -32,8 +34,8 @@ def evident_disparity(disparity: F32, rgb: F32) -> float:
     stands_out = np.linalg.norm(smooth - lab.mean((0, 1)), axis=2)
     y, x = (np.linspace(-0.5, 0.5, side) * side / max(size) for side in size)
     middle = np.exp(-(y[:, None] ** 2 + x**2) / (2 * MIDDLE**2))
-    detail = cv2.GaussianBlur(np.abs(lab - smooth).sum(2), (0, 0), max(3 * SMOOTH * max(size), 0.5))
-    weight = (stands_out * np.sqrt(detail) + 1e-3) * middle * (FAR + d)
+    sharp = cv2.GaussianBlur(_sharpness(rgb, size), (0, 0), max(3 * SMOOTH * max(size), 0.5))
+    weight = (stands_out + FAINTLY) * (sharp + np.float32(1e-6)) * middle * (FAR + d)
     far = d < 0.01
     if far.mean() < ALL_SKY:
         weight[far] = 0
@@ -43,6 +45,13 @@ def evident_disparity(disparity: F32, rgb: F32) -> float:
     chosen = near[np.argmax(at_once)]
     nearby = np.abs(d - chosen) < 2 * AT_ONCE  # the fullest distance may lie between two that are held
     return float(np.median(d[nearby]))
+
+
+def _sharpness(rgb: F32, size: tuple[int, int]) -> F32:
+    """Finest detail that is not noise, (h, w) = size: how far brightness (a square root) is from its mean around."""
+    light = cv2.transform(resize_map(rgb, work_size(rgb.shape[:2], SHARP_PX)), np.full((1, 3), 1 / 3, np.float32))
+    seen = np.sqrt(np.clip(light, 0, 1))
+    return resize_map(np.abs(seen - cv2.GaussianBlur(seen, (0, 0), 1.0)).reshape(light.shape[:2]), size)
 
 
 def _lab_of(rgb: F32) -> F32:
