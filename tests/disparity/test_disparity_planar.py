@@ -100,6 +100,14 @@ def test_a_held_thing_and_a_separate_shoe_stay_with_their_owner(where):
     assert d[where].max() == at(d, 60, 100) == at(alone, 60, 100)
 
 
+def test_a_person_behind_a_wire_is_one_plane():
+    cut = STANDING.copy()
+    cut[110:112] = 0
+    d = planar(cut)
+    assert np.ptp(d[cut == 1]) == 0
+    assert_allclose(d[cut == 1], planar(STANDING)[cut == 1], rtol=0, atol=1e-6)
+
+
 def test_soft_edges_belong_to_their_own_part():
     alpha = cv2.GaussianBlur(np.maximum(STANDING, FAR), (0, 0), 2)
     d, row = planar(alpha), planar(np.maximum(STANDING, FAR))

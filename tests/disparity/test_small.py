@@ -58,6 +58,23 @@ def test_behind_a_subject_lies_what_the_network_sees_without_it(corridor, thing)
     assert np.corrcoef(behind[near], without[near])[0, 1] > np.corrcoef(whole[near], without[near])[0, 1]
 
 
+def test_less_is_guessed_nearer_the_more_the_subject_hides(thing, monkeypatch):
+    depth, ball = predict_small(thing[0]), cv2.resize(thing[1], (672, 512))
+    monkeypatch.setattr("wideopen.disparity.small._both_ways", lambda _: depth.order[:, ::-1])
+
+    def nearer(alpha: np.ndarray) -> float:
+        found = np.maximum(depth.behind(alpha) - depth.whole, 0).max()
+        monkeypatch.setattr("wideopen.disparity.small.GUESSED", 0)
+        guess = np.maximum(depth.behind(alpha) - depth.whole, 0).max()
+        monkeypatch.setattr("wideopen.disparity.small.GUESSED", 1.5)
+        return float(found / guess)
+
+    most = np.ones_like(ball)
+    most[:, :150] = 0
+    assert 0.5 < nearer(ball) < 0.9
+    assert nearer(most) == pytest.approx(0, abs=1e-5)
+
+
 def test_nothing_is_guessed_where_no_background_is_seen(thing):
     depth = predict_small(thing[0])
     assert np.array_equal(depth.behind(np.ones(depth.detail.shape, np.float32)), depth.whole)

@@ -77,6 +77,17 @@ def test_a_subject_stands_out_from_a_background_that_the_network_has_close_to_it
     assert np.median(background[alpha == 0]) < 0.3
 
 
+def test_all_distances_behind_a_subject_grow_by_one_factor(behind, alpha):
+    alpha[200:, SUBJECT[1]] = 1
+    wall = np.repeat(np.linspace(0.2, 0.7, 320, dtype=np.float32)[None], 256, axis=0)  # rises like no floor
+    whole = np.where(alpha > 0, np.float32(0.8), wall)
+    background, subject = shaped_by_matte(whole, wall, alpha)
+    near = np.median(subject[SUBJECT])
+    assert np.median(background[alpha == 0]) == pytest.approx(0.1 * near, abs=0.01)
+    given, found = 0.6 / (wall - 0.2)[9, 40:] - 1, near / background[9, 40:] - 1  # distance to a subject at 1
+    assert np.ptp(found / given) < 0.05 * np.mean(found / given)
+
+
 def test_two_people_keep_their_own_distances():
     a, behind = np.zeros((200, 300), np.float32), np.full((200, 300), 0.1, np.float32)
     whole = behind.copy()

@@ -20,6 +20,7 @@ STANDING = 3.6  # a person's height in widths of the shoulders with arms
 LEAST_CUT = 1.15  # total height of a part cut off by the lower edge: at least this,
 MOST_CUT = 4.0  # and at most this, times its visible height
 LEAST_ABOVE = 0.25  # the horizon lies at least this share of a person's height above their feet
+GAP = 0.008  # a strip this narrow, as a share of the long side, is a thing in front of one part: a wire, a twig
 SMALL_AREA, SMALL_HEIGHT = 0.04, 0.25  # of the largest part: smaller parts are not people of their own
 WORK_PX = 768
 
@@ -135,7 +136,10 @@ def _floor(people: list[Extent], feet: list[float], height: int) -> _Floor:
 
 def parts_of(alpha: F32) -> tuple[list[Extent], np.ndarray]:
     """The extents of the matte's large parts, and a map (H, W) of each pixel's part; -1 = none."""
-    count, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=8)
+    inside, side = alpha > 0.5, 2 * max(1, round(GAP * max(alpha.shape) / 2)) + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    closed = cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_CLOSE, disk)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     parts = parts.reshape(alpha.shape)
     if count < 2:
         return [], np.full(alpha.shape, -1)
@@ -152,7 +156,7 @@ def parts_of(alpha: F32) -> tuple[list[Extent], np.ndarray]:
     loose = loose[np.argsort(-away.flat[loose], kind="stable")]
     person[parts.flat[loose]] = around.flat[loose]  # the last one written is the nearest to its large part
     person[0] = -1
-    return [e for e in found if e], person[parts]
+    return [e for e in found if e], np.where(inside, person[parts], -1)
 
 
 def _planes(belongs: np.ndarray, disparities: F32, shape: tuple[int, ...]) -> F32:

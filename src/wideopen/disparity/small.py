@@ -11,7 +11,7 @@ Ours: where a photo plainly shows the sky, which the network puts at uneven dist
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import cv2
@@ -35,13 +35,16 @@ ERASED = 0.006  # what is erased reaches this far beyond it, as a fraction of th
 BLURRED = 0.012  # and the subject's own detail this far
 SPREAD = 0.05  # farther away the subject changes little of what the network says
 LEAST_SEEN = 0.03  # share of a photo in which a background can be recognised
+GUESSED = 1.5
+"""A subject makes what is around it nearer, never farther. So what is nearer without it is a guess, the more it hides:
+this times its share of the photo is taken back."""
 FAR, NOT_FAR = 0.13, 0.25
 """Highest median of the network's answer, about 1 at near things, in a sky, and in a blue one that fills the photo."""
 NEAREST = 0.45  # and its highest 95th percentile
 LEAST_SKY = 0.02  # share of the photo
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SmallDepth:
     """What the network says of a photo."""
 
@@ -49,7 +52,7 @@ class SmallDepth:
     order: F32  # (h, w)
     detail: F32  # (rows, columns), its short side at `DETAIL_PX`
 
-    @property
+    @cached_property
     def whole(self) -> F32:
         """(rows, columns): relative disparity of what the photo shows."""
         return self._under_sky(_merged(self.order, self.detail, np.ones_like(self.detail)))
@@ -65,13 +68,18 @@ class SmallDepth:
         order = _both_ways(cv2.inpaint(self.seen, hidden.astype(np.uint8), 3, cv2.INPAINT_TELEA))
         far = ~_grown(small > SUBJECT, SPREAD)
         order = _on_scale_of(self.order, order, far if far.mean() >= LEAST_SEEN else small <= SUBJECT)
-        visible = ~_grown(alpha > SUBJECT, BLURRED)
-        return self._under_sky(_merged(order, self.detail, visible.astype(np.float32)))
+        hides = _grown(alpha > SUBJECT, BLURRED)
+        behind = self._under_sky(_merged(order, self.detail, (~hides).astype(np.float32)))
+        nearer = np.maximum(behind - self.whole, 0)
+        return np.asarray(behind - min(GUESSED * hides.mean(), 1) * nearer, np.float32)
 
     def _under_sky(self, merged: F32) -> F32:
         """A map (rows, columns) with all of the sky that is plainly seen at the far end."""
-        sky = plain_sky(self.seen, self.order).astype(np.float32)
-        return merged + resize_map(sky, merged.shape) * (merged.min() - merged)
+        return merged + resize_map(self._sky, merged.shape) * (merged.min() - merged)
+
+    @cached_property
+    def _sky(self) -> F32:
+        return plain_sky(self.seen, self.order).astype(np.float32)
 
 
 def predict_small(srgb_u8: U8) -> SmallDepth:
