@@ -129,7 +129,7 @@ def test_bands_and_boxes_change_nothing(quality, focus, monkeypatch):
     disparity = np.where(alpha > 0.5, 0.85 + x / 3000, y / 2000).astype(np.float32)
     sheets = prepare_sheets(rgb, alpha, disparity, pick(SEPARATORS)[1])
     optics = Optics(focus_disparity=focus, radius_px=40, planes=8, cat_eye=0.3, quality=quality)
-    whole = numba_cpu.thin_lens(tuple(sheets), optics)
+    whole = numba_cpu.thin_lens(tuple(sheets) if quality == "exact" else sheets, optics)
     monkeypatch.setattr(thin_lens_look, "BAND_PX", 1)
     bands, seen = [], []
     image = numba_cpu.thin_lens(sheets, optics, lambda rows, top, _: (bands.append(top), seen.append(rows.copy())))
@@ -145,6 +145,32 @@ def test_bands_and_boxes_change_nothing(quality, focus, monkeypatch):
 
 class TestFast:
     """quality="fast" on coarse levels."""
+
+    def test_what_is_blurred_much_is_made_at_half_the_size(self, monkeypatch):
+        """Lamps are not: a mean with what is dark beside them would not shine."""
+        rng, size = np.random.default_rng(3), (512, 641)
+        rgb = cv2.GaussianBlur(0.5 * rng.random((*size, 3), np.float32), (0, 0), 1.5)
+        rgb[101:104, 501:504] = 1
+        alpha = np.zeros(size, np.float32)
+        alpha[300:400, 100:200] = 1
+        sheets = prepare_sheets(rgb, alpha, np.where(alpha > 0, 0.9, 0.1).astype(np.float32), pick(SEPARATORS)[1])
+        made = []
+        rows = type(sheets).rows
+
+        def counted(self, top, bottom, wanted=None, *, colours=True):
+            if wanted is not None:
+                made.append((wanted.side, [int(blocks.sum()) for blocks in wanted.blocks]))
+            return rows(self, top, bottom, wanted, colours=colours)
+
+        monkeypatch.setattr(type(sheets), "rows", counted)
+        optics = Optics(focus_disparity=0.9, radius_px=40, planes=8, quality="fast")
+        fast = numba_cpu.thin_lens(sheets, optics)
+        exact = numba_cpu.thin_lens(tuple(sheets), replace(optics, quality="exact"))
+        (side, fine), (half, coarse) = made[:2]
+        assert (side, half) == (32, 16)
+        assert fine[0] <= 16 < 100 < coarse[0]  # only what lies beside the lamp in full
+        assert_allclose(fast[70:140, 470:540].sum(), exact[70:140, 470:540].sum(), rtol=3e-3)
+        assert _psnr(fast, exact) > 60
 
     def test_levels_keep_radii_between_once_and_twice_the_coarse_radius(self):
         for radius in np.geomspace(1, 2000, 60):

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from wideopen.arrays.maps import Place, fill_holes
 from wideopen.backends import pick
 from wideopen.sheets import BACKENDS, reference
+from wideopen.sheets.photo_sheets import Wanted
 from wideopen.sheets.prepare import prepare_sheets, with_radiance
 from wideopen.sheets.transport import continue_colours
 
@@ -71,7 +72,7 @@ def test_a_layers_coverage_and_disparity_are_those_of_the_reference(name, size):
 @pytest.mark.parametrize("name", list(BACKENDS))
 @pytest.mark.parametrize("brightness", [1.0, 3.0])
 def test_rows_of_the_sheets_are_those_of_the_whole(name, brightness):
-    """Also in boxes around what a sheet covers, and where light above white was measured in windows."""
+    """Also in blocks around what a sheet covers, and where light above white was measured in windows."""
     size = (96, 128)
     rng = np.random.default_rng(8)
     matte = np.zeros(size, np.float32)
@@ -90,16 +91,21 @@ def test_rows_of_the_sheets_are_those_of_the_whole(name, brightness):
     for sheet, want in zip(bright.rows(30, 61), made, strict=True):
         assert_allclose(sheet.rgb, want.rgb, rtol=0, atol=1e-6)
         assert_allclose(sheet.disparity, want.disparity, rtol=0, atol=1e-6)
+    covers = [np.ones(size, bool) if s.alpha is None else s.alpha > 0 for s in whole]
+    blocks = [cover.reshape(6, 16, 8, 16).any(axis=(1, 3)) for cover in covers]
+    blocks[0][:, 2] = False  # what lies behind the subject's edge is not wanted there
     for top, bottom in ((0, 96), (17, 18), (30, 61), (62, 96)):
-        for sheet, want in zip(sheets.rows(top, bottom, [3] * len(whole)), whole, strict=True):
+        made = sheets.rows(top, bottom, Wanted(blocks, 16))
+        for sheet, want, block in zip(made, whole, blocks, strict=True):
             (y, x), (n, m) = sheet.corner, sheet.disparity.shape
-            here = np.s_[y : y + n, x : x + m]
-            assert_allclose(sheet.rgb, want.rgb[here], rtol=0, atol=1e-6)
-            assert_allclose(sheet.disparity, want.disparity[here], rtol=0, atol=1e-6)
+            here, wanted = np.s_[y : y + n, x : x + m], np.kron(block, np.ones((16, 16), bool))
+            at = wanted[here]
+            assert_allclose(sheet.rgb[at], want.rgb[here][at], rtol=0, atol=1e-6)
+            assert_allclose(sheet.disparity[at], want.disparity[here][at], rtol=0, atol=1e-6)
             if want.alpha is not None:
                 assert_allclose(sheet.alpha, want.alpha[here], rtol=0, atol=1e-6)
-                assert_allclose(sheet.alpha.sum(), want.alpha[top:bottom].sum(), rtol=1e-6)  # nothing lies outside
-                assert n * m < want.alpha[top:bottom].size
+                assert at.sum() == wanted[top:bottom].sum()  # nothing lies outside
+                assert n * m < want.alpha[top:bottom].size or sheets.white is not None
 
 
 @pytest.mark.parametrize("name", FAST)

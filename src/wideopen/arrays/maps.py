@@ -65,6 +65,14 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
     return resized
 
 
+def halved(x: F32) -> F32:
+    """(H, W) or (H, W, C) at half its size, rounded up: means of 2 x 2 pixels, the last ones repeated if need be."""
+    height, width = x.shape[:2]
+    if height % 2 or width % 2:
+        x = np.pad(x, ((0, height % 2), (0, width % 2), *[(0, 0)] * (x.ndim - 2)), mode="edge")
+    return resize_map(x, (len(x) // 2, x.shape[1] // 2))
+
+
 def in_strips(work: Callable[[int, int], None], first: int, last: int, rows: int = STRIP) -> None:
     """Call work(top, bottom) for strips of so many rows from `first` to `last`, in as many threads as OpenCV has."""
     tops = range(first, last, rows)

@@ -16,7 +16,7 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32
-from wideopen.grain.estimate import taps
+from wideopen.grain.estimate import look_up, taps
 from wideopen.lens import PaperLook
 from wideopen.optics import Optics, Pupil
 from wideopen.rendering.aperture import antialiased_spans, kernel
@@ -33,10 +33,9 @@ RADII_PX = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 9.0])
 class GrainLayer:
     """One surface, as far as grain needs it."""
 
-    coverage: F32  # (h, w) in [0, 1]: of the photo at any size, or at exactly the pixels of `disparity`
-    disparity: F32  # (H, W), or a piece of it
-    kept: F32  # (N,) factor of the grain's amplitude at disparities 0 to 1
-    corner: tuple[int, int] = (0, 0)  # (y, x) in the photo of the piece's first pixel
+    coverage: F32  # (h, w) in [0, 1]: of the photo at any size, or of a piece
+    kept: F32  # (h, w) factor of the grain's amplitude: of the photo at any size
+    corner: tuple[int, int] | None = None  # (y, x) in the photo of the first pixel of coverage, if that is a piece
 
 
 def kept_by_blur(radius_px: F32, pupil: Pupil, size_px: float) -> F32:
@@ -75,26 +74,34 @@ def kept_by_paper(disparity: F32, optics: Optics, constants: PaperLook, size_px:
 
 def paper_layers(disparity: F32, matte: F32 | None, kept: F32) -> list[GrainLayer]:
     """The photo, and the unchanged subject pasted over it."""
-    photo = GrainLayer(np.ones((1, 1), np.float32), disparity, kept)
-    return [photo] if matte is None else [photo, GrainLayer(matte, disparity, np.ones(2, np.float32))]
+    whole = np.ones((1, 1), np.float32)
+    photo = GrainLayer(whole, _at(disparity, kept))
+    return [photo] if matte is None else [photo, GrainLayer(matte, whole)]
+
+
+def _at(disparity: F32, kept: F32) -> F32:
+    """(h, w): the factors at these disparities, from a table over disparities from 0 to 1."""
+    return look_up(kept, np.clip(disparity, 0, 1) * np.float32(len(kept) - 1))
 
 
 class Shares:
     """The layers of the thin lens, for any rows of a photo; the coverage of sheets out of focus includes their blur."""
 
     def __init__(self, sheets: Sequence[Sheet], optics: Optics, size_px: float) -> None:
-        self.kept = kept_by_thin_lens(optics, size_px)
         small = sheets.smallest if isinstance(sheets, PhotoSheets) else [_small(sheet) for sheet in sheets]
+        table = kept_by_thin_lens(optics, size_px)
+        self.kept = [_at(disparity, table) for _, disparity in small]
         self.width = (sheets if isinstance(sheets, PhotoSheets) else sheets[0].disparity).shape[1]
         self.coverages = [_blurred(*maps, optics, self.width) for maps in small]
 
     def layers(self, rows: Sequence[Sheet]) -> list[GrainLayer]:
         """The layers, farthest first, where these pieces of the sheets lie."""
         layers = []
-        for sheet, soft in zip(rows, self.coverages, strict=True):
-            coverage = sheet.alpha if soft is None else soft
-            if coverage is not None and sheet.disparity.size:
-                layers.append(GrainLayer(coverage, sheet.disparity, self.kept, sheet.corner))
+        for sheet, soft, kept in zip(rows, self.coverages, self.kept, strict=True):
+            if soft is not None:
+                layers.append(GrainLayer(soft, kept))
+            elif sheet.alpha is not None and sheet.alpha.size:
+                layers.append(GrainLayer(sheet.alpha, kept, sheet.corner))
         return layers
 
 

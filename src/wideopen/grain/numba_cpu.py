@@ -28,26 +28,37 @@ def _look_up(table, position):
     return table[index] + (position - np.float32(np.int32(position))) * (table[index + np.uintp(1)] - table[index])
 
 
+@inner(forceinline=True)
+def _along(line, column, share):
+    """What lies `share` between a value of a line and the next; unsigned, as in `_look_up`."""
+    return line[column] + share * (line[column + np.uintp(1)] - line[column])
+
+
 @inner()
-def _cover_row(out, top, bottom, down, columns, right, disparity, kept):
-    """A row of `_cover`, out (W,): the coverage lies `down` between the samples top and bottom, (w,)."""
-    steps, last = np.float32(kept.size - 2), top.size - 1
-    for x in range(out.size):
-        i, next_one = columns[x], min(columns[x] + 1, last)
-        left = top[i] + down * (bottom[i] - top[i])
-        share = left + right[x] * (top[next_one] + down * (bottom[next_one] - top[next_one]) - left)
-        if share > 0:
-            d = min(max(disparity[x], np.float32(0)), np.float32(1))
-            out[x] += share * (_look_up(kept, d * steps) - out[x])
+def _row_of(x, row, down, line):
+    """line (w + 1,) <- what lies `down` between a row of x (h, w) and the next, the last value repeated."""
+    top, bottom = x[row], x[min(row + 1, x.shape[0] - 1)]
+    for i in range(top.size):
+        line[i] = top[i] + down * (bottom[i] - top[i])
+    line[top.size] = line[top.size - 1]
 
 
 @njit(cache=True, nogil=True)
-def _cover(first, stop, out, coverage, lows, down, columns, right, disparity, kept, left):
-    """One layer of `reference.kept_amplitude` in rows [first, stop): out (n, W) += coverage * (kept(d) - out)."""
+def _cover(first, stop, out, left, coverage, kept):
+    """One layer of `reference.kept_amplitude` in rows [first, stop): out (n, W) += coverage * (kept - out).
+
+    coverage, kept: a map, and the places of out's pixels in it: rows, shares of the next, columns, shares of the next.
+    """
+    (a, a_rows, a_down, a_columns, a_right), (b, b_rows, b_down, b_columns, b_right) = coverage, kept
+    start = np.uintp(left)
+    a_line, b_line = np.empty(a.shape[1] + 1, np.float32), np.empty(b.shape[1] + 1, np.float32)
     for y in range(first, stop):
-        top, bottom = coverage[lows[y]], coverage[min(lows[y] + 1, coverage.shape[0] - 1)]
-        row = out[y, left : left + columns.size]
-        _cover_row(row, top, bottom, down[y], columns, right, disparity[y], kept)
+        _row_of(a, a_rows[y], a_down[y], a_line)
+        _row_of(b, b_rows[y], b_down[y], b_line)
+        row = out[y]
+        for x in range(np.uintp(a_columns.size)):
+            share = _along(a_line, a_columns[x], a_right[x])
+            row[start + x] += share * (_along(b_line, b_columns[x], b_right[x]) - row[start + x])
 
 
 @inner()
@@ -168,11 +179,14 @@ def kept_amplitude(layers: Sequence[GrainLayer], rows: PhotoRows) -> F32:
     """`reference.kept_amplitude` on all cores."""
     out = np.zeros((rows.count, rows.width), np.float32)
     for layer in layers:
-        ys, xs, ((lows, down), (columns, right)) = taps_of(layer, rows)
-        top = rows.top + ys.start - layer.corner[0]
-        disparity = frozen(layer.disparity[top : top + ys.stop - ys.start])
-        arguments = out[ys], frozen(layer.coverage), lows, down, columns, right, disparity, _closed(layer.kept)
-        in_threads(_cover, len(disparity), 64, *arguments, xs.start)
+        ys, xs, taps = taps_of(layer, rows)
+        maps = [
+            (frozen(np.ascontiguousarray(x)), low, down, columns.astype(np.uintp), right)
+            for x, ((low, down), (columns, right)) in zip(
+                (layer.coverage, layer.kept), (taps[:2], taps[2:]), strict=True
+            )
+        ]
+        in_threads(_cover, ys.stop - ys.start, 64, out[ys], xs.start, *maps)
     return out
 
 

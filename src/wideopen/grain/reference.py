@@ -81,18 +81,25 @@ def places(count: int, size: int) -> tuple[np.ndarray, F32]:
 
 
 def taps_of(layer: GrainLayer, rows: PhotoRows) -> tuple[slice, slice, list[tuple[np.ndarray, F32]]]:
-    """Which of `rows` and columns a layer's piece covers, and the `places` of its pixels in its coverage."""
-    (y, x), (n, m) = layer.corner, layer.disparity.shape
+    """Which of `rows` and columns a layer covers, and the `places` of its pixels: in the rows and columns of its
+    coverage, then of what it kept.
+    """
+    (y, x), (n, m) = layer.corner or (0, 0), layer.coverage.shape
+    if layer.corner is None:
+        n, m = rows.height, rows.width
     first = max(y, rows.top)
     last = max(first, min(y + n, rows.top + rows.count))
-    if layer.coverage.shape == (n, m):  # of the piece
-        ys, xs = places(n, n), places(m, m)
-        inner = slice(first - y, last - y), slice(0, m)
-    else:
-        ys, xs = places(layer.coverage.shape[0], rows.height), places(layer.coverage.shape[1], rows.width)
-        inner = slice(first, last), slice(x, x + m)
-    taps = [(low[part], share[part]) for (low, share), part in zip((ys, xs), inner, strict=True)]
-    return slice(first - rows.top, last - rows.top), slice(x, x + m), taps
+    piece = slice(first, last), slice(x, x + m)
+    taps = [
+        (low[y0:y1], share[y0:y1])
+        for y0, y1, (low, share) in (
+            (first - y, last - y, places(layer.coverage.shape[0], n)),
+            (0, m, places(layer.coverage.shape[1], m)),
+            (first, last, places(layer.kept.shape[0], rows.height)),
+            (x, x + m, places(layer.kept.shape[1], rows.width)),
+        )
+    ]
+    return slice(first - rows.top, last - rows.top), piece[1], taps
 
 
 def kept_amplitude(layers: Sequence[GrainLayer], rows: PhotoRows) -> F32:
@@ -100,16 +107,18 @@ def kept_amplitude(layers: Sequence[GrainLayer], rows: PhotoRows) -> F32:
     out = np.zeros((rows.count, rows.width), np.float32)
     for layer in layers:
         ys, xs, taps = taps_of(layer, rows)
-        coverage = layer.coverage
-        for axis, (low, share) in enumerate(taps):
-            high = np.minimum(low + 1, coverage.shape[axis] - 1)
-            near = np.take(coverage, low, axis)
-            coverage = near + np.expand_dims(share, 1 - axis) * (np.take(coverage, high, axis) - near)
-        top = rows.top + ys.start - layer.corner[0]
-        disparity = layer.disparity[top : top + ys.stop - ys.start]
-        own = look_up(layer.kept, np.clip(disparity, 0, 1) * np.float32(len(layer.kept) - 1))
+        coverage, own = _sampled(layer.coverage, taps[:2]), _sampled(layer.kept, taps[2:])
         out[ys, xs] += coverage * (own - out[ys, xs])
     return out
+
+
+def _sampled(x: F32, taps: Sequence[tuple[np.ndarray, F32]]) -> F32:
+    """x (h, w), interpolated linearly at these rows and columns."""
+    for axis, (low, share) in enumerate(taps):
+        high = np.minimum(low + 1, x.shape[axis] - 1)
+        near = np.take(x, low, axis)
+        x = near + np.expand_dims(share, 1 - axis) * (np.take(x, high, axis) - near)
+    return x
 
 
 def rows_of(image: F32, top: int, height: int | None) -> PhotoRows:

@@ -96,5 +96,5 @@ def run_grain() -> None:
     """Add grain to a small picture and encode it: loads or compiles the kernels for what follows any look."""
     image, plain = np.full((_HEIGHT, _WIDTH, 3), 0.5, np.float32), np.ones((_HEIGHT, _WIDTH), np.float32)
     grain = Grain(strength=np.full(1, 0.02, np.float32), size_px=0.5, colour=0.5)
-    pick(GRAINERS, "numba")[1].add_grain(image, [GrainLayer(plain, plain, np.ones(2, np.float32))], grain, SRGB)
+    pick(GRAINERS, "numba")[1].add_grain(image, [GrainLayer(plain, plain)], grain, SRGB)
     encode(image, SRGB, bit_depth=8)

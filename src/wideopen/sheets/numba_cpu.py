@@ -65,13 +65,19 @@ def _rows_around(y, height, h):
 
 
 @lru_cache(maxsize=32)
-def _columns(width: int, w: int, left: int, right: int, values: int) -> tuple[np.ndarray, F32, np.uint64]:
-    """Of a map of w columns with so many values each, for each of the pixels [left, right) of `width`: where the first
-    of the two columns around it begins, and the second's share; and how much farther the second begins.
+def _columns(width: int, w: int, values: int) -> tuple[np.ndarray, F32, np.uint64]:
+    """Of a map of w columns with so many values each, for each of `width` pixels: where the first of the two columns
+    around it begins, and the second's share; and how much farther the second begins.
     """
-    v = np.clip((np.arange(left, right) + 0.5) * (w / width) - 0.5, 0, w - 1)
+    v = np.clip((np.arange(width) + 0.5) * (w / width) - 0.5, 0, w - 1)
     low = np.minimum(v.astype(np.int64), max(w - 2, 0))
     return low.astype(np.uint64) * np.uint64(values), (v - low).astype(np.float32), np.uint64(values * (w > 1))
+
+
+def _columns_of(place: Place, w: int, values: int) -> tuple[np.ndarray, F32, np.uint64]:
+    """`_columns` of a piece."""
+    at, shares, beyond = _columns(place.width, w, values)
+    return at[place.left : place.right], shares[place.left : place.right], beyond
 
 
 @inner(inline="always")
@@ -90,8 +96,8 @@ def _between(low, high, down, line):
 def _split(start, stop, image, alpha, F, B, filled, white, known, where, at, shares, beyond, subject):
     """`reference.split` of rows; all but alpha are (n, 3 W). In runs of `RUN` pixels, most of which are of one kind."""
     one, zero, three = np.float32(1), np.float32(0), np.uintp(3)
-    top, left, height = where
-    width, skip = alpha.shape[1], three * np.uintp(left)
+    top, left, height, begins = where
+    width, skip, into = at.size, three * np.uintp(left), np.uintp(begins)
     lines = np.empty((3, F.shape[1]), np.float32)
     of_F, of_B, of_filled = lines[0], lines[1], lines[2]
     for row in range(start, stop):
@@ -100,10 +106,10 @@ def _split(start, stop, image, alpha, F, B, filled, white, known, where, at, sha
             x0, count = np.uintp(begin), np.uintp(min(RUN, width - begin))
             none = whole = np.uintp(0)
             for x in range(count):
-                none += np.uintp(alpha[y, x0 + x] == zero)
-                whole += np.uintp(alpha[y, x0 + x] == one)
+                none += np.uintp(alpha[y, into + x0 + x] == zero)
+                whole += np.uintp(alpha[y, into + x0 + x] == one)
             if none == count:
-                subject[y, three * x0 : three * (x0 + count)] = zero
+                subject[y, three * (into + x0) : three * (into + x0 + count)] = zero
                 continue
             if not made:
                 made = True
@@ -115,18 +121,18 @@ def _split(start, stop, image, alpha, F, B, filled, white, known, where, at, sha
                 for x in range(x0, x0 + count):
                     for c in range(three):
                         i = three * x + c
-                        subject[y, i] = image[y, skip + i]
+                        subject[y, three * into + i] = image[y, skip + i]
                         image[y, skip + i] = min(_across(of_filled, at[x] + c, beyond, shares[x]), white)
                 continue
             for x in range(x0, x0 + count):
-                a = alpha[y, x]
+                a = alpha[y, into + x]
                 b = one - a
                 t = min(max((a - np.float32(SOLID_FROM)) / np.float32(SOLID_AT - SOLID_FROM), zero), one)
                 t *= t * (np.float32(3) - 2 * t)
                 for c in range(three):
                     i, k, share = three * x + c, at[x] + c, shares[x]
                     if a == zero:
-                        subject[y, i] = zero
+                        subject[y, three * into + i] = zero
                         continue
                     value, g = image[y, skip + i], zero
                     f = _across(of_F, k, beyond, share)
@@ -140,16 +146,25 @@ def _split(start, stop, image, alpha, F, B, filled, white, known, where, at, sha
                             g = min(g, max(value - a * f, zero) / b)
                         g = max(g, min((value - a * max(f, one)) / max(b, np.float32(LEAST_SEEN)), white))
                     image[y, skip + i] = g
-                    subject[y, i] = value if a == one else value - b * g
+                    subject[y, three * into + i] = value if a == one else value - b * g
 
 
 def split(
-    image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place, subject: F32
+    image: F32,
+    alpha: F32,
+    F: F32,
+    B: F32,
+    filled: F32,
+    white: float,
+    known: bool,
+    place: Place,
+    subject: F32,
+    left: int = 0,
 ) -> None:
     """`reference.split` on all cores."""
     flat = [x.reshape(len(x), -1) for x in (image, F, B, filled, subject)]
-    columns = _columns(place.width, F.shape[1], place.left, place.right, 3)
-    where = place.top, place.left, place.height
+    columns = _columns_of(place, F.shape[1], 3)
+    where = place.top, place.left, place.height, left
     maps = [frozen(x) for x in flat[1:4]]
     in_threads(_split, len(alpha), ROWS, flat[0], alpha, *maps, np.float32(white), known, where, *columns, flat[4])
 
@@ -160,8 +175,8 @@ def _reveal(start, stop, disparity, matte, maps, seen, where, at, shares, beyond
 
     A photo has several rows to each of a map: these are resized to its columns as needed.
     """
-    top, left, height = where
-    m, skip, four = np.uintp(out.shape[1]), np.uintp(left), np.uintp(4)
+    top, left, height, begins = where
+    m, skip, into, four = np.uintp(at.size), np.uintp(left), np.uintp(begins), np.uintp(4)
     wide, held = np.empty((2, 4 * m), np.float32), np.array([-1, -1])
     line = np.empty(4 * m, np.float32)
     for row in range(start, stop):
@@ -176,19 +191,21 @@ def _reveal(start, stop, disparity, matte, maps, seen, where, at, shares, beyond
         _between(wide[low % 2], wide[high % 2], down, line)
         y = np.uintp(row)
         for x in range(m):
-            coverage[y, x] = line[x] if line[m + x] > 0 else matte[y, skip + x]
+            coverage[y, into + x] = line[x] if line[m + x] > 0 else matte[y, skip + x]
         for x in range(m):
-            visible = seen[y, skip + x] * coverage[y, x]
+            visible = seen[y, skip + x] * coverage[y, into + x]
             seen[y, skip + x] -= visible
             sure = min(max(visible * np.float32(20) - np.float32(19), np.float32(0)), np.float32(1))
             continued = line[m + m + x]
-            out[y, x] = continued + sure * line[m + m + m + x] * (disparity[y, skip + x] - continued)
+            out[y, into + x] = continued + sure * line[m + m + m + x] * (disparity[y, skip + x] - continued)
 
 
-def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place, coverage: F32, out: F32) -> None:
+def reveal(
+    disparity: F32, matte: F32, maps: F32, seen: F32, place: Place, coverage: F32, out: F32, left: int = 0
+) -> None:
     """`reference.reveal` on all cores."""
-    columns = _columns(place.width, maps.shape[1], place.left, place.right, 4)
-    where, flat = (place.top, place.left, place.height), maps.reshape(len(maps), -1)
+    columns = _columns_of(place, maps.shape[1], 4)
+    where, flat = (place.top, place.left, place.height, left), maps.reshape(len(maps), -1)
     photo = frozen(disparity), frozen(matte), frozen(flat), seen
     in_threads(_reveal, len(out), ROWS, *photo, where, *columns, coverage, out)
 
@@ -211,7 +228,7 @@ def _blend(start, stop, image, maps, where, at, shares, beyond):
 
 def blend(image: F32, maps: F32, place: Place) -> None:
     """`reference.blend` on all cores."""
-    columns = _columns(place.width, maps.shape[1], place.left, place.right, 4)
+    columns = _columns_of(place, maps.shape[1], 4)
     where, flat = (place.top, place.left, place.height), frozen(maps.reshape(len(maps), -1))
     in_threads(_blend, len(image), ROWS, image, flat, where, *columns)
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 
-from wideopen.arrays.maps import Place, in_strips, resize_map, work_size
-from wideopen.checks import F32
+from wideopen.arrays.maps import Place, halved, in_strips, resize_map, work_size
+from wideopen.checks import F32, Mask
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.white import White, give_own_colour, limit_radiance, unclip
 
@@ -22,8 +23,8 @@ WINDOW_PX = 4
 ROWS = 64
 """Rows of all sheets that a thread makes at a time."""
 SMALL_PX = 512
-CELLS = 3
-"""A layer may show so many of its small maps' cells beyond the last with any coverage."""
+LAMP = 1.2
+"""Light from which a lamp is brighter than the white around it: a mean of both would hide how large it is."""
 
 Colours = tuple[F32, F32, F32]  # F, B and filled, as `reference.split` takes them
 
@@ -38,38 +39,29 @@ class HeldLayer:
 
     maps: F32  # (h, w, 4), as `reference.reveal` takes them
     colours: Colours | None  # None = the farthest layer, which is opaque
-    shows: np.ndarray  # (h, w) bool: where it has any coverage
     is_subject: bool = False
 
-    def place(self, top: int, bottom: int, shape: tuple[int, int], margin: int | None) -> Place:
-        """The part of rows [top, bottom) of a photo of this shape within `margin` of the coverage; None = all of it."""
-        height, width = shape
-        if margin is None or self.colours is None:
-            return Place(top, bottom, 0, width, height, width)
-        rows = _extent(self.shows, 0, height, (top - margin, bottom + margin))
-        near = self.shows[_cells(max(rows[0], top - margin), min(rows[1], bottom + margin), len(self.shows), height)]
-        columns = _extent(near, 1, width, (0, width))
-        first, last = max(top, rows[0] - margin), min(bottom, rows[1] + margin)
-        return Place(
-            first, max(first, last), max(0, columns[0] - margin), min(width, columns[1] + margin), height, width
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """Where sheets are wanted."""
+
+    blocks: Sequence[Mask]  # (Y, X) for each sheet, farthest first; where one is wanted, so are those before it
+    side: int  # of a block, in pixels
+
+    def piece(self, sheet: int, rows: Place) -> Place:
+        """The least piece of `rows` that has all that is wanted of a sheet in them; may be empty."""
+        first = rows.top // self.side
+        blocks = self.blocks[sheet][first : -(-rows.bottom // self.side)]
+        y, x = (np.flatnonzero(blocks.any(axis=axis)) for axis in (1, 0))
+        if not y.size:
+            return rows._replace(bottom=rows.top, right=rows.left)
+        return rows._replace(
+            top=max(rows.top, int(first + y[0]) * self.side),
+            bottom=min(rows.bottom, int(first + y[-1] + 1) * self.side),
+            left=int(x[0]) * self.side,
+            right=min(rows.right, int(x[-1] + 1) * self.side),
         )
-
-
-def _cells(first: int, last: int, cells: int, pixels: int) -> slice:
-    """The cells of a side that show in pixels [first, last)."""
-    return slice(max(0, first * cells // pixels - CELLS), max(0, last) * cells // pixels + 1 + CELLS)
-
-
-def _extent(shows: np.ndarray, axis: int, pixels: int, within: tuple[int, int]) -> tuple[int, int]:
-    """First and one past the last of the pixels `within` that show; equal if none does."""
-    cells = shows.shape[axis]
-    used = np.flatnonzero(shows.any(axis=1 - axis))
-    part = _cells(*within, cells, pixels)
-    used = used[(used >= part.start) & (used < part.stop)]
-    if not used.size:
-        return within[0], within[0]
-    first, last = (used[0] - CELLS) * pixels // cells, -(-(used[-1] + 1 + CELLS) * pixels // cells)
-    return max(within[0], int(first)), min(within[1], int(last))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,60 +112,83 @@ class PhotoSheets(Sequence[Sheet]):
         sheets = self.reduced(SMALL_PX, colours=False)
         return [(np.ones_like(s.disparity) if s.alpha is None else s.alpha, s.disparity) for s in sheets]
 
-    def rows(
-        self, top: int, bottom: int, margins: Sequence[int] | None = None, *, colours: bool = True
-    ) -> tuple[Sheet, ...]:
+    @property
+    def halved(self) -> "PhotoSheets":
+        """The same sheets of the photo at half its size: for whatever is blurred so much that pixels cannot be seen."""
+        if "halved" not in self.found:
+            self.found["halved"] = tuple(halved(x) for x in (self.rgb, self.matte, self.disparity)), {}
+        (rgb, matte, disparity), found = self.found["halved"]
+        return replace(self, rgb=rgb, matte=matte, disparity=disparity, found=found)
+
+    def detailed(self, side: int) -> Mask:
+        """(Y, X) blocks of this side in which half the photo's size will not do: lamps are to keep their size."""
+        size = tuple(-(-length // side) for length in self.shape)
+        if self.white is not None:
+            return np.ones(size, bool)  # radiance is told from clipped pixels
+        if self.lamps is None or self.radiance == 0:
+            return np.zeros(size, bool)
+        shining = (self.lamps.max(axis=2) > LAMP).astype(np.float32)
+        beside = np.ones((3, 3), np.uint8)  # the last blocks reach beyond the photo, so others lie up to one away
+        return cv2.dilate(resize_map(shining, size), beside).reshape(size) > 0
+
+    def rows(self, top: int, bottom: int, wanted: Wanted | None = None, *, colours: bool = True) -> tuple[Sheet, ...]:
         """Rows [top, bottom) of the sheets.
 
-        margins: how far beyond its coverage each sheet is needed, in pixels, farthest first; None = everywhere.
-        Without `colours` their rgb is empty.
+        Where a sheet is not `wanted`, its coverage is 0 or left out, and its colours and disparity are anything; None =
+        everything is wanted. Without `colours` their rgb is empty.
         """
         height, width = self.shape
         if "held" in self.found and (self.white is None or self.radiance >= 1):
             return self._of_held(top, bottom)
+        if self.white is not None:
+            wanted = None  # windows look around
         around = WINDOW_PX if colours and self.white is not None else 0
-        first, last = max(0, top - around), min(height, bottom + around)
-        image = np.empty((last - first if colours else 0, width, 3), np.float32)
+        whole = Place(max(0, top - around), min(height, bottom + around), 0, width, height, width)
+        image = np.empty((whole.bottom - whole.top if colours else 0, width, 3), np.float32)
         if colours and self.white is not None:
-            image = self._unclipped(Place(first, last, 0, width, height, width))
-        places = [
-            layer.place(first, last, self.shape, None if margins is None else margins[-1 - k])
-            for k, layer in enumerate(self.layers)
-        ]
-        sheets = [self._blank(*pair, image) for pair in zip(self.layers, places, strict=True)]
+            image = self._unclipped(whole)
+        pieces = [*self._pieces(wanted, whole)[:-1], whole]  # the farthest one shares its colours with `image`
+        sheets = [self._blank(*pair, image) for pair in zip(self.layers, pieces, strict=True)]
 
         def peel(above: int, below: int) -> None:
             """All layers of some rows, while these are in a core's cache."""
-            if colours and self.white is None:
-                image[above - first : below - first] = self.rgb[above:below]
+            strip = Place(above, below, 0, width, height, width)
+            parts = self._pieces(wanted, strip)
+            made = [part for part in parts if part.bottom > part.top]
+            if colours and self.white is None and made:
+                here = np.s_[min(part.left for part in made) : max(part.right for part in made)]
+                image[above - whole.top : below - whole.top, here] = self.rgb[above:below, here]
             seen = np.ones((below - above, width), np.float32)
-            for layer, whole, sheet in zip(self.layers, places, sheets, strict=True):
-                place = whole.between(above, below)
-                rows, here = (np.s_[place.top - y : place.bottom - y] for y in (whole.top, above))
-                disparity = sheet.disparity[rows]
-                if not disparity.size:
+            for layer, piece, place, sheet in zip(self.layers, pieces, parts, sheets, strict=True):
+                if place.bottom == place.top:
                     continue
+                rows, here, of_image = (np.s_[place.top - y : place.bottom - y] for y in (piece.top, above, whole.top))
+                disparity, left = sheet.disparity[rows], place.left - piece.left
                 coverage = np.empty_like(disparity) if sheet.alpha is None else sheet.alpha[rows]
                 photo = self.disparity[place.top : place.bottom], self.matte[place.top : place.bottom]
-                self.separator.reveal(*photo, layer.maps, seen[here], place, coverage, disparity)
+                self.separator.reveal(*photo, layer.maps, seen[here], place, coverage, disparity, left)
                 if colours:
-                    self._colour(
-                        layer, image[place.top - first : place.bottom - first], coverage, place, sheet.rgb[rows]
-                    )
+                    self._colour(layer, image[of_image], coverage, place, sheet.rgb[rows], left)
 
-        in_strips(peel, first, last, ROWS)
-        made = [_trimmed(self._limited(sheet), top, bottom) for sheet in sheets]
-        for sheet, layer in zip(made, self.layers, strict=True):
+        in_strips(peel, whole.top, whole.bottom, ROWS)
+        limited = [_trimmed(self._limited(sheet), top, bottom) for sheet in sheets]
+        for sheet, layer in zip(limited, self.layers, strict=True):
             self._light(sheet, layer)
-        return tuple(reversed(made))
+        return tuple(reversed(limited))
+
+    def _pieces(self, wanted: Wanted | None, rows: Place) -> list[Place]:
+        """What is to be made of each layer in `rows`, nearest first."""
+        if wanted is None:
+            return [rows] * len(self)
+        return [wanted.piece(len(self) - 1 - k, rows) for k in range(len(self))]
 
     def _blank(self, layer: HeldLayer, place: Place, image: F32) -> Sheet:
         """The layer's sheet at `place`, to be filled; the farthest one's colours are what image (n, W, 3) becomes."""
-        size = place.bottom - place.top, place.right - place.left
         opaque = layer.colours is None
+        size = place.bottom - place.top, place.right - place.left
         return Sheet(
             rgb=image if opaque or not image.size else np.empty((*size, 3), np.float32),
-            alpha=None if opaque else np.empty(size, np.float32),
+            alpha=None if opaque else np.zeros(size, np.float32),
             disparity=np.empty(size, np.float32),
             radiant=self.white is not None and not layer.is_subject,
             corner=(place.top, place.left),
@@ -182,7 +197,8 @@ class PhotoSheets(Sequence[Sheet]):
     def hold(self) -> None:
         """Keep the sheets whole from now on: for a scene that is rendered again and again."""
         if "held" not in self.found:
-            self.found["held"] = tuple(replace(self, clean=nothing, lamps=None, radiance=1.0))
+            for one in (self, self.halved):
+                one.found["held"] = tuple(replace(one, clean=nothing, lamps=None, radiance=1.0))
 
     def _of_held(self, top: int, bottom: int) -> tuple[Sheet, ...]:
         ground, *others = (_trimmed(sheet, top, bottom) for sheet in self.found["held"])
@@ -200,10 +216,12 @@ class PhotoSheets(Sequence[Sheet]):
         assert self.white is not None  # for the type checker
         return unclip(self.rgb[place.top : place.bottom], self.matte[place.top : place.bottom], self.white, place)
 
-    def _colour(self, layer: HeldLayer, image: F32, coverage: F32, place: Place, colour: F32) -> None:
-        """colour (n, w, 3) becomes the layer's, and image (n, W, 3) what lies behind it."""
+    def _colour(self, layer: HeldLayer, image: F32, coverage: F32, place: Place, colour: F32, left: int) -> None:
+        """colour (n, w, 3) becomes the layer's at `place`, from column `left` on, and image (n, W, 3) what lies behind
+        it.
+        """
         if layer.colours is not None:
-            self.separator.split(image, coverage, *layer.colours, self.brightest, self.known, place, colour)
+            self.separator.split(image, coverage, *layer.colours, self.brightest, self.known, place, colour, left)
             if self.white is not None and layer.is_subject:
                 give_own_colour(coverage, self.white, colour, place.of(image), place)
         elif (clean := self.clean()) is not None:

@@ -82,9 +82,8 @@ def prepare_sheets(
             colours = (own, *colours[1:])
         here = brightest, not clipped, everywhere, np.empty_like(small_image)
         separator.split(small_image, coverage, *colours, *here)
-        is_subject, shows = k == subject, part_coverages[k] > 0
-        found.append(HeldLayer(maps=maps[k], colours=colours, shows=shows, is_subject=is_subject))
-    found.append(HeldLayer(maps=maps[-1], colours=None, shows=one > 0))
+        found.append(HeldLayer(maps=maps[k], colours=colours, is_subject=k == subject))
+    found.append(HeldLayer(maps=maps[-1], colours=None))
     lamps = None if shining is None else shining.result()
     if lamps is not None and white is not None:
         lamps = np.where(white.radiance[..., None] > 1, np.float32(0), lamps)

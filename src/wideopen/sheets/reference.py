@@ -128,11 +128,21 @@ def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
 
 
 def split(
-    image: F32, alpha: F32, F: F32, B: F32, filled: F32, white: float, known: bool, place: Place, subject: F32
+    image: F32,
+    alpha: F32,
+    F: F32,
+    B: F32,
+    filled: F32,
+    white: float,
+    known: bool,
+    place: Place,
+    subject: F32,
+    left: int = 0,
 ) -> None:
     """subject (n, w, 3) becomes its premultiplied colour at `place`, and image what lies behind the subject.
 
-    image (n, W, 3): the rows of the place, all columns; alpha (n, w): coverage at the place. F, B and `filled` (B,
+    image (n, W, 3): the rows of the place, all columns; alpha (n, w): coverage. The place begins at column `left` of
+    alpha and subject. F, B and `filled` (B,
     continued where alpha is high), (h, w, 3), are estimates of the whole photo at any size; `white` is the image's
     greatest value, at least 1. `known`: the image is the scene's own light above white, see `_explained`. One
     step of the minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the
@@ -142,6 +152,7 @@ def split(
     everywhere, and no detail of it is lost.
     """
     F, B, filled = (enlarged(x, place) for x in (F, B, filled))
+    alpha, subject = (x[:, left : left + place.right - place.left] for x in (alpha, subject))
     I, a = place.of(image), alpha[..., None]
     b = 1 - a
     B = np.clip(B + b * (I - a * F - b * B) / (a * a + b * b), 0, white)
@@ -182,19 +193,22 @@ def pure(share: F32) -> F32:
     return np.clip(share * np.float32(20) - np.float32(19), 0, 1)
 
 
-def reveal(disparity: F32, matte: F32, maps: F32, seen: F32, place: Place, coverage: F32, out: F32) -> None:
-    """coverage and out (n, w) become a layer's coverage and disparity at `place`: the photo's disparity where only the
-    layer is visible and it is trusted, else continued.
+def reveal(
+    disparity: F32, matte: F32, maps: F32, seen: F32, place: Place, coverage: F32, out: F32, left: int = 0
+) -> None:
+    """coverage and out (n, w) become a layer's coverage and disparity at `place`, which begins at their column `left`:
+    the photo's disparity where only the layer is visible and it is trusted, else continued.
 
     disparity, matte, seen: (n, W), the rows of the place, all columns. maps (h, w, 4) of the whole photo, at any size:
     a coverage; above 0 where it counts instead of the matte; disparity, continued; 1 where the photo's is trusted.
     seen: the share of each pixel that nothing nearer covers; the layer's own is taken from it in place.
     """
     own, instead, continued, trusted = np.moveaxis(enlarged(maps, place), -1, 0)
+    coverage, out = (x[:, left : left + place.right - place.left] for x in (coverage, out))
     coverage[:] = np.where(instead > 0, own, place.of(matte))
-    left = place.of(seen)
-    visible = left * coverage
-    left -= visible
+    rest = place.of(seen)
+    visible = rest * coverage
+    rest -= visible
     out[:] = continued + pure(visible) * trusted * (place.of(disparity) - continued)
 
 

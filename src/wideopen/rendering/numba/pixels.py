@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from numba import njit
 
 from wideopen.arrays.jit import frozen, in_threads, inner
-from wideopen.arrays.maps import in_strips
+from wideopen.arrays.maps import halved, in_strips
+from wideopen.checks import Mask
 from wideopen.optics import Optics
 from wideopen.rendering.numba.spans import MATHS
 from wideopen.rendering.planes import thin_lens_planes
 from wideopen.sheets import Sheet
+from wideopen.sheets.photo_sheets import Wanted
 
 BLOCK = 32
 """Side in pixels of the blocks for which it is noted what they hold."""
-
+FINE = np.uint8(128)
+"""Marks blocks that are read pixel by pixel among those of `Blocks.levels`; others are read from the halved sheets."""
 
 BAND = 2
 """Rows of blocks that are made at a time, to see what they hold."""
@@ -37,10 +41,15 @@ class Source(Protocol):
     def found(self) -> dict[str, Any]:
         """What renderers found in the sheets, whatever the lens."""
 
-    def rows(
-        self, top: int, bottom: int, margins: Sequence[int] | None = None, *, colours: bool = True
-    ) -> Sequence[Sheet]:
-        """Rows [top, bottom) of each sheet, and of its columns those within a margin of its coverage."""
+    @property
+    def halved(self) -> "Source":
+        """The same sheets at half the photo's size."""
+
+    def detailed(self, side: int) -> Mask:
+        """(Y, X) blocks of this side in which the halved sheets will not do."""
+
+    def rows(self, top: int, bottom: int, wanted: Wanted | None = None, *, colours: bool = True) -> Sequence[Sheet]:
+        """Rows [top, bottom) of each sheet, as far as it is wanted."""
 
 
 class Whole:
@@ -51,6 +60,18 @@ class Whole:
         height, width = sheets[0].disparity.shape
         self.shape = height, width
         self.found: dict[str, Any] = {}
+
+    @property
+    def halved(self) -> "Whole":
+        """The same sheets at half their size."""
+        if "halved" not in self.found:
+            self.found["halved"] = Whole([_half(sheet) for sheet in self.sheets])
+        half: Whole = self.found["halved"]
+        return half
+
+    def detailed(self, side: int) -> Mask:
+        """Nowhere."""
+        return np.zeros([-(-length // side) for length in self.shape], bool)
 
     def rows(self, top: int, bottom: int, *_: object, **__: object) -> list[Sheet]:
         """As `Source.rows`, with all columns."""
@@ -65,6 +86,11 @@ class Whole:
             )
             for sheet in self.sheets
         ]
+
+
+def _half(sheet: Sheet) -> Sheet:
+    alpha = None if sheet.alpha is None else halved(sheet.alpha)
+    return replace(sheet, rgb=halved(sheet.rgb), alpha=alpha, disparity=halved(sheet.disparity))
 
 
 class KernelLens(NamedTuple):
@@ -95,8 +121,7 @@ class Blocks(NamedTuple):
 
     used: np.ndarray  # (Y, X, N) bool: pixels on a plane
     levels: np.ndarray  # (Y, X) uint8: bit L is set if a plane of level L is used
-    shows: np.ndarray  # (Y, X) int64: how far from the block its pixels show, in pixels; -1 without any coverage
-    clear: np.ndarray  # (Y, X) bool: pixels that are not quite covered
+    away: np.ndarray  # (Y, X) int64: how many blocks away its pixels show
 
 
 class BlockExtremes(NamedTuple):
@@ -157,6 +182,26 @@ def surface_of(sheet: Sheet, shape: tuple[int, int]) -> Surface:
     )
 
 
+def reached(flags: Mask, away: np.ndarray) -> Mask:
+    """(Y, X) bool: the blocks in which those with a flag show."""
+    out = np.zeros_like(flags)
+    for n in np.unique(away[flags]):
+        out |= _widened(flags & (away == n), n)
+    return out
+
+
+def reaching(flags: Mask, away: np.ndarray) -> Mask:
+    """(Y, X) bool: the blocks that show in one with a flag."""
+    out = np.zeros_like(flags)
+    for n in np.unique(away) if flags.any() else ():
+        out |= _widened(flags, n) & (away == n)
+    return out
+
+
+def _widened(flags: Mask, blocks: int) -> Mask:
+    return cv2.dilate(flags.astype(np.uint8), np.ones((2 * blocks + 1,) * 2, np.uint8)) > 0
+
+
 @inner(forceinline=True)
 def radius_of(disparity, focus, focus_range, radius_px):
     """`Optics.signed_radius` of a pixel.
@@ -170,13 +215,16 @@ def radius_of(disparity, focus, focus_range, radius_px):
 
 @inner()
 def place_of(radii, gaps, r, k):
-    """`planes.plane_position` of a radius in two parts, whole and rest; the search starts at plane k."""
+    """`planes.plane_position` of a radius in two parts, whole and rest; the search starts at plane k.
+
+    A radius beyond the last plane's, which rounding and halved sheets may have, lies on that.
+    """
     while k > 0 and radii[k] < r:
         k -= 1
     while k + 2 < radii.size and radii[k + 1] >= r:
         k += 1
     f = max((radii[k] - r) * gaps[k], np.float32(0))
-    return (k, f) if f < 1 else (k + 1, np.float32(0))
+    return (k, f) if f < 1 else (min(k + 1, radii.size - 1), np.float32(0))
 
 
 @inner(fastmath=MATHS)
@@ -212,13 +260,12 @@ def _extremes_in(values: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def _fill_blocks(lens, far, near, most, spreads, levels):
+def _fill_blocks(lens, far, near, spreads, levels):
     height, width = far.shape
     used = np.zeros((height, width, lens.radii.size), np.bool_)
-    on_levels, shows = np.zeros((height, width), np.uint8), np.empty((height, width), np.int64)
+    on_levels, away = np.zeros((height, width), np.uint8), np.zeros((height, width), np.int64)
     for y in range(height):
         for x in range(width):
-            shows[y, x] = -1
             ends = (
                 radius_of(far[y, x], lens.focus, lens.focus_range, lens.radius_px),
                 radius_of(near[y, x], lens.focus, lens.focus_range, lens.radius_px),
@@ -228,15 +275,13 @@ def _fill_blocks(lens, far, near, most, spreads, levels):
             for k in range(first, last + (2 if rest > 0 else 1)):
                 used[y, x, k] = True
                 on_levels[y, x] |= np.uint8(1 << levels[k])
-                if most[y, x] > 0:
-                    shows[y, x] = max(shows[y, x], spreads[k])
-    return used, on_levels, shows
+                away[y, x] = max(away[y, x], (spreads[k] + BLOCK - 1) // BLOCK)
+    return used, on_levels, away
 
 
 def find_blocks(lens: KernelLens, extremes: BlockExtremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
     """What each block of a sheet holds; spreads (N,): how far a plane's pixels show, levels (N,): its level."""
-    used, on_levels, shows = _fill_blocks(lens, extremes.far, extremes.near, extremes.most, spreads, levels)
-    return Blocks(used, on_levels, shows, extremes.least < 1)
+    return Blocks(*_fill_blocks(lens, extremes.far, extremes.near, spreads, levels))
 
 
 @inner()
@@ -250,22 +295,16 @@ def any_within(flags, y0, y1, x0, x1):
 
 
 @inner()
-def shown_part(shows, spreads, y0, y1, x0, x1):
-    """(top, bottom, left, right): the part of [y0, y1) x [x0, x1) in which a sheet shows; empty if bottom <= top.
-
-    spreads (N,): those of all planes, of which `shows` has the largest in each block.
+def shown_part(shows, y0, y1, x0, x1):
+    """(top, bottom, left, right): the part of [y0, y1) x [x0, x1) with all blocks that have a flag (Y, X); empty if
+    bottom <= top.
     """
-    widest = 0
-    for spread in spreads:
-        widest = max(widest, spread)
     top, bottom, left, right = y1, y0, x1, x0
-    for y in range(max(0, y0 - widest) // BLOCK, min(shows.shape[0], (y1 + widest + BLOCK - 1) // BLOCK)):
-        for x in range(max(0, x0 - widest) // BLOCK, min(shows.shape[1], (x1 + widest + BLOCK - 1) // BLOCK)):
-            reach = shows[y, x]
-            a, b = max(y0, y * BLOCK - reach), min(y1, (y + 1) * BLOCK + reach)
-            c, d = max(x0, x * BLOCK - reach), min(x1, (x + 1) * BLOCK + reach)
-            if reach >= 0 and a < b and c < d:
-                top, bottom, left, right = min(top, a), max(bottom, b), min(left, c), max(right, d)
+    for y in range(y0 // BLOCK, min(shows.shape[0], (y1 + BLOCK - 1) // BLOCK)):
+        for x in range(x0 // BLOCK, min(shows.shape[1], (x1 + BLOCK - 1) // BLOCK)):
+            if shows[y, x]:
+                top, bottom = min(top, y * BLOCK), max(bottom, min(y1, (y + 1) * BLOCK))
+                left, right = min(left, x * BLOCK), max(right, min(x1, (x + 1) * BLOCK))
     return top, bottom, left, right
 
 
@@ -279,7 +318,7 @@ def _open_share(shift, y, x):
 
 
 @inner(fastmath=MATHS)
-def add_sharp(surface, lens, near, rows, y0, x0, channels, acc):
+def add_sharp(surface, lens, on_levels, near, rows, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) that reach 0 cells, as they are."""
     last, any_sharp = near.size - 1, False
     sharp = np.zeros(near.size + 1, np.float32)
@@ -295,8 +334,10 @@ def add_sharp(surface, lens, near, rows, y0, x0, channels, acc):
     cut, k = rows.barrel.size > 0, 0
     for y in range(max(0, y0 - surface.top), min(height, y0 - surface.top + acc.shape[0])):
         rgb, disparity, to = surface.rgb[y], surface.disparity[y], acc[y + surface.top - y0]
-        alpha = surface.alpha[0 if surface.opaque else y]
+        alpha, on_level = surface.alpha[0 if surface.opaque else y], on_levels[(y + surface.top) // BLOCK]
         for x in range(max(0, left), min(columns, left + acc.shape[1] // channels)):
+            if not on_level[(x + surface.left) // BLOCK] & 1:
+                continue
             r = radius_of(disparity[x], focus, focus_range, radius_px)
             f = (radii[k] - r) * gaps[k]
             if f < 0 or f >= 1:
@@ -315,27 +356,30 @@ def add_sharp(surface, lens, near, rows, y0, x0, channels, acc):
 
 
 @inner(fastmath=MATHS)
-def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cells, ends):
+def gather_row(surface, halved, lens, on_levels, level, slots, cell_y, x0, channels, cells, ends):
     """cells (P, n * C) += sums of the weighted pixels of plane k in row cell_y of cells, from cell x0 on, by slots[k].
 
-    ends (P, 2): the first cell that holds anything, and the one after the last. Runs of pixels of one cell between the
-    same two planes are summed first: disparity is smooth, so that is most of a cell.
+    halved: 1 if the surface is at half the photo's size, else 0; either is read where it should be. ends (P, 2): the
+    first cell that holds anything, and the one after the last, so far. Runs of pixels of one cell between the same two
+    planes are summed first: disparity is smooth, so that is most of a cell.
     """
+    level -= halved  # from here on, in pixels of the surface
     size, one, left, last = 1 << level, np.float32(1), surface.left, slots.size - 1
+    block, pixels = BLOCK >> halved, np.float32(1 << (2 * halved))
+    flags = np.uint8(1 << (level + halved)) | FINE
+    chosen = np.uint8(1 << (level + halved)) if halved else flags
     (rows, columns), opaque = surface.disparity.shape, surface.opaque
     radii, gaps, focus, focus_range, radius_px = lens.radii, lens.gaps, lens.focus, lens.focus_range, lens.radius_px
     first, stop = max(0, x0 * size - left), min(columns, (x0 + cells.shape[1] // channels) * size - left)
-    for p in range(ends.shape[0]):
-        ends[p, 0], ends[p, 1] = cells.shape[1], 0
     k = 0
     for y in range(max(0, cell_y * size - surface.top), min(rows, (cell_y + 1) * size - surface.top)):
-        rgb, disparity, on_level = surface.rgb[y], surface.disparity[y], on_levels[(y + surface.top) // BLOCK]
+        rgb, disparity, on_level = surface.rgb[y], surface.disparity[y], on_levels[(y + surface.top) // block]
         alpha = surface.alpha[0 if opaque else y]
         x = first
         while x < stop:
             cell, column = ((x + left) >> level) - x0, x + left
-            if not (on_level[column // BLOCK] >> level) & 1:
-                x = (column // BLOCK + 1) * BLOCK - left
+            if on_level[column // block] & flags != chosen:
+                x = (column // block + 1) * block - left
                 continue
             r = radius_of(disparity[x], focus, focus_range, radius_px)
             f = (radii[k] - r) * gaps[k]
@@ -345,7 +389,8 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
             if near < 0 and far < 0:
                 x += 1
                 continue
-            end, radius, gap = min(stop, (((column >> level) + 1) << level) - left), radii[k], gaps[k]
+            end = min(stop, (((column >> level) + 1) << level) - left, (column // block + 1) * block - left)
+            radius, gap = radii[k], gaps[k]
             r0 = g0 = b0 = w0 = a0 = r1 = g1 = b1 = w1 = a1 = np.float32(0)
             while True:
                 a = one if opaque else alpha[x]
@@ -369,24 +414,24 @@ def gather_row(surface, lens, on_levels, level, slots, cell_y, x0, channels, cel
             i = np.uintp(cell * channels)
             if near >= 0:
                 slot = np.uintp(near)
-                cells[slot, i] += r0 - r1
-                cells[slot, i + np.uintp(1)] += g0 - g1
-                cells[slot, i + np.uintp(2)] += b0 - b1
-                cells[slot, i + np.uintp(3)] += w0 - w1
+                cells[slot, i] += pixels * (r0 - r1)
+                cells[slot, i + np.uintp(1)] += pixels * (g0 - g1)
+                cells[slot, i + np.uintp(2)] += pixels * (b0 - b1)
+                cells[slot, i + np.uintp(3)] += pixels * (w0 - w1)
                 if channels == 5:
-                    cells[slot, i + np.uintp(4)] += a0 - a1
+                    cells[slot, i + np.uintp(4)] += pixels * (a0 - a1)
                 if cell < ends[slot, 0]:
                     ends[slot, 0] = cell
                 if cell >= ends[slot, 1]:
                     ends[slot, 1] = cell + 1
             if far >= 0 and w1 > 0:
                 slot = np.uintp(far)
-                cells[slot, i] += r1
-                cells[slot, i + np.uintp(1)] += g1
-                cells[slot, i + np.uintp(2)] += b1
-                cells[slot, i + np.uintp(3)] += w1
+                cells[slot, i] += pixels * r1
+                cells[slot, i + np.uintp(1)] += pixels * g1
+                cells[slot, i + np.uintp(2)] += pixels * b1
+                cells[slot, i + np.uintp(3)] += pixels * w1
                 if channels == 5:
-                    cells[slot, i + np.uintp(4)] += a1
+                    cells[slot, i + np.uintp(4)] += pixels * a1
                 if cell < ends[slot, 0]:
                     ends[slot, 0] = cell
                 if cell >= ends[slot, 1]:

@@ -1,10 +1,11 @@
 """The thin-lens look on all cores: tiles of the output, sheet by sheet, farthest first.
 
-What bounds the work: only the part of a tile in which a sheet shows is rendered, of planes that some pixel within reach
-uses; a plane's row is spread from its first pixel to its last; a sheet in focus is laid as it is; sheets that nearer
-ones hide are skipped. Running sums live for one row of one tile, so float32 keeps 1e-6 of the brightest light in the
-row, whatever the photo's width.
-With `quality="fast"` large radii are blurred on coarse levels: see `spans`.
+What bounds the work: sheets are made only in blocks whose light reaches one where they show and nearer ones do not hide
+them; only the part of a tile in which a sheet shows is rendered, of planes that some pixel within reach uses; a plane's
+row is spread from its first pixel to its last; a sheet in focus is laid as it is. Running sums live for one row of one
+tile, so float32 keeps 1e-6 of the brightest light in the row, whatever the photo's width.
+With `quality="fast"` large radii are blurred on coarse levels (see `spans`), and blocks of which no pixel has a smaller
+radius are made at half the photo's size.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +16,12 @@ import numpy as np
 from numba import njit
 
 from wideopen.arrays.jit import in_threads, inner
-from wideopen.checks import F32
+from wideopen.checks import F32, Mask
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import antialiased_spans, barrel
 from wideopen.rendering.numba.pixels import (
+    BLOCK,
+    FINE,
     Blocks,
     KernelLens,
     Source,
@@ -29,13 +32,14 @@ from wideopen.rendering.numba.pixels import (
     find_blocks,
     gather_row,
     lens_of,
+    reached,
+    reaching,
     shown_part,
     surface_of,
 )
 from wideopen.rendering.numba.spans import (
     MATHS,
     KernelRows,
-    Tiling,
     add_enlarged,
     flat_rows,
     level_of,
@@ -44,6 +48,7 @@ from wideopen.rendering.numba.spans import (
     tiling,
 )
 from wideopen.sheets import Sheet
+from wideopen.sheets.photo_sheets import Wanted
 
 Finish = Callable[[F32, int, Sequence[Sheet]], None]
 BAND_PX = 1 << 20
@@ -77,8 +82,11 @@ def _slots(near, rows, level):
 
 
 @inner(fastmath=MATHS)
-def _blur_level(surface, lens, on_levels, rows, near, level, y0, x0, channels, acc):
-    """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) of a level, weighted and blurred."""
+def _blur_level(surface, half, lens, on_levels, rows, near, level, y0, x0, channels, acc):
+    """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) of a level, weighted and blurred.
+
+    half: the surface at half the photo's size.
+    """
     slots, planes = _slots(near, rows, level)
     if planes == 0:
         return
@@ -102,7 +110,12 @@ def _blur_level(surface, lens, on_levels, rows, near, level, y0, x0, channels, a
         numbers[i] = i // channels
     target = top, left, numbers, channels, to
     for y in range(max(0, top - reach), min(last + 1, top + m + reach)):
-        gather_row(surface, lens, on_levels, level, slots, y, left - reach, channels, cells, ends)
+        for p in range(planes):
+            ends[p, 0], ends[p, 1] = cells.shape[1], 0
+        where = lens, on_levels, level, slots, y, left - reach, channels, cells, ends
+        gather_row(surface, 0, *where)
+        if level > 0:
+            gather_row(half, 1, *where)
         for p in range(planes):
             first, stop, own = ends[p, 0], ends[p, 1], reaches[p]
             if first >= stop:
@@ -137,14 +150,16 @@ def _lay_over(acc, opaque, channels, out):
 
 
 @inner(fastmath=MATHS)
-def _lay_sharp(surface, y0, x0, out):
+def _lay_sharp(surface, on_levels, y0, x0, out):
     """out (h, w, 3) <- the sheet as it is, over what was there."""
     rows, columns = surface.disparity.shape
     top, left = surface.top - y0, surface.left - x0
     first, stop = max(0, left), min(out.shape[1], left + columns)
     for y in range(max(0, top), min(out.shape[0], top + rows)):
-        rgb, to = surface.rgb[y - top], out[y]
+        rgb, to, on_level = surface.rgb[y - top], out[y], on_levels[(y + y0) // BLOCK]
         for x in range(first, stop):
+            if on_level[(x + x0) // BLOCK] == 0:
+                continue
             behind = np.float32(0) if surface.opaque else np.float32(1) - surface.alpha[y - top, x - left]
             for c in range(3):
                 to[x, c] = rgb[x - left, c] + behind * to[x, c]
@@ -169,23 +184,11 @@ def _widest(near, spreads):
     return widest
 
 
-@njit(cache=True)
-def _hide(blocks, spreads, width, tile_h, tile_w, hidden):
-    """Set hidden (T,) for the tiles that a sheet covers so well that nothing behind it shows."""
-    tiles_x = (width + tile_w - 1) // tile_w
-    for tile in range(hidden.size):
-        y0, x0 = tile // tiles_x * tile_h, tile % tiles_x * tile_w
-        y1, x1 = y0 + tile_h, x0 + tile_w
-        near = _planes_near(blocks.used, spreads, y0, y1, x0, x1)
-        widest = _widest(near, spreads)
-        hidden[tile] |= not any_within(blocks.clear, y0 - widest, y1 + widest, x0 - widest, x1 + widest)
-
-
 @njit(cache=True, nogil=True, fastmath=MATHS)
-def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, above, out):
-    """out (n, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order; hidden ones are left out.
+def _sheet_over(start, stop, surface, half, plan, tile_h, tile_w, order, first, last, above, out):
+    """out (n, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order, as far as it shows.
 
-    out: rows of the photo from row `above` on, where tiles begin. plan: a `Plan`.
+    out: rows of the photo from row `above` on, where tiles begin. half: the surface at half the size. plan: a `Plan`.
     """
     tiles_x, channels = (out.shape[1] + tile_w - 1) // tile_w, 4 if surface.opaque else 5
     for n in range(start, stop):
@@ -194,17 +197,17 @@ def _sheet_over(start, stop, surface, plan, tile_h, tile_w, order, first, last, 
         y0, y1, x1 = y0 + above, y0 + above + tile.shape[0], x0 + tile.shape[1]
         if first:
             tile[:] = 0
-        top, bottom, left, right = shown_part(plan.blocks.shows, plan.spreads, y0, y1, x0, x1)
-        if not plan.hidden[order[n]] and top < bottom and left < right:
+        top, bottom, left, right = shown_part(plan.shows, y0, y1, x0, x1)
+        if top < bottom and left < right:
             part = tile[top - y0 : bottom - y0, left - x0 : right - x0]
             near = _planes_near(plan.blocks.used, plan.spreads, top, bottom, left, right)
             if _widest(near, plan.spreads) == 0:
-                _lay_sharp(surface, top, left, part)
+                _lay_sharp(surface, plan.blocks.levels, top, left, part)
             else:
                 acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
-                add_sharp(surface, plan.lens, near, plan.rows, top, left, channels, acc)
+                add_sharp(surface, plan.lens, plan.blocks.levels, near, plan.rows, top, left, channels, acc)
                 for level in range(plan.rows.levels.max() + 1):
-                    what = surface, plan.lens, plan.blocks.levels, plan.rows, near
+                    what = surface, half, plan.lens, plan.blocks.levels, plan.rows, near
                     _blur_level(*what, level, top, left, channels, acc)
                 _lay_over(acc, surface.opaque, channels, part)
         if last:
@@ -235,20 +238,41 @@ class Plan(NamedTuple):
     blocks: Blocks
     rows: KernelRows
     spreads: np.ndarray  # (N,) how far each plane's pixels show
-    hidden: np.ndarray  # (T,) bool: tiles in which nearer sheets hide it
+    shows: np.ndarray  # (Y, X) bool: blocks in which it shows and nearer sheets do not hide it
 
 
-def _plans(source: Source, optics: Optics, tiles: Tiling) -> list[Plan]:
+def _plans(source: Source, optics: Optics) -> list[Plan]:
     """For each sheet, farthest first."""
-    plans, hidden = [], np.zeros(tiles.order.size, np.bool_)
+    plans: list[Plan] = []
+    hidden: Any = False
     for extremes in reversed(extremes_of(source)):
         lens = lens_of(extremes, optics)
         rows = _rows(lens.radii, source.shape, optics)
         spreads = np.where(rows.reaches > 0, (rows.reaches + 2) << rows.levels, 0)
         blocks = find_blocks(lens, extremes, spreads, rows.levels)
-        plans.append(Plan(lens, blocks, rows, spreads, hidden.copy()))
-        _hide(blocks, spreads, source.shape[1], tiles.height, tiles.width, hidden)
+        plans.append(Plan(lens, blocks, rows, spreads, reached(extremes.most > 0, blocks.away) & ~hidden))
+        hidden |= ~reached(extremes.least < 1, blocks.away)
     return plans[::-1]
+
+
+def _of_band(plan: Plan, top: int, bottom: int, detailed: Mask) -> Plan:
+    """The plan for rows [top, bottom): with `Blocks.levels` only for the blocks that show there, and marked `FINE`."""
+    shows = plan.shows.copy()
+    shows[: top // BLOCK] = shows[-(-bottom // BLOCK) :] = False
+    levels = plan.blocks.levels
+    levels = np.where(reaching(shows, plan.blocks.away), levels | np.where((levels & 1 > 0) | detailed, FINE, 0), 0)
+    return plan._replace(blocks=plan.blocks._replace(levels=levels.astype(np.uint8)))
+
+
+def _wanted(plans: Sequence[Sequence[Plan]], covers: Sequence[Mask], *, fine: bool) -> Wanted:
+    """Where any of the lenses' plans for a band read the sheets, or the halved ones; and, before it, what covers it."""
+    blocks: list[Mask] = []
+    behind: Any = False
+    for of_sheet, cover in zip(zip(*plans, strict=True), covers, strict=True):
+        read = [(p.blocks.levels > 0) & ((p.blocks.levels >= FINE) == fine) for p in of_sheet]
+        blocks.append(np.logical_or.reduce([*read, behind & cover]))
+        behind |= blocks[-1]
+    return Wanted(blocks, BLOCK if fine else BLOCK // 2)
 
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = None, into: F32 | None = None) -> F32:
@@ -260,33 +284,36 @@ def thin_lens(sheets: Sequence[Sheet], optics: Optics, finish: Finish | None = N
     source: Any = sheets if hasattr(sheets, "rows") else Whole(sheets, copies=into is not None)
     height, width = source.shape
     tiles, lenses = tiling(height, width), optics.by_colour()
-    plans = [_plans(source, lens, tiles) for lens, _ in lenses]
-    reaches = [max(int(plan.spreads.max()) for plan in of_sheet) for of_sheet in zip(*plans, strict=True)]
-    band = tiles.height * max(1, -(-max(BAND_PX // width, 2 * max(reaches)) // tiles.height))
+    plans = [_plans(source, lens) for lens, _ in lenses]
+    covers, detailed = [extremes.most > 0 for extremes in extremes_of(source)], source.detailed(BLOCK)
+    reach = max(int(plan.spreads.max()) for of_lens in plans for plan in of_lens)
+    band = tiles.height * max(1, -(-max(BAND_PX // width, 2 * reach) // tiles.height))
     row_of_tile = tiles.order // -(-width // tiles.width) * tiles.height
     out = np.empty((height, width, 3), np.float32) if into is None else into
     before, image = 0, out[:0]  # the band above, which is stored once the photo's rows beneath it have been read
     for top in range(0, height, band):
         bottom = min(height, top + band)
-        first, last = max(0, top - max(reaches)), min(height, bottom + max(reaches))
-        parts = source.rows(first, last, [2 * reach for reach in reaches])
+        first, last = max(0, top - reach) // BLOCK * BLOCK, min(height, bottom + reach)
+        here = [[_of_band(plan, top, bottom, detailed) for plan in of_lens] for of_lens in plans]
+        parts = source.rows(first, last, _wanted(here, covers, fine=True))
+        halves = source.halved.rows(first // 2, -(-last // 2), _wanted(here, covers, fine=False))
         if into is not None:
             out[before:top] = image
         before, image = top, out[top:bottom] if into is None else np.empty((bottom - top, width, 3), np.float32)
         order = tiles.order[(row_of_tile >= top) & (row_of_tile < bottom)]
-        surfaces = [surface_of(sheet, source.shape) for sheet in parts]
-        for (_, colours), of_lens in zip(lenses, plans, strict=True):
-            drawn = image if of_lens is plans[0] else np.empty_like(image)
+        surfaces = [[surface_of(sheet, source.shape) for sheet in both] for both in zip(parts, halves, strict=True)]
+        for (_, colours), of_lens in zip(lenses, here, strict=True):
+            drawn = image if of_lens is here[0] else np.empty_like(image)
             calls = [
-                (*pair, tiles.height, tiles.width, order, number == 0, number + 1 == len(parts), top, drawn)
-                for number, pair in enumerate(zip(surfaces, of_lens, strict=True))
+                (*both, plan, tiles.height, tiles.width, order, number == 0, number + 1 == len(parts), top, drawn)
+                for number, (both, plan) in enumerate(zip(surfaces, of_lens, strict=True))
             ]
             in_threads(_all_over, order.size, 1, calls)
             if drawn is not image:
                 cv2.mixChannels([drawn], [image], [c for colour in colours for c in (colour, colour)])
         if finish is not None:
             finish(image, top, parts)
-        del parts, surfaces, calls  # before the next are made
+        del parts, halves, surfaces, calls  # before the next are made
     if into is not None:
         out[before:] = image
     return out
