@@ -119,6 +119,20 @@ def tiny_onnx(sides=("height", "width"), *, channels="num_channels", output=("ba
     return model.SerializeToString()
 
 
+def channels_last(size):
+    """A network as exported from TensorFlow: image (1, h, w, 3) in, confidence and the mean of red and green out."""
+    helper, number = onnx.helper, onnx.TensorProto.FLOAT
+    weights = onnx.numpy_helper.from_array(np.array([[0.5], [0.5], [0]], np.float32), "weights")
+    nodes = [helper.make_node("MatMul", ["image", "weights"], ["metres"])]
+    nodes += [helper.make_node("Sub", ["metres", "metres"], ["confidence"])]
+    outputs = [helper.make_tensor_value_info(name, number, [1, *size, 1]) for name in ("confidence", "metres")]
+    graph = helper.make_graph(
+        nodes, "tiny", [helper.make_tensor_value_info("image", number, [1, *size, 3])], outputs, [weights]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    return model.SerializeToString()
+
+
 def save_tiny_onnx(folder, model_type="depth_anything", **preprocessor):
     """Write the files of an ONNX repository on the hub into `folder`."""
     (folder / "onnx").mkdir(parents=True)

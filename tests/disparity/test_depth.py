@@ -11,7 +11,7 @@ import torch
 from numpy.testing import assert_allclose
 from safetensors.torch import load_file, save_file
 
-from tiny_depth import ARCHITECTURES, save_tiny, save_tiny_onnx, tiny_onnx
+from tiny_depth import ARCHITECTURES, channels_last, save_tiny, save_tiny_onnx, tiny_onnx
 from wideopen import networks
 from wideopen.disparity import hub
 from wideopen.disparity.hub import DEFAULT, ROWS
@@ -106,6 +106,29 @@ def test_anybodys_onnx_file_is_run_as_it_says(tmp_path):
     depth = predict_depth(graded((90, 90)), model=file)
     assert (depth.kind, depth.values.shape) == ("depth_m", (64, 64))
     assert_allclose([depth.values.min(), depth.values.max()], [0, 1], rtol=0, atol=0.01)
+
+
+def test_the_json_beside_an_onnx_file_comes_before_its_metadata(tmp_path):
+    file, beside = tmp_path / "mine.onnx", tmp_path / "mine.json"
+    metadata = {"size": 56, "ensure_multiple_of": 28, "image_mean": [1, 1, 1]}
+    file.write_bytes(tiny_onnx(depth_kind="depth_m", preprocessor_config=json.dumps(metadata)))
+    assert predict_depth(graded((90, 90)), model=file).values.max() < 1
+    for factor, kind in ((1 / 255, "relative_disparity"), (1, "disparity")):
+        said = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "rescale_factor": factor, "depth_kind": kind}
+        beside.write_text(json.dumps(said), encoding="utf-8")
+        depth = predict_depth(graded((90, 90)), model=file)
+        assert (depth.kind, depth.values.shape) == (kind, (56, 56))  # the rest is the metadata's
+        assert_allclose(depth.values.max(), 255 * factor, rtol=0.02, atol=0)
+
+
+def test_an_onnx_file_may_have_its_channels_last_and_several_outputs(tmp_path):
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(channels_last((28, 42)))
+    said = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "depth_kind": "depth_m", "depth_output": "metres"}
+    (tmp_path / "mine.json").write_text(json.dumps(said), encoding="utf-8")
+    depth = predict_depth(graded(), model=file)
+    assert (depth.kind, depth.values.shape) == ("depth_m", (28, 42))
+    assert (np.diff(depth.values, axis=1) > 0).all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (10, 2000)])
@@ -296,7 +319,10 @@ class TestRefusals:
         file = tmp_path / "odd.onnx"
         file.write_bytes(tiny_onnx(**signature))
         message = self.refused(file)
-        assert "expected one input (1, 3, height, width) and a map" in message or "damaged" in message
+        assert (
+            "expected one input (1, 3, height, width) or (1, height, width, 3) and a map" in message
+            or "damaged" in message
+        )
 
     def test_metadata_that_make_no_sense(self, tmp_path):
         file = tmp_path / "odd.onnx"
@@ -304,6 +330,23 @@ class TestRefusals:
         assert "expected depth_kind disparity, depth_m, relative_disparity, found 'feet'" in self.refused(file)
         file.write_bytes(tiny_onnx(preprocessor_config="{"))
         assert "its metadata preprocessor_config cannot be read" in self.refused(file)
+
+    @pytest.mark.parametrize(
+        ("said", "found"),
+        [
+            ("{", "mine.json cannot be read"),
+            ('{"mean": 0}', "mine.json: expected size, keep_aspect_ratio"),
+            ('{"image_mean": 0}', "mine.json is not understood"),
+            ('{"rescale_factor": 0}', "mine.json: expected a size from 1"),
+            ('{"depth_kind": "feet"}', "found 'feet'"),
+            ('{"depth_output": "normals"}', "expected depth_output predicted_depth, found 'normals'"),
+            ('{"depth_output": ["normals"]}', "expected depth_output predicted_depth, found ['normals']"),
+        ],
+    )
+    def test_a_json_beside_an_onnx_file_that_makes_no_sense(self, tmp_path, said, found):
+        (tmp_path / "mine.onnx").write_bytes(tiny_onnx())
+        (tmp_path / "mine.json").write_text(said, encoding="utf-8")
+        assert found in self.refused(tmp_path / "mine.onnx")
 
     def test_what_needs_torch_without_it(self, tiny, monkeypatch):
         monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "torch" else name)

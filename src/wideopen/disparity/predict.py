@@ -6,12 +6,13 @@ torch.
 Deviations: photos are averaged down (theirs: cubic with or without antialiasing, bilinear for Depth Pro) and never
 become longer than three times the size asked for; ZoeDepth's mirrored border has whole pixels of the network's size.
 
-An ONNX file of any origin will do: one input (1, 3, H, W), of fixed or any size, and a map as output. What its shapes
-do not say is read from its metadata, if it has `preprocessor_config` (JSON as in the file of that name) and
-`depth_kind` (one of `depth_map.KINDS`), else from the two files beside it or beside its folder onnx/; else it is taken
-for a Depth Anything V2.
+An ONNX file of any origin will do: one input (1, 3, H, W) or (1, H, W, 3), of fixed or any size, and a map as output.
+What its shapes do not say is read from NAME.json beside NAME.onnx (`SIGNATURE`), else from its metadata, if it has
+`preprocessor_config` (JSON as in the file of that name) and `depth_kind` (one of `depth_map.KINDS`), else from the two
+files beside it or beside its folder onnx/; else it is taken for a Depth Anything V2.
 """
 
+import glob
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,6 +29,11 @@ from wideopen.disparity.hub import on_disk, onnx_file, resolve
 from wideopen.errors import WeightsError
 from wideopen.networks import Session, pick_device, require_torch
 
+SIGNATURE = (
+    *("size", "keep_aspect_ratio", "ensure_multiple_of", "image_mean", "image_std", "rescale_factor"),
+    *("depth_kind", "depth_output"),
+)
+"""What the JSON beside a .onnx file may say."""
 LONGEST = 3
 """In multiples of the size asked for: a full panorama would need unbounded memory."""
 
@@ -41,6 +47,7 @@ class Input:
     multiple: int  # of both sides, in pixels
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    rescale: float = 1 / 255  # bytes are multiplied by this before mean and std
     padded: bool = False  # borders are mirrored in the input and cut off the output
 
 
@@ -62,8 +69,10 @@ class Prepared:
     border: tuple[int, int]  # (rows, columns) to be cut off on each side of the output, in pixels of h x w
 
 
-def input_of(architecture: str, preprocessor: dict[str, Any], name: str) -> Input:
-    """The input format of a model: its architecture's, overridden by the folder's settings. Raises WeightsError."""
+def input_of(
+    architecture: str, preprocessor: dict[str, Any], name: str, where: str = "preprocessor_config.json"
+) -> Input:
+    """The input format of a model: its architecture's, overridden by settings from `where`. Raises WeightsError."""
     known = INPUTS[architecture]
     try:
         size = preprocessor.get("size", known.size)
@@ -78,15 +87,16 @@ def input_of(architecture: str, preprocessor: dict[str, Any], name: str) -> Inpu
             multiple=int(preprocessor.get("ensure_multiple_of", known.multiple)),
             mean=_three(preprocessor.get("image_mean", known.mean)),
             std=_three(preprocessor.get("image_std", known.std)),
+            rescale=float(preprocessor.get("rescale_factor", known.rescale)),
             padded=known.padded and bool(preprocessor.get("do_pad", True)),
         )
         sound = min(*spec.size, spec.multiple) >= 1 and max(spec.size) <= 4096
-        sound = sound and min(spec.std) > 0
+        sound = sound and min(*spec.std, spec.rescale) > 0
     except (TypeError, ValueError, KeyError, IndexError) as error:
-        raise WeightsError(f"depth model {name}: preprocessor_config.json is not understood ({error!r})") from error
+        raise WeightsError(f"depth model {name}: {where} is not understood ({error!r})") from error
     if not sound:
-        expected = "a size from 1 to 4096, a multiple from 1 and an image_std above 0"
-        raise WeightsError(f"depth model {name}: preprocessor_config.json: expected {expected}, found {spec}")
+        expected = "a size from 1 to 4096, a multiple from 1, an image_std and a rescale_factor above 0"
+        raise WeightsError(f"depth model {name}: {where}: expected {expected}, found {spec}")
     return spec
 
 
@@ -123,7 +133,7 @@ def prepare(srgb_u8: U8, spec: Input) -> Prepared:
     if top or left:
         small = cv2.copyMakeBorder(small, top, top, left, left, cv2.BORDER_REFLECT_101)
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
-    pixels = (small.reshape(rows, columns, 3).astype(np.float32) / 255 - mean) / std
+    pixels = (small.reshape(rows, columns, 3).astype(np.float32) * np.float32(spec.rescale) - mean) / std
     return Prepared(np.ascontiguousarray(pixels.transpose(2, 0, 1)), (top, left))
 
 
@@ -199,25 +209,39 @@ def load_onnx(file: Path, name: str) -> Ready:
     about = session.metadata
     if "preprocessor_config" in about:
         preprocessor = _object(about["preprocessor_config"], name, "its metadata preprocessor_config")
+    beside = file.with_suffix(".json")
+    said = read_json(beside, name) if beside.is_file() else {}
+    unknown = next((key for key in said if key not in SIGNATURE), None)
+    if unknown is not None:
+        raise WeightsError(f"depth model {name}: {beside}: expected {', '.join(SIGNATURE)}, found {unknown!r}")
     architecture = config.get("model_type")
-    spec = input_of(architecture if architecture in INPUTS else "depth_anything", preprocessor, name)
-    image = session.inputs[0]
-    outputs = [one.name for one in session.outputs if len(one.shape) in (3, 4)]
-    sides, channels = image.shape[2:], image.shape[1:2]  # numbers, or names of what is open
-    if len(session.inputs) != 1 or len(sides) != 2 or channels[0] not in (3, str(channels[0])) or not outputs:
+    architecture = architecture if architecture in INPUTS else "depth_anything"
+    spec = input_of(architecture, preprocessor | said, name, beside.name if said else "preprocessor_config.json")
+    image, outputs = session.inputs[0], [one.name for one in session.outputs if len(one.shape) in (3, 4)]
+    last = len(image.shape) == 4 and image.shape[3] == 3 and image.shape[1] != 3
+    sides, channels = (image.shape[1:3], 3) if last else (image.shape[2:], (*image.shape, 0, 0)[1])
+    if len(session.inputs) != 1 or len(sides) != 2 or channels not in (3, str(channels)) or not outputs:
         found = [f"{one.name} {one.shape}" for one in (*session.inputs, *session.outputs)]
         raise WeightsError(
-            f"depth model {name}: expected one input (1, 3, height, width) and a map as output, found {found}"
+            f"depth model {name}: expected one input (1, 3, height, width) or (1, height, width, 3) and a map as "
+            f"output, found {found}"
         )
     if all(isinstance(side, int) for side in sides):
         spec = replace(spec, size=tuple(sides), keep_aspect=False, padded=False)
-    output = "predicted_depth" if "predicted_depth" in outputs else outputs[0]
-    kind: Any = about.get("depth_kind", meaning(config, in_onnx=True))
+    output = said.get("depth_output", "predicted_depth" if "predicted_depth" in outputs else outputs[0])
+    if output not in outputs:
+        raise WeightsError(f"depth model {name}: expected depth_output {', '.join(outputs)}, found {output!r}")
+    kind: Any = said.get("depth_kind", about.get("depth_kind", meaning(config, in_onnx=True)))
     if kind not in KINDS:
         raise WeightsError(f"depth model {name}: expected depth_kind {', '.join(KINDS)}, found {kind!r}")
-    kinds = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-    dtype = kinds.get(image.type, np.float32)
-    return Ready(lambda pixels: session.run(output, {image.name: pixels[None].astype(dtype)}), spec, kind)
+    dtype = {"tensor(float16)": np.float16}.get(image.type, np.float32)
+
+    def run(pixels: F32) -> F32:
+        shown = (pixels.transpose(1, 2, 0) if last else pixels)[None]
+        out = session.run(output, {image.name: np.ascontiguousarray(shown, dtype)})
+        return out[..., 0] if out.ndim == 4 and out.shape[3] == 1 else out
+
+    return Ready(run, spec, kind)
 
 
 @lru_cache(maxsize=1)
@@ -257,7 +281,7 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
             f"depth model {reference.describe()}: not on disk; `wideopen render --depth {name}` and "
             "`wideopen.disparity.hub.fetch` download it"
         )
-    files = place.rglob("*") if place.is_dir() else [place]
+    files = place.rglob("*") if place.is_dir() else place.parent.glob(f"{glob.escape(place.stem)}.*")
     ready = _ready(place, name, max((path.stat().st_mtime_ns for path in files), default=0), device)
     prepared = prepare(srgb_u8, ready.spec)
     out = ready.run(prepared.pixels)
