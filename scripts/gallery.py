@@ -22,6 +22,7 @@ SOURCES = {
     "gb82": "[gianni-rosato/gb82-image-set](https://github.com/gianni-rosato/gb82-image-set), CC0 1.0",
 }
 QUALITY = 85
+CITY = "--focus d=1 --blur 1.5%"
 FIXED = ("--depth", "small", "--offline", "--overwrite")
 
 
@@ -44,7 +45,11 @@ GOOD = (
     Shown("people/18f-779f38ed", "A busy pattern, calmed by a creamy lens.", "--preset creamy"),
     Shown("none/gb82-25b1dd69", "Twigs before a sky, with the rims of a soap bubble.", "--preset soap-bubble"),
     Shown("none/18f-ede6311f", "A floor that blurs with distance, before and behind."),
-    Shown("none/18f-e7d41e7f", "A city out of focus.", "--focus d=1 --blur 1.5% --preset soap-bubble"),
+    Shown("none/18f-e7d41e7f", "A city out of focus.", f"{CITY} --preset soap-bubble"),
+    Shown("none/18f-e7d41e7f", "The same through a mirror lens.", f"{CITY} --preset mirror"),
+    Shown("none/18f-e7d41e7f", "The same through an anamorphic lens.", f"{CITY} --preset anamorphic"),
+    Shown("none/18f-e7d41e7f", "The same with colour fringes.", f"{CITY} --preset fringes"),
+    Shown("people/18f-0e56aa72", "The first photo through a lens that swirls.", "--blur 4% --preset swirl"),
     Shown("people/18f-6beeb119", "The paper's equations as printed.", "--preset paper"),
 )
 WRONG = (
@@ -73,8 +78,8 @@ def render(shown: Shown, photos: Path, pictures: Path, scratch: Path) -> str:
     words = ["render", str(source), "-o", str(out), *FIXED, *shown.options.split()]
     if cli.run(words) != 0:
         raise SystemExit(f"{source}: could not be rendered")
-    after = cv2.imread(str(out))
-    cv2.imwrite(str(pictures / f"{name}.after.jpg"), after, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    after, kind = cv2.imread(str(out)), shown.options.partition("--preset ")[2] or "after"
+    cv2.imwrite(str(pictures / f"{name}.{kind}.jpg"), after, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     shutil.copyfile(source, pictures / f"{name}.before.jpg")
     close = ""
     if shown.crop:
@@ -85,7 +90,8 @@ def render(shown: Shown, photos: Path, pictures: Path, scratch: Path) -> str:
     text, command = html.escape(shown.text, quote=False), f"wideopen render photo.jpg {shown.options}".strip()
     return f"""
 <div class="wo-compare"><img src="pictures/gallery/{name}.before.jpg" alt="the photo">
-<img src="pictures/gallery/{name}.after.jpg" alt="rendered"><input type="range" value="50" aria-label="before and after"
+<img src="pictures/gallery/{name}.{kind}.jpg" alt="rendered">
+<input type="range" value="50" aria-label="before and after"
 oninput="this.parentNode.style.setProperty('--at', this.value + '%')"></div>
 
 {text} `{command}` ({SOURCES[name.split("-")[0]]})
@@ -112,7 +118,7 @@ Drag across a picture: left is the photo, right what wideopen made of it, with t
 inside the package. The photos are small, 640 pixels; nothing was retouched. `python scripts/gallery.py PHOTOS` makes
 this page.
 {good}
-The kinds of lenses, on one made-up photo with lights: [character](lens.md#character).
+The kinds of lenses side by side, on one made-up photo with lights: [character](lens.md#character).
 
 ## What it gets wrong
 {wrong}
