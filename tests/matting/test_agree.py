@@ -62,6 +62,12 @@ def test_what_only_the_other_has_belongs_if_it_is_sure_and_touches_the_subject(b
     assert within(matte, box) == pytest.approx(found, abs=1e-6)
 
 
+@pytest.mark.parametrize(("hinted", "found"), [(0.0, 0.0), (0.6, 0.82)])
+def test_the_other_needs_to_be_less_sure_of_what_our_network_accepts(hinted, found):
+    matte = agreed(maps(PERSON), maps((*BESIDE, 0.82), PERSON), maps((*BESIDE, hinted), PERSON))
+    assert within(matte, BESIDE) == pytest.approx(found, abs=1e-6)
+
+
 def test_a_subject_that_ours_missed_is_the_others():
     assert within(agreed(maps(), maps(PERSON), maps()), PERSON) == 1
 

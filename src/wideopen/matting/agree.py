@@ -19,12 +19,13 @@ from wideopen.checks import F32, Mask
 from wideopen.matting.clean import SPECK
 
 BROAD = 0.006  # radius of the smallest area that is decided on, as a fraction of the long side
-GIVEN_UP = 0.5  # our network gives up an area whose mean falls below this once it has seen the segmentation
+GIVEN_UP = 0.5  # our network is against an area whose mean is below this once it has seen the segmentation
 SURELY_NOT = 0.08  # the other is sure that an area does not belong to the subject,
 LOOSE_NOT = 0.1  # and needs to be less so if the area does not touch what both call subject
 GOES_ON = 0.15  # least share of the photo's lower edge where a body goes on
-SURELY = 0.85  # the other is sure that an area belongs to the subject,
-JOINED = 0.05, 0.2
+SURELY = 0.85, 0.8
+"""The other is sure that an area belongs to the subject, against our network and with it."""
+JOINED = 0.05, 0.1
 """Least shares of such an area's edge that touch what both call subject, if they found different and the same subjects;
 they do not count if ours found nothing."""
 SMALL = 0.08  # radius of the largest disk inside a small subject, as a fraction of the long side
@@ -51,7 +52,9 @@ def agreed(ours: F32, other: F32, hinted: F32) -> F32:
             matte[around] = other[around]
     nothing = (ours > 0.5).mean() < SPECK
     for area, around in broad_areas((ours < 0.5) & (other > 0.5)):
-        if other[area].mean() > SURELY and (nothing or _joins(area, both, JOINED[same])):
+        accepted = not nothing and hinted[area].mean() > GIVEN_UP
+        limit = SURELY[1] if accepted else SURELY[0]
+        if other[area].mean() > limit and (nothing or _joins(area, both, JOINED[same])):
             matte[around] = other[around]
     return matte
 
