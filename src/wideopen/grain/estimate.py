@@ -98,6 +98,8 @@ SIZES_PX = np.arange(0, 2.01, 0.05)
 SMOOTH_PX = 1.45
 """From this size on it is not noise. Clean, slightly soft photos gave 1.6 to 2.0; true sizes of 1.2 gave up to 1.4."""
 LEAST_CODES, MOST_CODES = 0.7, 16.0
+LEAST_COLOUR = 1e-3
+"""Share of colour in the variance below which grain is grey: differences of a thirtieth of a code are not seen."""
 STILL_CODES2 = 0.3
 """Variance of a block, 8-bit codes squared, below which it is still; rounding to 8 bits alone gives 0.08."""
 STEEPEST = 1.25
@@ -132,10 +134,11 @@ def estimate_grain(rgb: F32, encoding: Encoding) -> Grain:
     channel = (1 + 2 * colour) / 3
     if not LEAST_CODES**2 <= (grey * trust).sum() / trust.sum() / share * channel <= MOST_CODES**2:
         return NO_GRAIN
+    colour = 2 * colour / (1 + 2 * colour)
     return Grain(
         strength=(np.sqrt(grey / share * channel) / CODES).astype(np.float32),
         size_px=float(SIZES_PX[size]),
-        colour=2 * colour / (1 + 2 * colour),
+        colour=colour if colour > LEAST_COLOUR else 0.0,
     )
 
 

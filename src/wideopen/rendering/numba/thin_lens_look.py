@@ -244,8 +244,9 @@ class Plan(NamedTuple):
 def _plans(source: Source, optics: Optics) -> list[Plan]:
     """For each sheet, farthest first."""
     plans: list[Plan] = []
-    hidden: Any = False
-    for extremes in reversed(extremes_of(source)):
+    of_sheets = extremes_of(source)
+    hidden = np.zeros(of_sheets[0].far.shape, bool)
+    for extremes in reversed(of_sheets):
         lens = lens_of(extremes, optics)
         rows = _rows(lens.radii, source.shape, optics)
         spreads = np.where(rows.reaches > 0, (rows.reaches + 2) << rows.levels, 0)
@@ -267,7 +268,7 @@ def _of_band(plan: Plan, top: int, bottom: int, detailed: Mask) -> Plan:
 def _wanted(plans: Sequence[Sequence[Plan]], covers: Sequence[Mask], *, fine: bool) -> Wanted:
     """Where any of the lenses' plans for a band read the sheets, or the halved ones; and, before it, what covers it."""
     blocks: list[Mask] = []
-    behind: Any = False
+    behind = np.zeros_like(covers[0])
     for of_sheet, cover in zip(zip(*plans, strict=True), covers, strict=True):
         read = [(p.blocks.levels > 0) & ((p.blocks.levels >= FINE) == fine) for p in of_sheet]
         blocks.append(np.logical_or.reduce([*read, behind & cover]))
