@@ -101,7 +101,9 @@ class LocalEngine:
 
 def warm_up_of(job: Job) -> WarmUp:
     """What a worker loads before its first photo."""
-    return WarmUp(maps=job.maps, looks=(job.lens.look,), backend=job.backend, needs_matting=job.given.mattes is None)
+    lens, needs_matting = job.lens, job.given.mattes is None
+    looks, cat_eyes = (lens.look,), (lens.cat_eye,)
+    return WarmUp(maps=job.maps, looks=looks, cat_eyes=cat_eyes, backend=job.backend, needs_matting=needs_matting)
 
 
 def outcome_of(task: Task, future: "Future[Finished[dict[str, Any]]]") -> Outcome:

@@ -1,6 +1,7 @@
 """Models and kernels that a worker process loads before its first task and keeps."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class WarmUp:
 
     maps: "MapSettings"
     looks: tuple[str, ...] = ("thin-lens",)
+    cat_eyes: tuple[float, ...] = (0.0, 0.5)  # strengths; kernels for cat's eyes are compiled apart from the others
     backend: str = "auto"
     needs_matting: bool = True
 
@@ -39,10 +41,9 @@ class WarmUp:
         depth = _OwnDepth()
         # As with a network's matte: ground in focus behind the subject is then continued.
         scene = analyze(rgb, matte=matte, depth="embedded", embedded=depth, exact_matte=False, backend=self.backend)
-        for look in self.looks:
-            for focus in (0.0, 1.0):
-                lens = Lens(focus_disparity=focus, max_radius=0.25, look=look, grain=4.0)  # type: ignore[arg-type]
-                render(scene, lens, backend=self.backend)
+        for look, focus, cat_eye in product(self.looks, (0.0, 1.0), self.cat_eyes):
+            lens = Lens(focus_disparity=focus, max_radius=0.25, look=look, cat_eye=cat_eye, grain=4.0)  # type: ignore[arg-type]
+            render(scene, lens, backend=self.backend)
 
     def _warm_networks(self, rgb: "F32", matte: "F32") -> None:
         """Load the matting network and the depth network, each if photos may need it."""

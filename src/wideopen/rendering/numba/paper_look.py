@@ -114,7 +114,7 @@ def _blur(cells, photo, rows, g, y0, x0, acc):
             for c in range(3):
                 line[i + c] = row[x, c]
             line[i + 3] = tall * min(size, photo[1] - x * size)
-        spread_row(line, start - x0, total, reach, rows, g, DIRECT, y - y0, y0, x0, numbers, 4, acc)
+        spread_row(line, start - x0, total, reach, rows, rows.barrel, g, DIRECT, y - y0, y0, x0, numbers, 4, acc)
 
 
 @inner(fastmath=MATHS)

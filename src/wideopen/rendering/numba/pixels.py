@@ -309,8 +309,10 @@ def shown_part(shows, y0, y1, x0, x1):
 
 
 @inner(fastmath=MATHS)
-def _open_share(shift, y, x):
-    """`aperture.Barrel.open_share` of pixel (y, x)."""
+def _open_share(barrel, shift, y, x):
+    """`aperture.Barrel.open_share` of pixel (y, x); 1 without a barrel."""
+    if barrel is None:
+        return np.float32(1)
     cx = shift[0, 0] + shift[0, 1] * (y + 0.5) + shift[0, 2] * (x + 0.5)
     cy = shift[1, 0] + shift[1, 1] * (y + 0.5) + shift[1, 2] * (x + 0.5)
     square = cx * cx + cy * cy
@@ -331,7 +333,7 @@ def add_sharp(surface, lens, on_levels, near, rows, y0, x0, channels, acc):
     height, columns = surface.disparity.shape
     left = x0 - surface.left
     radii, gaps, focus, focus_range, radius_px = lens.radii, lens.gaps, lens.focus, lens.focus_range, lens.radius_px
-    cut, k = rows.barrel.size > 0, 0
+    k = 0
     for y in range(max(0, y0 - surface.top), min(height, y0 - surface.top + acc.shape[0])):
         rgb, disparity, to = surface.rgb[y], surface.disparity[y], acc[y + surface.top - y0]
         alpha, on_level = surface.alpha[0 if surface.opaque else y], on_levels[(y + surface.top) // BLOCK]
@@ -344,8 +346,7 @@ def add_sharp(surface, lens, on_levels, near, rows, y0, x0, channels, acc):
                 k, f = place_of(radii, gaps, r, k)
             w = sharp[k] + f * (sharp[k + 1] - sharp[k])
             if w > 0:
-                if cut:
-                    w *= _open_share(rows.shift, y + surface.top, x + surface.left)
+                w *= _open_share(rows.barrel, rows.shift, y + surface.top, x + surface.left)
                 i = (x - left) * channels
                 to[i] += rgb[x, 0] * w
                 to[i + 1] += rgb[x, 1] * w

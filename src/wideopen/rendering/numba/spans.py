@@ -53,7 +53,7 @@ class KernelRows(NamedTuple):
     reaches: np.ndarray  # (K,) int64, cells that the kernel reaches out
     levels: np.ndarray  # (K,) int64
     radii: np.ndarray  # (K,) float64, signed
-    barrel: np.ndarray  # (9,): across, middle and squeeze of `aperture.Barrel`; empty if nothing cuts the kernels
+    barrel: np.ndarray | None  # (9,): across, middle and squeeze of `aperture.Barrel`; None if nothing cuts the kernels
     shift: np.ndarray  # (2, 3): `aperture.Barrel`
 
 
@@ -96,7 +96,7 @@ def flat_rows(
     reaches = np.maximum.reduceat(np.maximum(np.abs(dys), np.ceil(np.maximum(right, -left) - 0.5)), starts)
     mirrored = np.array([barrel is None and _is_mirrored(s) for s in spans])
     listed = (dys >= 0) | ~np.repeat(mirrored, counts)
-    cut, shift = np.empty(0), np.zeros((2, 3))
+    cut, shift = None, np.zeros((2, 3))
     if barrel is not None:
         cut, shift = np.concatenate([barrel.across, barrel.middle, [barrel.squeeze]]), barrel.shift
     return KernelRows(
@@ -288,17 +288,18 @@ def _add_cut_span(line, start, total, pad, rows, s, radius, weight, direct, size
 
 
 @inner(fastmath=MATHS)
-def spread_row(line, start, total, reach, rows, kernel, direct, y, y0, x0, numbers, channels, acc):
+def spread_row(line, start, total, reach, rows, barrel, kernel, direct, y, y0, x0, numbers, channels, acc):
     """Add row y of the source to all rows of acc (h, w * C) that the kernel, which sums to 1, takes it to.
 
     line (m * C): the row's cells from cell `start` of acc on. reach: the kernel's. total: room for 4 * reach + m + 5
     cells. Spans longer than `direct` take the line's running sums. Cell (y0, x0) of the photo is the first of acc;
-    numbers (w * C): of each value of a row of acc, its cell's.
+    numbers (w * C): of each value of a row of acc, its cell's. barrel: that of `rows`, an argument so that numba leaves
+    out the code for cut spans if it is None.
     """
     pad = 2 * reach + 2  # as long as any span
     if 2 * reach + 1 > direct:
         running_sum(line, pad, channels, total)
-    cut, mirrored = rows.barrel.size > 0 and reach > 0, rows.mirrored[kernel]
+    mirrored = rows.mirrored[kernel]
     size, radius = 1 << rows.levels[kernel], rows.radii[kernel]
     dys, firsts, lasts, weights, scale = rows.dys, rows.firsts, rows.lasts, rows.weights, rows.scales[kernel]
     for s in range(rows.starts[kernel], rows.starts[kernel + 1]):
@@ -310,11 +311,11 @@ def spread_row(line, start, total, reach, rows, kernel, direct, y, y0, x0, numbe
         if to < 0:
             continue
         weight = line.dtype.type(weights[s] * scale)
-        if cut:
+        if barrel is not None and reach > 0:
             at = size, y0 + to, x0, numbers, channels, acc[to]
             _add_cut_span(line, start, total, pad, rows, s, radius, weight, direct, *at)
-        else:
-            _add_span(line, start, total, pad, firsts[s], lasts[s], weight, direct, channels, acc, to, twin)
+            continue
+        _add_span(line, start, total, pad, firsts[s], lasts[s], weight, direct, channels, acc, to, twin)
 
 
 @inner(forceinline=True)

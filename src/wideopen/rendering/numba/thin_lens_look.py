@@ -39,6 +39,7 @@ from wideopen.rendering.numba.pixels import (
 )
 from wideopen.rendering.numba.spans import (
     MATHS,
+    MAX_LEVEL,
     KernelRows,
     add_enlarged,
     flat_rows,
@@ -125,9 +126,11 @@ def _blur_level(surface, half, lens, on_levels, rows, near, level, y0, x0, chann
             if first < stop and top - own <= y < top + m + own:
                 line = cells[p, first * channels : stop * channels]
                 if _is_bright(line, channels):
-                    spread_row(line, first - reach, precise, own, rows, chosen[p], DIRECT, y - top, *target)
+                    spread_row(
+                        line, first - reach, precise, own, rows, rows.barrel, chosen[p], DIRECT, y - top, *target
+                    )
                 else:
-                    spread_row(line, first - reach, total, own, rows, chosen[p], DIRECT, y - top, *target)
+                    spread_row(line, first - reach, total, own, rows, rows.barrel, chosen[p], DIRECT, y - top, *target)
             for i in range(*whole):
                 cells[p, i] = 0
     if level > 0:
@@ -206,7 +209,7 @@ def _sheet_over(start, stop, surface, half, plan, tile_h, tile_w, order, first, 
             else:
                 acc = np.zeros((bottom - top, (right - left) * channels), np.float32)
                 add_sharp(surface, plan.lens, plan.blocks.levels, near, plan.rows, top, left, channels, acc)
-                for level in range(plan.rows.levels.max() + 1):
+                for level in range(MAX_LEVEL + 1):
                     what = surface, half, plan.lens, plan.blocks.levels, plan.rows, near
                     _blur_level(*what, level, top, left, channels, acc)
                 _lay_over(acc, surface.opaque, channels, part)
