@@ -1,6 +1,7 @@
 """Ablations leave out what they say, and nothing else."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from wideopen import Lens, render
 from wideopen.evals import ablations
 from wideopen.evals.pairs import find_pairs
 from wideopen.settings import MapSettings
+from wideopen.sheets.rims import Rims
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,15 @@ def test_without_fill_the_subject_stays_in_the_background(opening):
     assert_allclose(bare[0].rgb, opening.opened.scene.rgb, rtol=0, atol=1e-6)
     assert_allclose(bare[-1].rgb, whole[-1].rgb, rtol=0, atol=1e-6)
     assert np.abs(whole[0].rgb - bare[0].rgb).max() > 0.1
+
+
+@pytest.mark.parametrize("change", [v.scene for rows in ablations.VARIANTS.values() for v in rows])
+def test_rims_are_those_of_the_sheets_that_are_rendered(opening, change):
+    """The renderer takes the sheets of a scene's rims: those of the whole method would undo what is left out."""
+    scene = opening.opened.scene
+    found = replace(opening.opened, scene=replace(scene, rims=Rims(scene.sheets, examine=False)))
+    bare = change(replace(opening, opened=found))
+    assert bare.rims is None or bare.rims.sheets is bare.sheets
 
 
 def test_one_sheet_is_the_photo(opening):

@@ -391,7 +391,8 @@ class Outputs:
         from wideopen.evals.report import csv_of, write_csv, write_json, write_sheet
 
         skipped = {problem.name: problem.what for problem in (*left_out, *judged.skipped)}
-        content = {"pairs": len(judged.lines), "means": means, "skipped": skipped, "rows": judged.lines}
+        names = {tuple(line[name] for name in ("set", "photo", "pair") if name in line) for line in judged.lines}
+        content = {"pairs": len(names), "means": means, "skipped": skipped, "rows": judged.lines}
         _write(self.csv, write_csv, lambda: csv_of(judged.lines), self.overwrite)
         _write(self.json, write_json, lambda: {**provenance(), **about, **content}, self.overwrite)
         _write(self.sheet, write_sheet, crops, self.overwrite)

@@ -19,7 +19,9 @@ from wideopen.evals.runner import Judged
 from wideopen.pipeline import Scene
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet
+from wideopen.sheets.photo_sheets import PhotoSheets
 from wideopen.sheets.prepare import prepare_sheets
+from wideopen.sheets.rims import Rims
 
 PLANES = (4, 8, 16, 32, 64)
 CROP_PX, CROP_SHOWN_PX, CROPS_PER_ROW = 96, 192, 6
@@ -86,14 +88,16 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
 
 
 def _separated(scene: Scene, separator: Separator) -> Scene:
-    return replace(scene, sheets=tuple(prepare_sheets(scene.rgb, scene.matte, scene.disparity, separator)))
+    sheets = prepare_sheets(scene.rgb, scene.matte, scene.disparity, separator, clipped=scene.hdr is None)
+    rims = Rims(sheets, examine=scene.rims.examine) if scene.rims and isinstance(sheets, PhotoSheets) else None
+    return replace(scene, sheets=sheets, rims=rims)
 
 
 def as_one_sheet(opening: Opening) -> Scene:
     """One sheet with the photo and its disparity: nothing is behind it."""
     scene = opening.opened.scene
     sheet = Sheet(rgb=scene.rgb, alpha=None, disparity=scene.disparity)
-    return replace(scene, sheets=(sheet,))
+    return replace(scene, sheets=(sheet,), rims=None)
 
 
 def _plain_average(settings: LensSettings) -> LensSettings:
