@@ -31,11 +31,38 @@ def test_a_wall_is_no_sky():
     assert not plain_sky(seen, order + np.float32(0.2)).any()
 
 
-def test_water_that_comes_near_is_no_sky():
+def test_water_that_comes_near_is_no_sky_and_torn_nowhere():
     seen, order = view(BLUE)
     seen[:] = BLUE
     order[:] = np.linspace(0, 1, 256)[:, None] ** 3  # most of it far
-    assert not plain_sky(seen, order).any()
+    sky = plain_sky(seen, order)
+    assert not sky[160:].any()
+    assert np.abs(np.diff(sky, axis=0)).max() < 0.1
+
+
+@pytest.mark.parametrize("colour", [(230, 150, 70), (120, 85, 140), (12, 30, 60)], ids=["orange", "purple", "night"])
+def test_skies_of_other_colours_are_found_where_the_network_has_them_farther(colour):
+    seen, order = view(colour)
+    order[ABOVE] *= 0.5
+    sky = plain_sky(seen, order)
+    assert sky[:97].all()
+    assert not sky[104:].any()
+    assert not plain_sky(seen, order + np.float32(0.1)).any()
+
+
+def test_a_textured_surface_of_a_low_suns_colour_is_no_sky():
+    seen, order = view((230, 150, 70))
+    seen[ABOVE][::2] -= np.uint8(30)
+    assert not plain_sky(seen, order * np.float32(0.5)).any()
+
+
+def test_sky_over_blue_water_is_far():
+    seen, order = view(BLUE)
+    seen[:] = BLUE
+    order[ABOVE] = 0.03
+    sky = plain_sky(seen, order)
+    assert sky[:97].all()
+    assert not sky[104:].any()
 
 
 def test_a_photo_of_nothing_but_sky_may_slope_more():

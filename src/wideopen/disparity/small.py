@@ -10,6 +10,7 @@ network is asked again, about the photo without its subject.
 Ours: where a photo plainly shows the sky, which the network puts at uneven distances, it is far (`plain_sky`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -41,7 +42,11 @@ this times its share of the photo is taken back."""
 FAR, NOT_FAR = 0.13, 0.25
 """Highest median of the network's answer, about 1 at near things, in a sky, and in a blue one that fills the photo."""
 NEAREST = 0.45  # and its highest 95th percentile
+FARTHER = (0.06, 0.1, 0.2)
+"""Highest median of the network's answer in a smooth sky: grey, of another colour; and where it is no sky any more."""
 LEAST_SKY = 0.02  # share of the photo
+WIDE = 0.25  # and of the upper edge, for a smooth sky
+SMOOTH = 16  # of 255: most by which neighbours differ in most of a smooth sky
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +84,7 @@ class SmallDepth:
 
     @cached_property
     def _sky(self) -> F32:
-        return plain_sky(self.seen, self.order).astype(np.float32)
+        return plain_sky(self.seen, self.order)
 
 
 def predict_small(srgb_u8: U8) -> SmallDepth:
@@ -145,23 +150,43 @@ def _network() -> Session:
     return Session(FILE, "depth model small")
 
 
-def plain_sky(seen: U8, order: F32) -> np.ndarray:
-    """(h, w) bool: the sky in a small photo (h, w, 3), sRGB-encoded; order (h, w): the network's raw answer.
+def plain_sky(seen: U8, order: F32) -> F32:
+    """(h, w): the share of sky in a small photo (h, w, 3), sRGB-encoded; order (h, w): the network's raw answer.
 
-    Sky is blue, or bright and grey, and reaches the upper edge. It is far for the network too, unlike walls and white
-    backdrops, and far in all its parts, unlike water that comes near.
+    Sky reaches the upper edge. Where it is blue, or bright and grey, it is far for the network too, unlike walls and
+    white backdrops, and far in all its parts, unlike water that comes near. Of any colour that skies have, when the sun
+    is low too, it is smooth, wide at the upper edge and farther still, and ends slowly, since water may go on from it.
     """
     red, green, blue = np.moveaxis(seen.astype(np.int16), 2, 0)
     bright = seen.max(2).astype(np.int16)
     is_blue = (blue > red + 10) & (blue >= green - 2) & (green > red - 6) & (bright > 70)
     is_grey = (bright > 120) & (bright - seen.min(2) < 0.14 * bright + 4)
-    alike = cv2.morphologyEx((is_blue | is_grey).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    _, parts = cv2.connectedComponents(alike, connectivity=4)
-    sky = np.zeros(order.shape, bool)
-    for part in np.unique(parts[0][parts[0] > 0]):
-        own = parts == part
+    smooth = cv2.morphologyEx(seen, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(2) < SMOOTH
+    smooth = cv2.blur(smooth.astype(np.float32), (9, 9)) > 0.5
+    sky = np.zeros(order.shape, np.float32)
+    for own in _from_above(is_blue | is_grey):
         limit = NOT_FAR if own.mean() > 0.5 and is_blue[own].mean() > 0.3 else FAR
         middle, near = np.percentile(order[own], (50, 95))
-        if own.mean() > LEAST_SKY and middle < limit and near < NEAREST:
-            sky |= own
-    return sky
+        if middle < limit and near < NEAREST:
+            sky[own] = 1
+    dark_blue = (blue > red + 10) & (blue > green + 6) & (bright > 45)
+    orange = (red > blue + 20) & (red >= green) & (bright > 140)
+    purple = (np.minimum(red, blue) > green) & (bright > 80)
+    may_be = (is_blue | is_grey | dark_blue | orange | purple) & (order < FARTHER[2])
+    for own in _from_above(may_be & smooth):
+        limit = FARTHER[0] if is_grey[own].mean() > 0.5 else FARTHER[1]
+        if own[0].mean() > WIDE and np.median(order[own]) < limit:
+            share = (FARTHER[2] - order) / (FARTHER[2] - FARTHER[1])
+            to_its_edges = may_be & _grown(own, 0.01)
+            sky = np.maximum(sky, to_its_edges * np.clip(share, 0, 1))
+    return sky.astype(np.float32)
+
+
+def _from_above(alike: np.ndarray) -> Iterator[np.ndarray]:
+    """The large connected parts of a mask (h, w) that reach its upper edge."""
+    opened = cv2.morphologyEx(alike.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, parts = cv2.connectedComponents(opened, connectivity=4)
+    for part in np.unique(parts[0][parts[0] > 0]):
+        own = parts == part
+        if own.mean() > LEAST_SKY:
+            yield own
