@@ -30,6 +30,12 @@ def test_a_changed_figure_changes_the_page(tmp_path):
     assert results_page.page(tmp_path / "results") != results_page.page()
 
 
+@pytest.mark.parametrize("file", sorted(results_page.RESULTS.glob("*.json")), ids=lambda file: file.stem)
+def test_every_result_says_where_it_comes_from(file):
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert {"command", "commit", "machine"} <= found.keys()
+
+
 def test_a_benchmark_writes_its_result_behind_where_it_comes_from(tmp_path):
     write_result(tmp_path / "new" / "one.json", {"commit": "an earlier run's", "rows": [1.0, float("inf")]})
     found = json.loads((tmp_path / "new" / "one.json").read_text(encoding="utf-8"))
