@@ -193,7 +193,7 @@ def main() -> None:
     if not photos:
         parser.error(f"folder: expected a folder with photos ({', '.join(PHOTOS)}), found {asked.folder}")
     result = measure(photos, asked.only or ("cold", "first", "warm", "batch", "service"), asked.runs, asked.batch)
-    write_result(asked.out, result)
+    result = write_result(asked.out, result)
     print(table(result) if "cold" in (asked.only or "cold") else asked.out)  # the table begins with cold runs
 
 
