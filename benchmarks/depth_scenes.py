@@ -1,12 +1,14 @@
 """Depth of `small` and `planar` on ray-traced scenes: rank correlation, and renders against those of true disparity.
 
-    python benchmarks/depth_scenes.py DIR
+    python benchmarks/depth_scenes.py DIR [--renders DIR --rays N] [--sets ten others] [--out FILE]
 
 Traces the ten scenes of lens/scenes.py and eleven others without a lens (minutes; kept in DIR/renders), on which no
-constant was chosen, and writes DIR/ten and DIR/others: sharp/ and disparity/ for `wideopen eval depth --data`.
+constant was chosen, and writes DIR/ten and DIR/others: sharp/ and disparity/ for `wideopen eval depth --data`. With
+--renders and --rays, photos that lens/run.py traced are taken.
 """
 
 import argparse
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +39,7 @@ from lens.scenes import (
     STRIPED,
 )
 from lens.shapes import Part, quad
+from provenance import ROOT, provenance
 from wideopen import Lens, analyze, render
 from wideopen.arrays.transfer import decode
 from wideopen.color import SRGB
@@ -46,6 +49,11 @@ from wideopen.evals.measures import displayed, psnr
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import MattingSettings
 
+COLUMNS = [
+    *("planar, predicted matte: Spearman", "small, predicted matte: Spearman"),
+    *("planar, true matte: Spearman", "small, true matte: Spearman"),
+    *("planar, true matte: dB of its render", "small, true matte: dB of its render"),
+]
 RAYS = {"ten": 32, "others": 24}
 BLUR = 0.02
 WIDE = replace(PORTRAIT, focal_px=900)
@@ -127,18 +135,30 @@ def main() -> None:
     """Trace, write, judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--renders", type=Path, help="folder of traced photos (DIR/renders)")
+    parser.add_argument("--rays", type=int, help="rays per pixel of the photos (ten: 32, others: 24)")
+    parser.add_argument("--sets", nargs="+", choices=RAYS, default=list(RAYS))
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "depth_scenes.json")
+    options = parser.parse_args()
+    folder, renders = options.folder, options.renders or options.folder / "renders"
+    report = {**provenance(), "columns": COLUMNS}
     matter, _ = pick_matter(MattingSettings())
     for kind, rows in table().items():
-        truth.PHOTO_RAYS = RAYS[kind]
+        if kind not in options.sets:
+            continue
+        truth.PHOTO_RAYS = options.rays or RAYS[kind]
         figures = []
         for scene in rows:
-            maps = truth.Renders(scene, folder / "renders")._maps()
+            maps = truth.Renders(scene, renders)._maps()
             codes(folder / kind / "sharp" / f"{scene.name}.png", maps["photo"] / 255, 255)
             codes(folder / kind / "disparity" / f"{scene.name}.png", maps["disparity"], 65535)
             figures.append(judged(maps, matter))
             print(f"{scene.name:12}", " ".join(f"{x:6.3f}" for x in figures[-1]), flush=True)
         print(f"{kind:12}", " ".join(f"{x:6.3f}" for x in np.mean(figures, 0)))
+        names = [*(scene.name for scene in rows), "mean"]
+        lines = np.round([*figures, np.mean(figures, 0)], 3).tolist()
+        report[kind] = {"rays": truth.PHOTO_RAYS, "figures": dict(zip(names, lines, strict=True))}
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
