@@ -219,6 +219,17 @@ def test_each_sheets_disparity_continues_under_the_other():
     assert_allclose(subject.disparity, 0.9, rtol=0, atol=1e-5)
 
 
+def test_a_matte_too_wide_does_not_darken_the_wall_behind():
+    """A vase ten times as bright as the wall: once the wall was down to less than half beside and under its outline."""
+    y, x = np.mgrid[0:480, 0:640].astype(np.float32)
+    away = np.hypot(x - 320, y - 240) - 100  # from the vase's outline
+    vase, matte = np.clip(0.5 - away, 0, 1), np.clip(0.5 - away / 1.5 + 0.7, 0, 1)
+    photo = np.repeat((0.035 + 0.315 * vase)[..., None], 3, axis=2)
+    background, _ = prepare_sheets(photo, matte, np.zeros((480, 640), np.float32), pick(BACKENDS)[1])
+    beside = (matte > 0) & (away > -10)
+    assert background.rgb[beside].min() > 0.03
+
+
 def test_the_background_under_a_nearly_solid_subject_is_smooth():
     """Where the matte is 0.8 to 1, what the photo says of the background is noise over almost nothing.
 

@@ -20,7 +20,7 @@ from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.lamps import guess_lamps
 from wideopen.sheets.layers import Layers, find_layers, square, widened
 from wideopen.sheets.photo_sheets import HeldLayer, PhotoSheets
-from wideopen.sheets.reference import SOLID_FROM, own_light, pure
+from wideopen.sheets.reference import SOLID_AT, SOLID_FROM, own_light, pure
 from wideopen.sheets.transport import RING
 from wideopen.sheets.white import limit_radiance, measure_white, unclip
 
@@ -35,6 +35,9 @@ PART_PX = 640
 Parts have no strands.
 """
 
+SEEN = 0.01  # coverage below which a pixel shows what lies behind
+HARD = 0.003  # width of an edge, from pure to solid, up to which it counts as hard, as a fraction of the long side
+NEARBY = 0.01  # how far around a pixel the colours behind it are looked for, as a fraction of the long side
 FAINT = 0.002  # a share of a pixel that nobody sees
 
 
@@ -130,7 +133,7 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     continued from itself, and only where it takes part in what is hidden.
     """
     image, coverage, *behind = (resize_map(x, size) for x in (image, *coverages))
-    F, B = separator.estimate_colours(image, coverage)
+    F, B = plausible(image, coverage, *separator.estimate_colours(image, coverage))
     around = _without_lamps(B)
     shows = np.clip(1 - coverage / np.float32(SOLID_FROM), 0, 1)
     near = widened(coverage > 0, np.ones((3, 3), np.uint8)).reshape(size)
@@ -150,6 +153,23 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
         parts = beside.map(continued, *zip(*hidden, strict=True)) if hidden else ()
         filled = sum(parts, np.zeros(B.shape, np.float32))
     return F, B, filled
+
+
+def plausible(image: F32, coverage: F32, F: F32, B: F32) -> tuple[F32, F32]:
+    """F and B (h, w, 3); at hard edges B is among the colours that are seen pure nearby, and F takes the rest.
+
+    Ours. A matte slightly too wide gives a bright subject's share to pixels that have none, so B is dark there, and its
+    blur a dark line along the outline. Within hair the photo knows better, and B stays as it is.
+    """
+    seen, edge = coverage < np.float32(SEEN), square(HARD, coverage.shape)
+    hard = (widened(seen, edge) & widened(coverage > np.float32(SOLID_AT), edge)).reshape(coverage.shape)
+    window = square(NEARBY, coverage.shape)
+    low = cv2.erode(np.where(seen[..., None], image, np.float32(np.inf)), window)
+    high = cv2.dilate(np.where(seen[..., None], image, np.float32(-np.inf)), window)
+    limited = np.where(hard[..., None], np.clip(B, low, high), B)
+    a = coverage[..., None]
+    rest = (image - (1 - a) * limited) / np.maximum(a, np.float32(SEEN))
+    return np.where(limited != B, np.clip(rest, 0, max(1.0, float(image.max()))), F), limited
 
 
 def _without_lamps(colours: F32) -> F32:
