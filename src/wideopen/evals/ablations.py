@@ -19,9 +19,7 @@ from wideopen.evals.runner import Judged
 from wideopen.pipeline import Scene
 from wideopen.settings import LensSettings, MapSettings
 from wideopen.sheets import BACKENDS, Separator, Sheet
-from wideopen.sheets.photo_sheets import PhotoSheets
 from wideopen.sheets.prepare import prepare_sheets
-from wideopen.sheets.rims import Rims
 
 PLANES = (4, 8, 16, 32, 64)
 CROP_PX, CROP_SHOWN_PX, CROPS_PER_ROW = 96, 192, 6
@@ -88,9 +86,9 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
 
 
 def _separated(scene: Scene, separator: Separator) -> Scene:
+    """The scene with sheets made whole and anew; the rims of the old ones would undo what is left out."""
     sheets = prepare_sheets(scene.rgb, scene.matte, scene.disparity, separator, clipped=scene.hdr is None)
-    rims = Rims(sheets, examine=scene.rims.examine) if scene.rims and isinstance(sheets, PhotoSheets) else None
-    return replace(scene, sheets=sheets, rims=rims)
+    return replace(scene, sheets=tuple(sheets), rims=None)
 
 
 def as_one_sheet(opening: Opening) -> Scene:
