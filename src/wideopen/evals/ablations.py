@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wideopen.arrays.maps import Place
 from wideopen.backends import pick
 from wideopen.checks import F32, U8
 from wideopen.evals.judge import PreparedPair, open_pair, prepare
@@ -76,11 +77,13 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
     whole: Separator = pick(BACKENDS, "auto")[1]
 
     def split(image: F32, alpha: F32, *others: Any) -> None:
-        *_, place, subject = others
-        here = place.of(image)
+        at = next(k for k, one in enumerate(others) if isinstance(one, Place))
+        place, subject, *left = others[at:]
+        columns = slice(*left, place.right - place.left + sum(left)) if left else slice(None)
+        alpha_here, subject_here, here = alpha[:, columns], subject[:, columns], place.of(image)
         photo = here.copy()
         whole.split(image, alpha, *others)
-        subject[:], here[:] = change(photo, alpha, subject.copy(), here.copy())
+        subject_here[:], here[:] = change(photo, alpha_here, subject_here.copy(), here.copy())
 
     return _separated(opening.opened.scene, replace(whole, split=split))
 
