@@ -78,8 +78,8 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
 
     def split(image: F32, alpha: F32, *others: Any) -> None:
         at = next(k for k, one in enumerate(others) if isinstance(one, Place))
-        place, subject, *left = others[at:]
-        columns = slice(*left, place.right - place.left + sum(left)) if left else slice(None)
+        place, subject, left = (*others[at:], 0)[:3]
+        columns = slice(left, left + place.right - place.left)
         alpha_here, subject_here, here = alpha[:, columns], subject[:, columns], place.of(image)
         photo = here.copy()
         whole.split(image, alpha, *others)
