@@ -9,7 +9,7 @@ from wideopen.arrays.maps import Place
 from wideopen.backends import pick
 from wideopen.sheets import BACKENDS, reference
 from wideopen.sheets.layers import find_layers
-from wideopen.sheets.prepare import plausible, prepare_sheets
+from wideopen.sheets.prepare import make_plausible, prepare_sheets
 
 RNG = np.random.default_rng(5)
 SIZE = (120, 160)
@@ -102,7 +102,8 @@ def test_without_a_depth_edge_there_are_two_sheets(disparity):
     photo, matte, _ = _over(WALL, PERSON)
     disparity = np.clip(disparity, 0, 1).astype(np.float32)
     background, subject = prepare_sheets(photo, matte, disparity, SEPARATOR)
-    F, B = plausible(photo, matte, *SEPARATOR.estimate_colours(photo, matte))
+    F, B = SEPARATOR.estimate_colours(photo, matte)
+    make_plausible(photo, matte, F, B)
     filled = SEPARATOR.continue_colours(B, np.clip(1 - matte / np.float32(reference.SOLID_FROM), 0, 1))
     want_background = photo.copy()
     want = np.empty_like(photo)

@@ -142,7 +142,7 @@ def best_level(near_to: Extremes, rules: EdgeRules) -> float | None:
 
 
 MOST_BEHIND = 2
-"""Greatest number of background parts that get separate sheets; in photos without a subject one more."""
+"""Greatest number of background parts that get separate sheets."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +161,7 @@ def find_layers(rgb: F32, alpha: F32 | None, disparity: F32, rules: EdgeRules | 
     disparity = cv2.medianBlur(disparity, 3).reshape(disparity.shape)  # single pixels are noise
     if alpha is None:
         nowhere = np.zeros(disparity.shape, bool)
-        return Layers(None, None, *_parts_behind(rgb, disparity, ~nowhere, nowhere, MOST_BEHIND + 1, rules))
+        return Layers(None, None, *_parts_behind(rgb, disparity, ~nowhere, nowhere, rules))
     outside = extremes(disparity, alpha < 0.5, rules)
     front = _in_front(rgb, alpha, disparity, outside.known, rules)
     own = _subjects_own(alpha, disparity, rules)
@@ -177,19 +177,19 @@ def find_layers(rgb: F32, alpha: F32 | None, disparity: F32, rules: EdgeRules | 
         own &= ~widened(near_front, square(rules.reach / 2, alpha.shape))
         clear &= front.far
         nearer.append(front.near)
-    behind, trusted = _parts_behind(rgb, disparity, clear, spill, MOST_BEHIND, rules)
+    behind, trusted = _parts_behind(rgb, disparity, clear, spill, rules)
     return Layers(coverage, subject, behind, (*nearer, own, *trusted))
 
 
 def _parts_behind(
-    rgb: F32, disparity: F32, clear: Mask, spill: Mask, most: int, rules: EdgeRules
+    rgb: F32, disparity: F32, clear: Mask, spill: Mask, rules: EdgeRules
 ) -> tuple[tuple[F32, ...], tuple[Mask, ...]]:
     """Coverages of the parts of a background, nearest first, and where disparity is each one's or the farthest's own.
 
     clear: the background's pixels; spill: where something nearer may have smeared its disparity.
     """
     behind, trusted = [], []
-    for _ in range(most):
+    for _ in range(MOST_BEHIND):
         near_to = extremes(disparity, clear, rules)
         level = best_level(near_to, rules)
         if level is None:

@@ -133,7 +133,8 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     continued from itself, and only where it takes part in what is hidden.
     """
     image, coverage, *behind = (resize_map(x, size) for x in (image, *coverages))
-    F, B = plausible(image, coverage, *separator.estimate_colours(image, coverage))
+    F, B = separator.estimate_colours(image, coverage)
+    make_plausible(image, coverage, F, B)
     around = _without_lamps(B)
     shows = np.clip(1 - coverage / np.float32(SOLID_FROM), 0, 1)
     near = widened(coverage > 0, np.ones((3, 3), np.uint8)).reshape(size)
@@ -155,21 +156,23 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     return F, B, filled
 
 
-def plausible(image: F32, coverage: F32, F: F32, B: F32) -> tuple[F32, F32]:
-    """F and B (h, w, 3); at hard edges B is among the colours that are seen pure nearby, and F takes the rest.
+def make_plausible(image: F32, coverage: F32, F: F32, B: F32) -> None:
+    """At hard edges B (h, w, 3) is kept among the colours that are seen pure nearby, and F takes the rest; in place.
 
     Ours. A matte slightly too wide gives a bright subject's share to pixels that have none, so B is dark there, and its
     blur a dark line along the outline. Within hair the photo knows better, and B stays as it is.
     """
     seen, edge = coverage < np.float32(SEEN), square(HARD, coverage.shape)
     hard = (widened(seen, edge) & widened(coverage > np.float32(SOLID_AT), edge)).reshape(coverage.shape)
-    window = square(NEARBY, coverage.shape)
-    low = cv2.erode(np.where(seen[..., None], image, np.float32(np.inf)), window)
-    high = cv2.dilate(np.where(seen[..., None], image, np.float32(-np.inf)), window)
-    limited = np.where(hard[..., None], np.clip(B, low, high), B)
-    a = coverage[..., None]
-    rest = (image - (1 - a) * limited) / np.maximum(a, np.float32(SEEN))
-    return np.where(limited != B, np.clip(rest, 0, max(1.0, float(image.max()))), F), limited
+    window, seen = square(NEARBY, coverage.shape), seen.astype(np.uint8)
+    low, high = (
+        extreme(cv2.copyTo(image, seen, np.full_like(image, none)), window)[hard]
+        for extreme, none in ((cv2.erode, np.inf), (cv2.dilate, -np.inf))
+    )
+    I, a = image[hard], coverage[hard][:, None]
+    limited = np.clip(B[hard], low, high)
+    rest = np.clip((I - (1 - a) * limited) / np.maximum(a, np.float32(SEEN)), 0, max(1.0, float(I.max(initial=1))))
+    F[hard], B[hard] = np.where(limited != B[hard], rest, F[hard]), limited
 
 
 def _without_lamps(colours: F32) -> F32:

@@ -31,7 +31,7 @@ from wideopen.sheets.photo_sheets import PhotoSheets
 RIM = 0.005
 """How far the subject may extend beyond its matte, as a fraction of the long side; fades to 0 at twice that."""
 LEAST_REACH_PX = 4.5
-WORK_PX = 1280
+WORK_PX, PART_PX = 1280, 640  # as in `prepare`: with a subject, and without one
 WINDOW = 0.02
 """Half the side of the window along the outline, as a fraction of the long side."""
 MISSED = 0.07, 0.12
@@ -51,6 +51,7 @@ class Rims:
     def __init__(self, sheets: PhotoSheets, *, examine: bool = False) -> None:
         """`examine`: clean only where the photo shows that the matte missed a rim; otherwise all along the outline."""
         self.sheets, self.examine = sheets, examine
+        self._work_px = WORK_PX if any(layer.is_subject for layer in sheets.layers) else PART_PX
 
     def cleaned(self, optics: Optics) -> PhotoSheets:
         """Return the sheets, with the farthest one cleaned of the rims of any sheet that the lens blurs more.
@@ -81,7 +82,7 @@ class Rims:
     @cached_property
     def _reduced(self) -> tuple[Sheet, ...]:
         """Without colours, which few lenses need."""
-        return self.sheets.reduced(WORK_PX, colours=False)
+        return self.sheets.reduced(self._work_px, colours=False)
 
     @cached_property
     def _around(self) -> list[F32]:
@@ -92,7 +93,7 @@ class Rims:
     @cached_property
     def _clean(self) -> tuple[F32, F32]:
         """The background continued from farther away (h, w, 3), and (h, w) in [0, 1] where mattes missed a rim."""
-        (background, *sheets), fill = self.sheets.reduced(WORK_PX), self.sheets.separator.continue_colours
+        (background, *sheets), fill = self.sheets.reduced(self._work_px), self.sheets.separator.continue_colours
         ground = background.rgb
         if not self.examine:
             del background, sheets  # 80 MB at 12 MP, while the filling takes as much
