@@ -30,6 +30,7 @@ from wideopen.hdr import Hdr
 from wideopen.hdr.standard import standard_light
 from wideopen.lens import Lens
 from wideopen.matting import Outline
+from wideopen.matting.clean import without_nearer_parts
 from wideopen.matting.find_matte import Matter, emptiness, pick_matter
 from wideopen.optics import Optics, optics_of
 from wideopen.photo import Photo, display_u8, to_srgb
@@ -178,7 +179,10 @@ def understand(
                 d, disparity_source, notes = of.disparity, of.source, (*notes, *of.notes)
             else:
                 d = require_unit_map("disparity", disparity, like=source.rgb)
-            filtered = settings.filter_disparity and (found is None or not of.along_matte)
+            independent = found is None or not of.along_matte
+            if independent and outline is Outline.FOUND:
+                alpha = without_nearer_parts(alpha, d)
+            filtered = settings.filter_disparity and independent
             if filtered:
                 d = disparity_ops.filter_along_matte(d, alpha, source.rgb, in_place=found is not None)
     return Maps(

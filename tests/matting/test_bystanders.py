@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wideopen.matting.clean import without_bystanders
+from wideopen import analyze
+from wideopen.matting.clean import without_bystanders, without_nearer_parts
 
 MAIN = np.s_[20:180, 60:100]
 PASSER_BY = np.s_[60:110, 140:160]
@@ -44,3 +45,29 @@ def test_others_stay(kept, height):
 @pytest.mark.parametrize("parts", [(), (MAIN,)])
 def test_one_part_or_none_stays(parts):
     assert np.array_equal(without_bystanders(matte(*parts)), matte(*parts))
+
+
+@pytest.mark.parametrize(("nearness", "stays"), [(0.9, False), (0.5, True), (0.1, True)])
+def test_small_parts_much_nearer_than_the_main_one_are_not_the_subject(nearness, stays):
+    both, disparity = np.zeros((300, 400), np.float32), np.full((300, 400), 0.1, np.float32)
+    both[60:260, 100:220] = 1
+    disparity[60:260, 100:220] = 0.45
+    dog = both.copy()
+    both[240:, 330:] = 1
+    disparity[230:, 320:] = nearness
+    assert np.array_equal(without_nearer_parts(both, disparity), both if stays else dog)
+
+
+def test_a_near_part_of_the_matte_is_dropped_where_the_depth_is_the_photos_own():
+    """The network takes a dog for the subject, and half of a blanket in front of it."""
+    found, disparity = np.zeros((120, 160), np.float32), np.full((120, 160), 0.1, np.float32)
+    found[20:100, 30:80] = 1
+    disparity[found > 0] = 0.5
+    dog = found.copy()
+    found[90:, 130:] = 1
+    disparity[80:, 120:] = 0.95
+    photo = np.full((120, 160, 3), 0.2, np.float32)
+    scene = analyze(photo, matte=lambda _: found, disparity=disparity, filter_disparity=False)
+    assert np.array_equal(scene.matte, dog)
+    scene = analyze(photo, matte=found, disparity=disparity, filter_disparity=False)
+    assert np.array_equal(scene.matte, found)  # a given matte is what the user wants

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32, U8, Mask
 
 BAND = 0.012  # half width of the transition around an edge, as a fraction of the long side
@@ -91,6 +92,8 @@ def clean_up(alpha: F32, srgb_u8: U8) -> F32:
 
 
 BEHIND = 0.3, 0.5  # of the main part's area and height: smaller parts can be what stands behind it
+NEARER = 0.2  # in disparity, than the main part
+DISTANCE_PX = 640  # long side at which the parts' distances are compared
 HIGHER = 0.1  # of the main part's height, by which such a part ends above the main part's feet
 
 
@@ -109,10 +112,37 @@ def without_bystanders(alpha: F32) -> F32:
         return alpha
     small = (areas < BEHIND[0] * areas[main]) & (heights < BEHIND[1] * heights[main])
     behind = small & (feet < feet[main] - HIGHER * heights[main])
-    parts = np.isin(labels, 1 + np.flatnonzero(behind))
-    window = np.ones((2 * max(1, round(NEAR * max(alpha.shape))) + 1,) * 2, np.uint8)
-    around = cv2.dilate(parts.astype(np.uint8), window) > 0
-    return np.where(around & (parts | (labels == 0)), np.float32(0), alpha)
+    return np.where(_with_veil(labels, 1 + np.flatnonzero(behind)), np.float32(0), alpha)
+
+
+def without_nearer_parts(alpha: F32, disparity: F32) -> F32:
+    """`alpha` (H, W) without small parts that are much nearer than the main one: the subject stands behind them.
+
+    A blanket in front of a dog, taken for it in part, would lie on the dog's sheet and tear a hole into its own.
+    disparity (H, W): from another source than the matte.
+    """
+    size = work_size(alpha.shape, DISTANCE_PX)
+    d = resize_map(disparity, size)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((resize_map(alpha, size) > 0.5).astype(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if count <= 2:
+        return alpha
+    middles = np.array([np.median(d[labels == k]) for k in range(1, count)])
+    main = int(areas.argmax())
+    nearer = (areas < BEHIND[0] * areas[main]) & (middles > middles[main] + NEARER)
+    if not nearer.any():
+        return alpha
+    dropped = _with_veil(labels, 1 + np.flatnonzero(nearer)).astype(np.uint8)
+    dropped = cv2.resize(dropped, alpha.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.where(dropped > 0, np.float32(0), alpha)
+
+
+def _with_veil(labels: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Bool (h, w): those of the labelled parts, with what surrounds them and belongs to no part."""
+    chosen = np.isin(labels, parts)
+    window = np.ones((2 * max(1, round(NEAR * max(labels.shape))) + 1,) * 2, np.uint8)
+    around = cv2.dilate(chosen.astype(np.uint8), window) > 0
+    return around & (chosen | (labels == 0))
 
 
 RAGGED = 22.0
