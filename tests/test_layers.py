@@ -12,7 +12,7 @@ import wideopen
 
 ROOT = Path(wideopen.__file__).parent
 LAYERS = (  # a module may import its own room, and rooms above it in this list
-    ("errors", "checks", "backends", "networks", "downloads", "color", "options", "lens", "optics", "timing", "memory"),
+    ("errors", "checks", "backends", "networks", "color", "options", "lens", "optics", "timing", "memory"),
     ("arrays",),
     ("hdr",),
     ("photo",),

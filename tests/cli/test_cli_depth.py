@@ -11,7 +11,7 @@ import pytest
 from small_portrait import HEIGHT, WIDTH, nearness
 
 from tiny_depth import save_tiny_onnx
-from wideopen import downloads
+from wideopen import networks
 from wideopen.cli.terminal import steps
 from wideopen.disparity import hub
 from wideopen.errors import WeightsError
@@ -48,7 +48,7 @@ def fetched(monkeypatch):
 
     monkeypatch.setattr("wideopen.session.open_photo._tried", set())
     monkeypatch.setattr(hub, "fetch", fetch)
-    monkeypatch.setattr(downloads, "is_offline", lambda asked=False: asked)
+    monkeypatch.setattr(networks, "is_offline", lambda asked=False: asked)
     return asked
 
 
@@ -141,7 +141,7 @@ def test_info_lists_the_models(wideopen, monkeypatch):
 
 def test_a_download_shows_a_bar_on_a_terminal():
     script = """
-from wideopen import downloads
+from wideopen import networks
 from wideopen.cli.terminal import steps
 with steps("photo.jpg") as step:
     step("downloading")

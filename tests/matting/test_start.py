@@ -11,7 +11,7 @@ import onnx
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen import downloads
+from wideopen import networks
 from wideopen.errors import InvalidInput, WeightsError
 from wideopen.matting import start
 from wideopen.matting.find_matte import pick_matter
@@ -151,7 +151,7 @@ def server(monkeypatch, tmp_path):
         def log_message(self, *_):
             pass
 
-    monkeypatch.setattr(downloads, "assets_folder", lambda: tmp_path / "assets")
+    monkeypatch.setattr(networks, "assets_folder", lambda: tmp_path / "assets")
     monkeypatch.setattr(start, "assets_folder", lambda: tmp_path / "assets")
     monkeypatch.setattr(start, "is_offline", lambda asked: asked)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)

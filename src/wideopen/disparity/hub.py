@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wideopen.downloads import PATIENCE_S, cache_folder, counting_bar, is_offline, quiet_hub, transfer_errors
 from wideopen.errors import InvalidInput, WeightsError
+from wideopen.networks import PATIENCE_S, cache_folder, counting_bar, is_offline, quiet_hub, transfer_errors
 from wideopen.timing import SILENT, Steps
 
 DEFAULT = "depth-anything-v2-small"

@@ -15,11 +15,10 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
-from wideopen.downloads import assets_folder, fetch_file, is_offline, transfer_errors
 from wideopen.errors import WeightsError
 from wideopen.matting.inference import NETWORK, MattingSettings
 from wideopen.matting.predict import Start
-from wideopen.networks import Session
+from wideopen.networks import Session, assets_folder, fetch_file, is_offline, transfer_errors
 from wideopen.timing import SILENT, Steps
 
 ISNET_URL = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/isnet-general-use.onnx"

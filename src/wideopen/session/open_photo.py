@@ -356,7 +356,7 @@ def fetch_start(settings: MapSettings, step: Steps) -> None:
 
 def fetch_default_model(step: Steps, *, offline: bool, device: str) -> None:
     """Try once per process to download the default depth model, if it is not on disk; without it, `small` is used."""
-    from wideopen.downloads import is_offline
+    from wideopen.networks import is_offline
 
     if is_offline(offline) or hub.DEFAULT in _tried:
         return
