@@ -215,7 +215,7 @@ class BatchReport:
         """One line with photos done and failed, rate and time left."""
         seen, failed = self.counts["done"] + self.counts["skipped"], self.counts["failed"]
         if not seen and not failed:
-            return "starting workers (first run only: compiling the kernels adds some 25 s)"
+            return "starting workers (first run only: compiling the kernels adds about 20 s)"
         words = [f"{seen}{'' if self._total is None else f' of {self._total}'} done"]
         words += [f"{failed} failed"] if failed else []
         if self.rate is not None:

@@ -23,7 +23,7 @@ from wideopen.workers.size import PoolSize
 
 T = TypeVar("T")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-_FIRST_WARM_UP_S = 180.0  # compiling kernels takes some 25 s; the first worker may have been killed
+_FIRST_WARM_UP_S = 180.0  # compiling kernels takes about 20 s; the first worker may have been killed
 _MOST_BROKEN = 3  # pools in a row without an answer from any worker
 
 
