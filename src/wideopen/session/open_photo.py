@@ -28,7 +28,6 @@ from wideopen.matting import Outline
 from wideopen.matting.find_matte import emptiness, load_network, predict_matte
 from wideopen.matting.inference import INSIDE, NETWORK
 from wideopen.matting.start import fetch_isnet
-from wideopen.memory import return_freed_memory
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene, take_apart, understand
 from wideopen.rendering import BACKENDS
@@ -187,9 +186,7 @@ def open_photo(path: Path, job: Job, step: Steps = SILENT) -> Opened:
         maps = replace(maps, notes=(BLURRED_TWICE, *maps.notes))
     photo = replace(sources.photo, codes=None)  # only the maps needed them
     del sources
-    return_freed_memory()
     scene = take_apart(photo, maps, backend=job.backend, on_step=step)
-    return_freed_memory()
     return Opened(path=path, photo=photo, scene=scene)
 
 
