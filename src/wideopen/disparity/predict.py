@@ -210,13 +210,15 @@ def load_onnx(file: Path, name: str) -> Ready:
     if "preprocessor_config" in about:
         preprocessor = _object(about["preprocessor_config"], name, "its metadata preprocessor_config")
     beside = file.with_suffix(".json")
-    said = read_json(beside, name) if beside.is_file() else {}
-    unknown = next((key for key in said if key not in SIGNATURE), None)
+    signature = read_json(beside, name) if beside.is_file() else {}
+    unknown = next((key for key in signature if key not in SIGNATURE), None)
     if unknown is not None:
         raise WeightsError(f"depth model {name}: {beside}: expected {', '.join(SIGNATURE)}, found {unknown!r}")
     architecture = config.get("model_type")
     architecture = architecture if architecture in INPUTS else "depth_anything"
-    spec = input_of(architecture, preprocessor | said, name, beside.name if said else "preprocessor_config.json")
+    spec = input_of(
+        architecture, preprocessor | signature, name, beside.name if signature else "preprocessor_config.json"
+    )
     image, outputs = session.inputs[0], [one.name for one in session.outputs if len(one.shape) in (3, 4)]
     last = len(image.shape) == 4 and image.shape[3] == 3 and image.shape[1] != 3
     sides, channels = (image.shape[1:3], 3) if last else (image.shape[2:], (*image.shape, 0, 0)[1])
@@ -228,10 +230,10 @@ def load_onnx(file: Path, name: str) -> Ready:
         )
     if all(isinstance(side, int) for side in sides):
         spec = replace(spec, size=tuple(sides), keep_aspect=False, padded=False)
-    output = said.get("depth_output", "predicted_depth" if "predicted_depth" in outputs else outputs[0])
+    output = signature.get("depth_output", "predicted_depth" if "predicted_depth" in outputs else outputs[0])
     if output not in outputs:
         raise WeightsError(f"depth model {name}: expected depth_output {', '.join(outputs)}, found {output!r}")
-    kind: Any = said.get("depth_kind", about.get("depth_kind", meaning(config, in_onnx=True)))
+    kind: Any = signature.get("depth_kind", about.get("depth_kind", meaning(config, in_onnx=True)))
     if kind not in KINDS:
         raise WeightsError(f"depth model {name}: expected depth_kind {', '.join(KINDS)}, found {kind!r}")
     dtype = {"tensor(float16)": np.float16}.get(image.type, np.float32)

@@ -124,7 +124,7 @@ class PhotoSheets(Sequence[Sheet]):
         """(Y, X) blocks of this side in which half the photo's size will not do: lamps are to keep their size."""
         size = tuple(-(-length // side) for length in self.shape)
         if self.white is not None:
-            return np.ones(size, bool)  # radiance is told from clipped pixels
+            return np.ones(size, bool)  # radiance is measured at clipped pixels
         if self.lamps is None or self.radiance == 0:
             return np.zeros(size, bool)
         shining = (self.lamps.max(axis=2) > LAMP).astype(np.float32)

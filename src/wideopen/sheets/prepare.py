@@ -46,7 +46,7 @@ def prepare_sheets(
 ) -> Sequence[Sheet]:
     """Return the sheets, farthest first. rgb (H, W, 3) is linear light; alpha and disparity are (H, W).
 
-    With an empty or full matte nobody is the subject, and depth edges alone separate sheets. If not `clipped`, rgb is
+    With an empty or full matte there is no subject, and depth edges alone separate sheets. If not `clipped`, rgb is
     the scene's own light also above white, and no highlights are guessed.
     """
     work, part = (work_size(alpha.shape, px) for px in (WORK_PX, PART_PX))

@@ -142,8 +142,8 @@ def split(
     """subject (n, w, 3) becomes its premultiplied colour at `place`, and image what lies behind the subject.
 
     image (n, W, 3): the rows of the place, all columns; alpha (n, w): coverage. The place begins at column `left` of
-    alpha and subject. F, B and `filled` (B,
-    continued where alpha is high), (h, w, 3), are estimates of the whole photo at any size; `white` is the image's
+    alpha and subject. F, B and `filled` (B, continued where alpha is high), (h, w, 3), are estimates of the whole photo
+    at any size; `white` is the image's
     greatest value, at least 1. `known`: the image is the scene's own light above white, see `_explained`. One
     step of the minimisation above, with the enlarged estimates as the prior of vanishing weight, makes B agree with the
     photo: B <- B + (1 - alpha) e / (alpha^2 + (1 - alpha)^2), e what is left unexplained. Where the subject is nearly

@@ -27,11 +27,11 @@ from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.sheets import Sheet
 from wideopen.sheets.photo_sheets import PhotoSheets
+from wideopen.sheets.prepare import PART_PX, WORK_PX
 
 RIM = 0.005
 """How far the subject may extend beyond its matte, as a fraction of the long side; fades to 0 at twice that."""
 LEAST_REACH_PX = 4.5
-WORK_PX, PART_PX = 1280, 640  # as in `prepare`: with a subject, and without one
 WINDOW = 0.02
 """Half the side of the window along the outline, as a fraction of the long side."""
 MISSED = 0.07, 0.12
