@@ -270,6 +270,7 @@ def test_device_that_is_not_there(refused, monkeypatch, command):
         (("render", "photo.png", "--bokeh"), "--bokeh"),
         (("render", "photo.png", "--blur"), "--blur"),
         (("paint", "photo.png"), "paint"),
+        (("photo.png",), "expected a command, found a file: wideopen render photo.png"),
         (("--verbose",), "--verbose"),
         (("matte", "photo.png"), "--out"),
         (("matte", "photo.png", "photo.jpg", "-o", "m.png"), "photo.jpg"),

@@ -6,9 +6,11 @@ Exit codes: 0 success, 1 a bug in wideopen, 2 bad input. An error is one line on
 import atexit
 import io
 import os
+import shlex
 import sys
 from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -93,6 +95,8 @@ def run(arguments: list[str]) -> int:
 def _last_resort(error: Exception, arguments: list[str]) -> int:
     if hasattr(error, "format_message"):  # a usage error from the option parser
         message = error.format_message() or "no command given"
+        if message.startswith("No such command") and Path(arguments[0]).exists():
+            message = f"expected a command, found a file: wideopen render {shlex.quote(arguments[0])}"
         warn(f"wideopen: {message}{_found(error, arguments)}")
         return 2
     if os.environ.get("WIDEOPEN_DEBUG"):
