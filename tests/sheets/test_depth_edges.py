@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from wideopen.arrays.maps import Place
 from wideopen.backends import pick
 from wideopen.sheets import BACKENDS, reference
-from wideopen.sheets.layers import find_layers
+from wideopen.sheets.layers import EdgeRules, find_layers
 from wideopen.sheets.prepare import make_plausible, prepare_sheets
 
 RNG = np.random.default_rng(5)
@@ -126,6 +126,20 @@ def test_a_floor_with_a_person_in_the_background_is_cut_at_the_person_only():
     part = layers.behind[0] > 0.5
     assert part[someone].mean() > 0.95
     assert part[:, 130:].mean() < 0.05
+
+
+@pytest.mark.parametrize("smear", [0.0, 1.0])
+@pytest.mark.parametrize("middle", [0.35, 0.75])
+def test_where_three_distances_meet_each_pixel_stays_with_its_own(middle, smear):
+    """Halfway between the nearest and the farthest lies on either side of what is in the middle."""
+    disparity = np.select([(X >= 80) & (Y > 40), Y > 60], [0.95, middle], FAR).astype(np.float32)
+    near = disparity > FAR
+    photo = np.where(near[..., None], COLOUR[FENCE], COLOUR[FAR]).astype(np.float32)
+    if smear:
+        disparity = cv2.GaussianBlur(disparity, (0, 0), smear)
+    parts = find_layers(photo, None, disparity, EdgeRules(reach=0.06)).behind
+    shown = 1 - np.prod([1 - part for part in parts], axis=0)
+    assert_allclose(cv2.blur(shown, (3, 3)), cv2.blur(near.astype(np.float64), (3, 3)), rtol=0, atol=0.35)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (3, 40)])

@@ -76,7 +76,8 @@ def find_part(
     itself. Pieces that are small or not bounded by a jump are dropped.
     """
     edge = (near_to.jump > rules.jump) & (near_to.low < level) & (near_to.high > level)
-    ends = np.where(edge & ~plain, (near_to.low + near_to.high) / 2, level)
+    sides = _beside_edge(disparity, near_to, level, rules)
+    ends = np.where(edge & ~plain, (sides.low + sides.high) / 2, level)
     near = near_to.known & (disparity > ends)
     if not near.any():
         return None
@@ -84,12 +85,31 @@ def find_part(
     near = _worthwhile(near, everything.jump > rules.jump, rules)
     if not near.any():
         return None
-    quarter = near_to.jump / 4
+    quarter = sides.jump / 4
     return NearPart(
         _coverage(rgb, near, near_to.known, rules),
-        near & (~edge | (disparity >= near_to.high - quarter)),
-        near_to.known & ~near & (~edge | (disparity <= near_to.low + quarter)),
+        near & (~edge | (disparity >= sides.high - quarter)),
+        near_to.known & ~near & (~edge | (disparity <= sides.low + quarter)),
     )
+
+
+def _beside_edge(disparity: F32, near_to: Extremes, level: F32, rules: EdgeRules) -> Extremes:
+    """The distances that meet at the edges across `level` (h, w): the nearest below and above it, not on a slope.
+
+    Where three meet, the greatest and the least may lie on either side of the third, and so would what is halfway.
+    """
+    window, flat = square(rules.reach, disparity.shape), near_to.known & ~_on_slope(disparity, near_to)
+    below = flat & (disparity <= level) & (disparity < near_to.high - rules.jump)
+    above = flat & (disparity > level) & (disparity > near_to.low + rules.jump)
+    low = cv2.dilate(np.where(below, disparity, np.float32(-1)), window)
+    high = cv2.erode(np.where(above, disparity, np.float32(2)), window)
+    return Extremes(np.where(low < 0, near_to.low, low), np.where(high > 1, near_to.high, high), near_to.known)
+
+
+def _on_slope(disparity: F32, near_to: Extremes) -> Mask:
+    """Where disparity is steeper than an edge that fills the window of `near_to`."""
+    window = np.ones((3, 3), np.uint8)
+    return cv2.morphologyEx(disparity, cv2.MORPH_GRADIENT, window).reshape(disparity.shape) > near_to.jump / 12
 
 
 def _worthwhile(near: Mask, steep: Mask, rules: EdgeRules) -> Mask:
@@ -213,9 +233,8 @@ def _in_front(rgb: F32, alpha: F32, disparity: F32, outside: Mask, rules: EdgeRu
 
 def _smeared(disparity: F32, known: Mask, rules: EdgeRules) -> Mask:
     """Where disparity is on the slope of a depth edge that is wider than a pixel."""
-    jump = extremes(disparity, known, rules).jump
-    slope = cv2.morphologyEx(disparity, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).reshape(disparity.shape)
-    return (jump > rules.jump) & (slope > jump / 12)
+    near_to = extremes(disparity, known, rules)
+    return (near_to.jump > rules.jump) & _on_slope(disparity, near_to)
 
 
 def _subjects_own(alpha: F32, disparity: F32, rules: EdgeRules) -> Mask:
