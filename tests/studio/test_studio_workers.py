@@ -12,9 +12,9 @@ from studio_photos import decode_with_traps, kept_photo, quietly
 from wideopen.errors import InvalidInput
 from wideopen.studio import StudioSettings
 from wideopen.studio.actions import Studio
-from wideopen.studio.launch import OwnWorkers
+from wideopen.studio.launch import runner
 from wideopen.studio.settings_form import FIRST
-from wideopen.workers import PoolSize
+from wideopen.workers import PoolSize, Workers
 
 PATIENCE_S = 60
 
@@ -22,15 +22,13 @@ PATIENCE_S = 60
 @pytest.fixture(scope="module")
 def workers():
     """One worker, whose decoder notes where it runs, and obeys the file names "kill", "hang" and "wait"."""
-    made = OwnWorkers(PoolSize(workers=1, threads=1), decode_with_traps, timeout_s=15)
-    made.start()
-    yield made
-    made.stop()
+    with Workers(PoolSize(workers=1, threads=1), decode_with_traps) as made:
+        yield made
 
 
 @pytest.fixture
 def studio(workers, tmp_path):
-    made = Studio(tmp_path / "root", StudioSettings(), workers.run, quietly)
+    made = Studio(tmp_path / "root", StudioSettings(), runner(workers, timeout_s=15), quietly)
     yield made
     made.close()
 

@@ -96,7 +96,7 @@ class Service:
         """Create the folders and start the workers; `ready` is set once the first has loaded models and kernels."""
         self.use(Path(tempfile.mkdtemp(prefix="wideopen-serve-", dir=self.settings.folder)))
         warm_up = WarmUp(maps=self.settings.maps, looks=LOOKS, backend=self.settings.backend)
-        self._workers = await asyncio.to_thread(Workers, self.size, warm_up)
+        self._workers = Workers(self.size, warm_up)
         self._measure()
         self._later(self._become_ready())
         return self
@@ -157,10 +157,8 @@ class Service:
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run `function` in a worker; cancelling stops it. Raises its exceptions, WorkerDied or WorkerTimeout."""
         limit_s = self.settings.request_timeout + GRACE_S
-        # In a thread: if all workers have died, `submit` starts new ones and waits for them.
-        future = await asyncio.to_thread(self._workers.submit, function, *arguments, timeout_s=limit_s)
         try:
-            finished = await asyncio.wrap_future(future)
+            finished = await self._workers.run(function, *arguments, timeout_s=limit_s)
         except asyncio.CancelledError:
             self.metrics.worker_deaths.labels("cancelled").inc()
             raise

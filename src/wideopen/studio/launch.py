@@ -1,6 +1,5 @@
 """Serve the studio by itself, or mount it on another app."""
 
-import asyncio
 import atexit
 import gc
 import os
@@ -19,39 +18,9 @@ from wideopen.errors import InvalidInput
 from wideopen.lens import LOOKS
 from wideopen.studio import StudioSettings
 from wideopen.studio.actions import RunInWorker, Studio
-from wideopen.workers import PoolSize, WarmUp, Workers, pool_size
+from wideopen.workers import WarmUp, Workers, pool_size
 
 _CACHE_S = (300, 1800)  # for Gradio's own uploads: seconds between checks, and the age at which they are deleted
-
-
-class OwnWorkers:
-    """Worker processes of a studio without a service; they start with the first page or photo."""
-
-    def __init__(self, size: PoolSize, warm_up: Callable[[], None], *, timeout_s: float) -> None:
-        """`warm_up` and `timeout_s` as for `workers.Workers`."""
-        self.size, self._warm_up, self._timeout_s = size, warm_up, timeout_s
-        self._lock = threading.Lock()
-        self._workers: Workers | None = None
-
-    def start(self) -> Workers:
-        """Return the workers, and start them if necessary."""
-        with self._lock:
-            self._workers = self._workers or Workers(self.size, self._warm_up)
-            return self._workers
-
-    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run `function(*arguments)` in a worker. Raises its errors, WorkerDied and WorkerTimeout.
-
-        Gradio's queue runs only as many actions at a time as there are workers.
-        """
-        workers = await asyncio.to_thread(self.start)
-        task = await asyncio.to_thread(workers.submit, function, *arguments, timeout_s=self._timeout_s)
-        return (await asyncio.wrap_future(task)).value
-
-    def stop(self) -> None:
-        """End the workers if they are running. Safe to call twice."""
-        if self._workers is not None:
-            self._workers.stop()
 
 
 def make_app(
@@ -109,7 +78,7 @@ def mount(
     if run is None:
         workers = _own_workers(config)
         atexit.register(workers.stop)
-        run, jobs, start = workers.run, workers.size.workers, workers.start
+        run, jobs, start = runner(workers, config.photo_s), workers.size.workers, workers.start
     app = make_app(config, run, jobs=jobs, start=start)
     return gr.mount_gradio_app(server, app, path, **style(), **_served(config))
 
@@ -126,7 +95,7 @@ def serve(host: str, port: int, photo: Path | None, config: StudioSettings | Non
     gc.disable()  # imports make no garbage: saves 0.6 s
     from wideopen.studio.page import style
 
-    app = make_app(config, workers.run, jobs=workers.size.workers, start=workers.start, photo=photo)
+    app = make_app(config, runner(workers, config.photo_s), jobs=workers.size.workers, start=workers.start, photo=photo)
     gc.freeze()
     gc.enable()
     try:
@@ -152,9 +121,18 @@ def serve(host: str, port: int, photo: Path | None, config: StudioSettings | Non
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _own_workers(config: StudioSettings) -> OwnWorkers:
-    warm_up = WarmUp(maps=config.maps, looks=LOOKS, backend=config.backend)
-    return OwnWorkers(pool_size(), warm_up, timeout_s=config.photo_s)
+def _own_workers(config: StudioSettings) -> Workers:
+    """Workers of a studio without a service; they start with the first page or photo."""
+    return Workers(pool_size(), WarmUp(maps=config.maps, looks=LOOKS, backend=config.backend))
+
+
+def runner(workers: Workers, timeout_s: float) -> RunInWorker:
+    """What runs a studio's functions in `workers`; Gradio's queue runs only as many at a time as there are."""
+
+    async def run(function: Callable[..., Any], *arguments: Any) -> Any:
+        return (await workers.run(function, *arguments, timeout_s=timeout_s)).value
+
+    return run
 
 
 def _served(config: StudioSettings) -> dict[str, Any]:

@@ -5,6 +5,7 @@ models set up once per worker, workers that end with their parent, memory per ta
 breaks.
 """
 
+import asyncio
 import os
 import pickle
 import signal
@@ -50,14 +51,14 @@ class Workers:
     def __init__(self, size: PoolSize, warm_up: Callable[[], None] | None = None, *, at_once: bool = False) -> None:
         """`warm_up` runs in each worker before its first task: in one first, unless `at_once`; it is pickled.
 
-        Raises InvalidInput if pebble is not installed.
+        Workers start with the first task, or with `start`. Raises InvalidInput if pebble is not installed.
         """
         require_packages("a worker process", "batch", "pebble")
         self.size = size
         self._warm_up, self._first = pickle.dumps(warm_up), size.workers if at_once else 1
         self._lock, self._broken, self._stopped = threading.Lock(), 0, False
         self._tasks: set[TaskFuture[Any]] = set()
-        self._pool = self._new_pool()
+        self._pool: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,13 +76,16 @@ class Workers:
         self._run(task, (function, *arguments), timeout_s)
         return task
 
+    async def run(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> Finished[T]:
+        """`submit` and wait, in a coroutine. Cancelling it ends the worker."""
+        # In a thread: if all workers have died, `submit` starts new ones and waits for them.
+        task = await asyncio.to_thread(self.submit, function, *arguments, timeout_s=timeout_s)
+        return await asyncio.wrap_future(task)
+
     def _run(self, task: "TaskFuture[T]", arguments: tuple[Any, ...], timeout_s: float | None) -> None:
         try:
             with self._lock:
-                if self._stopped:
-                    raise WorkerDied("the workers are stopped")
-                if not self._pool.active:
-                    self._replace_pool()
+                self._require_pool()
                 self._tasks.add(task)
                 task.inner = self._pool.schedule(_measured, args=arguments, timeout=timeout_s)
         except WorkerDied as error:
@@ -109,7 +113,13 @@ class Workers:
             left = list(self._tasks)
         for task in left:
             task.cancel()
-        _end(self._pool)
+        if self._pool is not None:
+            _end(self._pool)
+
+    def start(self) -> None:
+        """Start the workers, if they are not running. Raises WorkerDied after `stop`."""
+        with self._lock:
+            self._require_pool()
 
     def _new_pool(self) -> Any:
         import multiprocessing
@@ -123,8 +133,14 @@ class Workers:
             assert pool.active  # this starts it: its threads and workers inherit the blocked Ctrl-C
         return pool
 
-    def _replace_pool(self) -> None:
-        """Discard pebble's pool, which ends if a worker dies without a task, so that a new one starts."""
+    def _require_pool(self) -> None:
+        """Start pebble's pool, anew if it ended because a worker died without a task."""
+        if self._stopped:
+            raise WorkerDied("the workers are stopped")
+        if self._pool is None:
+            self._pool = self._new_pool()
+        if self._pool.active:
+            return
         self._broken += 1
         if self._broken > _MOST_BROKEN:
             raise WorkerDied(f"workers end as soon as they start, {_MOST_BROKEN} times in a row")
