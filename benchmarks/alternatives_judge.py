@@ -17,7 +17,6 @@ from wideopen.evals.dists import load_dists
 from wideopen.evals.judge import (
     SWEEP,
     MadePicture,
-    Measures,
     Method,
     Picture,
     lens_of,
@@ -105,7 +104,7 @@ def method(program: Program, work: Work) -> Method:
         if not program.obeys:
             return MadePicture(picture=picture)
         shown = [Picture(rgb=read(pair.sharp).rgb), *(made_by(program, work.weaker(part)) for part in SWEEP), picture]
-        obeyed = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown()) for one in shown])
+        obeyed = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown) for one in shown])
         return MadePicture(picture=picture, facts={"lvcorr": obeyed})
 
     return make
@@ -119,11 +118,11 @@ def scores(
     not_run: dict[str, str] = {}
     kinds: dict[str, list[str]] = {"all": [], "subject": [], "background": []}
     strips: list[U8] = []
-    measures = Measures(slow={"flip": load_flip()} | ({"dists": load_dists()} if dists else {}))
+    slow = {"flip": load_flip()} | ({"dists": load_dists()} if dists else {})
     for pair in find_pairs(folder).pairs:
         opened = open_pair(pair, MapSettings())
         truth = true_picture(pair)
-        made: dict[str, F32] = {"photo": Picture(rgb=opened.photo.rgb).shown(), "truth": truth.shown()}
+        made: dict[str, F32] = {"photo": Picture(rgb=opened.photo.rgb).shown, "truth": truth.shown}
         with tempfile.TemporaryDirectory() as name:
             work = opened_work(Path(name), opened, pair, highlights)
             for kind in ("all", "subject" if work.subject_in_focus else "background"):
@@ -131,8 +130,8 @@ def scores(
             for title, program in rows.items():
                 try:
                     found = method(program, work)(pair, truth)
-                    lines[title].append(line_of(pair, found, truth, measures))
-                    made[title] = found.picture.shown()
+                    lines[title].append(line_of(pair, found, truth, slow))
+                    made[title] = found.picture.shown
                 except Failed as error:
                     not_run[title] = str(error)
         if pair.name in show:
@@ -155,12 +154,12 @@ def pictures(rows: dict[str, Program], photos: list[Path], sheet: Path) -> dict[
     strips, not_run = [], {}
     for photo in photos:
         opened = open_photo(photo, Job(maps=MapSettings(depth="small", offline=True)))
-        made: dict[str, F32] = {"photo": Picture(rgb=opened.photo.rgb).shown()}
+        made: dict[str, F32] = {"photo": Picture(rgb=opened.photo.rgb).shown}
         with tempfile.TemporaryDirectory() as name:
             work = opened_work(Path(name), opened, None, 1.0)
             for title, program in rows.items():
                 try:
-                    made[title] = made_by(program, work).shown()
+                    made[title] = made_by(program, work).shown
                 except Failed as error:
                     not_run[title] = str(error)
         strips.append(strip(opened.scene.matte, made))

@@ -24,7 +24,6 @@ from wideopen.checks import F32
 from wideopen.errors import WideopenError
 from wideopen.evals.judge import (
     MadePicture,
-    Measures,
     Picture,
     by_others,
     lens_of,
@@ -87,13 +86,13 @@ def pictures_of(
 def run(pairs: tuple[Pair, ...], ours: dict[str, LensSettings], theirs: dict[str, Path]) -> dict[str, list[Any]]:
     """For each method the lines of all pairs that it could do."""
     rows: dict[str, list[Any]] = {}
-    measures = Measures(slow={"flip": load_flip()})
+    slow = {"flip": load_flip()}
     for pair in pairs:
         opened = open_pair(pair, MapSettings())
         truth = true_picture(pair)
         for name, make in pictures_of(pair, opened, ours, theirs).items():
             try:
-                line = line_of(pair, MadePicture(picture=make()), truth, measures)
+                line = line_of(pair, MadePicture(picture=make()), truth, slow)
             except WideopenError as error:
                 print(f"{name}, {pair.name}: {error}", file=sys.stderr)
                 continue

@@ -244,7 +244,7 @@ def depth(
     """Print errors of predicted depth on photos whose depth was recorded: order, disparity, blur radius, edges."""
     from wideopen.disparity.find_disparity import require_depth
     from wideopen.evals.depth import COLUMNS, find_cases, judge_sources, worse_than
-    from wideopen.evals.report import csv_of, grouped, means, table, write_csv
+    from wideopen.evals.report import grouped, means, table, write_csv
     from wideopen.matting.find_matte import pick_matter
 
     settings, sources = made(MattingSettings, chosen), source or ["planar", "small"]
@@ -262,7 +262,7 @@ def depth(
     for name in sources[1:]:
         worse = worse_than(lines, name, sources[0])
         typer.echo(f"{name} has more pairs in the wrong order than {sources[0]} on: {', '.join(worse) or 'no photo'}")
-    _write(csv, write_csv, lambda: csv_of(lines), overwrite)
+    _write(csv, write_csv, lambda: lines, overwrite)
 
 
 @takes(TuneSettings, MapSettings, after="out")
@@ -388,12 +388,12 @@ class Outputs:
     ) -> None:
         """Write the lines of an `evals.runner.Judged` with their means and what they are of; print the names."""
         from wideopen.evals.provenance import provenance
-        from wideopen.evals.report import csv_of, write_csv, write_json, write_sheet
+        from wideopen.evals.report import write_csv, write_json, write_sheet
 
         skipped = {problem.name: problem.what for problem in (*left_out, *judged.skipped)}
         names = {tuple(line[name] for name in ("set", "photo", "pair") if name in line) for line in judged.lines}
         content = {"pairs": len(names), "means": means, "skipped": skipped, "rows": judged.lines}
-        _write(self.csv, write_csv, lambda: csv_of(judged.lines), self.overwrite)
+        _write(self.csv, write_csv, lambda: judged.lines, self.overwrite)
         _write(self.json, write_json, lambda: {**provenance(), **about, **content}, self.overwrite)
         _write(self.sheet, write_sheet, crops, self.overwrite)
 

@@ -3,8 +3,9 @@
 Each variant is the complete method except for one part, on the same photo, matte, disparity and lens.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,12 +106,8 @@ def _plain_average(settings: LensSettings) -> LensSettings:
     return replace(settings, paper=replace(settings.constants, alpha1=1.0, alpha2=1.0))
 
 
-def _planes(count: int) -> Variant:
-    return Variant(f"{count} planes", lambda settings: replace(settings, planes=count))
-
-
 WHOLE = (Variant("whole method"), Variant("no disparity filter", scene=without_filter))
-FEWER = tuple(_planes(count) for count in PLANES)
+FEWER = tuple(Variant(f"{count} planes", partial(replace, planes=count)) for count in PLANES)
 VARIANTS: dict[str, tuple[Variant, ...]] = {
     "paper": (
         *WHOLE,
@@ -169,7 +166,8 @@ def open_for_variants(pair: Pair, maps: MapSettings) -> Opening:
 
 def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, Figures]) -> U8:
     """Crops of sharp, truth and each variant where the variants differ most at the edge; (h, w, 3) RGB."""
-    rows, columns = _where(opening, list(pictures.values()))
+    spread = np.std(np.stack([picture.mean(axis=2) for picture in pictures.values()]), axis=0)
+    rows, columns = square_at(spread * opening.band, CROP_PX)
     photo = opening.opened.photo
     tiles = {"sharp": displayed(photo.rgb, photo.encoding), "truth": opening.truth, **pictures}
     strips = []
@@ -179,9 +177,3 @@ def _crops(opening: Opening, pictures: dict[str, F32], figures: dict[str, Figure
         strips.append(labelled([picture[rows, columns]], label, CROP_SHOWN_PX))
     per_row = [np.hstack(strips[k : k + CROPS_PER_ROW]) for k in range(0, len(strips), CROPS_PER_ROW)]
     return stacked(per_row)
-
-
-def _where(opening: Opening, pictures: Sequence[F32]) -> tuple[slice, slice]:
-    """The square, centred in the edge band, in which the variants differ most from one another."""
-    spread = np.std(np.stack([picture.mean(axis=2) for picture in pictures]), axis=0)
-    return square_at(spread * opening.band, CROP_PX)

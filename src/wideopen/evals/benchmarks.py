@@ -24,7 +24,6 @@ from wideopen.evals.pairs import (
     PairProblem,
     find_pairs,
     listed,
-    pair_of,
     read_object,
     require_equal_sizes,
     together,
@@ -84,7 +83,7 @@ def _in_folders(
 ) -> FoundPairs[Pair]:
     layout = Layout(folders=folders, suffixes=dict.fromkeys(folders, JPEG), equal=("sharp", "bokeh"))
     files, problems = together(root, layout, option=OPTION, names=names, strict=names is None)
-    return FoundPairs(tuple(pair_of(name, of_pair) for name, of_pair in files.items()), tuple(problems))
+    return FoundPairs(tuple(Pair(name=name, **of_pair) for name, of_pair in files.items()), tuple(problems))
 
 
 def _mattes(root: Path, one: Benchmark) -> FoundPairs[MattePair]:

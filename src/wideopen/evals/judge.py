@@ -1,5 +1,6 @@
 """Measure pictures against the truth, pair by pair: ours or another program's."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
@@ -13,16 +14,7 @@ from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput
 from wideopen.evals.dists import load_dists
 from wideopen.evals.exact import KnownMaps, asked_radius_px, edges_of
-from wideopen.evals.measures import (
-    Measure,
-    displayed,
-    edge_band,
-    fit,
-    load_flip,
-    load_lpips,
-    measure,
-    ssim,
-)
+from wideopen.evals.measures import Measure, displayed, edge_band, fit, load_flip, load_lpips, measure, ssim
 from wideopen.evals.obedience import blur_error_px, laplacian_variance, lvcorr
 from wideopen.evals.pairs import PICTURES, Pair
 from wideopen.evals.report import WORST, Line, crops_of_worst, means, number, stacked
@@ -58,12 +50,9 @@ class Picture:
     gamma: float | None = None  # displayed as light ** (1 / gamma) instead of by sRGB's curve
     codes: U8 | None = None  # of the file that `rgb` was read from, if they are sRGB's
 
+    @cached_property
     def shown(self) -> F32:
         """Display-encoded, (H, W, 3) in [0, 1]."""
-        return self._shown
-
-    @cached_property
-    def _shown(self) -> F32:
         if self.gamma is not None:
             return np.clip(self.rgb, 0, 1) ** np.float32(1 / self.gamma)
         if self.codes is not None:
@@ -130,13 +119,13 @@ def by_us(
         facts: dict[str, float | None] = {}
         radius = lens.max_radius
         if search and pair.meta.blur is None:
-            expected = truth.shown()
-            radius = best_blur(lambda r: ssim(at(r).shown(), expected))
+            expected = truth.shown
+            radius = best_blur(lambda r: ssim(at(r).shown, expected))
             facts["found_blur_px"] = radius * max(expected.shape)
         picture = at(radius)
         if sweep:
             shown = [_picture(opened.photo, pair.gamma), *(at(part * radius) for part in SWEEP), picture]
-            facts["lvcorr"] = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown()) for one in shown])
+            facts["lvcorr"] = lvcorr((0, *SWEEP, 1), [laplacian_variance(one.shown) for one in shown])
         return MadePicture(picture=picture, sharp=opened.photo.rgb, facts=facts)
 
     return method
@@ -211,7 +200,7 @@ class PreparedPair:
 def prepare(pair: Pair, maps: MapSettings) -> PreparedPair:
     """Read one pair and prepare its maps. Slow; done once per pair. Raises InvalidInput, WeightsError."""
     opened = open_pair(pair, maps)
-    truth = true_picture(pair).shown()
+    truth = true_picture(pair).shown
     found = f"{pair.bokeh}: expected the size of {pair.sharp}, found another one"
     require(truth.shape == opened.scene.rgb.shape, found)
     return PreparedPair(pair, opened, truth, edge_band(opened.scene.matte))
@@ -221,23 +210,15 @@ SLOW: dict[str, Callable[[], Measure]] = {"flip": load_flip, "lpips": load_lpips
 """Measures by other programs, by column."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
-    """Measures besides PSNR, SSIM and those of the blur."""
-
-    slow: Mapping[str, Measure] = field(default_factory=dict)  # by column, of `SLOW`
-    align: bool = False
-
-
-def line_of(pair: Pair, made: MadePicture, truth: Picture, measures: Measures) -> Line:
-    """All figures of one picture. Raises InvalidInput."""
-    seen, expected = made.picture.shown(), truth.shown()
+def line_of(pair: Pair, made: MadePicture, truth: Picture, slow: Mapping[str, Measure], *, align: bool = False) -> Line:
+    """All figures of one picture; `slow`: the measures of `SLOW` to take, by column. Raises InvalidInput."""
+    seen, expected = made.picture.shown, truth.shown
     size = expected.shape[:2]
     band = edges_of(pair, size)
 
     def figures(picture: F32, true: F32, band: Mask | None) -> Line:
         fast = asdict(measure(picture, true, band)) | dict.fromkeys(SLOW)
-        return fast | {name: slow(picture, true) for name, slow in measures.slow.items()}
+        return fast | {name: take(picture, true) for name, take in slow.items()}
 
     line: Line = {"pair": pair.name, **figures(seen, expected, band)}
     asked = asked_radius_px(pair, size)
@@ -245,9 +226,9 @@ def line_of(pair: Pair, made: MadePicture, truth: Picture, measures: Measures) -
     line["blur_error_px"] = None if asked is None or sharp is None else blur_error_px(made.picture.rgb, sharp, asked)
     line["laplacian"] = laplacian_variance(seen)
     line |= {"lvcorr": None, "found_blur_px": None} | dict(made.facts)
-    if measures.align:
+    if align:
         fitted = fit(made.picture.rgb, truth.rgb)
-        moved, part = replace(truth, rgb=fitted.picture, codes=None).shown(), expected[fitted.window]
+        moved, part = replace(truth, rgb=fitted.picture, codes=None).shown, expected[fitted.window]
         again = figures(moved, part, None if band is None else band[fitted.window])
         line |= {f"{ALIGNED}{name}": value for name, value in again.items()}
         line |= dict(zip(FITTED, (*fitted.shift_px, *fitted.gain), strict=True))
@@ -264,11 +245,11 @@ class Judging:
 
     def begun(self) -> Callable[[Pair], Line]:
         """Load what it takes. Raises InvalidInput for missing packages and folders, WeightsError."""
-        method, measures = self.method(), Measures(slow={name: SLOW[name]() for name in self.slow}, align=self.align)
+        method, slow = self.method(), {name: SLOW[name]() for name in self.slow}
 
         def line(pair: Pair) -> Line:
             truth = true_picture(pair)
-            return line_of(pair, method(pair, truth), truth, measures)
+            return line_of(pair, method(pair, truth), truth, slow, align=self.align)
 
         return line
 
@@ -285,10 +266,6 @@ def _begin(judging: Judging) -> None:
 def _line(pair: Pair) -> Line:
     assert _in_worker is not None
     return _in_worker(pair)
-
-
-def _nothing() -> None:
-    """A task that fails where a worker could not begin."""
 
 
 def judge_pairs(
@@ -308,7 +285,7 @@ def judge_pairs(
     if len(pairs) <= FEW or size.workers < 2:
         return run(cases, at_once(judging.begun()), kept, on_pair)
     with Workers(size, partial(_begin, judging), at_once=True) as workers:
-        workers.submit(_nothing).result()
+        workers.submit(os.getpid).result()  # fails where a worker could not begin
 
         def soon(pair: Pair) -> Callable[[], Line]:
             task = workers.submit(_line, pair)
@@ -362,9 +339,9 @@ def sheet_of_worst(lines: Iterable[Line], pairs: Iterable[Pair], method: Method,
     for line in sorted(lines, key=worst_first("psnr_db"))[:WORST]:
         pair = known[line["pair"]]
         truth = true_picture(pair)
-        photo = _picture(read(pair.sharp), pair.gamma).shown()
-        seen = method(pair, truth).picture.shown()
-        beside = None if ours is None else ours(pair, truth).picture.shown()
+        photo = _picture(read(pair.sharp), pair.gamma).shown
+        seen = method(pair, truth).picture.shown
+        beside = None if ours is None else ours(pair, truth).picture.shown
         score = f"{number(line['psnr_db'], 2)} dB, SSIM {line['ssim']:.4f}"
-        rows.append(crops_of_worst(photo, truth.shown(), seen, beside, pair.name, score))
+        rows.append(crops_of_worst(photo, truth.shown, seen, beside, pair.name, score))
     return stacked(rows)

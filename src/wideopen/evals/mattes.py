@@ -60,7 +60,7 @@ def images_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def _found(root: Path, group: str, photos: str, mattes: str) -> dict[str, dict[str, Path]]:
+def _found(root: Path, group: str, photos: str, mattes: str) -> dict[str, dict[str, Any]]:
     """The files of each pair by name, unless one has no partner."""
     folders = {"rgb": (photos,), "alpha": (mattes,)}
     layout = Layout(folders=folders, suffixes={"rgb": IMAGE_SUFFIXES, "alpha": (".png",)}, equal=("rgb", "alpha"))
@@ -69,16 +69,12 @@ def _found(root: Path, group: str, photos: str, mattes: str) -> dict[str, dict[s
     return files
 
 
-def _matte_pair(group: str, name: str, files: dict[str, Path], part: str) -> MattePair:
-    return MattePair(group, name, files["rgb"], files["alpha"], part)
-
-
 def _set(folder: Path, split: dict[str, str] | None) -> list[MattePair]:
     files = _found(folder, folder.name, "rgb", "alpha")
     if split is None:
         ordered = sorted(files, key=lambda name: files[name]["rgb"].name)
         split = {name: "val" if i % 10 == 9 else "train" for i, name in enumerate(ordered)}
-    return [_matte_pair(folder.name, name, of, split[name]) for name, of in files.items() if name in split]
+    return [MattePair(folder.name, name, **of, part=split[name]) for name, of in files.items() if name in split]
 
 
 def find_pairs(folder: Path) -> list[MattePair]:
@@ -91,7 +87,7 @@ def find_pairs(folder: Path) -> list[MattePair]:
         return _set(folder, None)
     if any((folder / name).is_dir() for name, *_ in P3M_10K):
         known = ((group, part, _found(folder / name, group, photos, "mask")) for name, photos, group, part in P3M_10K)
-        return [_matte_pair(group, name, of, part) for group, part, found in known for name, of in found.items()]
+        return [MattePair(group, name, **of, part=part) for group, part, found in known for name, of in found.items()]
     split_file = folder / "split.json"
     split = json.loads(split_file.read_text()) if split_file.is_file() else {}
     sets = sorted(p for p in folder.iterdir() if (p / "rgb").is_dir())

@@ -94,27 +94,25 @@ def find_pairs(folder: Path, *, option: str = "--pairs", strict: bool = False) -
     Raises InvalidInput if one of the two required folders is missing, if meta.json is unusable, or if no pair is left.
     """
     files, problems = together(folder, OURS, option=option, strict=strict)
-    metas = _Metas(folder / "meta.json")
+    file = folder / "meta.json"
+    shared, entries = _read_metas(file)
     pairs = []
     for name, of_pair in files.items():
         try:
-            meta = metas.of(name)
+            entry = entries.get(name, {})
+            require(isinstance(entry, dict), f"{file}: {name}: expected an object, found {entry!r}")
+            meta = Meta.from_dict(shared | entry, where=f"{file}: {name}")
         except InvalidInput as error:
             problems.append(PairProblem(name, str(error)))
             continue
-        pairs.append(pair_of(name, of_pair, meta=meta, level=_level(meta)))
+        pairs.append(Pair(name=name, meta=meta, level=_level(meta), **of_pair))
     known = files.keys() | {problem.name for problem in problems}
-    alone = sorted(metas.entries.keys() - known)
+    alone = sorted(entries.keys() - known)
     problems += [PairProblem(name, "meta.json: expected a pair of that name, found none") for name in alone]
     if not pairs:
         found = listed(problems) or f"no pictures in {folder}"
         raise InvalidInput(f"{option}: expected a usable pair in {folder}, found none: {found}")
     return FoundPairs(tuple(pairs), tuple(problems))
-
-
-def pair_of(name: str, files: Mapping[str, Any], **known: Any) -> Pair:
-    """A pair of these files by kind."""
-    return Pair(name=name, **files, **known)
 
 
 def _level(meta: Meta) -> float | None:
@@ -132,31 +130,21 @@ def read_object(file: Path) -> dict[str, Any]:
     return dict(data)
 
 
-class _Metas:
-    """The entries of a meta.json; a missing file is empty. Raises InvalidInput for a file that cannot be used."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.shared: dict[str, Any] = {}
-        self.entries: dict[str, Any] = {}
-        if not file.exists():
-            return
-        data = read_object(file)
-        version = data.get("format")
-        newer = ", of a newer wideopen" if isinstance(version, int) and version > META_FORMAT else ""
-        require(version == META_FORMAT, f"{file}: expected format {META_FORMAT}, found {version!r}{newer}")
-        for key in data:
-            require(key in ("format", "all", "pairs"), f"{file}: expected keys among all, format, pairs, found {key!r}")
-        self.shared, self.entries = data.get("all", {}), data.get("pairs", {})
-        both = isinstance(self.shared, dict) and isinstance(self.entries, dict)
-        require(both, f"{file}: expected objects in all and pairs, found something else")
-        Meta.from_dict(self.shared, where=f"{file}: all")
-
-    def of(self, name: str) -> Meta:
-        """The meta of one pair. Raises InvalidInput."""
-        entry = self.entries.get(name, {})
-        require(isinstance(entry, dict), f"{self.file}: {name}: expected an object, found {entry!r}")
-        return Meta.from_dict(self.shared | entry, where=f"{self.file}: {name}")
+def _read_metas(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a meta.json says of all pairs, and of each by name. Raises InvalidInput for an unusable file."""
+    if not file.exists():
+        return {}, {}
+    data = read_object(file)
+    version = data.get("format")
+    newer = ", of a newer wideopen" if isinstance(version, int) and version > META_FORMAT else ""
+    require(version == META_FORMAT, f"{file}: expected format {META_FORMAT}, found {version!r}{newer}")
+    for key in data:
+        require(key in ("format", "all", "pairs"), f"{file}: expected keys among all, format, pairs, found {key!r}")
+    shared, entries = data.get("all", {}), data.get("pairs", {})
+    both = isinstance(shared, dict) and isinstance(entries, dict)
+    require(both, f"{file}: expected objects in all and pairs, found something else")
+    Meta.from_dict(shared, where=f"{file}: all")
+    return shared, entries
 
 
 def together(
@@ -167,18 +155,18 @@ def together(
     names: Collection[str] | None = None,
     strict: bool = False,
     headers: bool = True,
-) -> tuple[dict[str, dict[str, Path]], list[PairProblem]]:
+) -> tuple[dict[str, dict[str, Any]], list[PairProblem]]:
     """Return the files of each pair by kind, and the problems of all others; pairs are in order of their names.
 
     names: the pairs expected (files of other names are ignored); None = those found. strict: also report files of other
     kinds. headers: compare sizes, which the headers of the files tell. Raises InvalidInput for a missing folder.
     """
     require(root.is_dir(), f"{option}: expected a folder, found {root}")
-    folders = {kind: _first(root, known) for kind, known in layout.folders.items()}
+    places = {kind: [root / name for name in names] for kind, names in layout.folders.items()}
+    folders = {kind: next((place for place in known if place.is_dir()), known[0]) for kind, known in places.items()}
     for kind in layout.equal:
-        require(
-            folders[kind].is_dir(), f"{option}: expected a folder {_either(root, layout.folders[kind])}, found none"
-        )
+        expected = " or ".join(map(str, places[kind]))
+        require(folders[kind].is_dir(), f"{option}: expected a folder {expected}, found none")
     problems: list[PairProblem] = []
     files = {k: _by_stem(folder, layout.suffixes[k], problems, strict) for k, folder in folders.items()}
     needed = set().union(*(files[kind] for kind in layout.equal)) if names is None else set(names)
@@ -212,14 +200,6 @@ def listed(problems: Sequence[PairProblem]) -> str:
     return "; ".join(f"{one.name}: {one.what}" for one in problems[:LISTED]) + more
 
 
-def _first(root: Path, names: Sequence[str]) -> Path:
-    return next((root / name for name in names if (root / name).is_dir()), root / names[0])
-
-
-def _either(root: Path, names: Sequence[str]) -> str:
-    return " or ".join(str(root / name) for name in names)
-
-
 def _by_stem(folder: Path, suffixes: Sequence[str], problems: list[PairProblem], strict: bool) -> dict[str, Path]:
     """Files by name without extension; of two with the same name the first is used and the other reported."""
     found: dict[str, Path] = {}
@@ -228,9 +208,8 @@ def _by_stem(folder: Path, suffixes: Sequence[str], problems: list[PairProblem],
             continue
         if path.suffix.lower() not in suffixes:
             if strict:
-                problems.append(
-                    PairProblem(path.name, f"{path}: expected {' or '.join(suffixes)}, found something else")
-                )
+                what = f"{path}: expected {' or '.join(suffixes)}, found something else"
+                problems.append(PairProblem(path.name, what))
             continue
         first = found.setdefault(path.stem, path)
         if first != path:

@@ -64,17 +64,15 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def csv_of(lines: Sequence[Line]) -> list[list[Any]]:
-    """The heads of lines that have the same columns, then their cells."""
-    return [list(lines[0]), *(list(line.values()) for line in lines)]
+def cells(line: Line) -> list[Any]:
+    """The cells of a line in a CSV file; that of None stays empty."""
+    return [f"{value:.6g}" if isinstance(value, float) else value for value in line.values()]
 
 
-def write_csv(path: Path, lines: Iterable[Sequence[str | float | None]], *, overwrite: bool = False) -> None:
-    """Write lines of text and numbers atomically; None becomes an empty cell."""
+def write_csv(path: Path, lines: Sequence[Line], *, overwrite: bool = False) -> None:
+    """Write lines that have the same columns atomically, below their heads."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for line in lines:
-        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in line])
+    csv.writer(text, lineterminator="\n").writerows([list(lines[0]), *map(cells, lines)])
     with atomic_file(path, overwrite=overwrite) as file:
         file.write(text.getvalue().encode())
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from wideopen import __version__
 from wideopen.errors import WideopenError, require
 from wideopen.evals.pairs import PairProblem
-from wideopen.evals.report import Line, finite, write_csv
+from wideopen.evals.report import Line, cells, finite, write_csv
 from wideopen.files.atomic import check_target
 
 MARK = "settings"
@@ -103,7 +103,7 @@ class Ledger:
             self._write_all()
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerow(self._cells(line))
+            csv.writer(file, lineterminator="\n").writerow(cells({**line, MARK: self.mark}))
 
     def known(self, *names: str) -> Line | None:
         """The line of an earlier run."""
@@ -117,13 +117,9 @@ class Ledger:
     def _key(self, line: Line) -> tuple[str, ...]:
         return tuple(str(line[name]) for name in self.names)
 
-    def _cells(self, line: Line) -> list[Any]:
-        return [f"{v:.6g}" if isinstance(v, float) else v for v in (*line.values(), self.mark)]
-
     def _write_all(self) -> None:
         if self.path is not None and self.lines:
-            heads = [*next(iter(self.lines.values())), MARK]
-            write_csv(self.path, [heads, *map(self._cells, self.lines.values())], overwrite=True)
+            write_csv(self.path, [{**line, MARK: self.mark} for line in self.lines.values()], overwrite=True)
             self._begun = True
 
 
