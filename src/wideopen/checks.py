@@ -46,6 +46,13 @@ def require_unit_map(name: str, array: Any, *, like: NDArray[Any] | None = None)
     return out if low >= 0 and high <= 1 else np.clip(out, 0, 1)
 
 
+def require_rgb_u8(name: str, array: Any) -> None:
+    """Refuse what is not a picture (H, W, 3) uint8. Raises InvalidInput."""
+    known = isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.ndim == 3
+    found = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+    require(known and array.shape[2] == 3 and array.size > 0, f"{name}: expected (H, W, 3) uint8, found {found}")
+
+
 def require_rgb(name: str, array: Any) -> F32:
     """Return `array` as contiguous float32 (H, W, 3), finite; linear light, values above 1 allowed."""
     out = _as_float32(name, array, "(H, W, 3)", 3)

@@ -48,6 +48,11 @@ def system_errors(what: str, kind: type[WideopenError] = InvalidInput) -> Iterat
         raise kind(f"{what} ({error.strerror or error})") from error
 
 
+def one_line(error: BaseException, most: int = 200) -> str:
+    """The message of an error in one line of at most `most` characters, or its type if it has none."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
 def require_packages(what: str, extra: str, *modules: str) -> None:
     """Raise InvalidInput unless the modules that `what` needs, of wideopen[`extra`], are installed."""
     missing = next((module for module in modules if find_spec(module) is None), None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wideopen.checks import F32, require
-from wideopen.errors import BackendUnavailable, WeightsError
+from wideopen.errors import BackendUnavailable, WeightsError, one_line
 
 PATIENCE_S = 10  # of a download without an answer
 
@@ -66,7 +66,7 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except _failures() as error:
-            raise WeightsError(f"{name}: damaged, cut short or no ONNX file ({_first(error)})") from error
+            raise WeightsError(f"{name}: damaged, cut short or no ONNX file ({one_line(error)})") from error
         self.inputs = self._session.get_inputs()  # each has name, shape and type
         self.outputs = self._session.get_outputs()
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -76,7 +76,7 @@ class Session:
         try:
             return self._session.run([output], dict(inputs), self._freeing)[0]
         except _failures() as error:
-            raise WeightsError(f"{self.name}: cannot be run ({_first(error)})") from error
+            raise WeightsError(f"{self.name}: cannot be run ({one_line(error)})") from error
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -85,10 +85,6 @@ def _failures() -> tuple[type[Exception], ...]:
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
     # ValueError: inputs of other names
     return (ValueError, *(getattr(states, name) for name in (*names, "RuntimeException")))
-
-
-def _first(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def is_offline(asked: bool = False) -> bool:

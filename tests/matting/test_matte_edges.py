@@ -149,7 +149,7 @@ def test_a_matte_larger_than_the_photo_is_averaged():
     [
         (np.full((4, 4), 1.5, np.float32), np.zeros((8, 8, 3), np.uint8), "matte"),
         (np.zeros((4, 4), np.float32), np.zeros((8, 8), np.uint8), r"guide: expected \(H, W, 3\) uint8"),
-        (np.zeros((4, 4), np.float32), np.zeros((8, 8, 3), np.float32), "found float32"),
+        (np.zeros((4, 4), np.float32), np.zeros((8, 8, 3), np.float32), r"found \(8, 8, 3\) float32"),
     ],
 )
 def test_invalid_mattes_and_guides_are_refused(matte, guide, expected):

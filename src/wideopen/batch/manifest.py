@@ -59,8 +59,12 @@ class Manifest:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            with suppress(OSError):  # of a file system without locks; a kill, too, releases a lock
-                self._lock()
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a kill, too, releases it
+            except BlockingIOError as error:
+                raise InvalidInput(f"{path}: another batch is writing it") from error
+            except OSError:  # a file system without locks
+                pass
             if anew:
                 os.ftruncate(self._file, 0)
             self._load()
@@ -102,12 +106,6 @@ class Manifest:
     def failed(self, target: str) -> None:
         """Record that a result failed; `begin` must have been called for it."""
         self._note(target, replace(self.records[target], state="failed"))
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InvalidInput(f"{self.path}: another batch is writing it") from error
 
     def _note(self, target: str, record: Record) -> None:
         values = {name: getattr(record, name) for name in Record.__slots__ if name != "made"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wideopen.errors import InvalidInput, WeightsError
+from wideopen.errors import InvalidInput, WeightsError, one_line
 from wideopen.networks import PATIENCE_S, cache_folder, counting_bar, is_offline, quiet_hub, transfer_errors
 from wideopen.timing import SILENT, Steps
 
@@ -145,8 +145,7 @@ def fetch(
             f"at {reference.download.revision}, found none (or it is private)"
         ) from error
     except transfer_errors() as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WeightsError(f"depth model {reference.describe()}: cannot be downloaded ({reason})") from error
+        raise WeightsError(f"depth model {reference.describe()}: cannot be downloaded ({one_line(error)})") from error
     if onnx_file(folder) is None and not any(folder.glob("*.safetensors")):
         raise WeightsError(
             f"depth model {reference.name}: expected onnx/model.onnx or .safetensors on the hub, found neither"

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForDepthEstimation
 
 from wideopen.checks import F32
-from wideopen.errors import WeightsError
+from wideopen.errors import WeightsError, one_line
 
 _UNUSED = "neck.fusion_stage.layers.0.residual_layer1."
 """Parts of the first fusion layer, which has nothing to add: never run, and absent from DPT's weights on the hub."""
@@ -59,8 +59,7 @@ def load(folder: Path, name: str, config: dict[str, Any], device: str) -> Callab
                 output_loading_info=True,
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise WeightsError(f"depth model {name}: {folder} cannot be loaded ({reason})") from error
+            raise WeightsError(f"depth model {name}: {folder} cannot be loaded ({one_line(error, 300)})") from error
     missing = sorted(key for key in info["missing_keys"] if not key.startswith(_UNUSED))
     if missing or info["mismatched_keys"]:
         first = missing[0] if missing else str(next(iter(info["mismatched_keys"])))

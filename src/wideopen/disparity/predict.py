@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8, require
+from wideopen.checks import F32, U8, require_rgb_u8
 from wideopen.disparity.depth_map import KINDS, Kind
 from wideopen.disparity.hub import on_disk, onnx_file, resolve
 from wideopen.errors import WeightsError
@@ -272,10 +272,7 @@ def predict_depth(srgb_u8: U8, *, model: str | Path, device: str = "auto") -> Pr
     (`fetch`). device: auto, cpu or cuda, which needs torch and .safetensors. Raises InvalidInput; WeightsError for
     weights that are absent or not a depth model; BackendUnavailable for a missing device, or torch.
     """
-    require(
-        srgb_u8.dtype == np.uint8 and srgb_u8.ndim == 3 and srgb_u8.shape[2] == 3 and srgb_u8.size > 0,
-        f"srgb_u8: expected (H, W, 3) uint8, found {srgb_u8.shape} {srgb_u8.dtype}",
-    )
+    require_rgb_u8("srgb_u8", srgb_u8)
     reference, place = resolve(model, device), on_disk(model, device)
     name = reference.name
     if place is None:

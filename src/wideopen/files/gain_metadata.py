@@ -171,32 +171,23 @@ def write_hdrgm(description: Description) -> dict[str, str]:
     return fixed | {f"hdrgm:{name}": f"{value:.6f}" for name, value in numbers.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodedMap:
-    """A gain map as a JPEG."""
-
-    data: bytes
-
-    @property
-    def segments(self) -> bytes:
-        """What the main picture's head needs: the version of ISO 21496-1, and the directory of pictures."""
-        return jpeg.gain_map_segment(struct.pack(">HH", 0, 0)) + jpeg.mpf_segment()
-
-    def described(self, packet: bytes | None) -> bytes:
-        """The main picture's XMP with a list of both pictures; only that, if there is no room for both."""
-        items = (
-            'Item:Semantic="Primary" Item:Mime="image/jpeg"',
-            (f'Item:Semantic="GainMap" Item:Mime="image/jpeg" Item:Length="{len(self.data)}"'),
-        )
-        rows = "".join(f'<rdf:li rdf:parseType="Resource"><Container:Item {item}/></rdf:li>' for item in items)
-        listed = f"<Container:Directory><rdf:Seq>{rows}</rdf:Seq></Container:Directory>"
-        spaces = {**_SPACES, "Container": _CONTAINER, "Item": f"{_CONTAINER}item/"}
-        whole = xmp.with_description(packet, spaces, {"hdrgm:Version": "1.0"}, listed)
-        fits = len(whole) <= jpeg.XMP_LIMIT
-        return whole if fits else xmp.with_description(None, spaces, {"hdrgm:Version": "1.0"}, listed)
+SEGMENTS = jpeg.gain_map_segment(struct.pack(">HH", 0, 0)) + jpeg.mpf_segment()
+"""What the main picture's head needs: the version of ISO 21496-1, and the directory of pictures."""
 
 
-def code_map(gain: GainMap, headroom: float, encode: Callable[..., bytes]) -> CodedMap:
+def with_list(packet: bytes | None, coded: bytes) -> bytes:
+    """The main picture's XMP with a list of it and the `coded` map; only that, if there is no room for both."""
+    lengths = {"Primary": "", "GainMap": f' Item:Length="{len(coded)}"'}
+    item = '<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="{}" Item:Mime="image/jpeg"{}/></rdf:li>'
+    rows = "".join(item.format(*named) for named in lengths.items())
+    listed = f"<Container:Directory><rdf:Seq>{rows}</rdf:Seq></Container:Directory>"
+    spaces = {**_SPACES, "Container": _CONTAINER, "Item": f"{_CONTAINER}item/"}
+    whole = xmp.with_description(packet, spaces, {"hdrgm:Version": "1.0"}, listed)
+    fits = len(whole) <= jpeg.XMP_LIMIT
+    return whole if fits else xmp.with_description(None, spaces, {"hdrgm:Version": "1.0"}, listed)
+
+
+def code_map(gain: GainMap, headroom: float, encode: Callable[..., bytes]) -> bytes:
     """Return the JPEG of a map; `headroom` is the photo's, `encode(codes, **Pillow's options)` writes a JPEG."""
     import cv2
 
@@ -218,4 +209,4 @@ def code_map(gain: GainMap, headroom: float, encode: Callable[..., bytes]) -> Co
     scale = 255 / (high - low)  # codes are 0 for `low`, 255 for `high`
     codes = np.asarray(cv2.convertScaleAbs(gain.log2, alpha=scale, beta=-low * scale), np.uint8)
     codes = codes.reshape(gain.log2.shape)
-    return CodedMap(data=encode(codes, quality=quality, subsampling="4:4:4", xmp=packet, extra=block))
+    return encode(codes, quality=quality, subsampling="4:4:4", xmp=packet, extra=block)

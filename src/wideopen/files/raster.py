@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
 from wideopen.color import Encoding
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, one_line
 from wideopen.files.containers import tiff
 from wideopen.photo import Metadata
 
@@ -81,11 +81,6 @@ def several(count: int, which: str = "first") -> tuple[str, ...]:
     return (f"the file holds {count} pictures, the {which} was read",) if count > 1 else ()
 
 
-def one_line(error: BaseException) -> str:
-    """Return the message of an error, shortened, without line breaks."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
-
-
 @contextmanager
 def guarded(complaint: str) -> Iterator[None]:
     """Turn errors of decoders on damaged data in the block into InvalidInput with `complaint`."""
@@ -94,7 +89,7 @@ def guarded(complaint: str) -> Iterator[None]:
     except InvalidInput:
         raise
     except DAMAGE as error:
-        raise InvalidInput(f"{complaint} ({one_line(error)})") from error
+        raise InvalidInput(f"{complaint} ({one_line(error, 120)})") from error
 
 
 def grey(codes: NDArray[Any], top: float) -> NDArray[Any]:

@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require_unit_map
-from wideopen.errors import InvalidInput
+from wideopen.errors import InvalidInput, one_line
 from wideopen.files.containers import Pieces, jpeg, png, xmp
 from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.maps import OUTLINE, stated_outline
-from wideopen.files.raster import DAMAGE, one_line
+from wideopen.files.raster import DAMAGE
 from wideopen.matting import Outline
 from wideopen.photo import Metadata
 from wideopen.settings import MAX_MEGAPIXELS
@@ -113,7 +113,7 @@ def read_kept(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS, originals: 
         else:
             found = _from_sidecar(sidecar_of(path), max_megapixels)
     except DAMAGE as error:
-        note = f"matte and disparity kept with the photo are damaged ({one_line(error)})"
+        note = f"matte and disparity kept with the photo are damaged ({one_line(error, 120)})"
         return Kept(photo=path, maps=None, notes=(note,))
     if found is None:
         return None

@@ -24,7 +24,7 @@ from wideopen.files.atomic import atomic_file, check_target
 from wideopen.files.containers import Pieces, isobmff, jpeg, png, tiff, xmp
 from wideopen.files.containers.icc import build_profile
 from wideopen.files.formats import FORMATS, format_of_extension, naming, readable_path, require_library
-from wideopen.files.gain_metadata import code_map
+from wideopen.files.gain_metadata import SEGMENTS, code_map, with_list
 from wideopen.files.optional import encode_exr, encode_jxl
 from wideopen.files.refocusable import Keep, in_jpeg, sidecar_of, sidecar_pieces
 from wideopen.hdr import GainMap, Hdr
@@ -286,8 +286,8 @@ def _encode_ultra_hdr(
     codes: NDArray[Any], attached: Attached, quality: int | None, gain: GainMap, headroom: float
 ) -> Pieces:
     coded = code_map(gain, headroom, lambda picture, **options: bytes(_by_pillow(picture, "JPEG", **options)[0]))
-    attached = replace(attached, xmp=coded.described(attached.xmp), segments=attached.segments + coded.segments)
-    return [jpeg.with_second_picture(b"".join(_encode_jpeg(codes, attached, quality)), coded.data)]
+    attached = replace(attached, xmp=with_list(attached.xmp, coded), segments=attached.segments + SEGMENTS)
+    return [jpeg.with_second_picture(b"".join(_encode_jpeg(codes, attached, quality)), coded)]
 
 
 def _jpeg_coding(original: JpegCoding | None, quality: int | None) -> dict[str, Any]:

@@ -7,12 +7,12 @@ people of a certain size. Clean-up and alignment to the photo's edges are ours.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from wideopen.arrays.maps import resize_map
-from wideopen.checks import F32, U8, require
+from wideopen.checks import F32, U8, require, require_rgb_u8
 from wideopen.matting.agree import agreed
 from wideopen.matting.clean import clean_up, shows_subject, without_bystanders
 from wideopen.matting.edges import follow_edges
@@ -73,7 +73,7 @@ def matte_by(
     that is asked too (`matting.agree`); not with a hint. Without a hint, a matte that shows no subject becomes empty.
     Raises InvalidInput for a photo of another shape or type.
     """
-    _require_photo(photo_u8)
+    require_rgb_u8("photo", photo_u8)
     with ThreadPoolExecutor(1) as thread:  # a large network takes seconds to load; ours runs meanwhile
         other = thread.submit(start, photo_u8) if start is not None else None
         small, alpha = _network_matte(engine, settings, photo_u8, hint, to_srgb)
@@ -108,13 +108,3 @@ def _network_matte(
             matte = engine(small, same, None if matte is None else resize_map(matte, small.shape))
     assert matte is not None  # stage_sizes never returns an empty list
     return small, matte
-
-
-def _require_photo(photo_u8: Any) -> None:
-    """Raise InvalidInput unless the photo is (H, W, 3) uint8."""
-    known = isinstance(photo_u8, np.ndarray) and photo_u8.dtype == np.uint8 and photo_u8.ndim == 3
-    require(
-        known and photo_u8.shape[2] == 3 and photo_u8.size > 0,
-        "photo: expected (H, W, 3) uint8, found "
-        f"{getattr(photo_u8, 'shape', type(photo_u8).__name__)} {getattr(photo_u8, 'dtype', '')}",
-    )

@@ -15,7 +15,7 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8, require
-from wideopen.errors import WeightsError
+from wideopen.errors import WeightsError, one_line
 from wideopen.matting.inference import NETWORK, MattingSettings
 from wideopen.matting.predict import Start
 from wideopen.networks import Session, assets_folder, fetch_file, is_offline, transfer_errors
@@ -62,8 +62,7 @@ def fetch_isnet(step: Steps = SILENT, *, offline: bool) -> None:
     except WeightsError:
         raise
     except transfer_errors() as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WeightsError(f"matting start {ISNET}: cannot be downloaded ({reason})") from error
+        raise WeightsError(f"matting start {ISNET}: cannot be downloaded ({one_line(error)})") from error
 
 
 def segment_by(name: str, photo_u8: U8) -> F32:

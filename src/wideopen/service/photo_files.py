@@ -9,14 +9,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from fastapi import Request, UploadFile
 from fastapi.responses import StreamingResponse
 
-from wideopen.errors import InvalidInput
-from wideopen.files.formats import FORMATS, require_library, sniff
+from wideopen.files.formats import FORMATS, sniff
 from wideopen.service.problems import Problem
 from wideopen.service.schemas import AnalyzeForm, Report
 from wideopen.service.work import DISPARITY, HINT, MATTE
@@ -112,21 +112,13 @@ def format_of(asked: str | None, accepted: Accepted, photo: str) -> str:
     return word
 
 
-def formats_out() -> list[str]:
-    """Return the keys of the formats that this service can write."""
-    return [word for word, one in BY_WORD.items() if _has_library(one.name)]
-
-
-def formats_in() -> list[str]:
-    """Return the names of the formats that this service can read."""
-    return [name for name in _WORDS if _has_library(name)]
+def known_formats() -> tuple[list[str], list[str]]:
+    """Return (the names of the formats that this service can read, the keys of those that it can write)."""
+    return [name for name in _WORDS if _has_library(name)], [w for w, one in BY_WORD.items() if _has_library(one.name)]
 
 
 def _has_library(name: str) -> bool:
-    with suppress(InvalidInput):
-        require_library(name)
-        return True
-    return False
+    return all(map(find_spec, FORMATS[name].needs))
 
 
 def to_response(file: Path, word: str, report: dict[str, Any], *, parts: bool) -> StreamingResponse:

@@ -272,11 +272,11 @@ async def metrics(request: Request) -> Response:
 @info_routes.get("/v1/info", operation_id="info")
 async def info(request: Request) -> schemas.Info:
     """Version, formats and limits of the service."""
-    service = service_of(request)
+    service, (readable, writable) = service_of(request), photo_files.known_formats()
     return schemas.Info(
         version=__version__,
-        formats_in=photo_files.formats_in(),
-        formats_out=photo_files.formats_out(),
+        formats_in=readable,
+        formats_out=writable,
         workers=service.size.workers,
         waiting=service.waiting,
         maps={name: getattr(service.settings.maps, name) for name in schemas.MapsModel.model_fields},

@@ -19,7 +19,6 @@ Form = dict[str, Any]
 """The values of the controls by their names, those of `CONTROLS`."""
 SET = "Set"
 """The choice that leaves the value to the slider beside it."""
-_OF_A_PHOTO = ("focus",)  # belongs to a photo, not to a look
 _GROUPS = ("", "Focus", "Aperture", "Character", "Light", "Look")
 
 
@@ -127,7 +126,8 @@ def _slid(one: Option, slider: Slider, form: Form) -> Any:
 
 def preset_of(settings: LensSettings) -> str:
     """The look as a preset's text, for `wideopen render --preset`; the focus is not part of a look."""
-    lens = {name: value for name, value in settings.to_dict().items() if name not in _OF_A_PHOTO}
+    lens = settings.to_dict()
+    del lens["focus"]
     return preset_text(Preset(lens=lens, about={"made_by": "wideopen studio"}))
 
 

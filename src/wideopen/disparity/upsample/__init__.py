@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from wideopen.backends import numba_or_reference, pick
-from wideopen.checks import F32, U8, require, require_map
+from wideopen.checks import F32, U8, require_map, require_rgb_u8
 from wideopen.disparity.upsample.reference import PASSES
 
 __all__ = ["BACKENDS", "upsample"]
@@ -20,11 +20,7 @@ def upsample(small: F32, guide: U8, *, backend: str = "auto") -> F32:
     Raises InvalidInput for another shape or type, NaN or infinity.
     """
     d = require_map("small", small)
-    require(
-        isinstance(guide, np.ndarray) and guide.dtype == np.uint8 and guide.ndim == 3 and guide.shape[2] == 3,
-        f"guide: expected (H, W, 3) uint8, found {getattr(guide, 'dtype', type(guide).__name__)} "
-        f"{getattr(guide, 'shape', '')}",
-    )
+    require_rgb_u8("guide", guide)
     height, width = guide.shape[:2]
     rows, columns = min(d.shape[0], height), min(d.shape[1], width)
     if (rows, columns) != d.shape:

@@ -4,7 +4,7 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map, work_size
 from wideopen.backends import numba_or_reference, pick
-from wideopen.checks import F32, U8, require, require_unit_map
+from wideopen.checks import F32, U8, require_rgb_u8, require_unit_map
 from wideopen.matting.clean import without_specks
 from wideopen.matting.edges.reference import DETAIL, transition
 from wideopen.matting.strands import draw_strands
@@ -24,11 +24,7 @@ def follow_edges(matte: F32, guide: U8, *, strands: bool = False, backend: str =
     Raises InvalidInput for a wrong shape, type or range; BackendUnavailable.
     """
     alpha = require_unit_map("matte", matte)
-    require(
-        isinstance(guide, np.ndarray) and guide.dtype == np.uint8 and guide.ndim == 3 and guide.shape[2] == 3,
-        f"guide: expected (H, W, 3) uint8, found {getattr(guide, 'dtype', type(guide).__name__)} "
-        f"{getattr(guide, 'shape', '')}",
-    )
+    require_rgb_u8("guide", guide)
     operator = pick(BACKENDS, backend)[1]
     large = resize_map(alpha, guide.shape)
     if alpha.shape[0] >= guide.shape[0] or alpha.shape[1] >= guide.shape[1]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wideopen.errors import BackendUnavailable, WeightsError
+from wideopen.errors import BackendUnavailable, WeightsError, one_line
 from wideopen.matting.inference import PRESETS
 from wideopen.matting.net.model import MattingNet
 from wideopen.matting.weights import config_of, locate, read_file
@@ -70,8 +70,7 @@ def load_net(weights: str | Path = "mobile") -> MattingNet:
     try:
         net.load_state_dict(state, strict=True)
     except RuntimeError as error:
-        first = " ".join(str(error).split())[:300]
-        raise WeightsError(f"matting weights {weights}: keys that do not fit ({first})") from error
+        raise WeightsError(f"matting weights {weights}: keys that do not fit ({one_line(error, 300)})") from error
     return net.eval()
 
 
