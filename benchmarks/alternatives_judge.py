@@ -14,16 +14,7 @@ from others import Failed, Program, Work, run
 from wideopen.checks import F32, U8
 from wideopen.color import srgb_encode
 from wideopen.evals.dists import load_dists
-from wideopen.evals.judge import (
-    SWEEP,
-    MadePicture,
-    Method,
-    Picture,
-    lens_of,
-    line_of,
-    open_pair,
-    true_picture,
-)
+from wideopen.evals.judge import SWEEP, MadePicture, Method, Picture, lens_of, line_of, open_pair, true_picture
 from wideopen.evals.measures import edge_band, load_flip
 from wideopen.evals.obedience import laplacian_variance, lvcorr
 from wideopen.evals.pairs import Pair, find_pairs

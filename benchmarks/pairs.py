@@ -22,15 +22,7 @@ from provenance import write_result
 from wideopen import Lens, render
 from wideopen.checks import F32
 from wideopen.errors import WideopenError
-from wideopen.evals.judge import (
-    MadePicture,
-    Picture,
-    by_others,
-    lens_of,
-    line_of,
-    open_pair,
-    true_picture,
-)
+from wideopen.evals.judge import MadePicture, Picture, by_others, lens_of, line_of, open_pair, true_picture
 from wideopen.evals.measures import load_flip
 from wideopen.evals.pairs import Pair, find_pairs
 from wideopen.evals.report import means, means_table

@@ -67,10 +67,7 @@ def difference(fast: F32, exact: F32) -> dict[str, float]:
     """How far apart two renders are when displayed: PSNR in dB, and the largest difference in 8-bit codes."""
     error = np.abs(srgb_encode(np.clip(fast, 0, 1)) - srgb_encode(np.clip(exact, 0, 1)))
     mse = float(np.mean(np.square(error, dtype=np.float64)))
-    return {
-        "psnr_db": round(-10 * np.log10(max(mse, 1e-15)), 1),
-        "most_codes": round(255 * float(error.max()), 2),
-    }
+    return {"psnr_db": round(-10 * np.log10(max(mse, 1e-15)), 1), "most_codes": round(255 * float(error.max()), 2)}
 
 
 def planes_of(scene: Scene, lens_: Lens) -> list[tuple[np.ndarray, F32]]:

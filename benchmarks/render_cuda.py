@@ -26,19 +26,7 @@ from typing import Any
 
 import torch
 
-from cuda_device import (
-    FOCUS,
-    ON_GPU,
-    PLANES,
-    SHARE,
-    SIZES,
-    bandwidth,
-    clock_hz,
-    facts,
-    kernel_ms,
-    make_scene,
-    seconds,
-)
+from cuda_device import FOCUS, ON_GPU, PLANES, SHARE, SIZES, bandwidth, clock_hz, facts, kernel_ms, make_scene, seconds
 from provenance import ROOT, write_result
 from wideopen.lens import PaperLook, Quality
 from wideopen.rendering import Optics, why_no_triton

@@ -29,10 +29,7 @@ ABOUT = {
 
 def conv(inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
     """A convolution without bias, and its batch norm."""
-    return [
-        nn.Conv2d(inputs, outputs, side, stride, side // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-    ]
+    return [nn.Conv2d(inputs, outputs, side, stride, side // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)]
 
 
 class Unit(nn.Module):

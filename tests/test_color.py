@@ -32,30 +32,14 @@ def test_sampled_curve_is_exact_at_its_samples_and_straight_between():
 
 
 # The makers' ICC profiles hold these colorants (D50), to four decimals.
-SRGB_PUBLISHED = [
-    [0.4361, 0.3851, 0.1431],
-    [0.2225, 0.7169, 0.0606],
-    [0.0139, 0.0971, 0.7141],
-]
-P3_PUBLISHED = [
-    [0.5151, 0.2920, 0.1571],
-    [0.2412, 0.6922, 0.0666],
-    [-0.0011, 0.0419, 0.7841],
-]
-ADOBE_PUBLISHED = [
-    [0.6097, 0.2053, 0.1492],
-    [0.3111, 0.6257, 0.0632],
-    [0.0195, 0.0609, 0.7446],
-]
+SRGB_PUBLISHED = [[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]]
+P3_PUBLISHED = [[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]]
+ADOBE_PUBLISHED = [[0.6097, 0.2053, 0.1492], [0.3111, 0.6257, 0.0632], [0.0195, 0.0609, 0.7446]]
 
 
 @pytest.mark.parametrize(
     ("xyz", "published"),
-    [
-        (color.SRGB_XYZ_D50, SRGB_PUBLISHED),
-        (color.P3_XYZ_D50, P3_PUBLISHED),
-        (color.ADOBE_XYZ_D50, ADOBE_PUBLISHED),
-    ],
+    [(color.SRGB_XYZ_D50, SRGB_PUBLISHED), (color.P3_XYZ_D50, P3_PUBLISHED), (color.ADOBE_XYZ_D50, ADOBE_PUBLISHED)],
 )
 def test_primaries_adapted_to_d50_match_the_published_profiles(xyz, published):
     assert_allclose(xyz, published, rtol=0, atol=3e-4)

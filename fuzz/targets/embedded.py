@@ -34,14 +34,7 @@ from wideopen.color import DISPLAY_P3
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.icc import build_profile
 from wideopen.files.containers.isobmff import parse_items
-from wideopen.files.containers.jpeg import (
-    JpegHead,
-    Segment,
-    appended_pictures,
-    extended_xmp,
-    image_end,
-    read_head,
-)
+from wideopen.files.containers.jpeg import JpegHead, Segment, appended_pictures, extended_xmp, image_end, read_head
 from wideopen.files.containers.tiff import apple_gain
 from wideopen.files.containers.xmp import parse_xmp
 from wideopen.files.decode_pillow import facts_in

@@ -115,8 +115,7 @@ class Scene:
         """
         height, width = self.disparity.shape
         require(
-            0 <= x < width and 0 <= y < height,
-            f"focus: expected a point within {width} x {height}, found {x:g},{y:g}",
+            0 <= x < width and 0 <= y < height, f"focus: expected a point within {width} x {height}, found {x:g},{y:g}"
         )
         return float(self.disparity[int(y), int(x)])
 
@@ -198,11 +197,7 @@ def understand(
 
 
 def take_apart(
-    photo: Photo | F32,
-    maps: Maps,
-    *,
-    backend: str = "auto",
-    on_step: Callable[[str], None] = SILENT,
+    photo: Photo | F32, maps: Maps, *, backend: str = "auto", on_step: Callable[[str], None] = SILENT
 ) -> Scene:
     """The second half of `analyze`: the sheets and the photo's grain. Same arguments and errors."""
     source = _as_photo(photo)

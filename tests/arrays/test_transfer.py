@@ -6,24 +6,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen.arrays import transfer
 from wideopen.arrays.transfer import reference
-from wideopen.color import (
-    ADOBE_RGB,
-    DISPLAY_P3,
-    SRGB,
-    Encoding,
-    ParametricCurve,
-    SampledCurve,
-    srgb_encode,
-)
+from wideopen.color import ADOBE_RGB, DISPLAY_P3, SRGB, Encoding, ParametricCurve, SampledCurve, srgb_encode
 from wideopen.errors import BackendUnavailable, InvalidInput
 
 RNG = np.random.default_rng(7)
 # Apple's Display P3 profile: fixed-point numbers whose two pieces do not meet exactly.
 APPLE = ParametricCurve(2.39999, 0.94786, 0.05214, 0.07739, 0.04045)
 MIXED = Encoding(
-    "one curve per channel",
-    (ParametricCurve(1.8), SampledCurve((0.0, 0.05, 0.3, 1.0)), APPLE),
-    SRGB.to_srgb,
+    "one curve per channel", (ParametricCurve(1.8), SampledCurve((0.0, 0.05, 0.3, 1.0)), APPLE), SRGB.to_srgb
 )
 # Two pieces that meet three quarters of a 16-bit step too low: code 30000 has less light than the
 # half step below it.

@@ -9,18 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from small_portrait import HEIGHT, WIDTH, load, nearness, portrait, size_of, subject
 
-from embedded_files import (
-    DEPTH_URN,
-    GAIN_URN,
-    PORTRAIT_URN,
-    URN,
-    apple_xmp,
-    disparity_xmp,
-    gdepth,
-    heic,
-    jpeg,
-    png,
-)
+from embedded_files import DEPTH_URN, GAIN_URN, PORTRAIT_URN, URN, apple_xmp, disparity_xmp, gdepth, heic, jpeg, png
 from hdr_files import hdrgm, ultra_hdr
 
 NEAR = np.rint(cv2.resize(nearness(), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)

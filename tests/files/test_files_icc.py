@@ -13,9 +13,7 @@ from wideopen.files.containers.icc import BadProfileError, build_profile, parse_
 
 GRID = np.linspace(0, 1, 257)
 MIXED = Encoding(
-    "Mixed – curves",
-    (ParametricCurve(1.8), SampledCurve((0.0, 0.125, 0.5, 1.0)), SRGB.curves[0]),
-    DISPLAY_P3.to_srgb,
+    "Mixed – curves", (ParametricCurve(1.8), SampledCurve((0.0, 0.125, 0.5, 1.0)), SRGB.curves[0]), DISPLAY_P3.to_srgb
 )
 
 
@@ -81,15 +79,9 @@ def parametric(kind, *values):
         (curve(0, 16384, 65535), lambda x: np.interp(x, [0, 0.5, 1], [0, 16384 / 65535, 1])),
         (parametric(0, 2.2), lambda x: x**2.2),
         (parametric(1, 2, 1.25, -0.25), lambda x: np.where(x >= 0.2, (1.25 * x - 0.25) ** 2, 0)),
-        (
-            parametric(2, 2, 1.25, -0.25, 0.125),
-            lambda x: np.where(x >= 0.2, (1.25 * x - 0.25) ** 2, 0) + 0.125,
-        ),
+        (parametric(2, 2, 1.25, -0.25, 0.125), lambda x: np.where(x >= 0.2, (1.25 * x - 0.25) ** 2, 0) + 0.125),
         (parametric(3, 2, 1, 0, 0.5, 0.5), lambda x: np.where(x >= 0.5, x**2, x / 2)),
-        (
-            parametric(4, 2, 1, 0, 0.5, 0.5, 0.125, 0.25),
-            lambda x: np.where(x >= 0.5, x**2 + 0.125, x / 2 + 0.25),
-        ),
+        (parametric(4, 2, 1, 0, 0.5, 0.5, 0.125, 0.25), lambda x: np.where(x >= 0.5, x**2 + 0.125, x / 2 + 0.25)),
     ],
 )
 def test_every_kind_of_curve(tag, want):

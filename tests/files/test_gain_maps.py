@@ -186,8 +186,7 @@ def test_absurd_metadata_leaves_the_standard_picture(tmp_path, packet):
 
 
 @pytest.mark.parametrize(
-    "block",
-    [iso(version=1), iso(denominator=0), iso()[:20], b"", iso(gamma=0), iso(low=4), iso(high=99), iso(most=0)],
+    "block", [iso(version=1), iso(denominator=0), iso()[:20], b"", iso(gamma=0), iso(low=4), iso(high=99), iso(most=0)]
 )
 def test_absurd_iso_metadata_leaves_the_standard_picture(tmp_path, block):
     found = saved(tmp_path, ultra_hdr(jpeg(MAIN), HALF, block=block))

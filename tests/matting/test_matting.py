@@ -20,13 +20,7 @@ from wideopen.matting.find_matte import emptiness, predict_matte
 from wideopen.matting.inference import FEATURE_CHANNELS, PRESETS, SHIPPED, MattingSettings
 from wideopen.matting.net.blocks import AttentionGuidance, EfficientPyramid, GatedConv
 from wideopen.matting.net.encoders import LiteBlock, build_encoder
-from wideopen.matting.net.losses import (
-    SURE,
-    laplacian_loss,
-    matting_loss,
-    stage_loss,
-    trimap,
-)
+from wideopen.matting.net.losses import SURE, laplacian_loss, matting_loss, stage_loss, trimap
 from wideopen.matting.net.model import MattingNet, StageOutput, fuse
 from wideopen.matting.net.state import load_net, save_weights
 from wideopen.matting.net.torch_engine import fold_batch_norms

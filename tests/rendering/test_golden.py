@@ -46,22 +46,14 @@ def _render(look, renderer, separator):
     rgb, alpha, disparity = _scene()
     if look == "thin-lens":
         optics = Optics(
-            focus_disparity=0.9,
-            radius_px=8,
-            planes=12,
-            aperture=Aperture(blades=5, rotation_deg=9),
-            quality="exact",
+            focus_disparity=0.9, radius_px=8, planes=12, aperture=Aperture(blades=5, rotation_deg=9), quality="exact"
         )
         return renderer.thin_lens(prepare_sheets(rgb, alpha, disparity, separator), optics)
     return renderer.paper(
         rgb,
         disparity,
         Optics(
-            focus_disparity=0.9,
-            radius_px=12.0,
-            planes=12,
-            paper=PaperLook(alpha1=4.0, alpha2=4.0),
-            quality="exact",
+            focus_disparity=0.9, radius_px=12.0, planes=12, paper=PaperLook(alpha1=4.0, alpha2=4.0), quality="exact"
         ),
     )
 

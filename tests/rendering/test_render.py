@@ -45,12 +45,7 @@ def test_thin_lens_kernel_equals_reference(name, aperture, radius, size):
         radius = 12.0  # the reference is slow
     sheets = _contiguous(_sheets(size, np.random.default_rng(3)))
     optics = Optics(
-        focus_disparity=0.6,
-        focus_range=0.05,
-        radius_px=radius,
-        planes=7,
-        aperture=aperture,
-        quality="exact",
+        focus_disparity=0.6, focus_range=0.05, radius_px=radius, planes=7, aperture=aperture, quality="exact"
     )
     want = reference.thin_lens(sheets, optics)
     assert_allclose(BACKENDS[name].load().thin_lens(sheets, optics), want, rtol=0, atol=2e-6)  # worst seen 1.2e-6

@@ -62,12 +62,7 @@ def test_cat_eyes_equal_the_reference(size, aperture, cat_eye, radius):
         radius = min(radius, 9.0)  # the reference is slow
     sheets = _scene(size)
     optics = Optics(
-        focus_disparity=0.5,
-        radius_px=radius,
-        planes=5,
-        aperture=aperture,
-        cat_eye=cat_eye,
-        quality="exact",
+        focus_disparity=0.5, radius_px=radius, planes=5, aperture=aperture, cat_eye=cat_eye, quality="exact"
     )
     assert_allclose(numba_cpu.thin_lens(sheets, optics), reference.thin_lens(sheets, optics), rtol=0, atol=2e-6)
     more = {"planes": 4, "aperture": aperture, "cat_eye": cat_eye}

@@ -20,14 +20,7 @@ from wideopen.train.finish import finish
 from wideopen.train.matting import Batches, run_training
 from wideopen.train.photos import entries_in, kept_subject_colour, load_photo, load_photos, subject_colour
 from wideopen.train.settings import Chances, TrainRun
-from wideopen.train.trainer import (
-    Trainer,
-    export_weights,
-    learning_rate,
-    load_checkpoint,
-    make_fabric,
-    save_checkpoint,
-)
+from wideopen.train.trainer import Trainer, export_weights, learning_rate, load_checkpoint, make_fabric, save_checkpoint
 
 NO_EXTRAS = Chances(hair=0, headwear=0)
 

@@ -173,12 +173,7 @@ def own_colour(colour: F32, background: Mask, rays: Rays, ends: Ends, settings: 
 
 
 def filter_along_matte(
-    disparity: F32,
-    alpha: F32,
-    rgb: F32 | None = None,
-    settings: MatteFilter | None = None,
-    *,
-    in_place: bool = False,
+    disparity: F32, alpha: F32, rgb: F32 | None = None, settings: MatteFilter | None = None, *, in_place: bool = False
 ) -> F32:
     """Replace the subject's disparity where it spills over the matte's edge (paper 3.2). Returns (H, W).
 

@@ -115,13 +115,7 @@ def on_disk(model: str | Path, device: str = "auto") -> Path | None:
     return folder if complete or (download.in_onnx is None and in_onnx) else None
 
 
-def fetch(
-    model: str | Path,
-    *,
-    device: str = "auto",
-    offline: bool = False,
-    step: Steps = SILENT,
-) -> Path:
+def fetch(model: str | Path, *, device: str = "auto", offline: bool = False, step: Steps = SILENT) -> Path:
     """The folder with the model's weights for a device, downloaded into the hub's cache if necessary.
 
     offline (and the environment variable HF_HUB_OFFLINE): never download. step: reports a download and its progress.

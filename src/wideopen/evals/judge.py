@@ -83,12 +83,7 @@ def _picture(photo: Photo, gamma: float | None = None) -> Picture:
 
 
 def by_us(
-    settings: LensSettings,
-    maps: MapSettings,
-    *,
-    backend: str = "auto",
-    search: bool = False,
-    sweep: bool = False,
+    settings: LensSettings, maps: MapSettings, *, backend: str = "auto", search: bool = False, sweep: bool = False
 ) -> Method:
     """`wideopen render` with these settings; a pair's meta overrides them. Raises WeightsError.
 

@@ -111,10 +111,7 @@ class MattingConfig:
         blocks = len(self.decoder_channels)
         require(1 <= blocks <= 5, f"decoder_channels: expected 1 to 5 widths, found {blocks}")
         require(1 <= self.gates <= blocks, f"gates: expected 1 to {blocks} (blocks), found {self.gates}")
-        require(
-            self.detail_stride in (1, 2),
-            f"detail_stride: expected 1 or 2, found {self.detail_stride}",
-        )
+        require(self.detail_stride in (1, 2), f"detail_stride: expected 1 or 2, found {self.detail_stride}")
         require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
         require(
             self.first_size is None or self.first_size >= 32,

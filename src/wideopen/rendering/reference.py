@@ -36,10 +36,7 @@ def scatter(image: F32, spans: Spans) -> F32:
         dy, dx = int(row) - reach, int(column) - reach
         if abs(dy) >= height or abs(dx) >= width:
             continue
-        to_y, from_y = (
-            slice(max(dy, 0), height + min(dy, 0)),
-            slice(max(-dy, 0), height - max(dy, 0)),
-        )
+        to_y, from_y = (slice(max(dy, 0), height + min(dy, 0)), slice(max(-dy, 0), height - max(dy, 0)))
         to_x, from_x = slice(max(dx, 0), width + min(dx, 0)), slice(max(-dx, 0), width - max(dx, 0))
         out[to_y, to_x] += np.float64(K[row, column]) * image[from_y, from_x]
     return out.astype(np.float32)

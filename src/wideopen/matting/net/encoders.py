@@ -111,10 +111,7 @@ class EfficientNetLiteFeatures(nn.Module):
         return [*features, self.head(x)]
 
 
-ENCODERS: dict[Encoder, type[nn.Module]] = {
-    "resnet50": ResNetFeatures,
-    "efficientnet_lite0": EfficientNetLiteFeatures,
-}
+ENCODERS: dict[Encoder, type[nn.Module]] = {"resnet50": ResNetFeatures, "efficientnet_lite0": EfficientNetLiteFeatures}
 
 
 def build_encoder(name: Encoder) -> nn.Module:

@@ -16,15 +16,7 @@ from wideopen.arrays.jit import frozen, inner
 from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import antialiased_spans, barrel, binary_spans
-from wideopen.rendering.numba.spans import (
-    MATHS,
-    between,
-    enlarge_x,
-    flat_rows,
-    level_of,
-    radius_at,
-    spread_row,
-)
+from wideopen.rendering.numba.spans import MATHS, between, enlarge_x, flat_rows, level_of, radius_at, spread_row
 from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
 

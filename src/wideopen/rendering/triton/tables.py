@@ -23,16 +23,7 @@ BY, BX = 2, 128
 """Cells of a tile of output. Low and wide, because neighbours in a row look up neighbouring sums.
 
 On an H100, `spread` at 4K took 3.7 ms (10.1 exact); with tiles of 8 x 32 cells it took 6.8 ms (16.4)."""
-WARPS = {
-    "place": 4,
-    "find_used": 1,
-    "near": 2,
-    "plane_sums": 2,
-    "bent_sums": 8,
-    "spread": 4,
-    "lay": 2,
-    "show": 2,
-}
+WARPS = {"place": 4, "find_used": 1, "near": 2, "plane_sums": 2, "bent_sums": 8, "spread": 4, "lay": 2, "show": 2}
 """Warps per tile of each kernel: the fastest of 2, 4 and 8 on that GPU (`find_used`: of 1, 2, 4)."""
 NEAR_RADIUS = 4.0
 """Radius below which all planes of a sheet are blurred at once, tap by tap: as fast as spans, without cancellation."""
