@@ -9,38 +9,30 @@ from pathlib import Path
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8  # malloc.h
 _LIBC = ctypes.CDLL(None)
 _MALLOPT = getattr(_LIBC, "mallopt", None) if sys.platform.startswith("linux") else None
-_kept = False
-
-
-def share_heap() -> None:
-    """All threads share a heap instead of having eight per core: 130 MB less at 12 megapixels, as fast."""
-    if _MALLOPT is not None:
-        _MALLOPT(M_ARENA_MAX, 1)
-
-
-def return_freed_memory() -> None:
-    """Return freed memory to the system, of which glibc otherwise keeps scattered pieces; 10 ms for 200 MB.
-
-    Without it a worker grew by 3 to 6% over 500 photos, with it by 0.1% (benchmarks/results/batch.json). Does nothing
-    after `keep_freed_memory`.
-    """
-    trim = getattr(_LIBC, "malloc_trim", None)
-    if trim is not None and not _kept:
-        trim(0)
 
 
 def keep_freed_memory() -> None:
-    """From now on, reuse freed memory however large instead of returning it.
+    """All threads share a heap, and what is freed is reused, however large, until `return_freed_memory`.
 
-    Fresh pages cost as much as the arithmetic on large tensors: a photo's step of training takes 0.7 s instead of 1.3
-    to 2 s, judging a pair of one megapixel 2.3 s of processor time instead of 2.7 s.
+    Otherwise each core has eight heaps, and large arrays get fresh pages, which the system clears first. At 12
+    megapixels this takes 130 MB less, and 0.3 to 0.7 s less of 6 to 9 s of processor time.
     """
-    global _kept
     if _MALLOPT is not None:
-        _MALLOPT(M_MMAP_THRESHOLD, 1 << 30)
+        _MALLOPT(M_ARENA_MAX, 1)
+        for threshold in (1 << 25, 1 << 30):  # older versions of glibc refuse more than 32 MB
+            _MALLOPT(M_MMAP_THRESHOLD, threshold)
         _MALLOPT(M_TRIM_THRESHOLD, (1 << 31) - 1)
-        _MALLOPT(M_TOP_PAD, 1 << 28)
-        _kept = True
+        _MALLOPT(M_TOP_PAD, 1 << 26)
+
+
+def return_freed_memory() -> None:
+    """Return freed memory to the system; 10 ms for 200 MB.
+
+    Without it a worker grew by 3 to 6% over 500 photos, with it by 0.1% (benchmarks/results/batch.json).
+    """
+    trim = getattr(_LIBC, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def memory_of_this_process() -> tuple[float, float]:

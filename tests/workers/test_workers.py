@@ -1,6 +1,7 @@
 """Worker processes: a task that fails, hangs or kills its worker costs that task only."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -29,6 +30,11 @@ def test_a_result_comes_with_its_workers_memory(pool):
     assert done.value == 42
     assert 1 < done.memory_mb <= done.peak_mb * 1.01
     assert done.worker != os.getpid()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the settings")
+def test_a_worker_reuses_freed_memory(pool):
+    assert pool.submit(tasks.fresh_pages_of_a_second_array).result(timeout=LONG_S).value < 10
 
 
 def test_each_worker_starts_once_for_many_tasks(pool):

@@ -53,6 +53,18 @@ def double(x):
     return 2 * x
 
 
+def fresh_pages_of_a_second_array():
+    """How many pages the system gives for an array of 80 MB when another one has just been freed."""
+    import resource
+
+    import numpy as np
+
+    np.ones(10_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(10_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
 def fail(message):
     from wideopen.errors import InvalidInput
 

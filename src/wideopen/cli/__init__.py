@@ -18,7 +18,7 @@ import typer
 from wideopen.cli import batch, evaluate, info, maps, render, serve, train
 from wideopen.cli.terminal import warn
 from wideopen.errors import WideopenError
-from wideopen.memory import share_heap
+from wideopen.memory import keep_freed_memory
 
 app = typer.Typer(
     help="Turn a sharp portrait into a photo as if taken with a fast lens wide open.",
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Prints no traceback unless WIDEOPEN_DEBUG is set.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    share_heap()
+    keep_freed_memory()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin, for products that are all small
     if isinstance(sys.stdout, io.TextIOWrapper):  # print file names that are not UTF-8 unchanged
         sys.stdout.reconfigure(errors="surrogateescape")

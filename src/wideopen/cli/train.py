@@ -37,9 +37,6 @@ def matting(
     **chosen: Any,
 ) -> None:
     """Train the matting network on photos with true mattes."""
-    from wideopen.memory import keep_freed_memory
-
-    keep_freed_memory()  # before torch is imported
     import logging
 
     from wideopen.matting.inference import ablated

@@ -22,7 +22,6 @@ from wideopen.evals.runner import Judged, Ledger, at_once, run, worst_first
 from wideopen.files import read
 from wideopen.files.read import read_facts
 from wideopen.lens import MAX_RADIUS, Lens
-from wideopen.memory import keep_freed_memory
 from wideopen.photo import Photo
 from wideopen.pipeline import Scene, hold_sheets, render
 from wideopen.session.open_photo import Job, Opened, fetch_named_model, open_photo
@@ -254,7 +253,6 @@ _in_worker: Callable[[Pair], Line] | None = None
 
 def _begin(judging: Judging) -> None:
     global _in_worker
-    keep_freed_memory()
     _in_worker = judging.begun()
 
 

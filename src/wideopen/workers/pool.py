@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
 from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout, require_packages
-from wideopen.memory import memory_of_this_process, return_freed_memory
+from wideopen.memory import keep_freed_memory, memory_of_this_process, return_freed_memory
 from wideopen.workers.size import PoolSize
 
 T = TypeVar("T")
@@ -213,6 +213,7 @@ def _start(threads: int, warm_up: bytes, gate: Any) -> None:
     global _start_error
     for name in _THREADS:
         os.environ[name] = str(threads)
+    keep_freed_memory()
     _end_with_parent()
     function = pickle.loads(warm_up)  # noqa: S301  our own bytes, from our parent
     if function is None:
