@@ -43,8 +43,9 @@ from provenance import ROOT, provenance
 from wideopen import Lens, analyze, render
 from wideopen.arrays.transfer import decode
 from wideopen.color import SRGB
-from wideopen.disparity import normalise, planar
+from wideopen.disparity.depth_map import normalise
 from wideopen.disparity.find_disparity import from_small
+from wideopen.disparity.planar import planar
 from wideopen.evals.measures import displayed, psnr
 from wideopen.matting.find_matte import pick_matter
 from wideopen.matting.inference import MattingSettings

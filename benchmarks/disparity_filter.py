@@ -25,7 +25,7 @@ from lens.truth import default_cache
 from provenance import write_result
 from wideopen.checks import F32
 from wideopen.color import srgb_decode
-from wideopen.disparity import filter_along_matte
+from wideopen.disparity.along_matte import filter_along_matte
 from wideopen.matting.inference import MattingSettings
 
 SUBJECT, WALL = 0.8, 0.25

@@ -15,7 +15,8 @@ from disparity_truth import HEIGHT, HORIZON, NETWORKS, WIDTH, degraded, person, 
 from wideopen import Lens, analyze, render
 from wideopen.checks import F32
 from wideopen.color import srgb_decode, srgb_encode
-from wideopen.disparity import filter_along_matte, planar
+from wideopen.disparity.along_matte import filter_along_matte
+from wideopen.disparity.planar import planar
 from wideopen.matting.inference import MattingSettings
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "pictures"

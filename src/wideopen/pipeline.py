@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from wideopen import disparity as disparity_ops
 from wideopen.arrays.maps import shows_outline
 from wideopen.arrays.transfer import decode, encode
 from wideopen.backends import pick, require_known
 from wideopen.checks import F32, require, require_rgb, require_unit_map
 from wideopen.color import Encoding
-from wideopen.disparity.depth_map import DepthMap
+from wideopen.disparity.along_matte import filter_along_matte
+from wideopen.disparity.depth_map import DepthMap, subject_disparity
 from wideopen.disparity.evident import evident_disparity
 from wideopen.disparity.find_disparity import find_disparity
 from wideopen.grain import BACKENDS as GRAINERS
@@ -103,7 +103,7 @@ class Scene:
 
     def focus_on_subject(self) -> tuple[float, float]:
         """(focus_disparity, focus_range) that keep the subject sharp; without one, what stands out in the photo."""
-        middle, spread = disparity_ops.subject_disparity(self.disparity, self.matte)
+        middle, spread = subject_disparity(self.disparity, self.matte)
         if np.isnan(middle):
             return evident_disparity(self.disparity, self.rgb), 0.0
         return middle, min(spread, MOST_FOCUS_RANGE) if self.has_subject else 0.0
@@ -183,7 +183,7 @@ def understand(
                 alpha = without_nearer_parts(alpha, d)
             filtered = settings.filter_disparity and independent
             if filtered:
-                d = disparity_ops.filter_along_matte(d, alpha, source.rgb, in_place=found is not None)
+                d = filter_along_matte(d, alpha, source.rgb, in_place=found is not None)
     return Maps(
         matte=alpha,
         disparity=d,

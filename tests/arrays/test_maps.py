@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from wideopen.arrays.maps import enlarged_rows, fill_holes, guided_filter, nearest_value, resize_map, work_size
-from wideopen.disparity import filter_along_matte, from_depth_m, normalise, subject_disparity
+from wideopen.disparity.along_matte import filter_along_matte
+from wideopen.disparity.depth_map import from_depth_m, normalise, subject_disparity
 from wideopen.errors import InvalidInput
 
 RNG = np.random.default_rng(8)

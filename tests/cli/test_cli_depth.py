@@ -15,7 +15,7 @@ from wideopen import networks
 from wideopen.cli.terminal import steps
 from wideopen.disparity import hub
 from wideopen.errors import WeightsError
-from wideopen.files.inside import Embedded
+from wideopen.files.inside.parts import Embedded
 
 MATTE = ("--matte", "matte.png")
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 from disparity_truth import NETWORKS, degraded, judged, scenes
-from wideopen.disparity import filter_along_matte
+from wideopen.disparity.along_matte import filter_along_matte
 from wideopen.errors import InvalidInput
 from wideopen.pipeline import understand
 

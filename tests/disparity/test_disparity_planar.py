@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from wideopen.disparity import extent, planar
-from wideopen.disparity.planar import HORIZON_DISPARITY, LEAST_SUBJECT_DISPARITY
+from wideopen.disparity.planar import HORIZON_DISPARITY, LEAST_SUBJECT_DISPARITY, extent, planar
 
 HEIGHT, WIDTH = 240, 200
 

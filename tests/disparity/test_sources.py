@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 
 from tiny_depth import save_tiny_onnx
 from wideopen import InvalidInput, WeightsError, analyze
-from wideopen.disparity import hub, planar
+from wideopen.disparity import hub
+from wideopen.disparity.planar import planar
 from wideopen.pipeline import understand
 from wideopen.settings import MapSettings
 

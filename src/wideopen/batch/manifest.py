@@ -138,8 +138,12 @@ class Manifest:
             for line in file:
                 values = _parsed(line)
                 target = values.pop("target", None)
-                if target is not None:
-                    self._remember(target, _record(values))
+                if target is None:
+                    continue
+                statuses = {name: Status(*values[name]) for name in ("before", "result") if values.get(name)}
+                inputs = tuple(None if one is None else Status(*one) for one in values["inputs"])
+                settings = sys.intern(values["settings"])
+                self._remember(target, Record(**{**values, **statuses, "inputs": inputs, "settings": settings}))
         if not line.endswith(b"\n"):  # a crash cut it short: end it, so that the next line is readable
             os.write(self._file, b"\n")
 
@@ -194,12 +198,6 @@ def _unchanged(record: Record, inputs: tuple[Status | None, ...], digest: Callab
         return True
     sizes = [[one and one.size for one in files] for files in (record.inputs, inputs)]
     return sizes[0] == sizes[1] and digest() == record.digest
-
-
-def _record(values: dict[str, Any]) -> Record:
-    statuses = {name: Status(*values[name]) for name in ("before", "result") if values.get(name)}
-    inputs = tuple(None if one is None else Status(*one) for one in values["inputs"])
-    return Record(**{**values, **statuses, "inputs": inputs, "settings": sys.intern(values["settings"])})
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

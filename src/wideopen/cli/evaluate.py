@@ -1,7 +1,7 @@
 """`wideopen eval`, `tune` and `reproduce`: compare with the truth, find constants from it, make the paper's tables."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,7 +106,7 @@ def bokeh(
     _print([*means_table(shown | printed, f"{len(judged.lines)} pairs"), *sources])
     if row is not None and pred is None:
         _print([f"focus and blur: {row.focus if search or not row.search else 'the subject in focus; blur as typed'}"])
-    _print([*([judge.fits(judged.lines)] if align else []), *([str(csv)] if csv is not None else [])])
+    _print([judge.fits(judged.lines) if align else None, csv])
     beside = None if pred is None or sheet is None else ours()
     crops = lambda: judge.sheet_of_worst(judged.lines, found.pairs, how.method(), beside)  # noqa: E731
     written.write(about, judged, means, crops, left_out=found.problems)
@@ -222,8 +222,7 @@ def matting(
     for method, known in printed.items():
         lines.append([method, "", "whole", *(number(known.get(name), 5) for name in mattes.NAMES)])
     _print([*table(lines), *sources])
-    _print([f"skipped {len(judged.skipped)} of {len(pairs)} photos"] if judged.skipped else [])
-    _print([str(csv)] if csv is not None else [])
+    _print([f"skipped {len(judged.skipped)} of {len(pairs)} photos" if judged.skipped else None, csv])
     beside = None if pred is None or sheet is None else mattes.by_settings(settings)
     written.write(about, judged, figures, lambda: mattes.sheet_of_worst(judged, pairs, matter, beside))
     return 0
@@ -417,9 +416,9 @@ def warn_of_problems(problems: Any, what: str) -> None:
         warn(f"{problem.name}: {problem.what}")
 
 
-def _print(lines: list[str]) -> None:
-    if lines:
-        typer.echo("\n".join(lines))
+def _print(lines: Sequence[str | Path | None]) -> None:
+    for line in (line for line in lines if line is not None):
+        typer.echo(line)
 
 
 def _write(path: Path | None, write: Callable[..., None], content: Callable[[], Any], overwrite: bool) -> None:

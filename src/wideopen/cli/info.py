@@ -13,7 +13,7 @@ from wideopen.cli.options import takes
 from wideopen.errors import require
 
 if TYPE_CHECKING:
-    from wideopen.files.inside import StoredDepth
+    from wideopen.files.inside.parts import StoredDepth
 
 LIBRARIES = dict.fromkeys(("numpy", "numba", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif"), "")
 LIBRARIES |= dict.fromkeys(("torch", "transformers"), " (for training, GPUs and .safetensors)")

@@ -15,7 +15,7 @@ from wideopen.settings import MAX_MEGAPIXELS, MapSettings
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
-    from wideopen.files.inside import StoredDepth
+    from wideopen.files.inside.parts import StoredDepth
 
 Out = Annotated[Path, "-o", "--out", "Map to write: .png (16 bits), .tif or .npy."]
 

@@ -111,7 +111,10 @@ def march(rays: Rays, d: F32, edge: Mask, subject: F32, settings: MatteFilter) -
         return Ends(*(np.zeros(0, bool),) * 2, np.zeros(0, np.float32), np.zeros((len(BEYOND_PX), 0), np.intp))
     long_side, near = max(d.shape), np.float32(settings.near)
     along, top = np.take(d, rays.samples), np.take(subject, rays.root)  # (T, N), (N,)
-    end = _first_not(_goes_on(along, top, near, np.float32(settings.steep / long_side))[: rays.most])
+    here, steep = along[:-2], np.float32(settings.steep / long_side)
+    # Spill is at the subject's disparity, or below it and falling; it ends at the first sample that is neither.
+    going = (((here >= top - near) | (here - along[2:] > 2 * steep)) & (here <= top + near))[: rays.most]
+    end = np.where(going.all(0), len(going), np.argmin(going, axis=0))
     blocked = np.take(edge, rays.samples[1:])
     gap = np.where(blocked.any(0), np.argmax(blocked, axis=0) + 1, len(along))
     at_edge = (rays.away_px < 1.5) & (end > 0) & (end < np.minimum(gap, rays.most))
@@ -120,21 +123,10 @@ def march(rays: Rays, d: F32, edge: Mask, subject: F32, settings: MatteFilter) -
     closed = end >= gap  # the gap between two parts of the subject, all of it at the subject's disparity
     spill = np.where(closed, gap <= settings.gap * reach, end <= reach) & (end > 0)
     tail = end + 1 + end // 4  # past the last, slow part of a fall
-    behind = _behind(along, tail, rays.away_px, np.float32(settings.steep / long_side))
+    behind = _behind(along, tail, rays.away_px, steep)
     known = ~closed & (tail < np.minimum(gap, len(along))) & (behind < top - near)
     beyond = rays.samples[np.minimum(tail + np.array(BEYOND_PX)[:, None], len(along) - 1), np.arange(len(tail))]
     return Ends(spill & (rays.away_px < tail) & (known | closed), known, behind, beyond)
-
-
-def _goes_on(along: F32, top: F32, near: np.float32, steep: np.float32) -> Mask:
-    """(T - 2, N): whether disparity is at the subject's, or below it and falling."""
-    here = along[:-2]
-    return ((here >= top - near) | (here - along[2:] > 2 * steep)) & (here <= top + near)
-
-
-def _first_not(going: Mask) -> Index:
-    """(N,): number of true entries of (T, N) before the first false one."""
-    return np.where(going.all(0), len(going), np.argmin(going, axis=0))
 
 
 def _behind(along: F32, start: Index, away_px: F32, steep: np.float32) -> F32:

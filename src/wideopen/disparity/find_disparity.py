@@ -12,8 +12,9 @@ import numpy as np
 
 from wideopen.arrays.maps import resize_map, shows_outline
 from wideopen.checks import F32, U8, require
-from wideopen.disparity import hub, planar
+from wideopen.disparity import hub
 from wideopen.disparity.depth_map import DepthMap, normalise, to_disparity
+from wideopen.disparity.planar import planar
 from wideopen.disparity.upsample import upsample
 from wideopen.errors import InvalidInput
 
@@ -52,24 +53,31 @@ def find_disparity(
     matte: returns the matte (H, W); photo_u8: returns the photo (H, W, 3), sRGB-encoded; guide: returns it with any
     primaries, for embedded depth to follow its edges; each is called only if needed, the matte last. embedded: the
     depth map in the photo's file, if any. A model is one of `disparity.hub.ROWS`, a folder, a .onnx file or a hub id;
-    its weights must be on disk.
+    its weights must be on disk. "auto": embedded if usable, else the default model if it is on disk, else small.
     Raises InvalidInput for "embedded" without a map, or one of another aspect; WeightsError for an unusable model.
     """
     if depth == "planar":
         alpha = matte()
         one_kind = not shows_outline(alpha)  # nobody to stand on a floor: it would be made up
-        return FoundDisparity(
-            disparity=np.zeros_like(alpha) if one_kind else planar(alpha), source="planar", along_matte=True
-        )
+        disparity = np.zeros_like(alpha) if one_kind else planar(alpha)
+        return FoundDisparity(disparity=disparity, source="planar", along_matte=True)
     if depth == "small":
         return from_small(photo_u8(), matte)
     if depth == "embedded":
         require(embedded is not None, "depth embedded: expected depth inside the photo's file, found none")
         assert embedded is not None  # for the type checker
         return from_embedded(embedded, (guide or photo_u8)())
-    if depth == "auto":
-        return _automatic(matte, photo_u8, embedded, device, guide or photo_u8)
-    return from_model(depth, photo_u8(), device)
+    if depth != "auto":
+        return from_model(depth, photo_u8(), device)
+    notes: tuple[str, ...] = ()
+    if embedded is not None:
+        try:
+            return from_embedded(embedded, (guide or photo_u8)())
+        except InvalidInput as error:
+            notes = (f"the depth inside the photo is of no use ({error})",)
+    on_disk = hub.on_disk(hub.DEFAULT, device)
+    found = from_model(hub.DEFAULT, photo_u8(), device) if on_disk else from_small(photo_u8(), matte)
+    return replace(found, notes=notes)
 
 
 def from_model(model: str | Path, photo_u8: U8, device: str) -> FoundDisparity:
@@ -77,9 +85,8 @@ def from_model(model: str | Path, photo_u8: U8, device: str) -> FoundDisparity:
     from wideopen.disparity.predict import predict_depth
 
     predicted = predict_depth(photo_u8, model=model, device=device)
-    return FoundDisparity(
-        disparity=upsample(to_disparity(predicted), photo_u8), source=f"predicted by {predicted.name}"
-    )
+    disparity = upsample(to_disparity(predicted), photo_u8)
+    return FoundDisparity(disparity=disparity, source=f"predicted by {predicted.name}")
 
 
 def from_small(photo_u8: U8, matte: Callable[[], F32]) -> FoundDisparity:
@@ -95,9 +102,8 @@ def from_small(photo_u8: U8, matte: Callable[[], F32]) -> FoundDisparity:
     if not shows_outline(small):
         return FoundDisparity(disparity=upsample(normalise(whole), photo_u8), source=SMALL)
     behind, subject = shaped_by_matte(whole, predicted.behind(small), small)
-    return FoundDisparity(
-        disparity=put_before(upsample(behind, photo_u8), subject, alpha), source=SMALL, along_matte=True
-    )
+    disparity = put_before(upsample(behind, photo_u8), subject, alpha)
+    return FoundDisparity(disparity=disparity, source=SMALL, along_matte=True)
 
 
 def from_embedded(depth: DepthMap, photo_u8: U8) -> FoundDisparity:
@@ -111,22 +117,3 @@ def from_embedded(depth: DepthMap, photo_u8: U8) -> FoundDisparity:
         f"{depth.name}: expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
     )
     return FoundDisparity(disparity=upsample(disparity, photo_u8), source=f"embedded: {depth.name}")
-
-
-def _automatic(
-    matte: Callable[[], F32],
-    photo_u8: Callable[[], U8],
-    embedded: DepthMap | None,
-    device: str,
-    guide: Callable[[], U8],
-) -> FoundDisparity:
-    """Embedded if present, else the default model if its weights are on disk, else the network inside the package."""
-    notes: tuple[str, ...] = ()
-    if embedded is not None:
-        try:
-            return from_embedded(embedded, guide())
-        except InvalidInput as error:
-            notes = (f"the depth inside the photo is of no use ({error})",)
-    on_disk = hub.on_disk(hub.DEFAULT, device)
-    found = from_model(hub.DEFAULT, photo_u8(), device) if on_disk else from_small(photo_u8(), matte)
-    return replace(found, notes=notes)

@@ -17,7 +17,7 @@ from wideopen.arrays.maps import resize_map, work_size
 from wideopen.arrays.transfer import decode
 from wideopen.checks import F32, U8, require
 from wideopen.color import SRGB
-from wideopen.disparity import filter_along_matte
+from wideopen.disparity.along_matte import filter_along_matte
 from wideopen.disparity.depth_map import aligned, normalise, to_disparity
 from wideopen.disparity.find_disparity import find_disparity
 from wideopen.errors import InvalidInput

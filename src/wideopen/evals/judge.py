@@ -26,7 +26,7 @@ from wideopen.photo import Photo
 from wideopen.pipeline import Scene, hold_sheets, render
 from wideopen.session.open_photo import Job, Opened, fetch_named_model, open_photo
 from wideopen.settings import LensSettings, MapSettings
-from wideopen.timing import SILENT, Steps
+from wideopen.timing import SILENT
 from wideopen.workers import Workers, pool_size
 from wideopen.workers.size import mb_for
 
@@ -161,12 +161,12 @@ def by_others(folder: Path) -> Method:
     return method
 
 
-def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto", step: Steps = SILENT) -> Opened:
+def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto") -> Opened:
     """Open the sharp photo of a pair with the maps that lie beside it."""
     if pair.meta.filter_disparity is not None:
         maps = replace(maps, filter_disparity=pair.meta.filter_disparity)
     given = KnownMaps(matte=pair.matte, disparity=pair.disparity)
-    return open_photo(pair.sharp, Job(maps=maps, given=given, backend=backend), step)
+    return open_photo(pair.sharp, Job(maps=maps, given=given, backend=backend))
 
 
 def lens_of(pair: Pair, settings: LensSettings, opened: Opened) -> Lens:

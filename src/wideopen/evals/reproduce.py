@@ -1,6 +1,7 @@
 """The paper's tables 1 to 3 as printed, our figures beside them if the data are available, and the missing data."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -112,10 +113,10 @@ def matting_tables(
     require(bool(val), f"--matting-data: expected photos to judge in {data}, found none")
     ours = _matting_rows(val, SHIPPED, "wideopen mobile, as shipped", on_photo)
     others = [_matting_rows(val, str(file), f"ours without {part}", on_photo) for part, file in ablated.items()]
-    sets = list(dict.fromkeys(pair.group for pair in val))
+    sets = Counter(pair.group for pair in val)
     notes: list[list[str]] = [[], []]
     if set(sets) != set(GROUPS):
-        found = ", ".join(f"{group} ({sum(pair.group == group for pair in val)})" for group in sets)
+        found = ", ".join(f"{group} ({count})" for group, count in sets.items())
         for note, need in zip(notes, (NEED_P3M, NEED_ABLATED), strict=True):
             note.append(f"ours is NOT on the paper's photos but on {found}; the paper's are in {need}")
     if len(ablated) < len(ABLATED):

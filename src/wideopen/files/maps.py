@@ -70,12 +70,12 @@ def read_disparity(
 def read_depth_m(path: str | os.PathLike[str], *, size: tuple[int, int]) -> F32:
     """Return the disparity (H, W) in [0, 1], 1 = nearest, of the metric depth in a `.npy` file.
 
-    Depth is in metres and may be infinite; `disparity.from_depth_m` converts it. Raises InvalidInput for NaN, depth <=
-    0, another aspect, or an unreadable file.
+    Depth is in metres and may be infinite; `depth_map.from_depth_m` converts it. Raises InvalidInput for NaN, depth
+    <= 0, another aspect, or an unreadable file.
     """
     file = readable_path(path)
     require(file.suffix.lower() == ".npy", f"{file}: expected depth in metres as a .npy file")
-    from wideopen.disparity import from_depth_m
+    from wideopen.disparity.depth_map import from_depth_m
 
     with naming(file):
         return _fit(from_depth_m(_load_npy(file, "depth in metres")), size)

@@ -107,12 +107,12 @@ def grey(codes: NDArray[Any], top: float) -> NDArray[Any]:
     return np.asarray(green)
 
 
-def require_aspect(found: tuple[int, ...], size: tuple[int, int], name: str = "") -> None:
-    """Raise InvalidInput, after `name`, if a map of the shape `found` differs in aspect from `size` (H, W)."""
+def require_aspect(found: tuple[int, ...], size: tuple[int, int]) -> None:
+    """Raise InvalidInput if a map of the shape `found` differs in aspect from `size` (H, W)."""
     (height, width), (rows, columns) = size, found
     require(
         abs(rows - columns * height / width) <= max(_ASPECT_TOLERANCE * rows, 0.5),
-        f"{name}expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
+        f"expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
     )
 
 

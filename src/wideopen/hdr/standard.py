@@ -11,7 +11,6 @@ lies from that. A photo without a map gets a shoulder: values up to `KNEE` stay,
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -19,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.arrays import transfer
-from wideopen.arrays.maps import enlarged_rows, work_size
+from wideopen.arrays.maps import enlarged_rows, in_strips, work_size
+from wideopen.arrays.transfer.reference import code_type
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.hdr import MOST_STOPS, Channels, GainMap, Hdr
-
-__all__ = ["brighten", "darken", "standard_light", "to_standard"]
 
 KNEE = 0.6
 SAME = 1e-3
@@ -55,7 +53,7 @@ def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
     if hdr.kind == "floats":
         return rgb
     light = rgb.copy()
-    darken(light, hdr.gain or GainMap(log2=_shoulder_of(light)))
+    darken(light, hdr.gain or GainMap(log2=_at(_shoulder(), _stops_of(_brightest(light)))))
     return light
 
 
@@ -68,27 +66,29 @@ def to_standard(
     again, some rows at a time, from what `hdr` holds, which must not need it.
     """
     own = hdr.gain
-    curve, apart, kept, before = _clip() if hdr.kind == "floats" else _shoulder(), None, None, None
+    clip = np.maximum(_table(), 0).astype(np.float32)
+    curve, apart, kept, before = clip if hdr.kind == "floats" else _shoulder(), None, None, None
     if own is not None:
         before, size, light = own.log2, rgb.shape if photo is None else photo.shape, _light_again(hdr, own, encoding)
         rows_of = light if photo is None else photo.__getitem__
         curve, apart = _learnt(rows_of, size, own)
         kept = _unchanged(rgb, rows_of) if rgb.shape == size else None
     log2 = np.empty((*rgb.shape[:2], *(() if before is None else before.shape[2:])), np.float32)
-    codes = np.empty(rgb.shape, transfer.code_type(bit_depth))
+    codes = np.empty(rgb.shape, code_type(bit_depth))
     offsets = ((0.0, 0.0, 0.0),) * 2 if own is None else (own.offset_hdr, own.offset_sdr)
     own_codes = hdr.standard if hdr.bit_depth == bit_depth else None
 
-    def work(rows: slice) -> None:
+    def work(top: int, bottom: int) -> None:
+        rows = slice(top, bottom)
         least = _stops_of(_brightest(rgb[rows]))
         found = _at(curve, least)
         if apart is not None:
             found, least = (x[..., None] if apart.ndim == 3 else x for x in (found, least))
-            found = found + enlarged_rows(apart, rgb.shape, rows.start, rows.stop)
+            found = found + enlarged_rows(apart, rgb.shape, top, bottom)
         np.maximum(found, least, out=found)  # so that the standard picture does not exceed 1
         if kept is not None and before is not None:
             share = kept[rows].astype(np.float32) * np.float32(1 / 255)
-            own_log2 = enlarged_rows(before, rgb.shape, rows.start, rows.stop)
+            own_log2 = enlarged_rows(before, rgb.shape, top, bottom)
             found += (share if found.ndim == 2 else share[..., None]) * (own_log2 - found)
         np.clip(found, -MOST_STOPS, MOST_STOPS, out=log2[rows])
         light = rgb[rows].copy()
@@ -97,7 +97,7 @@ def to_standard(
         if kept is not None and own_codes is not None:
             cv2.copyTo(own_codes[rows], cv2.compare(kept[rows], 255, cv2.CMP_EQ), codes[rows])
 
-    _in_strips(work, len(rgb))
+    in_strips(work, 0, len(rgb), _ROWS)
     return codes, GainMap(log2=log2, offset_hdr=offsets[0], offset_sdr=offsets[1])
 
 
@@ -114,20 +114,13 @@ def _light_again(hdr: Hdr, gain: GainMap, encoding: Encoding) -> Callable[[slice
     return rows_of
 
 
-def _in_strips(work: Callable[[slice], None], height: int) -> None:
-    """Call `work` for all rows, in parallel: OpenCV and NumPy compute without Python's lock."""
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(work, slice(top, min(top + _ROWS, height))) for top in range(0, height, _ROWS)]:
-            done.result()
-
-
 def _scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
     """light (H, W, 3) <- (light + add) 2^(sign L) - take, at least 0; L is resized from log2 (h, w) or (h, w, 3)."""
 
-    def work(rows: slice) -> None:
-        _scale_rows(light[rows], enlarged_rows(log2, light.shape, rows.start, rows.stop), sign, add, take)
+    def work(top: int, bottom: int) -> None:
+        _scale_rows(light[top:bottom], enlarged_rows(log2, light.shape, top, bottom), sign, add, take)
 
-    _in_strips(work, len(light))
+    in_strips(work, 0, len(light), _ROWS)
 
 
 def _scale_rows(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
@@ -156,19 +149,10 @@ def _table() -> NDArray[np.float64]:
     return np.arange((_BRIGHTEST - _DARKEST) * _STEPS + 1) / _STEPS + _DARKEST
 
 
-def _shoulder_of(light: F32) -> F32:
-    """L (H, W) of light (H, W, 3) by the shoulder."""
-    return _at(_shoulder(), _stops_of(_brightest(light)))
-
-
 def _shoulder() -> F32:
     light = 2 ** _table()
     over = np.maximum(light - KNEE, 0) / (1 - KNEE)
     return np.log2(light / np.where(over > 0, KNEE + (1 - KNEE) * -np.expm1(-over), light)).astype(np.float32)
-
-
-def _clip() -> F32:
-    return np.maximum(_table(), 0).astype(np.float32)
 
 
 def _at(curve: F32, stops: F32) -> F32:
@@ -210,7 +194,8 @@ def _unchanged(rgb: F32, photo: Callable[[slice], F32]) -> NDArray[np.uint8]:
     """
     same, lively = np.empty(rgb.shape[:2], np.uint8), np.zeros(rgb.shape[:2], np.uint8)
 
-    def work(rows: slice) -> None:
+    def work(top: int, bottom: int) -> None:
+        rows = slice(top, bottom)
         light = photo(rows)
         level = _brightest(light)
         limit = level * np.float32(SAME) + np.float32(1e-5)
@@ -219,7 +204,7 @@ def _unchanged(rgb: F32, photo: Callable[[slice], F32]) -> NDArray[np.uint8]:
         step = np.abs(level[:, 1:] - level[:, :-1])
         lively[rows, 1:] = cv2.compare(step, 2 * limit[:, 1:], cv2.CMP_GT).reshape(step.shape)
 
-    _in_strips(work, len(rgb))
+    in_strips(work, 0, len(rgb), _ROWS)
     inner = cv2.erode(same, np.ones((9, 9), np.uint8)).reshape(same.shape)
     if not inner.all():
         some = np.ascontiguousarray(inner[::_EVERY, ::_EVERY])

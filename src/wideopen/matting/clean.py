@@ -26,12 +26,9 @@ BAND = 0.012  # half width of the transition around an edge, as a fraction of th
 
 def transition(alpha: F32) -> Mask:
     """Pixels (H, W) around which, within `BAND`, values are neither all above 0.95 nor all below 0.05."""
-    radius = max(1, round(BAND * max(alpha.shape)))
-    kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
-    sure = (cv2.erode((alpha > 0.95).astype(np.uint8), kernel) > 0) | (
-        cv2.erode((alpha < 0.05).astype(np.uint8), kernel) > 0
-    )
-    return np.asarray(~sure)
+    window = np.ones((2 * max(1, round(BAND * max(alpha.shape))) + 1,) * 2, np.uint8)
+    less, more = (cv2.dilate(part.astype(np.uint8), window) > 0 for part in (alpha <= 0.95, alpha >= 0.05))
+    return np.asarray(less & more)
 
 
 SPECK = 0.002  # subjects smaller than this share of the photo are dropped

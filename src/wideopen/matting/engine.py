@@ -57,7 +57,7 @@ def pick_engine(weights: str | Path, backend: str = "auto", device: str = "auto"
     in_onnx = path.suffix == ".onnx"
     if backend == "torch" or (backend == "auto" and (device == "cuda" or not in_onnx)):
         require_torch(f"matting weights {weights}" if not in_onnx else f"matting on device {device}, in torch")
-        return _torch_engine(str(weights), modified_ns, pick_device(device))
+        return _loaded(str(weights), modified_ns, pick_device(device))
     if device == "cuda":
         raise BackendUnavailable("matting backend onnx: expected device cpu, found cuda")
     if not in_onnx:
@@ -65,18 +65,14 @@ def pick_engine(weights: str | Path, backend: str = "auto", device: str = "auto"
             f"matting backend onnx: expected a .onnx file, found {path} "
             f"(wideopen export matting --matting {path} -o {path.with_suffix('.onnx')} makes one)"
         )
-    return _onnx_engine(str(weights), modified_ns)
+    return _loaded(str(weights), modified_ns, None)
 
 
 @lru_cache(maxsize=2)
-def _onnx_engine(weights: str, modified_ns: int) -> Engine:  # noqa: ARG001
-    """Cached, since loading takes as long as a matte."""
-    return OnnxEngine(weights)
-
-
-@lru_cache(maxsize=2)
-def _torch_engine(weights: str, modified_ns: int, device: str) -> Engine:  # noqa: ARG001
-    """Cached, since loading takes longer than a matte."""
+def _loaded(weights: str, modified_ns: int, device: str | None) -> Engine:  # noqa: ARG001
+    """The engine in torch on a device, or in ONNX Runtime; cached, since loading takes as long as a matte."""
+    if device is None:
+        return OnnxEngine(weights)
     from wideopen.matting.net.torch_engine import load_engine
 
     return load_engine(weights, device)

@@ -48,19 +48,13 @@ def _rembg_session(name: str) -> Any:
     known = {kind.name(): kind for kind in sessions_class if kind.is_local()}
     require(name in known, f"rembg: expected one of its local sessions, {', '.join(known)}, found {name!r}")
     kind = known[name]
-    places = [Path(kind.model_dir()), Path(kind.legacy_home())]
-    if not any(file.suffix == ".onnx" for file in [*_files(places[0]), places[1] / f"{name}.onnx"] if file.is_file()):
-        raise WeightsError(
-            f"rembg model {name}: expected it in {places[0]}, found none (`rembg d {name}` downloads it)"
-        )
+    folder = Path(kind.model_dir())
+    if not any(file.is_file() for file in [*folder.glob("*.onnx"), Path(kind.legacy_home()) / f"{name}.onnx"]):
+        raise WeightsError(f"rembg model {name}: expected it in {folder}, found none (`rembg d {name}` downloads it)")
     try:
         return new_session(name)
     except ValueError as error:  # wrong hash or missing argument
         raise InvalidInput(f"rembg {name}: {' '.join(str(error).split())}") from error
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 _LOADING = Lock()  # two threads must not load the same network
@@ -91,7 +85,8 @@ def pick_matter(
     if function is not None:
         require(hint is None, "matte_hint: expected without a matte, found both")
         name = getattr(function, "__name__", type(function).__name__)
-        return _on_srgb(partial(_checked, function, name), encoding), f"given by {name}"
+        matter = lambda photo_u8: require_unit_map(f"matte of {name}", function(photo_u8), like=photo_u8)  # noqa: E731
+        return _on_srgb(matter, encoding), f"given by {name}"
     return _network(settings, hint, encoding)
 
 
@@ -145,7 +140,3 @@ def _network(settings: MattingSettings, hint: F32 | None, encoding: Encoding) ->
     segment = matte_by_rembg if start.startswith(REMBG) else segment_by
     begin = _on_srgb(partial(segment, start.removeprefix(REMBG)), encoding)
     return partial(matter, start=begin), f"{source}, started by {start}"
-
-
-def _checked(function: Matter, name: str, photo_u8: U8) -> F32:
-    return require_unit_map(f"matte of {name}", function(photo_u8), like=photo_u8)

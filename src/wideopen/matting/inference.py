@@ -83,41 +83,33 @@ FEATURE_CHANNELS: dict[str, tuple[int, int, int, int, int]] = {  # F1..F5 at str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MattingConfig:
+class MattingConfig(Settings):
     """One matting network. Where the paper is silent, the default is ours."""
 
-    encoder: Encoder
+    encoder: Encoder = option(help="Network that makes F1 to F5.")
     pyramid_channels: int  # C of F_A, the output of the e-ASPP
     pyramid_rates: tuple[int, ...] = (1, 2, 4, 8)  # dilations of the e-ASPP, in pixels of F5
     decoder_channels: tuple[int, ...]  # one per upsampling block; k blocks end at stride 32 / 2^k
     decoder_skips: bool  # F4, F3, F2 enter the decoder; not in the paper
     detail_channels: int  # C1 of the high-resolution branch
-    detail_stride: int  # 1: the branch runs at full resolution; 2: at half, unfolded by its head
+    detail_stride: int = option(words=(1, 2), help="1: that branch runs at full resolution; 2: at half, then unfolded.")
     detail_image: bool  # the photo itself enters the branch beside F1, F2; not in the paper
     gates: int  # number of gated convolution layers, each gated by one of the last decoder features
     head_channels: int  # C' of f_H
-    stages: int = 3  # T
-    size: int = 1024  # long side at inference, in pixels
-    first_size: int | None = None  # long side in stage 1, if smaller: enough to find the subject
+    stages: int = option(3, least=1, help="T.")
+    size: int = option(1024, least=32, unit="pixels", help="Long side at inference.")
+    first_size: int | None = option(
+        None, least=32, unit="pixels", help="Long side in stage 1, if smaller: enough to find the subject."
+    )
     guidance: bool = True  # the AGMs; these three are switched off for Table 2 only
     low_resolution: bool = True  # if off: no m_s; the detail branch gates itself and its output is the matte
     high_resolution: bool = True  # if off: m_d comes from the decoder's last feature
 
     def __post_init__(self) -> None:
-        require(
-            self.encoder in FEATURE_CHANNELS,
-            f"encoder: expected one of {', '.join(FEATURE_CHANNELS)}, found {self.encoder!r}",
-        )
+        Settings.__post_init__(self)
         blocks = len(self.decoder_channels)
         require(1 <= blocks <= 5, f"decoder_channels: expected 1 to 5 widths, found {blocks}")
         require(1 <= self.gates <= blocks, f"gates: expected 1 to {blocks} (blocks), found {self.gates}")
-        require(self.detail_stride in (1, 2), f"detail_stride: expected 1 or 2, found {self.detail_stride}")
-        require(self.stages >= 1, f"stages: expected at least 1, found {self.stages}")
-        require(
-            self.first_size is None or self.first_size >= 32,
-            f"first_size: expected at least 32 pixels, found {self.first_size}",
-        )
-        require(self.size >= 32, f"size: expected at least 32 pixels, found {self.size}")
         require(self.low_resolution or self.high_resolution, "branches: expected at least one, found none")
 
 

@@ -53,10 +53,6 @@ def stage_sizes(config: MattingConfig, size: int, stages: int) -> list[tuple[int
     return [(first, 1), (size, stages - 1)]
 
 
-def _as_it_is(picture: U8) -> U8:
-    return picture
-
-
 def matte_by(
     engine: Engine,
     settings: MattingSettings,
@@ -64,7 +60,7 @@ def matte_by(
     *,
     hint: F32 | None = None,
     start: Start | None = None,
-    to_srgb: Callable[[U8], U8] = _as_it_is,
+    to_srgb: Callable[[U8], U8] = lambda picture: picture,
 ) -> F32:
     """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3): stages, clean-up and edge alignment.
 

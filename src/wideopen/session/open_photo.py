@@ -21,7 +21,8 @@ from wideopen.disparity.find_disparity import WORDS
 from wideopen.errors import InvalidInput, WeightsError, WideopenError
 from wideopen.files import Keep, read, read_depth_m, read_disparity, read_matte
 from wideopen.files.containers.tiff import taken_in_portrait_mode
-from wideopen.files.inside import Embedded, read_embedded
+from wideopen.files.inside import read_embedded
+from wideopen.files.inside.parts import Embedded
 from wideopen.files.maps import MAP_EXTENSIONS, MAX_MAP_MEGAPIXELS, read_matte_and_outline
 from wideopen.files.refocusable import Kept, read_kept
 from wideopen.matting import Outline

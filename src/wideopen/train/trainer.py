@@ -34,6 +34,7 @@ from wideopen.matting.net.encoders import load_encoder_weights
 from wideopen.matting.net.losses import MattingLoss, matting_loss
 from wideopen.matting.net.model import MattingNet, StageOutput
 from wideopen.matting.net.state import load_net, save_weights
+from wideopen.matting.weights import LICENCE
 from wideopen.train.settings import TrainRun
 
 SHARES = (0.625, 0.75)  # range of a window's side, relative to the sample's side
@@ -251,7 +252,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return dict(state)
 
 
-def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", size: int | None = None) -> str:
+def export_weights(checkpoint: Path, out: Path, *, size: int | None = None) -> str:
     """Write the averaged weights of best.pt or last.pt to `out`; return the file's SHA-256.
 
     `size` is the default long side for inference in pixels; None takes the preset's.
@@ -260,5 +261,5 @@ def export_weights(checkpoint: Path, out: Path, *, licence: str = "Apache-2.0", 
     state = load_checkpoint(checkpoint)
     complete = {"preset", "average", "step"} <= state.keys()
     require(complete, f"export: expected a checkpoint of a matting run, found keys {', '.join(state)}")
-    info = {"steps": str(state["step"]), "commit": commit() or "unknown", "licence": licence}
+    info = {"steps": str(state["step"]), "commit": commit() or "unknown", "licence": LICENCE}
     return save_weights(out, state["average"], state["preset"], info, size=size)

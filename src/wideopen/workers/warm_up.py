@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wideopen.checks import F32
-    from wideopen.disparity.depth_map import Kind
     from wideopen.settings import MapSettings
 
 _HEIGHT, _WIDTH = 96, 128  # pixels: enough for lenses to blur some planes at a lower resolution
@@ -30,6 +29,9 @@ class WarmUp:
         """Load everything. Raises WeightsError, BackendUnavailable, InvalidInput as the first photo would."""
         import numpy as np
 
+        from wideopen.arrays.transfer import decode, encode
+        from wideopen.color import SRGB
+        from wideopen.disparity.predict import Prediction
         from wideopen.lens import Lens
         from wideopen.pipeline import analyze, render
 
@@ -37,10 +39,13 @@ class WarmUp:
         matte = np.zeros((_HEIGHT, _WIDTH), np.float32)  # with a subject, which a network would not find in noise
         matte[24:80, 40:88] = 1
         self._warm_networks(rgb, matte)
-        _warm_transfer()
-        depth = _OwnDepth()
+        for kind, bits in ((np.uint8, 8), (np.uint16, 16)):
+            encode(decode(np.zeros((4, 4, 3), kind), SRGB, bit_depth=bits), SRGB, bit_depth=bits)
+        values = np.tile(np.linspace(0, 1, _WIDTH // 4, dtype=np.float32), (_HEIGHT // 4, 1))
+        values[6:20, 10:22], values[:2, :2] = 2.0, np.nan  # as in a photo's file: small, with steps and holes
+        own = Prediction(values, "disparity", "warm-up")
         # As with a network's matte: ground in focus behind the subject is then continued.
-        scene = analyze(rgb, matte=matte, depth="embedded", embedded=depth, exact_matte=False, backend=self.backend)
+        scene = analyze(rgb, matte=matte, depth="embedded", embedded=own, exact_matte=False, backend=self.backend)
         for look, focus, cat_eye in product(self.looks, (0.0, 1.0), self.cat_eyes):
             lens = Lens(focus_disparity=focus, max_radius=0.25, look=look, cat_eye=cat_eye, grain=4.0)  # type: ignore[arg-type]
             render(scene, lens, backend=self.backend)
@@ -54,36 +59,7 @@ class WarmUp:
         maps = self.maps
         if self.needs_matting and maps.matting != "embedded":
             understand(rgb, replace(maps, depth="planar"))
-            follow_edges(
-                matte[::2, ::2].copy(), srgb_u8(Photo(rgb=rgb))
-            )  # only photos larger than the network's input need it
+            # Only photos larger than the network's input need it.
+            follow_edges(matte[::2, ::2].copy(), srgb_u8(Photo(rgb=rgb)))
         if maps.depth not in ("embedded", "planar"):
             understand(rgb, maps, matte=matte)
-
-
-class _OwnDepth:
-    """Depth as in a photo's file: smaller than the photo, with steps and holes."""
-
-    name = "warm-up"
-    kind: "Kind" = "disparity"
-
-    @property
-    def values(self) -> "F32":
-        """(h, w) float32, NaN where unknown."""
-        import numpy as np
-
-        values = np.tile(np.linspace(0, 1, _WIDTH // 4, dtype=np.float32), (_HEIGHT // 4, 1))
-        values[6:20, 10:22] = 2.0
-        values[:2, :2] = np.nan
-        return values
-
-
-def _warm_transfer() -> None:
-    """Load the transfer curves of photos with 8 and with more bits."""
-    import numpy as np
-
-    from wideopen.arrays.transfer import decode, encode
-    from wideopen.color import SRGB
-
-    for kind, bits in ((np.uint8, 8), (np.uint16, 16)):
-        encode(decode(np.zeros((4, 4, 3), kind), SRGB, bit_depth=bits), SRGB, bit_depth=bits)

@@ -14,9 +14,6 @@ from wideopen.backends import numba_or_reference, pick
 from wideopen.checks import F32, require, require_rgb
 from wideopen.color import Encoding
 
-__all__ = ["BACKENDS", "code_type", "decode", "encode"]
-
-
 BACKENDS = numba_or_reference(__name__)
 
 

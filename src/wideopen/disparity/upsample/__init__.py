@@ -7,9 +7,6 @@ from wideopen.backends import numba_or_reference, pick
 from wideopen.checks import F32, U8, require_map, require_rgb_u8
 from wideopen.disparity.upsample.reference import PASSES
 
-__all__ = ["BACKENDS", "upsample"]
-
-
 BACKENDS = numba_or_reference(__name__)
 
 

@@ -99,11 +99,11 @@ def segments(data: bytes, start: int = 0) -> Iterator[Segment]:
             at = found.start()
 
 
-def read_head(data: bytes, start: int = 0) -> JpegHead:
-    """Return the metadata before the pixels of the JPEG at `start`; InvalidInput if it has no size."""
+def read_head(data: bytes) -> JpegHead:
+    """Return the metadata before the pixels of the JPEG `data`; InvalidInput if it has no size."""
     size = xmp = mpf = gain_map = None
     orientation, extended = 1, []
-    for segment in takewhile(lambda segment: segment.marker != _SOS, segments(data, start)):
+    for segment in takewhile(lambda segment: segment.marker != _SOS, segments(data)):
         body = segment.payload
         if segment.marker in _FRAMES and len(body) >= 5:
             size = size or struct.unpack_from(">HH", body, 1)

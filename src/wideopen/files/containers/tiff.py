@@ -264,13 +264,18 @@ def with_thumbnail(exif: bytes, jpeg: bytes) -> bytes:
         return exif
     order = byte_order(block)
     behind = len(block) + 2 + 3 * 12 + 4
-    tags = {
-        _COMPRESSION: (_SHORT, 1, struct.pack(order + "H", _OLD_JPEG)),
-        _THUMBNAIL_OFFSET: (_LONG, 1, struct.pack(order + "I", behind)),
-        _THUMBNAIL_LENGTH: (_LONG, 1, struct.pack(order + "I", len(jpeg))),
-    }
+    tags = {_COMPRESSION: _short(order, _OLD_JPEG), _THUMBNAIL_OFFSET: _long(order, behind)}
+    tags[_THUMBNAIL_LENGTH] = _long(order, len(jpeg))
     struct.pack_into(order + "I", block, place, append_directory(block, {}, tags))
     return bytes(block + jpeg)
+
+
+def _short(order: str, *values: int) -> Tag:
+    return _SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values)
+
+
+def _long(order: str, value: int) -> Tag:
+    return _LONG, 1, struct.pack(order + "I", value)
 
 
 def exif_of_tiff(data: bytes) -> bytes | None:
@@ -319,25 +324,19 @@ def encode_tiff(codes: NDArray[Any], attached: Metadata) -> Pieces:
     if pixels.nbytes > _MOST_BYTES:
         raise ValueError(f"its offsets reach 4 GB, the pixels are {pixels.nbytes / 2**30:.1f}")
 
-    def short(*values: int) -> Tag:
-        return _SHORT, len(values), struct.pack(f"{order}{len(values)}H", *values)
-
-    def long(value: int) -> Tag:
-        return _LONG, 1, struct.pack(order + "I", value)
-
     samples = 1 if pixels.ndim == 2 else pixels.shape[2]
     height, width = pixels.shape[:2]
     tags = {
-        256: long(width),
-        257: long(height),
-        258: short(*[pixels.itemsize * 8] * samples),
-        259: short(1),  # not compressed
-        262: short(1 if samples == 1 else 2),  # black is zero, or RGB
-        _STRIP_OFFSETS: long(0),
-        277: short(samples),
-        278: long(height),
-        279: long(pixels.nbytes),
-        339: short(*[3 if pixels.dtype.kind == "f" else 1] * samples),
+        256: _long(order, width),
+        257: _long(order, height),
+        258: _short(order, *[pixels.itemsize * 8] * samples),
+        259: _short(order, 1),  # not compressed
+        262: _short(order, 1 if samples == 1 else 2),  # black is zero, or RGB
+        _STRIP_OFFSETS: _long(order, 0),
+        277: _short(order, samples),
+        278: _long(order, height),
+        279: _long(order, pixels.nbytes),
+        339: _short(order, *[3 if pixels.dtype.kind == "f" else 1] * samples),
     }
     blocks = ((_XMP, _BYTE, attached.xmp), (_IPTC, _UNDEFINED, attached.iptc), (_ICC, _UNDEFINED, attached.icc))
     tags |= {tag: (kind, len(block), block) for tag, kind, block in blocks if block is not None}

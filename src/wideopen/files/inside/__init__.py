@@ -13,10 +13,8 @@ from wideopen.checks import F32, require
 from wideopen.errors import InvalidInput
 from wideopen.files.containers.jpeg import JpegHead, read_head
 from wideopen.files.formats import read_bytes, readable_path, sniff
-from wideopen.files.inside.parts import Embedded, Findings, Part, StoredDepth
+from wideopen.files.inside.parts import Embedded, Findings, Part
 from wideopen.files.raster import require_aspect, turn
-
-__all__ = ["Embedded", "StoredDepth", "embedded_in", "read_embedded"]
 
 _SAMSUNG = b"DualShot_DepthMap"
 

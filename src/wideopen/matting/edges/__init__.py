@@ -9,9 +9,6 @@ from wideopen.matting.clean import without_specks
 from wideopen.matting.edges.reference import DETAIL, transition
 from wideopen.matting.strands import draw_strands
 
-__all__ = ["BACKENDS", "follow_edges"]
-
-
 BACKENDS = numba_or_reference(__name__)
 
 
