@@ -92,7 +92,7 @@ def test_what_may_lie_in_tmp_fits_into_it():
     service = COMPOSE["services"]["wideopen"]
     size = int(re.search(r":size=(\d+)g", service["tmpfs"][0])[1]) * GIB
     scenes = float(service["command"][service["command"].index("--scenes-mb") + 1]) * 1e6
-    assert ServeSettings().uploads * ServeSettings().body_bytes + scenes < size
+    assert ServeSettings().uploads * ServeSettings().max_mb * 1e6 + scenes < size
 
 
 def seconds(directive):
@@ -101,7 +101,7 @@ def seconds(directive):
 
 def test_nginx_waits_longer_and_takes_more_than_the_service():
     assert seconds("proxy_read_timeout") > ServeSettings().request_timeout
-    assert int(re.search(r"client_max_body_size (\d+)m;", NGINX)[1]) * 2**20 >= ServeSettings().body_bytes
+    assert int(re.search(r"client_max_body_size (\d+)m;", NGINX)[1]) * 2**20 >= ServeSettings().max_mb * 1e6
 
 
 @contextmanager

@@ -66,10 +66,8 @@ def inputs_of(photo: str, job: Job) -> tuple[str, ...]:
 def require_local_originals(job: Job, places: Sequence[str]) -> None:
     """Refuse --keep-depth to or from URLs, since a result names its original by path. Raises InvalidInput."""
     remote = next((place for place in places if is_url(place)), None)
-    require(
-        remote is None or not job.output.keep_depth,
-        f"--keep-depth: expected local folders (the original is named by its path), found {remote}",
-    )
+    expected = "--keep-depth: expected local folders (the original is named by its path)"
+    require(remote is None or not job.output.keep_depth, f"{expected}, found {remote}")
 
 
 def render_task(task: Task) -> dict[str, Any]:

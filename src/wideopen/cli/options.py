@@ -63,7 +63,7 @@ def takes(
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [_spelled(one) for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-        flags = [_flag(one, _default(one, group)) for group in settings for one in _options(group, only)]
+        flags = [_flag(one, group) for group in settings for one in _options(group, only)]
         if preset:
             flags.insert(0, _parameter("preset", None, Preset))
         place = 1 + list(signature.parameters).index(after) if after else len(own)
@@ -123,12 +123,9 @@ def _options(group: type[Settings] | Settings, only: tuple[str, ...]) -> list[Op
     return [one for one in options_of(kind) if one.flag and (not only or one.name in only)]
 
 
-def _default(one: Option, group: type[Settings] | Settings) -> Any:
+def _flag(one: Option, group: type[Settings] | Settings) -> inspect.Parameter:
     value = one.default if isinstance(group, type) else getattr(group, one.name)
-    return value if one.text is None else one.text.write(value)
-
-
-def _flag(one: Option, default: Any) -> inspect.Parameter:
+    default = value if one.text is None else one.text.write(value)
     word = one.name.replace("_", "-")
     kind: Any = str if one.text is not None else one.kind | None if one.optional else one.kind
     words = f"--{word}/--no-{word}" if one.kind is bool else f"--{word}"

@@ -119,9 +119,8 @@ def fetch(model: str | Path, *, device: str = "auto", offline: bool = False, ste
     """The folder with the model's weights for a device, downloaded into the hub's cache if necessary.
 
     offline (and the environment variable HF_HUB_OFFLINE): never download. step: reports a download and its progress.
-    Raises WeightsError: absent and offline, hub unreachable, no disk for it,
-    no such model or revision, neither ONNX nor safetensors in it;
-    InvalidInput as `resolve`.
+    Raises WeightsError: absent and offline, hub unreachable, no disk for it, no such model or revision, neither ONNX
+    nor safetensors in it; InvalidInput as `resolve`.
     """
     reference = resolve(model, device)
     folder = on_disk(model, device)
@@ -134,16 +133,13 @@ def fetch(model: str | Path, *, device: str = "auto", offline: bool = False, ste
     try:
         folder = _download(reference, step)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
-        raise WeightsError(
-            f"depth model {reference.name}: expected a model {reference.download.repo} on the hub, "
-            f"at {reference.download.revision}, found none (or it is private)"
-        ) from error
+        expected = f"expected a model {reference.download.repo} on the hub, at {reference.download.revision}"
+        raise WeightsError(f"depth model {reference.name}: {expected}, found none (or it is private)") from error
     except transfer_errors() as error:
         raise WeightsError(f"depth model {reference.describe()}: cannot be downloaded ({one_line(error)})") from error
     if onnx_file(folder) is None and not any(folder.glob("*.safetensors")):
-        raise WeightsError(
-            f"depth model {reference.name}: expected onnx/model.onnx or .safetensors on the hub, found neither"
-        )
+        expected = "expected onnx/model.onnx or .safetensors on the hub"
+        raise WeightsError(f"depth model {reference.name}: {expected}, found neither")
     return folder
 
 

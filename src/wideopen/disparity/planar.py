@@ -94,7 +94,9 @@ def _geometry(a: F32) -> "tuple[list[Extent], np.ndarray, _Floor, list[float]]":
     all_subject = a.min() > 0.5  # gives no information about where it stands
     people, belongs = ([], np.full(small.shape, -1)) if all_subject else parts_of(small)
     height = len(small)
-    feet = _feet(people) if people else [float(height)]
+    # All who are cut off by the lower edge are nearest, at one distance: too little of them shows to tell them apart.
+    lowest = max((p.feet for p in people), default=float(height))
+    feet = [lowest if p.cut else p.feet for p in people] or [lowest]
     floor = _floor(people or [Extent(0.25 * height, float(height), False, 0.0)], feet, height)
     return people, belongs, floor, feet
 
@@ -115,14 +117,6 @@ class _Floor:
         """Disparity at rows, (N,), which may lie below the photo."""
         rising = HORIZON_DISPARITY + (rows - self.horizon) * self.per_row
         return np.clip(rising, HORIZON_DISPARITY, 1).astype(np.float32)
-
-
-def _feet(people: list[Extent]) -> list[float]:
-    """The row of each person's feet. All who are cut off by the lower edge are nearest, at one distance: too little of
-    them is visible to tell them apart.
-    """
-    lowest = max(p.feet for p in people)
-    return [lowest if p.cut else p.feet for p in people]
 
 
 def _floor(people: list[Extent], feet: list[float], height: int) -> _Floor:

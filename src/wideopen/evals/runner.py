@@ -157,9 +157,4 @@ def run(
 
 def worst_first(figure: str, sign: float = 1.0) -> Callable[[Line], float]:
     """A key that sorts lines by a figure; those without it come last."""
-
-    def key(line: Line) -> float:
-        value = line[figure]
-        return math.inf if value is None else sign * float(value)
-
-    return key
+    return lambda line: math.inf if line[figure] is None else sign * float(line[figure])

@@ -198,10 +198,8 @@ def _study(search: Search, file: Path, *, worker: int) -> Any:
 def _claim(study: Any, search: Search, file: Path) -> None:
     """Record the search in the study, or refuse a study of a different search; enqueue the first trials."""
     key = study.user_attrs.get("search")
-    require(
-        key in (None, search.key()),
-        f"{file}: expected a study of these pairs and settings, found one of other pairs or settings",
-    )
+    found = "found one of other pairs or settings"
+    require(key in (None, search.key()), f"{file}: expected a study of these pairs and settings, {found}")
     if key is None:
         study.set_user_attr("search", search.key())
         for numbers in search.starts():

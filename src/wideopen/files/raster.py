@@ -110,10 +110,8 @@ def grey(codes: NDArray[Any], top: float) -> NDArray[Any]:
 def require_aspect(found: tuple[int, ...], size: tuple[int, int]) -> None:
     """Raise InvalidInput if a map of the shape `found` differs in aspect from `size` (H, W)."""
     (height, width), (rows, columns) = size, found
-    require(
-        abs(rows - columns * height / width) <= max(_ASPECT_TOLERANCE * rows, 0.5),
-        f"expected the aspect of the photo, {width} x {height}, found {columns} x {rows}",
-    )
+    alike = abs(rows - columns * height / width) <= max(_ASPECT_TOLERANCE * rows, 0.5)
+    require(alike, f"expected the aspect of the photo, {width} x {height}, found {columns} x {rows}")
 
 
 def turn(image: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -58,12 +58,5 @@ class ServeSettings(Settings):
         Settings.__post_init__(self)
         if self.token is not None:
             good = len(self.token) >= LEAST_TOKEN and re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", self.token)
-            require(
-                bool(good),
-                f"token: expected at least {LEAST_TOKEN} letters, digits or -._~+/, found {len(self.token)} characters",
-            )
-
-    @property
-    def body_bytes(self) -> int:
-        """Maximum size of a request's body in bytes."""
-        return round(self.max_mb * 1e6)
+            expected = f"token: expected at least {LEAST_TOKEN} letters, digits or -._~+/"
+            require(bool(good), f"{expected}, found {len(self.token)} characters")

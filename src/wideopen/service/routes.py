@@ -69,7 +69,7 @@ class WorkRoute(APIRoute):
                 raise Problem("not-a-photo", f"Content-Type: expected {expected}, found {found[:80] or 'none'}")
             async with service.job() as job:
                 request.state.job = job
-                most = service.settings.body_bytes if is_form else _JSON_BYTES
+                most = round(service.settings.max_mb * 1e6) if is_form else _JSON_BYTES
                 too_large = Problem("too-large", f"body: expected at most {most / 1e6:g} MB, found more")
                 if int(request.headers.get("content-length", "0")) > most:  # the HTTP parser accepts only digits there
                     raise too_large

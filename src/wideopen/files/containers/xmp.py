@@ -171,10 +171,8 @@ class _Builder(ExpatBuilderNS):
         self._count += 1
         self._attributes += len(attributes) // 2
         require(self._depth <= _DEEPEST, f"XMP: expected at most {_DEEPEST} levels of elements, found more")
-        require(
-            self._count <= _MOST_ELEMENTS and self._attributes <= _MOST_ATTRIBUTES,
-            f"XMP: expected at most {_MOST_ELEMENTS} elements, found more",
-        )
+        few = self._count <= _MOST_ELEMENTS and self._attributes <= _MOST_ATTRIBUTES
+        require(few, f"XMP: expected at most {_MOST_ELEMENTS} elements, found more")
         super().start_element_handler(name, attributes)
 
     def end_element_handler(self, name: str) -> None:

@@ -92,10 +92,8 @@ def _read_map(
 
 def _without_confidence(values: F32, confidence: Codes) -> F32:
     """Return `values` (h, w), NaN where the codes `confidence` (h, w) are 0; InvalidInput if the sizes differ."""
-    require(
-        confidence.shape == values.shape,
-        f"expected the size of the depth, {values.shape[::-1]}, found {confidence.shape[::-1]}",
-    )
+    found = f"found {confidence.shape[::-1]}"
+    require(confidence.shape == values.shape, f"expected the size of the depth, {values.shape[::-1]}, {found}")
     nothing = confidence == 0
     require(not nothing.all(), "expected some confidence somewhere, found none")
     return np.where(nothing, np.float32(np.nan), values)

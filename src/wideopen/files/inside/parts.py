@@ -57,10 +57,8 @@ class Findings:
 
 def check_part_size(width: int, height: int) -> None:
     """Refuse a part that is too large, before it is decoded."""
-    require(
-        0 < width * height <= MOST_MEGAPIXELS * 1e6,
-        f"expected at most {MOST_MEGAPIXELS:g} megapixels, found {width} x {height} pixels",
-    )
+    fits = 0 < width * height <= MOST_MEGAPIXELS * 1e6
+    require(fits, f"expected at most {MOST_MEGAPIXELS:g} megapixels, found {width} x {height} pixels")
 
 
 def auxiliary_codes(file: Any, item: int, picture: Any = None) -> Codes:
