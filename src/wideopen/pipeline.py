@@ -6,7 +6,7 @@ photo -> matte -> disparity -> disparity filtered along the matte -> sheets | ->
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -61,11 +61,11 @@ class Maps:
 
     matte: F32  # (H, W) in [0, 1]
     disparity: F32  # (H, W) in [0, 1]
-    matte_source: str
-    disparity_source: str
-    disparity_filtered: bool
-    notes: tuple[str, ...]
-    seconds: dict[str, float]
+    matte_source: str = "given"
+    disparity_source: str = "given"
+    disparity_filtered: bool = False
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
     outline: Outline = Outline.FOUND  # of the matte
 
 

@@ -113,7 +113,7 @@ class TestAuto:
     def test_embedded_depth_of_no_use_is_passed_over_and_said(self, portrait, bad):
         maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1], embedded=Embedded(bad))
         assert maps.disparity_source == "predicted by small"
-        assert "the depth inside the photo is of no use (HEIC auxiliary disparity: expected" in maps.notes[0]
+        assert "the depth inside the photo cannot be used (HEIC auxiliary disparity: expected" in maps.notes[0]
 
 
 class TestNamed:

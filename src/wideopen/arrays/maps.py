@@ -61,8 +61,7 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
         return x
     smaller = size[0] * size[1] < x.shape[0] * x.shape[1]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    resized: Pixels = cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
-    return resized
+    return cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
 
 
 def halved(x: F32) -> F32:
@@ -119,8 +118,7 @@ def shows_outline(matte: F32) -> bool:
 
 def scaled(values: F32, factor: F32) -> F32:
     """`values` (H, W, C) times `factor` (H, W): several times as fast as broadcasting over so few channels."""
-    product: F32 = cv2.multiply(values, cv2.merge([factor] * values.shape[2])).reshape(values.shape)
-    return product
+    return cv2.multiply(values, cv2.merge([factor] * values.shape[2])).reshape(values.shape)
 
 
 def nearest_value(values: F32, known: np.ndarray) -> F32:

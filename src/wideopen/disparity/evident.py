@@ -58,5 +58,4 @@ def _lab_of(rgb: F32) -> F32:
     """CIELAB (h, w, 3) of linear light in [0, 1]; OpenCV first makes tables for 0.15 s."""
     xyz = cv2.transform(rgb, TO_XYZ).reshape(rgb.shape)
     x, y, z = cv2.split(np.where(xyz > 216 / 24389, np.cbrt(xyz), xyz * np.float32(841 / 108) + np.float32(4 / 29)))
-    lab: F32 = cv2.merge([116 * y - 16, 500 * (x - y), 200 * (y - z)]).reshape(rgb.shape)
-    return lab
+    return cv2.merge([116 * y - 16, 500 * (x - y), 200 * (y - z)]).reshape(rgb.shape)

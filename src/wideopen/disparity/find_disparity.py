@@ -74,7 +74,7 @@ def find_disparity(
         try:
             return from_embedded(embedded, (guide or photo_u8)())
         except InvalidInput as error:
-            notes = (f"the depth inside the photo is of no use ({error})",)
+            notes = (f"the depth inside the photo cannot be used ({error})",)
     on_disk = hub.on_disk(hub.DEFAULT, device)
     found = from_model(hub.DEFAULT, photo_u8(), device) if on_disk else from_small(photo_u8(), matte)
     return replace(found, notes=notes)

@@ -7,9 +7,9 @@ LVCorr: "for images generated from the same all-in-focus input with a fixed focu
   OpenCV in codes of 8 bits, its 3 x 3 Laplacian of four neighbours, the whole picture.
 
 Blur error: the radius that a picture shows, less the circle of confusion that was asked for, |r_shown - r_asked| in
-  pixels, mean over the pixels where it can be told. r_shown is the radius of the disk that, convolved with the sharp
-  photo in linear light, comes nearest to the picture in a window. It can be told where the sharp photo has texture,
-  nothing is clipped, and one radius is asked for within reach of the window: occlusion edges are left out.
+  pixels, mean over the pixels where it can be measured. r_shown is the radius of the disk that, convolved with the
+  sharp photo in linear light, comes nearest to the picture in a window. It can be measured where the sharp photo has
+  texture, nothing is clipped, and one radius is asked for within reach of the window: occlusion edges are left out.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def blur_error_px(picture: F32, sharp: F32, asked_px: F32) -> float | None:
 
 
 def shown_radius(seen: F32, photo: F32, most_px: float) -> tuple[F32, Mask]:
-    """Return the radius in pixels that each window of `seen` shows, and where it can be told, both (h, w).
+    """Return the radius in pixels that each window of `seen` shows, and where it can be measured, both (h, w).
 
     seen, photo: grey of linear light (h, w), the picture and the sharp photo; most_px: the largest radius tried.
     """

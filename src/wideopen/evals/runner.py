@@ -1,4 +1,4 @@
-"""The one loop of every comparison: each case is measured once, its line is kept at once, and a stopped run goes on.
+"""The one loop of every comparison: each case is measured once and its line written at once; a stopped run continues.
 
 A line is a flat dict of a name and figures: one line of the CSV file, one object of the JSON file.
 """

@@ -122,5 +122,4 @@ def _blurred(alpha: F32, disparity: F32, optics: Optics, width: int) -> F32 | No
     if radius < 1:
         return None
     spread = radius / 2 * alpha.shape[1] / width  # a disk's, along one axis
-    soft: F32 = cv2.GaussianBlur(alpha, (0, 0), max(spread, 0.3), borderType=cv2.BORDER_REPLICATE)
-    return soft
+    return cv2.GaussianBlur(alpha, (0, 0), max(spread, 0.3), borderType=cv2.BORDER_REPLICATE)

@@ -77,7 +77,7 @@ def pick_matter(
 ) -> tuple[Matter, str]:
     """Return (a function from a photo to its matte, the name of the source): `function`, or the network of `settings`.
 
-    hint: (H, W) in [0, 1], see `matting.hint`; only with a network of ours. encoding: of the photos that the returned
+    hint: (H, W) in [0, 1], see `matting.hint`; only with one of our networks. encoding: of the photos that the returned
     function takes; networks and `function` see them as sRGB. It raises InvalidInput for photos or mattes with a wrong
     shape, type or range. Raises InvalidInput if `settings` asks for a matte that only a photo file can supply;
     WeightsError; BackendUnavailable.

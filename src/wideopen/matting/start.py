@@ -49,7 +49,7 @@ def describe() -> str:
 def fetch_isnet(step: Steps = SILENT, *, offline: bool) -> None:
     """Download `isnet` unless it is on disk. Raises WeightsError: offline, server unreachable, no disk, another file.
 
-    step: hears of a download, and its progress.
+    step: receives the progress of a download.
     """
     if isnet_file().is_file():
         return

@@ -82,8 +82,7 @@ class Client:
 
     def info(self) -> dict[str, Any]:
         """Return the service's version, settings and limits."""
-        found: dict[str, Any] = self._send("GET", "/v1/info").json()
-        return found
+        return self._send("GET", "/v1/info").json()
 
     def render(
         self,

@@ -31,8 +31,7 @@ _JSON_BYTES = 2 * schemas.SETTINGS_BYTES
 
 def service_of(request: Request) -> Service:
     """Return the service that handles a request."""
-    found: Service = request.app.state.service
-    return found
+    return request.app.state.service
 
 
 def same_token(given: str, expected: str) -> bool:

@@ -78,15 +78,7 @@ def run_kernels(look: str) -> None:
         rgb=rgb,
         encoding=SRGB,
         sheets=(Sheet(rgb=rgb, alpha=None, disparity=disparity), subject),
-        maps=Maps(
-            matte=matte,
-            disparity=disparity,
-            matte_source="given",
-            disparity_source="given",
-            disparity_filtered=False,
-            notes=(),
-            seconds={},
-        ),
+        maps=Maps(matte=matte, disparity=disparity),
     )
     lens = Lens(focus_disparity=0.0, max_radius=0.25, look=look)  # type: ignore[arg-type]
     render(scene, lens, backend="numba")

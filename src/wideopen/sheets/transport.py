@@ -111,8 +111,7 @@ def _slope(u: F32, known: np.ndarray, at: tuple[int, int], dy: int, dx: int) -> 
         usable = 0 <= y < known.shape[0] and 0 <= x < known.shape[1] and known[y, x]
         ends.append((y, x) if usable else at)
     steps = abs(ends[1][0] - ends[0][0]) + abs(ends[1][1] - ends[0][1])
-    slope: F32 = (u[ends[1]] - u[ends[0]]) / np.float32(max(steps, 1))
-    return slope
+    return (u[ends[1]] - u[ends[0]]) / np.float32(max(steps, 1))
 
 
 def continue_colours(values: F32, weight: F32, wanted: np.ndarray | None = None, fill=march) -> F32:  # type: ignore[no-untyped-def]

@@ -77,8 +77,7 @@ def measure_white(rgb: F32, alpha: F32, small: F32, small_alpha: F32) -> White |
 def _is_clipped(rgb: F32) -> np.ndarray:
     """(H, W) bool: all channels are."""
     red, green, blue = cv2.split(rgb)
-    clipped: np.ndarray = cv2.min(cv2.min(red, green), blue).reshape(rgb.shape[:2]) >= np.float32(CLIPPED)
-    return clipped
+    return cv2.min(cv2.min(red, green), blue).reshape(rgb.shape[:2]) >= np.float32(CLIPPED)
 
 
 def _level(seen: F32, weight: F32) -> np.float32:
@@ -128,8 +127,7 @@ def _beside_dark(rgb: F32) -> np.ndarray:
     level = cv2.transform(rgb, np.full((1, 3), 1 / 3, np.float32)).reshape(rgb.shape[:2])
     near = cv2.erode(level, np.ones((3, 3), np.uint8))
     dark = cv2.erode(level, np.ones((5, 5), np.uint8))
-    beside: np.ndarray = (dark < np.float32(0.7)) & (near - dark < np.float32(0.1))
-    return beside
+    return (dark < np.float32(0.7)) & (near - dark < np.float32(0.1))
 
 
 def give_own_colour(alpha: F32, white: White, subject: F32, background: F32, place: Place) -> None:
@@ -167,5 +165,4 @@ def limit_radiance(rgb: F32, alpha: F32 | None, strength: float) -> F32:
     contrast = L - D
     share = np.divide(level - D, contrast, out=np.ones_like(level), where=contrast > np.float32(1e-3))
     gain = np.divide(low + share * (high - low), level, out=np.ones_like(level), where=(L > 1) & (level > 0))
-    limited: F32 = rgb * np.minimum(gain, 1)[..., None]
-    return limited
+    return rgb * np.minimum(gain, 1)[..., None]

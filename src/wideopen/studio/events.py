@@ -25,7 +25,7 @@ from wideopen.studio.page import readout_html
 from wideopen.studio.settings_form import CONTROLS, Form, form_from
 
 LOG = logging.getLogger(__name__)
-BUG = "Something went wrong here; this is a bug in wideopen. The photo is untouched: try again, or open it anew."
+BUG = "Something went wrong here; this is a bug in wideopen. The photo is untouched: try again, or open it again."
 QUICK: dict[str, Any] = {
     "queue": False,
     "trigger_mode": "always_last",

@@ -134,7 +134,7 @@ class Workers:
         return pool
 
     def _require_pool(self) -> None:
-        """Start pebble's pool, anew if it ended because a worker died without a task."""
+        """Start pebble's pool, again if it ended because a worker died without a task."""
         if self._stopped:
             raise WorkerDied("the workers are stopped")
         if self._pool is None:

@@ -31,10 +31,8 @@ def decode(codes: NDArray[Any], encoding: Encoding, *, bit_depth: int, backend: 
         require(top < 2**bit_depth, f"codes: expected values below {2**bit_depth}, found {top}")
     if bit_depth == 8 and backend == "auto" and codes.size:  # as fast as numba, which need not be loaded yet
         table = np.ascontiguousarray(light_of_codes(encoding, 8).T)[None]  # (1, 256, 3)
-        light: F32 = cv2.LUT(codes, table)
-        return light
-    out: F32 = pick(BACKENDS, backend)[1].decode(codes, encoding, bit_depth)
-    return out
+        return cv2.LUT(codes, table)
+    return pick(BACKENDS, backend)[1].decode(codes, encoding, bit_depth)
 
 
 def encode(rgb: F32, encoding: Encoding, *, bit_depth: int, backend: str = "auto") -> NDArray[Any]:
@@ -44,5 +42,4 @@ def encode(rgb: F32, encoding: Encoding, *, bit_depth: int, backend: str = "auto
     """
     code_type(bit_depth)
     light = require_rgb("rgb", rgb)
-    out: NDArray[Any] = pick(BACKENDS, backend)[1].encode(light, encoding, bit_depth)
-    return out
+    return pick(BACKENDS, backend)[1].encode(light, encoding, bit_depth)

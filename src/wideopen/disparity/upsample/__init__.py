@@ -28,5 +28,4 @@ def upsample(small: F32, guide: U8, *, backend: str = "auto") -> F32:
     operator = pick(BACKENDS, backend)[1]
     for _ in range(PASSES):
         d = operator.settle(d, small_guide)
-    out: F32 = operator.upsample(d, small_guide, np.ascontiguousarray(guide))
-    return out
+    return operator.upsample(d, small_guide, np.ascontiguousarray(guide))

@@ -56,8 +56,7 @@ def flatness(small: F32) -> F32:
         cv2.Sobel(small, cv2.CV_32F, *along, scale=1 / 8, borderType=cv2.BORDER_REPLICATE).reshape(small.shape)
         for along in ((1, 0), (0, 1))
     )
-    flat: F32 = (1 / (1 + (dx * dx + dy * dy) / np.float32(steep**2)) ** 2).astype(np.float32)
-    return flat
+    return (1 / (1 + (dx * dx + dy * dy) / np.float32(steep**2)) ** 2).astype(np.float32)
 
 
 def settle(small: F32, small_guide: U8) -> F32:

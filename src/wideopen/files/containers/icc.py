@@ -226,11 +226,10 @@ def _deep_by_profile(codes: NDArray[np.uint16], icc: bytes) -> NDArray[np.uint16
 
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     with suppress(RuntimeError, ValueError, TypeError):
-        converted: NDArray[np.uint16] = imagecodecs.cms_transform(
+        return imagecodecs.cms_transform(
             codes, icc, srgb, colorspace="rgb", outcolorspace="rgb", outdtype="uint16",
             intent=ImageCms.Intent.RELATIVE_COLORIMETRIC.value, flags=ImageCms.Flags.BLACKPOINTCOMPENSATION.value,
         )  # fmt: skip
-        return converted
     return None
 
 

@@ -58,8 +58,7 @@ class EfficientPyramid(nn.Module):
         """F_A (B, C, H/32, W/32) from F5."""
         x = self.reduce(f5)
         mean = functional.relu(self.image(x.mean((2, 3), keepdim=True))).expand_as(x)
-        fused: Tensor = self.fuse(torch.cat([branch(x) for branch in self.atrous] + [mean], 1))
-        return fused
+        return self.fuse(torch.cat([branch(x) for branch in self.atrous] + [mean], 1))
 
 
 class AttentionGuidance(nn.Module):
@@ -80,8 +79,7 @@ class AttentionGuidance(nn.Module):
         """Guide `f` (B, C, H, W) by `previous` (B, 1, H, W) in [0, 1]."""
         key, value = self.key_value(torch.cat([previous, f], 1)).chunk(2, 1)
         attention = torch.softmax(self.query(previous) * key, 1) * self.channels
-        out: Tensor = f + attention * value
-        return out
+        return f + attention * value
 
 
 class NoGuidance(nn.Module):
@@ -111,8 +109,7 @@ class GatedConv(nn.Module):
         """f (B, C1, H, W) gated by a decoder feature of any resolution."""
         g = resize(self.reduce(gate), f)
         attention = torch.sigmoid(self.attention(torch.cat([f, g], 1)))
-        out: Tensor = f + self.conv(f * (attention + 1))
-        return out
+        return f + self.conv(f * (attention + 1))
 
 
 class DecoderBlock(nn.Module):
@@ -128,5 +125,4 @@ class DecoderBlock(nn.Module):
             up = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         else:
             up = torch.cat([resize(x, skip), skip], 1)
-        out: Tensor = self.conv(up)
-        return out
+        return self.conv(up)

@@ -119,8 +119,7 @@ class HighResolutionBranch(nn.Module):
         """f_1: F1 and F2 (and the photo, folded) at the branch's resolution, concatenated."""
         folded = functional.pixel_unshuffle(image, self.stride)  # (B, 3 s^2, H/s, W/s)
         parts = [resize(self.from_f1(features[0]), folded), resize(self.from_f2(features[1]), folded)]
-        out: Tensor = self.start(torch.cat([*parts, folded] if self.image else parts, 1))
-        return out
+        return self.start(torch.cat([*parts, folded] if self.image else parts, 1))
 
     def forward(self, shared: Shared, decoder: list[Tensor], previous: Tensor) -> Tensor:
         """m_d (B, 1, H, W) in [0, 1]; without decoder features the branch gates itself."""

@@ -237,5 +237,4 @@ def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
     cut = barrel((disparity.shape[0], disparity.shape[1]), pupil, optics.cat_eye, optics.swirl)
     rows = flat_rows(spans, radii_in_cells, levels, cut)
     settings = mids, np.float32(extent), group.astype(np.int64), rows, bend
-    result: F32 = _tiles(cells, starts, frozen(disparity), *settings, *tile, order)
-    return result
+    return _tiles(cells, starts, frozen(disparity), *settings, *tile, order)

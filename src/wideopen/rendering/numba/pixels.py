@@ -66,8 +66,7 @@ class Whole:
         """The same sheets at half their size."""
         if "halved" not in self.found:
             self.found["halved"] = Whole([_half(sheet) for sheet in self.sheets])
-        half: Whole = self.found["halved"]
-        return half
+        return self.found["halved"]
 
     def detailed(self, side: int) -> Mask:
         """Nowhere."""
@@ -144,8 +143,7 @@ def extremes_of(sheets: Source) -> list[BlockExtremes]:
         in_strips(look, 0, sheets.shape[0], BLOCK * BAND)
         parts = zip(*(bands[top] for top in sorted(bands)), strict=True)
         sheets.found["extremes"] = [BlockExtremes(*map(np.concatenate, zip(*part, strict=True))) for part in parts]
-    found: list[BlockExtremes] = sheets.found["extremes"]
-    return found
+    return sheets.found["extremes"]
 
 
 def _of_blocks(sheet: Sheet) -> BlockExtremes:

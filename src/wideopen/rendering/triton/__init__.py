@@ -40,12 +40,10 @@ def load_sheets(sheets: Sequence[Sheet]) -> list[GpuSheet]:
 
 def thin_lens(sheets: Sequence[Sheet], optics: Optics) -> F32:
     """`reference.thin_lens` on the GPU."""
-    result: F32 = thin_lens_on_gpu(load_sheets(sheets), optics).cpu().numpy()
-    return result
+    return thin_lens_on_gpu(load_sheets(sheets), optics).cpu().numpy()
 
 
 def paper(encoded: F32, disparity: F32, optics: Optics) -> F32:
     """`reference.paper` on the GPU."""
     image = paper_on_gpu(_load(encoded), _load(disparity), optics)
-    result: F32 = image.cpu().numpy()
-    return result
+    return image.cpu().numpy()
