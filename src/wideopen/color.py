@@ -36,8 +36,7 @@ def srgb_encode(linear: ArrayLike) -> F64:
     return np.where(v <= 0.04045 / 12.92, v * 12.92, 1.055 * np.maximum(v, 0) ** (1 / 2.4) - 0.055)
 
 
-HDR_WHITE = 203.0
-"""cd/m2 of white in pictures coded as PQ or HLG."""
+HDR_WHITE = 203.0  # cd/m2 of white in pictures coded as PQ or HLG
 _PQ_M1, _PQ_M2, _PQ_C1, _PQ_C2, _PQ_C3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
 _HLG_A, _HLG_B, _HLG_C = 0.17883277, 0.28466892, 0.55991073
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2  # of the display that HLG is made for

@@ -13,12 +13,9 @@ from wideopen.options import Choice, Settings, Slider, Text, option
 Look = Literal["thin-lens", "paper"]
 LOOKS: tuple[str, ...] = get_args(Look)
 Quality = Literal["exact", "fast"]
-MAX_RADIUS = 0.25
-"""Largest blur radius that can be rendered, as a fraction of the long side."""
-MAX_GRAIN = 32.0
-"""Strongest grain that can be added, in 8-bit codes."""
-ANY_SIZE = 10**9
-"""A long side for which no radius in pixels is too large."""
+MAX_RADIUS = 0.25  # largest blur radius that can be rendered, as a fraction of the long side
+MAX_GRAIN = 32.0  # strongest grain that can be added, in 8-bit codes
+ANY_SIZE = 10**9  # a long side for which no radius in pixels is too large
 # Patterns of the text forms, for schemas; the parsers below have the last word.
 BLUR_PATTERN = r"^([0-9]{1,5}(\.[0-9]{1,6})?px|(1?[0-9]|2[0-4])(\.[0-9]{1,6})?%|25%)$"
 FOCUS_PATTERN = r"^(subject|[0-9]{1,6}(\.[0-9]{1,6})?,[0-9]{1,6}(\.[0-9]{1,6})?|d=(0(\.[0-9]{1,6})?|1(\.0{1,6})?))$"

@@ -51,8 +51,7 @@ MOST_FOCUS_RANGE = 0.1
 
 MOST_HELD = 3 * 16_000_000
 """Values of a photo whose sheets are kept from its second rendering on: 0.7 of the time of making them anew."""
-ABOVE_WHITE = 1.01
-"""An array of light with more than this is not clipped at white; rounding may exceed 1 a little."""
+ABOVE_WHITE = 1.01  # an array of light with more than this is not clipped at white; rounding may exceed 1 a little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,8 +13,7 @@ from wideopen.matting.inference import MattingSettings
 from wideopen.options import Choice, Settings, Slider, option, options_of
 
 MAX_MEGAPIXELS = 220.0
-DEPTHS = ("auto", "embedded", "small", "planar")
-"""Sources of disparity other than a model."""
+DEPTHS = ("auto", "embedded", "small", "planar")  # sources of disparity other than a model
 
 
 class Focusable(Protocol):

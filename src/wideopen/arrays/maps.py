@@ -20,8 +20,7 @@ import numpy as np
 from wideopen.checks import F32, U8, require, require_map, require_unit_map
 
 Pixels = TypeVar("Pixels", F32, U8)
-STRIP = 256
-"""Rows of a photo that a thread takes at a time: its maps are then never held whole once more."""
+STRIP = 256  # rows of a photo that a thread takes at a time: its maps are then never held whole once more
 
 
 class Place(NamedTuple):

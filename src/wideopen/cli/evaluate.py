@@ -21,8 +21,7 @@ app = typer.Typer(
     help="Compare pictures, mattes and depth with true ones.", no_args_is_help=True, rich_markup_mode=None
 )
 
-EXACT_LENS = LensSettings(grain=0.0)
-"""Default lens for comparisons: no grain."""
+EXACT_LENS = LensSettings(grain=0.0)  # default lens for comparisons: no grain
 _PAIRS = "Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."
 Pairs = Annotated[Path, _PAIRS]
 OwnPairs = Annotated[Path | None, _PAIRS]

@@ -34,8 +34,7 @@ SIGNATURE = (
     *("depth_kind", "depth_output"),
 )
 """What the JSON beside a .onnx file may say."""
-LONGEST = 3
-"""In multiples of the size asked for: a full panorama would need unbounded memory."""
+LONGEST = 3  # in multiples of the size asked for: a full panorama would need unbounded memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,11 +26,9 @@ from wideopen.networks import Session
 FILE = Path(__file__).with_name("weights") / "small.onnx"
 ORDER_PX, DETAIL_PX = 256, 512
 """Short sides at which the network is right about what is nearer, and about where it ends."""
-COARSE = 0.03
-"""Standard deviation that divides structure from detail, as a fraction of the long side."""
+COARSE = 0.03  # standard deviation that divides structure from detail, as a fraction of the long side
 MULTIPLE = 32
-LONGEST = 4
-"""In multiples of the short side: a panorama is squeezed rather than seen at any length."""
+LONGEST = 4  # in multiples of the short side: a panorama is squeezed rather than seen at any length
 SUBJECT = 0.05  # a matte above this is the subject, or its edge
 ERASED = 0.006  # what is erased reaches this far beyond it, as a fraction of the long side
 BLURRED = 0.012  # and the subject's own detail this far

@@ -27,8 +27,7 @@ from wideopen.files.inside import read_embedded
 from wideopen.matting.find_matte import Matter
 from wideopen.photo import srgb_u8
 
-WORK_PX = 1024
-"""Long side at which everything is measured; recorded maps are smaller still."""
+WORK_PX = 1024  # long side at which everything is measured; recorded maps are smaller still
 PAIRS, APART = 20_000, 0.05  # random pairs of pixels; those whose true disparity differs by at least this count
 EDGE, REACH_PX = 0.1, 3  # a depth edge jumps by this within 5 pixels; an edge that close to a true one is right
 COLUMNS = {"order": "order", "disparity": "disparity", "radius_px": "radius px", "edges": "edges F1"}

@@ -30,13 +30,11 @@ from wideopen.timing import SILENT
 from wideopen.workers import Workers, pool_size
 from wideopen.workers.size import mb_for
 
-FEW = 4
-"""Up to this number, pairs are finished before worker processes would have started."""
+FEW = 4  # up to this number, pairs are finished before worker processes would have started
 NETWORKS_MB = 700  # more memory for a worker that computes LPIPS or DISTS
 ALIGNED = "aligned_"  # before the columns of the picture fitted to the truth
 FITTED = ("shift_x_px", "shift_y_px", "gain_r", "gain_g", "gain_b")
-SWEEP = (1 / 3, 2 / 3)
-"""Parts of the blur at which LVCorr looks, besides none (the photo itself) and all."""
+SWEEP = (1 / 3, 2 / 3)  # parts of the blur at which LVCorr looks, besides none (the photo itself) and all
 LEAST_BLUR, MOST_BLUR, SEARCH_STEPS = 0.001, 0.08, 9  # fractions of the long side; renderings of a search
 
 

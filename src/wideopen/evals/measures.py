@@ -33,8 +33,7 @@ from wideopen.checks import F32, Mask, require
 from wideopen.color import SRGB, Encoding
 from wideopen.errors import InvalidInput, WeightsError, require_packages
 
-BAND = 6 / 640
-"""Half width of the edge band, as a fraction of the long side; 6 pixels on the lens benchmark's photos."""
+BAND = 6 / 640  # half width of the edge band, as a fraction of the long side; 6 pixels on the lens benchmark's photos
 WINDOW, SIGMA = 11, 1.5
 SMALLEST_PX = WINDOW
 STRIP = 32  # rows
@@ -165,8 +164,7 @@ def measure(picture: F32, truth: F32, band: Mask | None) -> Figures:
     )
 
 
-MOST_SHIFT = 0.02
-"""Fraction of the long side; a larger shift means a wrong fit or a different picture."""
+MOST_SHIFT = 0.02  # fraction of the long side; a larger shift means a wrong fit or a different picture
 DARK, CLIPPED = 0.02, 0.98
 LANCZOS_PX = 4
 STEPS, PRECISION = 200, 1e-6

@@ -52,8 +52,7 @@ class Layout:
 
     folders: Mapping[str, Sequence[str]]
     suffixes: Mapping[str, Sequence[str]]
-    equal: tuple[str, str]
-    """The two kinds that every pair needs, of equal size."""
+    equal: tuple[str, str]  # the two kinds that every pair needs, of equal size
 
 
 OURS = Layout(

@@ -32,8 +32,7 @@ _CHANNELS = ("low", "high", "gamma", "offset_base", "offset_other")  # of `Descr
 _CONTAINER = "http://ns.google.com/photos/1.0/container/"
 _SPACES = {"hdrgm": HDRGM}
 _LEAST_STOPS = 0.125
-_QUALITY, _COLOUR_QUALITY = 95, 98
-"""Of maps with one and three channels: gains within 0.5 % on average."""
+_QUALITY, _COLOUR_QUALITY = 95, 98  # of maps with one and three channels: gains within 0.5 % on average
 _MANY_STOPS, _BEST_QUALITY = 6.0, 100
 """Above so many stops a code is a step of over 1.6 %. Lights of 10 stops: 0.7 % off at quality 100, 2.7 % at 95."""
 

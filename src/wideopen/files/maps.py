@@ -25,10 +25,8 @@ from wideopen.matting import Outline
 from wideopen.photo import Metadata
 
 MAP_EXTENSIONS = (".png", ".tif", ".tiff", ".npy")
-MAX_MAP_MEGAPIXELS = 400.0
-"""The largest picture of a map; its size may differ from the photo's."""
-OUTLINE = "MatteOutline"
-"""Property of XMP in the namespace of this project."""
+MAX_MAP_MEGAPIXELS = 400.0  # the largest picture of a map; its size may differ from the photo's
+OUTLINE = "MatteOutline"  # property of XMP in the namespace of this project
 
 
 def stated_outline(properties: Mapping[str, Any]) -> Outline | None:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, require
 
-MOST_STOPS = 10.0
-"""Limit of |L|. PQ ends 5.6 stops above white."""
+MOST_STOPS = 10.0  # limit of |L|. PQ ends 5.6 stops above white.
 
 Channels = tuple[float, float, float]
 

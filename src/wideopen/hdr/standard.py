@@ -25,8 +25,7 @@ from wideopen.color import Encoding
 from wideopen.hdr import MOST_STOPS, Channels, GainMap, Hdr
 
 KNEE = 0.6
-SAME = 1e-3
-"""Relative change of light up to which the lens has left a pixel as it was."""
+SAME = 1e-3  # relative change of light up to which the lens has left a pixel as it was
 LIVELY = 0.02
 _EVERY = 4  # pixels, for what needs no more
 _ROWS = 32

@@ -23,8 +23,7 @@ GIVEN_UP = 0.5  # our network is against an area whose mean is below this once i
 SURELY_NOT = 0.08  # the other is sure that an area does not belong to the subject,
 LOOSE_NOT = 0.1  # and needs to be less so if the area does not touch what both call subject
 GOES_ON = 0.15  # least share of the photo's lower edge where a body goes on
-SURELY = 0.85, 0.8
-"""The other is sure that an area belongs to the subject, against our network and with it."""
+SURELY = 0.85, 0.8  # the other is sure that an area belongs to the subject, against our network and with it
 JOINED = 0.05, 0.1
 """Least shares of such an area's edge that touch what both call subject, if they found different and the same subjects;
 they do not count if ours found nothing."""

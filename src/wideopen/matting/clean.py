@@ -163,8 +163,7 @@ def shows_subject(alpha: F32) -> bool:
     return undecided / area * outline / np.sqrt(area) < RAGGED and edges < FRAMED
 
 
-WIDTH = 2.6
-"""Side of the median's window, in network pixels."""
+WIDTH = 2.6  # side of the median's window, in network pixels
 UNLIKE = (12, 28)
 """Differences from the median, in 1/255: up to the first nothing changes; from the second the median replaces."""
 TILE_PX = 128

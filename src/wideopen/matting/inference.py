@@ -13,10 +13,8 @@ BACKENDS = ("auto", "torch", "onnx")  # inference runtimes
 DEVICES = ("auto", "cpu", "cuda")
 STARTS = ("auto", "none", "isnet")  # starts that are neither files nor rembg's
 SHIPPED = ("mobile", "paper")  # names of the weights inside the package
-NETWORK = "mobile"
-"""The network that `auto` uses if the photo contains no matte."""
-INSIDE = ("auto", "embedded")
-"""The options that use the portrait matte inside the photo, if there is one."""
+NETWORK = "mobile"  # the network that `auto` uses if the photo contains no matte
+INSIDE = ("auto", "embedded")  # the options that use the portrait matte inside the photo, if there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

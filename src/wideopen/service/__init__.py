@@ -13,8 +13,7 @@ from wideopen.errors import require
 from wideopen.options import Settings, option
 from wideopen.settings import MapSettings
 
-LEAST_TOKEN = 16
-"""Minimum length of the token in characters; a shorter one could be guessed over a fast network."""
+LEAST_TOKEN = 16  # minimum length of the token in characters; a shorter one could be guessed over a fast network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,8 @@ class ServiceError(WideopenError):
     """The service refused the request or could not be reached."""
 
     def __init__(self, message: str, *, status: int | None = None, kind: str | None = None) -> None:
-        self.status = status
-        """The HTTP status; None if there was no response."""
-        self.kind = kind
-        """The problem's type, such as /problems/refused."""
+        self.status = status  # the HTTP status; None if there was no response
+        self.kind = kind  # the problem's type, such as /problems/refused
         super().__init__(message)
 
 
@@ -139,8 +137,7 @@ class RemoteScene:
 
     def __init__(self, client: Client, found: dict[str, Any]) -> None:
         self._client, self.id = client, str(found["id"])
-        self.found = found
-        """The response of `POST /v1/analyze`: size, sources of the maps, notes, seconds."""
+        self.found = found  # the response of `POST /v1/analyze`: size, sources of the maps, notes, seconds
 
     def __enter__(self) -> Self:
         return self

@@ -26,8 +26,7 @@ BY_WORD = {
     {"JPEG XL": "jxl", "OpenEXR": "exr"}.get(name, name.lower()): one for name, one in FORMATS.items() if one.bits
 }
 """The formats by the values of `output.format`."""
-PARTS = "multipart/form-data"
-"""This type, not multipart/mixed, because a browser's `Response.formData()` can read it."""
+PARTS = "multipart/form-data"  # this type, not multipart/mixed, because a browser's `Response.formData()` can read it
 _BY_TYPE = {one.media: word for word, one in BY_WORD.items()}
 _WORDS = {one.name: word for word, one in BY_WORD.items()} | {"camera raw": "tiff"}
 _MAPS = ("PNG", "TIFF", "WebP", "JPEG", "HEIC", "AVIF")

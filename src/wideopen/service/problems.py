@@ -16,8 +16,7 @@ from wideopen.errors import InvalidInput, WideopenError, WorkerDied, WorkerTimeo
 from wideopen.service.observe import add_to_log_line, event
 
 MEDIA_TYPE = "application/problem+json"
-GONE = 499
-"""A status that is logged but never sent: the client disconnected before the response was ready."""
+GONE = 499  # a status that is logged but never sent: the client disconnected before the response was ready
 
 KINDS = {  # the `type` of a problem: (status, title)
     "bad-request": (400, "The request cannot be read"),

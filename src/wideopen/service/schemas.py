@@ -18,8 +18,7 @@ from wideopen.options import Option, Settings, options_of
 from wideopen.service import ServeSettings
 from wideopen.settings import DEPTHS, LensSettings, MapSettings, OutputSettings
 
-SETTINGS_BYTES = 16_384
-"""Largest size of the JSON of one group of settings in a form."""
+SETTINGS_BYTES = 16_384  # largest size of the JSON of one group of settings in a form
 Size = Annotated[list[int], Field(min_length=2, max_length=2, description="Width and height, as displayed.")]
 
 

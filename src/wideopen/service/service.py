@@ -22,8 +22,7 @@ from wideopen.service.observe import Metrics, add_to_log_line, event
 from wideopen.service.problems import Problem, QueueFull, come_again
 from wideopen.workers import ExpiringStore, StoreEntry, WarmUp, Workers, ask_to_stop, pool_size
 
-GRACE_S = 5.0
-"""Seconds for a worker to notice that its request was cancelled; then it is killed."""
+GRACE_S = 5.0  # seconds for a worker to notice that its request was cancelled; then it is killed
 _START_S = 10
 """Retry-After in seconds while the service starts; compiling all kernels takes longer, but only once per machine."""
 _NEWEST_WEIGHT = 0.1  # in the running mean of the duration of a turn

@@ -23,8 +23,7 @@ from wideopen.timing import Steps
 
 _HEIGHT, _WIDTH = 96, 128  # pixels: enough for lenses to blur some planes at a lower resolution
 _PROGRAM = "import gc, sys; gc.disable(); from wideopen.session.first_run import run_kernels; run_kernels(sys.argv[1])"
-_loaded: set[str] = set()
-"""Looks whose kernels this process has loaded."""
+_loaded: set[str] = set()  # looks whose kernels this process has loaded
 
 
 @contextmanager

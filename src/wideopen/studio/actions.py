@@ -39,8 +39,7 @@ from wideopen.workers.store import ExpiringStore, FolderSteps, WorkCancelled, as
 from wideopen.workers.warm_up import WarmUp
 
 Message = dict[str, Any]
-RunInWorker = Callable[..., Awaitable[Any]]
-"""Runs a function in a worker process: `await run(function, *arguments)`."""
+RunInWorker = Callable[..., Awaitable[Any]]  # runs a function in a worker process: `await run(function, *arguments)`
 ShowProgress = Callable[[float, str], object]
 """Shows a job's progress: the finished share in [0, 1], and the current step."""
 

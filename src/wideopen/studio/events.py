@@ -33,8 +33,7 @@ QUICK: dict[str, Any] = {
     "api_visibility": "private",
 }
 EVERY = QUICK | {"trigger_mode": "multiple"}  # no stroke may be dropped
-READY = "() => ({ serial: -1, ready: true })"
-"""The first message, made in the browser once the controls are connected."""
+READY = "() => ({ serial: -1, ready: true })"  # the first message, made in the browser once the controls are connected
 
 
 class Choices(NamedTuple):

@@ -15,10 +15,8 @@ from wideopen.session.presets import Preset, parse_preset, preset_text
 from wideopen.session.results import map_names
 from wideopen.settings import LensSettings, MapSettings, OutputSettings
 
-Form = dict[str, Any]
-"""The values of the controls by their names, those of `CONTROLS`."""
-SET = "Set"
-"""The choice that leaves the value to the slider beside it."""
+Form = dict[str, Any]  # the values of the controls by their names, those of `CONTROLS`
+SET = "Set"  # the choice that leaves the value to the slider beside it
 _GROUPS = ("", "Focus", "Aperture", "Character", "Light", "Look")
 
 
@@ -78,8 +76,7 @@ def form_of(settings: Settings, long_side_px: int = 1) -> Form:
     return shown
 
 
-FIRST: Form = form_of(LensSettings())
-"""The page's first values."""
+FIRST: Form = form_of(LensSettings())  # the page's first values
 
 
 def settings_of(form: Form, base: LensSettings, focus: str) -> LensSettings:

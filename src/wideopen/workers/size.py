@@ -13,8 +13,7 @@ from wideopen.checks import require
 
 WORKER_MB = 1850
 """Memory that a worker may need: network, libraries and a photo of 12 megapixels (benchmarks/results/batch.json)."""
-SHARE = 0.85
-"""Share of the available memory for workers; the rest is for the file cache and this process."""
+SHARE = 0.85  # share of the available memory for workers; the rest is for the file cache and this process
 _CGROUP = Path("/sys/fs/cgroup")
 
 

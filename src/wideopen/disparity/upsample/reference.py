@@ -27,8 +27,7 @@ LIKENESS = 10.0
 
 On 10 composites with exact depth, blurred as by a network: from 8 to 15 the error varies by a fifth; 30 loses half.
 """
-STEEP = 7.7
-"""Slope too steep for a surface: change over the map's long side (0.011 per pixel for a long side of 700)."""
+STEEP = 7.7  # slope too steep for a surface: change over the map's long side (0.011 per pixel for a long side of 700)
 FLAT = 0.01
 """Range of the map within four pixels up to which it is upsampled without the guide: 2.5 codes of an 8-bit map."""
 REACH_PX = 3

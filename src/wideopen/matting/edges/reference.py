@@ -27,17 +27,13 @@ DETAIL = 1.5
 """Scale at which a and b are computed, relative to the network's size; the constants below were fitted at it."""
 NARROW = ((2.5, 2e-4),)
 """Windows beside firm outlines: (radius in network pixels, eps in squared units of colour in [0, 1])."""
-WIDE = ((5.3, 5e-4), (10.0, 5e-4))
-"""Windows in hair; their results are averaged."""
-CONTRAST = 1.2
-"""Contrast gain at firm outlines."""
+WIDE = ((5.3, 5e-4), (10.0, 5e-4))  # windows in hair; their results are averaged
+CONTRAST = 1.2  # contrast gain at firm outlines
 HAIR = (0.35, 0.65)
 """Shares of uncertain pixels within `AROUND` pixels: a firm outline up to the first, hair from the second."""
 AROUND = 8.0
-SURE = 0.03
-"""Values closer than this to 0 or 1 are outside the transition."""
-REACH_PX = 2
-"""How far beyond the uncertain pixels the matte may change, in pixels of the map that `transition` takes."""
+SURE = 0.03  # values closer than this to 0 or 1 are outside the transition
+REACH_PX = 2  # how far beyond the uncertain pixels the matte may change, in pixels of the map that `transition` takes
 
 Array = NDArray[np.floating]
 
