@@ -37,27 +37,20 @@ AROUND = tuple(
     (r * np.sin(t), r * np.cos(t)) for r in (0.7, 1.2, 1.7) for t in np.linspace(0, 2 * np.pi, 12, endpoint=False)
 )
 """Further offsets at which the background's colours are sampled, (y, x) in ring widths."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatteFilter:
-    """Settings of `filter_along_matte`; lengths are fractions of the long side. The paper gives none; these are ours,
-    chosen on benchmarks/disparity_filter.py.
-    """
-
-    ring: float = 0.03  # width of M_large around the matte
-    near: float = 0.06  # M_coarse: disparity within this of the subject's nearby
-    steep: float = 4.0  # a drop of disparity per long side that is too steep for a floor
-    usual: float = 2.0  # wider than this many times the median spill is an object, not spill
-    least_reach: float = 0.008  # up to this width it is always spill; strands closer than twice this are merged
-    gap: float = 1.5  # a gap between parts of the subject is all spill if at most this many times as wide
-    guard: float = 0.006  # margin around objects in which nothing is replaced
-    unlike: float = 0.08  # an object's colour differs by more than this from all background near it (root of light)
-    unlike_natural: float = 2.5  # and by more than this many times the differences among the background's pixels
-    vote: float = 0.005  # pixels within this radius vote on it
-    majority: float = 0.6  # it is an object if more than this share votes so
-    eps: float = 1e-3  # regularisation of the guided filter, in squared units of the matte
-    work_px: int = 768  # long side at which regions are found; the result has the photo's size
+# Lengths are fractions of the long side. The paper gives none; these were chosen on benchmarks/disparity_filter.py.
+RING = 0.03  # width of M_large around the matte
+NEAR = 0.06  # M_coarse: disparity within this of the subject's nearby
+STEEP = 4.0  # a drop of disparity per long side that is too steep for a floor
+USUAL = 2.0  # wider than this many times the median spill is an object, not spill
+LEAST_REACH = 0.008  # up to this width it is always spill; strands closer than twice this are merged
+GAP = 1.5  # a gap between parts of the subject is all spill if at most this many times as wide
+GUARD = 0.006  # margin around objects in which nothing is replaced
+UNLIKE = 0.08  # an object's colour differs by more than this from all background near it (root of light)
+UNLIKE_NATURAL = 2.5  # and by more than this many times the differences among the background's pixels
+VOTE = 0.005  # pixels within this radius vote on it
+MAJORITY = 0.6  # it is an object if more than this share votes so
+EPS = 1e-3  # regularisation of the guided filter, in squared units of the matte
+WORK_PX = 768  # long side at which regions are found; the result has the photo's size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,13 +98,13 @@ def cast(edge: Mask, ring_px: int) -> Rays:
     return Rays(y=y, x=x, away_px=away_px, samples=at(along), root=at(np.zeros(1, np.float32)), most=most)
 
 
-def march(rays: Rays, d: F32, edge: Mask, subject: F32, settings: MatteFilter) -> Ends:
+def march(rays: Rays, d: F32, edge: Mask, subject: F32) -> Ends:
     """Find where the spill ends on each ray. `subject` (H, W): the subject's disparity, wherever a ray begins."""
     if not rays.y.size:
         return Ends(*(np.zeros(0, bool),) * 2, np.zeros(0, np.float32), np.zeros((len(BEYOND_PX), 0), np.intp))
-    long_side, near = max(d.shape), np.float32(settings.near)
+    long_side, near = max(d.shape), np.float32(NEAR)
     along, top = np.take(d, rays.samples), np.take(subject, rays.root)  # (T, N), (N,)
-    here, steep = along[:-2], np.float32(settings.steep / long_side)
+    here, steep = along[:-2], np.float32(STEEP / long_side)
     # Spill is at the subject's disparity, or below it and falling; it ends at the first sample that is neither.
     going = (((here >= top - near) | (here - along[2:] > 2 * steep)) & (here <= top + near))[: rays.most]
     end = np.where(going.all(0), len(going), np.argmin(going, axis=0))
@@ -119,9 +112,9 @@ def march(rays: Rays, d: F32, edge: Mask, subject: F32, settings: MatteFilter) -
     gap = np.where(blocked.any(0), np.argmax(blocked, axis=0) + 1, len(along))
     at_edge = (rays.away_px < 1.5) & (end > 0) & (end < np.minimum(gap, rays.most))
     usual = float(np.median(end[at_edge])) if at_edge.any() else 0.0
-    reach = np.clip(settings.usual * usual, settings.least_reach * long_side, (rays.most + 1) // 2)
+    reach = np.clip(USUAL * usual, LEAST_REACH * long_side, (rays.most + 1) // 2)
     closed = end >= gap  # the gap between two parts of the subject, all of it at the subject's disparity
-    spill = np.where(closed, gap <= settings.gap * reach, end <= reach) & (end > 0)
+    spill = np.where(closed, gap <= GAP * reach, end <= reach) & (end > 0)
     tail = end + 1 + end // 4  # past the last, slow part of a fall
     behind = _behind(along, tail, rays.away_px, steep)
     known = ~closed & (tail < np.minimum(gap, len(along))) & (behind < top - near)
@@ -138,7 +131,7 @@ def _behind(along: F32, start: Index, away_px: F32, steep: np.float32) -> F32:
     return (near + slope * (away_px - first - np.float32(0.5))).astype(np.float32)
 
 
-def own_colour(colour: F32, background: Mask, rays: Rays, ends: Ends, settings: MatteFilter) -> Mask:
+def own_colour(colour: F32, background: Mask, rays: Rays, ends: Ends) -> Mask:
     """(H, W): where apparent spill has a colour (H, W, 3) that the background nearby does not have.
 
     Each pixel is compared with the most similar of many certain `background` (H, W) pixels in a wide neighbourhood,
@@ -151,22 +144,20 @@ def own_colour(colour: F32, background: Mask, rays: Rays, ends: Ends, settings: 
     behind = colour.reshape(-1, 3)[ends.beyond[:, ask]]  # (K, M, 3)
     unlike = np.abs(behind - own).max(-1).min(0)  # (M,)
     for dy, dx in AROUND:
-        step = settings.ring * max(height, width)
+        step = RING * max(height, width)
         there = (np.clip(y + round(step * dy), 0, height - 1), np.clip(x + round(step * dx), 0, width - 1))
         found = np.where(background[there], np.abs(colour[there] - own).max(-1), np.float32(np.inf))
         unlike = np.minimum(unlike, found)
     natural = np.abs(behind[1:] - behind[:-1]).max(-1).mean(0)
     asked, so = np.zeros((2, height, width), np.float32)
     asked[y, x] = 1
-    so[y, x] = unlike > np.maximum(settings.unlike, settings.unlike_natural * natural)
-    side = 2 * max(1, round(settings.vote * max(height, width))) + 1
+    so[y, x] = unlike > np.maximum(UNLIKE, UNLIKE_NATURAL * natural)
+    side = 2 * max(1, round(VOTE * max(height, width))) + 1
     all_votes, votes = (cv2.boxFilter(v, -1, (side, side), normalize=False).reshape(v.shape) for v in (asked, so))
-    return (votes > np.float32(settings.majority) * all_votes) & (all_votes > 0)
+    return (votes > np.float32(MAJORITY) * all_votes) & (all_votes > 0)
 
 
-def filter_along_matte(
-    disparity: F32, alpha: F32, rgb: F32 | None = None, settings: MatteFilter | None = None, *, in_place: bool = False
-) -> F32:
+def filter_along_matte(disparity: F32, alpha: F32, rgb: F32 | None = None, *, in_place: bool = False) -> F32:
     """Replace the subject's disparity where it spills over the matte's edge (paper 3.2). Returns (H, W).
 
     M_coarse: pixels at the subject's disparity; M_large: the matte dilated. In M_coarse + M_large - M the disparity is
@@ -179,13 +170,12 @@ def filter_along_matte(
     in_place: whether `disparity` may be changed and returned.
     Raises InvalidInput for maps of different sizes or outside [0, 1].
     """
-    settings = settings or MatteFilter()
     d = require_unit_map("disparity", disparity)
     a = require_unit_map("alpha", alpha, like=d)
-    size = work_size(d.shape, settings.work_px)
+    size = work_size(d.shape, WORK_PX)
     small_d, small_a = resize_map(d, size), resize_map(a, size)
     colour = None if rgb is None else _colour(rgb, d.shape, size)
-    found = _spill(small_d, small_a, colour, settings)
+    found = _spill(small_d, small_a, colour)
     if found is None:
         return d
     spilt, continued = found[0].astype(np.float32), np.clip(found[1], 0, 1)  # a local linear fit may overshoot
@@ -212,25 +202,25 @@ def _colour(rgb: F32, shape: tuple[int, ...], size: tuple[int, int]) -> F32:
     return np.sqrt(np.clip(require_rgb("rgb", resize_map(rgb, size)), 0, 1))  # an average shows what is not finite
 
 
-def _spill(d: F32, a: F32, colour: F32 | None, settings: MatteFilter) -> tuple[np.ndarray, F32] | None:
+def _spill(d: F32, a: F32, colour: F32 | None) -> tuple[np.ndarray, F32] | None:
     """Where disparity has spilt from the subject, and the background's disparity continued into that region.
 
     The region extends into the matte, so that the full-size matte's edge is the limit, not this small one's.
     """
     inside = a > 0.5
-    edge = _closed(a > SOFT, _pixels(settings.least_reach, d))
+    edge = _closed(a > SOFT, _pixels(LEAST_REACH, d))
     if not inside.any() or edge.all():
         return None
-    subject = _subject_around(d, inside, settings)
-    rays = cast(edge, max(2, round(settings.ring * max(d.shape))))
-    ends = march(rays, d, edge, subject, settings)
+    subject = _subject_around(d, inside)
+    rays = cast(edge, max(2, round(RING * max(d.shape))))
+    ends = march(rays, d, edge, subject)
     spilt = _on_map(rays.y, rays.x, ends.spilt, d)
     if colour is not None:
-        background = ~edge & ~spilt & (d < subject - np.float32(settings.near))
-        spilt &= ~own_colour(colour, background, rays, ends, settings)
-    at_subject = d[rays.y, rays.x] >= np.take(subject, rays.root) - np.float32(settings.near)
-    in_front = (d > subject + np.float32(settings.near / 2)) & ~inside
-    thing = _dilate((_on_map(rays.y, rays.x, at_subject, d) & ~spilt) | in_front, _pixels(settings.guard, d))
+        background = ~edge & ~spilt & (d < subject - np.float32(NEAR))
+        spilt &= ~own_colour(colour, background, rays, ends)
+    at_subject = d[rays.y, rays.x] >= np.take(subject, rays.root) - np.float32(NEAR)
+    in_front = (d > subject + np.float32(NEAR / 2)) & ~inside
+    thing = _dilate((_on_map(rays.y, rays.x, at_subject, d) & ~spilt) | in_front, _pixels(GUARD, d))
     spilt &= ~thing
     read = spilt & _on_map(rays.y, rays.x, ends.known, d)
     behind = d.copy()
@@ -243,23 +233,23 @@ def _spill(d: F32, a: F32, colour: F32 | None, settings: MatteFilter) -> tuple[n
     continued = guided_filter(
         a,
         fill_holes(behind, (~unknown).astype(np.float32)),
-        radius_px=_pixels(settings.ring / 6, d),
-        eps=settings.eps,
+        radius_px=_pixels(RING / 6, d),
+        eps=EPS,
         confidence=(~inside).astype(np.float32),
     )
     return spilt | (inside & _dilate(spilt, 2)), continued
 
 
-def _subject_around(d: F32, inside: np.ndarray, settings: MatteFilter) -> F32:
+def _subject_around(d: F32, inside: np.ndarray) -> F32:
     """(H, W): the subject's disparity where it is nearest.
 
     The highest within half a ring, so that the subject's own blurred edge does not count; but not far above most of the
     subject, because objects in front have blurred edges that reach into it.
     """
     middle, spread = subject_disparity(d, inside.astype(np.float32))
-    most = np.float32(middle + max(settings.near, 2 * spread))
+    most = np.float32(middle + max(NEAR, 2 * spread))
     low = np.where(inside, np.minimum(d, most), np.float32(0))
-    high = cv2.dilate(low, _disk(_pixels(settings.ring / 2, d))).reshape(d.shape)
+    high = cv2.dilate(low, _disk(_pixels(RING / 2, d))).reshape(d.shape)
     return nearest_value(high, inside)
 
 
