@@ -23,6 +23,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 LOG = logging.getLogger(__name__)
+MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
 def keep_kernels_somewhere() -> None:
@@ -64,11 +65,21 @@ def leave_scipy_out() -> None:
     arraymath._HAVE_BLAS = find_spec("scipy") is not None  # for other kernels in this process
 
 
+def kernel(**options: Any) -> Callable[[Any], Any]:
+    """As `numba.njit` with a cache, for functions that Python calls.
+
+    All kernels and what they call have the same options as far as possible: numba compiles `max`, `np.empty`, ... again
+    for each set. Its own model of errors would check each division.
+    """
+    common = {"nogil": True, "fastmath": MATHS, "error_model": "numpy", "no_cfunc_wrapper": True}
+    return numba.njit(**{"cache": True} | common | options)
+
+
 def inner(**options: Any) -> Callable[[Any], Any]:
-    """As `numba.njit`, for functions that only kernels call: no wrappers to call them from Python, no file of their own
+    """As `kernel`, for functions that only kernels call: no wrappers to call them from Python, no file of their own
     in the cache. A kernel and what it calls compile in 8 % less time.
     """
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    return kernel(cache=False, no_cpython_wrapper=True, **options)
 
 
 def in_threads(kernel: Callable[..., None], count: int, piece: int, *arguments: Any) -> None:

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
-from wideopen.arrays.jit import forget_stale_kernels, frozen, in_threads, inner
+from wideopen.arrays.jit import forget_stale_kernels, frozen, in_threads, inner, kernel
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.grain import estimate, reference
@@ -18,7 +17,6 @@ from wideopen.grain.left_by_blur import GrainLayer
 from wideopen.grain.reference import FIELDS, LEAST_LOST, NORMAL_BITS, PhotoRows, normal_table, rows_of, taps_of
 
 TILE_H, TILE_W = 64, 512
-MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
 @inner(forceinline=True)
@@ -43,7 +41,7 @@ def _row_of(x, row, down, line):
     line[top.size] = line[top.size - 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _cover(first, stop, out, left, coverage, kept):
     """One layer of `reference.kept_amplitude` in rows [first, stop): out (n, W) += coverage * (kept - out).
 
@@ -74,7 +72,7 @@ def _white(line, first, seed, normal):
         line[i] = normal[np.uintp(h >> np.uint32(32 - NORMAL_BITS))]
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _fill_noise(out, seed, weights, y0, x0, height, width, normal):
     """out (h, w) <- `reference.noise` of the tile at (y0, x0)."""
     h, w = out.shape
@@ -101,7 +99,7 @@ def _fill_noise(out, seed, weights, y0, x0, height, width, normal):
                 target[i] += weight * smooth[i]
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _move_above(light, lost, amount, noise, common, first, second, decode, e):
     """light (w,) of one channel, also above white, <- its codes e (w,) moved by grain of this amount (w,)."""
     zero, one, curve = np.float32(0), np.float32(1), np.float32(CURVE)
@@ -116,7 +114,7 @@ def _move_above(light, lost, amount, noise, common, first, second, decode, e):
                 light[x] = _look_up(decode, min(code + n, one) * curve) + max(code + n - one, zero) * slope
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _move_row(row, lost, strength, noise, mixture, encode, decode, above, e, amount):
     """row (w, 3) of light <- its codes moved by the grain lost (w,). noise: the fields (3, w); e, amount: scratch."""
     zero, one, width = np.float32(0), np.float32(1), lost.size
@@ -141,7 +139,7 @@ def _move_row(row, lost, strength, noise, mixture, encode, decode, above, e, amo
             row[x, c] = grainy if room > zero and lost[x] >= np.float32(LEAST_LOST) else row[x, c]
 
 
-@njit(cache=True, nogil=True, fastmath=MATHS)
+@kernel()
 def _add(
     first, stop, image, kept, above, photo, strength, seeds, mixture, weights, normal, encode, decode, light_above
 ):
@@ -160,9 +158,11 @@ def _add(
                 most = max(most, lost[y, x])
         if most < LEAST_LOST:
             continue
-        fields = np.zeros((3, y1 - y0, x1 - x0), np.float32)
+        fields = np.empty((3, y1 - y0, x1 - x0), np.float32)
         for f in range(3):
-            if mixture[f] > 0:
+            if mixture[f] <= 0:
+                fields[f] = 0
+            else:
                 _fill_noise(fields[f], seeds[f], weights, above + y0, x0, photo, width, normal)
         e, amount = np.empty((3, x1 - x0), np.float32), np.empty(x1 - x0, np.float32)
         for y in range(y1 - y0):

@@ -4,9 +4,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numba import njit
 
-from wideopen.arrays.jit import frozen, in_threads, inner
+from wideopen.arrays.jit import frozen, in_threads, inner, kernel
 from wideopen.arrays.maps import Place
 from wideopen.checks import F32
 from wideopen.sheets import transport
@@ -18,7 +17,7 @@ ROWS = 64  # that a thread takes at a time
 RUN = 64  # pixels
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _half_step(image, alpha, F, B, say, active, colour):
     """`reference.half_step`."""
     height, width = alpha.shape
@@ -92,7 +91,7 @@ def _between(low, high, down, line):
         line[i] = low[i] + down * (high[i] - low[i])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _split(start, stop, image, alpha, F, B, filled, white, known, where, at, shares, beyond, subject):
     """`reference.split` of rows; all but alpha are (n, 3 W). In runs of `RUN` pixels, most of which are of one kind."""
     one, zero, three = np.float32(1), np.float32(0), np.uintp(3)
@@ -169,7 +168,7 @@ def split(
     in_threads(_split, len(alpha), ROWS, flat[0], alpha, *maps, np.float32(white), known, where, *columns, flat[4])
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _reveal(start, stop, disparity, matte, maps, seen, where, at, shares, beyond, coverage, out):
     """`reference.reveal` of rows; maps are (h, 4 w). Loops of so few arrays become vector code.
 
@@ -210,7 +209,7 @@ def reveal(
     in_threads(_reveal, len(out), ROWS, *photo, where, *columns, coverage, out)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _blend(start, stop, image, maps, where, at, shares, beyond):
     """`reference.blend` of rows; maps are (h, 4 w)."""
     top, left, height = where
@@ -233,7 +232,7 @@ def blend(image: F32, maps: F32, place: Place) -> None:
     in_threads(_blend, len(image), ROWS, image, flat, where, *columns)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _shine(start, stop, rgb, alpha, photo, lamps, strength, place, edges):
     """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere. Lamps' column j ends at pixel edges[j + 1]."""
     one, (top, _, left, right, height, _) = np.float32(1), place
@@ -270,7 +269,7 @@ AROUND, NEAR = 4 * (2 * SIDE + 1), 4 * (2 * REACH + 1)
 """Values in a row of the windows: of slopes, and of colours."""
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True)
 def _march(state, slopes, pixels, around, near, dy, dx):
     """`transport.march` on `_packed` arrays, one pixel after another: each needs those before it.
 

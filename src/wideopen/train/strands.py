@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
-from wideopen.arrays import jit as _numba  # noqa: F401  (sets the threading layer before the first kernel runs)
+from wideopen.arrays.jit import kernel
 from wideopen.checks import F32
 from wideopen.train.layer import Layer, Rng, empty
 
@@ -152,7 +151,7 @@ def draw(points: F32, widths: F32, colours: F32, opacity: F32, size: int) -> Lay
     return layer
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def draw_strands(points, widths, colours, opacity, rgb, alpha):  # type: ignore[no-untyped-def]
     """Lay the strands over `rgb` (H, W, 3), premultiplied, and `alpha` (H, W), in place, as `strands.draw` says."""
     height, width = alpha.shape

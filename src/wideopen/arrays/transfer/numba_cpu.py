@@ -9,10 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from wideopen.arrays.jit import frozen, in_threads, inner
+from wideopen.arrays.jit import frozen, in_threads, inner, kernel
 from wideopen.arrays.transfer.reference import code_type, light_of_codes, thresholds
 from wideopen.checks import F32
 from wideopen.color import Encoding
@@ -23,7 +22,7 @@ _MANTISSA_BITS = {8: 7, 10: 9, 12: 11, 16: 15}
 _PIECE = 1 << 19  # pixels that a thread takes at a time
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _decode(first, stop, codes, light, out):
     """out[p, c] = light[c, codes[p, c]]."""
     for p in range(first, stop):
@@ -43,7 +42,7 @@ def _code(light, bits, limits, first_code, first_bucket, shift, more):
     return code
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _encode(first, stop, rgb, bits, row_of, limits, first_code, first_bucket, shift, more, out):
     """out[p, c] = `_code` of rgb[p, c] with limits[row_of[c]]. Without a loop over c: a quarter of the time."""
     r, g, b = row_of[0], row_of[1], row_of[2]

@@ -5,10 +5,9 @@ guided parts its three channels and its value, for each of the four taps across.
 contiguous arrays, and the compiler turns them into vector instructions.
 """
 
-import numba
 import numpy as np
 
-from wideopen.arrays.jit import in_threads
+from wideopen.arrays.jit import in_threads, kernel
 from wideopen.checks import F32, U8
 from wideopen.disparity.upsample import reference
 from wideopen.disparity.upsample.reference import flatness, taps, varies
@@ -16,7 +15,7 @@ from wideopen.disparity.upsample.reference import flatness, taps, varies
 ROWS, COLUMNS = 128, 64  # that a thread takes at a time; that are guided together
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True)
 def _settle(top, bottom, small, flat, guide, reach, falloff, out):
     """out = small + (1 - flat) * (sum w d / sum w - small), w = near flat / (1 + falloff |dI|^2)^2."""
     height, width = small.shape
@@ -39,7 +38,7 @@ def _settle(top, bottom, small, flat, guide, reach, falloff, out):
             out[y, x] = small[y, x] + slope * (weighed / total - small[y, x])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True)
 def _upsample(first, stop, small, small_guide, guide, iy, wy, ix, wx, falloff, guided, part_guided, out):
     """`reference.upsample` of the rows from first to stop; guided: `reference.varies`.
 

@@ -8,18 +8,17 @@ megapixels, most of it in the sums.
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from wideopen.arrays.jit import in_threads
+from wideopen.arrays.jit import in_threads, kernel
 from wideopen.checks import F32, U8
 from wideopen.matting.edges.reference import CONTRAST, NARROW, WIDE, box, transition, window_px
 
 PIECE = 16  # rows of the maps that a thread evaluates at a time
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True)
 def _solve(mean_I, mean_p, cross, squares, mixed, eps, out):
     """out = (a, b): a = (Sigma + eps U)^-1 cov by cofactors, b = mean(p) - a . mean(I)."""
     height, width = mean_p.shape
@@ -42,7 +41,7 @@ def _solve(mean_I, mean_p, cross, squares, mixed, eps, out):
             out[y, x, 3] = p - ar * r - ag * g - ab * b
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True)
 def _evaluate(first, stop, out, guide, near, hair, firm, soft, contrast, ys, xs):
     """out += near * (lerp(contrast(firm . I), soft . I, hair) - out), maps interpolated linearly.
 

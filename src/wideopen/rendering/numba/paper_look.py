@@ -10,13 +10,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from wideopen.arrays.jit import frozen, inner
+from wideopen.arrays.jit import frozen, inner, kernel
 from wideopen.checks import F32
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import antialiased_spans, barrel, binary_spans
-from wideopen.rendering.numba.spans import MATHS, between, enlarge_x, flat_rows, level_of, radius_at, spread_row
+from wideopen.rendering.numba.spans import between, enlarge_x, flat_rows, level_of, radius_at, spread_row
 from wideopen.rendering.planes import paper_planes
 from wideopen.rendering.reference import paper_radii
 
@@ -39,7 +39,7 @@ class Bend(NamedTuple):
     root: np.float32  # 1 / alpha2
 
 
-@njit(cache=True, parallel=True, fastmath=MATHS)
+@kernel(parallel=True)
 def _bend(encoded, bend, out):
     """Eq. (4) before the blur: (a1 I + b1)^alpha1; both (H, W, 3)."""
     for y in prange(encoded.shape[0]):
@@ -49,7 +49,7 @@ def _bend(encoded, bend, out):
                 out[y, x, c] = (v * v) * (v * v) if bend.alpha1 == 4 else v**bend.alpha1
 
 
-@njit(cache=True, parallel=True, fastmath=MATHS)
+@kernel(parallel=True)
 def _halve(cells, out):
     """Sums of 2 x 2 cells: (H, W, 3) to (ceil(H / 2), ceil(W / 2), 3)."""
     height, width = cells.shape[:2]
@@ -61,7 +61,7 @@ def _halve(cells, out):
                     out[row, x // 2, c] += cells[y, x, c]
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _weights(disparity, mids, extent, group, y0, x0, out):
     """Eqs. (5)-(9) unrolled: the weight of each radius group (G, h, w), nearest plane first; they sum to 1 or 0."""
     out[:, :, :] = 0
@@ -86,7 +86,7 @@ def _weights(disparity, mids, extent, group, y0, x0, out):
                 out[g, y, x] = out[g, y, x] / shown[x] if shown[x] > 0 else np.float32(0)
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _blur(cells, photo, rows, g, y0, x0, acc):
     """acc (m, n * 4), whose first cell is (y0, x0), += cells (H, W, 3) and their pixels' number, blurred.
 
@@ -109,7 +109,7 @@ def _blur(cells, photo, rows, g, y0, x0, acc):
         spread_row(line, start - x0, total, reach, rows, rows.barrel, g, DIRECT, y - y0, y0, x0, numbers, 4, acc)
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _unbend(plane, bend):
     """Eq. (4) after the blur, in place: ^(1 / alpha2) / a2 + b2."""
     for c in range(3):
@@ -125,7 +125,7 @@ def _unbend(plane, bend):
                 row[x] = row[x] / bend.a2 + bend.b2
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _blurred(cells, photo, rows, g, y0, x0, acc, plane):
     """plane (3, m, n) <- cells blurred with group g's kernel: blurred colour over blurred share, by way of acc."""
     acc[:] = 0
@@ -138,7 +138,7 @@ def _blurred(cells, photo, rows, g, y0, x0, acc, plane):
                 plane[c, y, x] = row[x * 4 + c] * one
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _plane(cells, photo, rows, g, y0, x0, y1, x1, bend):
     """Return the colour of group g's planes, (3, m, n) float32, in cells [y0, y1) x [x0, x1) of its level."""
     plane = np.empty((3, y1 - y0, x1 - x0), np.float32)
@@ -155,7 +155,7 @@ def _plane(cells, photo, rows, g, y0, x0, y1, x1, bend):
     return plane
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _add(plane, weight, level, cell_y0, cell_x0, y0, x0, colour):
     """colour (3, h, w) += weight (h, w) * plane (3, m, n), enlarged."""
     height, width = weight.shape
@@ -174,7 +174,7 @@ def _add(plane, weight, level, cell_y0, cell_x0, y0, x0, colour):
                 to[x] += w[x] * (above[x] + f * (below[x] - above[x]))
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _tiles(pyramid, starts, disparity, mids, extent, group, rows, bend, tile_h, tile_w, order):
     """Eqs. (4) and (6)-(9) per tile: (H, W, 3). Level L of the pyramid (cells, 3) begins at starts[L]."""
     height, width = disparity.shape

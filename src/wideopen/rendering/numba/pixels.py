@@ -10,13 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from numba import njit
 
-from wideopen.arrays.jit import frozen, in_threads, inner
+from wideopen.arrays.jit import frozen, in_threads, inner, kernel
 from wideopen.arrays.maps import halved, in_strips
 from wideopen.checks import Mask
 from wideopen.optics import Optics
-from wideopen.rendering.numba.spans import MATHS
 from wideopen.rendering.planes import thin_lens_planes
 from wideopen.sheets import Sheet
 from wideopen.sheets.photo_sheets import Wanted
@@ -225,7 +223,7 @@ def place_of(radii, gaps, r, k):
     return (k, f) if f < 1 else (min(k + 1, radii.size - 1), np.float32(0))
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _extremes_of_rows(values, found):
     """found (2, X) <- least and greatest value of each `BLOCK` columns; down the columns first: that is vector code."""
     width = values.shape[1]
@@ -244,7 +242,7 @@ def _extremes_of_rows(values, found):
         found[0, x // BLOCK], found[1, x // BLOCK] = least, most
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _extremes(first, stop, values, found):
     """found (2, Y, X) <- least and greatest value in each block, in the rows of blocks [first, stop)."""
     for band in range(first, stop):
@@ -257,11 +255,9 @@ def _extremes_in(values: np.ndarray) -> np.ndarray:
     return found
 
 
-@njit(cache=True)
-def _fill_blocks(lens, far, near, spreads, levels):
+@kernel()
+def _fill_blocks(lens, far, near, spreads, levels, used, on_levels, away):
     height, width = far.shape
-    used = np.zeros((height, width, lens.radii.size), np.bool_)
-    on_levels, away = np.zeros((height, width), np.uint8), np.zeros((height, width), np.int64)
     for y in range(height):
         for x in range(width):
             ends = (
@@ -274,12 +270,18 @@ def _fill_blocks(lens, far, near, spreads, levels):
                 used[y, x, k] = True
                 on_levels[y, x] |= np.uint8(1 << levels[k])
                 away[y, x] = max(away[y, x], (spreads[k] + BLOCK - 1) // BLOCK)
-    return used, on_levels, away
 
 
 def find_blocks(lens: KernelLens, extremes: BlockExtremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
     """What each block of a sheet holds; spreads (N,): how far a plane's pixels show, levels (N,): its level."""
-    return Blocks(*_fill_blocks(lens, extremes.far, extremes.near, spreads, levels))
+    shape = extremes.far.shape
+    used, on_levels, away = (
+        np.zeros((*shape, lens.radii.size), bool),
+        np.zeros(shape, np.uint8),
+        np.zeros(shape, np.int64),
+    )
+    _fill_blocks(lens, extremes.far, extremes.near, spreads, levels, used, on_levels, away)
+    return Blocks(used, on_levels, away)
 
 
 @inner()
@@ -306,7 +308,7 @@ def shown_part(shows, y0, y1, x0, x1):
     return top, bottom, left, right
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _open_share(barrel, shift, y, x):
     """`aperture.Barrel.open_share` of pixel (y, x); 1 without a barrel."""
     if barrel is None:
@@ -317,7 +319,7 @@ def _open_share(barrel, shift, y, x):
     return np.float32(1 - 2 / np.pi * np.sqrt(square) * (1 - square / 24 - square * square / 640))
 
 
-@inner(fastmath=MATHS)
+@inner()
 def add_sharp(surface, lens, on_levels, near, rows, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) that reach 0 cells, as they are."""
     last, any_sharp = near.size - 1, False
@@ -354,7 +356,7 @@ def add_sharp(surface, lens, on_levels, near, rows, y0, x0, channels, acc):
                     to[i + 4] += alpha[x] * w
 
 
-@inner(fastmath=MATHS)
+@inner()
 def gather_row(surface, halved, lens, on_levels, level, slots, cell_y, x0, channels, cells, ends):
     """cells (P, n * C) += sums of the weighted pixels of plane k in row cell_y of cells, from cell x0 on, by slots[k].
 

@@ -34,7 +34,6 @@ STRAIGHT = 1 << 20
 """As many, if they do."""
 BEND = 0.25
 """How far a chord's distance from the centre of its disk may change over such cells."""
-MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
 class KernelRows(NamedTuple):
@@ -132,7 +131,7 @@ def tiling(height: int, width: int) -> Tiling:
     return Tiling(tile_h, tile_w, np.random.default_rng(0).permutation(count))
 
 
-@inner(fastmath=MATHS)
+@inner()
 def running_sum(line, pad, channels, total):
     """total (2 * pad + m + 1 cells, flat): the sums up to each edge of a line of m cells, and to `pad` edges beyond.
 
@@ -157,7 +156,7 @@ def running_sum(line, pad, channels, total):
         at += channels
 
 
-@inner(fastmath=MATHS, forceinline=True)
+@inner(forceinline=True)
 def _add_span(line, start, total, pad, first, last, weight, direct, channels, acc, y, twin):
     """acc[y][x] += weight * sum of the line over source edges [x + first, x + last], the same to row twin if >= 0.
 
@@ -202,7 +201,7 @@ def _add_span(line, start, total, pad, first, last, weight, direct, channels, ac
         acc[other, to + x] += span
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _chord(barrel, radius, dy, y, x):
     """`aperture.Barrel.chord` of one row and point, as source edges relative to the cell written."""
     across = barrel[0] * dy + radius * (barrel[1] + barrel[2] * y + barrel[3] * x)
@@ -215,7 +214,7 @@ def _chord(barrel, radius, dy, y, x):
     return 0.5 - middle - half, 0.5 - middle + half
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _steady(edge, slope, least):
     """An edge that moves by `slope` a cell, but is at least `least`: (edge, slope, for how many cells that holds).
 
@@ -228,7 +227,7 @@ def _steady(edge, slope, least):
     return edge, slope, np.floor(room / abs(slope)) + 1 if slope != 0 else np.inf
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _add_run(line, start, total, pad, first, df, last, dl, weight, direct, numbers, channels, acc):
     """As `_add_span`, with ends that move by df and dl from cell to cell, but not out of their source pixels.
 
@@ -258,7 +257,7 @@ def _add_run(line, start, total, pad, first, df, last, dl, weight, direct, numbe
         acc[x] += weight * ((b0[x] + (g + dl * n) * (b1[x] - b0[x])) - (a0[x] + (f + df * n) * (a1[x] - a0[x])))
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _add_cut_span(line, start, total, pad, rows, s, radius, weight, direct, size, y, x0, numbers, channels, acc):
     """acc (n * C), whose first cell is (y, x0), += the line's sums over row s of a kernel, cut by the barrel."""
     first, last = rows.firsts[s], rows.lasts[s]
@@ -287,7 +286,7 @@ def _add_cut_span(line, start, total, pad, rows, s, radius, weight, direct, size
         base += stretch
 
 
-@inner(fastmath=MATHS)
+@inner()
 def spread_row(line, start, total, reach, rows, barrel, kernel, direct, y, y0, x0, numbers, channels, acc):
     """Add row y of the source to all rows of acc (h, w * C) that the kernel, which sums to 1, takes it to.
 
@@ -326,7 +325,7 @@ def between(pixel, level, first_cell, cells):
     return min(max(low, 0), cells - 1), min(max(low + 1, 0), cells - 1), at - np.float32(low)
 
 
-@inner(fastmath=MATHS)
+@inner()
 def enlarge_x(cells, level, cell_x0, x0, width, channels):
     """Return (m, width * C) of cells (m, n * C), whose first column is cell_x0: linear between them, from pixel x0."""
     m, n = cells.shape[0], cells.shape[1] // channels
@@ -349,7 +348,7 @@ def enlarge_x(cells, level, cell_x0, x0, width, channels):
     return wide
 
 
-@inner(fastmath=MATHS)
+@inner()
 def add_enlarged(cells, level, cell_y0, cell_x0, y0, x0, channels, acc):
     """acc (h, w * C) from pixel (y0, x0) on += cells (m, n * C) from cell (cell_y0, cell_x0) on, enlarged."""
     wide = enlarge_x(cells, level, cell_x0, x0, acc.shape[1] // channels, channels)

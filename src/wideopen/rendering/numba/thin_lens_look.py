@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from numba import njit
 
-from wideopen.arrays.jit import in_threads, inner
+from wideopen.arrays.jit import in_threads, inner, kernel
 from wideopen.checks import F32, Mask
 from wideopen.optics import Optics
 from wideopen.rendering.aperture import antialiased_spans, barrel
@@ -38,7 +37,6 @@ from wideopen.rendering.numba.pixels import (
     surface_of,
 )
 from wideopen.rendering.numba.spans import (
-    MATHS,
     MAX_LEVEL,
     KernelRows,
     add_enlarged,
@@ -61,7 +59,7 @@ DIRECT = 4
 """Spans of up to so many pixels are summed one by one, which costs no more than the four look-ups."""
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _is_bright(line, channels):
     """Whether a cell of the line (m * C) is brighter than `BRIGHT`."""
     for i in range(0, line.size, channels):
@@ -82,7 +80,7 @@ def _slots(near, rows, level):
     return slots, planes
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _blur_level(surface, half, lens, on_levels, rows, near, level, y0, x0, channels, acc):
     """acc (h, w * C), whose first pixel is (y0, x0), += the planes near (N,) of a level, weighted and blurred.
 
@@ -137,7 +135,7 @@ def _blur_level(surface, half, lens, on_levels, rows, near, level, y0, x0, chann
         add_enlarged(to, level, top, left, y0, x0, channels, acc)
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _lay_over(acc, opaque, channels, out):
     """out (h, w, 3) <- the sheet sum blur(w rgba) / sum blur(w), over what was there."""
     for y in range(out.shape[0]):
@@ -152,7 +150,7 @@ def _lay_over(acc, opaque, channels, out):
                 out[y, x, c] = acc[y, i + c] * scale + behind * out[y, x, c]
 
 
-@inner(fastmath=MATHS)
+@inner()
 def _lay_sharp(surface, on_levels, y0, x0, out):
     """out (h, w, 3) <- the sheet as it is, over what was there."""
     rows, columns = surface.disparity.shape
@@ -187,7 +185,7 @@ def _widest(near, spreads):
     return widest
 
 
-@njit(cache=True, nogil=True, fastmath=MATHS)
+@kernel()
 def _sheet_over(start, stop, surface, half, plan, tile_h, tile_w, order, first, last, above, out):
     """out (n, W, 3) <- the blurred sheet over out, in tiles [start, stop) of the order, as far as it shows.
 
