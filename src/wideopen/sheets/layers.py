@@ -135,12 +135,14 @@ def _coverage(rgb: F32, near: Mask, known: Mask, rules: EdgeRules) -> F32:
         return prior
     encoded = np.sqrt(np.maximum(rgb, 0))
     F, B = fill_holes(encoded, inside.astype(np.float32)), fill_holes(encoded, outside.astype(np.float32))
+    band = ~inside & ~outside & known
+    I, F, B = (x[band] for x in (encoded, F, B))
     towards = F - B
     trust = np.float32(0.03)
-    along = ((encoded - B) * towards).sum(2)
-    mixed = (along + trust * prior) / ((towards * towards).sum(2) + trust)
-    band = ~inside & ~outside & known
-    return np.where(band, np.clip(mixed, 0, 1), near).astype(np.float32)
+    mixed = (((I - B) * towards).sum(1) + trust * prior[band]) / ((towards * towards).sum(1) + trust)
+    coverage = near.astype(np.float32)
+    coverage[band] = np.clip(mixed, 0, 1)
+    return coverage
 
 
 def continued(coverage: F32, known: Mask) -> F32:

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import Place, halved, in_strips, resize_map, work_size
+from wideopen.arrays.maps import Place, greatest_channel, halved, in_strips, resize_map, work_size
 from wideopen.checks import F32, Mask
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.white import White, give_own_colour, limit_radiance, unclip
@@ -127,7 +127,7 @@ class PhotoSheets(Sequence[Sheet]):
             return np.ones(size, bool)  # radiance is measured at clipped pixels
         if self.lamps is None or self.radiance == 0:
             return np.zeros(size, bool)
-        shining = (self.lamps.max(axis=2) > LAMP).astype(np.float32)
+        shining = (greatest_channel(self.lamps) > LAMP).astype(np.float32)
         beside = np.ones((3, 3), np.uint8)  # the last blocks reach beyond the photo, so others lie up to one away
         return cv2.dilate(resize_map(shining, size), beside).reshape(size) > 0
 

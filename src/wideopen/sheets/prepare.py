@@ -14,7 +14,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import Place, fill_holes, resize_map, scaled, shows_outline, work_size
+from wideopen.arrays.maps import Place, fill_holes, greatest_channel, resize_map, scaled, shows_outline, work_size
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.lamps import guess_lamps
@@ -180,8 +180,7 @@ def _without_lamps(colours: F32) -> F32:
     if colours.max() <= 1:
         return colours
     side = 2 * max(1, round(RING * max(colours.shape))) + 1
-    red, green, blue = cv2.split(colours)
-    level = cv2.max(cv2.max(red, green), blue).reshape(colours.shape[:2])
+    level = greatest_channel(colours)
     most = np.maximum(cv2.blur(level, (side, side)).reshape(level.shape), 1)
     return scaled(colours, np.minimum(most / np.maximum(level, 1), 1))
 

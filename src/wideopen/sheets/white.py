@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import Place, fill_holes
+from wideopen.arrays.maps import Place, fill_holes, greatest_channel
 from wideopen.checks import F32
 
 CLIPPED = 0.99
@@ -157,7 +157,7 @@ def limit_radiance(rgb: F32, alpha: F32 | None, strength: float) -> F32:
     `strength` is in [0, 1]. A pixel on an edge mixes the two sides; only the brighter side's light is limited, not the
     mixture. With D and L the extremes within two pixels, D + s (L - D) becomes D' + s (L' - D').
     """
-    level = rgb.max(axis=2)
+    level = greatest_channel(rgb)
     if alpha is not None:
         level = np.divide(level, alpha, out=np.zeros_like(level), where=alpha > np.float32(1e-3))
     L, D = cv2.dilate(level, np.ones((3, 3), np.uint8)), cv2.erode(level, np.ones((5, 5), np.uint8))
