@@ -331,7 +331,7 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto", into: F32 | None 
             layers = paper_layers(scene.disparity, scene.matte if scene.has_subject else None, kept)
             grainer.add_grain(image, layers, grain, scene.encoding)
         return image
-    if isinstance(scene.sheets, PhotoSheets) and scene.sheets.found:  # this is not the first time
+    if isinstance(scene.sheets, PhotoSheets) and "extremes" in scene.sheets.found:  # this is not the first time
         hold_sheets(scene)
     sheets = scene.sheets if scene.rims is None else scene.rims.cleaned(optics)
     sheets = with_radiance(sheets, lens.highlights)
