@@ -164,7 +164,10 @@ def _viewer_html() -> str:
 
 
 def theme() -> Any:
-    """Neutral grey, which does not affect the perception of colours, one warm accent, and the system's fonts."""
+    """Neutral grey, which does not affect the perception of colours, one warm accent, and the system's fonts.
+
+    static/studio.css sets the variables that differ from Gradio's.
+    """
     amber = gr.themes.Color(
         "#fff7ed", "#ffedd5", "#fed7aa", "#fdba74", "#fb923c", "#e07a1f", "#b45309", "#92400e", "#78350f", "#5f2b0b",
         "#451a03",
@@ -174,26 +177,6 @@ def theme() -> Any:
     return gr.themes.Base(
         primary_hue=amber, secondary_hue=amber, neutral_hue="neutral", font=sans, font_mono=mono, radius_size="md",
         spacing_size="sm", text_size="md",
-    ).set(
-        body_background_fill="#ececec",
-        body_background_fill_dark="#161616",
-        block_background_fill="transparent",
-        block_background_fill_dark="transparent",
-        block_border_width="0px",
-        block_shadow="none",
-        block_label_text_size="*text_sm",
-        block_title_text_weight="500",
-        block_info_text_size="*text_xs",
-        block_info_text_color="*neutral_500",
-        block_info_text_color_dark="*neutral_400",
-        button_primary_background_fill="*primary_600",
-        button_primary_background_fill_dark="*primary_500",
-        button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_400",
-        button_primary_text_color="#ffffff",
-        button_primary_text_color_dark="#161616",
-        slider_color="*primary_600",
-        slider_color_dark="*primary_500",
     )  # fmt: skip
 
 
