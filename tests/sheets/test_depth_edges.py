@@ -164,3 +164,12 @@ def test_a_gap_in_a_near_part_stays_far():
     (part,) = find_layers(photo, matte, disparity).behind
     assert part[gap].max() < 0.5
     assert part[50:55, 19:22].min() > 0.9
+
+
+def test_what_shows_through_a_gap_goes_on_around_it():
+    """A piece too small for a sheet of its own is no hole in the sheet that it belongs to."""
+    leaves = (Y > 60).astype(np.float64)
+    leaves[80:83, 40:43] = 0
+    photo, _, disparity = _over(WALL, (FENCE, (Y > 30).astype(np.float64)), (FRONT, leaves))
+    _, fence = find_layers(photo, None, disparity).behind
+    assert fence[70:].min() > 0.9

@@ -68,10 +68,11 @@ def widened(mask: Mask, window: np.ndarray) -> Mask:
 
 
 def find_part(
-    rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Mask, rules: EdgeRules
+    rgb: F32, disparity: F32, near_to: Extremes, level: F32, plain: Mask, hidden: Mask, rules: EdgeRules
 ) -> NearPart | None:
     """The part nearer than `level` (h, w), among the pixels known to `near_to`; None if no depth edge bounds one.
 
+    hidden: where something nearer hides it.
     The part ends halfway up a depth edge that crosses the level. Elsewhere, and where `plain`, it ends at the level
     itself. Pieces that are small or not bounded by a jump are dropped.
     """
@@ -82,7 +83,7 @@ def find_part(
     if not near.any():
         return None
     everything = extremes(disparity, np.ones_like(near), rules)
-    near = _worthwhile(near, everything.jump > rules.jump, rules)
+    near = _worthwhile(near, hidden, everything.jump > rules.jump, rules)
     if not near.any():
         return None
     quarter = sides.jump / 4
@@ -112,8 +113,10 @@ def _on_slope(disparity: F32, near_to: Extremes) -> Mask:
     return cv2.morphologyEx(disparity, cv2.MORPH_GRADIENT, window).reshape(disparity.shape) > near_to.jump / 12
 
 
-def _worthwhile(near: Mask, steep: Mask, rules: EdgeRules) -> Mask:
-    """Keep the connected pieces that are large enough and have enough of a depth edge as their outline."""
+def _worthwhile(near: Mask, hidden: Mask, steep: Mask, rules: EdgeRules) -> Mask:
+    """Keep the connected pieces that are large enough and have enough of a depth edge as their outline; and those with
+    only `hidden` pixels around them, behind which the part goes on.
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(near.astype(np.uint8), connectivity=4)
     inner = cv2.erode(near.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
     outline = near & ~inner
@@ -121,6 +124,7 @@ def _worthwhile(near: Mask, steep: Mask, rules: EdgeRules) -> Mask:
     at_edge = np.bincount(labels[outline & steep], minlength=count)
     keep = stats[:, cv2.CC_STAT_AREA] >= rules.least_area * near.size
     keep &= at_edge > rules.least_edge * length
+    keep |= np.bincount(labels[near & widened(~near & ~hidden, np.ones((3, 3), np.uint8))], minlength=count) == 0
     keep[0] = False
     return keep[labels]
 
@@ -183,32 +187,34 @@ def find_layers(rgb: F32, alpha: F32 | None, disparity: F32, rules: EdgeRules | 
     disparity = cv2.medianBlur(disparity, 3).reshape(disparity.shape)  # single pixels are noise
     if alpha is None:
         nowhere = np.zeros(disparity.shape, bool)
-        return Layers(None, None, *_parts_behind(rgb, disparity, ~nowhere, nowhere, rules))
+        return Layers(None, None, *_parts_behind(rgb, disparity, ~nowhere, nowhere, nowhere, rules))
     outside = extremes(disparity, alpha < 0.5, rules)
     front = _in_front(rgb, alpha, disparity, outside.known, rules)
     own = _subjects_own(alpha, disparity, rules)
     spill = widened(alpha > 0.05, square(rules.reach, alpha.shape))  # networks draw the subject too wide
     clear = alpha < 0.05
     clear &= ~(spill & _smeared(disparity, clear, rules))
-    subject, coverage, nearer = alpha, None, []
+    subject, coverage, nearer, hidden = alpha, None, [], np.zeros_like(clear)
     if front is not None:
         near_front = widened(front.coverage > 0.02, np.ones((3, 3), np.uint8))
         subject = continued(alpha, ~near_front)
         beside_nothing = (1 - subject) * front.coverage
         coverage = np.where(front.coverage > 0, np.clip(subject - alpha + beside_nothing, 0, 1), np.float32(0))
         own &= ~widened(near_front, square(rules.reach / 2, alpha.shape))
+        hidden = clear & ~front.far
         clear &= front.far
         nearer.append(front.near)
-    behind, trusted = _parts_behind(rgb, disparity, clear, spill, rules)
+    behind, trusted = _parts_behind(rgb, disparity, clear, hidden, spill, rules)
     return Layers(coverage, subject, behind, (*nearer, own, *trusted))
 
 
 def _parts_behind(
-    rgb: F32, disparity: F32, clear: Mask, spill: Mask, rules: EdgeRules
+    rgb: F32, disparity: F32, clear: Mask, hidden: Mask, spill: Mask, rules: EdgeRules
 ) -> tuple[tuple[F32, ...], tuple[Mask, ...]]:
     """Coverages of the parts of a background, nearest first, and where disparity is each one's or the farthest's own.
 
-    clear: the background's pixels; spill: where something nearer may have smeared its disparity.
+    clear: the background's pixels; hidden: what a front hides of the rest; spill: where something nearer may have
+    smeared its disparity.
     """
     behind, trusted = [], []
     for _ in range(MOST_BEHIND):
@@ -216,12 +222,12 @@ def _parts_behind(
         level = best_level(near_to, rules)
         if level is None:
             break
-        part = find_part(rgb, disparity, near_to, np.full_like(disparity, level), np.zeros_like(clear), rules)
+        part = find_part(rgb, disparity, near_to, np.full_like(disparity, level), np.zeros_like(clear), hidden, rules)
         if part is None or (part.near & ~spill).sum() < rules.least_area * clear.size:
             break
         behind.append(continued(part.coverage, clear))
         trusted.append(part.near)
-        clear = part.far
+        hidden, clear = hidden | (clear & ~part.far), part.far
         spill = spill | widened(part.coverage > 0, square(rules.reach, disparity.shape))
     return tuple(behind), (*trusted, clear)
 
@@ -230,7 +236,8 @@ def _in_front(rgb: F32, alpha: F32, disparity: F32, outside: Mask, rules: EdgeRu
     """The part beside the subject, outside its matte, that is nearer than the subject."""
     level = fill_holes(disparity, (alpha > 0.95).astype(np.float32)) + np.float32(rules.jump / 2)
     spill = widened(alpha > 0.05, square(rules.reach / 2, alpha.shape))  # networks draw the subject too wide
-    return find_part(rgb, disparity, extremes(disparity, outside, rules), level, spill, rules)
+    nothing = np.zeros_like(outside)
+    return find_part(rgb, disparity, extremes(disparity, outside, rules), level, spill, nothing, rules)
 
 
 def _smeared(disparity: F32, known: Mask, rules: EdgeRules) -> Mask:
