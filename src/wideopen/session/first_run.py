@@ -1,4 +1,8 @@
-"""Loading numba and the kernels of the render beside the analysis; on a machine's first run a process compiles them."""
+"""Numba's kernels, called with a small photo so that they are loaded, or on a machine's first run compiled.
+
+A command loads them beside the analysis. On the first run a second process compiles the look's, by far the largest,
+and this one those of the analysis as it calls them, then all others.
+"""
 
 import gc
 import subprocess
@@ -9,14 +13,18 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from wideopen.arrays.transfer import encode
+from wideopen.arrays.transfer import decode, encode
 from wideopen.backends import pick, usable
+from wideopen.checks import F32
 from wideopen.color import SRGB
+from wideopen.disparity.depth_map import Kind
 from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import Grain
 from wideopen.grain.left_by_blur import GrainLayer
 from wideopen.lens import Lens
-from wideopen.pipeline import Maps, Scene, render
+from wideopen.matting.edges import follow_edges
+from wideopen.photo import Photo, srgb_u8
+from wideopen.pipeline import Maps, Scene, analyze, render
 from wideopen.rendering import BACKENDS, first_use_compiles
 from wideopen.sheets import Sheet
 from wideopen.timing import Steps
@@ -39,7 +47,7 @@ def kernels_meanwhile(backend: str, look: str, step: Steps) -> Iterator[None]:
             yield
             if (compiling := loading.result()) is not None:
                 step("compiling kernels (first run only)")
-                run_grain()
+                run_others(small_scene(backend))
                 compiling.wait()
         finally:
             gc.enable()
@@ -57,7 +65,7 @@ def _load(backend: str, look: str, step: Steps) -> "subprocess.Popen[bytes] | No
         run_kernels(look)
         run_grain()
         return None
-    step.note("first run only: compiling kernels adds about 20 s")
+    step.note("first run only: compiling kernels adds about 17 s")
     return subprocess.Popen(  # noqa: S603  our own program
         [sys.executable, "-c", _PROGRAM, look],
         stdin=subprocess.DEVNULL,
@@ -66,26 +74,75 @@ def _load(backend: str, look: str, step: Steps) -> "subprocess.Popen[bytes] | No
     )
 
 
-def run_kernels(look: str) -> None:
-    """Render a small scene with two sheets: loads or compiles the kernels of this look."""
-    rgb = np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32)
+class _OwnDepth:
+    """Depth as in a photo's file: smaller than the photo, with steps and holes."""
+
+    name = "warm-up"
+    kind: Kind = "disparity"
+
+    @property
+    def values(self) -> F32:
+        """(h, w) float32, NaN where unknown."""
+        values = np.tile(np.linspace(0, 1, _WIDTH // 4, dtype=np.float32), (_HEIGHT // 4, 1))
+        values[6:20, 10:22] = 2.0
+        values[:2, :2] = np.nan
+        return values
+
+
+def small_photo() -> tuple[F32, F32]:
+    """Return (noise (h, w, 3), the matte (h, w) of a subject, which a network would not find in it)."""
     matte = np.zeros((_HEIGHT, _WIDTH), np.float32)
     matte[24:80, 40:88] = 1
+    return np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32), matte
+
+
+def small_scene(backend: str) -> Scene:
+    """Analyse the small photo: loads or compiles the kernels of an analysis without networks."""
+    rgb, matte = small_photo()
+    follow_edges(matte[::2, ::2].copy(), srgb_u8(Photo(rgb=rgb)))  # only photos larger than the network's input need it
+    # As with a network's matte: ground in focus behind the subject is then continued.
+    return analyze(rgb, matte=matte, depth="embedded", embedded=_OwnDepth(), exact_matte=False, backend=backend)
+
+
+def run_transfer() -> None:
+    """Convert light: loads or compiles the transfer curves of photos with 8 and with more bits."""
+    for kind, bits in ((np.uint8, 8), (np.uint16, 16)):
+        encode(decode(np.zeros((4, 4, 3), kind), SRGB, bit_depth=bits), SRGB, bit_depth=bits)
+
+
+def run_kernels(look: str) -> None:
+    """Render two sheets that need no kernels themselves: loads or compiles the kernels of this look."""
+    rgb, matte = small_photo()
     disparity = np.tile(np.linspace(0, 1, _WIDTH, dtype=np.float32), (_HEIGHT, 1))
     subject = Sheet(rgb=rgb * matte[..., None], alpha=matte, disparity=disparity)
     scene = Scene(
         rgb=rgb,
         encoding=SRGB,
         sheets=(Sheet(rgb=rgb, alpha=None, disparity=disparity), subject),
-        maps=Maps(matte=matte, disparity=disparity),
+        maps=Maps(
+            matte=matte,
+            disparity=disparity,
+            matte_source="given",
+            disparity_source="given",
+            disparity_filtered=False,
+            notes=(),
+            seconds={},
+        ),
     )
     lens = Lens(focus_disparity=0.0, max_radius=0.25, look=look)  # type: ignore[arg-type]
     render(scene, lens, backend="numba")
 
 
+def run_others(scene: Scene) -> None:
+    """Make the scene's sheets and grain: loads or compiles the kernels that a rendering needs besides the look's."""
+    for focus in (0.0, 1.0):
+        render(scene, Lens(focus_disparity=focus, max_radius=0.01, grain=0.0), backend="reference")
+    run_grain()
+
+
 def run_grain() -> None:
     """Add grain to a small picture and encode it: loads or compiles the kernels for what follows any look."""
-    image, plain = np.full((_HEIGHT, _WIDTH, 3), 0.5, np.float32), np.ones((_HEIGHT, _WIDTH), np.float32)
+    image, plain = small_photo()
     grain = Grain(strength=np.full(1, 0.02, np.float32), size_px=0.5, colour=0.5)
     pick(GRAINERS, "numba")[1].add_grain(image, [GrainLayer(plain, plain)], grain, SRGB)
     encode(image, SRGB, bit_depth=8)
