@@ -121,7 +121,7 @@ def test_a_floor_with_a_person_in_the_background_is_cut_at_the_person_only():
     disparity = np.where(someone, np.float32(0.45), floor.astype(np.float32))
     disparity = np.where(matte > 0.5, np.float32(SUBJECT), disparity).astype(np.float32)
     layers = find_layers(photo, matte, disparity)
-    assert layers.front is None
+    assert not layers.front
     assert len(layers.behind) == 1
     part = layers.behind[0] > 0.5
     assert part[someone].mean() > 0.95
@@ -173,3 +173,28 @@ def test_what_shows_through_a_gap_goes_on_around_it():
     photo, _, disparity = _over(WALL, (FENCE, (Y > 30).astype(np.float64)), (FRONT, leaves))
     _, fence = find_layers(photo, None, disparity).behind
     assert fence[70:].min() > 0.9
+
+
+def test_a_blurred_front_before_something_as_near_as_the_subject_has_its_own_sheet():
+    """A post before a cushion beside the person; both are nearer than the person, and only the post is out of focus."""
+    photo, matte, disparity = _over(WALL, PERSON)
+    cushion, post = (X > 110) & (Y > 60), (X > 130) & (Y > 20)
+    photo[cushion], photo[post] = COLOUR[FENCE], COLOUR[FRONT]
+    matte = np.where(cushion | post, np.float32(0), matte)
+    disparity = np.select([post, cushion], [FRONT, SUBJECT + 0.06], disparity).astype(np.float32)
+    nearest, behind = find_layers(photo, matte, disparity).front
+    assert np.abs(nearest - post).mean() < 0.01
+    beside = ~post
+    assert np.abs(behind - cushion)[beside].mean() < 0.01
+    assert behind[75:, 135:].min() > 0.9, "continued behind the post"
+
+
+def test_a_soft_matte_at_the_front_is_the_front_and_not_the_wall():
+    """A matte that fades out before a near bar leaves neither a step in the subject nor the wall in between."""
+    photo, matte, disparity = _over(WALL, PERSON, BAR)
+    soft = cv2.GaussianBlur(matte, (0, 0), 3)
+    inside = np.hypot(X - 80, Y - 70) < 20
+    matte = np.where(inside, np.minimum(soft, matte), matte)
+    layers = find_layers(photo, matte, disparity, EdgeRules(reach=0.06))
+    assert layers.subject[inside].min() > 0.9
+    assert np.abs(1 - (1 - layers.in_front) * layers.subject - (1 - matte))[inside].max() < 0.1

@@ -6,7 +6,7 @@ the greatest disparity within `reach`, and its position is where disparity is ha
 then determine the coverage of each pixel around that line. Everything here has a working size (h, w).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -169,16 +169,23 @@ def best_level(near_to: Extremes, rules: EdgeRules) -> float | None:
 
 MOST_BEHIND = 2
 """Greatest number of background parts that get separate sheets."""
+MOST_BEFORE = 1
+"""Greatest number of parts that get separate sheets before what is nearer than the subject."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layers:
     """The layers of a photo. Each coverage is over what lies behind, also where something nearer hides the layer."""
 
-    front: F32 | None  # (h, w) coverage of what is nearer than the subject
+    front: tuple[F32, ...]  # (h, w) coverages of what is nearer than the subject, nearest first
     subject: F32 | None  # (h, w) the matte, continued behind the front; None = there is no subject
     behind: tuple[F32, ...]  # (h, w) coverages of parts of the background, nearest first
     trusted: tuple[Mask, ...]  # where disparity is the layer's own; nearest first, with the farthest background
+
+    @property
+    def in_front(self) -> F32:
+        """(h, w) coverage of the subject by all that is nearer."""
+        return np.maximum.reduce([np.zeros_like(self.trusted[0], np.float32), *self.front])
 
 
 def find_layers(rgb: F32, alpha: F32 | None, disparity: F32, rules: EdgeRules | None = None) -> Layers:
@@ -187,37 +194,58 @@ def find_layers(rgb: F32, alpha: F32 | None, disparity: F32, rules: EdgeRules | 
     disparity = cv2.medianBlur(disparity, 3).reshape(disparity.shape)  # single pixels are noise
     if alpha is None:
         nowhere = np.zeros(disparity.shape, bool)
-        return Layers(None, None, *_parts_behind(rgb, disparity, ~nowhere, nowhere, nowhere, rules))
+        return Layers((), None, *_parts(rgb, disparity, ~nowhere, nowhere, nowhere, rules, MOST_BEHIND))
     outside = extremes(disparity, alpha < 0.5, rules)
     front = _in_front(rgb, alpha, disparity, outside.known, rules)
     own = _subjects_own(alpha, disparity, rules)
     spill = widened(alpha > 0.05, square(rules.reach, alpha.shape))  # networks draw the subject too wide
     clear = alpha < 0.05
     clear &= ~(spill & _smeared(disparity, clear, rules))
-    subject, coverage, nearer, hidden = alpha, None, [], np.zeros_like(clear)
+    before: tuple[F32, ...] = ()
+    nearer: tuple[Mask, ...] = ()
+    subject, hidden = alpha, np.zeros_like(clear)
     if front is not None:
         near_front = widened(front.coverage > 0.02, np.ones((3, 3), np.uint8))
+        mixed = _mixed_with(near_front, alpha, disparity, rules)
+        near_front |= mixed
         subject = continued(alpha, ~near_front)
         beside_nothing = (1 - subject) * front.coverage
-        coverage = np.where(front.coverage > 0, np.clip(subject - alpha + beside_nothing, 0, 1), np.float32(0))
+        covers = mixed | (front.coverage > 0)
+        coverage = np.where(covers, np.clip(subject - alpha + beside_nothing, 0, 1), np.float32(0))
         own &= ~widened(near_front, square(rules.reach / 2, alpha.shape))
         hidden = clear & ~front.far
         clear &= front.far
-        nearer.append(front.near)
-    behind, trusted = _parts_behind(rgb, disparity, clear, hidden, spill, rules)
-    return Layers(coverage, subject, behind, (*nearer, own, *trusted))
+        before, nearer = _parts_before(rgb, disparity, coverage, front.near, rules)
+    behind, trusted = _parts(rgb, disparity, clear, hidden, spill, rules, MOST_BEHIND)
+    return Layers(before, subject, behind, (*nearer, own, *trusted))
 
 
-def _parts_behind(
-    rgb: F32, disparity: F32, clear: Mask, hidden: Mask, spill: Mask, rules: EdgeRules
+def _parts_before(
+    rgb: F32, disparity: F32, whole: F32, near: Mask, rules: EdgeRules
 ) -> tuple[tuple[F32, ...], tuple[Mask, ...]]:
-    """Coverages of the parts of a background, nearest first, and where disparity is each one's or the farthest's own.
+    """As `_parts`, of the front that covers `whole` (h, w), with the coverage of its farthest."""
+    border = widened(~near, square(rules.reach, near.shape))
+    inside = near & ~(border & _smeared(disparity, np.ones_like(near), rules))
+    steep = replace(rules, jump=2 * rules.jump)  # across a smaller edge both sides are blurred about as much
+    nothing = np.zeros_like(near)
+    parts, trusted = _parts(rgb, disparity, inside, nothing, nothing, steep, MOST_BEFORE)
+    shares = []
+    for part in parts:
+        shares.append(np.minimum(part, whole))
+        whole = continued(whole, ~widened(shares[-1] > 0.02, np.ones((3, 3), np.uint8)))
+    return (*shares, whole), trusted
 
-    clear: the background's pixels; hidden: what a front hides of the rest; spill: where something nearer may have
+
+def _parts(
+    rgb: F32, disparity: F32, clear: Mask, hidden: Mask, spill: Mask, rules: EdgeRules, most: int
+) -> tuple[tuple[F32, ...], tuple[Mask, ...]]:
+    """Coverages of the nearer parts of a region, nearest first, and where disparity is each one's or the farthest's.
+
+    clear: the region's pixels; hidden: what something nearer hides of the rest; spill: where something nearer may have
     smeared its disparity.
     """
     behind, trusted = [], []
-    for _ in range(MOST_BEHIND):
+    for _ in range(most):
         near_to = extremes(disparity, clear, rules)
         level = best_level(near_to, rules)
         if level is None:
@@ -232,9 +260,27 @@ def _parts_behind(
     return tuple(behind), (*trusted, clear)
 
 
+def _mixed_with(front: Mask, alpha: F32, disparity: F32, rules: EdgeRules) -> Mask:
+    """Where a soft matte that reaches the front mixes the subject with it, and with nothing else."""
+    near_to, own = extremes(disparity, np.ones_like(front), rules), _own_level(alpha, disparity)
+    between = (near_to.low > own - rules.jump) & (near_to.high > own + 2 * rules.jump)
+    outline = widened((alpha < 0.02) & ~front, np.ones((7, 7), np.uint8))
+    soft = (alpha > 0.02) & (alpha < 0.98) & between & ~outline
+    count, labels = cv2.connectedComponents(soft.astype(np.uint8), connectivity=4)
+    touches = np.zeros(count, bool)
+    touches[labels[front]] = True
+    touches[0] = False
+    return touches[labels]
+
+
+def _own_level(alpha: F32, disparity: F32) -> F32:
+    """Disparity (h, w) of the subject, continued around it."""
+    return fill_holes(disparity, (alpha > 0.95).astype(np.float32))
+
+
 def _in_front(rgb: F32, alpha: F32, disparity: F32, outside: Mask, rules: EdgeRules) -> NearPart | None:
     """The part beside the subject, outside its matte, that is nearer than the subject."""
-    level = fill_holes(disparity, (alpha > 0.95).astype(np.float32)) + np.float32(rules.jump / 2)
+    level = _own_level(alpha, disparity) + np.float32(rules.jump / 2)
     spill = widened(alpha > 0.05, square(rules.reach / 2, alpha.shape))  # networks draw the subject too wide
     nothing = np.zeros_like(outside)
     return find_part(rgb, disparity, extremes(disparity, outside, rules), level, spill, nothing, rules)

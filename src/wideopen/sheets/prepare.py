@@ -81,7 +81,7 @@ def prepare_sheets(
     part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(small_disparity, part)
     layers = find_layers(resize_map(small_image, part), part_alpha if has_subject else None, part_disparity)
     small_coverages, part_coverages = (_at_size(layers, a) for a in (small_alpha, part_alpha))
-    subject = None if layers.subject is None else int(layers.front is not None)
+    subject = None if layers.subject is None else len(layers.front)
     one = np.ones(part, np.float32)
     maps = _maps(part_disparity, [*part_coverages, one], layers, subject)
     found = []
@@ -131,10 +131,11 @@ def _at_size(layers: Layers, alpha: F32) -> list[F32]:
     nearer = []
     if layers.subject is not None:
         nearer = [alpha]
-        if layers.front is not None:
-            front, subject = resize_map(layers.front, alpha.shape), alpha.copy()
-            cv2.copyTo(resize_map(layers.subject, alpha.shape), (front > 0).astype(np.uint8), subject)
-            nearer = [front, subject]
+        if layers.front:
+            front, subject = [resize_map(c, alpha.shape) for c in layers.front], alpha.copy()
+            hidden = resize_map(layers.in_front, alpha.shape) > 0
+            cv2.copyTo(resize_map(layers.subject, alpha.shape), hidden.astype(np.uint8), subject)
+            nearer = [*front, subject]
     return [*nearer, *(resize_map(c, alpha.shape) for c in layers.behind)]
 
 
@@ -203,9 +204,9 @@ def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int | N
     A layer's disparity is the photo's where only that layer is visible and its disparity trusted, and continued
     elsewhere. coverages: with that of the farthest layer, which is 1.
     """
-    nearer = [x for x in (layers.front, layers.subject) if x is not None]
+    nearer = [*layers.front, *([] if layers.subject is None else [layers.subject])]
     own = [*nearer, *layers.behind, coverages[-1]]
-    hides = np.zeros_like(disparity) if layers.front is None else layers.front
+    hides = layers.in_front
     seen, maps = np.ones_like(disparity), []
     for k, (coverage, trusted) in enumerate(zip(coverages, layers.trusted, strict=True)):
         visible = seen * coverage
