@@ -1,4 +1,4 @@
-"""The exceptions that wideopen raises on purpose. The command line prints each in one line and exits with 2."""
+"""The exceptions raised on purpose, and what makes them of others. Commands print one line and exit with 2."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +51,22 @@ def system_errors(what: str, kind: type[WideopenError] = InvalidInput) -> Iterat
 def one_line(error: BaseException, most: int = 200) -> str:
     """The message of an error in one line of at most `most` characters, or its type if it has none."""
     return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+@contextmanager
+def quiet(*names: str) -> Iterator[None]:
+    """Silence these loggers and those below them in the block: failures that matter are raised."""
+    import logging  # not needed to start
+
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def require_packages(what: str, extra: str, *modules: str) -> None:

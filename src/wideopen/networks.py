@@ -4,17 +4,15 @@ Weights are downloaded by the hub's library: its cache, its offline switch, its 
 """
 
 import hashlib
-import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from wideopen.checks import F32, require
-from wideopen.errors import BackendUnavailable, WeightsError, one_line
+from wideopen.errors import BackendUnavailable, WeightsError, one_line, quiet
 
 PATIENCE_S = 10  # of a download without an answer
 
@@ -118,7 +116,7 @@ def fetch_file(url: str, out: Path, sha256: str, on_bytes: Callable[[int, int], 
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_suffix(".part")
     try:
-        with part.open("wb") as file, quiet_hub():
+        with part.open("wb") as file, quiet("huggingface_hub"):
             http_get(url, file, displayed_filename=out.name, tqdm_class=counting_bar(on_bytes))
         with part.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -127,18 +125,6 @@ def fetch_file(url: str, out: Path, sha256: str, on_bytes: Callable[[int, int], 
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
-
-
-@contextmanager
-def quiet_hub() -> Iterator[None]:
-    """Suppress messages about retries; failures are raised."""
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def transfer_errors() -> tuple[type[Exception], ...]:

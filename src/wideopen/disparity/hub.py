@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wideopen.errors import InvalidInput, WeightsError, one_line
-from wideopen.networks import PATIENCE_S, cache_folder, counting_bar, is_offline, quiet_hub, transfer_errors
+from wideopen.errors import InvalidInput, WeightsError, one_line, quiet
+from wideopen.networks import PATIENCE_S, cache_folder, counting_bar, is_offline, transfer_errors
 from wideopen.timing import SILENT, Steps
 
 DEFAULT = "depth-anything-v2-small"
@@ -151,7 +151,7 @@ def _download(reference: Reference, step: Steps) -> Path:
     in_onnx = _has_onnx(download)
     step.note(f"note: downloading depth model {reference.describe()} to {cache_folder()}, only once")
     step("downloading")
-    with quiet_hub():
+    with quiet("huggingface_hub"):
         folder = snapshot_download(
             download.repo,
             revision=download.revision,

@@ -3,9 +3,6 @@
 Most camera raw files are TIFF files that begin with a preview; `optional.decode_raw` develops them.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -14,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import require
+from wideopen.errors import quiet
 from wideopen.files.containers.tiff import exif_of_tiff, iptc_of_tiff, orientation
 from wideopen.files.decode_pillow import opencv_codes, raster_of_image, strict_pillow
 from wideopen.files.formats import require_library
 from wideopen.files.optional import decode_raw
 from wideopen.files.raster import Raster, SizeCheck, several
 
+LOGGERS = ("tifffile", "PIL.TiffImagePlugin")
 _ICC, _XMP, _IPTC, _SUBFILE, _DNG_VERSION = 34675, 700, 33723, 254, 50706
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha; 0 is an unspecified channel
@@ -29,7 +28,7 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
     """Return the first page of a TIFF file; floats as float32."""
     import tifffile
 
-    with strict_pillow(), quiet(), tifffile.TiffFile(BytesIO(data)) as file:
+    with strict_pillow(), quiet(*LOGGERS), tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages[0]
         reduced = page.tags.get(_SUBFILE)
         preview = reduced is not None and isinstance(reduced.value, int) and bool(reduced.value & 1)
@@ -49,20 +48,6 @@ def decode_tiff(data: bytes, check_size: SizeCheck) -> Raster:
     number = orientation(exif) if exif else None
     turned = small and number in range(1, 9)  # Pillow turns TIFF, and only TIFF, when it loads it
     return raster.noted(*several(count), exif=exif, orientation=None if turned else number)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the logging of decoders: errors that matter raise, or are checked here."""
-    loggers = [logging.getLogger(name) for name in ("tifffile", "PIL.TiffImagePlugin")]
-    before = [logger.disabled for logger in loggers]
-    for logger in loggers:
-        logger.disabled = True
-    try:
-        yield
-    finally:
-        for logger, disabled in zip(loggers, before, strict=True):
-            logger.disabled = disabled
 
 
 def _tag(page: Any, code: int) -> bytes | None:

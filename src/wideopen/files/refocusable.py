@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.checks import F32, require_unit_map
-from wideopen.errors import InvalidInput, one_line
+from wideopen.errors import InvalidInput, one_line, quiet
 from wideopen.files.containers import Pieces, jpeg, png, xmp
 from wideopen.files.formats import read_bytes, readable_path, sniff
 from wideopen.files.maps import OUTLINE, stated_outline
@@ -200,12 +200,12 @@ def _from_png64(text: str, max_megapixels: float) -> NDArray[np.uint16]:
 def _from_sidecar(path: Path, max_megapixels: float) -> tuple[Keep, dict[str, str]] | None:
     import tifffile
 
-    from wideopen.files.decode_tiff import quiet
+    from wideopen.files.decode_tiff import LOGGERS
 
     if not path.is_file():
         return None
     data = read_bytes(path, expected="the maps kept with a result")
-    with quiet(), tifffile.TiffFile(BytesIO(data)) as file:
+    with quiet(*LOGGERS), tifffile.TiffFile(BytesIO(data)) as file:
         stated: Any = json.loads(file.pages[0].description)
         if not isinstance(stated, dict) or "wideopen" not in stated or len(file.pages) != 2:
             raise ValueError(f"{path.name} is not as wideopen writes it")

@@ -34,17 +34,10 @@ class Admission:
 
     def __init__(self, slots: int, waiting: int | None = None) -> None:
         require(slots >= 1, f"slots: expected at least 1, found {slots}")
-        self.slots = slots
-        self.running = 0
-        self._most = math.inf if waiting is None else slots + waiting
-        self._inside = 0
+        self.slots, self._most = slots, math.inf if waiting is None else slots + waiting
+        self.running = self.waiting = 0
         self._turns = asyncio.Semaphore(slots)
         self._mean_s = 1.0
-
-    @property
-    def waiting(self) -> int:
-        """The number of waiting requests."""
-        return self._inside - self.running
 
     def retry_after_s(self) -> int:
         """Estimated whole seconds until a request finishes."""
@@ -52,7 +45,7 @@ class Admission:
 
     def require_room(self) -> None:
         """Raise QueueFull if the queue is full."""
-        if self._inside >= self._most:
+        if self.running + self.waiting >= self._most:
             seconds = self.retry_after_s()
             raise QueueFull(f"all places in the queue are taken; try again in {seconds} s", seconds)
 
@@ -60,19 +53,19 @@ class Admission:
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn and hold it. Raises QueueFull."""
         self.require_room()
-        self._inside += 1
+        self.waiting += 1
         try:
-            async with self._turns:
-                self.running += 1
-                begin = asyncio.get_running_loop().time()
-                try:
-                    yield
-                finally:
-                    self.running -= 1
-                    took = asyncio.get_running_loop().time() - begin
-                    self._mean_s += _NEWEST_WEIGHT * (took - self._mean_s)
+            await self._turns.acquire()
         finally:
-            self._inside -= 1
+            self.waiting -= 1
+        self.running += 1
+        begin = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self._turns.release()
+            self._mean_s += _NEWEST_WEIGHT * (asyncio.get_running_loop().time() - begin - self._mean_s)
 
 
 class Service:
