@@ -72,6 +72,24 @@ def test_a_subject_that_ours_missed_is_the_others():
     assert within(agreed(maps(), maps(PERSON), maps()), PERSON) == 1
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "thin", "found"),
+    [
+        pytest.param(105, 125, 0.9, 0.9, id="ours has a scrap of it"),
+        pytest.param(105, 194, 0.9, 0.0, id="ours has its outline"),
+        pytest.param(105, 125, 0.55, 0.0, id="the other is less sure of the whole"),
+    ],
+)
+def test_a_thing_of_the_others_comes_with_its_thin_parts(left, right, thin, found):
+    ours, other = maps((left, right, 1.0)), maps((100, 200, 0.88))
+    ours[148:] = 0
+    for post in range(131, 200, 6):
+        other[150:, post : post + 2] = thin
+    matte = agreed(ours, other, ours)
+    assert matte[60:140, 196].min() == pytest.approx(0.88)
+    assert matte[160:, 131:133].mean() == pytest.approx(found, abs=1e-6)
+
+
 def test_outlines_stay_as_ours():
     matte = agreed(maps((100, 200, 1.0)), maps((98, 202, 1.0)), maps((98, 202, 1.0)))
     assert_allclose(matte, maps((100, 200, 1.0)), rtol=0, atol=0)
