@@ -334,13 +334,9 @@ def reproduce(
     for one in set_tables(ours):
         _print(one.lines())
     _print(["Figures that we could not find in a readable source:", *(f"- {line}" for line in missing())])
-    content: dict[str, Any] = {
-        "published": [asdict(one) for one in published()],
-        "measured": ours,
-        "missing": missing(),
-    }
-    content |= {"tables": [asdict(table) for table in tables]}
-    _write(json, write_json, lambda: {**provenance(), **content}, overwrite)
+    known: dict[str, Any] = {"published": [asdict(one) for one in published()], "measured": ours, "missing": missing()}
+    known["tables"] = [asdict(table) for table in tables]
+    _write(json, write_json, lambda: {**provenance(), **known}, overwrite)
 
 
 def chosen_set(task: str, folders: dict[str, Path | None], name: str | None) -> tuple[Path, Any]:

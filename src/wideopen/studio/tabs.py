@@ -15,6 +15,7 @@ import numpy as np
 
 from wideopen.checks import F32
 from wideopen.errors import InvalidInput
+from wideopen.lens import parse_focus
 from wideopen.photo import Photo, srgb_u8
 from wideopen.pipeline import Maps, Scene
 from wideopen.settings import LensSettings
@@ -63,10 +64,8 @@ class TabPhoto:
     @property
     def _point(self) -> tuple[int, int] | None:
         """The point in focus, (x, y) in pixels of the full size; None = the subject."""
-        if self.focus == "subject":
-            return None
-        x, y = self.focus.split(",")
-        return int(x), int(y)
+        point = parse_focus(self.focus)
+        return (int(point[0]), int(point[1])) if isinstance(point, tuple) else None
 
     @property
     def focus_disparity(self) -> float | None:
