@@ -1,7 +1,7 @@
 """Clean up a network's matte: specks far from the subject, holes inside it, false gaps, specks along the edge. Ours.
 
 `clean_up` never touches the transition between subject and background: a loose strand is a speck, and the sky between
-two curls is a hole, but both lie near the subject's outline. So only specks and holes farther than `NEAR` from it are
+two curls is a hole, but both lie near the subject's outline. So only specks and holes farther than `BAND` from it are
 dropped or filled. A false gap has no transition: its outline follows no edge of the photo.
 
 `without_specks` is for mattes that follow the photo's edges (`matting.edges`). These contain holes, and bits of
@@ -22,6 +22,11 @@ from wideopen.arrays.maps import resize_map, work_size
 from wideopen.checks import F32, U8, Mask
 
 BAND = 0.012  # half width of the transition around an edge, as a fraction of the long side
+SPECK = 0.002  # subjects smaller than this share of the photo are dropped
+HOLE = 0.0005  # holes smaller than this are filled
+LARGEST_GAP = 0.06  # larger gaps are background, whatever their outline
+FAINT_OUTLINE = 15  # 8-bit codes within 5x5 pixels
+FAINT, SOLID = 0.1, 0.9  # coverage that counts as part of a subject, and as solid
 
 
 def transition(alpha: F32) -> Mask:
@@ -29,14 +34,6 @@ def transition(alpha: F32) -> Mask:
     window = np.ones((2 * max(1, round(BAND * max(alpha.shape))) + 1,) * 2, np.uint8)
     less, more = (cv2.dilate(part.astype(np.uint8), window) > 0 for part in (alpha <= 0.95, alpha >= 0.05))
     return np.asarray(less & more)
-
-
-SPECK = 0.002  # subjects smaller than this share of the photo are dropped
-HOLE = 0.0005  # holes smaller than this are filled
-NEAR = 0.012  # of the long side; equal to `BAND`, the half width of the transition
-LARGEST_GAP = 0.06  # larger gaps are background, whatever their outline
-FAINT_OUTLINE = 15  # 8-bit codes within 5x5 pixels
-FAINT, SOLID = 0.1, 0.9  # coverage that counts as part of a subject, and as solid
 
 
 def _drop_small(alpha: F32, inside: NDArray[np.bool_], share: float, value: float) -> F32:
@@ -53,7 +50,7 @@ def _drop_small(alpha: F32, inside: NDArray[np.bool_], share: float, value: floa
     distance = cv2.distanceTransform((~large).astype(np.uint8), cv2.DIST_L2, 5)
     nearest = np.full(count, np.inf)
     np.minimum.at(nearest, labels.ravel(), distance.ravel())
-    far = small & (nearest > NEAR * max(alpha.shape))
+    far = small & (nearest > BAND * max(alpha.shape))
     return np.where(far[labels], np.float32(value), alpha)
 
 
@@ -137,7 +134,7 @@ def without_nearer_parts(alpha: F32, disparity: F32) -> F32:
 def _with_veil(labels: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Bool (h, w): those of the labelled parts, with what surrounds them and belongs to no part."""
     chosen = np.isin(labels, parts)
-    window = np.ones((2 * max(1, round(NEAR * max(labels.shape))) + 1,) * 2, np.uint8)
+    window = np.ones((2 * max(1, round(BAND * max(labels.shape))) + 1,) * 2, np.uint8)
     around = cv2.dilate(chosen.astype(np.uint8), window) > 0
     return around & (chosen | (labels == 0))
 

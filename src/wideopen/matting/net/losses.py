@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wideopen.matting.clean import BAND
 from wideopen.matting.net.blocks import resize
 from wideopen.matting.net.model import BACKGROUND, FOREGROUND, TRANSITION, StageOutput
 
 W_SEMANTIC, W_DETAIL, W_FUSION = 0.25, 0.25, 0.5  # Eq. (2)
 SURE = 0.05  # closer than this to 0 or 1, a true matte counts as background or foreground
-BAND = 0.012  # half width of the transition around an edge, as a fraction of the long side
 LEVELS = 4  # of the Laplacian pyramid
 
 
