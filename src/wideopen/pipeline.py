@@ -335,9 +335,9 @@ def render(scene: Scene, lens: Lens, *, backend: str = "auto", into: F32 | None 
         hold_sheets(scene)
     sheets = scene.sheets if scene.rims is None else scene.rims.cleaned(optics)
     sheets = with_radiance(sheets, lens.highlights)
-    if optics.radius_px == 0 and isinstance(sheets, PhotoSheets):
+    if isinstance(sheets, PhotoSheets):
         # Guessed light shows only where it spreads; without blur it would turn codes of 252 to 254 into white.
-        sheets = replace(sheets, lamps=None)
+        sheets = replace(sheets, optics=optics, lamps=sheets.lamps if optics.radius_px > 0 else None)
     shares = Shares(scene.sheets, optics, grain.size_px) if grain else None
 
     def finish(image: F32, top: int, rows: Sequence[Sheet]) -> None:

@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen import Lens, analyze, render
 from wideopen.arrays.maps import Place
+from wideopen.optics import Optics
 from wideopen.sheets import BACKENDS
 from wideopen.sheets.lamps import MOST, guess_lamps, shine
 
@@ -41,12 +42,29 @@ def test_a_lamp_has_the_colour_of_its_flanks():
     assert warm[2] < 0.7 * warm[0]
 
 
+NEARLY_WHITE = np.array([1.0, 0.95, 0.85], np.float32)
+
+
+def test_a_lamp_of_which_one_channel_clips_keeps_its_colour():
+    """Red alone times eight would make a pink disk of a warm white lamp."""
+    red, _, blue = seen(night(1.0, NEARLY_WHITE), 1.0)[60, 80] - DARK
+    assert blue < red < 2 * blue
+
+
 def test_what_barely_clips_is_no_lamp():
     y, x = np.mgrid[:120, :160]
     cloud = np.minimum(1.02 - 3e-5 * ((y - 60.0) ** 2 + (x - 80.0) ** 2), 1).astype(np.float32)
     photo = np.repeat(cloud[..., None], 3, axis=2)
     assert_allclose(seen(photo, 1.0), seen(photo, 0.0), rtol=0, atol=0.1)
     assert seen(photo, 1.0).max() < 1.1
+
+
+def test_a_lamp_in_focus_stays_beside_what_is_blurred():
+    photo, disparity = night(1.0, NEARLY_WHITE), NOBODY.copy()
+    disparity[:, :40] = 1
+    scene = analyze(photo, matte=NOBODY, disparity=disparity, filter_disparity=False)
+    image = render(scene, Lens(focus_disparity=0.0, max_radius=0.05, highlights=1.0, grain=0.0))
+    assert_allclose(np.minimum(image[40:80, 70:90], 1), photo[40:80, 70:90], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("colour", [(1, 1, 1), (1, 0.8, 0.5)])
@@ -77,8 +95,10 @@ def test_numba_shines_as_the_reference_does(covered):
     place = Place(10, 90, 5, 65, 90, 70)
     alpha = rng.random((80, 60), np.float32) if covered else None
     rgb = photo[10:, 5:65] * (1 if alpha is None else alpha[..., None])
+    optics = Optics(focus_disparity=0.4, focus_range=0.1, radius_px=4.0)
+    disparity = np.tile(np.linspace(0, 0.9, 60, dtype=np.float32), (80, 1))
     wanted, found = rgb.copy(), rgb.copy()
-    shine(wanted, alpha, photo[10:], lamps, 0.7, place)
-    BACKENDS["numba"].load().shine(found, alpha, photo[10:], lamps, 0.7, place)
+    shine(wanted, alpha, disparity, photo[10:], lamps, 0.7, optics, place)
+    BACKENDS["numba"].load().shine(found, alpha, disparity, photo[10:], lamps, 0.7, optics, place)
     assert_allclose(found, wanted, rtol=1e-5)
     assert (wanted > 2 * rgb).any()

@@ -28,7 +28,7 @@ class Separator:
     continue_colours: Any  # (values, weight, wanted) -> values, holes filled
     reveal: Any  # (disparity, matte, maps, seen, place, coverage, out): less is seen
     blend: Any  # (image, maps, place): image is blended with colours
-    shine: Any  # (rgb, alpha, photo, lamps, strength, place): rgb gets the lamps' light
+    shine: Any  # (rgb, alpha, disparity, photo, lamps, strength, optics, place): rgb gets lamps' light
 
 
 def _load_numba() -> Separator:

@@ -8,8 +8,9 @@ import numpy as np
 from wideopen.arrays.jit import frozen, in_threads, inner, kernel
 from wideopen.arrays.maps import Place
 from wideopen.checks import F32
+from wideopen.optics import Optics
 from wideopen.sheets import transport
-from wideopen.sheets.lamps import FAINT, LIT, TINT
+from wideopen.sheets.lamps import FAINT, LIT, NEARLY, TINT
 from wideopen.sheets.reference import EPS, LEAST_SEEN, OMEGA, SOLID_AT, SOLID_FROM, coarse_to_fine
 from wideopen.sheets.transport import DELTA, KAPPA, REACH, SPREAD, windows
 
@@ -233,9 +234,10 @@ def blend(image: F32, maps: F32, place: Place) -> None:
 
 
 @kernel()
-def _shine(start, stop, rgb, alpha, photo, lamps, strength, place, edges):
+def _shine(start, stop, rgb, alpha, disparity, photo, lamps, strength, lens, place, edges):
     """`lamps.shine` of rows; an `alpha` of one pixel is 1 everywhere. Lamps' column j ends at pixel edges[j + 1]."""
     one, (top, _, left, right, height, _) = np.float32(1), place
+    focus, sharp, radius = lens
     for y in range(start, stop):
         row = (top + y) * lamps.shape[0] // height
         for column in range(lamps.shape[1]):
@@ -250,17 +252,31 @@ def _shine(start, stop, rgb, alpha, photo, lamps, strength, place, edges):
                     continue
                 white = min(to[0] / cover, to[1] / cover, to[2] / cover, one)
                 damped = one if white == one else np.exp2(np.float32(TINT) * (white - one))
+                spread = min(max((abs(focus - disparity[y, x - left]) - sharp) * radius - one, np.float32(0)), one)
                 for c in range(3):
-                    if to[c] / cover >= LIT:
-                        to[c] *= one + strength * max(lamps[row, column, c] * damped - one, np.float32(0))
+                    share = one
+                    if to[c] / cover < LIT:
+                        share = spread * max((to[c] / cover - NEARLY) / (LIT - NEARLY), np.float32(0))
+                    to[c] *= one + share * strength * max(lamps[row, column, c] * damped - one, np.float32(0))
 
 
-def shine(rgb: F32, alpha: F32 | None, photo: F32, lamps: F32, strength: float, place: Place) -> None:
+def shine(
+    rgb: F32,
+    alpha: F32 | None,
+    disparity: F32,
+    photo: F32,
+    lamps: F32,
+    strength: float,
+    optics: Optics | None,
+    place: Place,
+) -> None:
     """`lamps.shine` on all cores."""
     cover = np.ones((1, 1), np.float32) if alpha is None else alpha
-    arrays = [frozen(np.ascontiguousarray(x)) for x in (cover, photo, lamps)]
+    arrays = [frozen(np.ascontiguousarray(x)) for x in (cover, disparity, photo, lamps)]
+    lens = (0.0, 0.0, 0.0) if optics is None else (optics.focus_disparity, optics.focus_range, optics.radius_px)
+    numbers = np.float32(strength), tuple(np.float32(x) for x in lens), tuple(place)
     edges = -(-np.arange(lamps.shape[1] + 1) * place.width // lamps.shape[1])
-    in_threads(_shine, len(rgb), ROWS, rgb, *arrays, np.float32(strength), tuple(place), edges)
+    in_threads(_shine, len(rgb), ROWS, rgb, *arrays, *numbers, edges)
 
 
 SIDE = int(2 * SPREAD)

@@ -15,6 +15,7 @@ import numpy as np
 
 from wideopen.arrays.maps import Place, greatest_channel, halved, in_strips, resize_map, work_size
 from wideopen.checks import F32, Mask
+from wideopen.optics import Optics
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.white import White, give_own_colour, limit_radiance, unclip
 
@@ -80,6 +81,7 @@ class PhotoSheets(Sequence[Sheet]):
     separator: Separator
     clean: Callable[[], F32 | None] = nothing  # (h, w, 4): colours for the farthest sheet, and by what share
     radiance: float = 1.0  # strength of the light above white, at least 0
+    optics: Optics | None = None  # the lens, for lamps in focus; None = everything is in focus
     found: dict[str, Any] = field(default_factory=dict)  # what renderers found, whatever the lens
 
     @property
@@ -246,7 +248,8 @@ class PhotoSheets(Sequence[Sheet]):
             return
         place = Place(top, top + height, left, left + width, *self.shape)
         photo = self.rgb[place.top : place.bottom]
-        self.separator.shine(sheet.rgb, sheet.alpha, photo, self.lamps, self.radiance, place)
+        of_sheet = sheet.rgb, sheet.alpha, sheet.disparity
+        self.separator.shine(*of_sheet, photo, self.lamps, self.radiance, self.optics, place)
 
 
 def _trimmed(sheet: Sheet, top: int, bottom: int) -> Sheet:
