@@ -122,7 +122,7 @@ def outcome_of(task: Task, future: "Future[Finished[dict[str, Any]]]") -> Outcom
     return Outcome(task=task, report=done.value | measured)
 
 
-def worker_mb(found: Sequence[BatchPhoto | Unusable], *, max_megapixels: float) -> float:
+def worker_mb(found: Sequence[BatchPhoto | Unusable], look: str, *, max_megapixels: float) -> float:
     """Return the memory that a worker needs for the largest of a sample of the photos, in megabytes of 2**20 bytes.
 
     The sample is spread over all photos. Sizes are read from the files' headers without a decoder, since this runs
@@ -132,12 +132,12 @@ def worker_mb(found: Sequence[BatchPhoto | Unusable], *, max_megapixels: float) 
     photos = [one.photo for one in found if isinstance(one, BatchPhoto) and not is_url(one.photo)]
     some = photos[:: max(1, len(photos) // _LOOKED_AT)][:_LOOKED_AT]
     sizes = [size for size in map(_megapixels, some) if size is not None and size <= max_megapixels]
-    return mb_for(max(sizes)) if sizes else WORKER_MB
+    return mb_for(max(sizes), look) if sizes else WORKER_MB
 
 
-def megapixels_for(mb: float) -> float:
+def megapixels_for(mb: float, look: str) -> float:
     """Return the size in megapixels of the largest photo that fits `mb` of memory; the inverse of `mb_for`."""
-    return max(1.0, (mb - mb_for(0)) / (mb_for(1) - mb_for(0)))
+    return max(1.0, (mb - mb_for(0, look)) / (mb_for(1, look) - mb_for(0, look)))
 
 
 def _megapixels(photo: str) -> float | None:

@@ -112,9 +112,9 @@ def _engine(found: "list[BatchPhoto | Unusable]", job: "Job", settings: BatchSet
     from wideopen.workers.size import SHARE, usable_memory_mb
 
     memory_mb = usable_memory_mb()
-    needed_mb = worker_mb(found, max_megapixels=job.max_megapixels)
+    needed_mb = worker_mb(found, job.lens.look, max_megapixels=job.max_megapixels)
     size = pool_size(settings.workers, worker_mb=needed_mb, memory_mb=memory_mb)
-    most = round(megapixels_for(memory_mb * SHARE / size.workers), 1)
+    most = round(megapixels_for(memory_mb * SHARE / size.workers, job.lens.look), 1)
     if most < min(job.max_megapixels, _PHONES_MEGAPIXELS):
         warn(f"note: memory allows each of {size.workers} workers photos of up to {most:g} megapixels (--workers)")
     engine = LocalEngine(Workers(size, warm_up_of(job)), timeout_s=settings.timeout_s)

@@ -31,7 +31,7 @@ _TABLE = (
     Format("PNG", (".png",), "image/png", (8, 16), None, (b"\x89PNG\r\n\x1a\n",)),
     Format("TIFF", (".tif", ".tiff"), "image/tiff", (8, 16, 32), None, _TIFF_STARTS),
     Format("WebP", (".webp",), "image/webp", (8,), 92),
-    Format("HEIC", (".heic", ".heif"), "image/heic", (8, 10), 90),
+    Format("HEIC", (".heic", ".heif"), "image/heic", (8, 10), 70),
     Format("AVIF", (".avif",), "image/avif", (8, 10), 85),
     Format("JPEG XL", (".jxl",), "image/jxl", (8, 16), 92, _JXL_STARTS, "jxl", ("OpenImageIO", "imagecodecs")),
     Format("OpenEXR", (".exr",), "image/x-exr", (16, 32), None, (b"\x76\x2f\x31\x01",), "exr", ("OpenImageIO",)),
