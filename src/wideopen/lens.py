@@ -265,7 +265,7 @@ class LensOptions(Settings):
     )
     quality: Quality = option(
         "fast",
-        help="Rendering quality: exact, or fast, which renders blurs of 16 pixels or more at a lower resolution.",
+        help="Rendering quality: exact, or fast, which renders blurs of 12 pixels or more at a lower resolution.",
     )
     grain: float | None = option(
         None,

@@ -25,7 +25,7 @@ import numpy as np
 from wideopen.arrays.jit import inner
 from wideopen.rendering.aperture import CHORDS, Barrel, Spans
 
-COARSE_RADIUS = 8.0
+COARSE_RADIUS = 6.0
 MAX_LEVEL = 6
 CELLS = 64
 STRETCH = 64
