@@ -135,3 +135,33 @@ def test_the_subject_ends_where_the_matte_does():
     alpha[10:30, 20:40], alpha[10:30, 40] = 1, 0.5
     out = put_before(np.full((40, 60), 0.2, np.float32), np.full((20, 30), 0.9, np.float32), alpha)
     assert np.abs(out - (0.2 + 0.7 * alpha)).max() < 1e-6
+
+
+def across(alpha, apart):
+    """`alpha` behind wires of 2 pixels, so far apart, and where these are."""
+    seen_through = alpha.copy()
+    for row in range(60 + apart, 200, apart):
+        seen_through[row : row + 2] = 0
+    return seen_through, alpha > seen_through
+
+
+def test_a_fence_is_before_the_subject_seen_through_it(whole, behind, alpha):
+    seen_through, wires = across(alpha, 12)
+    background, subject = shaped_by_matte(whole, behind, seen_through)
+    assert (background[wires] == 1).mean() > 0.95
+    assert np.median(subject[SUBJECT]) == pytest.approx(0.8, abs=0.02)
+    assert background[:60].max() < 0.8
+
+
+@pytest.mark.parametrize("kind", ["two people", "curls", "one wire"])
+def test_other_gaps_are_no_fence(whole, behind, alpha, kind):
+    seen_through = alpha.copy()
+    if kind == "one wire":
+        seen_through, _ = across(alpha, 80)
+    elif kind == "two people":
+        seen_through[60:200, 149:151] = 0
+    else:
+        seen_through[60:78, 122:180:4] = seen_through[60:78, 123:180:4] = seen_through[78:80] = 0
+    background, subject = shaped_by_matte(whole, behind, seen_through)
+    assert background[alpha > seen_through].max() < 1
+    assert np.median(subject[SUBJECT]) > 0.88

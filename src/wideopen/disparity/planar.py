@@ -128,11 +128,16 @@ def _floor(people: list[Extent], feet: list[float], height: int) -> _Floor:
     return _Floor(horizon, float(subject - HORIZON_DISPARITY) / max(nearest - horizon, 1))
 
 
+def strip_window(shape: tuple[int, ...]) -> np.ndarray:
+    """A disk (side, side) that bridges strips up to `GAP` wide."""
+    side = 2 * max(1, round(GAP * max(shape) / 2)) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
 def parts_of(alpha: F32) -> tuple[list[Extent], np.ndarray]:
     """The extents of the matte's large parts, and a map (H, W) of each pixel's part; -1 = none."""
-    inside, side = alpha > 0.5, 2 * max(1, round(GAP * max(alpha.shape) / 2)) + 1
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    closed = cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_CLOSE, disk)
+    inside = alpha > 0.5
+    closed = cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_CLOSE, strip_window(alpha.shape))
     count, parts, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     parts = parts.reshape(alpha.shape)
     if count < 2:

@@ -8,7 +8,7 @@ import numpy as np
 
 from wideopen.arrays.maps import enlarged_rows, fill_holes, in_strips, nearest_value
 from wideopen.checks import F32
-from wideopen.disparity.planar import floor_behind, parts_of
+from wideopen.disparity.planar import SMALL_AREA, floor_behind, parts_of, strip_window
 
 ROUND = 0.05
 """How far a subject's middle bulges beyond its outline, as a share of the range of disparity. Within heads, plants and
@@ -21,6 +21,8 @@ CONTACT = 0.02  # so far around them the ground is as near as the network has it
 LEAST_TOUCH = 0.5  # a ground farther than this share of the subject's disparity is not what it stands on
 MOST_TOUCH = 1.15  # nor is one nearer than this; it rises a little between the foot and where it is read
 LEAST = 0.9  # disparity of the subject, whatever else the network takes for as near: the floor's corners, often
+BEHIND = 0.8  # and this behind a fence or net, which is nearest
+FENCE = 0.5  # least share of the outline that the strips of one make, where the subject is seen through it
 USUAL = 0.1
 """Most that the middle of the background has of the subject's disparity: the median of 25 photos and scenes with known
 depth."""
@@ -33,7 +35,8 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
 
     whole: of the photo; behind: of what is around and behind the subject, on the same scale; alpha: the matte. All
     (h, w), and the matte has at least one part (`parts_of`).
-    Each part is at its median, rounded towards its outline, so that one focus holds all of it. Where the largest part
+    Each part is at its median, rounded towards its outline, so that one focus holds all of it. What divides a part into
+    many by thin strips is in front of it. Where the largest part
     stands in the photo, the ground at its foot comes to its distance. A small network, when in doubt, has things too
     close together, so all distances behind the subject are multiplied by what brings the middle of the background to
     `USUAL`. Where that part stands, or the lower edge cuts it off, a background that rises like a level floor is
@@ -52,7 +55,8 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
         behind = _in_contact(behind, whole, soles)
         found = _ground(behind, whole, alpha, soles, level)
         ground, on_floor = found or level, found is not None
-    near = max(level, LEAST)
+    fence = _fence(alpha)
+    near = BEHIND if fence.any() else max(level, LEAST)
     middle = np.clip(np.median(behind[~largest]) / ground, USUAL, SAME) if not largest.all() else USUAL
     farther = (1 / USUAL - 1) / (1 / middle - 1)
     share = np.minimum(behind, ground) / ground  # 1 / (1 + a) at a distance of a behind the subject at 1
@@ -62,7 +66,26 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
     background = below + np.maximum(above, 0)
     if on_floor:
         background = _with_floor(background, near, alpha)
+    background[fence] = 1
     return background.astype(np.float32), subject.astype(np.float32)
+
+
+def _fence(alpha: F32) -> np.ndarray:
+    """Bool (h, w): strips that cross the subject and divide it into parts: a fence, a net.
+
+    They make much of the parts' outline, unlike the gap between two people who stand side by side.
+    """
+    _, parts, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    inside = np.isin(parts, 1 + np.flatnonzero(areas >= SMALL_AREA * areas.max(initial=0)))
+    window = strip_window(alpha.shape)
+    highest = cv2.dilate(np.where(inside, parts, 0).astype(np.float32), window, iterations=2)
+    lowest = cv2.erode(np.where(inside, parts, np.inf).astype(np.float32), window, iterations=2)
+    bridged = cv2.morphologyEx(inside.astype(np.uint8), cv2.MORPH_CLOSE, window) > 0
+    between = bridged & (alpha <= 0.5) & (lowest < highest)
+    outline = inside & (cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) == 0)
+    beside = cv2.dilate(between.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return between if (beside & outline).sum() > FENCE * outline.sum() else np.zeros_like(between)
 
 
 def _with_floor(background: F32, near: float, alpha: F32) -> F32:
