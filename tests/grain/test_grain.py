@@ -262,6 +262,26 @@ def test_subject_out_of_focus_takes_its_grain_along_over_its_soft_edge():
     assert_allclose(kept[160], 1, rtol=0, atol=1e-3)
 
 
+def test_parts_of_a_sheet_in_focus_that_were_not_made_count_by_its_small_coverage():
+    """A renderer leaves out, as coverage 0, what it blurs so much that half the photo's size will do."""
+    ground = Sheet(rgb=np.zeros((200, 200, 3), np.float32), alpha=None, disparity=np.full((200, 200), 0.8, np.float32))
+    disparity = np.full((200, 200), 0.8, np.float32)
+    disparity[:, :60] = 0.2  # out of focus, where the ground behind is in focus
+    alpha = np.zeros((200, 200), np.float32)
+    alpha[:, :150] = 1
+    sheets = [ground, Sheet(rgb=ground.rgb, alpha=alpha, disparity=disparity)]
+    optics = Optics(focus_disparity=0.8, radius_px=40.0)
+    shares = Shares(sheets, optics, 0.0)
+    made = alpha.copy()
+    made[:, :60] = 0
+    of_rows = reference.PhotoRows(100, 1, 200, 200)
+    kept, of_made = (
+        reference.kept_amplitude(shares.layers([ground, replace(sheets[1], alpha=a)]), of_rows)[0]
+        for a in (alpha, made)
+    )
+    assert_allclose(of_made[:148], kept[:148], rtol=0, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def noisy_scene(portrait):
     """Subject on the left in focus, a plain background far away; noise of 6 codes everywhere."""

@@ -93,16 +93,24 @@ class Shares:
         self.kept = [_at(disparity, table) for _, disparity in small]
         self.width = (sheets if isinstance(sheets, PhotoSheets) else sheets[0].disparity).shape[1]
         self.coverages = [_blurred(*maps, optics, self.width) for maps in small]
+        self.insides = [_inside(alpha) for alpha, _ in small]
 
     def layers(self, rows: Sequence[Sheet]) -> list[GrainLayer]:
-        """The layers, farthest first, where these pieces of the sheets lie."""
+        """The layers, farthest first, where these pieces of the sheets lie.
+
+        Sheets in focus may have parts far out of focus, of which no coverage is made at the photo's size.
+        """
         layers = []
-        for sheet, soft, kept in zip(rows, self.coverages, self.kept, strict=True):
-            if soft is not None:
-                layers.append(GrainLayer(soft, kept))
-            elif sheet.alpha is not None and sheet.alpha.size:
+        for sheet, soft, inside, kept in zip(rows, self.coverages, self.insides, self.kept, strict=True):
+            layers.append(GrainLayer(inside if soft is None else soft, kept))
+            if soft is None and sheet.alpha is not None and sheet.alpha.size:
                 layers.append(GrainLayer(sheet.alpha, kept, sheet.corner))
         return layers
+
+
+def _inside(alpha: F32) -> F32:
+    """(h, w): 1 where a sheet covers everything around."""
+    return (cv2.erode(alpha, np.ones((3, 3), np.uint8)) > 0.99).astype(np.float32).reshape(alpha.shape)
 
 
 def _small(sheet: Sheet) -> tuple[F32, F32]:
