@@ -40,14 +40,29 @@ def test_water_that_comes_near_is_no_sky_and_torn_nowhere():
     assert np.abs(np.diff(sky, axis=0)).max() < 0.1
 
 
-@pytest.mark.parametrize("colour", [(230, 150, 70), (120, 85, 140), (12, 30, 60)], ids=["orange", "purple", "night"])
+@pytest.mark.parametrize("colour", [(230, 150, 70), (150, 95, 150), (12, 30, 60)], ids=["orange", "purple", "night"])
 def test_skies_of_other_colours_are_found_where_the_network_has_them_farther(colour):
     seen, order = view(colour)
     order[ABOVE] *= 0.5
     sky = plain_sky(seen, order)
-    assert sky[:97].all()
+    assert sky[:98].all()
     assert not sky[104:].any()
     assert not plain_sky(seen, order + np.float32(0.1)).any()
+
+
+def test_a_smooth_sky_goes_on_between_the_twigs_at_its_edge():
+    seen, order = view((230, 150, 70))
+    seen[96:100, ::4] = GREEN
+    sky = plain_sky(seen, order * np.float32(0.5))
+    assert sky[97, 2::4].all()
+    assert not sky[97, ::4].any()
+
+
+@pytest.mark.parametrize(("colour", "share"), [((230, 150, 70), 0.2), (BLUE, 0.04)], ids=["a curtain", "a gap"])
+def test_a_narrow_strip_is_no_sky(colour, share):
+    seen, order = view(colour)
+    seen[:, round(share * 320) :] = GREEN
+    assert not plain_sky(seen, order * np.float32(0.5)).any()
 
 
 def test_a_textured_surface_of_a_low_suns_colour_is_no_sky():
