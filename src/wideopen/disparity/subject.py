@@ -99,15 +99,11 @@ def _with_floor(background: F32, near: float, alpha: F32) -> F32:
 
 
 def put_before(background: F32, subject: F32, alpha: F32) -> F32:
-    """`background` (H, W), changed in place, with `subject` (h, w) over it by the matte `alpha` (H, W).
-
-    The matte's edge is made steeper: nothing is at a distance between the two.
-    """
+    """`background` (H, W), changed in place, with `subject` (h, w) over it by the matte `alpha` (H, W)."""
 
     def put(top: int, bottom: int) -> None:
         behind = background[top:bottom]
-        cover = np.clip(2 * alpha[top:bottom] - 0.5, 0, 1)
-        behind += cover * (enlarged_rows(subject, alpha.shape, top, bottom) - behind)
+        behind += alpha[top:bottom] * (enlarged_rows(subject, alpha.shape, top, bottom) - behind)
 
     in_strips(put, 0, len(alpha))
     return background
