@@ -135,8 +135,7 @@ def run_kernels(look: str) -> None:
 
 def run_others(scene: Scene) -> None:
     """Make the scene's sheets and grain: loads or compiles the kernels that a rendering needs besides the look's."""
-    for focus in (0.0, 1.0):
-        render(scene, Lens(focus_disparity=focus, max_radius=0.01, grain=0.0), backend="reference")
+    render(scene, Lens(focus_disparity=0.0, max_radius=0.01, grain=0.0), backend="reference")
     run_grain()
 
 
