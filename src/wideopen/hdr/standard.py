@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.arrays import transfer
-from wideopen.arrays.maps import enlarged_rows, in_strips, work_size
+from wideopen.arrays.maps import enlarged_rows, greatest_channel, in_strips, work_size
 from wideopen.arrays.transfer.reference import code_type
 from wideopen.checks import F32
 from wideopen.color import Encoding
@@ -52,7 +52,7 @@ def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
     if hdr.kind == "floats":
         return rgb
     light = rgb.copy()
-    darken(light, hdr.gain or GainMap(log2=_at(_shoulder(), _stops_of(_brightest(light)))))
+    darken(light, hdr.gain or GainMap(log2=_at(_shoulder(), _stops_of(greatest_channel(light)))))
     return light
 
 
@@ -79,7 +79,7 @@ def to_standard(
 
     def work(top: int, bottom: int) -> None:
         rows = slice(top, bottom)
-        least = _stops_of(_brightest(rgb[rows]))
+        least = _stops_of(greatest_channel(rgb[rows]))
         found = _at(curve, least)
         if apart is not None:
             found, least = (x[..., None] if apart.ndim == 3 else x for x in (found, least))
@@ -133,10 +133,6 @@ def _scale_rows(light: F32, log2: F32, sign: int, add: Channels, take: Channels)
     np.maximum(light, 0, out=light)
 
 
-def _brightest(rgb: F32) -> F32:
-    return np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
-
-
 def _stops_of(light: F32) -> F32:
     """log2 of light (h, w), within the ends of a curve's table."""
     bounded = np.clip(light, np.float32(2.0**_DARKEST), np.float32(2.0**_BRIGHTEST))
@@ -163,7 +159,7 @@ def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMa
     """Return the tone curve of a photo with the gain map `own`, and how far L lies from it, (h, w) or (h, w, 3)."""
     size = work_size(shape, _LEARN_PX)
     rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, shape, strict=False))
-    stops = _stops_of(_brightest(np.concatenate([rows_of(slice(y, y + 1))[:, columns] for y in rows])))
+    stops = _stops_of(greatest_channel(np.concatenate([rows_of(slice(y, y + 1))[:, columns] for y in rows])))
     log2 = enlarged_rows(own.log2, size, 0, size[0])
     curve = _tone_curve(stops, log2 if log2.ndim == 2 else log2.mean(axis=2))
     by_curve = np.maximum(_at(curve, stops), stops)
@@ -196,9 +192,9 @@ def _unchanged(rgb: F32, photo: Callable[[slice], F32]) -> NDArray[np.uint8]:
     def work(top: int, bottom: int) -> None:
         rows = slice(top, bottom)
         light = photo(rows)
-        level = _brightest(light)
+        level = greatest_channel(light)
         limit = level * np.float32(SAME) + np.float32(1e-5)
-        change = _brightest(np.asarray(cv2.absdiff(rgb[rows], light), np.float32).reshape(light.shape))
+        change = greatest_channel(np.asarray(cv2.absdiff(rgb[rows], light), np.float32).reshape(light.shape))
         same[rows] = cv2.compare(change, limit, cv2.CMP_LE).reshape(limit.shape)
         step = np.abs(level[:, 1:] - level[:, :-1])
         lively[rows, 1:] = cv2.compare(step, 2 * limit[:, 1:], cv2.CMP_GT).reshape(step.shape)
