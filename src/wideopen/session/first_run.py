@@ -65,7 +65,7 @@ def _load(backend: str, look: str, step: Steps) -> "subprocess.Popen[bytes] | No
         run_kernels(look)
         run_grain()
         return None
-    step.note("first run only: compiling kernels adds about 17 s")
+    step.note("first run only: compiling kernels adds about 16 s")
     return subprocess.Popen(  # noqa: S603  our own program
         [sys.executable, "-c", _PROGRAM, look],
         stdin=subprocess.DEVNULL,
