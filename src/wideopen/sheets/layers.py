@@ -244,7 +244,7 @@ def _parts(
     clear: the region's pixels; hidden: what something nearer hides of the rest; spill: where something nearer may have
     smeared its disparity.
     """
-    behind, trusted = [], []
+    coverages, trusted = [], []
     for _ in range(most):
         near_to = extremes(disparity, clear, rules)
         level = best_level(near_to, rules)
@@ -253,11 +253,11 @@ def _parts(
         part = find_part(rgb, disparity, near_to, np.full_like(disparity, level), np.zeros_like(clear), hidden, rules)
         if part is None or (part.near & ~spill).sum() < rules.least_area * clear.size:
             break
-        behind.append(continued(part.coverage, clear))
+        coverages.append(continued(part.coverage, clear))
         trusted.append(part.near)
         hidden, clear = hidden | (clear & ~part.far), part.far
         spill = spill | widened(part.coverage > 0, square(rules.reach, disparity.shape))
-    return tuple(behind), (*trusted, clear)
+    return tuple(coverages), (*trusted, clear)
 
 
 def _mixed_with(front: Mask, alpha: F32, disparity: F32, rules: EdgeRules) -> Mask:
