@@ -275,13 +275,10 @@ def _fill_blocks(lens, far, near, spreads, levels, used, on_levels, away):
 def find_blocks(lens: KernelLens, extremes: BlockExtremes, spreads: np.ndarray, levels: np.ndarray) -> Blocks:
     """What each block of a sheet holds; spreads (N,): how far a plane's pixels show, levels (N,): its level."""
     shape = extremes.far.shape
-    used, on_levels, away = (
-        np.zeros((*shape, lens.radii.size), bool),
-        np.zeros(shape, np.uint8),
-        np.zeros(shape, np.int64),
-    )
-    _fill_blocks(lens, extremes.far, extremes.near, spreads, levels, used, on_levels, away)
-    return Blocks(used, on_levels, away)
+    used = np.zeros((*shape, lens.radii.size), bool)
+    blocks = Blocks(used, levels=np.zeros(shape, np.uint8), away=np.zeros(shape, np.int64))
+    _fill_blocks(lens, extremes.far, extremes.near, spreads, levels, *blocks)
+    return blocks
 
 
 @inner()
