@@ -192,7 +192,7 @@ class LensOptions(Settings):
         control=Choice(
             "Renderer",
             {"Lens": "thin-lens", "Paper": "paper"},
-            info="Lens blurs as glass does, Paper by the paper's equations.",
+            info="Lens blurs like glass, Paper by the paper's equations.",
             group="Look",
         ),
     )
@@ -216,7 +216,7 @@ class LensOptions(Settings):
         least=-90,
         most=90,
         unit="degrees",
-        help="Rotation of the cat's eyes about the photo's centre, which makes the background seem to swirl.",
+        help="Rotation of the cat's eyes, which makes the background seem to swirl about the photo's centre.",
         control=Slider("Swirl", step=5, info="Turns cat's eyes about the centre.", group="Character"),
     )
     rim: float = option(
@@ -232,14 +232,16 @@ class LensOptions(Settings):
         least=0,
         most=0.9,
         help="Radius of the hole in blurred lights, relative to their own: about 0.5 for a mirror lens.",
-        control=Slider("Ring", step=0.05, info="A hole in lights, as of a mirror lens.", group="Character"),
+        control=Slider("Ring", step=0.05, info="A hole in lights, as from a mirror lens.", group="Character"),
     )
     squeeze: float = option(
         1.0,
         least=1,
         most=3,
         help="Height of blurred lights divided by their width: 1.33 to 2 for an anamorphic lens.",
-        control=Slider("Squeeze", step=0.05, most=2, info="Tall lights, as of an anamorphic lens.", group="Character"),
+        control=Slider(
+            "Squeeze", step=0.05, most=2, info="Tall lights, as an anamorphic lens draws.", group="Character"
+        ),
     )
     squeeze_deg: float = option(
         0.0,
@@ -280,7 +282,7 @@ class LensOptions(Settings):
             step=0.5,
             most=12,
             start=3.0,
-            info="Used when Grain is on Set.",
+            info="Used when Grain is set to Set.",
             group="Light",
             instead=Choice("Grain", {"As photo": None, "Off": 0.0}, info="Added where the blur removed it."),
         ),
@@ -303,7 +305,7 @@ class Lens(LensOptions):
     6
     """
 
-    focus_disparity: float = option(help="What lies at this disparity is sharp.", least=0, most=1)
+    focus_disparity: float = option(help="Disparity that is in focus.", least=0, most=1)
     max_radius: float = option(
         0.024, help="Blur radius at a disparity difference of 1.", least=0, most=MAX_RADIUS, unit="of the long side"
     )

@@ -288,13 +288,13 @@ def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
     notes = []
     if planar and not shows_outline(alpha):
         remedy = "--depth small or another network, --disparity or --matte-hint would help"
-        return (f"no subject was found, and planar finds no depth without one: the photo stays unchanged ({remedy})",)
+        return (f"no subject found, and planar finds no depth without one: the photo stays unchanged ({remedy})",)
     if alpha.max() < 0.5:
-        notes.append("no subject in the matte: the whole photo is blurred by disparity")
+        notes.append("no subject in the matte: the blur follows the disparity alone")
     elif (note := emptiness(alpha)) is not None:
         notes.append(note)
     elif alpha.min() > 0.5:
-        notes.append("the matte covers the whole photo: it is blurred by disparity alone")
+        notes.append("the matte covers the whole photo: the blur follows the disparity alone")
     if disparity.max() - disparity.min() < 1e-6:
         notes.append("the disparity is constant: everything lies at one distance")
     return tuple(notes)

@@ -51,7 +51,7 @@ class LensSettings(LensOptions):
     )
     focus: str = option(
         "subject",
-        help="Focus: subject, a point X,Y (pixels, as displayed) or a disparity d=0.8.",
+        help="What is in focus: subject, a point X,Y in pixels of the displayed photo, or a disparity such as d=0.8.",
         check=parse_focus,
         pattern=FOCUS_PATTERN,
     )
@@ -59,13 +59,13 @@ class LensSettings(LensOptions):
         None,
         least=0,
         most=1,
-        help="Half-width in disparity that stays sharp around the focus. Default: the subject's own, or 0 for a point.",
+        help="Disparity on either side of the focus that stays sharp. Default: the subject's own, or 0 for a point.",
         control=Slider(
             "Focus range",
             most=0.4,
             step=0.005,
             start=0.05,
-            info="How deep sharpness reaches.",
+            info="Depth that stays sharp.",
             group="Focus",
             instead=Choice("Automatic focus range", {"Automatic": None}, info="The subject's depth; none for a point."),
         ),
@@ -103,7 +103,7 @@ class MapSettings(MattingSettings):
         "planar, or a model: dpt, depth-anything-v2-small, ... (wideopen info lists them), a folder, a .onnx file or a "
         "hub id.",
     )
-    filter_disparity: bool = option(True, help="Clean the disparity along the matte's outline.")
+    filter_disparity: bool = option(True, help="Remove disparity that spills over the matte's outline.")
 
     def __post_init__(self) -> None:
         MattingSettings.__post_init__(self)
@@ -121,14 +121,14 @@ class OutputSettings(Settings):
         None,
         least=1,
         most=100,
-        help="Compression quality of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: the photo's, or 95.",
+        help="Quality of JPEG, WebP, HEIC, AVIF and JPEG XL. Default for JPEG: the photo's own, or 95.",
     )
     output_bits: int | None = option(
         None, words=(8, 10, 16, 32), help="Bits per channel: 8, 10, 16 or 32 (floating point). Default: the photo's."
     )
     hdr: Literal["auto", "keep", "off"] = option(
         "auto",
-        help="Handling of recorded light above white: auto keeps it in JPEG (as a gain map), OpenEXR and float TIFF, "
-        "and in AVIF if the photo was PQ or HLG; keep also writes every AVIF as PQ; off writes the standard picture.",
+        help="Light above white that the photo recorded: auto keeps it in JPEG (as a gain map), OpenEXR and float "
+        "TIFF, and in AVIF if the photo was PQ or HLG; keep also writes every AVIF as PQ; off writes a standard photo.",
     )
-    keep_depth: bool = option(False, help="Store matte and disparity with the result, to refocus it later.")
+    keep_depth: bool = option(False, help="Store matte and disparity in the result, so that it can be refocused later.")

@@ -148,7 +148,8 @@ def test_an_earlier_batch_is_not_started_over_by_accident(refused, tmp_path):
     with Manifest(tmp_path / "out" / ".wideopen-batch.jsonl") as manifest:
         manifest.begin("a.bokeh.jpg", settings="s", inputs=())
     assert refused("in", "out") == (
-        "out: expected --resume (continue) or --overwrite (start over), found what an earlier batch made of 1 photos"
+        "out: expected --resume (continue) or --overwrite (start over), "
+        "found the results of an earlier batch (1 photos)"
     )
 
 

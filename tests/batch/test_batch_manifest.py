@@ -281,7 +281,7 @@ def test_a_second_photo_with_the_same_result_is_refused(studio):
     (studio.folder / "in" / "d.tif").write_bytes(b"tif")
     heard = studio.run()
     (reason,) = heard.seen["failed"]
-    assert reason.endswith(f"d.bokeh.tif is also that of {studio.folder / 'in' / 'd.dng'}")
+    assert reason.endswith(f"d.bokeh.tif is also the result of {studio.folder / 'in' / 'd.dng'}")
     assert len(heard.seen["done"]) == 4
 
 

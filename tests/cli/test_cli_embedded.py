@@ -115,7 +115,7 @@ def test_extract_writes_what_the_other_commands_read(wideopen, phone):
     done = wideopen("extract", phone, "-d", "parts")
     names = ["disparity.png", "matte.png", "hair.png", "depth_m.npy"]
     assert done.out.splitlines() == [f"parts/phone.{name}" for name in names]
-    assert done.err == ["note: HEIC auxiliary disparity: the phone calls its metres relative, not exact"]
+    assert done.err == ["note: HEIC auxiliary disparity: the phone marks its metres as relative, not exact"]
     assert size_of("parts/phone.disparity.png") == (WIDTH // 2, HEIGHT // 2)
     disparity = cv2.imread("parts/phone.disparity.png", cv2.IMREAD_UNCHANGED) / 65535
     assert disparity.max() == 1
@@ -150,11 +150,13 @@ def test_extract_without_a_unit_writes_no_metres(wideopen, folder):
     (folder / "lens.jpg").write_bytes(gdepth(png(255 - NEAR), main=jpeg(portrait()), Units=None))
     done = wideopen("extract", "lens.jpg", "-d", "parts")
     assert done.out.splitlines() == ["parts/lens.disparity.png"]
-    assert done.err == ["note: GDepth has no unit: no depth in metres"]
+    assert done.err == ["note: GDepth has no unit, so no depth in metres is written"]
 
 
 def test_extract_refuses_a_photo_without_parts(refused, folder):
-    assert refused("extract", "photo.png", "-d", "parts") == ("photo.png: expected depth or mattes inside, found none")
+    assert refused("extract", "photo.png", "-d", "parts") == (
+        "photo.png: expected depth or mattes inside the file, found none"
+    )
     assert not (folder / "parts").exists()
     phone_photo((NEAR, DEPTH_URN, disparity_xmp(3, 1)))
     line = refused("extract", "phone.heic", "-d", "parts")

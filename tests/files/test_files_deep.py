@@ -157,7 +157,7 @@ def test_grey_and_transparent_exr(tmp_path):
         file.write(str(tmp_path / "a.exr"))
     photo = read(tmp_path / "a.exr")  # premultiplied 0.25 at half coverage, and half of white behind it
     assert_allclose(photo.rgb, 0.75, rtol=0, atol=1e-6)
-    assert photo.metadata.notes == ("transparent parts laid over white",)
+    assert photo.metadata.notes == ("transparent parts placed over white",)
     with OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Z": grey}) as file:
         file.write(str(tmp_path / "z.exr"))
     with pytest.raises(InvalidInput, match=r"z\.exr: expected channels R, G, B or Y, found Z"):
@@ -351,4 +351,4 @@ def test_a_jpeg_xl_whose_end_is_damaged_is_read_with_a_note(tmp_path):
     (tmp_path / "a").write_bytes(data + struct.pack(">I4sI", 40, b"Exif", 0) + bytes(8))
     photo = read(tmp_path / "a")
     assert_array_equal(srgb_u8(photo), PICTURE)
-    assert photo.metadata.notes == ("the end of the file is damaged, what stood there is ignored",)
+    assert photo.metadata.notes == ("the end of the file is damaged and ignored",)

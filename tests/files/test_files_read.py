@@ -149,7 +149,7 @@ def test_transparency_is_laid_over_white_with_a_note(tmp_path, rng, kind):
     rgba = rng.integers(0, np.iinfo(kind).max + 1, (6, 5, 4), kind)
     cv2.imwrite(str(tmp_path / "a.png"), rgba[..., [2, 1, 0, 3]])
     photo = read(tmp_path / "a.png")
-    assert photo.metadata.notes == ("transparent parts laid over white",)
+    assert photo.metadata.notes == ("transparent parts placed over white",)
     assert_allclose(photo.rgb, over_white(rgba), rtol=0, atol=3e-7)
     rgba[..., 3] = np.iinfo(kind).max
     cv2.imwrite(str(tmp_path / "b.png"), rgba[..., [2, 1, 0, 3]])
@@ -412,7 +412,7 @@ def test_exif_with_invalid_offsets_is_noted_and_the_rest_used(tmp_path):
     cut = exif[: exif.index(b"Model 7")]
     photo = read(save(tmp_path / "a.jpg", PICTURE, "JPEG", exif=b"Exif\0\0" + cut))
     assert photo.rgb.shape == (64, 48, 3)  # turned
-    assert photo.metadata.notes == ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
+    assert photo.metadata.notes == ("EXIF is damaged: tags that point outside it are ignored",)
 
 
 def test_a_misleading_extension_is_noted(tmp_path):
@@ -442,7 +442,7 @@ def test_of_several_pictures_the_first_is_read_with_a_note(tmp_path, name):
 def test_a_jpeg_with_pictures_behind_it_says_so(tmp_path):
     first, second = Image.fromarray(PICTURE), Image.fromarray(PICTURE[::-1].copy())
     first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second])
-    assert "behind the photo" in read(tmp_path / "a.jpg").metadata.notes[0]
+    assert "after the photo" in read(tmp_path / "a.jpg").metadata.notes[0]
 
 
 def test_the_programs_own_pillow_settings_do_not_interfere(tmp_path, monkeypatch):

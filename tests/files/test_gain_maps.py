@@ -222,7 +222,7 @@ def test_a_map_that_cannot_be_decoded_or_fits_no_photo_is_not_used(tmp_path):
 def test_a_second_picture_that_is_no_map_is_noted(tmp_path):
     found = saved(tmp_path, multi_picture(jpeg(MAIN), with_xmp(jpeg(MAIN), xmp())))
     assert found.hdr is None
-    assert found.metadata.notes == ("pictures stored behind the photo (preview, depth) are not kept",)
+    assert found.metadata.notes == ("pictures stored after the photo (preview, depth) are not kept",)
 
 
 def test_a_photo_cut_off_within_its_map(tmp_path):

@@ -128,7 +128,7 @@ def test_analyze_takes_a_hint():
     [
         ({"matte": np.zeros((96, 64), np.float32)}, "matte and matte_hint: expected one of them, found both"),
         ({"matting_start": "isnet"}, "matte_hint and matting_start: expected one of them"),
-        ({"matting": "rembg:u2net"}, "matte_hint: expected with a network of wideopen, found rembg:u2net"),
+        ({"matting": "rembg:u2net"}, "matte_hint: expected one of wideopen's networks, found rembg:u2net"),
         ({"matte_hint": np.zeros((9, 9), np.float32)}, r"matte_hint: expected \(H, W\) \(96, 64\), found \(9, 9\)"),
         ({"matte_hint": np.full((96, 64), 2, np.float32)}, r"matte_hint: expected values in \[0, 1\]"),
     ],
@@ -140,5 +140,5 @@ def test_what_contradicts_a_hint_is_refused(options, line):
 
 
 def test_a_hint_does_not_go_with_a_function():
-    with pytest.raises(InvalidInput, match="matte_hint: expected without a matte, found both"):
+    with pytest.raises(InvalidInput, match="matte and matte_hint: expected one of them, found both"):
         pick_matter(MattingSettings(), lambda photo: photo, np.zeros((9, 9), np.float32))

@@ -15,10 +15,10 @@ from wideopen.options import Settings, option
 class BatchSettings(Settings):
     """How the photos of a batch are processed: flags of `wideopen batch`."""
 
-    resume: bool = option(False, help="Continue an earlier run into DST, and redo photos that have changed since.")
+    resume: bool = option(False, help="Continue an earlier run into DST; photos changed since then are rendered again.")
     watch: bool = option(False, help="Keep rendering photos that appear in SRC, until Ctrl-C; implies --resume.")
     watch_seconds: float = option(2.0, least=0.01, unit="s", help="Time between two scans of SRC with --watch.")
-    workers: int | None = option(None, least=1, help="Number of worker processes. Default: as cores and memory allow.")
+    workers: int | None = option(None, least=1, help="Number of worker processes. Default: set by cores and memory.")
     timeout: float = option(300.0, least=0, unit="s", help="Time limit per photo; 0 sets none.")
     engine: Literal["local", "ray"] = option("local", help="Where workers run: local, or ray for a cluster.")
     address: str | None = option(

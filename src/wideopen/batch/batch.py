@@ -68,7 +68,7 @@ class Batch:
         photo, target = found
         out = join(self._destination, target)
         other = self._photo_of.setdefault(target, photo)
-        require(other == photo, f"{photo}: its result {out} is also that of {other}")
+        require(other == photo, f"{photo}: its result {out} is also the result of {other}")
         self._require_inside(out)
         job = with_matte_folder(self._job, target)
         inputs = inputs_of(photo, job)

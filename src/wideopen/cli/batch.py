@@ -41,17 +41,17 @@ def batch(
         list[str],
         typer.Argument(
             metavar="SRC... DST",
-            help="Folders, photos, patterns ('in/**/*.jpg') or URLs (s3://bucket/in), then the folder for the results.",
+            help="Folders, photos, patterns ('in/**/*.jpg') or URLs (s3://bucket/in), followed by the results folder.",
         ),
     ],
     listed: Annotated[Path | None, "--list", "Read more input paths from a file, one per line; - reads stdin."] = None,
     exclude: Annotated[
         list[str] | None, "Skip file names, or paths below SRC, that match this pattern; may be repeated."
     ] = None,
-    report: Annotated[Path | None, "Append one line of JSON per photo to this file, as --json prints."] = None,
+    report: Annotated[Path | None, "Also append the output of --json to this file."] = None,
     manifest: Annotated[
         Path | None,
-        "File that records finished photos for --resume. Default: in DST, or in the current folder for a URL.",
+        "File that records finished photos for --resume. Default: in DST, or in the current folder if DST is a URL.",
     ] = None,
     mattes: options.Mattes = None,
     matte_hints: options.MatteHints = None,
@@ -61,7 +61,7 @@ def batch(
     as_json: options.Json = False,
     **chosen: Any,
 ) -> int:
-    """Render many photos on all cores or on a cluster. Folders are kept, and photos that fail are skipped."""
+    """Render many photos on all cores or on a cluster. DST gets SRC's subfolders; photos that fail are skipped."""
     from wideopen.batch.batch import Batch
     from wideopen.batch.walk import find_photos, watched
     from wideopen.batch.work import require_local_originals
@@ -116,7 +116,7 @@ def _engine(found: "list[BatchPhoto | Unusable]", job: "Job", settings: BatchSet
     size = pool_size(settings.workers, worker_mb=needed_mb, memory_mb=memory_mb)
     most = round(megapixels_for(memory_mb * SHARE / size.workers, job.lens.look), 1)
     if most < min(job.max_megapixels, _PHONES_MEGAPIXELS):
-        warn(f"note: memory allows each of {size.workers} workers photos of up to {most:g} megapixels (--workers)")
+        warn(f"note: memory limits {size.workers} workers to photos of {most:g} megapixels (--workers)")
     engine = LocalEngine(Workers(size, warm_up_of(job)), timeout_s=settings.timeout_s)
     return engine, replace(job, max_megapixels=min(job.max_megapixels, most))
 
@@ -138,8 +138,8 @@ def _manifest(destination: str, path: Path | None, *, resume: bool, overwrite: b
     if manifest.records and not resume:
         manifest.close()
         raise InvalidInput(
-            f"{destination}: expected --resume (continue) or --overwrite (start over), found what an earlier "
-            f"batch made of {len(manifest.records)} photos"
+            f"{destination}: expected --resume (continue) or --overwrite (start over), found the results of an "
+            f"earlier batch ({len(manifest.records)} photos)"
         )
     return manifest
 

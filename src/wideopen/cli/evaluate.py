@@ -25,16 +25,16 @@ EXACT_LENS = LensSettings(grain=0.0)  # default lens for comparisons: no grain
 _PAIRS = "Folder with sharp/ and bokeh/, and optionally matte/, disparity/ and meta.json."
 Pairs = Annotated[Path, _PAIRS]
 OwnPairs = Annotated[Path | None, _PAIRS]
-Name = Annotated[str | None, "Public set to judge; `wideopen eval benchmarks` lists them."]
-Root = Annotated[Path | None, "Folder of the set that --benchmark names, unpacked."]
-Partial = Annotated[bool, "Judge the usable part of an incomplete set."]
+Name = Annotated[str | None, "Public benchmark; `wideopen eval benchmarks` lists them."]
+Root = Annotated[Path | None, "Folder of the unpacked benchmark."]
+Partial = Annotated[bool, "Judge the usable part of an incomplete benchmark."]
 Csv = Annotated[Path | None, "Also write the figures of each pair to this .csv file."]
 JsonFile = Annotated[Path | None, "Also write settings, means and the figures of each pair to this .json file."]
 Lpips = Annotated[bool, "Compute LPIPS (AlexNet); needs the extra lpips and its weights."]
 Dists = Annotated[bool, "Compute DISTS; downloads the weights of VGG16 once."]
 Sheet = Annotated[
     Path | None,
-    "Also write a picture (.png, .jpg) with crops of the ten worst at 100 %: photo, truth, theirs, ours, error.",
+    "Also write a contact sheet (.png, .jpg) of the ten worst results at 100 %: photo, truth, theirs, ours, error.",
 ]
 UNFIT = "problems of the set"
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
@@ -50,7 +50,7 @@ def bokeh(
     partial: Partial = False,
     pred: Annotated[Path | None, "Folder with pictures NAME.EXT to judge instead of rendering."] = None,
     backend: options.Backend = "auto",
-    align: Annotated[bool, "Also report figures after fitting a small shift and gains."] = False,
+    align: Annotated[bool, "Also report the figures after fitting a small shift and gains."] = False,
     flip: Annotated[bool, "--flip/--no-flip", "Compute FLIP, which takes about two seconds per megapixel."] = True,
     lpips: Lpips = False,
     dists: Dists = False,
@@ -63,8 +63,8 @@ def bokeh(
 ) -> int:
     """Measure how far pictures with bokeh are from true ones, and whether their blur follows the settings.
 
-    Blur and focus given by a set override these options. If a set's protocol searches for the blur, so does this
-    command, unless --blur is given. The same command with --csv continues an interrupted run."""
+    Blur and focus stated by a data set override these options. If a benchmark's protocol searches for the blur, so does
+    this command, unless --blur is given. With --csv, repeating the command continues an interrupted run."""
     from wideopen.evals import judge
     from wideopen.evals.pairs import find_pairs
     from wideopen.evals.published import cited
@@ -114,7 +114,7 @@ def bokeh(
 
 @app.command()
 def benchmarks() -> None:
-    """List the sets that --benchmark accepts: their contents, where to get them, how focus and blur are found."""
+    """List the benchmarks: their contents, where to get them, and how focus and blur are found."""
     from wideopen.evals.benchmarks import BENCHMARKS
 
     for one in BENCHMARKS.values():
@@ -133,14 +133,14 @@ def ablations(
     paper_preset: Annotated[
         str, "Preset with the constants of the paper look, or none for untuned constants."
     ] = "paper",
-    crops: Annotated[int, "Number of pairs that the sheet shows crops of."] = 3,
+    crops: Annotated[int, "Number of pairs shown on the contact sheet."] = 3,
     csv: Csv = None,
     json: JsonFile = None,
-    sheet: Annotated[Path | None, "Also write a picture (.png, .jpg) with crops of all variants."] = None,
+    sheet: Annotated[Path | None, "Also write a contact sheet (.png, .jpg) of all variants."] = None,
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print the figures of both looks with one part of the method left out at a time."""
+    """Measure both looks with one part of the method left out at a time."""
     from wideopen.evals.ablations import ablate
     from wideopen.evals.pairs import find_pairs
     from wideopen.evals.report import grouped, means, means_table, stacked
@@ -170,7 +170,7 @@ def ablations(
 @app.command()
 @takes(MattingSettings(matting="mobile"), after="pred")
 def matting(
-    data: Annotated[Path | None, "Folder with rgb/ and alpha/, or with several such folders, or P3M-10k."] = None,
+    data: Annotated[Path | None, "Folder with rgb/ and alpha/, a folder of such folders, or P3M-10k."] = None,
     benchmark: Name = None,
     root: Root = None,
     partial: Partial = False,
@@ -182,9 +182,9 @@ def matting(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> int:
-    """Print MAD, MSE, SAD, gradient and connectivity errors of mattes, over whole photos and their transition region.
+    """Measure mattes: MAD, MSE, SAD, gradient and connectivity errors, over whole photos and in the transition region.
 
-    The same command with --csv continues an interrupted run.
+    With --csv, repeating the command continues an interrupted run.
     """
     from wideopen.evals import mattes
     from wideopen.evals.published import cited
@@ -200,7 +200,7 @@ def matting(
     else:
         pairs = listing(row.complete(where, partial=partial), UNFIT).pairs
     matter = mattes.by_settings(settings) if pred is None else mattes.mattes_of(pred)
-    require(len(pairs) > 0, f"{where}: expected photos held out for judging, found none; --part all judges all")
+    require(len(pairs) > 0, f"{where}: expected held-out photos, found none; --part all judges all photos")
     about = {"root": str(where), "benchmark": benchmark, "part": part, "pred": pred and str(pred), **settings.to_dict()}
     ledger = Ledger(csv, about, overwrite=overwrite)
     with steps("photos") as step:
@@ -239,7 +239,7 @@ def depth(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> None:
-    """Print errors of predicted depth on photos whose depth was recorded: order, disparity, blur radius, edges."""
+    """Measure predicted depth on photos with recorded depth: errors of order, disparity, blur radius and edges."""
     from wideopen.disparity.find_disparity import require_depth
     from wideopen.evals.depth import COLUMNS, find_cases, judge_sources, worse_than
     from wideopen.evals.report import grouped, means, table, write_csv
@@ -272,7 +272,7 @@ def tune(
     overwrite: options.Overwrite = False,
     **chosen: Any,
 ) -> None:
-    """Find the constants of a look that bring renderings closest to true pictures, and write them as a preset."""
+    """Find the constants of a look whose renderings come closest to true pictures, and write them as a preset."""
     from wideopen.evals import tune as tuning
     from wideopen.evals.pairs import find_pairs
     from wideopen.session.presets import write_preset
@@ -288,7 +288,7 @@ def tune(
     about = {"pairs": pairs.resolve().name, **result.preset.about}
     write_preset(out, replace(result.preset, about=about), overwrite=overwrite)
     tried = sum(score is not None for score in result.scores)
-    typer.echo(f"{len(result.scores)} trials, {len(result.scores) - tried} given up early")
+    typer.echo(f"{len(result.scores)} trials, {len(result.scores) - tried} stopped early")
     typer.echo(f"score {result.untuned:.3f} with the defaults, {result.best:.3f} with {out}")
     if history is not None:
         title = f"{search.look}, {len(search.pairs)} pairs, {search.sampler}"
@@ -298,23 +298,23 @@ def tune(
 
 @takes()
 def reproduce(
-    matting_data: Annotated[Path | None, "Folder for Tables 1 and 2: P3M-10k, or another as for eval matting."] = None,
+    matting_data: Annotated[Path | None, "Data for Tables 1 and 2: P3M-10k, or a folder as for eval matting."] = None,
     ablated: Annotated[
         list[str] | None,
-        "Weights without one part, PART=FILE: agm, low-resolution or high-resolution; may be repeated.",
+        "Weights trained without one part, PART=FILE: agm, low-resolution or high-resolution; may be repeated.",
     ] = None,
-    pairs: Annotated[Path | None, "Folder for Table 3, as for eval bokeh."] = None,
+    pairs: Annotated[Path | None, "Data for Table 3: a folder as for eval bokeh."] = None,
     highlights: Annotated[
         float, "Brightness restored to clipped lights; 0 if the true pictures are clamped at white."
     ] = 1.0,
     measured: Annotated[
-        list[Path] | None, "File of `eval bokeh` or `eval matting` with --benchmark and --json; may be repeated."
+        list[Path] | None, "JSON file from `eval bokeh` or `eval matting` with --benchmark; may be repeated."
     ] = None,
     lpips: Lpips = False,
     json: Annotated[Path | None, "Also write the tables and the published figures to this .json file."] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Print the paper's tables beside our own figures. Published figures of other methods follow."""
+    """Print the paper's tables beside our own figures, then the published figures of other methods."""
     from wideopen.evals import reproduce as paper
     from wideopen.evals.pairs import find_pairs
     from wideopen.evals.provenance import provenance

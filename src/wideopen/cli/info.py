@@ -27,9 +27,9 @@ def info(
     photo: Annotated[Path | None, typer.Argument(help="Photo to describe instead of the installation.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print versions, weights and backends. For a backend that cannot run here, the reason is given.
+    """Print versions, weights and backends, and why a backend cannot run here.
 
-    For a PHOTO, print its size, format, bit depth, orientation and profile, and the depth and mattes inside it.
+    With PHOTO, print its size, format, bit depth, orientation and profile, and the depth and mattes inside the file.
     """
     require(photo is not None or not as_json, "--json: expected a photo, found none")
     found = None if photo is None else describe_photo(photo)

@@ -29,7 +29,7 @@ def matte(
     max_megapixels: options.MaxMegapixels = MAX_MEGAPIXELS,
     **chosen: Any,
 ) -> None:
-    """Write the matte of the subject. White is the subject, grey is partly covered."""
+    """Write the subject's matte. White is subject, grey is partly covered, black is background."""
     from wideopen.files import write_map
     from wideopen.session.open_photo import Given, Job, find_matte
     from wideopen.session.results import check_map
@@ -82,8 +82,8 @@ def extract(
 ) -> None:
     """Extract the depth and the mattes stored inside a photo.
 
-    NAME.disparity.png (16 bits, 1 = nearest, for --disparity), NAME.depth_m.npy (metres as stored, NaN where unknown;
-    only if the file states a unit), NAME.matte.png (for --matte), NAME.hair.png and the like.
+    Files: NAME.disparity.png (16 bits, white = nearest, for --disparity), NAME.depth_m.npy (metres as stored, NaN where
+    unknown; only if the photo states a unit), NAME.matte.png (for --matte), NAME.hair.png and other mattes.
     """
     import numpy as np
 
@@ -100,7 +100,7 @@ def extract(
     maps |= parts.semantic
     metres = _metres(parts.depth)
     reasons = f" ({'; '.join(parts.ignored)})" if parts.ignored else ""
-    require(bool(maps), f"{photo}: expected depth or mattes inside, found none{reasons}")
+    require(bool(maps), f"{photo}: expected depth or mattes inside the file, found none{reasons}")
     paths = {name: folder / f"{photo.stem}.{name}.png" for name in maps}
     depth_path = folder / f"{photo.stem}.depth_m.npy"
     if folder.exists():
@@ -117,9 +117,9 @@ def extract(
     for line in parts.ignored:
         warn(f"note: ignored: {line}")
     if parts.depth is not None and metres is None:
-        warn(f"note: {parts.depth.name} has no unit: no depth in metres")
+        warn(f"note: {parts.depth.name} has no unit, so no depth in metres is written")
     elif parts.depth is not None and parts.depth.accuracy == "relative":
-        warn(f"note: {parts.depth.name}: the phone calls its metres relative, not exact")
+        warn(f"note: {parts.depth.name}: the phone marks its metres as relative, not exact")
 
 
 def _metres(depth: "StoredDepth | None") -> "F32 | None":

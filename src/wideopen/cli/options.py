@@ -25,7 +25,7 @@ MatteHint = Annotated[
     "Hint for the matting network: a rough mask, scribble or trimap; white = subject, black = not, grey = unknown.",
 ]
 Mattes = Annotated[Path | None, "Folder with a matte for each photo: NAME.png, NAME.tif or NAME.npy."]
-MatteHints = Annotated[Path | None, "Folder with hints, as for --matte-hint, for some of the photos."]
+MatteHints = Annotated[Path | None, "Folder with matte hints, NAME.png (see --matte-hint); a photo may lack one."]
 Disparity = Annotated[Path | None, "Disparity map: a grey PNG or TIFF of 8 or 16 bits, or .npy in [0, 1]; 1 = nearest."]
 DepthM = Annotated[Path | None, "Depth map in metres, .npy; disparity = 1 / depth."]
 Backend = Annotated[str, "Renderer backend: auto, triton, numba or reference."]

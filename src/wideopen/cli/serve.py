@@ -28,7 +28,7 @@ def serve(
     backend: options.Backend = "auto",
     **chosen: Any,
 ) -> None:
-    """Serve rendering over HTTP."""
+    """Render photos for clients over HTTP."""
     settings = made(ServeSettings, chosen)
     require(folder is None or folder.is_dir(), f"--folder: expected a folder, found {folder}")
     local = settings.host in _LOOPBACK
@@ -52,7 +52,7 @@ def serve(
     from wideopen.session.open_photo import fetch_named_model
 
     if not local and settings.token is None:
-        warn(f"note: {settings.host} may be reached by others, and without --token-file everybody may use the service")
+        warn(f"note: others may reach {settings.host}, and without --token-file anyone can use the service")
     with steps(settings.maps.depth) as step:
         fetch_named_model(settings.maps, step)
     to_stderr(settings.log_level)

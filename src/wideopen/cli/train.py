@@ -19,21 +19,21 @@ export_app = typer.Typer(help="Export networks to ONNX.", no_args_is_help=True, 
 def matting(
     data: Annotated[
         list[Path],
-        "Folder with rgb/ and alpha/, or with several such folders, or P3M-10k, or a pack of `train pack`; "
+        "Folder with rgb/ and alpha/, a folder of such folders, P3M-10k, or a file made by `train pack`; "
         "may be repeated.",
     ],
     out: Annotated[Path, "Folder for checkpoints and the log."],
-    backgrounds: Annotated[Path | None, "Folder with photos without people, used as new backgrounds."] = None,
-    things: Annotated[Path | None, "Folder with PNG or WebP cut-outs of objects, pasted onto backgrounds."] = None,
+    backgrounds: Annotated[Path | None, "Folder of photos without people, used as new backgrounds."] = None,
+    things: Annotated[Path | None, "Folder of PNG or WebP cut-outs of objects, pasted onto backgrounds."] = None,
     cache: Annotated[
-        Path | None, "Folder that caches the subjects' estimated colours across runs. Default: OUT/foreground."
+        Path | None, "Folder that caches the estimated colours of subjects, shared by runs. Default: OUT/foreground."
     ] = None,
     nobody: Annotated[float, "Share of samples on new backgrounds that show no person (0 to 1)."] = 0.02,
     teacher: Annotated[list[str] | None, "Set whose mattes another network made; their hair has little weight."] = None,
     weight: Annotated[
         list[str] | None, "Relative frequency of a set, SET=NUMBER; may be repeated. Default: 1, and 0.3 for scenes."
     ] = None,
-    ablate: Annotated[str | None, "Leave out a part (Table 2): agm, low-resolution or high-resolution."] = None,
+    ablate: Annotated[str | None, "Part to leave out (Table 2): agm, low-resolution or high-resolution."] = None,
     **chosen: Any,
 ) -> None:
     """Train the matting network on photos with true mattes."""
@@ -72,7 +72,7 @@ def labels(
     size: Annotated[int, "Long side of the labels, in pixels."] = 768,
     offline: Annotated[bool, "Never download a model."] = False,
 ) -> None:
-    """Make mattes for photos to train on; a second run continues. Check the labels shown in least-certain.jpg."""
+    """Make training mattes for photos. A second run continues. Check the labels shown in least-certain.jpg."""
     from wideopen.cli.terminal import steps
     from wideopen.session.open_photo import fetch_start
     from wideopen.settings import MapSettings
@@ -89,13 +89,13 @@ def labels(
 @app.command()
 @takes()
 def pack(
-    folders: Annotated[list[Path], typer.Argument(help="Folders with photos and mattes, as for `train matting`.")],
-    out: Annotated[Path, "--out", "-o", "Pack to write: a .zip file."],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of photos and mattes, as for `train matting`.")],
+    out: Annotated[Path, "--out", "-o", ".zip file to write."],
     size: Annotated[int, "Long side of the photos, in pixels."] = 576,
     teacher: Annotated[list[str] | None, "Set whose mattes another network made; their hair has little weight."] = None,
-    backgrounds: Annotated[Path | None, "Folder with photos without people, used as backgrounds."] = None,
+    backgrounds: Annotated[Path | None, "Folder of photos without people, used as backgrounds."] = None,
 ) -> None:
-    """Pack photos and mattes into one file, to train on elsewhere."""
+    """Pack photos and mattes into one file for training on another machine."""
     from wideopen.train import photos
 
     entries = photos.entries_in(folders, teacher or ())
@@ -109,10 +109,10 @@ def pack(
 @takes()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a run: best.pt or last.pt.")],
-    out: Annotated[Path, "--out", "-o", "The .safetensors file to write."],
+    out: Annotated[Path, "--out", "-o", ".safetensors file to write."],
     size: Annotated[int | None, "Default long side of photos in the network, in pixels. Default: the preset's."] = None,
 ) -> None:
-    """Write a run's averaged weights as a file for `--matting FILE`; prints its SHA-256."""
+    """Write a run's averaged weights as a file for `--matting FILE`, and print its SHA-256."""
     from wideopen.train.trainer import export_weights
 
     typer.echo(f"{export_weights(checkpoint, out, size=size)}  {out}")
@@ -132,7 +132,7 @@ def to_onnx(
     half: Annotated[bool, "Store convolutions in float16: half the size, slower to load."] = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Export the matting network to ONNX. It takes any photo size, and the previous matte as an input."""
+    """Export the matting network to ONNX. The model takes photos of any size, and a previous matte."""
     import hashlib
 
     from wideopen.files.atomic import atomic_file, check_target

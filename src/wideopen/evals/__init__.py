@@ -33,7 +33,7 @@ def parse_weights(text: str) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneSettings(Settings):
-    """How constants of a look are searched for: flags of `wideopen tune`."""
+    """How the constants of a look are searched for: flags of `wideopen tune`."""
 
     look: Look = option("paper", help="Renderer to tune: paper or thin-lens.")
     trials: int = option(
@@ -42,7 +42,7 @@ class TuneSettings(Settings):
     sampler: Literal["tpe", "cmaes"] = option("tpe", help="Optuna sampler: tpe or cmaes.")
     weights: str = option(
         "psnr=0.6,edge=0.4,ssim=20",
-        help="Weights of the measures: psnr and edge in dB, ssim in [0, 1].",
+        help="Weights of the measures in the score: psnr and edge in dB, ssim in [0, 1].",
         check=parse_weights,
     )
     workers: int = option(

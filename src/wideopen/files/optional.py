@@ -114,7 +114,7 @@ def decode_jxl(data: bytes, check_size: SizeCheck) -> Raster:
         raise ValueError(f"expected grey or RGB of 8 or 16 bits or floats, found {found}")
     codes = codes[..., 0] if codes.shape[2] == 1 else codes
     damaged = data.startswith(_SIGNATURE) and max(end for _, _, end in boxes(data)) != len(data)
-    notes = ("the end of the file is damaged, what stood there is ignored",) if damaged else ()
+    notes = ("the end of the file is damaged and ignored",) if damaged else ()
     raster = Raster(codes=codes, bit_depth=depth, format="JPEG XL", encoding=encoding, icc=icc, notes=notes)
     return replace(raster.with_metadata(*_jxl_metadata(data)), orientation=None)
 

@@ -46,7 +46,7 @@ class Raster(Metadata):
         body = tiff.strip_prefix(exif)
         notes: tuple[str, ...] = ("EXIF unreadable, dropped",) if exif and body is None else ()
         if body is not None and tiff.is_damaged(body):
-            notes = ("EXIF is damaged: some of its tags point outside of it; what is sound is used",)
+            notes = ("EXIF is damaged: tags that point outside it are ignored",)
         return self.noted(
             *notes,
             exif=body,

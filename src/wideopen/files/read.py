@@ -224,7 +224,7 @@ def _light(raster: Raster, encoding: Encoding) -> tuple[F32, tuple[str, ...]]:
     rgb -= 1
     rgb *= raster.alpha[..., None]
     rgb += 1
-    return rgb, (*notes, "transparent parts laid over white")
+    return rgb, (*notes, "transparent parts placed over white")
 
 
 def _in_colour(codes: NDArray[Any]) -> NDArray[Any]:
@@ -247,7 +247,7 @@ def _above_white(
     """Return (what makes the photo brighter than white, notes); `rgb` (H, W, 3) is changed by a gain map."""
     gain, notes = found.gain, []
     if found.pictures > 0:
-        notes.append("pictures stored behind the photo (preview, depth) are not kept")
+        notes.append("pictures stored after the photo (preview, depth) are not kept")
     notes += [found.note] if found.note is not None else []
     if gain is not None and raster.alpha is not None:
         gain, found = None, replace(found, reason="the photo is transparent")

@@ -83,7 +83,7 @@ def pick_matter(
     WeightsError; BackendUnavailable.
     """
     if function is not None:
-        require(hint is None, "matte_hint: expected without a matte, found both")
+        require(hint is None, "matte and matte_hint: expected one of them, found both")
         name = getattr(function, "__name__", type(function).__name__)
         matter = lambda photo_u8: require_unit_map(f"matte of {name}", function(photo_u8), like=photo_u8)  # noqa: E731
         return _on_srgb(matter, encoding), f"given by {name}"
@@ -122,7 +122,7 @@ def _network(settings: MattingSettings, hint: F32 | None, encoding: Encoding) ->
     )
     name, source = settings.network, f"predicted by {settings.network}"
     if name.startswith(REMBG):
-        require(hint is None, f"matte_hint: expected with a network of wideopen, found {name}")
+        require(hint is None, f"matte_hint: expected one of wideopen's networks, found {name}")
         return _on_srgb(partial(matte_by_rembg, name.removeprefix(REMBG)), encoding), source
     from wideopen.matting.predict import matte_by
     from wideopen.matting.start import chosen_start, segment_by

@@ -22,22 +22,22 @@ class ServeSettings(Settings):
 
     host: str = option("127.0.0.1", help="Address to listen on.")
     port: int = option(8000, least=0, most=65535, help="Port to listen on; 0 takes any free port.")
-    workers: int | None = option(None, least=1, help="Number of worker processes. Default: as cores and memory allow.")
+    workers: int | None = option(None, least=1, help="Number of worker processes. Default: set by cores and memory.")
     waiting: int | None = option(
         None, least=0, help="Number of requests that may wait for a worker. Default: 4 per worker."
     )
-    uploads: int = option(16, least=1, help="Number of request bodies read at a time.")
-    connections: int = option(1000, least=1, help="Number of open connections; further ones get 503.")
+    uploads: int = option(16, least=1, help="Number of request bodies received at the same time.")
+    connections: int = option(1000, least=1, help="Largest number of open connections; more get status 503.")
     max_mb: float = option(64.0, least=0.001, unit="MB", help="Largest request body.")
     max_megapixels: float = option(50.0, least=0.01, unit="megapixels", help="Largest photo or map.")
     body_timeout: float = option(60.0, least=0.01, unit="s", help="Time limit for receiving a request.")
     request_timeout: float = option(
-        60.0, least=0.01, unit="s", help="Time limit for answering a request, waiting included."
+        60.0, least=0.01, unit="s", help="Time limit for answering a request, including the wait for a worker."
     )
     stop_timeout: float = option(
         75.0, least=0, unit="s", help="Time limit for requests in progress when the service is stopped."
     )
-    scenes: int = option(64, least=1, help="Number of analysed scenes that are kept.")
+    scenes: int = option(64, least=1, help="Number of analysed scenes to keep.")
     scenes_mb: float = option(4000.0, least=1, unit="MB", help="Disk space for analysed scenes.")
     scene_minutes: float = option(15.0, least=0.01, unit="minutes", help="Time after which an unused scene is removed.")
     studio: bool = option(False, help="Also serve the studio, at /studio.")

@@ -82,7 +82,7 @@ def parse_preset(text: str, *, where: str) -> Preset:
     version = data.get("wideopen_preset")
     is_number = isinstance(version, int) and not isinstance(version, bool)
     if is_number and version > FORMAT:
-        raise InvalidInput(f"{where}: expected a preset of format {FORMAT}, found {version}, of a newer wideopen")
+        raise InvalidInput(f"{where}: expected a preset of format {FORMAT}, found {version}, from a newer wideopen")
     require(version == FORMAT and is_number, f'{where}: expected "wideopen_preset": {FORMAT}, found {version!r}')
     for key in data:
         require(key in _KEYS, f"{where}: expected keys among {', '.join(_KEYS)}, found {key!r}")

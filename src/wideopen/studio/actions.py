@@ -323,7 +323,7 @@ class Studio:
         except Exception as error:
             if photo.folder.exists():
                 raise
-            raise InvalidInput(f"{photo.name}: another photo was opened meanwhile") from error
+            raise InvalidInput(f"{photo.name}: another photo was opened in the meantime") from error
 
     def command(self, key: str, form: Form, kind: str, quality: int | None) -> str:
         """The command line that makes the same download; empty if no photo is open."""

@@ -12,7 +12,7 @@ from wideopen.options import Settings, option
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
-    """The probability of each step in the making of a sample: `augment` composes it, `finish` sets light and camera."""
+    """The probability of each step that makes a sample: `augment` composes it, `finish` sets light and camera."""
 
     new_background: float = 0.5
     second_person: float = 0.1
@@ -71,7 +71,7 @@ class TrainRun(Settings):
     frozen_norms: bool = option(True, help="Freeze the batch-norm statistics of a pretrained encoder.")
     size: int = option(256, least=32, unit="pixels", help="Long side of a training sample, a multiple of 32.")
     batch: int = option(
-        16, least=1, help="Number of square samples per batch; batches of other shapes hold as many pixels."
+        16, least=1, help="Number of square samples per batch; a batch of another shape has as many pixels."
     )
     accumulate: int = option(1, least=1, help="Number of batches accumulated per step and process.")
     stages: int = option(2, least=1, help="Number of stages T during training.")
@@ -79,7 +79,7 @@ class TrainRun(Settings):
         0.5,
         least=0,
         most=1,
-        help="Share of steps whose first stage sees the whole photo at half size; the others see a window.",
+        help="Share of steps whose first stage sees the whole photo at half size; other steps see a window.",
     )
     near_size: int | None = option(
         None,
@@ -91,10 +91,10 @@ class TrainRun(Settings):
         0.4,
         least=0,
         most=1,
-        help="Share of samples whose first stage gets a spoiled matte, so that it learns to mend it.",
+        help="Share of samples whose first stage starts from a damaged matte and learns to repair it.",
     )
     seed: int = option(0, help="Random seed of the weights and of every batch.")
-    pause_after: int | None = option(None, help="Step to stop at; --resume continues from it.")
+    pause_after: int | None = option(None, help="Step at which to stop; --resume continues from it.")
     precision: Literal["bfloat16", "float32"] = option(
         "bfloat16", help="Precision of the network: bfloat16 or float32; losses are float32."
     )
@@ -102,7 +102,7 @@ class TrainRun(Settings):
     devices: int = option(1, least=1, help="Number of GPUs, or of processes on the CPU.")
     workers: int = option(0, least=0, help="Number of processes that compose samples; 0 uses a thread.")
     memory_gb: float = option(
-        8.0, least=0, help="Memory for photos, in gigabytes per process; photos beyond it are read when drawn."
+        8.0, least=0, help="Memory for photos, in gigabytes per process; photos that do not fit are read when needed."
     )
     checkpoint_minutes: float = option(5.0, least=0, help="Minutes between two checkpoints.")
     tensorboard: bool = option(True, help="Write curves and pictures to OUT/tensorboard.")

@@ -90,7 +90,7 @@ def parse_items(data: bytes) -> Items:
     """Return the items of the HEIF or AVIF file `data`; InvalidInput if its meta box is missing or damaged."""
     meta = next((body for kind, body in _contents(data) if kind == b"meta"), None)
     if meta is None:
-        raise InvalidInput("HEIF without a meta box")
+        raise InvalidInput("HEIF: expected a meta box, found none")
     parts = dict(_contents(meta[4:]))
     items = Items()
     try:

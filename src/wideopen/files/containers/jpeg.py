@@ -120,7 +120,7 @@ def read_head(data: bytes) -> JpegHead:
         elif segment.marker == _APP2 and body.startswith(ISO_GAIN_MAP):
             gain_map = gain_map or body[len(ISO_GAIN_MAP) :]
     if size is None or 0 in size:
-        raise InvalidInput("a JPEG without a size")
+        raise InvalidInput("JPEG: expected a header with the size, found none")
     return JpegHead((size[0], size[1]), orientation, xmp, tuple(extended), mpf, gain_map)
 
 

@@ -124,7 +124,7 @@ def _places(data: bytes, xmp: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     items = [as_dict(as_dict(item).get(_CONTAINER + "Item", item)) for item in listed]
     require(2 <= len(items) <= _MOST_ITEMS, f"expected a directory of 2 to {_MOST_ITEMS} items, found {len(items)}")
     end = image_end(data)
-    require(end is not None, "expected items behind the photo, found no end of it")
+    require(end is not None, "expected items after the photo, found no end of the photo")
     at = (end or 0) + _length(items[0], "Padding")
     places = {}
     for item in items[1:]:
