@@ -195,13 +195,13 @@ def test_backends_share_one_signature(name):
 
 @pytest.mark.parametrize("name", list(BACKENDS))
 def test_rows_have_the_grain_of_the_whole(name):
-    image, layers = _case((150, 200), np.random.default_rng(5))
-    layers[2] = replace(layers[2], coverage=layers[2].coverage[20:90, 30:170], corner=(20, 30))
+    image, layers = _case((600, 200), np.random.default_rng(5))
+    layers[2] = replace(layers[2], coverage=layers[2].coverage[20:540, 30:170], corner=(20, 30))
     grain = Grain(strength=np.array([0.02, 0.03], np.float32), size_px=0.7, colour=0.5)
     add = BACKENDS[name].load().add_grain
     whole = add(image.copy(), layers, grain, SRGB)
-    for top, bottom in ((0, 64), (64, 128), (128, 150)):
-        rows = add(image[top:bottom].copy(), layers, grain, SRGB, top, 150)
+    for top, bottom in ((0, 64), (64, 530), (530, 600)):
+        rows = add(image[top:bottom].copy(), layers, grain, SRGB, top, 600)
         assert_allclose(rows, whole[top:bottom], rtol=0, atol=1e-6)
 
 

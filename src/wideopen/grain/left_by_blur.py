@@ -90,22 +90,39 @@ class Shares:
     def __init__(self, sheets: Sequence[Sheet], optics: Optics, size_px: float) -> None:
         small = sheets.smallest if isinstance(sheets, PhotoSheets) else [_small(sheet) for sheet in sheets]
         table = kept_by_thin_lens(optics, size_px)
-        self.kept = [_at(disparity, table) for _, disparity in small]
         self.width = (sheets if isinstance(sheets, PhotoSheets) else sheets[0].disparity).shape[1]
-        self.coverages = [_blurred(*maps, optics, self.width) for maps in small]
-        self.insides = [_inside(alpha) for alpha, _ in small]
+        self.runs: list[GrainLayer] = []  # layers that no sheet in focus divides, as one, farthest first
+        self.in_focus: list[tuple[int, F32]] = []  # the sheet that is before each run but the last, and its factors
+        below = GrainLayer(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32))
+        for number, (alpha, disparity) in enumerate(small):
+            kept, soft = _at(disparity, table), _blurred(alpha, disparity, optics, self.width)
+            below = _over(below, GrainLayer(_inside(alpha) if soft is None else soft, kept))
+            if soft is None:
+                self.runs.append(below)
+                self.in_focus.append((number, kept))
+                below = GrainLayer(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32))
+        self.runs.append(below)
 
     def layers(self, rows: Sequence[Sheet]) -> list[GrainLayer]:
         """The layers, farthest first, where these pieces of the sheets lie.
 
         Sheets in focus may have parts far out of focus, of which no coverage is made at the photo's size.
         """
-        layers = []
-        for sheet, soft, inside, kept in zip(rows, self.coverages, self.insides, self.kept, strict=True):
-            layers.append(GrainLayer(inside if soft is None else soft, kept))
-            if soft is None and sheet.alpha is not None and sheet.alpha.size:
+        layers = self.runs[:1]
+        for run, (number, kept) in zip(self.runs[1:], self.in_focus, strict=True):
+            sheet = rows[number]
+            if sheet.alpha is not None and sheet.alpha.size:
                 layers.append(GrainLayer(sheet.alpha, kept, sheet.corner))
-        return layers
+            layers.append(run)
+        return [layer for layer in layers if layer.coverage.any()]
+
+
+def _over(below: GrainLayer, above: GrainLayer) -> GrainLayer:
+    """Two layers as one, where no other lies between them."""
+    shown = (1 - above.coverage) * below.coverage
+    coverage = above.coverage + shown
+    mixed = above.coverage * above.kept + shown * below.kept
+    return GrainLayer(coverage, np.divide(mixed, coverage, out=np.zeros_like(mixed), where=coverage > 0))
 
 
 def _inside(alpha: F32) -> F32:

@@ -7,15 +7,13 @@ symmetrically, by the smaller distance to black or white, so that no channel's m
 Of a photo that was not clipped at white, n is limited by e alone, D goes on straight, and light v > 1 becomes
 v + n D'(1) sqrt(v), as photons are counted.
 
-Noise is a function of the pixel's position alone: a hash of the position, mapped through the inverse of the normal
-distribution, then filtered with a Gaussian that wraps around at the borders. It is the same for every run, tile and
-number of threads.
+Noise is a function of the pixel's position alone: a tile that is repeated, of white noise filtered with a Gaussian that
+wraps around. It is the same for every run, any rows and any number of threads.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 
@@ -24,42 +22,37 @@ from wideopen.color import Encoding
 from wideopen.grain.estimate import CURVE, Grain, curve_tables, encoded, look_up, taps
 from wideopen.grain.left_by_blur import GrainLayer
 
-FIELDS = (0x9E3779B9, 0x7F4A7C15, 0x1CE4E5B9)
+FIELDS = (1, 2, 3)
 """Seeds of the three independent fields: one common to the channels, and two differences of channels."""
-NORMAL_BITS = 12
+TILE = 512  # pixels after which the noise repeats
 LEAST_LOST = 1e-3
 
 
-@lru_cache(maxsize=1)
-def normal_table() -> F32:
-    """(2**NORMAL_BITS,) equally probable values of a normal distribution with variance 1."""
-    count = 2**NORMAL_BITS
-    values = np.array([NormalDist().inv_cdf((k + 0.5) / count) for k in range(count)])
-    table: F32 = (values / values.std()).astype(np.float32)
-    table.flags.writeable = False
-    return table
-
-
-def white_noise(shape: tuple[int, int], seed: int) -> F32:
-    """(H, W), variance 1, independent pixels."""
-    h = np.arange(shape[0] * shape[1], dtype=np.uint64).reshape(shape)
-    mask = np.uint64(0xFFFFFFFF)
-    h = (h + np.uint64(seed)) & mask  # Wellons' lowbias32
-    h ^= h >> np.uint64(16)
-    h = (h * np.uint64(0x7FEB352D)) & mask
-    h ^= h >> np.uint64(15)
-    h = (h * np.uint64(0x846CA68B)) & mask
-    h ^= h >> np.uint64(16)
-    return normal_table()[h >> np.uint64(32 - NORMAL_BITS)]
-
-
 def noise(shape: tuple[int, int], seed: int, size_px: float) -> F32:
-    """(H, W), variance 1: white noise smoothed by a Gaussian."""
-    field, weights = white_noise(shape, seed), taps(size_px).astype(np.float32)
+    """(H, W), variance 1: white noise smoothed by a Gaussian that wraps around."""
+    field = np.random.RandomState(seed).standard_normal(shape).astype(np.float32)  # its numbers never change
+    weights = taps(size_px).astype(np.float32)
     reach = len(weights) // 2
     for axis in (1, 0):
         field = sum(w * np.roll(field, reach - k, axis) for k, w in enumerate(weights))
     return field
+
+
+@lru_cache(maxsize=2)
+def noise_tile(size_px: float, colour: float) -> F32:
+    """(3, TILE, TILE), variance 1 in each channel: a common field and two differences; `colour` is the differences'
+    share of the variance.
+    """
+    side = TILE, TILE
+    fields = [noise(side, seed, size_px) for seed in (FIELDS if colour > 0 else FIELDS[:1])]
+    common, first, second = (fields * 3)[:3]
+    grey, a, b = np.sqrt(1 - colour), np.sqrt(1.5 * colour / 2), np.sqrt(1.5 * colour / 6)
+    mixed = (
+        grey * common + a * first + b * second,
+        grey * common - 2 * b * second,
+        grey * common - a * first + b * second,
+    )
+    return np.stack(mixed).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +141,8 @@ def add_grain(
     bins = len(grain.strength)
     middle = np.clip(e.mean(2) * bins - 0.5, 0, bins - 1)
     strength = np.interp(middle, np.arange(bins), grain.strength) * lost
-    fields = [noise((rows.height, rows.width), seed, grain.size_px)[top : top + len(image)] for seed in FIELDS]
-    field = channel_noise(fields, grain.colour)
+    ys, xs = (np.arange(first, first + count) % TILE for first, count in ((top, len(image)), (0, rows.width)))
+    field = noise_tile(grain.size_px, grain.colour)[:, ys[:, None], xs].transpose(1, 2, 0)
     room = e if above else np.minimum(e, 1 - e)
     n = np.clip(strength[..., None] * field, -room, room).astype(np.float32)
     moved = np.minimum(e + n, 1)
@@ -161,17 +154,3 @@ def add_grain(
             grainy = np.where(light > 1, light + n[..., c] * slope * np.sqrt(np.maximum(light, 0)), grainy)
         image[..., c] = np.where((lost >= LEAST_LOST) & (room[..., c] > 0), grainy, light)
     return image
-
-
-def channel_noise(fields: Sequence[F32], colour: float) -> F32:
-    """(H, W, 3), variance 1 in each channel: a common field and two differences; `colour` is the differences' share."""
-    common, first, second = fields
-    grey, a, b = np.sqrt(1 - colour), np.sqrt(1.5 * colour / 2), np.sqrt(1.5 * colour / 6)
-    return np.stack(
-        [
-            grey * common + a * first + b * second,
-            grey * common - 2 * b * second,
-            grey * common - a * first + b * second,
-        ],
-        axis=-1,
-    ).astype(np.float32)
