@@ -257,6 +257,8 @@ def _with_thumbnail(block: bytes, codes: NDArray[Any]) -> bytes:
     """Return the EXIF `block` with a thumbnail of the result, 160 pixels long as in cameras, if there is room."""
     import cv2
 
+    every = max(1, max(codes.shape[:2]) // (8 * _THUMBNAIL_PX))  # the mean of 8 x 8 pixels is enough
+    codes = np.ascontiguousarray(codes[::every, ::every])
     height, width = codes.shape[:2]
     scale = min(_THUMBNAIL_PX / max(height, width), 1)
     size = max(round(width * scale), 1), max(round(height * scale), 1)

@@ -18,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.arrays import transfer
+from wideopen.arrays.jit import frozen
 from wideopen.arrays.maps import enlarged_rows, greatest_channel, in_strips, work_size
 from wideopen.arrays.transfer.reference import code_type
 from wideopen.checks import F32
 from wideopen.color import Encoding
-from wideopen.hdr import MOST_STOPS, Channels, GainMap, Hdr
+from wideopen.hdr import Channels, GainMap, Hdr
+from wideopen.hdr import numba_cpu as kernels
+from wideopen.hdr.numba_cpu import BRIGHTEST, DARKEST, FINE, FIRST, POWERS
 
 KNEE = 0.6
 SAME = 1e-3  # relative change of light up to which the lens has left a pixel as it was
@@ -31,8 +34,7 @@ _EVERY = 4  # pixels, for what needs no more
 _ROWS = 32
 _LEARN_PX = 512  # long side at which the tone curve is learnt
 _LOCAL = 0.03  # of the long side: the reach of what is particular to a place
-_DARKEST, _BRIGHTEST, _STEPS = -10, 10, 256  # of a curve's table: log2 of light, entries per stop
-_BIN = _STEPS // 4
+_BINS = 4  # per stop, from which a curve is learnt
 
 
 def brighten(light: F32, gain: GainMap) -> None:
@@ -52,7 +54,7 @@ def standard_light(rgb: F32, hdr: Hdr, encoding: Encoding) -> F32:
     if hdr.kind == "floats":
         return rgb
     light = rgb.copy()
-    darken(light, hdr.gain or GainMap(log2=_at(_shoulder(), _stops_of(greatest_channel(light)))))
+    darken(light, hdr.gain or GainMap(log2=_at(_shoulder(), greatest_channel(light))))
     return light
 
 
@@ -65,33 +67,27 @@ def to_standard(
     again, some rows at a time, from what `hdr` holds, which must not need it.
     """
     own = hdr.gain
-    clip = np.maximum(_table(), 0).astype(np.float32)
-    curve, apart, kept, before = clip if hdr.kind == "floats" else _shoulder(), None, None, None
+    stops = _table().astype(np.float32)
+    curve, apart, kept = _shoulder() if hdr.kind != "floats" else np.maximum(stops, 0), None, None
     if own is not None:
-        before, size, light = own.log2, rgb.shape if photo is None else photo.shape, _light_again(hdr, own, encoding)
-        rows_of = light if photo is None else photo.__getitem__
+        rows_of = _light_again(hdr, own, encoding) if photo is None else photo.__getitem__
+        size = rgb.shape if photo is None else photo.shape
         curve, apart = _learnt(rows_of, size, own)
         kept = _unchanged(rgb, rows_of) if rgb.shape == size else None
-    log2 = np.empty((*rgb.shape[:2], *(() if before is None else before.shape[2:])), np.float32)
+    log2 = np.zeros((*rgb.shape[:2], *(() if own is None else own.log2.shape[2:])), np.float32)
     codes = np.empty(rgb.shape, code_type(bit_depth))
     offsets = ((0.0, 0.0, 0.0),) * 2 if own is None else (own.offset_hdr, own.offset_sdr)
     own_codes = hdr.standard if hdr.bit_depth == bit_depth else None
 
     def work(top: int, bottom: int) -> None:
         rows = slice(top, bottom)
-        least = _stops_of(greatest_channel(rgb[rows]))
-        found = _at(curve, least)
-        if apart is not None:
-            found, least = (x[..., None] if apart.ndim == 3 else x for x in (found, least))
-            found = found + enlarged_rows(apart, rgb.shape, top, bottom)
-        np.maximum(found, least, out=found)  # so that the standard picture does not exceed 1
-        if kept is not None and before is not None:
-            share = kept[rows].astype(np.float32) * np.float32(1 / 255)
-            own_log2 = enlarged_rows(before, rgb.shape, top, bottom)
-            found += (share if found.ndim == 2 else share[..., None]) * (own_log2 - found)
-        np.clip(found, -MOST_STOPS, MOST_STOPS, out=log2[rows])
-        light = rgb[rows].copy()
-        _scale_rows(light, log2[rows], -1, *offsets)
+        light, found = rgb[rows].copy(), log2[rows]
+        near = np.zeros_like(found) if apart is None else enlarged_rows(apart, rgb.shape, top, bottom)
+        share = np.zeros(found.shape[:2], np.uint8) if kept is None else kept[rows]
+        if kept is not None and own is not None:
+            found[:] = enlarged_rows(own.log2, rgb.shape, top, bottom)
+        kernels.gains(_pixels(light).view(np.int32), curve, stops, _pixels(near), share.ravel(), _pixels(found))
+        _scale_rows(light, found, -1, *offsets)
         codes[rows] = transfer.encode(light, encoding, bit_depth=bit_depth)
         if kept is not None and own_codes is not None:
             cv2.copyTo(own_codes[rows], cv2.compare(kept[rows], 255, cv2.CMP_EQ), codes[rows])
@@ -123,25 +119,19 @@ def _scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> N
 
 
 def _scale_rows(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
-    gain = cv2.exp(log2 * np.float32(sign * np.log(2)))
-    gain = gain.reshape(light.shape) if log2.ndim == 3 else cv2.merge([gain] * 3).reshape(light.shape)
-    if any(add):
-        light += np.array(add, np.float32)
-    light *= gain
-    if any(take):
-        light -= np.array(take, np.float32)
-    np.maximum(light, 0, out=light)
+    offsets = (np.array(three, np.float32) for three in (add, take))
+    kernels.scale_pixels(_pixels(light), _pixels(log2), np.float32(sign), POWERS, *offsets)
 
 
-def _stops_of(light: F32) -> F32:
-    """log2 of light (h, w), within the ends of a curve's table."""
-    bounded = np.clip(light, np.float32(2.0**_DARKEST), np.float32(2.0**_BRIGHTEST))
-    return np.asarray(cv2.log(bounded), np.float32).reshape(light.shape) * np.float32(1 / np.log(2))
+def _pixels(x: F32) -> F32:
+    """(n, 1 or 3) of (h, w) or (h, w, 3)."""
+    return x.reshape(-1, 1 if x.ndim == 2 else 3)
 
 
 def _table() -> NDArray[np.float64]:
     """The log2 of light at the entries of a curve's table."""
-    return np.arange((_BRIGHTEST - _DARKEST) * _STEPS + 1) / _STEPS + _DARKEST
+    count = (BRIGHTEST - DARKEST << FINE) + 2  # one more than there are, for the upper end of the last
+    return np.log2(((np.arange(count, dtype=np.int32) + FIRST) << 23 - FINE).view(np.float32).astype(np.float64))
 
 
 def _shoulder() -> F32:
@@ -150,19 +140,20 @@ def _shoulder() -> F32:
     return np.log2(light / np.where(over > 0, KNEE + (1 - KNEE) * -np.expm1(-over), light)).astype(np.float32)
 
 
-def _at(curve: F32, stops: F32) -> F32:
-    """L (h, w) by the log2 of the brightest channel."""
-    return np.take(curve, ((stops - np.float32(_DARKEST)) * np.float32(_STEPS)).astype(np.int32))
+def _at(curve: F32, light: F32) -> F32:
+    """L (h, w) by the brightest channel (h, w)."""
+    return curve[np.clip((light.view(np.int32) >> 23 - FINE) - FIRST, 0, len(curve) - 2)]
 
 
 def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMap) -> tuple[F32, F32]:
     """Return the tone curve of a photo with the gain map `own`, and how far L lies from it, (h, w) or (h, w, 3)."""
     size = work_size(shape, _LEARN_PX)
     rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, shape, strict=False))
-    stops = _stops_of(greatest_channel(np.concatenate([rows_of(slice(y, y + 1))[:, columns] for y in rows])))
+    light = greatest_channel(np.concatenate([rows_of(slice(y, y + 1))[:, columns] for y in rows]))
+    stops = np.log2(np.clip(light, np.float32(2.0**DARKEST), np.float32(2.0**BRIGHTEST)))
     log2 = enlarged_rows(own.log2, size, 0, size[0])
     curve = _tone_curve(stops, log2 if log2.ndim == 2 else log2.mean(axis=2))
-    by_curve = np.maximum(_at(curve, stops), stops)
+    by_curve = np.maximum(_at(curve, light), stops)
     apart = log2 - (by_curve if log2.ndim == 2 else by_curve[..., None])
     return curve, np.asarray(cv2.GaussianBlur(apart, (0, 0), _LOCAL * max(size)), np.float32).reshape(apart.shape)
 
@@ -170,11 +161,11 @@ def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMa
 def _tone_curve(found: F32, log2: F32) -> F32:
     """The table of mean L over log2 of light. More light never makes a darker standard picture: slopes are up to 1."""
     stops = _table()
-    at = ((found.ravel() - _DARKEST) * (_STEPS / _BIN)).astype(int)
-    count = np.bincount(at, minlength=len(stops) // _BIN + 1)
+    at = ((found.ravel() - DARKEST) * _BINS).astype(int)
+    count = np.bincount(at)
     mean = np.bincount(at, log2.ravel(), minlength=len(count)) / np.maximum(count, 1)
     seen = np.flatnonzero(count)
-    middles = (seen + 0.5) * _BIN / _STEPS + _DARKEST
+    middles = (seen + 0.5) / _BINS + DARKEST
     curve = np.interp(stops, middles, mean[seen])
     above = stops > middles[-1]
     curve[above] += stops[above] - middles[-1]  # light brighter than any in the photo adds nothing
@@ -187,17 +178,11 @@ def _unchanged(rgb: F32, photo: Callable[[slice], F32]) -> NDArray[np.uint8]:
     A blur also leaves what is flat, such as the middle of a clipped sun. So a connected region counts only if it has
     detail: differences between neighbours, be it noise, in at least `LIVELY` of it.
     """
-    same, lively = np.empty(rgb.shape[:2], np.uint8), np.zeros(rgb.shape[:2], np.uint8)
+    same, lively = (np.empty(rgb.shape[:2], np.uint8) for _ in range(2))
 
     def work(top: int, bottom: int) -> None:
         rows = slice(top, bottom)
-        light = photo(rows)
-        level = greatest_channel(light)
-        limit = level * np.float32(SAME) + np.float32(1e-5)
-        change = greatest_channel(np.asarray(cv2.absdiff(rgb[rows], light), np.float32).reshape(light.shape))
-        same[rows] = cv2.compare(change, limit, cv2.CMP_LE).reshape(limit.shape)
-        step = np.abs(level[:, 1:] - level[:, :-1])
-        lively[rows, 1:] = cv2.compare(step, 2 * limit[:, 1:], cv2.CMP_GT).reshape(step.shape)
+        kernels.compare(frozen(rgb[rows]), frozen(photo(rows)), np.float32(SAME), same[rows], lively[rows])
 
     in_strips(work, 0, len(rgb), _ROWS)
     inner = cv2.erode(same, np.ones((9, 9), np.uint8)).reshape(same.shape)
