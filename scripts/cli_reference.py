@@ -1,6 +1,6 @@
-"""Write docs/cli.md: every command with its arguments and options, from the program itself.
+"""Write docs/cli.md, the arguments and options of every command, from the program itself.
 
-Run: python scripts/cli_reference.py; with --check it compares the page with the program, and exits 1 if they differ.
+Run: python scripts/cli_reference.py. With --check it compares the page with the program and exits 1 if they differ.
 """
 
 import sys
@@ -16,13 +16,13 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 KINDS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 HEAD = """# Commands
 
-Made by `scripts/cli_reference.py` from the program itself. Exit codes: 0 done, 1 an unexpected error, 2 bad input, 130
+Made by `scripts/cli_reference.py` from the program itself. Exit codes: 0 success, 1 unexpected error, 2 bad input, 130
 interrupted. An error is one line on stderr: what, expected, found.
 """
 
 
 def commands(command: Any, words: tuple[str, ...] = ("wideopen",)) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(words, command) of each command that can be run, groups opened."""
+    """(words, command) of each command that can be run, including those in groups."""
     inner = getattr(command, "commands", None)
     if inner is None:
         yield words, command
@@ -46,7 +46,7 @@ def _default(parameter: Any) -> str:
 
 def _row(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        name = parameter.name.upper()
+        name = parameter.metavar or parameter.name.upper()
     else:
         name = ", ".join([*parameter.opts, *parameter.secondary_opts])
         if not parameter.is_flag:
@@ -56,23 +56,29 @@ def _row(parameter: Any) -> str:
 
 
 def page() -> str:
-    """The page as the program is now."""
-    parts = [HEAD]
+    """The page as the program is now. Options that `render` has too are listed there only."""
+    parts, shared = [HEAD], []
     for words, command in commands(typer.main.get_command(app)):
         rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
+        own = [row for row in rows if row not in shared or not row.startswith("| `-")]
+        names = [row.split("`")[1].split(",")[0].split(" ")[0] for row in rows if row not in own]
         text = "\n\n".join(" ".join(block.split()) for block in (command.help or "").split("\n\n"))
-        table = "| | | default |\n|---|---|---|\n" + "\n".join(rows)
-        parts.append(f"## `{' '.join(words)}`\n\n{text}\n\n{table}\n")
+        parts.append(f"## `{' '.join(words)}`\n\n{text}\n")
+        if own:
+            parts.append("| | | default |\n|---|---|---|\n" + "\n".join(own) + "\n")
+        if names:
+            parts.append(f"As for `wideopen render`: {', '.join(f'`{name}`' for name in names)}.\n")
+        shared = shared or rows
     return "\n".join(parts)
 
 
 def main() -> None:
-    """Write the page, or compare."""
+    """Write the page, or compare it with the program."""
     text = page()
     if "--check" not in sys.argv:
         PAGE.write_text(text, encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != text:
-        raise SystemExit(f"{PAGE.name}: differs from the program; python scripts/cli_reference.py writes it anew")
+        raise SystemExit(f"{PAGE.name}: differs from the program; python scripts/cli_reference.py rewrites it")
 
 
 if __name__ == "__main__":
