@@ -1,18 +1,39 @@
-"""What `standard` does to each pixel, with numba. Pixels are (n, 3), L is log2 (n, 1) or (n, 3).
-
-Tables of L by light have entries for the upper bits of a float32, so that no logarithm is taken.
-"""
+"""What `standard` does to each pixel, with numba. L is log2, (h, w) or (h, w, 3), of light (h, w, 3)."""
 
 import numpy as np
 
-from wideopen.arrays.jit import inner, kernel
-from wideopen.hdr import MOST_STOPS
+from wideopen.arrays.jit import frozen, inner, kernel
+from wideopen.checks import F32, U8
+from wideopen.hdr import MOST_STOPS, Channels
 
-DARKEST, BRIGHTEST = -10, 10  # of a table: log2 of light
-FINE = 10  # bits of the mantissa that name an entry
-FIRST = int(np.float32(2.0**DARKEST).view(np.int32)) >> 23 - FINE
 _STEPS = 256  # per stop, of the table of powers; with interpolation, they are right to 1e-6
-POWERS = (2.0 ** (np.arange(2 * MOST_STOPS * _STEPS + 2) / _STEPS - MOST_STOPS)).astype(np.float32)
+_POWERS = (2.0 ** (np.arange(2 * MOST_STOPS * _STEPS + 2) / _STEPS - MOST_STOPS)).astype(np.float32)
+
+
+def scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
+    """light <- (light + add) 2^(sign L) - take, at least 0."""
+    offsets = (np.array(three, np.float32) for three in (add, take))
+    _scale(_pixels(light), _pixels(log2), np.float32(sign), _POWERS, *offsets)
+
+
+def find_gains(light: F32, curve: F32, stops: F32, first: int, shift: int, apart: F32, kept: U8, log2: F32) -> None:
+    """Blend the photo's own log2, by kept (h, w) / 255, with L of a result by the curve and `apart`, in place.
+
+    L leaves no channel above 1 in the standard picture. Entries of the curve, and of the `stops` of light for which
+    they are, are named by the bits of light without the last `shift`, counted from `first`.
+    """
+    bits = _pixels(light).view(np.int32)  # sorts like floats
+    _find_gains(bits, curve, stops, first, shift, _pixels(apart), kept.ravel(), _pixels(log2))
+
+
+def compare(rgb: F32, photo: F32, same_to: float, same: U8, lively: U8) -> None:
+    """same (h, w) <- 255 where a result is the photo; lively <- 1 where the photo differs from the pixel before."""
+    _compare(frozen(rgb), frozen(photo), np.float32(same_to), same, lively)
+
+
+def _pixels(x: F32) -> F32:
+    """(n, 1 or 3)."""
+    return x.reshape(-1, 1 if x.ndim == 2 else 3)
 
 
 @inner()
@@ -23,8 +44,7 @@ def _power(stops, powers):
 
 
 @kernel()
-def scale_pixels(light, log2, sign, powers, add, take):
-    """light[p] <- (light[p] + add) 2^(sign L[p]) - take, at least 0."""
+def _scale(light, log2, sign, powers, add, take):
     several = log2.shape[1] == 3
     for p in range(len(light)):
         red = _power(sign * log2[p, 0], powers)
@@ -37,14 +57,10 @@ def scale_pixels(light, log2, sign, powers, add, take):
 
 
 @kernel()
-def gains(bits, curve, stops, apart, kept, log2):
-    """Blend the photo's own log2[p], by kept[p] / 255, with L of a result by the curve and `apart`, in place.
-
-    bits: light as int32, which sorts like floats. L leaves no channel above 1 in the standard picture.
-    """
+def _find_gains(bits, curve, stops, first, shift, apart, kept, log2):
     for p in range(len(bits)):
         brightest = max(bits[p, 0], bits[p, 1], bits[p, 2])
-        at = min(max((brightest >> 23 - FINE) - FIRST, 0), len(curve) - 2)
+        at = min(max((brightest >> shift) - first, 0), len(curve) - 2)
         share = np.float32(kept[p]) * np.float32(1 / 255)
         for c in range(log2.shape[1]):
             found = max(curve[at] + apart[p, c], stops[at + 1])
@@ -53,8 +69,7 @@ def gains(bits, curve, stops, apart, kept, log2):
 
 
 @kernel()
-def compare(rgb, photo, same_to, same, lively):
-    """same <- 255 where a result is the photo; lively <- 1 where the photo differs from its pixel on the left."""
+def _compare(rgb, photo, same_to, same, lively):
     for y in range(rgb.shape[0]):
         before = np.float32(0)
         for x in range(rgb.shape[1]):

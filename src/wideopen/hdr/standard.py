@@ -18,14 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wideopen.arrays import transfer
-from wideopen.arrays.jit import frozen
 from wideopen.arrays.maps import enlarged_rows, greatest_channel, in_strips, work_size
 from wideopen.arrays.transfer.reference import code_type
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.hdr import Channels, GainMap, Hdr
-from wideopen.hdr import numba_cpu as kernels
-from wideopen.hdr.numba_cpu import BRIGHTEST, DARKEST, FINE, FIRST, POWERS
 
 KNEE = 0.6
 SAME = 1e-3  # relative change of light up to which the lens has left a pixel as it was
@@ -34,6 +31,9 @@ _EVERY = 4  # pixels, for what needs no more
 _ROWS = 32
 _LEARN_PX = 512  # long side at which the tone curve is learnt
 _LOCAL = 0.03  # of the long side: the reach of what is particular to a place
+_DARKEST, _BRIGHTEST = -10, 10  # of a table of L by light: log2 of light
+_SHIFT = 13  # the other 10 bits of a float32's mantissa name an entry of it, so that no logarithm is taken
+_FIRST = int(np.float32(2.0**_DARKEST).view(np.int32)) >> _SHIFT
 _BINS = 4  # per stop, from which a curve is learnt
 
 
@@ -66,6 +66,8 @@ def to_standard(
     photo: (H, W, 3), the light that `rgb` was made from; of another size, nothing counts as left as it was. None = made
     again, some rows at a time, from what `hdr` holds, which must not need it.
     """
+    from wideopen.hdr import numba_cpu
+
     own = hdr.gain
     stops = _table().astype(np.float32)
     curve, apart, kept = _shoulder() if hdr.kind != "floats" else np.maximum(stops, 0), None, None
@@ -86,7 +88,7 @@ def to_standard(
         share = np.zeros(found.shape[:2], np.uint8) if kept is None else kept[rows]
         if kept is not None and own is not None:
             found[:] = enlarged_rows(own.log2, rgb.shape, top, bottom)
-        kernels.gains(_pixels(light).view(np.int32), curve, stops, _pixels(near), share.ravel(), _pixels(found))
+        numba_cpu.find_gains(light, curve, stops, _FIRST, _SHIFT, near, share, found)
         _scale_rows(light, found, -1, *offsets)
         codes[rows] = transfer.encode(light, encoding, bit_depth=bit_depth)
         if kept is not None and own_codes is not None:
@@ -119,19 +121,15 @@ def _scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> N
 
 
 def _scale_rows(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
-    offsets = (np.array(three, np.float32) for three in (add, take))
-    kernels.scale_pixels(_pixels(light), _pixels(log2), np.float32(sign), POWERS, *offsets)
+    from wideopen.hdr import numba_cpu  # here, so that a photo can be decoded while numba is imported
 
-
-def _pixels(x: F32) -> F32:
-    """(n, 1 or 3) of (h, w) or (h, w, 3)."""
-    return x.reshape(-1, 1 if x.ndim == 2 else 3)
+    numba_cpu.scale(light, log2, sign, add, take)
 
 
 def _table() -> NDArray[np.float64]:
     """The log2 of light at the entries of a curve's table."""
-    count = (BRIGHTEST - DARKEST << FINE) + 2  # one more than there are, for the upper end of the last
-    return np.log2(((np.arange(count, dtype=np.int32) + FIRST) << 23 - FINE).view(np.float32).astype(np.float64))
+    count = ((_BRIGHTEST - _DARKEST) << (23 - _SHIFT)) + 2  # one more than there are, for the upper end of the last
+    return np.log2(((np.arange(count, dtype=np.int32) + _FIRST) << _SHIFT).view(np.float32).astype(np.float64))
 
 
 def _shoulder() -> F32:
@@ -142,7 +140,7 @@ def _shoulder() -> F32:
 
 def _at(curve: F32, light: F32) -> F32:
     """L (h, w) by the brightest channel (h, w)."""
-    return curve[np.clip((light.view(np.int32) >> 23 - FINE) - FIRST, 0, len(curve) - 2)]
+    return curve[np.clip((light.view(np.int32) >> _SHIFT) - _FIRST, 0, len(curve) - 2)]
 
 
 def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMap) -> tuple[F32, F32]:
@@ -150,7 +148,7 @@ def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMa
     size = work_size(shape, _LEARN_PX)
     rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, shape, strict=False))
     light = greatest_channel(np.concatenate([rows_of(slice(y, y + 1))[:, columns] for y in rows]))
-    stops = np.log2(np.clip(light, np.float32(2.0**DARKEST), np.float32(2.0**BRIGHTEST)))
+    stops = np.log2(np.clip(light, np.float32(2.0**_DARKEST), np.float32(2.0**_BRIGHTEST)))
     log2 = enlarged_rows(own.log2, size, 0, size[0])
     curve = _tone_curve(stops, log2 if log2.ndim == 2 else log2.mean(axis=2))
     by_curve = np.maximum(_at(curve, light), stops)
@@ -161,11 +159,11 @@ def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMa
 def _tone_curve(found: F32, log2: F32) -> F32:
     """The table of mean L over log2 of light. More light never makes a darker standard picture: slopes are up to 1."""
     stops = _table()
-    at = ((found.ravel() - DARKEST) * _BINS).astype(int)
+    at = ((found.ravel() - _DARKEST) * _BINS).astype(int)
     count = np.bincount(at)
     mean = np.bincount(at, log2.ravel(), minlength=len(count)) / np.maximum(count, 1)
     seen = np.flatnonzero(count)
-    middles = (seen + 0.5) / _BINS + DARKEST
+    middles = (seen + 0.5) / _BINS + _DARKEST
     curve = np.interp(stops, middles, mean[seen])
     above = stops > middles[-1]
     curve[above] += stops[above] - middles[-1]  # light brighter than any in the photo adds nothing
@@ -178,11 +176,13 @@ def _unchanged(rgb: F32, photo: Callable[[slice], F32]) -> NDArray[np.uint8]:
     A blur also leaves what is flat, such as the middle of a clipped sun. So a connected region counts only if it has
     detail: differences between neighbours, be it noise, in at least `LIVELY` of it.
     """
+    from wideopen.hdr import numba_cpu
+
     same, lively = (np.empty(rgb.shape[:2], np.uint8) for _ in range(2))
 
     def work(top: int, bottom: int) -> None:
         rows = slice(top, bottom)
-        kernels.compare(frozen(rgb[rows]), frozen(photo(rows)), np.float32(SAME), same[rows], lively[rows])
+        numba_cpu.compare(rgb[rows], photo(rows), SAME, same[rows], lively[rows])
 
     in_strips(work, 0, len(rgb), _ROWS)
     inner = cv2.erode(same, np.ones((9, 9), np.uint8)).reshape(same.shape)
