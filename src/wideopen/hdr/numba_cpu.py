@@ -2,18 +2,9 @@
 
 import numpy as np
 
-from wideopen.arrays.jit import frozen, inner, kernel
+from wideopen.arrays.jit import frozen, kernel
 from wideopen.checks import F32, U8
-from wideopen.hdr import MOST_STOPS, Channels
-
-_STEPS = 256  # per stop, of the table of powers; with interpolation, they are right to 1e-6
-_POWERS = (2.0 ** (np.arange(2 * MOST_STOPS * _STEPS + 2) / _STEPS - MOST_STOPS)).astype(np.float32)
-
-
-def scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
-    """light <- (light + add) 2^(sign L) - take, at least 0."""
-    offsets = (np.array(three, np.float32) for three in (add, take))
-    _scale(_pixels(light), _pixels(log2), np.float32(sign), _POWERS, *offsets)
+from wideopen.hdr import MOST_STOPS
 
 
 def find_gains(light: F32, curve: F32, stops: F32, first: int, shift: int, apart: F32, kept: U8, log2: F32) -> None:
@@ -34,26 +25,6 @@ def compare(rgb: F32, photo: F32, same_to: float, same: U8, lively: U8) -> None:
 def _pixels(x: F32) -> F32:
     """(n, 1 or 3)."""
     return x.reshape(-1, 1 if x.ndim == 2 else 3)
-
-
-@inner()
-def _power(stops, powers):
-    at = (stops + np.float32(MOST_STOPS)) * np.float32(_STEPS)
-    low = int(at)
-    return powers[low] + (at - np.float32(low)) * (powers[low + 1] - powers[low])
-
-
-@kernel()
-def _scale(light, log2, sign, powers, add, take):
-    several = log2.shape[1] == 3
-    for p in range(len(light)):
-        red = _power(sign * log2[p, 0], powers)
-        green, blue = red, red
-        if several:
-            green, blue = _power(sign * log2[p, 1], powers), _power(sign * log2[p, 2], powers)
-        light[p, 0] = max((light[p, 0] + add[0]) * red - take[0], np.float32(0))
-        light[p, 1] = max((light[p, 1] + add[1]) * green - take[1], np.float32(0))
-        light[p, 2] = max((light[p, 2] + add[2]) * blue - take[2], np.float32(0))
 
 
 @kernel()

@@ -121,9 +121,14 @@ def _scale(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> N
 
 
 def _scale_rows(light: F32, log2: F32, sign: int, add: Channels, take: Channels) -> None:
-    from wideopen.hdr import numba_cpu  # here, so that a photo can be decoded while numba is imported
-
-    numba_cpu.scale(light, log2, sign, add, take)
+    gain = cv2.exp(log2 * np.float32(sign * np.log(2)))  # as fast as numba, which need not be loaded yet
+    gain = gain.reshape(light.shape) if log2.ndim == 3 else cv2.merge([gain] * 3).reshape(light.shape)
+    if any(add):
+        light += np.array(add, np.float32)
+    light *= gain
+    if any(take):
+        light -= np.array(take, np.float32)
+    np.maximum(light, 0, out=light)
 
 
 def _table() -> NDArray[np.float64]:
