@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+ITEM = "\n  - "  # before each item of a list in a message
+
 
 class WideopenError(Exception):
     """Base class of all exceptions raised on purpose."""

@@ -59,15 +59,16 @@ def rendered(wideopen):
 
 @pytest.fixture
 def refused(wideopen, folder):
-    """Run what must be refused: exit 2, one line on stderr, nothing on stdout, no file touched. Return the line."""
+    """Run what must be refused: exit 2, a line (and a list) on stderr, nothing else touched. Return what it said."""
 
     def run(*arguments):
         before = contents(folder)
         done = wideopen(*arguments)
-        assert (done.code, done.out, len(done.err)) == (2, "", 1), done
+        assert (done.code, done.out) == (2, ""), done
+        assert all(line.startswith("  - ") for line in done.err[1:]), done
         assert contents(folder) == before
         assert done.err[0].startswith("wideopen: ")
-        return done.err[0].removeprefix("wideopen: ")
+        return "\n".join(done.err).removeprefix("wideopen: ")
 
     return run
 

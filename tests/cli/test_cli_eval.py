@@ -62,16 +62,15 @@ def test_the_network_is_judged_by_the_same_figures(wideopen, pairs, untrained, f
 
 def test_corrupt_pairs_are_skipped_counted_and_listed(wideopen, pairs, folder):
     (folder / "data/rgb/a.png").write_bytes(b"no picture")
-    (folder / "theirs/a.png").unlink()
     done = wideopen(*pairs, "--pred", "theirs")
     assert done.code == 0
     assert done.err[0] == "note: skipped, 1:"
-    assert done.err[1].startswith("data/a: data/rgb/a.png: expected an image")
+    assert done.err[1].startswith("  - data/a: data/rgb/a.png: expected an image")
     assert "skipped 1 of 2 photos" in done.out
 
 
 def test_refused(refused, pairs, folder):
-    assert refused(*pairs, "--pred", "nowhere") == "pred: expected a folder, found nowhere"
+    assert refused(*pairs, "--pred", "nowhere") == "--pred: expected a folder, found nowhere"
     assert refused(*pairs[:4], "--part", "some") == "--part: expected val or all, found 'some'"
     assert "expected a .png or .jpg file" in refused(*pairs, "--sheet", "w.gif")
     (folder / "e.csv").touch()
@@ -94,4 +93,20 @@ def test_a_benchmark_by_name(wideopen, refused, folder):
     (row,) = [line for line in done.out.splitlines() if line.startswith("theirs (measured), 100 pairs")]
     assert row.split()[4:6] == ["0.0000", "0.0000"]
     (folder / "ppm/matte/3.jpg").unlink()
-    assert "found 2 problems: 3: expected a partner" in refused(*command, "--pred", "theirs")
+    assert "found 2 problems; --partial judges the 99 usable pairs:\n  - 3: expected" in refused(*command)
+
+
+def test_mattes_that_others_lack_are_listed_before_any_work(wideopen, refused, folder):
+    mattes("image", "matte", 100, ".jpg")(folder / "ppm")
+    (folder / "theirs").mkdir()
+    for number in range(88):
+        Image.open(f"ppm/matte/{number}.jpg").resize((16, 12) if number else (8, 6)).save(f"theirs/{number}.png")
+    command = ("eval", "matting", "--benchmark", "ppm-100", "--root", "ppm", "--pred", "theirs")
+    head, *items, more = refused(*command, "--csv", "out.csv").split("\n  - ")
+    assert head == "--pred: expected pictures of 100 pairs, found 13 problems; --partial judges the other 87:"
+    assert items[0] == "0: theirs/0.png: expected 16 x 12 as ppm/matte/0.jpg, found 8 x 6"
+    assert items[1] == "88: expected a matte theirs/88.png, found none"
+    assert (len(items), more) == (10, "and 3 more")
+    done = wideopen(*command, "--partial", "--json", "out.json")
+    assert done.code == 0
+    assert len(json.loads((folder / "out.json").read_text())["skipped"]) == 13

@@ -149,7 +149,8 @@ def test_nothing_that_could_be_judged_is_2(wideopen, pairs, folder):
     (folder / "theirs").mkdir()
     done = wideopen(*pairs, "--pred", "theirs", "--csv", "out.csv")
     assert (done.code, done.out) == (2, "")
-    assert "expected a picture theirs/a.*, found none" in done.err[1]
+    assert done.err[0] == "wideopen: --pred: expected pictures of 2 pairs, found 2 problems:"
+    assert done.err[1] == "  - a: expected a picture theirs/a.*, found none"
     assert not (folder / "out.csv").exists()
 
 
@@ -180,8 +181,33 @@ def test_a_benchmark_by_name_is_judged_beside_what_is_published(wideopen, folder
 def test_an_incomplete_benchmark_is_refused_and_partial_judges_the_rest(wideopen, refused, folder):
     ours(19)(folder / "wax")
     command = ("eval", "bokeh", "--benchmark", "wax", "--root", "wax", "--pred", "wax/bokeh", "--no-flip")
-    assert "expected 20 pairs, found 19 usable ones; --partial judges the 19 usable pairs" in refused(*command)
+    told = refused(*command)
+    assert "found 1 problem; --partial judges the 19 usable pairs:" in told
+    assert told.endswith("  - count: expected 20 pairs, found 19 usable ones")
     assert wideopen(*command, "--partial").code == 0
+
+
+def test_pictures_that_others_lack_or_have_in_another_size_are_told_before_any_work(wideopen, refused, folder):
+    ours(20)(folder / "wax")
+    shutil.copytree("wax/bokeh", "theirs")
+    (folder / "theirs/3.png").unlink()
+    Image.open("theirs/4.png").resize((8, 6)).save("theirs/4.png")
+    command = ("eval", "bokeh", "--benchmark", "wax", "--root", "wax", "--pred", "theirs", "--no-flip")
+    assert refused(*command, "--csv", "out.csv").splitlines() == [
+        "--pred: expected pictures of 20 pairs, found 2 problems; --partial judges the other 18:",
+        "  - 3: expected a picture theirs/3.*, found none",
+        "  - 4: theirs/4.png: expected 16 x 12 as wax/bokeh/4.png, found 8 x 6",
+    ]
+    done = wideopen(*command, "--partial")
+    assert (done.code, done.err[0]) == (0, "note: left out, 2:")
+    assert done.out.startswith("18 pairs")
+
+
+def test_long_lists_of_problems_end_after_ten(wideopen, pairs, folder):
+    for number in range(12):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(f"pairs/sharp/x{number:02}.png")
+    done = wideopen(*pairs)
+    assert (done.err[0], done.err[-1], len(done.err)) == ("note: left out, 12:", "  - and 2 more", 12)
 
 
 def test_the_same_command_goes_on_with_its_csv(wideopen, pairs, folder):

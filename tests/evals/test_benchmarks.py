@@ -67,22 +67,44 @@ def test_missing_extra_and_wrong_files_are_counted_and_ten_are_listed(tmp_path):
     broken_pairs(tmp_path)
     with pytest.raises(InvalidInput) as caught:
         BENCHMARKS["aim-500"].complete(tmp_path)
-    line = str(caught.value)
-    assert "found 17 problems" in line  # 13 missing, 1 extra matte, 1 other file, 1 size, and the count
-    assert "notes.txt" in line
-    assert line.count("expected a partner") == 8  # and the size, and notes.txt
-    assert line.endswith("and 7 more; --partial judges the 486 usable pairs")
+    head, *items, more = str(caught.value).split("\n  - ")
+    # 13 missing, 1 extra matte, 1 other file, 1 size, and the count
+    assert head.endswith(f"in {tmp_path}, found 17 problems; --partial judges the 486 usable pairs:")
+    assert items[0] == "0: expected a partner mask/0.*, found none"
+    assert len(items) == 10
+    assert more == "and 7 more"
     found = BENCHMARKS["aim-500"].complete(tmp_path, partial=True)
     assert (len(found.pairs), len(found.problems)) == (486, 17)
     assert any(re.search(r"expected 12 x 16 as .*, found 16 x 12", p.what) for p in found.problems)
+    assert found.problems[-2].name == "mask/notes.txt"  # what lacks comes first
+
+
+def test_a_set_without_a_usable_pair_does_not_offer_to_judge_none(tmp_path):
+    realbokeh(tmp_path)
+    for file in (tmp_path / "test/in").iterdir():
+        file.unlink()
+    with pytest.raises(InvalidInput) as caught:
+        BENCHMARKS["realbokeh"].complete(tmp_path)
+    assert "--partial" not in str(caught.value)
 
 
 def test_files_that_the_metadata_does_not_name_are_extra(tmp_path):
     realbokeh(tmp_path)
     picture(tmp_path / "test/gt/1/1_f16.JPG")
+    (tmp_path / "test/metadata/notes.txt").touch()
     (tmp_path / "test/gt/0/0_f2.0.JPG").unlink()
     problems = BENCHMARKS["realbokeh"].find(tmp_path).problems
-    assert [p.name for p in problems] == ["0_f2.0", "1_f16.JPG"]
+    assert [p.name for p in problems] == ["0_f2.0", "metadata/notes.txt", "1/1_f16.JPG"]
+
+
+def test_files_that_no_scene_of_blb_has_are_extra_and_a_scene_without_its_list_is_missed(tmp_path):
+    blb(tmp_path, scenes=3)
+    (tmp_path / "277/bokeh_05_00.exr").write_bytes((tmp_path / "277/bokeh_00_00.exr").read_bytes())
+    (tmp_path / "278/info.json").unlink()
+    found = BENCHMARKS["blb"].find(tmp_path)
+    assert len(found.pairs) == 100
+    assert [p.name for p in found.problems] == ["278", "277/bokeh_05_00.exr"]
+    assert found.problems[0].what.endswith("278/info.json, found none")
 
 
 def test_a_scene_file_of_another_version_is_told(tmp_path):

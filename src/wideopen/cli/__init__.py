@@ -1,6 +1,7 @@
 """The command line: one file per group of commands, with heavy imports inside the commands.
 
-Exit codes: 0 success, 1 a bug in wideopen, 2 bad input. An error is one line on stderr: what, expected, found.
+Exit codes: 0 success, 1 a bug in wideopen, 2 bad input. An error is one line on stderr: what, expected, found. A
+list may follow it.
 """
 
 import atexit

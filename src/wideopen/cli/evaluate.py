@@ -36,7 +36,6 @@ Sheet = Annotated[
     Path | None,
     "Also write a contact sheet (.png, .jpg) of the ten worst results at 100 %: photo, truth, theirs, ours, error.",
 ]
-UNFIT = "problems of the set"
 _ABLATIONS_OPTIONS = ("blur", "focus", "highlights", "depth", "offline", "matting", "device")
 
 
@@ -66,7 +65,7 @@ def bokeh(
     Blur and focus stated by a data set override these options. If a benchmark's protocol searches for the blur, so does
     this command, unless --blur is given. With --csv, repeating the command continues an interrupted run."""
     from wideopen.evals import judge
-    from wideopen.evals.pairs import find_pairs
+    from wideopen.evals.pairs import find_pairs, predicted
     from wideopen.evals.published import cited
     from wideopen.evals.report import means_table
     from wideopen.evals.runner import Ledger, worst_first
@@ -75,7 +74,11 @@ def bokeh(
     written = Outputs(json=json, sheet=sheet, overwrite=overwrite, beside=csv)
     settings, maps = chosen_lens(context, chosen, EXACT_LENS), made(MapSettings, chosen)
     where, row = chosen_set("bokeh", {"--pairs": pairs, "--root": root}, benchmark)
-    found = listing(find_pairs(where)) if row is None else listing(row.complete(where, partial=partial), UNFIT)
+    found = find_pairs(where) if row is None else row.complete(where, partial=partial)
+    if pred is not None:
+        theirs = functools.partial(judge.picture_by_others, pred)
+        found = predicted(found, theirs, pred, partial=partial or row is None)
+    listing(found)
     search = row is not None and row.search and not was_typed(context, "blur")
     about = {
         **({"folder": str(where)} if row is None else {"benchmark": row.name, "root": str(where)}),
@@ -187,6 +190,7 @@ def matting(
     With --csv, repeating the command continues an interrupted run.
     """
     from wideopen.evals import mattes
+    from wideopen.evals.pairs import FoundPairs, predicted
     from wideopen.evals.published import cited
     from wideopen.evals.report import grouped, number, table
     from wideopen.evals.runner import Ledger, worst_first
@@ -196,9 +200,13 @@ def matting(
     written = Outputs(json=json, sheet=sheet, overwrite=overwrite, beside=csv)
     where, row = chosen_set("matting", {"--data": data, "--root": root}, benchmark)
     if row is None:
-        pairs = [pair for pair in mattes.find_pairs(where) if part == "all" or pair.part == "val"]
+        found = FoundPairs(tuple(p for p in mattes.find_pairs(where) if part == "all" or p.part == "val"), ())
     else:
-        pairs = listing(row.complete(where, partial=partial), UNFIT).pairs
+        found = row.complete(where, partial=partial)
+    if pred is not None:
+        theirs = functools.partial(mattes.matte_by_others, pred)
+        found = predicted(found, theirs, pred, partial=partial or row is None)
+    pairs = listing(found).pairs
     matter = mattes.by_settings(settings) if pred is None else mattes.mattes_of(pred)
     require(len(pairs) > 0, f"{where}: expected held-out photos, found none; --part all judges all photos")
     about = {"root": str(where), "benchmark": benchmark, "part": part, "pred": pred and str(pred), **settings.to_dict()}
@@ -223,7 +231,8 @@ def matting(
     _print([*table(lines), *sources])
     _print([f"skipped {len(judged.skipped)} of {len(pairs)} photos" if judged.skipped else None, csv])
     beside = None if pred is None or sheet is None else mattes.by_settings(settings)
-    written.write(about, judged, figures, lambda: mattes.sheet_of_worst(judged, pairs, matter, beside))
+    crops = lambda: mattes.sheet_of_worst(judged, pairs, matter, beside)  # noqa: E731
+    written.write(about, judged, figures, crops, left_out=found.problems)
     return 0
 
 
@@ -354,9 +363,9 @@ def chosen_set(task: str, folders: dict[str, Path | None], name: str | None) -> 
     return (own or root or Path()), None if name is None else benchmark(name, task)
 
 
-def listing(found: Any, what: str = "left out") -> Any:
+def listing(found: Any) -> Any:
     """`found`, an `evals.pairs.FoundPairs`; stderr lists its problems."""
-    warn_of_problems(found.problems, what)
+    warn_of_problems(found.problems, "left out")
     return found
 
 
@@ -404,11 +413,11 @@ def check_targets(*targets: Path | None, overwrite: bool, distinct: tuple[Path |
 
 
 def warn_of_problems(problems: Any, what: str) -> None:
-    """Print a table of problems on stderr, if there are any."""
+    """Count problems on stderr and list the first ten, if there are any."""
+    from wideopen.evals.pairs import listed
+
     if problems:
-        warn(f"note: {what}, {len(problems)}:")
-    for problem in problems:
-        warn(f"{problem.name}: {problem.what}")
+        warn(f"note: {what}, {len(problems)}:{listed(problems)}")
 
 
 def _print(lines: Sequence[str | Path | None]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from wideopen.errors import ITEM
 from wideopen.timing import Steps
 
 if TYPE_CHECKING:
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def warn(line: str) -> None:
-    """Print one line on stderr."""
-    sys.stderr.write(" ".join(line.split()) + "\n")
+    """Print one line on stderr, and below it the items of its list."""
+    sys.stderr.write(ITEM.join(" ".join(part.split()) for part in line.split(ITEM)) + "\n")
 
 
 class PlainSteps(Steps):

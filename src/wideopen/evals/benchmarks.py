@@ -22,6 +22,8 @@ from wideopen.evals.pairs import (
     Meta,
     Pair,
     PairProblem,
+    counted,
+    extra_file,
     find_pairs,
     listed,
     read_object,
@@ -71,10 +73,9 @@ class Benchmark:
         if self.count is not None and len(pairs) != self.count:
             problems.append(PairProblem("count", f"expected {self.count} pairs, found {len(pairs)} usable ones"))
         fine = not problems or (partial and len(pairs) > 0)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        what = f"{self.title} ({self.layout}) in {root}, found {count}: {listed(problems).replace(f'{root}/', '')}"
-        hint = "" if partial else f"; --partial judges the {len(pairs)} usable pairs"
-        require(fine, f"{OPTION}: expected {what}{hint}")
+        hint = f"; --partial judges the {len(pairs)} usable pairs" if pairs and not partial else ""
+        what = f"{self.title} ({self.layout}) in {root}, found {counted(problems)}{hint}"
+        require(fine, f"{OPTION}: expected {what}:{listed(problems).replace(f'{root}/', '')}")
         return FoundPairs(pairs, tuple(problems))
 
 
@@ -129,7 +130,7 @@ def realbokeh(root: Path) -> FoundPairs[Pair]:
                 continue
             meta = Meta(group=file.stem)
             pairs.append(Pair(name=bokeh.stem, sharp=sharp, bokeh=bokeh, meta=meta, level=1 / float(number)))
-    return FoundPairs(tuple(pairs), (*problems, *_extra(folder, ("in", "gt"), named)))
+    return FoundPairs(tuple(pairs), (*problems, *_extra(folder, ("metadata", "in", "gt"), {*files, *named})))
 
 
 def blb(root: Path) -> FoundPairs[Pair]:
@@ -138,11 +139,13 @@ def blb(root: Path) -> FoundPairs[Pair]:
     info.json names the five blurs `blur_parameters`; its only list of ten numbers is taken for the focuses.
     """
     folder = root / "data" if (root / "data").is_dir() else root
-    scenes = sorted(path.parent for path in folder.glob("*/info.json"))
-    require(len(scenes) > 0, f"{OPTION}: expected folders {folder}/SCENE with info.json, found none")
-    pairs, problems = [], []
-    for scene in scenes:
+    some = any(folder.glob("*/info.json"))
+    require(some, f"{OPTION}: expected folders {folder}/SCENE with info.json, found none")
+    pairs, problems, extra = [], [], []
+    for scene in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        named = {scene / name for name in ("info.json", "image.exr", "depth.exr")}
         try:
+            require((scene / "info.json").is_file(), f"expected {scene / 'info.json'}, found none")
             blurs, focuses = _lists(scene / "info.json")
             _require_files(scene / "image.exr", scene / "depth.exr")
             _, (low, high) = inverse_depth(scene / "depth.exr")
@@ -152,6 +155,7 @@ def blb(root: Path) -> FoundPairs[Pair]:
         for k, blur in enumerate(blurs):
             for f, focus in enumerate(focuses):
                 name, bokeh = f"{scene.name}_{k:02}_{f:02}", scene / f"bokeh_{k:02}_{f:02}.exr"
+                named.add(bokeh)
                 try:
                     _require_files(scene / "image.exr", bokeh)
                     at = (focus - low) / max(high - low, 1e-9)
@@ -167,7 +171,8 @@ def blb(root: Path) -> FoundPairs[Pair]:
                     continue
                 maps = {"sharp": scene / "image.exr", "disparity": scene / "depth.exr"}
                 pairs.append(Pair(name=name, bokeh=bokeh, meta=meta, level=blur, gamma=2.2, **maps))
-    return FoundPairs(tuple(pairs), tuple(problems))
+        extra += _extra(folder, (scene.name,), named)
+    return FoundPairs(tuple(pairs), (*problems, *extra))
 
 
 def _lists(file: Path) -> tuple[list[float], list[float]]:
@@ -195,7 +200,7 @@ def _extra(root: Path, folders: Sequence[str], named: set[Path]) -> Iterator[Pai
     for folder in folders:
         for path in sorted((root / folder).rglob("*")):
             if path.is_file() and not path.name.startswith(".") and path not in named:
-                yield PairProblem(path.name, f"{path}: expected a file that the metadata names, found another one")
+                yield extra_file(path)
 
 
 READERS: dict[str, Callable[["Benchmark", Path], FoundPairs[Any]]] = {

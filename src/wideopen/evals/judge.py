@@ -16,7 +16,7 @@ from wideopen.evals.dists import load_dists
 from wideopen.evals.exact import KnownMaps, asked_radius_px, edges_of
 from wideopen.evals.measures import Measure, displayed, edge_band, fit, load_flip, load_lpips, measure, ssim
 from wideopen.evals.obedience import blur_error_px, laplacian_variance, lvcorr
-from wideopen.evals.pairs import PICTURES, Pair
+from wideopen.evals.pairs import PICTURES, Pair, require_equal_sizes
 from wideopen.evals.report import WORST, Line, crops_of_worst, means, number, stacked
 from wideopen.evals.runner import Judged, Ledger, at_once, run, worst_first
 from wideopen.files import read
@@ -146,17 +146,23 @@ def best_blur(score: Callable[[float], float]) -> float:
 
 
 def by_others(folder: Path) -> Method:
-    """Pictures by another program: NAME.EXT in `folder`, of the truth's size. Raises InvalidInput without a folder."""
-    require(folder.is_dir(), f"--pred: expected a folder, found {folder}")
+    """Pictures by another program, those of `picture_by_others`."""
 
     def method(pair: Pair, _: Picture) -> MadePicture:
-        files = (folder / f"{pair.name}{suffix}" for suffix in (*PICTURES, *map(str.upper, PICTURES)))
-        file = next((file for file in files if file.is_file()), None)
-        if file is None:
-            raise InvalidInput(f"--pred: expected a picture {folder / pair.name}.*, found none")
+        file = picture_by_others(folder, pair)
         return MadePicture(picture=_picture(read(file), pair.gamma if file.suffix.lower() == ".exr" else None))
 
     return method
+
+
+def picture_by_others(folder: Path, pair: Pair) -> Path:
+    """The picture of a pair, NAME.EXT in `folder`. Raises InvalidInput without one of the truth's size."""
+    files = (folder / f"{pair.name}{suffix}" for suffix in (*PICTURES, *map(str.upper, PICTURES)))
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise InvalidInput(f"expected a picture {folder / pair.name}.*, found none")
+    require_equal_sizes(pair.bokeh, file)
+    return file
 
 
 def open_pair(pair: Pair, maps: MapSettings, *, backend: str = "auto") -> Opened:

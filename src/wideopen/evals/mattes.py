@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from wideopen.checks import F32, U8, Mask, require, require_unit_map
 from wideopen.errors import InvalidInput
-from wideopen.evals.pairs import Layout, listed, together
+from wideopen.evals.pairs import Layout, listed, require_equal_sizes, together
 from wideopen.evals.report import WORST, Line, crops_of_worst, means, stacked
 from wideopen.evals.runner import Judged, Ledger, at_once, run, worst_first
 from wideopen.matting.clean import transition
@@ -65,7 +65,7 @@ def _found(root: Path, group: str, photos: str, mattes: str) -> dict[str, dict[s
     folders = {"rgb": (photos,), "alpha": (mattes,)}
     layout = Layout(folders=folders, suffixes={"rgb": IMAGE_SUFFIXES, "alpha": (".png",)}, equal=("rgb", "alpha"))
     files, problems = together(root, layout, option="data", headers=False)
-    require(not problems, f"data: {len(problems)} without a partner in {group}: {listed(problems)}")
+    require(not problems, f"data: {len(problems)} without a partner in {group}:{listed(problems)}")
     return files
 
 
@@ -245,18 +245,20 @@ def by_settings(settings: MattingSettings) -> PairMatter:
 
 
 def mattes_of(folder: Path) -> PairMatter:
-    """Mattes by another program: NAME.png or GROUP/NAME.png in `folder`, 8-bit grey, of the photo's size."""
-    require(folder.is_dir(), f"pred: expected a folder, found {folder}")
+    """Mattes by another program, those of `matte_by_others`."""
+    return lambda pair, _: _unit(read_alpha(matte_by_others(folder, pair)))
 
-    def matter(pair: MattePair, rgb: U8) -> F32:
-        of_group = folder / pair.group
-        path = (of_group if of_group.is_dir() else folder) / f"{pair.name}.png"
-        require(path.is_file(), f"{path.parent}: expected a matte {path.name}, found none")
-        alpha = read_alpha(path)
-        require(alpha.shape == rgb.shape[:2], f"{path}: expected a matte of {rgb.shape[:2]}, found {alpha.shape}")
-        return _unit(alpha)
 
-    return matter
+def matte_by_others(folder: Path, pair: MattePair) -> Path:
+    """The matte of a pair, NAME.png or GROUP/NAME.png in `folder`, 8-bit grey.
+
+    Raises InvalidInput without one of the true matte's size.
+    """
+    of_group = folder / pair.group
+    path = (of_group if of_group.is_dir() else folder) / f"{pair.name}.png"
+    require(path.is_file(), f"expected a matte {path}, found none")
+    require_equal_sizes(pair.alpha, path)
+    return path
 
 
 def sheet_of_worst(judged: Judged, pairs: Sequence[MattePair], matter: PairMatter, ours: PairMatter | None) -> U8:

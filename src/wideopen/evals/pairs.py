@@ -11,13 +11,13 @@ work starts; the other pairs are used.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from wideopen.checks import require
-from wideopen.errors import InvalidInput
+from wideopen.errors import ITEM, InvalidInput
 from wideopen.files.formats import PHOTO_EXTENSIONS
 from wideopen.files.maps import MAP_EXTENSIONS
 from wideopen.files.read import read_facts
@@ -27,7 +27,7 @@ from wideopen.options import Settings, option
 META_FORMAT = 1
 PICTURES = PHOTO_EXTENSIONS
 LISTED = 10  # greatest number of problems listed in one error
-P = TypeVar("P")
+P = TypeVar("P")  # of pairs; has a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,8 @@ def find_pairs(folder: Path, *, option: str = "--pairs", strict: bool = False) -
     alone = sorted(entries.keys() - known)
     problems += [PairProblem(name, "meta.json: expected a pair of that name, found none") for name in alone]
     if not pairs:
-        found = listed(problems) or f"no pictures in {folder}"
-        raise InvalidInput(f"{option}: expected a usable pair in {folder}, found none: {found}")
+        found = f": {counted(problems)}:{listed(problems)}" if problems else ""
+        raise InvalidInput(f"{option}: expected a usable pair in {folder}, found none{found}")
     return FoundPairs(tuple(pairs), tuple(problems))
 
 
@@ -167,7 +167,8 @@ def together(
         expected = " or ".join(map(str, places[kind]))
         require(folders[kind].is_dir(), f"{option}: expected a folder {expected}, found none")
     problems: list[PairProblem] = []
-    files = {k: _by_stem(folder, layout.suffixes[k], problems, strict) for k, folder in folders.items()}
+    extra: list[PairProblem] = []
+    files = {k: _by_stem(folder, layout.suffixes[k], extra, strict) for k, folder in folders.items()}
     needed = set().union(*(files[kind] for kind in layout.equal)) if names is None else set(names)
     found = {}
     for name in sorted(needed):
@@ -184,7 +185,29 @@ def together(
     for kind in files.keys() - layout.equal if names is None else ():
         alone = sorted(files[kind].keys() - needed)
         problems += [PairProblem(name, f"{kind}: expected a pair of that name, found none") for name in alone]
-    return found, problems
+    return found, [*problems, *extra]
+
+
+def predicted(
+    found: FoundPairs[P], check: Callable[[P], object], folder: Path, *, partial: bool = True
+) -> FoundPairs[P]:
+    """The pairs of `found` that another program's `folder` has a picture for, and the problems of the others.
+
+    check: raises InvalidInput for a pair without one. Raises InvalidInput if no pair is left, and without `partial` for
+    the first problem.
+    """
+    require(folder.is_dir(), f"--pred: expected a folder, found {folder}")
+    pairs, problems = [], []
+    for pair in found.pairs:
+        try:
+            check(pair)
+            pairs.append(pair)
+        except InvalidInput as error:
+            problems.append(PairProblem(pair.name, str(error)))
+    hint = f"; --partial judges the other {len(pairs)}" if pairs else ""
+    line = f"expected pictures of {len(found.pairs)} pairs, found {counted(problems)}{hint}:{listed(problems)}"
+    require(not problems or (partial and len(pairs) > 0), f"--pred: {line}")
+    return FoundPairs(tuple(pairs), (*found.problems, *problems))
 
 
 def require_equal_sizes(first: Path, second: Path) -> None:
@@ -194,9 +217,20 @@ def require_equal_sizes(first: Path, second: Path) -> None:
 
 
 def listed(problems: Sequence[PairProblem]) -> str:
-    """The first ten problems in one line, and how many more there are."""
-    more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
-    return "; ".join(f"{one.name}: {one.what}" for one in problems[:LISTED]) + more
+    """The first ten problems, each on a line of its own, and how many more there are."""
+    lines = [f"{one.name}: {one.what}" for one in problems[:LISTED]]
+    more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
+    return "".join(f"{ITEM}{line}" for line in lines + more)
+
+
+def counted(problems: Sequence[PairProblem]) -> str:
+    """Their number in words."""
+    return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+
+
+def extra_file(path: Path) -> PairProblem:
+    """A file that does not belong to the set."""
+    return PairProblem(f"{path.parent.name}/{path.name}", "expected only files of the set, found another")
 
 
 def _by_stem(folder: Path, suffixes: Sequence[str], problems: list[PairProblem], strict: bool) -> dict[str, Path]:
@@ -207,8 +241,7 @@ def _by_stem(folder: Path, suffixes: Sequence[str], problems: list[PairProblem],
             continue
         if path.suffix.lower() not in suffixes:
             if strict:
-                what = f"{path}: expected {' or '.join(suffixes)}, found something else"
-                problems.append(PairProblem(path.name, what))
+                problems.append(extra_file(path))
             continue
         first = found.setdefault(path.stem, path)
         if first != path:

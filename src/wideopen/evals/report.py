@@ -112,7 +112,9 @@ def labelled(parts: Sequence[F32], label: str, height_px: int = HEIGHT_PX) -> U8
     method = cv2.INTER_AREA if parts[0].shape[0] >= height_px else cv2.INTER_NEAREST
     row = np.hstack([cv2.resize(part, (width, height_px), interpolation=method) for part in parts])
     codes = np.pad(np.rint(row * 255).astype(np.uint8), ((LABEL_PX, 0), (0, 0), (0, 0)))
-    cv2.putText(codes, label, (6, LABEL_PX - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    written = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, 1, 1)[0][0]
+    scale = min(0.45, (row.shape[1] - 8) / max(written, 1))  # as small as it takes to fit
+    cv2.putText(codes, label, (6, LABEL_PX - 7), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
     return codes
 
 

@@ -294,6 +294,6 @@ def load_photos(
                         store.kept[len(store)] = found
                     store.entries.append(entry)
                     store.kinds.append(kind_of(*found.alpha.shape))
-    require(not differing, f"data: {len(differing)} pairs whose sizes differ: {listed(differing)}")
+    require(not differing, f"data: {len(differing)} pairs whose sizes differ:{listed(differing)}")
     require(len(store) > 0, "data: expected training photos, found none")
     return store
