@@ -141,7 +141,8 @@ def blb(root: Path) -> FoundPairs[Pair]:
     folder = root / "data" if (root / "data").is_dir() else root
     some = any(folder.glob("*/info.json"))
     require(some, f"{OPTION}: expected folders {folder}/SCENE with info.json, found none")
-    pairs, problems, extra = [], [], []
+    pairs, problems = [], []
+    extra: list[PairProblem] = []
     for scene in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         named = {scene / name for name in ("info.json", "image.exr", "depth.exr")}
         try:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from wideopen.checks import require
 from wideopen.errors import ITEM, InvalidInput
@@ -27,7 +27,17 @@ from wideopen.options import Settings, option
 META_FORMAT = 1
 PICTURES = PHOTO_EXTENSIONS
 LISTED = 10  # greatest number of problems listed in one error
-P = TypeVar("P")  # of pairs; has a name
+
+
+class Named(Protocol):
+    """A pair of any kind."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+P = TypeVar("P", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
