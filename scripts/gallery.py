@@ -1,9 +1,9 @@
-"""Make docs/gallery.md and its pictures: photos before and after, as `wideopen render` made them.
+"""Make docs/gallery.md and its pictures: photos before and after `wideopen render`.
 
     python scripts/gallery.py PHOTOS [--docs docs]
 
-PHOTOS holds people/rgb and none/rgb, as training's photos of every kind do. All photos here are CC0; the page names
-their sources. Each was rendered by the command that stands beneath it.
+PHOTOS holds people/rgb and none/rgb, like the training photos of every kind. All photos here are CC0; the page names
+their sources. The command below each picture rendered it.
 """
 
 import argparse
@@ -28,12 +28,12 @@ FIXED = ("--depth", "small", "--offline", "--overwrite")
 
 @dataclass(frozen=True)
 class Shown:
-    """A photo of the page, what it shows, and the options that it was rendered with."""
+    """A photo of the page, its caption, and the options it is rendered with."""
 
     photo: str  # people/NAME or none/NAME
     text: str
     options: str = ""
-    crop: tuple[int, int, int, int] | None = None  # x, y, width, height: shown twice as large below
+    crop: tuple[int, int, int, int] | None = None  # x, y, width, height: also shown at twice the size
 
 
 GOOD = (
@@ -41,21 +41,26 @@ GOOD = (
     Shown("none/gb82-86bd13f3", "An object."),
     Shown("people/18f-f0465d4d", "Hair against the sky.", crop=(60, 20, 300, 160)),
     Shown("people/18f-1a404957", "A man and his dog."),
-    Shown("people/18f-e1d6e271", "Three people, one in a suit for space."),
+    Shown("people/18f-e1d6e271", "Three people, one in a spacesuit."),
     Shown("people/18f-779f38ed", "A busy pattern, calmed by a creamy lens.", "--preset creamy"),
-    Shown("none/gb82-25b1dd69", "Twigs before a sky, with the rims of a soap bubble.", "--preset soap-bubble"),
-    Shown("none/18f-ede6311f", "A floor that blurs with distance, before and behind."),
+    Shown("none/gb82-25b1dd69", "Twigs against a sky, with the rims of a soap-bubble lens.", "--preset soap-bubble"),
+    Shown("none/18f-ede6311f", "A floor that blurs with distance, in front of the focus and behind it."),
     Shown("none/18f-e7d41e7f", "A city out of focus.", f"{CITY} --preset soap-bubble"),
     Shown("none/18f-e7d41e7f", "The same through a mirror lens.", f"{CITY} --preset mirror"),
     Shown("none/18f-e7d41e7f", "The same through an anamorphic lens.", f"{CITY} --preset anamorphic"),
     Shown("none/18f-e7d41e7f", "The same with colour fringes.", f"{CITY} --preset fringes"),
-    Shown("people/18f-0e56aa72", "The first photo through a lens that swirls.", "--blur 4% --preset swirl"),
+    Shown("people/18f-0e56aa72", "The first photo through a swirling lens.", "--blur 4% --preset swirl"),
     Shown("people/18f-6beeb119", "The paper's equations as printed.", "--preset paper"),
 )
 WRONG = (
-    Shown("none/gb82-bc08ee12", "Flowers taken for a slope: no subject, and `small` has their lower half nearer."),
-    Shown("people/18f-acbc93c6", "A crowd: some are taken for the subject, and others as near are not."),
-    Shown("people/18f-954d378a", "Two people at a table: one is sharp, and who sits a little farther is not."),
+    Shown(
+        "none/gb82-bc08ee12",
+        "Flowers taken for a slope: there is no subject, and `small` puts their lower half nearer.",
+    ),
+    Shown(
+        "people/18f-acbc93c6", "A crowd: some people are taken for the subject, others at the same distance are not."
+    ),
+    Shown("people/18f-954d378a", "Two people at a table: one is sharp, the one a little farther away is not."),
     Shown("none/18f-3a1460a3", "Hand, scissors and knitting: the subject is anybody's guess, and so is the matte."),
 )
 STYLE = """<style>
@@ -86,7 +91,7 @@ def render(shown: Shown, photos: Path, pictures: Path, scratch: Path) -> str:
         x, y, width, height = shown.crop
         cut = cv2.resize(after[y : y + height, x : x + width], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(pictures / f"{name}.close.jpg"), cut, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        close = f"\n![the same, twice as large](pictures/gallery/{name}.close.jpg)\n"
+        close = f"\n![a part of it, twice as large](pictures/gallery/{name}.close.jpg)\n"
     text, command = html.escape(shown.text, quote=False), f"wideopen render photo.jpg {shown.options}".strip()
     return f"""
 <div class="wo-compare"><img src="pictures/gallery/{name}.before.jpg" alt="the photo">
@@ -99,7 +104,7 @@ oninput="this.parentNode.style.setProperty('--at', this.value + '%')"></div>
 
 
 def main() -> None:
-    """Write the page."""
+    """Render the photos and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--docs", type=Path, default=Path("docs"))
@@ -114,16 +119,16 @@ def main() -> None:
         f"""# Gallery
 
 {STYLE}
-Drag across a picture: left is the photo, right what wideopen made of it, with the depth network and the matte that come
+Drag across a picture: the photo is on the left, wideopen's result on the right, made with the depth and matting networks
 inside the package. The photos are small, 640 pixels; nothing was retouched. `python scripts/gallery.py PHOTOS` makes
 this page.
 {good}
-The kinds of lenses side by side, on one made-up photo with lights: [character](lens.md#character).
+All kinds of lenses side by side, on one synthetic photo with lights: [character](lens.md#character).
 
 ## What it gets wrong
 {wrong}
-More of what mattes get wrong: the cards of [mobile](model-card-mobile.md) and [paper](model-card-paper.md). Where a
-matte is wrong, a stroke of the brush in the [studio](studio.md), `--matte-hint` or your own `--matte` puts it right.
+The cards of [mobile](model-card-mobile.md) and [paper](model-card-paper.md) list more failures of mattes. To repair a
+matte, use the brush in the [studio](studio.md), `--matte-hint` or your own `--matte`.
 """,
         encoding="utf-8",
     )

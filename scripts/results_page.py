@@ -1,7 +1,7 @@
-"""Writes docs/results.md from the JSON files in benchmarks/results; no figure on that page is typed.
+"""Write docs/results.md from the JSON files in benchmarks/results; no figure on that page is typed by hand.
 
 python scripts/results_page.py            # writes the page
-python scripts/results_page.py --check    # exit 1 where the page is not what the files say
+python scripts/results_page.py --check    # exits 1 if the page differs from the files
 """
 
 import argparse
@@ -29,16 +29,16 @@ SCORES = {
 }
 """Columns of the comparison: where, which mean, digits, and 1 if more is better."""
 ABOUT_SCORES = (
-    "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. LVCorr is by a "
-    "third and two thirds of the blur; rembg's blur is that of *blur and paste*. DISTS could not be measured: "
-    "torchvision's weights for VGG16 were not available (`--dists` adds it where they are)."
+    "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. LVCorr also uses "
+    "a third and two thirds of the blur; rembg's blur is that of *blur and paste*. DISTS could not be measured because "
+    "torchvision's weights for VGG16 were not available (`--dists` adds it)."
 )
 TIMES = {"seconds": 1, "over_unit": 1, "cpu_seconds": 1, "peak_mb": 0}
 HEAD = """# Results
 
 `python scripts/results_page.py` writes this page from the JSON files in `benchmarks/results` and from published figures
 (`src/wideopen/evals/published.json`); a test checks that it matches them. [Evaluation](evaluation.md) explains the
-columns and how to measure. Our tables name commit, date, machine and command.
+columns and how to measure. Our tables state commit, date, machine and command.
 """
 
 
@@ -56,25 +56,25 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def origin(data: Mapping[str, Any]) -> str:
-    """Where the figures of one file come from. Raises KeyError for a file that does not say it."""
+    """Where the figures of one file come from. Raises KeyError if the file does not state it."""
     where = f"{data['machine']['cpu']}, {data['machine']['cores']} cores"
     return f"*commit `{data['commit'][:8]}`, {data['date']}, {where}; `{data['command']}`*"
 
 
 def number(value: float | None, digits: int) -> str:
-    """A figure; what is not known is a dash."""
+    """A figure, or a dash if it is unknown."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
 def figures(means: Mapping[str, Mapping[str, float | None]], first: str) -> Iterator[str]:
-    """A table of means by name, of the columns that somebody has."""
+    """A table of means by name, without empty columns."""
     used = [c for c in COLUMNS if any(row.get(c) is not None for row in means.values())]
     rows = [[name, *(number(row.get(c), COLUMNS[c][1]) for c in used)] for name, row in means.items()]
     yield from table([first, *(COLUMNS[c][0] for c in used)], rows)
 
 
 def paper(folder: Path) -> Iterator[str]:
-    """The paper's tables with ours below."""
+    """The paper's tables, with our figures below theirs."""
     yield from ("## The paper's tables", "", "From `wideopen reproduce`, with the data available to us.", "")
     data = load(folder, "reproduce")
     for one in data["tables"]:
@@ -90,10 +90,10 @@ def paper(folder: Path) -> Iterator[str]:
 
 
 def field(folder: Path) -> Iterator[str]:
-    """Published figures by set, ours beside them from the files of `eval --benchmark --json`."""
-    yield from ("## The field's sets, and ours by name", "")
+    """Published figures by benchmark, and ours from the files of `eval --benchmark --json`."""
+    yield from ("## Public benchmarks", "")
     yield (
-        "Published figures, beside ours where the set was available. Figures from different protocols are not "
+        "Published figures, and ours where the benchmark was available. Figures from different protocols are not "
         "comparable; the notes describe each protocol. `wideopen reproduce` prints the same tables."
     )
     files = sorted(folder.glob("field_*.json"))
@@ -110,8 +110,8 @@ def field(folder: Path) -> Iterator[str]:
 
 
 def pairs(folder: Path) -> Iterator[str]:
-    """Ours, tuned and not, beside plain methods."""
-    yield from ("## Beside plain methods", "")
+    """Ours, tuned and untuned, and simple methods."""
+    yield from ("## Compared with simple methods", "")
     yield "Measured by `benchmarks/pairs.py`, with the mattes and disparities of the pairs and the presets as shipped."
     for file in sorted(folder.glob("pairs_*.json")):
         data = load(folder, file.stem)
@@ -123,13 +123,13 @@ def pairs(folder: Path) -> Iterator[str]:
 
 
 def alternatives(folder: Path) -> Iterator[str]:
-    """Other programs beside ours."""
+    """Ours and other programs."""
     data = load(folder, "alternatives")
     programs = data["time_12"]["programs"]
-    yield from ("## Beside what people use instead", "")
+    yield from ("## Compared with other programs", "")
     yield (
         "Other programs render the same photos with the same mattes and disparities. Each gets what suits it best: a "
-        "map of the blur's radius, linear light, and the subject laid over the blurred photo where it is in focus "
+        "map of the blur radius, linear light, and the subject pasted over the blurred photo where it is in focus "
         "(`benchmarks/others.py` has the commands). The best figure of each column is bold."
     )
     yield ""
@@ -145,8 +145,8 @@ def alternatives(folder: Path) -> Iterator[str]:
     yield from not_run(data["pictures"]["not_run"])
     yield from ("", origin(data["pictures"]), "")
     yield (
-        "Time from the photo's file to the result's, both JPEG, in cold processes: the median of the runs. U is one "
-        "`filter2D` of OpenCV over 12 megapixels in the same run. CPU seconds are summed over all cores."
+        "Time from the photo's file to the result's, both JPEG, in cold processes; medians. U is one `filter2D` of "
+        "OpenCV over 12 megapixels in the same run. CPU seconds are summed over all cores."
     )
     for megapixels in (1, 12):
         time = data[f"time_{megapixels}"]
@@ -194,9 +194,9 @@ def not_run(reasons: Mapping[str, str]) -> Iterator[str]:
 
 
 def ablations(folder: Path) -> Iterator[str]:
-    """What each part is worth."""
+    """What each part contributes."""
     data = load(folder, "ablations")
-    yield from ("## What each part is worth", "")
+    yield from ("## What each part contributes", "")
     yield (
         f"`wideopen eval ablations` on {data['pairs']} pairs; the paper look uses its preset. The disparity of "
         "composites is exact and has two values, so neither its filter nor the number of planes matters to `thin-lens`."
@@ -207,14 +207,14 @@ def ablations(folder: Path) -> Iterator[str]:
 
 
 def speed(folder: Path) -> Iterator[str]:
-    """Seconds."""
+    """Time of the evaluation commands."""
     data = load(folder, "eval_speed")["rows"]
     yield from ("## Time", "")
     yield (
-        "`benchmarks/eval_speed.py`: pairs of one megapixel judged with PSNR, SSIM, blur error, LVCorr and DISTS, or "
-        "with FLIP in place of the last two, and trials of `tune` on 8 pairs of half a megapixel. Commands are cold: "
-        "the start of their worker processes counts. CPU seconds are summed over all processes. DISTS has random "
-        "weights in its network's layout."
+        "`benchmarks/eval_speed.py` judges pairs of one megapixel with PSNR, SSIM, blur error, LVCorr and DISTS, or "
+        "with FLIP in place of the last two, and runs trials of `tune` on 8 pairs of half a megapixel. Commands start "
+        "cold, so starting their worker processes counts. CPU seconds are summed over all processes. DISTS runs on "
+        "random weights of the right layout."
     )
     yield ""
     rows = []
@@ -226,8 +226,8 @@ def speed(folder: Path) -> Iterator[str]:
     yield from table(["command", "", "seconds", "CPU seconds", "seconds each", "limit"], rows)
     yield ""
     yield from (
-        f"{name}: {row['few']['count']} pairs took {row['few']['seconds']:.1f} s, so each more takes "
-        f"{row['few']['each_more_s']:.2f} s; *seconds each* is of 100 pairs, by these two runs."
+        f"{name}: {row['few']['count']} pairs took {row['few']['seconds']:.1f} s, so each further pair takes "
+        f"{row['few']['each_more_s']:.2f} s; *seconds each* is extrapolated from these two runs to 100 pairs."
         for name, row in data.items()
         if "few" in row
     )
@@ -242,15 +242,15 @@ def page(folder: Path = RESULTS) -> str:
 
 
 def main() -> None:
-    """Write or check."""
+    """Write or check the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 where the page is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
     options = parser.parse_args()
     text = page()
     if not options.check:
         PAGE.write_text(text, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        sys.exit(f"{PAGE}: expected what benchmarks/results says, found otherwise; python scripts/results_page.py")
+        sys.exit(f"{PAGE}: expected the figures of benchmarks/results, found others; python scripts/results_page.py")
 
 
 if __name__ == "__main__":
