@@ -119,9 +119,9 @@ def main() -> None:
         f"""# Gallery
 
 {STYLE}
-Drag across a picture: the photo is on the left, wideopen's result on the right, made with the depth and matting networks
-inside the package. The photos are small, 640 pixels; nothing was retouched. `python scripts/gallery.py PHOTOS` makes
-this page.
+Drag across a picture: the photo is on the left, wideopen's result on the right, made with the depth and matting
+networks inside the package. The photos are small, 640 pixels; nothing was retouched. `python scripts/gallery.py PHOTOS`
+makes this page.
 {good}
 All kinds of lenses side by side, on one synthetic photo with lights: [character](lens.md#character).
 

@@ -29,9 +29,9 @@ SCORES = {
 }
 """Columns of the comparison: where, which mean, digits, and 1 if more is better."""
 ABOUT_SCORES = (
-    "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. LVCorr also uses "
-    "a third and two thirds of the blur; rembg's blur is that of *blur and paste*. DISTS could not be measured because "
-    "torchvision's weights for VGG16 were not available (`--dists` adds it)."
+    "Each set is one scene of `benchmarks/composites.py --export` in both focuses; its matte is exact. LVCorr also "
+    "uses a third and two thirds of the blur; rembg's blur is that of *blur and paste*. DISTS could not be measured "
+    "because torchvision's weights for VGG16 were not available (`--dists` adds it)."
 )
 TIMES = {"seconds": 1, "over_unit": 1, "cpu_seconds": 1, "peak_mb": 0}
 HEAD = """# Results
