@@ -53,13 +53,8 @@ GOOD = (
     Shown("people/18f-6beeb119", "The paper's equations as printed.", "--preset paper"),
 )
 WRONG = (
-    Shown(
-        "none/gb82-bc08ee12",
-        "Flowers taken for a slope: there is no subject, and `small` puts their lower half nearer.",
-    ),
-    Shown(
-        "people/18f-acbc93c6", "A crowd: some people are taken for the subject, others at the same distance are not."
-    ),
+    Shown("none/gb82-bc08ee12", "Flowers taken for a slope: no subject, and `small` puts their lower half nearer."),
+    Shown("people/18f-acbc93c6", "A crowd: some people are taken for the subject, others as near are not."),
     Shown("people/18f-954d378a", "Two people at a table: one is sharp, the one a little farther away is not."),
     Shown("none/18f-3a1460a3", "Hand, scissors and knitting: the subject is anybody's guess, and so is the matte."),
 )
