@@ -198,3 +198,16 @@ def test_a_soft_matte_at_the_front_is_the_front_and_not_the_wall():
     layers = find_layers(photo, matte, disparity, EdgeRules(reach=0.06))
     assert layers.subject[inside].min() > 0.9
     assert np.abs(1 - (1 - layers.in_front) * layers.subject - (1 - matte))[inside].max() < 0.1
+
+
+@pytest.mark.parametrize(("smear", "want"), [(0.0, 0.55), (2.0, SUBJECT)])
+def test_strands_lie_where_an_exact_map_has_the_subjects_outline(smear, want):
+    """What a matte mixes at the outline lies farther back than the subject: a smeared map does not tell how far."""
+    strands = (SUBJECT, np.clip(PERSON[1] + 0.6 * ((np.hypot(X - 80, Y - 70) < 48) & (X % 4 < 2)), 0, 1))
+    photo, matte, disparity = _over(WALL, strands)
+    disparity[(matte > 0.5) & (matte < 1)] = 0.55
+    if smear:
+        disparity = cv2.GaussianBlur(disparity, (0, 0), smear)
+    _, subject = prepare_sheets(photo, matte, disparity, SEPARATOR)
+    between = (matte > 0.1) & (matte < 0.5) | (matte == 0) & (np.hypot(X - 80, Y - 70) < 46)
+    assert_allclose(np.median(subject.disparity[between]), want, rtol=0, atol=0.06)

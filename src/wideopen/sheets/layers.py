@@ -14,6 +14,8 @@ import numpy as np
 from wideopen.arrays.maps import fill_holes
 from wideopen.checks import F32, Mask
 
+SLOPE = 0.08  # share of a fall within the subject below which its map ends sharply
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeRules:
@@ -24,6 +26,7 @@ class EdgeRules:
     least_area: float = 0.0005  # of the photo
     least_edge: float = 0.4  # share of a part's outline that must be a depth edge
     band: float = 0.003  # to either side of a part's outline, where the photo's colours determine coverage
+    own_from: float = 0.95  # coverage from which disparity is the subject's own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,21 @@ class Extremes:
     def jump(self) -> F32:
         """Range of disparity within reach."""
         return self.high - self.low
+
+
+def ends_sharply(alpha: F32, disparity: F32, rules: EdgeRules) -> bool:
+    """Whether disparity (h, w) is the subject's own up to its outline, and then falls within a pixel.
+
+    Beside the fall, three quarters of the subject's pixels differ from their neighbours in the subject by up to 4 % of
+    it in exact maps, by 12 % and more in maps of phones and networks.
+    """
+    subject, window = alpha > 0.5, np.ones((3, 3), np.uint8)
+    fall = cv2.morphologyEx(disparity, cv2.MORPH_GRADIENT, window).reshape(disparity.shape)
+    outline = subject & widened(~subject, window) & (fall > rules.jump)
+    high = cv2.dilate(np.where(subject, disparity, np.float32(-1)), window)
+    low = cv2.erode(np.where(subject, disparity, np.float32(2)), window)
+    slope = (high - low)[outline] / fall[outline]
+    return slope.size > 0 and bool(np.percentile(slope, 75) < SLOPE)
 
 
 def extremes(disparity: F32, known: Mask, rules: EdgeRules) -> Extremes:
@@ -294,7 +312,7 @@ def _smeared(disparity: F32, known: Mask, rules: EdgeRules) -> Mask:
 
 def _subjects_own(alpha: F32, disparity: F32, rules: EdgeRules) -> Mask:
     """Where disparity is the subject's own, not on the slope that networks draw down to the background."""
-    sure = alpha > 0.95
+    sure = alpha > rules.own_from
     high = extremes(disparity, sure, rules).high
     fall = high - extremes(disparity, np.ones_like(sure), rules).low
     return sure & ((fall < rules.jump) | (disparity >= high - fall / 4))

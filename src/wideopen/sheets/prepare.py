@@ -27,7 +27,7 @@ from wideopen.arrays.maps import (
 from wideopen.checks import F32
 from wideopen.sheets import Separator, Sheet
 from wideopen.sheets.lamps import guess_lamps
-from wideopen.sheets.layers import Layers, find_layers, square, widened
+from wideopen.sheets.layers import EdgeRules, Layers, ends_sharply, find_layers, square, widened
 from wideopen.sheets.photo_sheets import HeldLayer, PhotoSheets
 from wideopen.sheets.reference import SOLID_AT, SOLID_FROM, own_light, pure
 from wideopen.sheets.transport import RING
@@ -47,6 +47,7 @@ Parts have no strands.
 SEEN = 0.01  # coverage below which a pixel shows what lies behind
 HARD = 0.003  # width of an edge, from pure to solid, up to which it counts as hard, as a fraction of the long side
 NEARBY = 0.01  # how far around a pixel the colours behind it are looked for, as a fraction of the long side
+SURE = 0.9995  # coverage from which a layer's disparity is its own, unless its map is exact
 FAINT = 0.002  # a share of a pixel that nobody sees
 
 
@@ -78,12 +79,19 @@ def prepare_sheets(
     else:
         small_image = unclip(small_image, small_alpha, white, everywhere)
         brightest = max(brightest, float(white.radiance.max()))
-    part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(small_disparity, part)
-    layers = find_layers(resize_map(small_image, part), part_alpha if has_subject else None, part_disparity)
+    # exact maps are sampled: a mean of two distances is neither
+    part_alpha, part_disparity = (
+        cv2.resize(x, part[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for x in (alpha, disparity)
+    )
+    rules, own_from = EdgeRules(own_from=0.5), 0.5
+    if not ends_sharply(part_alpha, part_disparity, rules):
+        rules, own_from = EdgeRules(), SURE
+        part_alpha, part_disparity = resize_map(small_alpha, part), resize_map(small_disparity, part)
+    layers = find_layers(resize_map(small_image, part), part_alpha if has_subject else None, part_disparity, rules)
     small_coverages, part_coverages = (_at_size(layers, a) for a in (small_alpha, part_alpha))
     subject = None if layers.subject is None else len(layers.front)
     one = np.ones(part, np.float32)
-    maps = _maps(part_disparity, [*part_coverages, one], layers, subject)
+    maps = _maps(part_disparity, [*part_coverages, one], layers, subject, own_from)
     found = []
     for k, coverage in enumerate(small_coverages):
         colours = _colours(small_image, small_coverages[k:], work if k == subject else part, separator)
@@ -198,11 +206,11 @@ def _without_lamps(colours: F32) -> F32:
     return scaled(colours, np.minimum(most / np.maximum(level, 1), 1))
 
 
-def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int | None) -> list[F32]:
+def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int | None, own_from: float) -> list[F32]:
     """For each layer, nearest first, what `reference.reveal` takes; all are (h, w), the size of the layers.
 
     A layer's disparity is the photo's where only that layer is visible and its disparity trusted, and continued
-    elsewhere. coverages: with that of the farthest layer, which is 1.
+    elsewhere. coverages: with that of the farthest layer, which is 1. own_from: as in `EdgeRules`, for all layers.
     """
     nearer = [*layers.front, *([] if layers.subject is None else [layers.subject])]
     own = [*nearer, *layers.behind, coverages[-1]]
@@ -211,9 +219,8 @@ def _maps(disparity: F32, coverages: list[F32], layers: Layers, subject: int | N
     for k, (coverage, trusted) in enumerate(zip(coverages, layers.trusted, strict=True)):
         visible = seen * coverage
         seen -= visible
-        sure = pure(visible)
-        known = ((sure > 0.99) & trusted).astype(np.float32)
-        continued = fill_holes(disparity, known if known.any() else sure)
+        known = ((visible > own_from) & trusted).astype(np.float32)
+        continued = fill_holes(disparity, known if known.any() else pure(visible))
         instead = hides if k == subject else np.ones_like(disparity)
         maps.append(cv2.merge([own[k], instead, continued, trusted.astype(np.float32)]))
     return maps
