@@ -1,4 +1,4 @@
-"""The exceptions raised on purpose, and what makes them of others. Commands print one line and exit with 2."""
+"""The exceptions raised on purpose, and functions that raise them. Commands print one line and exit with 2."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Networks: run in ONNX Runtime by everything that renders, refused in one line where torch is needed, or downloaded.
+"""Networks: run in ONNX Runtime for all rendering, refused in one line if torch is missing, or downloaded.
 
 Weights are downloaded by the hub's library: its cache, its offline switch, its errors, and a progress callback.
 """
@@ -28,7 +28,7 @@ def why_no_torch() -> str | None:
 
 
 def require_torch(what: str) -> None:
-    """Raise BackendUnavailable unless torch and what comes with it are installed; `what` needs them."""
+    """Raise BackendUnavailable unless torch and transformers are installed; `what` needs them."""
     reason = why_no_torch()
     if reason is not None:
         raise BackendUnavailable(f"{what}: {reason}")
@@ -100,7 +100,7 @@ def cache_folder() -> Path:
 
 
 def assets_folder() -> Path:
-    """The folder of files that are not on the hub, where the hub's library wants other programs to keep theirs."""
+    """The folder for files that are not on the hub: the one that the hub's library gives to other programs."""
     from huggingface_hub import constants
 
     return Path(constants.HF_ASSETS_CACHE) / "wideopen"

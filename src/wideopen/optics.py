@@ -16,7 +16,7 @@ SOFT_RIM = ((1.0, 0.85), (0.87, 0.55), (0.71, 0.3), (0.54, 0.1), (0.36, 0.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pupil:
-    """How a point out of focus is drawn: the aperture's shape, and how bright it is from its middle to its rim."""
+    """How a point out of focus is drawn: the aperture's shape, and its brightness from the middle to the rim."""
 
     aperture: Aperture = field(default_factory=Aperture)
     rim: float = 0.0

@@ -235,7 +235,7 @@ def analyze(
     """Find the matte, the disparity and the sheets of a photo. Slow, but needed only once per photo.
 
     photo: from `wideopen.read`, or (H, W, 3) linear light with sRGB primaries. If that exceeds white, it is taken for
-      the scene's own light, and no highlights are guessed.
+      the scene's own light, and no highlights are estimated.
     settings: how to find a matte or disparity that is not given; the options of `wideopen render`. No downloads:
       depth "auto" takes `embedded` if given, else the default depth network if its weights are on disk, else the one
       inside the package. `wideopen.disparity.hub.fetch` downloads weights.
@@ -284,7 +284,7 @@ def _as_photo(photo: Photo | F32) -> Photo:
 
 
 def _notes(alpha: F32, disparity: F32, *, planar: bool) -> tuple[str, ...]:
-    """What the user should know about the analysis, one line each."""
+    """What the user should know about the analysis, as lines."""
     notes = []
     if planar and not shows_outline(alpha):
         remedy = "--depth small or another network, --disparity or --matte-hint would help"
@@ -367,7 +367,7 @@ def _by_colour(draw: Callable[[Optics], F32], optics: Optics) -> F32:
 def _render_paper(scene: Scene, optics: Optics, operator) -> F32:  # type: ignore[no-untyped-def]
     """Eqs. (3)-(10) on display-encoded colour, as in the paper; converted through 16 bits both ways.
 
-    There is no light above white in these equations: of a photo that has it the standard picture is rendered.
+    These equations know no light above white: if a photo has it, its standard picture is rendered.
     """
     light = scene.rgb if scene.hdr is None else standard_light(scene.rgb, scene.hdr, scene.encoding)
     encoded = encode(light, scene.encoding, bit_depth=16).astype(np.float32)

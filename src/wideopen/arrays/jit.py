@@ -27,7 +27,7 @@ MATHS = {"contract", "nsz"}  # fused multiply-add; nothing that reorders sums
 
 
 def keep_kernels_somewhere() -> None:
-    """If neither this package's folder nor the user's cache can be written, cache kernels until this process ends.
+    """Cache kernels until this process ends, if neither this package's folder nor the user's cache can be written.
 
     Numba would raise at the first kernel. Processes that this one starts use the same folder.
     """
@@ -53,7 +53,7 @@ def prefer_openmp() -> None:
 
 
 def leave_scipy_out() -> None:
-    """Load numba's functions for arrays as if scipy were not installed: 0.2 s of imports for a BLAS no kernel calls."""
+    """Load numba's array functions as if scipy were not installed: saves 0.2 s of importing an unused BLAS."""
     name = "scipy.linalg.cython_blas"
     if name in sys.modules:
         return
@@ -106,7 +106,7 @@ def in_threads(kernel: Callable[..., None], count: int, piece: int, *arguments: 
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """A view that cannot be written: numba compiles a kernel once for these, and again for the other kind."""
+    """A read-only view. Numba compiles a kernel separately for read-only and for writable arrays."""
     view = array.view()
     view.flags.writeable = False
     return view

@@ -1,7 +1,7 @@
 """Operators on maps and pieces of them: resizing, hole filling, the guided filter.
 
 Hole filling is push-pull over a pyramid (Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.4): weighted
-averages go down to one pixel; each level takes what it does not know from the next coarser one.
+averages go down to one pixel; each level takes unknown values from the next coarser one.
 
 Guided filter: He, Sun, Tang, "Guided Image Filtering", IEEE TPAMI 35(6), 2013, section 3: q = mean(a) I + mean(b),
 a = cov(I, p) / (var(I) + eps), b = mean(p) - a mean(I); I guide, p input, q output.
@@ -64,7 +64,7 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
 
 
 def greatest_channel(rgb: F32) -> F32:
-    """(H, W): the greatest channel of (H, W, 3), which NumPy takes 20 times as long to find."""
+    """(H, W): the greatest channel of (H, W, 3), 20 times as fast as NumPy."""
     red, green, blue = cv2.split(rgb)
     return cv2.max(cv2.max(red, green), blue).reshape(rgb.shape[:2])
 
@@ -117,7 +117,7 @@ def fill_holes(values: F32, weight: F32) -> F32:
 
 
 def shows_outline(matte: F32) -> bool:
-    """Whether a matte (H, W) separates a subject from something else; one below or above 0.5 throughout does not."""
+    """Whether a matte (H, W) separates a subject from a background: it has values below and above 0.5."""
     return bool(matte.max() >= 0.5 >= matte.min())
 
 

@@ -1,6 +1,6 @@
-"""What a photo knows of its light above white: plain types here, computing with them in `hdr.standard`.
+"""What a photo records of its light above white: plain types here, computations in `hdr.standard`.
 
-Reading a file needs only the types, and not the libraries of the other.
+Reading a file needs only the types, not the libraries that the computations import.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Channels = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GainMap:
-    """How much brighter than its standard picture a photo was: see `hdr.standard`. InvalidInput for absurd gains."""
+    """How much brighter than its standard picture a photo was, see `hdr.standard`. InvalidInput if implausible."""
 
     log2: F32  # (h, w) or (h, w, 3), of any size: L
     offset_sdr: Channels = (0.0, 0.0, 0.0)
@@ -42,5 +42,5 @@ class Hdr:
 
     @property
     def needs_light(self) -> bool:
-        """Whether only the photo's light, which cannot be made again, tells how to write a result."""
+        """Whether writing a result needs the photo's light, because it cannot be made again."""
         return self.gain is not None and not self.remade

@@ -1,4 +1,4 @@
-"""What `standard` does to each pixel, with numba. L is log2, (h, w) or (h, w, 3), of light (h, w, 3)."""
+"""The per-pixel work of `standard`, in numba. L is log2, (h, w) or (h, w, 3), of light (h, w, 3)."""
 
 import numpy as np
 

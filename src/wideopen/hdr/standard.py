@@ -5,9 +5,9 @@ A gain map holds L, the log2 of how much brighter than in the standard picture e
 Reference: ISO 21496-1:2025; Ultra HDR Image Format 1.1 (developer.android.com). Deviation: L itself is interpolated
 between the map's pixels, not its code; with a gamma of 1, which phones write, that is the same.
 
-The standard picture of a result (ours). What the lens left as it was keeps the photo's own codes and gain. For the rest
-the photo's own tone curve is learnt: the mean L over the brightest channel m, and smoothly over the photo how far L
-lies from that. A photo without a map gets a shoulder: values up to `KNEE` stay, 1 is reached for infinite light.
+The standard picture of a result (ours). What the lens left unchanged keeps the photo's own codes and gain. For the rest
+the photo's own tone curve is estimated: the mean L as a function of the brightest channel m, and how far L deviates
+from it, smoothly over the photo. A photo without a map gets a shoulder: values up to `KNEE` stay, infinite light is 1.
 """
 
 from collections.abc import Callable
@@ -63,8 +63,8 @@ def to_standard(
 ) -> tuple[NDArray[Any], GainMap]:
     """Return (codes (H, W, 3) of the standard picture of the result `rgb`, the gain map that leads back to `rgb`).
 
-    photo: (H, W, 3), the light that `rgb` was made from; of another size, nothing counts as left as it was. None = made
-    again, some rows at a time, from what `hdr` holds, which must not need it.
+    photo: (H, W, 3), the light that `rgb` was made from; if its size differs, all pixels count as changed. None = made
+    again, some rows at a time, from what `hdr` holds, unless `hdr.needs_light`.
     """
     from wideopen.hdr import numba_cpu
 
@@ -176,10 +176,10 @@ def _tone_curve(found: F32, log2: F32) -> F32:
 
 
 def _unchanged(rgb: F32, photo: Callable[[slice], F32]) -> NDArray[np.uint8]:
-    """(H, W): 255 where the lens left the photo, whose rows a function gives, as it was; falls to 0 beside it.
+    """(H, W): 255 where the lens left the photo, whose rows a function gives, unchanged; falls to 0 beside it.
 
-    A blur also leaves what is flat, such as the middle of a clipped sun. So a connected region counts only if it has
-    detail: differences between neighbours, be it noise, in at least `LIVELY` of it.
+    A blur also leaves flat areas unchanged, such as the middle of a clipped sun. So a connected region counts only if
+    it has detail: differences between neighbours, even noise, in at least `LIVELY` of it.
     """
     from wideopen.hdr import numba_cpu
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Outline(StrEnum):
-    """Whose matte it is: how far its outline can be trusted, which decides what is done about rims beside it."""
+    """The origin of a matte: how far its outline can be trusted, which decides how rims beside it are cleaned."""
 
     EXACT = "exact"  # somebody vouches that it ends where the subject does
     GIVEN = "given"  # somebody's own, perhaps exact: the photo beside it is examined

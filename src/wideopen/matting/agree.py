@@ -1,13 +1,13 @@
-"""One matte (h, w) from ours and a strong segmentation network's: ours, except where the other is right. Ours.
+"""Combine our network's matte (h, w) with a strong segmentation network's: ours, except where the other is right. Ours.
 
-The two fail on different photos (docs/mattes.md). Ours adds bystanders and loses things; the other leaves what it does
-not understand grey (backs, hats, white shirts on white), so what it is sure of is usually right. A subject that is
-small in the photo has the other's outline, since that sees twice as many pixels. The third opinion is our network's
-again, after one stage that starts from the segmentation: what it then still calls subject is. An area on the photo's
-lower edge that touches what both call subject is a body that goes on there, whatever the other says: with a hand, a
-head or a hat in front, it loses the dress below. Only broad areas are decided on; along an outline ours is better.
-Where the two found different subjects there is no such outline, and a thing of the other's comes with its thin parts.
-The limits were chosen on 192 validation photos; `SMALL`, `SAME` and `JOINED` also on ten composites of training photos,
+The two fail on different photos (docs/mattes.md). Ours adds bystanders and loses objects; the other marks what it is
+unsure of in grey (backs, hats, white shirts on white), so what it is sure of is usually right. A small subject gets the
+other's outline, since that network sees twice as many pixels. Our network gives a third opinion after one stage that
+starts from the segmentation: what it then still calls subject is kept. An area on the photo's lower edge that touches
+what both call subject is a body that continues there, whatever the other says: with a hand, a head or a hat in front,
+it loses the dress below. Only broad areas are decided on; along an outline ours is better. Where the two found
+different subjects there is no common outline, and an object that only the other found is added with its thin parts. The
+limits were chosen on 192 validation photos; `SMALL`, `SAME` and `JOINED` also on ten composites of training photos,
 whose mattes are exact.
 """
 
@@ -68,7 +68,7 @@ def _same_subject(ours: F32, other: F32) -> bool:
 
 
 def _all_of(area: Mask, where: Mask) -> Mask:
-    """The part of a mask (h, w) that holds `area`, with what is thin: a sign's posts, a needle's ends."""
+    """The part of a mask (h, w) that contains `area`, with its thin parts: a sign's posts, a needle's ends."""
     _, labels = cv2.connectedComponents(where.astype(np.uint8), connectivity=8)
     return np.isin(labels, np.unique(labels[area & where]))
 
@@ -80,14 +80,14 @@ def _small(alpha: F32) -> bool:
 
 
 def _joins(area: Mask, both: Mask, least: float) -> bool:
-    """Whether an area continues what both call subject. In a landscape with a small person the other adds rocks."""
+    """Whether an area continues what both call subject: around a small person in a landscape, the other adds rocks."""
     inner = cv2.erode(area.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
     edge = area & ~inner
     return bool((edge & both).sum() > least * edge.sum())
 
 
 def _around(where: Mask) -> Mask:
-    """A mask (h, w) and what lies beside it."""
+    """A mask (h, w) with the pixels beside it."""
     return np.asarray(cv2.dilate(where.astype(np.uint8), np.ones((_side(where, 3),) * 2, np.uint8)) > 0)
 
 
@@ -97,7 +97,7 @@ def _side(alpha: F32 | Mask, beyond: int = 1) -> int:
 
 
 def broad_areas(where: Mask) -> Iterator[tuple[Mask, Mask]]:
-    """The broad parts of a mask (h, w), and each with its surroundings, which hold the outline."""
+    """The broad parts of a mask (h, w), each also with its surroundings, which contain the outline."""
     window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_side(where),) * 2)
     broad = cv2.morphologyEx(where.astype(np.uint8), cv2.MORPH_OPEN, window, borderType=cv2.BORDER_REPLICATE)
     count, labels = cv2.connectedComponents(broad, connectivity=8)

@@ -92,11 +92,11 @@ HIGHER = 0.1  # of the main part's height, by which such a part ends above the m
 
 
 def without_bystanders(alpha: F32) -> F32:
-    """`alpha` (h, w) without the parts that stand behind a main one whose feet are in the photo.
+    """`alpha` (h, w) without the parts that stand behind a main part whose feet are in the photo.
 
-    On common ground, what ends higher in the photo is farther away. Of the teacher's mattes of 576 training photos of
-    people, 15 lose more than 1 % of the photo; horses and a crew on deck apart, these are passers-by. A main part that
-    the photo's lower edge cuts shows no feet, and nothing is dropped then.
+    On common ground, a part that ends higher in the photo is farther away. Of the teacher's mattes of 576 training
+    photos of people, 15 lose more than 1 % of the photo: passers-by, except for horses and a crew on deck. If the
+    photo's lower edge cuts off the main part, it shows no feet, and nothing is dropped.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8), connectivity=8)
     areas, heights = stats[1:, cv2.CC_STAT_AREA], stats[1:, cv2.CC_STAT_HEIGHT]
@@ -112,7 +112,8 @@ def without_bystanders(alpha: F32) -> F32:
 def without_nearer_parts(alpha: F32, disparity: F32) -> F32:
     """`alpha` (H, W) without small parts that are much nearer than the main one: the subject stands behind them.
 
-    A blanket in front of a dog, taken for it in part, would lie on the dog's sheet and tear a hole into its own.
+    If part of a blanket in front of a dog is taken for the dog, it would lie on the dog's sheet and leave a hole in its
+    own.
     disparity (H, W): from another source than the matte.
     """
     size = work_size(alpha.shape, DISTANCE_PX)
@@ -132,7 +133,7 @@ def without_nearer_parts(alpha: F32, disparity: F32) -> F32:
 
 
 def _with_veil(labels: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """Bool (h, w): those of the labelled parts, with what surrounds them and belongs to no part."""
+    """Bool (h, w): these labelled parts, with the surroundings that belong to no part."""
     chosen = np.isin(labels, parts)
     window = np.ones((2 * max(1, round(BAND * max(labels.shape))) + 1,) * 2, np.uint8)
     around = cv2.dilate(chosen.astype(np.uint8), window) > 0
@@ -145,10 +146,10 @@ FRAMED = 2.5  # shares of the upper, left and right edge that the subject touche
 
 
 def shows_subject(alpha: F32) -> bool:
-    """Whether a network's matte (h, w) shows somebody or something, rather than scraps, or all of a texture.
+    """Whether a network's matte (h, w) shows a subject, rather than scraps or an entire texture.
 
-    The network was shown scenes without a subject, but finds some in patterns, trees and print. The limits were chosen
-    on 200 validation photos; in 70 others, of people, they refuse nothing above 0.2 % of the photo.
+    The network was trained on scenes without a subject too, but still finds some in patterns, trees and print. The
+    limits were chosen on 200 validation photos; on 70 others, of people, they reject nothing above 0.2 % of the photo.
     """
     inside = alpha > 0.5
     area = float(inside.sum())

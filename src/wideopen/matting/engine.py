@@ -1,12 +1,12 @@
 """The matting network in ONNX Runtime, and the choice of a runtime.
 
-An engine takes a photo (h, w, 3) uint8, sRGB-encoded, a number of stages, and the matte so far (h, w), or None for the
-first stage. It returns the matte (h, w) float32 in [0, 1]. "auto" runs .onnx files, and so the shipped weights, in ONNX
-Runtime, and .safetensors files in torch, which alone runs on a GPU. A backend that is named is used, or refused.
+An engine takes a photo (h, w, 3) uint8, sRGB-encoded, a number of stages, and the previous matte (h, w), or None for
+the first stage. It returns the matte (h, w) float32 in [0, 1]. "auto" runs .onnx files, including the shipped weights,
+in ONNX Runtime, and .safetensors files in torch; only torch runs on a GPU. A backend chosen by name is used or refused.
 
-ONNX files: inputs `image` (1, 3, H, W) float32, sRGB-encoded, in [0, 1], and `previous` (1, 1, H, W), the matte so far,
-0.5 everywhere for the first stage; any H and W. Outputs `alpha_1` ... `alpha_T` (1, 1, H, W) in [0, 1], the matte after
-each stage. The metadata hold preset and configuration.
+ONNX files: inputs `image` (1, 3, H, W) float32, sRGB-encoded, in [0, 1], and `previous` (1, 1, H, W), the previous
+matte, 0.5 everywhere for the first stage; any H and W. Outputs `alpha_1` ... `alpha_T` (1, 1, H, W) in [0, 1], the
+matte after each stage. The metadata contain preset and configuration.
 """
 
 from functools import lru_cache
@@ -23,7 +23,7 @@ from wideopen.networks import Session, pick_device, require_torch
 
 
 class OnnxEngine:
-    """An ONNX file of `wideopen export matting`, on the CPU."""
+    """An ONNX file made by `wideopen export matting`, on the CPU."""
 
     def __init__(self, weights: str | Path) -> None:
         """Load a shipped name or a .onnx file. Raises WeightsError if it is missing, damaged or of another kind."""

@@ -1,12 +1,12 @@
-"""A matte from a hint: what somebody painted, or a mask from elsewhere, stands for the matte so far in stage 1. Ours.
+"""A matte from a hint: painted strokes, or a mask from elsewhere, replace the previous matte in stage 1. Ours.
 
-A hint is white where the subject is, black where it is not, grey where nobody knows. Without grey it is a rough mask:
-the network, which has been trained on spoiled ones, decides about outline, bites and blobs, and only where it differs
-from the mask in more than `LARGE` of it does the mask win. With grey it is a scribble or a trimap: white and black are
-certain. The network heals a lone stroke (it was trained to), so what a contradicted stroke stands for is found by the
-photo's colours (Rother et al., "GrabCut", SIGGRAPH 2004, in OpenCV, started from the network's matte, with what looks
-like the stroke on the stroke's side). Of a white stroke's region the network then says how much is subject; if that is
-`MOST` of it, all but the rim is. Maps are (h, w) float32 in [0, 1], of the network's size.
+A hint is white on the subject, black elsewhere, grey where unknown. Without grey it is a rough mask: the network, which
+was trained on damaged masks, decides about outline, bites and blobs; the mask wins only where the two differ over more
+than `LARGE` of it. With grey it is a scribble or a trimap: white and black are certain. The network was trained to
+repair masks and would remove a lone stroke, so the area that a contradicted stroke stands for is found by the photo's
+colours (Rother et al., "GrabCut", SIGGRAPH 2004, in OpenCV, started from the network's matte, with similar colours on
+the stroke's side). The network then rates how much of a white stroke's region is subject; above `MOST`, all but its rim
+is. Maps are (h, w) float32 in [0, 1], of the network's size.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def matte_from_hint(engine: Stage, srgb_u8: U8, hint: F32, stages: int) -> F32:
 
 
 def _with_region(matte: F32, hinted: F32, region: Mask) -> F32:
-    """`matte` with a white stroke's region: as `hinted`, the network's matte, has it, or whole up to the rim."""
+    """`matte` with a white stroke's region as in `hinted`, the network's matte, or filled up to the rim."""
     window = np.ones((2 * max(1, round(RIM * max(matte.shape))) + 1,) * 2, np.uint8)
     wide = cv2.dilate(region.astype(np.uint8), window) > 0
     matte = np.where(wide, np.maximum(hinted, matte), matte)
@@ -73,7 +73,7 @@ def _alike(srgb_u8: U8, strokes: Mask) -> Mask:
 
 
 def _touching(where: Mask, seeds: Mask) -> Mask:
-    """The connected parts of `where` (h, w) that hold a seed."""
+    """The connected parts of `where` (h, w) that contain a seed."""
     _, labels = cv2.connectedComponents(where.astype(np.uint8), connectivity=4)
     return np.asarray(where & np.isin(labels, np.unique(labels[seeds & where])))
 
@@ -94,10 +94,10 @@ def _meant(srgb_u8: U8, matte: F32, mask: F32) -> F32:
 
 
 def _grown(srgb_u8: U8, matte: F32, certain: Mask, *, to: int, strokes: bool = False) -> Mask:
-    """What changes sides with the `certain` pixels (h, w) that contradict `matte`, by GrabCut; `to`: 1 subject, 0 not.
+    """The area that changes sides with the `certain` pixels (h, w) that contradict `matte`, by GrabCut.
 
-    Only areas that such a pixel lies in; empty if there are none, or if one side would be empty. strokes: whether the
-    certain pixels are a few of those meant.
+    to: 1 subject, 0 background. Only areas that contain such a pixel; empty if there are none, or if one side would be
+    empty. strokes: whether the certain pixels are only samples of the area meant.
     """
     subject = matte > 0.5
     wrong = certain & (subject != bool(to))

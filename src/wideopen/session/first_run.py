@@ -1,7 +1,7 @@
-"""Numba's kernels, called with a small photo so that they are loaded, or on a machine's first run compiled.
+"""Call Numba's kernels with a small photo, which loads them or, on a machine's first run, compiles them.
 
-A command loads them beside the analysis. On the first run a second process compiles the look's, by far the largest,
-and this one those of the analysis as it calls them, then all others.
+A command loads them during the analysis. On the first run a second process compiles the kernels of the look, by far the
+largest; this process compiles those of the analysis as it calls them, then all others.
 """
 
 import gc
@@ -36,7 +36,8 @@ _loaded: set[str] = set()  # looks whose kernels this process has loaded
 
 @contextmanager
 def kernels_meanwhile(backend: str, look: str, step: Steps) -> Iterator[None]:
-    """Load what rendering this look needs while the block runs; on the first run a second process compiles it.
+    """Load the kernels that rendering this look needs while the block runs; on the first run a second process compiles
+    them.
 
     If that process fails, the kernels compile when they are first called.
     """
@@ -75,7 +76,7 @@ def _load(backend: str, look: str, step: Steps) -> "subprocess.Popen[bytes] | No
 
 
 class _OwnDepth:
-    """Depth as in a photo's file: smaller than the photo, with steps and holes."""
+    """Depth as in a phone's photo: smaller than the photo, with steps and holes."""
 
     name = "warm-up"
     kind: Kind = "disparity"
@@ -90,7 +91,7 @@ class _OwnDepth:
 
 
 def small_photo() -> tuple[F32, F32]:
-    """Return (noise (h, w, 3), the matte (h, w) of a subject, which a network would not find in it)."""
+    """Return (noise (h, w, 3), the matte (h, w) of a made-up subject)."""
     matte = np.zeros((_HEIGHT, _WIDTH), np.float32)
     matte[24:80, 40:88] = 1
     return np.random.default_rng(0).random((_HEIGHT, _WIDTH, 3), np.float32), matte
@@ -134,13 +135,13 @@ def run_kernels(look: str) -> None:
 
 
 def run_others(scene: Scene) -> None:
-    """Make the scene's sheets and grain: loads or compiles the kernels that a rendering needs besides the look's."""
+    """Make the scene's sheets and grain: loads or compiles the kernels that rendering needs besides the look's."""
     render(scene, Lens(focus_disparity=0.0, max_radius=0.01, grain=0.0), backend="reference")
     run_grain()
 
 
 def run_grain() -> None:
-    """Add grain to a small picture and encode it: loads or compiles the kernels for what follows any look."""
+    """Add grain to a small picture and encode it: loads or compiles the kernels that run after any look."""
     image, plain = small_photo()
     grain = Grain(strength=np.full(1, 0.02, np.float32), size_px=0.5, colour=0.5)
     pick(GRAINERS, "numba")[1].add_grain(image, [GrainLayer(plain, plain)], grain, SRGB)

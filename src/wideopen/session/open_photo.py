@@ -72,7 +72,7 @@ class Given:
 
     @property
     def files(self) -> list[Path]:
-        """The files that are named singly, without the folder `mattes`."""
+        """The files that are named one by one, without the folder `mattes`."""
         return [path for path in (self.matte, self.matte_hint, self.disparity, self.depth_m) if path is not None]
 
     def matte_of(self, photo: Path) -> Path | None:
@@ -136,12 +136,12 @@ class Job:
 
     @classmethod
     def of_upload(cls, maps: MapSettings, backend: str, max_megapixels: float) -> "Job":
-        """The job for a client's files in a folder of their own; they must not name other files of this machine."""
+        """The job for a client's files in a folder of their own; they must not refer to other files on this machine."""
         limits = {"given": Given(max_megapixels=max_megapixels), "max_megapixels": max_megapixels}
         return cls(maps=maps, backend=backend, originals=False, overwrite=True, **limits)  # type: ignore[arg-type]
 
     def with_maps(self, matte: Path, disparity: Path, outline: Outline) -> "Job":
-        """This job with maps that were found before: nothing is predicted, and the disparity is not filtered again."""
+        """This job with maps found earlier: nothing is predicted, and the disparity is not filtered again."""
         maps = replace(self.maps, depth="planar", filter_disparity=False)
         own = replace(self.given, matte_hint=None, matte_hints=None)
         given = replace(own, matte=matte, disparity=disparity, outline=outline)
@@ -223,7 +223,7 @@ class _Sources:
     notes: tuple[str, ...]
 
     def named(self, maps: Maps) -> dict[str, Any]:
-        """What `maps` are to say of their sources."""
+        """The sources that `maps` are to state."""
         return {
             "outline": self.outline,
             "matte_source": self.matte_source or maps.matte_source,

@@ -24,7 +24,7 @@ _KEYS = ("wideopen_preset", "lens", "about")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """Some lens settings, and information about their origin."""
+    """Some lens settings, and where they come from."""
 
     lens: Mapping[str, Any]
     about: Mapping[str, Any] = field(default_factory=dict)

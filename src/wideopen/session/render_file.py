@@ -23,7 +23,7 @@ PAPER_IS_STANDARD = "the look paper has no light above white: the standard pictu
 
 @contextmanager
 def user_names(*names: tuple[str, str]) -> Iterator[None]:
-    """In messages of errors raised in the block, replace texts: paths of copies by the names that the user knows."""
+    """In errors raised in the block, replace texts in the message: paths of copies by the names that the user knows."""
     try:
         yield
     except WideopenError as error:

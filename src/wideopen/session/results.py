@@ -105,5 +105,5 @@ def make_folder(folder: Path, option: str = "-o") -> None:
 
 
 def _sidecars(result: Path, output: OutputSettings) -> tuple[Path, ...]:
-    """The file beside a result that keeps the maps, if its format cannot hold them."""
+    """The file beside a result that keeps the maps, if the result's format cannot hold them."""
     return (sidecar_of(result),) if output.keep_depth and format_of_extension(result) != "JPEG" else ()

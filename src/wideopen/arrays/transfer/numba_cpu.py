@@ -1,8 +1,8 @@
 """Transfer with numba: the tables of `reference.py`, looked up in parallel.
 
-Encoding finds its code in two steps: the upper bits of a float32 name a bucket of lights, whose
-first code is in a table; then the thresholds inside the bucket, mostly one or none, are compared. Same answer as the
-reference, bit for bit.
+Encoding finds a code in two steps: the upper bits of a float32 select a bucket of lights, whose first code is in a
+table; then the thresholds inside the bucket, mostly one or none, are compared. The result equals the reference, bit for
+bit.
 """
 
 from functools import lru_cache

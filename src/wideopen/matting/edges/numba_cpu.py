@@ -1,7 +1,7 @@
 """`reference.follow_edges` in float32.
 
-The windows' sums are OpenCV's; a kernel solves the 3 x 3 systems, another evaluates the photo's pixels, only where the
-matte may change: its cost follows the length of the outline, not the photo's area. On one core: 0.10 s for 12
+OpenCV computes the windows' sums; one kernel solves the 3 x 3 systems, another evaluates the photo's pixels where the
+matte may change: its cost grows with the length of the outline, not with the photo's area. On one core: 0.10 s for 12
 megapixels, most of it in the sums.
 """
 
