@@ -302,7 +302,7 @@ def test_dynamic_depth_cut_short():
     data = dynamic_depth(png(CODES))
     assert "expected an item of" in refused(data[:-20])
     end = data.index(b"\xff\xd9")
-    assert "no end of it" in refused(data[:end])
+    assert "no end of the photo" in refused(data[:end])
 
 
 def test_the_phones_own_map_is_preferred_and_the_other_named():

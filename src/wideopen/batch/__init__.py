@@ -1,4 +1,4 @@
-"""Renders many photos, from folders, lists and buckets, in worker processes or on a cluster.
+"""Render many photos, from folders, lists and buckets, in worker processes or on a cluster.
 
 `walk` finds the photos; `places` reads and writes local files and URLs; `work` renders one photo in a worker;
 `manifest` records what is done; `batch` processes all photos with an engine from `local` or `ray_engine`.

@@ -1,4 +1,4 @@
-"""Processes the photos of a batch: decides what to do with each, runs it and records the outcome."""
+"""Process the photos of a batch: decide what to do with each, run it and record the outcome."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Finds the photos that the user names and chooses the names of their results; also watches a folder for new photos.
+"""Find the photos that the user names and choose the names of their results; also watch a folder for new photos.
 
 Walking a folder follows links but enters each real folder only once, so that circular links end. It skips names that
 begin with a dot and files without a photo's extension. Files that are named explicitly are always included. The

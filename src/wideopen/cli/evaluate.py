@@ -1,4 +1,4 @@
-"""`wideopen eval`, `tune` and `reproduce`: compare with the truth, find constants from it, make the paper's tables."""
+"""`wideopen eval`, `tune` and `reproduce`: compare with the truth, tune constants to it, print the paper's tables."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -351,7 +351,8 @@ def reproduce(
 def chosen_set(task: str, folders: dict[str, Path | None], name: str | None) -> tuple[Path, Any]:
     """Return (the folder to judge, its `Benchmark`, or None for a folder of the user's own).
 
-    folders: the option of an own folder, then --root, and what was typed. Raises InvalidInput unless one is chosen.
+    folders: the option for the user's own folder, then --root, and what was typed. Raises InvalidInput unless one is
+    chosen.
     """
     from wideopen.evals.benchmarks import benchmark
 

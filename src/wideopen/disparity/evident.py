@@ -26,7 +26,7 @@ AT_ONCE = 0.035  # standard deviation, in disparity, of what counts as one dista
 
 
 def evident_disparity(disparity: F32, rgb: F32) -> float:
-    """The disparity at which the most of what stands out lies; disparity (H, W), photo (H, W, 3) in linear light."""
+    """The disparity at which most of what stands out lies; disparity (H, W), photo (H, W, 3) in linear light."""
     size = work_size(disparity.shape, WORK_PX)
     d = np.clip(resize_map(disparity, size), 0, 1)
     lab = _lab_of(np.clip(resize_map(rgb, size), 0, 1))

@@ -90,8 +90,8 @@ def from_model(model: str | Path, photo_u8: U8, device: str) -> FoundDisparity:
 
 
 def from_small(photo_u8: U8, matte: Callable[[], F32]) -> FoundDisparity:
-    """Predict with the network inside the package, with the matte's subject and without it, and put one before the
-    other: the background upsampled along the photo's edges, the subject ending where the matte does.
+    """Predict with the network inside the package, with the matte's subject and without it, and composite the subject,
+    which ends at the matte, over the background, which is upsampled along the photo's edges.
     """
     from wideopen.disparity.small import predict_small
     from wideopen.disparity.subject import put_before, shaped_by_matte

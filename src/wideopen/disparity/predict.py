@@ -6,10 +6,10 @@ torch.
 Deviations: photos are averaged down (theirs: cubic with or without antialiasing, bilinear for Depth Pro) and never
 become longer than three times the size asked for; ZoeDepth's mirrored border has whole pixels of the network's size.
 
-An ONNX file of any origin will do: one input (1, 3, H, W) or (1, H, W, 3), of fixed or any size, and a map as output.
-What its shapes do not say is read from NAME.json beside NAME.onnx (`SIGNATURE`), else from its metadata, if it has
-`preprocessor_config` (JSON as in the file of that name) and `depth_kind` (one of `depth_map.KINDS`), else from the two
-files beside it or beside its folder onnx/; else it is taken for a Depth Anything V2.
+An ONNX file needs one input (1, 3, H, W) or (1, H, W, 3), of fixed or any size, and a map as output. What its shapes do
+not say is read from NAME.json beside NAME.onnx (`SIGNATURE`), else from its metadata, if it has `preprocessor_config`
+(JSON as in the file of that name) and `depth_kind` (one of `depth_map.KINDS`), else from the two files beside it or
+beside its folder onnx/; else it is taken for a Depth Anything V2.
 """
 
 import glob

@@ -1,13 +1,13 @@
-"""The depth network inside the package: 0.8 MB, so that no photo has to be rendered on a made-up floor.
+"""The depth network inside the package: 0.8 MB, for photos without other depth.
 
-TCMonoDepth's small network (docs/model-card-small.md), which is right about order at 256 pixels and about edges at 512.
-So the two are merged: the coarse structure of the first, the detail of the second. On nine photos with known depth
-that gave fewer wrongly ordered pairs and smaller errors beside edges than any single size.
+TCMonoDepth's small network (docs/model-card-small.md) is right about order at 256 pixels and about edges at 512. So the
+two are merged: the coarse structure of the first, the detail of the second. On nine photos with known depth that gave
+fewer wrongly ordered pairs and smaller errors beside edges than any single size.
 
-Ours: a subject spreads its nearness over what lies around it and hides what lies behind. So where a matte is known, the
-network is asked again, about the photo without its subject.
+Ours: the network puts the surroundings of a subject too near, and cannot see what it hides. So if a matte is known, the
+network is run again on the photo without its subject.
 
-Ours: where a photo plainly shows the sky, which the network puts at uneven distances, it is far (`plain_sky`).
+Ours: clearly visible sky, which the network puts at uneven distances, is far (`plain_sky`).
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ SMOOTH = 16  # of 255: most by which neighbours differ in most of a smooth sky
 
 @dataclass(frozen=True, eq=False)
 class SmallDepth:
-    """What the network says of a photo."""
+    """The network's answers for a photo."""
 
     seen: U8  # (h, w, 3) the photo, its short side at `ORDER_PX`
     order: F32  # (h, w)
@@ -77,7 +77,7 @@ class SmallDepth:
         return np.asarray(behind - min(GUESSED * hides.mean(), 1) * nearer, np.float32)
 
     def _under_sky(self, merged: F32) -> F32:
-        """A map (rows, columns) with all of the sky that is plainly seen at the far end."""
+        """A map (rows, columns) with clearly visible sky at the far end."""
         return merged + resize_map(self._sky, merged.shape) * (merged.min() - merged)
 
     @cached_property
@@ -133,7 +133,7 @@ def _grown(mask: np.ndarray, by: float) -> np.ndarray:
 
 
 def _both_ways(seen: U8) -> F32:
-    """(h, w): the mean of what the network says of a photo (h, w, 3) and of its mirror image."""
+    """(h, w): the mean of the network's answers for a photo (h, w, 3) and for its mirror image."""
     mirrored = _run(seen[:, ::-1])[:, ::-1]
     return np.asarray((_run(seen) + mirrored) / 2, np.float32)
 

@@ -1,4 +1,4 @@
-"""What the matte knows of depth that a small network does not: a subject is shallow, in front, and touches its ground.
+"""What the matte tells about depth and a small network misses: a subject is shallow, in front, and touches its ground.
 
 Ours. Maps are (h, w) float32, large = near; lengths are fractions of the long side.
 """
@@ -35,12 +35,11 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
 
     whole: of the photo; behind: of what is around and behind the subject, on the same scale; alpha: the matte. All
     (h, w), and the matte has at least one part (`parts_of`).
-    Each part is at its median, rounded towards its outline, so that one focus holds all of it. What divides a part into
-    many by thin strips is in front of it. Where the largest part
-    stands in the photo, the ground at its foot comes to its distance. A small network, when in doubt, has things too
-    close together, so all distances behind the subject are multiplied by what brings the middle of the background to
-    `USUAL`. Where that part stands, or the lower edge cuts it off, a background that rises like a level floor is
-    brought towards one.
+    Each part is at its median, rounded towards its outline, so that one focus holds all of it. Thin strips that divide
+    a part into many are in front of it. If the largest part stands in the photo, the ground at its foot is moved to its
+    distance. A small network, when in doubt, puts things too close together, so all distances behind the subject are
+    multiplied by the factor that brings the middle of the background to `USUAL`. Where that part stands, or the lower
+    edge cuts it off, a background that rises like a level floor is moved towards one.
     """
     _, belongs = parts_of(alpha)
     flat = _rounded(whole, belongs)
@@ -110,7 +109,7 @@ def put_before(background: F32, subject: F32, alpha: F32) -> F32:
 
 
 def _rounded(d: F32, belongs: np.ndarray) -> F32:
-    """(h, w): each part at its median of `d`, rounded; continued around the parts."""
+    """(h, w): each part at its median of `d`, rounded, and continued around the parts."""
     inside, bulge = belongs >= 0, np.float32(ROUND * np.ptp(d))
     margin = np.ones((2 * round(RIM * max(d.shape)) + 1,) * 2, np.uint8)
     flat = d.copy()

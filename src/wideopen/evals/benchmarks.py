@@ -1,7 +1,7 @@
-"""The field's public sets and our own truths by name, rows of benchmarks.json, and how their folders are read.
+"""Public benchmarks and our own truths by name (rows of benchmarks.json), and the readers of their folders.
 
-A set is complete or refused: the first ten files that are missing, too many, or of another size are listed with a count
-before any work starts. `Benchmark.focus` says how the protocol of the set's papers finds focus and blur. Where no
+An incomplete set is refused: the first ten files that are missing, unexpected or of another size are listed with a
+count before any work starts. `Benchmark.focus` says how the protocol of the set's papers finds focus and blur. Where no
 layout is published, the set is read in ours (`pairs`).
 """
 

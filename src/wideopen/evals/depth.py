@@ -90,7 +90,7 @@ def judge_depth(disparity: F32, case: DepthCase, subject: F32, blur: float) -> D
 
 
 def wrong_order(disparity: F32, truth: F32) -> float:
-    """Share of random pairs of pixels, clearly apart in `truth`, that `disparity` has in another order."""
+    """Share of random pairs of pixels, clearly apart in `truth`, that `disparity` puts in the wrong order."""
     first, second = np.random.default_rng(0).integers(0, truth.size, (2, PAIRS))
     gap = truth.ravel()[first] - truth.ravel()[second]
     found = disparity.ravel()[first] - disparity.ravel()[second]

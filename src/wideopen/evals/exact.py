@@ -1,4 +1,4 @@
-"""What a set of pairs knows exactly: its disparity, where edges are, and the circle of confusion asked for."""
+"""What a set of pairs states exactly: disparity, edges, and the requested circle of confusion."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,7 +61,7 @@ def inverse_depth(path: Path) -> tuple[F32, tuple[float, float]]:
 
 
 def asked_radius_px(pair: Pair, size: tuple[int, int]) -> F32 | None:
-    """The radius (H, W) in pixels that the set asks for, without sign; None where it does not say it."""
+    """The radius (H, W) in pixels that the set requests, without sign; None if it does not state it."""
     focus = None if pair.meta.focus is None else parse_focus(pair.meta.focus)
     if pair.disparity is None or pair.meta.blur is None or not isinstance(focus, float):
         return None

@@ -59,7 +59,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MadePicture:
-    """What a method made of a pair, and what it found on the way: `lvcorr`, `found_blur_px`."""
+    """A method's picture of a pair, and its by-products: `lvcorr`, `found_blur_px`."""
 
     picture: Picture
     sharp: F32 | None = None  # linear light (H, W, 3) of the photo, if it was read

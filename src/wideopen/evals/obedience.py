@@ -1,4 +1,4 @@
-"""Does the blur follow the knob? Two measures that need no true picture.
+"""Whether the blur follows the setting: two measures that need no true picture.
 
 LVCorr: "for images generated from the same all-in-focus input with a fixed focus plane across varying bokeh levels K,
   [...] the Pearson correlation coefficient between these K values and the Laplacian variance trend" (Tuan Mu et al.,
@@ -41,7 +41,7 @@ def lvcorr(levels: Sequence[float], variances: Sequence[float]) -> float | None:
 
 
 def blur_error_px(picture: F32, sharp: F32, asked_px: F32) -> float | None:
-    """Mean error of the blur's radius in pixels of the picture; None where no window tells it.
+    """Mean error of the blur radius in pixels of the picture; None if no window shows it.
 
     picture, sharp: linear light (H, W, 3); asked_px: the radius asked for (H, W), without sign.
     """

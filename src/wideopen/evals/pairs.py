@@ -140,7 +140,7 @@ def read_object(file: Path) -> dict[str, Any]:
 
 
 def _read_metas(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a meta.json says of all pairs, and of each by name. Raises InvalidInput for an unusable file."""
+    """Return the settings of a meta.json for all pairs, and for each by name. Raises InvalidInput if unusable."""
     if not file.exists():
         return {}, {}
     data = read_object(file)

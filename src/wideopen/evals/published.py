@@ -1,8 +1,8 @@
 """Figures that papers print, as data beside ours: published.json holds one entry per method and set.
 
 Each entry has method, benchmark, figures (columns as ours), source, protocol and date. Figures of the same set by
-different protocols are not comparable; the protocol says what was compared. What no source that we could read gives is
-not in the file, and `missing` says so.
+different protocols are not comparable; the protocol says what was compared. Figures that we could not find in a
+readable source are listed by `missing`.
 """
 
 import json
@@ -57,7 +57,7 @@ def cited(benchmark: str | None) -> tuple[dict[str, Means], list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class SetTable:
-    """All figures on one set: a head, a row for each method, and what to know about them."""
+    """All figures on one set: a header, a row for each method, and notes."""
 
     title: str
     rows: list[list[str]]

@@ -23,7 +23,7 @@ Cells = tuple[float | None, ...]  # one per column; None = not measured
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One table: the paper's printed figures and ours by method, and what to know about ours."""
+    """One table: the paper's printed figures and ours by method, and notes on ours."""
 
     number: int
     title: str

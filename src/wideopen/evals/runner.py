@@ -1,4 +1,4 @@
-"""The one loop of every comparison: each case is measured once and its line written at once; a stopped run continues.
+"""The loop of every comparison: each case is measured once and its line written at once; a stopped run can continue.
 
 A line is a flat dict of a name and figures: one line of the CSV file, one object of the JSON file.
 """

@@ -1,4 +1,4 @@
-"""Finds the constants of a look that bring renderings closest to true pictures: search space, score, Optuna study.
+"""Find the constants of a look whose renderings come closest to true pictures: search space, score, Optuna study.
 
 paper: sigma (as `radius_scale`), delta, a1, b1, a2, b2, alpha1, alpha2 of Eqs. (3) and (4). One exponent and one radius
     determine most of the look. The parameters that undo them after the blur are searched for as a ratio near 1 or a

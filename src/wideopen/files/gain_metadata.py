@@ -1,6 +1,6 @@
-"""What describes a gain map: ISO 21496-1's block of fractions, and `hdrgm:` properties in XMP; both read and written.
+"""Descriptions of gain maps: ISO 21496-1's block of fractions, and `hdrgm:` properties in XMP; both read and written.
 
-Ultra HDR is a JPEG of the standard picture, and behind it one of the gain map. The map is described twice, by XMP for
+Ultra HDR is a JPEG of the standard picture, followed by one of the gain map. The map is described twice, by XMP for
 Android and Chrome and by ISO 21496-1 for others; it has the photo's size, so that it is as sharp as the rims of a
 blurred light. Reference: ISO 21496-1:2025, annex C (the block; the variant with one common denominator is
 libultrahdr's); Ultra HDR Image Format 1.1, "HDR gain map metadata". All numbers are untrusted: a description is checked
@@ -80,7 +80,7 @@ class Description:
         return float(2 ** max(self.base_stops, self.other_stops))
 
     def agrees_with(self, other: "Description") -> bool:
-        """Whether two descriptions of one map say the same, up to rounding."""
+        """Whether two descriptions of one map agree, up to rounding."""
         mine, theirs = ((*d.low, *d.high, *d.gamma, d.base_stops, d.other_stops) for d in (self, other))
         return max(abs(a - b) for a, b in zip(mine, theirs, strict=True)) <= _SAME
 

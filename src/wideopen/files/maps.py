@@ -1,7 +1,7 @@
-"""Mattes and disparity read from and written to files: one number per pixel, upright.
+"""Read and write mattes and disparity as files: one number per pixel, upright.
 
 Map files hold plain numbers, not display-encoded light: a code is divided by the maximum of its type. The XMP of a
-matte written by this project says whose it is, so that a network's matte is known as one when it is given back.
+matte written by this project states its origin, so that a network's matte is recognised when it is given back.
 """
 
 import os
@@ -30,7 +30,7 @@ OUTLINE = "MatteOutline"  # property of XMP in the namespace of this project
 
 
 def stated_outline(properties: Mapping[str, Any]) -> Outline | None:
-    """Return what `properties` say about a matte's outline; None if nothing that is known."""
+    """Return what `properties` say about a matte's outline; None if nothing known."""
     with suppress(KeyError, ValueError):
         return Outline(properties[OUTLINE])
     return None
@@ -50,7 +50,7 @@ def read_matte(
 def read_matte_and_outline(
     path: str | os.PathLike[str], *, size: tuple[int, int], max_megapixels: float
 ) -> tuple[F32, Outline | None]:
-    """Return the alpha as `read_matte`, and whose it is if the file says so."""
+    """Return the alpha as `read_matte` does, and its origin if the file states it."""
     return _read(readable_path(path), "a matte", size, max_megapixels, transparency=True)
 
 

@@ -1,4 +1,4 @@
-"""Reading of photo files: the decoder by content, then codes to linear light."""
+"""Read photo files: choose the decoder by content, then convert codes to linear light."""
 
 import os
 from collections.abc import Callable
@@ -204,7 +204,7 @@ def _without_profile(raster: Raster) -> Raster:
 
 
 def _transfer(raster: Raster) -> str | None:
-    """PQ or HLG, if the codes are that."""
+    """PQ or HLG, if the codes are encoded so."""
     return HDR_TRANSFER.get(raster.cicp[1]) if raster.cicp is not None and raster.bit_depth < 32 else None
 
 

@@ -134,7 +134,7 @@ def _png64(codes: NDArray[np.uint16]) -> str:
 
 
 def _reference(keep: Keep, original: Path | None, result: Path) -> dict[str, str]:
-    """Return the version, whose matte it is, and the reference to the original if there is one, on this drive."""
+    """Return the version, the matte's origin, and the reference to the original if there is one, on this drive."""
     reference = {"Version": "1", OUTLINE: keep.outline.value}
     with suppress(OSError, ValueError):
         if original is not None and (digest := _digest(original)) is not None:

@@ -1,4 +1,4 @@
-"""Writing of linear light to photo files, with one encoder per format.
+"""Write linear light to photo files, with one encoder per format.
 
 Encoders take codes (H, W, 3): uint8, uint16 if the format holds more than 8 bits, or floats of linear light if it holds
 floats. They return the pieces of the file in order, with EXIF, ICC, XMP and IPTC.
@@ -142,7 +142,7 @@ def keeps_hdr(name: str, photo: Photo, bits: int | None, hdr: HdrOut) -> bool:
 
 
 def lost_hdr(file: Path, photo: Photo, bits: int | None, hdr: HdrOut) -> str | None:
-    """The note for a result that does not keep the photo's light above white though nobody asked for that, or None."""
+    """The note for a result that loses the photo's light above white without being asked to, or None."""
     name = format_of_extension(file)
     if photo.hdr is None or hdr == "off" or keeps_hdr(name, photo, bits, hdr):
         return None

@@ -1,6 +1,6 @@
-"""Grain: how noisy a photo is, how much noise a blur leaves, and putting back the rest.
+"""Grain: how noisy a photo is, how much noise a blur leaves, and adding back the rest.
 
-`estimate` measures it, `left_by_blur` computes what remains, `reference` holds the formulas for putting it back;
+`estimate` measures it, `left_by_blur` computes what remains, `reference` holds the formulas for adding it back;
 `numba_cpu` computes the same on all cores.
 """
 

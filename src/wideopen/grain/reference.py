@@ -4,8 +4,8 @@ Where a blur kept the share k of the amplitude of the photo's grain, grain of th
 that the variances add up to the photo's. It is added to display-encoded values, where it was measured. It is clipped
 symmetrically, by the smaller distance to black or white, so that no channel's mean shifts:
     e = E(v);  n = lost * strength(mean of e) * noise;  out = D(e + clip(n, +-min(e, 1 - e))).
-Of a photo that was not clipped at white, n is limited by e alone, D goes on straight, and light v > 1 becomes
-v + n D'(1) sqrt(v), as photons are counted.
+For a photo that was not clipped at white, n is limited by e alone, D continues as a straight line, and light v > 1
+becomes v + n D'(1) sqrt(v), as for photon noise.
 
 Noise is a function of the pixel's position alone: a tile that is repeated, of white noise filtered with a Gaussian that
 wraps around. It is the same for every run, any rows and any number of threads.

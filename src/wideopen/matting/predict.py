@@ -65,8 +65,8 @@ def matte_by(
     """Matte (H, W) in [0, 1] of `photo_u8` (H, W, 3): stages, clean-up and edge alignment.
 
     to_srgb: how the network's small picture of a photo with other primaries becomes sRGB.
-    hint: (H, W) in [0, 1], 0.5 = unknown, in place of the matte so far (`matting.hint`). start: a segmentation network
-    that is asked too (`matting.agree`); not with a hint. Without a hint, a matte that shows no subject becomes empty.
+    hint: (H, W) in [0, 1], 0.5 = unknown, instead of the previous matte (`matting.hint`). start: a segmentation network
+    to combine with (`matting.agree`); not with a hint. Without a hint, a matte that shows no subject becomes empty.
     Raises InvalidInput for a photo of another shape or type.
     """
     require_rgb_u8("photo", photo_u8)

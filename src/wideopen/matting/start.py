@@ -1,10 +1,10 @@
-"""A strong segmentation network of others as the start of ours: which one, where its file is, and running it.
+"""A strong segmentation network from elsewhere as the start of ours: choosing, finding and running it.
 
 `isnet` is IS-Net's general-use network (Qin et al., "Highly Accurate Dichotomous Image Segmentation", ECCV 2022), in
-the ONNX file that rembg publishes; only `fetch_isnet` uses the network. A .onnx file of any origin will do: one input
-(1, 3, H, W), and as first output a map. If the sides are fixed, the photo is squeezed to them, else to 1024 x 1024. Its
-metadata, or a preprocessor_config.json beside it, may name `image_mean` and `image_std`; without, they are IS-Net's.
-Maps outside [0, 1] are taken for logits.
+the ONNX file that rembg publishes; only `fetch_isnet` goes online. Any other .onnx file needs one input (1, 3, H, W)
+and a map as its first output. If the sides are fixed, the photo is squeezed to them, else to 1024 x 1024. Its metadata,
+or a preprocessor_config.json beside it, may name `image_mean` and `image_std`; the defaults are IS-Net's. Maps outside
+[0, 1] are taken for logits.
 """
 
 import json

@@ -1,12 +1,12 @@
-"""Strands of hair from a large photo's own pixels: the matte in hair by the line between two local colours. Ours.
+"""Strands of hair from a large photo's own pixels: the matte in hair from the line between two local colours. Ours.
 
-The network sees hair as a veil, and the photo's edges (`matting.edges`) draw it back into strands, faintly: a linear
-model over a wide window cannot be steep. Here the veil is only the weight with which the colours F of the subject and B
-of the background are averaged around each pixel; the matte is then where the pixel's colour I lies between them,
+The network sees hair as a veil, and following the photo's edges (`matting.edges`) turns it into strands only faintly: a
+linear model over a wide window cannot be steep. Here the veil is only the weight for averaging the colours F of the
+subject and B of the background around each pixel; the matte is then the position of the pixel's colour I between them,
 alpha = (I - B) . (F - B) / |F - B|^2, as in the compositing equation. Where the two colours are close, the matte stays.
 
 Strands must be wider than a pixel, so photos of less than `RESOLVED` pixels per network pixel are left alone. Where the
-network hesitates about something else than hair, the colours decide there too, often wrongly (docs/mattes.md).
+network hesitates about something other than hair, the colours decide too, often wrongly (docs/mattes.md).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ TILE_PX = 256
 
 
 def draw_strands(matte: F32, srgb_u8: U8, hair: F32, unit_px: float) -> F32:
-    """Return `matte` (H, W) in [0, 1] with its strands as in the photo (H, W, 3), display-encoded.
+    """Return `matte` (H, W) in [0, 1] with the strands of the photo (H, W, 3), display-encoded.
 
     hair: (h, w) in [0, 1], where and how much the matte may change. unit_px: photo pixels per network pixel. The cost
     is proportional to the area of the hair.

@@ -1,21 +1,21 @@
-"""Guess how bright lights were that the photo clipped at white, and let them shine.
+"""Estimate how bright the lights were that the photo clipped at white, and restore their radiance.
 
-A lamp is white in a photo but many times brighter in the scene; blurred as it is, it gives a grey disk. Ours: the light
-of each clipped region is read off from its edge. What lies far above white ends abruptly: its flanks are as dark as the
-surroundings. A sky, a cloud or a wall that barely clips fades into white. With d the brightness of the ring of pixels
-around a region, or the mean brightness around it if that is less, and h what the ring has of each channel beyond what
-lies farther out, the greatest being 1 (a lamp's colour survives in its flanks),
+A lamp is white in a photo but many times brighter in the scene; blurred unchanged, it gives a grey disk. Ours: the
+light of each clipped region is estimated from its edge. A light far above white ends abruptly: its flanks are as dark
+as the surroundings. A sky, a cloud or a wall that barely clips fades into white. With d the brightness of the ring of
+pixels around a region, or the mean brightness around it if that is less, and h the colour that the ring has beyond what
+lies farther out, its greatest channel 1 (a lamp's colour survives in its flanks),
     L = (1 + PALE (d^-STEEP - 1)) h.
 Only a colour far above white clips in all three channels, so a pixel whose least channel is w gets
     max(L 2^(TINT (w - 1)), 1)
-times its light, in those channels that are clipped, and the more so in others the closer to it they are: cameras
-compress what nears white, and red alone times eight would turn a warm lamp pink. In focus these others stay as they
-were, and nothing changes except that codes of 252 to 254 may become white.
+times its light in the channels that are clipped, and partly in others, the more the closer they are to clipping:
+cameras compress values near white, and red alone times eight would turn a warm lamp pink. In focus these others stay
+unchanged, and nothing changes except that codes of 252 to 254 may become white.
 
 Tuned on 41 pictures whose true light is known (18 CC0 panoramas at two exposures, four phone photos with gain maps, the
 ray-traced scene night), blurred with a disk of 2.4 % of the long side; PSNR against the same blur of the true light.
-Mean of the nine scenes with lamps: 21.5 dB without any guess, 24.5 with a constant guess of 6 in the dark, 27 with
-this. Mean of the others, skies and white walls among them: 34.1, 33.3 and 37 dB.
+Mean of the nine scenes with lamps: 21.5 dB without an estimate, 24.5 with a constant 6 in the dark, 27 with this one.
+Mean of the others, skies and white walls among them: 34.1, 33.3 and 37 dB.
 """
 
 import cv2
@@ -39,7 +39,7 @@ FAINT = np.float32(1e-3)  # coverage below which a sheet's colour says nothing
 
 
 def guess_lamps(rgb: F32, alpha: F32) -> F32 | None:
-    """Return (h, w, 3): L in and beside each light of a photo (h, w, 3), 0 elsewhere; None if nothing shines.
+    """Return (h, w, 3): L in and beside each light of a photo (h, w, 3), 0 elsewhere; None if there is no light.
 
     alpha (h, w): lights on the subject itself are glints, and stay as they are.
     """
@@ -86,8 +86,8 @@ def shine(
 ) -> None:
     """Put the light of `lamps` (h, w, 3), times `strength`, into a sheet's premultiplied rgb (n, w, 3) at `place`.
 
-    photo (n, W, 3), the rows of the place: only what it shows clipped shines, not what is continued behind the subject.
-    optics: the lens, for what it leaves in focus; None = everything.
+    photo (n, W, 3), the rows of the place: only pixels clipped in it get light, not those continued behind the subject.
+    optics: the lens, which says what stays in focus; None = everything.
     """
     y, x = np.nonzero(greatest_channel(place.of(photo)) >= LIT)
     rows, columns = lamps.shape[:2]

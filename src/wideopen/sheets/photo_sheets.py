@@ -1,8 +1,8 @@
-"""The sheets of one photo, made where they are needed and forgotten again.
+"""The sheets of one photo, made where they are needed and then dropped.
 
 A photo's layers are known at small sizes (`prepare`): coverage, colours, continued disparity. The photo adds its own
-detail pixel by pixel, so any rows of the sheets can be made from the same rows of the photo. A renderer that works its
-way down the photo never holds more than a few rows of them, and a sheet that covers a tenth of the photo costs a tenth.
+detail pixel by pixel, so any rows of the sheets can be made from the same rows of the photo. A renderer that proceeds
+down the photo never holds more than a few rows of them, and a sheet that covers a tenth of the photo costs a tenth.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,7 @@ class Wanted:
     side: int  # of a block, in pixels
 
     def piece(self, sheet: int, rows: Place) -> Place:
-        """The least piece of `rows` that has all that is wanted of a sheet in them; may be empty."""
+        """The smallest piece of `rows` that contains everything wanted of a sheet in them; may be empty."""
         first = rows.top // self.side
         blocks = self.blocks[sheet][first : -(-rows.bottom // self.side)]
         y, x = (np.flatnonzero(blocks.any(axis=axis)) for axis in (1, 0))
@@ -116,14 +116,14 @@ class PhotoSheets(Sequence[Sheet]):
 
     @property
     def halved(self) -> "PhotoSheets":
-        """The same sheets of the photo at half its size: for whatever is blurred so much that pixels cannot be seen."""
+        """The same sheets of the photo at half its size, for areas blurred so much that pixels cannot be seen."""
         if "halved" not in self.found:
             self.found["halved"] = tuple(halved(x) for x in (self.rgb, self.matte, self.disparity)), {}
         (rgb, matte, disparity), found = self.found["halved"]
         return replace(self, rgb=rgb, matte=matte, disparity=disparity, found=found)
 
     def detailed(self, side: int) -> Mask:
-        """(Y, X) blocks of this side in which half the photo's size will not do: lamps are to keep their size."""
+        """(Y, X) blocks of this side in which half the photo's size is too small, so that lamps keep their size."""
         size = tuple(-(-length // side) for length in self.shape)
         if self.white is not None:
             return np.ones(size, bool)  # radiance is measured at clipped pixels

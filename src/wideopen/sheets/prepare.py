@@ -2,9 +2,9 @@
 
 There are usually two: the subject, and the background continued under it. There are more where disparity jumps (see
 `layers`): what stands in front of the subject, with subject and background continued behind it, and background parts
-that stand before a farther one. Sheets are peeled off the photo, nearest first. What remains after each is a complete
-photo, so the composited sheets reproduce the photo exactly. All that is done here is done at small sizes;
-`photo_sheets` brings it to the photo's.
+in front of a farther one. Sheets are peeled off the photo, nearest first. What remains after each is a complete
+photo, so the composited sheets reproduce the photo exactly. Everything here works at small sizes; `photo_sheets` brings
+it to the photo's.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def prepare_sheets(
     """Return the sheets, farthest first. rgb (H, W, 3) is linear light; alpha and disparity are (H, W).
 
     With an empty or full matte there is no subject, and depth edges alone separate sheets. If not `clipped`, rgb is
-    the scene's own light also above white, and no highlights are guessed.
+    the scene's own light also above white, and no highlights are estimated.
     """
     work, part = (work_size(alpha.shape, px) for px in (WORK_PX, PART_PX))
     has_subject = shows_outline(alpha)
@@ -125,7 +125,7 @@ def prepare_sheets(
 
 
 def with_radiance(sheets: Sequence[Sheet], strength: float) -> Sequence[Sheet]:
-    """Sheets for a lens with this highlight strength: so much of lamps' light above white. Measured light only dims."""
+    """Sheets for a lens of this highlight strength: lamps' light above white is scaled, measured light only dimmed."""
     if strength == 1:
         return sheets
     if isinstance(sheets, PhotoSheets):
@@ -197,7 +197,7 @@ def make_plausible(image: F32, coverage: F32, F: F32, B: F32) -> None:
 
 
 def _without_lamps(colours: F32) -> F32:
-    """Colours (h, w, 3) above white no brighter than the mean around: a sky goes on where hidden, lamps do not."""
+    """Colours (h, w, 3), above white no brighter than the mean around: a hidden sky continues, hidden lamps do not."""
     if colours.max() <= 1:
         return colours
     side = 2 * max(1, round(RING * max(colours.shape))) + 1

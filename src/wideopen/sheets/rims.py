@@ -9,9 +9,9 @@ With an exact matte the background is right up to the outline, and replacing it 
 exact is examined: just outside a matte that is too tight the photo lies between the background C, continued from
 farther away, and the subject's colour F, continued outwards. Its share of the subject is the least-squares fit of
 I - C to F - C in a window along the outline: texture of the background averages out. The median over the outline tells
-how far out the matte missed the subject, and only that far the background is replaced. This does not
-find one piece or a few hairs that a matte missed: in single windows a wall that ends behind a face resembles a missed
-cheek, and a tenth of exact mattes' windows were wrong. Networks miss just such pieces: their mattes are not examined.
+how far out the matte missed the subject, and the background is replaced only that far. This does not find a single
+piece or a few hairs that a matte missed: in single windows a wall that ends behind a face resembles a missed cheek, and
+a tenth of exact mattes' windows were wrong. Networks miss just such pieces, so their mattes are not examined.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +56,7 @@ class Rims:
     def cleaned(self, optics: Optics) -> PhotoSheets:
         """Return the sheets, with the farthest one cleaned of the rims of any sheet that the lens blurs more.
 
-        A thread works it out meanwhile: the colours are not needed at once.
+        A thread computes the replacement meanwhile: the colours are not needed at once.
         """
         beside = ThreadPoolExecutor(1)
         found = beside.submit(self._replacement, optics)
@@ -139,7 +139,7 @@ def _blur_px(disparity: F32, optics: Optics) -> F32:
 
 
 def _distance(sheet: Sheet) -> F32:
-    """(h, w) pixels from what the sheet covers."""
+    """(h, w): distance in pixels from what the sheet covers."""
     assert sheet.alpha is not None  # for the type checker
     clear = (sheet.alpha < FAINT).astype(np.uint8)
     return cv2.distanceTransform(clear, cv2.DIST_L2, cv2.DIST_MASK_5).reshape(sheet.alpha.shape)

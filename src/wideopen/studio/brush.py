@@ -196,7 +196,7 @@ def _distance(line: np.ndarray, size: tuple[int, ...]) -> F32:
 def _told_apart(colours: F32, inside: np.ndarray, outside: np.ndarray) -> F32:
     """(h, w): colours projected on the direction that best separates two masks; their means differ by at most about 1.
 
-    If the masks look alike, the projection says little, and the guided filter fades from one to the other.
+    If the masks look alike, the projection hardly separates them, and the guided filter fades from one to the other.
     """
     a, b = colours[inside], colours[outside]
     if not len(a) or not len(b):

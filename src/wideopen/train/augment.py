@@ -1,4 +1,4 @@
-"""Composes a training sample from a photo and its matte: crop, hair, things, new background.
+"""Compose a training sample from a photo and its matte: crop, hair, objects, new background.
 
 Why each step is here: the network of a first run memorised the backgrounds of official portraits, so the subject's own
 colour is composited onto new ones. Its hair was a soft fringe, because its training mattes lack single hairs; therefore

@@ -1,7 +1,7 @@
-"""What happens to a composed batch on the device that trains: hidden faces, light, camera, hints, weights.
+"""Finish a composed batch on the training device: hidden faces, light, camera, hints, weights.
 
-A face is hidden since a first network left holes in blurred ones; backlight and black and white are there since it lost
-parts in such photos.
+Faces are hidden because a first network left holes in blurred ones; backlight and black and white were added because it
+lost parts in such photos.
 
 - A teacher's matte, on the photo's own background, has a low weight in the transition and none in undecided areas. A
   subject on another scene has exactly the matte it was composited with, whoever made that.

@@ -1,13 +1,13 @@
-"""Draws things on scenes and headwear on heads: what a network must tell from people, and what belongs to them.
+"""Draw objects on scenes and headwear on heads, so that a network learns which objects belong to people.
 
 A network that has seen only people takes every object for one.
 
-Things are either cut-outs from a folder (photos of animals, fruit, furniture or cars with transparency) or drawn:
-rounded or angular bodies with the texture of a photo, lit from one side. Things behind a person are background; a thing
-that a person holds in front is part of the subject.
+Objects are either cut-outs from a folder (photos of animals, fruit, furniture or cars with transparency) or drawn:
+rounded or angular bodies with the texture of a photo, lit from one side. Objects behind a person are background; an
+object that a person holds in front is part of the subject.
 
 Hats, caps and scarves are flat shapes: simple, but enough to teach a network to include headwear. The portraits of
-members of parliament in the training data have none, so a network trained on them leaves holes there.
+members of parliament in the training data show none, so a network trained on them leaves holes there.
 """
 
 import cv2

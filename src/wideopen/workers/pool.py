@@ -1,4 +1,4 @@
-"""Tasks in worker processes: one that fails, hangs or kills its worker costs that task only.
+"""Tasks in worker processes: a task that fails, hangs or kills its worker affects no other.
 
 Built on pebble's ProcessPool, which ends a worker on timeout and replaces a lost one. This module adds threads and
 models set up once per worker, workers that end with their parent, memory per task, and a new pool if the old one

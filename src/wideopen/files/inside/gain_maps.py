@@ -1,4 +1,4 @@
-"""Gain maps inside photos: behind a JPEG (Ultra HDR, ISO 21496-1, Apple), in HEIC and AVIF (`tmap`, Apple).
+"""Gain maps inside photos: appended to a JPEG (Ultra HDR, ISO 21496-1, Apple), in HEIC and AVIF (`tmap`, Apple).
 
 Apple's maps before iOS 18 hold g in Rec. 709's curve: HDR = SDR (1 + (H - 1) g), with the headroom H in their own XMP
 or from two tags of the photo's maker note; reference: "Applying Apple HDR effect to your photos" (developer.apple.com).

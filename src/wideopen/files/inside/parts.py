@@ -1,4 +1,4 @@
-"""Depth maps and mattes stored inside photos, as arrays; and their pictures as codes and values."""
+"""Depth maps and mattes stored inside photos, as arrays, and the decoding of their pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What both looks launch kernels with: tables of the lens on the device, planes in use, the spread of running sums.
+"""The arguments of both looks' kernels: tables of the lens on the device, planes in use, the spread of running sums.
 
 The tables hold spans, small kernels and the barrel that cuts them. Building them takes a few milliseconds of CPU time
 for 32 planes, so those of the last few lenses are cached.
