@@ -19,6 +19,7 @@ from wideopen import cli
 
 SOURCES = {
     "18f": "[18F/18f.gsa.gov](https://github.com/18F/18f.gsa.gov), CC0 1.0",
+    "interfaces": "[cjdowner/interfaces](https://github.com/cjdowner/interfaces), CC0 1.0",
     "gb82": "[gianni-rosato/gb82-image-set](https://github.com/gianni-rosato/gb82-image-set), CC0 1.0",
 }
 QUALITY = 85
@@ -38,13 +39,14 @@ class Shown:
 
 GOOD = (
     Shown("people/18f-0e56aa72", "A person in front of a wall.", crop=(230, 40, 300, 160)),
-    Shown("none/gb82-86bd13f3", "An object."),
+    Shown("people/interfaces-4e8a3dde", "Hair against leaves.", crop=(190, 40, 300, 160)),
+    Shown("people/interfaces-56bdb5f0", "Curls against a wall.", crop=(40, 20, 300, 160)),
     Shown("people/18f-f0465d4d", "Hair against the sky.", crop=(60, 20, 300, 160)),
+    Shown("none/gb82-3af61b5e", "An object."),
     Shown("people/18f-1a404957", "A man and his dog."),
     Shown("people/18f-e1d6e271", "Three people, one in a spacesuit."),
-    Shown("people/18f-779f38ed", "A busy pattern, calmed by a creamy lens.", "--preset creamy"),
+    Shown("people/interfaces-362cd65b", "Busy needles, calmed by a creamy lens.", "--preset creamy"),
     Shown("none/gb82-25b1dd69", "Twigs against a sky, with the rims of a soap-bubble lens.", "--preset soap-bubble"),
-    Shown("none/18f-ede6311f", "A floor that blurs with distance, in front of the focus and behind it."),
     Shown("none/18f-e7d41e7f", "A city out of focus.", f"{CITY} --preset soap-bubble"),
     Shown("none/18f-e7d41e7f", "The same through a mirror lens.", f"{CITY} --preset mirror"),
     Shown("none/18f-e7d41e7f", "The same through an anamorphic lens.", f"{CITY} --preset anamorphic"),
@@ -53,6 +55,9 @@ GOOD = (
     Shown("people/18f-6beeb119", "The paper's equations as printed.", "--preset paper"),
 )
 WRONG = (
+    Shown("none/gb82-86bd13f3", "The matte misses the head of the guitar and takes in the drum behind it."),
+    Shown("none/18f-ede6311f", "The floor blurs with distance, as it should. The matte misses the phone in his hand."),
+    Shown("people/18f-779f38ed", "Two dark holes behind her head stay sharp: they are taken for hair."),
     Shown("none/gb82-bc08ee12", "Flowers taken for a slope: no subject, and `small` puts their lower half nearer."),
     Shown("people/18f-acbc93c6", "A crowd: some people are taken for the subject, others as near are not."),
     Shown("people/18f-954d378a", "Two people at a table: one is sharp, the one a little farther away is not."),
@@ -115,8 +120,8 @@ def main() -> None:
 
 {STYLE}
 Drag across a picture: the photo is on the left, wideopen's result on the right, made with the depth and matting
-networks inside the package. The photos are small, 640 pixels; nothing was retouched. `python scripts/gallery.py PHOTOS`
-makes this page.
+networks inside the package. The photos are small, 640 pixels, and shown at 100 %; nothing was retouched.
+`python scripts/gallery.py PHOTOS` makes this page.
 {good}
 All kinds of lenses side by side, on one synthetic photo with lights: [character](lens.md#character).
 
