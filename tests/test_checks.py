@@ -23,7 +23,7 @@ M = np.zeros((4, 5), np.float32)
         np.array([[np.inf, -np.inf]], np.float32),
     ],
 )
-def test_what_is_no_map_is_refused(bad):
+def test_invalid_maps_are_refused(bad):
     with pytest.raises(InvalidInput, match=r"disparity: expected .* found"):
         require_map("disparity", bad)
 

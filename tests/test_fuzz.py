@@ -37,7 +37,7 @@ def test_good_inputs_and_damaged_ones_raise_nothing(name, capfd):
 
 
 @pytest.mark.parametrize("path", FINDINGS, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_what_fuzzing_found(path):
+def test_findings_of_fuzzing_stay_fixed(path):
     TARGETS[path.parent.name].check(path.read_bytes())
 
 

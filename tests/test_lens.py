@@ -56,7 +56,7 @@ def test_lens_out_of_range_is_refused_by_name(change):
         "",
     ],
 )
-def test_aperture_that_is_none_is_refused(text):
+def test_an_invalid_aperture_is_refused(text):
     with pytest.raises(InvalidInput, match="expected"):
         Aperture.parse(text)
 
@@ -70,7 +70,7 @@ def test_blades_are_whole():
         Aperture(blades=5.5)
 
 
-def test_aperture_words():
+def test_aperture_words_are_parsed():
     assert Aperture.parse("disk") == Aperture()
     assert Aperture.parse("polygon:8@-22.5") == Aperture(blades=8, rotation_deg=-22.5)
     assert Aperture.parse("polygon:8@-22.5~0.25") == Aperture(blades=8, rotation_deg=-22.5, curvature=0.25)
@@ -82,24 +82,24 @@ def test_curvature_out_of_range_is_refused():
         Aperture(blades=6, curvature=1.5)
 
 
-def test_blur_words():
+def test_blur_words_are_parsed():
     assert parse_blur("2.5%", 4000) == 0.025
     assert parse_blur("40px", 1600) == 0.025
     assert parse_blur("0px", 100) == 0
 
 
 @pytest.mark.parametrize("text", ["40", "40 mm", "-3px", "26%", "3000px", "nanpx", "1e3px", ""])
-def test_blur_that_is_none_is_refused(text):
+def test_an_invalid_blur_is_refused(text):
     with pytest.raises(InvalidInput, match="blur: expected"):
         parse_blur(text, 4000)
 
 
-def test_grain_words():
+def test_grain_words_are_parsed():
     assert [parse_grain(text) for text in ("auto", "off", "0", "3.5", ".5")] == [None, 0, 0, 3.5, 0.5]
 
 
 @pytest.mark.parametrize("text", ["on", "", "-1", "33", "3 codes", "nan", "1e1"])
-def test_grain_that_is_none_is_refused(text):
+def test_an_invalid_grain_is_refused(text):
     with pytest.raises(InvalidInput, match="grain: expected auto, off or 0 to 32"):
         parse_grain(text)
 
@@ -117,13 +117,13 @@ class Scene:
 @pytest.mark.parametrize(
     ("text", "disparity", "focus_range"), [("subject", 0.7, 0.05), ("d=0.25", 0.25, 0.0), ("0.5, .25", 0.75, 0.0)]
 )
-def test_focus_words(text, disparity, focus_range):
+def test_focus_words_are_parsed(text, disparity, focus_range):
     lens = LensSettings(focus=text).lens(Scene())
     assert (lens.focus_disparity, lens.focus_range) == (disparity, focus_range)
 
 
 @pytest.mark.parametrize("text", ["d=1.5", "d=-1", "d=", "1", "1;2", "subjects", "a,b", "nan,1"])
-def test_focus_that_is_none_is_refused(text):
+def test_an_invalid_focus_is_refused(text):
     with pytest.raises(InvalidInput, match="focus: expected"):
         parse_focus(text)
 

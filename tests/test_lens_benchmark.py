@@ -56,7 +56,7 @@ def test_baselines_keep_a_flat_field_flat_and_what_is_in_focus_sharp(radius):
         assert_allclose(scattered[where], picture[where], rtol=0, atol=1e-5)
 
 
-def test_scatter_lets_the_blurred_near_cover_the_sharp_far():
+def test_in_scatter_a_blurred_near_object_covers_a_sharp_far_one():
     disparity = np.full((41, 41), 0.1, np.float32)
     disparity[:, 20:] = 0.9
     photo = np.where(disparity[..., None] > 0.5, np.float32(1), np.float32(0.25)).repeat(3, -1)

@@ -146,7 +146,7 @@ def test_text_is_parsed():
         ({"share": "1"}, "share: expected a number or nothing, found '1'"),
     ],
 )
-def test_refused_by_name(values, line):
+def test_invalid_values_are_refused_by_name(values, line):
     with pytest.raises(InvalidInput) as refused:
         Heir(**values)
     assert str(refused.value) == line

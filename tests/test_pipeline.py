@@ -66,7 +66,7 @@ def test_focus_on_the_background_blurs_the_subject(portrait):
     assert_allclose(image[2:6, :], photo[2:6, :], rtol=0, atol=0.08)
 
 
-def test_empty_matte_renders_by_disparity_and_says_so(portrait):
+def test_an_empty_matte_renders_by_disparity_with_a_note(portrait):
     photo, _, disparity = portrait
     scene = analyze(photo, matte=np.zeros((72, 96), np.float32), disparity=disparity)
     assert not scene.has_subject
@@ -88,7 +88,7 @@ def test_without_a_subject_what_is_near_blurs_over_what_is_far():
     assert image[(away > 2) & (away < 4)].mean() < 0.65
 
 
-def test_full_matte_renders_by_disparity_and_says_so(portrait):
+def test_a_full_matte_renders_by_disparity_with_a_note(portrait):
     photo, _, disparity = portrait
     scene = analyze(photo, matte=np.ones((72, 96), np.float32), disparity=disparity)
     assert "covers the whole photo" in scene.maps.notes[0]
@@ -96,7 +96,7 @@ def test_full_matte_renders_by_disparity_and_says_so(portrait):
     assert image[:10].std() < 0.5 * photo[:10].std()
 
 
-def test_constant_disparity_is_said_and_changes_nothing(portrait):
+def test_constant_disparity_is_noted_and_changes_nothing(portrait):
     photo, matte, _ = portrait
     scene = analyze(photo, matte=matte, disparity=np.full((72, 96), 0.5, np.float32))
     assert "constant" in scene.maps.notes[0]
@@ -116,7 +116,7 @@ def test_disparity_from_the_matte_alone_is_not_filtered(portrait):
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (3, 2)])
 @pytest.mark.parametrize("look", ["thin-lens", "paper"])
 @pytest.mark.parametrize("backend", USABLE)
-def test_tiny_photos(size, look, backend):
+def test_tiny_photos_are_rendered(size, look, backend):
     photo, matte = RNG.random((*size, 3), np.float32), np.zeros(size, np.float32)
     matte[0, 0] = 1
     scene = analyze(photo, matte=matte, disparity=RNG.random(size, np.float32), backend=backend)
@@ -125,7 +125,7 @@ def test_tiny_photos(size, look, backend):
     assert np.isfinite(image).all()
 
 
-def test_one_pixel_wide_and_long(portrait):
+def test_a_photo_one_pixel_high_is_rendered(portrait):
     photo, matte = RNG.random((1, 400, 3), np.float32), np.zeros((1, 400), np.float32)
     matte[:, 100:200] = 1
     scene = analyze(photo, matte=matte)

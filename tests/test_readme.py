@@ -33,7 +33,7 @@ def _blocks(page, language):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_python_examples(portrait, page):
+def test_python_examples_run(portrait, page):
     before = set(portrait.iterdir())
     for block in _blocks(page, "python"):
         exec(compile(block, page, "exec"), {})  # noqa: S102  our own file
@@ -41,7 +41,7 @@ def test_python_examples(portrait, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_command_lines(portrait, page):
+def test_command_lines_run(portrait, page):
     lines = [line for block in _blocks(page, "sh") for line in block.splitlines() if line.startswith("wideopen ")]
     assert len(lines) >= 3
     for line in lines:

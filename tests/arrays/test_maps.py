@@ -163,7 +163,7 @@ class TestFilterAlongMatte:
             assert_allclose(filter_along_matte(d, np.full((20, 30), value, np.float32)), d, rtol=0, atol=0)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (3, 2)])
-    def test_tiny_photos(self, size):
+    def test_photos_of_a_few_pixels_are_filtered(self, size):
         alpha = np.zeros(size, np.float32)
         alpha[0, 0] = 1
         assert filter_along_matte(RNG.random(size, np.float32), alpha).shape == size

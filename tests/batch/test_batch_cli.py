@@ -138,7 +138,7 @@ def refused(shop, tmp_path, monkeypatch, capfd):
         (["in", "xyz://b/out"], "xyz://b/out: expected a URL that fsspec can open, found Protocol not known: xyz"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(refused, arguments, line):
+def test_invalid_arguments_are_refused_in_one_line(refused, arguments, line):
     assert refused(*arguments).startswith(line)
 
 

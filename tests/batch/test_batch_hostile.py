@@ -21,7 +21,7 @@ def rows_of_page():
 
 
 @pytest.mark.parametrize("what", CORPUS)
-def test_hostile_files(shop, run_batch, what):
+def test_hostile_files_are_rendered_or_refused_in_one_line(shop, run_batch, what):
     folder = shop("0 good.jpg", "~ good.jpg")
     count = 0
     for name, content in CORPUS[what]():

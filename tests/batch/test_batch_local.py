@@ -84,7 +84,7 @@ def test_a_changed_matte_is_a_changed_photo(shop, run_batch):
     assert run_batch().names == ["a.jpg"]
 
 
-def test_mattes_in_folders_like_the_photos(shop, run_batch):
+def test_mattes_are_found_in_the_photos_subfolders(shop, run_batch):
     folder = shop("one/x.jpg", "two/x.jpg")
     matte = folder / "mattes" / "x.png"
     for name in ("one", "two"):

@@ -52,7 +52,7 @@ def test_files_keep_the_folders_below_the_one_they_share(tree):
         ("i?/a/*", ["in/a/y.bokeh.jpg", "in/a/y.bokeh.png"]),
     ],
 )
-def test_patterns(tree, pattern, expected):
+def test_patterns_select_photos(tree, pattern, expected):
     tree("in/x.jpg", "in/a/y.jpg", "in/a/y.png", "in/a/b/z.jpg")
     assert targets(pattern) == expected
 

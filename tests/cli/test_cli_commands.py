@@ -107,13 +107,13 @@ def test_info_gives_the_reason_why_a_backend_cannot_run(wideopen, monkeypatch):
     assert "render    quantum    no qubits here" in wideopen("info").out
 
 
-def test_version(wideopen):
+def test_version_is_printed(wideopen):
     done = wideopen("--version")
     assert (done.code, done.out, done.err) == (0, f"{package.__version__}\n", [])
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("render", "--help"), ("matte", "--help"), ("depth", "--help")])
-def test_help(wideopen, arguments):
+def test_help_shows_the_usage(wideopen, arguments):
     done = wideopen(*arguments)
     assert (done.code, done.err) == (0, [])
     assert "Usage: wideopen" in done.out
@@ -137,13 +137,13 @@ def test_no_arguments_show_the_help(wideopen):
     assert "render" in done.out
 
 
-def test_true_command_renders(folder):
+def test_the_installed_command_renders(folder):
     done = command("render", "photo.jpg", *MAPS, "--json", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "photo.bokeh.jpg").is_file()
 
 
-def test_true_command_refuses(folder):
+def test_the_installed_command_refuses_a_missing_photo(folder):
     before = contents(folder)
     done = command("render", "none.jpg", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
@@ -161,7 +161,7 @@ def test_reader_that_leaves_early_is_no_error(folder):
     assert (folder / "photo.bokeh.png").is_file()
 
 
-def test_name_that_is_no_utf8(folder):
+def test_a_name_that_is_not_utf8_is_printed_unchanged(folder):
     name = os.fsdecode(b"caf\xe9.png")
     (folder / "photo.png").rename(folder / name)
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}

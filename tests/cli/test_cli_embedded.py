@@ -53,7 +53,7 @@ def test_info_names_a_gain_map_that_is_used_once(wideopen, folder):
     assert not any("gain map" in line for line in lines)
 
 
-def test_info_as_json(wideopen, phone):
+def test_info_prints_json(wideopen, phone):
     found = json.loads(wideopen("info", phone, "--json").out)
     assert found["size"] == [WIDTH, HEIGHT]
     assert found["depth"]["kind"] == "disparity"
@@ -62,7 +62,7 @@ def test_info_as_json(wideopen, phone):
     assert list(found["mattes"]) == ["portrait", "hair"]
 
 
-def test_info_of_an_ordinary_photo(wideopen):
+def test_info_of_a_plain_photo_has_no_depth(wideopen):
     found = json.loads(wideopen("info", "photo.png", "--json").out)
     assert (found["format"], found["size"], found["bit_depth"]) == ("PNG", [WIDTH, HEIGHT], 8)
     assert (found["depth"], found["mattes"], found["ignored"]) == (None, {}, [])
@@ -211,7 +211,7 @@ def test_what_cannot_be_used_is_a_note(wideopen):
     assert [n for n in done.report["notes"] if n.startswith("ignored inside the photo: HEIC auxiliary disparity")]
 
 
-def test_an_empty_portrait_matte_is_passed_over_and_said(wideopen):
+def test_an_empty_portrait_matte_is_skipped_with_a_note(wideopen):
     phone_photo((MATTE // 8, PORTRAIT_URN, None))
     done = wideopen("render", "phone.heic", "-o", "r.png", "--offline", "--json")
     assert done.report["matte"] == "predicted by mobile"

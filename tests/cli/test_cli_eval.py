@@ -23,7 +23,7 @@ def pairs(folder):
     return ("eval", "matting", "--data", "data", "--part", "all")
 
 
-def test_mattes_in_a_folder(wideopen, pairs, untrained):
+def test_mattes_in_a_folder_are_judged(wideopen, pairs, untrained):
     network = ("--matting", untrained, "--matting-size", "64", "--matting-stages", "1")
     done = wideopen(*pairs, "--pred", "theirs", "--csv", "errors.csv", "--sheet", "worst.png", *network)
     assert (done.code, done.err) == (0, [])
@@ -69,7 +69,7 @@ def test_corrupt_pairs_are_skipped_counted_and_listed(wideopen, pairs, folder):
     assert "skipped 1 of 2 photos" in done.out
 
 
-def test_refused(refused, pairs, folder):
+def test_bad_arguments_are_refused_with_one_line(refused, pairs, folder):
     assert refused(*pairs, "--pred", "nowhere") == "--pred: expected a folder, found nowhere"
     assert refused(*pairs[:4], "--part", "some") == "--part: expected val or all, found 'some'"
     assert "expected a .png or .jpg file" in refused(*pairs, "--sheet", "w.gif")
@@ -78,7 +78,7 @@ def test_refused(refused, pairs, folder):
     assert "--part all judges all" in refused(*pairs[:4], "--pred", "theirs")  # two photos have no val part
 
 
-def test_a_benchmark_by_name(wideopen, refused, folder):
+def test_a_benchmark_is_judged_by_name(wideopen, refused, folder):
     mattes("image", "matte", 100, ".jpg")(folder / "ppm")
     command = ("eval", "matting", "--benchmark", "ppm-100", "--root", "ppm")
     (folder / "theirs").mkdir()

@@ -79,7 +79,7 @@ def test_one_photo_with_two_blurs_is_analyzed_once(pairs, folder, monkeypatch):
     assert np.abs(first - second).max() > 0.05
 
 
-def test_other_peoples_pictures_by_the_same_figures(wideopen, pairs, folder):
+def test_pictures_of_others_get_the_same_figures(wideopen, pairs, folder):
     shutil.copytree("pairs/bokeh", "theirs")
     shutil.copy("pairs/sharp/b.png", "theirs/b.png")
     done = wideopen(*pairs, "--pred", "theirs", "--json", "out.json")
@@ -90,7 +90,7 @@ def test_other_peoples_pictures_by_the_same_figures(wideopen, pairs, folder):
     assert rows["b"]["psnr_db"] < 35
 
 
-def test_flip_is_computed_aside_and_lands_on_its_pair(wideopen, pairs, folder):
+def test_flip_computed_in_another_process_is_given_to_its_pair(wideopen, pairs, folder):
     pytest.importorskip("flip_evaluator")
     shutil.copytree("pairs/bokeh", "theirs")
     shutil.copy("pairs/sharp/b.png", "theirs/b.png")
@@ -127,7 +127,7 @@ def test_many_pairs_are_judged_in_processes_with_the_same_figures(wideopen, pair
         assert known == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_is_wrong_is_told_first_and_the_rest_is_done(wideopen, pairs, folder):
+def test_faulty_pairs_are_listed_first_and_the_others_judged(wideopen, pairs, folder):
     (folder / "pairs/bokeh/a.png").unlink()
     done = wideopen(*pairs)
     assert done.code == 0
@@ -136,7 +136,7 @@ def test_what_is_wrong_is_told_first_and_the_rest_is_done(wideopen, pairs, folde
     assert done.out.splitlines()[0].startswith("1 pairs")
 
 
-def test_damage_inside_a_file_is_told_and_the_rest_is_done(wideopen, pairs, folder):
+def test_a_damaged_pair_is_reported_and_the_others_judged(wideopen, pairs, folder):
     file = folder / "pairs/bokeh/a.png"
     file.write_bytes(file.read_bytes()[:-4000])
     done = wideopen(*pairs)
@@ -187,7 +187,7 @@ def test_an_incomplete_benchmark_is_refused_and_partial_judges_the_rest(wideopen
     assert wideopen(*command, "--partial").code == 0
 
 
-def test_pictures_that_others_lack_or_have_in_another_size_are_told_before_any_work(wideopen, refused, folder):
+def test_missing_or_resized_pictures_of_others_are_listed_before_any_work(wideopen, refused, folder):
     ours(20)(folder / "wax")
     shutil.copytree("wax/bokeh", "theirs")
     (folder / "theirs/3.png").unlink()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 
-def test_export_and_use(wideopen, folder, untrained, refused):
+def test_an_exported_network_makes_the_same_matte(wideopen, folder, untrained, refused):
     done = wideopen("export", "matting", "--matting", untrained, "-o", "m.onnx", "--stages", "1")
     assert (done.code, done.err) == (0, [])
     small = ("--matting-size", "64", "--matting-stages", "1")

@@ -13,7 +13,7 @@ SIZES = [(1, 1), (1, 2), (1, 50), (50, 1), (2, 2), (3, 5), (7, 5)]
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("look", ["thin-lens", "paper"])
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_tiny_photos(wideopen, size, look, suffix):
+def test_tiny_photos_are_rendered(wideopen, size, look, suffix):
     width, height = size
     Image.new("RGB", size, (200, 120, 60)).save(f"tiny.{suffix}")
     rows = np.linspace(0, 1, height)[:, None].repeat(width, axis=1)
@@ -65,7 +65,7 @@ def test_cmyk_photo_is_converted_and_said(wideopen):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_laid_over_white_and_said(wideopen, mode):
+def test_transparency_is_placed_over_white_with_a_note(wideopen, mode):
     cutout = Image.fromarray(np.dstack([portrait(), np.rint(subject() * 255).astype(np.uint8)]))
     cutout = cutout.quantize(64) if mode == "P" else cutout.convert(mode)
     cutout.save("cutout.png")
@@ -129,12 +129,12 @@ def test_format_in_is_format_out(wideopen, name):
     assert done.report["size"] == [WIDTH, HEIGHT]
 
 
-def test_format_is_told_by_content_not_by_name(wideopen, folder):
+def test_the_format_is_recognised_by_content_not_by_name(wideopen, folder):
     (folder / "photo.jpg").rename("really_a_jpeg.png")
     assert wideopen("render", "really_a_jpeg.png", *MAPS).code == 0
 
 
-def test_names_with_blanks_and_other_letters(wideopen, folder):
+def test_names_with_spaces_and_umlauts_are_kept(wideopen, folder):
     (folder / "photo.png").rename("Mäx & Söhne  1.png")
     done = wideopen("render", "Mäx & Söhne  1.png", "--matte", "matte.png")
     assert done.out.startswith("Mäx & Söhne  1.bokeh.png  ")

@@ -47,7 +47,7 @@ def test_focusing_a_kept_result_again_equals_rendering_the_original(keep, wideop
 
 
 @FORMATS
-def test_without_the_original_the_result_itself_is_rendered_and_that_is_told(keep, wideopen, folder, name):
+def test_without_the_original_the_result_itself_is_rendered_with_a_note(keep, wideopen, folder, name):
     keep(name)
     (folder / "photo.jpg").rename(folder / "elsewhere.jpg")
     again = wideopen("render", name, "-o", "again.png", "--json", *AGAIN)
@@ -121,7 +121,7 @@ def test_other_programs_find_the_disparity_as_a_depth_map(keep, folder):
     assert_allclose(found.depth.values, np.polyval(lines, nearness()), rtol=0, atol=1e-4 * lines[0])
 
 
-def test_damaged_maps_are_not_used_and_that_is_told(keep, wideopen, folder, untrained):
+def test_damaged_maps_are_ignored_with_a_note(keep, wideopen, folder, untrained):
     keep("kept.jpg")
     data = bytearray((folder / "kept.jpg").read_bytes())
     data[data.index(b"wideopen:Matte") + 400] ^= 1
@@ -187,7 +187,7 @@ def test_an_original_whose_name_is_no_utf8_is_found(keep, wideopen, folder):
     assert read_kept(folder / "kept.jpg").photo == folder / name
 
 
-def test_nobody_s_sidecar_is_replaced(refused, folder):
+def test_an_existing_sidecar_is_not_replaced(refused, folder):
     (folder / "a.png.depth.tif").write_bytes(b"mine")
     maps = ("--matte", "matte.png", "--disparity", "disparity.png")
     assert "exists already" in refused("render", "photo.png", "-o", "a.png", "--keep-depth", *maps)

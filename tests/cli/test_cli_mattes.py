@@ -36,7 +36,7 @@ def test_each_photo_finds_its_hint(wideopen, folder):
     ]
 
 
-def test_refused(wideopen, refused, folder):
+def test_a_missing_folder_or_matte_is_refused(wideopen, refused, folder):
     (folder / "mattes").mkdir()
     assert refused("render", "photo.png", "--mattes", "nowhere") == "--mattes: expected a folder, found nowhere"
     line = refused("render", "photo.png", "--mattes", "mattes", "--depth", "planar")

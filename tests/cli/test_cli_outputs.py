@@ -148,7 +148,7 @@ def test_outputs_of_one_command_must_differ(refused):
 
 
 @pytest.mark.parametrize("name", ["result.gif", "result.npy", "result.png.bak"])
-def test_unknown_result_format(refused, name):
+def test_an_unknown_result_format_is_refused(refused, name):
     assert name in refused("render", "photo.png", *MATTE, "-o", name)
 
 
@@ -158,29 +158,29 @@ def test_maps_are_not_saved_in_lossy_formats(refused, option):
 
 
 @pytest.mark.parametrize("option", ["-o", "--save-matte", "--save-disparity"])
-def test_missing_folder(refused, option):
+def test_a_missing_folder_is_refused(refused, option):
     line = refused("render", "photo.png", *MATTE, option, "none/result.png")
     assert "expected an existing folder, found no none" in line
 
 
 @pytest.mark.parametrize("option", ["-o", "--save-matte"])
-def test_folder_in_the_place_of_a_file(refused, folder, option):
+def test_a_folder_in_the_place_of_a_file_is_refused(refused, folder, option):
     (folder / "taken.png").mkdir()
     (folder / "taken.png/photo.bokeh.png").mkdir()
     assert "found a folder" in refused("render", "photo.png", *MATTE, option, "taken.png")
 
 
-def test_name_too_long_for_the_file_system(refused):
+def test_a_name_too_long_for_the_file_system_is_refused(refused):
     assert "cannot be written" in refused("render", "photo.png", *MATTE, "-o", "n" * 300 + ".png")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_without_permission(refused, folder):
+def test_a_folder_without_permission_is_refused(refused, folder):
     (folder / "locked").mkdir(mode=0o500)
     assert "cannot be written" in refused("render", "photo.png", *MATTE, "-o", "locked/r.png")
 
 
-def test_quality_of_a_lossless_format(refused):
+def test_quality_for_a_lossless_format_is_refused(refused):
     assert "lossless" in refused("render", "photo.png", *MATTE, "--output-quality", "80", "-o", "r.png")
 
 

@@ -41,45 +41,45 @@ def refused_file(request, refused):
     return run
 
 
-def test_missing_file(refused_file):
+def test_a_missing_file_is_refused(refused_file):
     assert "found no such file" in refused_file("none.png")
 
 
-def test_empty_file(refused_file, folder):
+def test_an_empty_file_is_refused(refused_file, folder):
     (folder / "empty.png").write_bytes(b"")
     assert "found an empty file" in refused_file("empty.png")
 
 
-def test_folder(refused_file, folder):
+def test_a_folder_is_refused(refused_file, folder):
     (folder / "folder.png").mkdir()
     assert "found a folder" in refused_file("folder.png")
 
 
-def test_no_image(refused_file, folder):
+def test_a_text_file_is_refused(refused_file, folder):
     (folder / "notes.png").write_text("Dear diary, this is no picture. " * 20)
     line = refused_file("notes.png")
     assert "expected" in line
     assert "found" in line
 
 
-def test_truncated_image(refused_file, folder):
+def test_a_truncated_png_is_refused(refused_file, folder):
     (folder / "cut.png").write_bytes((folder / "photo.png").read_bytes()[:-3000])
     refused_file("cut.png")
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
-def test_truncated_jpeg(refused, folder, share):
+def test_a_truncated_jpeg_is_refused(refused, folder, share):
     data = (folder / "photo.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(data[: int(share * len(data))])
     assert "damaged or incomplete JPEG" in refused("render", "cut.jpg", *MATTE)
 
 
-def test_name_that_cannot_be(refused_file):
+def test_a_name_too_long_to_read_is_refused(refused_file):
     assert "cannot be" in refused_file("n" * 300 + ".png")  # read, or, for a photo, written as n...n.bokeh.png
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_file(refused_file, folder):
+def test_an_unreadable_file_is_refused(refused_file, folder):
     (folder / "secret.png").write_bytes((folder / "photo.png").read_bytes())
     (folder / "secret.png").chmod(0)
     assert "cannot be read" in refused_file("secret.png")
@@ -102,7 +102,7 @@ def bomb(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def test_bomb_is_told_by_its_header(refused, folder):
+def test_a_decompression_bomb_is_refused_by_its_header(refused, folder):
     (folder / "bomb.png").write_bytes(bomb(24000, 10000))
     for command in (("render", "bomb.png", *MATTE), ("matte", "bomb.png", "-o", "m.png")):
         line = refused(*command)
@@ -130,13 +130,13 @@ def test_map_of_nearly_the_photos_aspect_is_resized_another_refused(wideopen, re
     assert f"expected the aspect of the photo, {WIDTH} x {HEIGHT}, found 980 x 640" in line
 
 
-def test_depth_of_another_aspect(refused):
+def test_depth_of_another_aspect_is_refused(refused):
     np.save("depth.npy", np.ones((HEIGHT, HEIGHT), np.float32))
     assert "expected the aspect of the photo" in refused("render", "photo.png", *MATTE, "--depth-m", "depth.npy")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_disparity_that_is_not_finite(refused, value):
+def test_disparity_that_is_not_finite_is_refused(refused, value):
     values = np.full((HEIGHT, WIDTH), 0.5, np.float32)
     values[3, 5] = value
     np.save("d.npy", values)
@@ -154,20 +154,20 @@ def test_disparity_that_is_not_finite(refused, value):
     ],
     ids=["above 1", "negative", "colours", "integers", "objects"],
 )
-def test_disparity_array_that_makes_no_sense(refused, array, found):
+def test_an_invalid_disparity_array_is_refused(refused, array, found):
     np.save("d.npy", array, allow_pickle=True)
     assert found in refused("render", "photo.png", *MATTE, "--disparity", "d.npy")
 
 
 @pytest.mark.parametrize(("value", "found"), [(0, "found 0"), (-2, "found -2"), (np.nan, "found NaN")])
-def test_depth_that_makes_no_sense(refused, value, found):
+def test_depth_not_above_zero_is_refused(refused, value, found):
     depth = np.full((HEIGHT, WIDTH), 2, np.float32)
     depth[0, 0] = value
     np.save("depth.npy", depth)
     assert found in refused("render", "photo.png", *MATTE, "--depth-m", "depth.npy")
 
 
-def test_depth_as_a_picture(refused):
+def test_a_picture_as_depth_in_metres_is_refused(refused):
     assert "expected depth in metres as a .npy file" in refused("render", "photo.png", "--depth-m", "disparity.png")
 
 
@@ -179,18 +179,18 @@ def test_depth_as_a_picture(refused):
         (("--matting", "embedded"), "expected a portrait matte inside the photo's file"),
     ],
 )
-def test_hint_that_contradicts_another_source(refused, options, line):
+def test_a_hint_beside_another_source_is_refused(refused, options, line):
     assert line in refused("render", "photo.png", "--matte-hint", "matte.png", *options)
 
 
-def test_disparity_and_depth_at_once(refused):
+def test_disparity_and_depth_together_are_refused(refused):
     np.save("depth.npy", np.ones((HEIGHT, WIDTH)))
     options = ("--disparity", "disparity.png", "--depth-m", "depth.npy")
     assert "expected one of them, found both" in refused("render", "photo.png", *MATTE, *options)
 
 
 @pytest.mark.parametrize("option", ["--matte", "--disparity"])
-def test_map_in_colour(refused, option):
+def test_a_map_in_colour_is_refused(refused, option):
     assert "expected a grey picture, found colours" in refused("render", "photo.png", *MATTE, option, "photo.jpg")
 
 
@@ -230,7 +230,7 @@ def test_map_in_colour(refused, option):
         ("--output-quality", "101", "output_quality: expected 1 to 100, found 101"),
     ],
 )
-def test_bad_setting(refused, option, value, expected):
+def test_an_invalid_setting_is_refused_by_name(refused, option, value, expected):
     line = refused("render", "photo.jpg", *MATTE, *((option,) if "=" in option else (option, value)))
     name = option.strip("-").split("=")[0]
     assert name in line or name.replace("-", "_") in line
@@ -251,13 +251,13 @@ def test_bad_setting_is_seen_before_a_bad_photo(refused):
         ("broken.safetensors", "damaged or cut short"),
     ],
 )
-def test_weights_that_cannot_be_had(refused, folder, command, weights, expected):
+def test_unusable_weights_are_refused(refused, folder, command, weights, expected):
     (folder / "broken.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 not json at all")
     assert expected in refused(*command, "photo.png", "--matting", weights)
 
 
 @pytest.mark.parametrize("command", [("render",), ("matte", "-o", "m.png"), ("depth", "-o", "d.png")])
-def test_device_that_is_not_there(refused, monkeypatch, command):
+def test_a_missing_device_is_refused(refused, monkeypatch, command):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert "device cuda: no CUDA device" in refused(*command, "photo.png", "--device", "cuda")
     assert "expected auto, cpu or cuda, found 'tpu'" in refused(*command, "photo.png", "--device", "tpu")
@@ -277,12 +277,12 @@ def test_device_that_is_not_there(refused, monkeypatch, command):
         (("info", "photo.png", "other.png"), "other.png"),
     ],
 )
-def test_usage_errors(refused, arguments, expected):
+def test_usage_errors_say_what_was_found(refused, arguments, expected):
     assert expected in refused(*arguments)
 
 
 @pytest.mark.parametrize("step", ["open_photo.understand", "render_file.render", "render_file.write"])
-def test_bug_of_ours_is_exit_1_and_leaves_nothing(wideopen, folder, monkeypatch, step):
+def test_a_bug_exits_with_1_and_leaves_no_file(wideopen, folder, monkeypatch, step):
     def broken(*_, **__):
         raise ZeroDivisionError("two\nlines")
 
@@ -314,7 +314,7 @@ def test_file_names_are_shown_even_with_line_breaks(refused):
     assert "a b.png" in refused("render", "a\nb.png", *MATTE)
 
 
-def test_matte_without_a_subject_is_no_error_of_ours(wideopen):
+def test_a_matte_without_a_subject_is_not_an_error(wideopen):
     Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save("none.png")
     save_grey("half.png", subject() * 0.5)  # nowhere more than half covered
     assert wideopen("render", "photo.png", "--matte", "none.png", "-o", "a.png").code == 0

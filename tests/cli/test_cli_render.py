@@ -160,7 +160,7 @@ def test_highlights_make_lights_brighter(rendered):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_matte_of_8_and_16_bits(rendered, bits):
+def test_mattes_of_8_and_16_bits_are_read(rendered, bits):
     want, _ = rendered()
     save_grey("other.png", subject(), bits)
     image, report = rendered(matte="other.png")
@@ -169,7 +169,7 @@ def test_matte_of_8_and_16_bits(rendered, bits):
 
 
 @pytest.mark.parametrize("name", ["d8.png", "d16.png", "d16.tif", "d8.tiff", "d.npy"])
-def test_disparity_files(rendered, name):
+def test_disparity_files_of_every_kind_are_read(rendered, name):
     want, _ = rendered()
     if name == "d.npy":
         np.save(name, nearness())
@@ -181,7 +181,7 @@ def test_disparity_files(rendered, name):
     assert np.abs(image.astype(int) - want).mean() < 1
 
 
-def test_disparity_and_matte_of_another_resolution(rendered):
+def test_maps_of_another_resolution_are_resized(rendered):
     want, _ = rendered("--blur", "6px")
     for name in ("matte", "disparity"):
         grey = Image.open(f"{name}.png")
@@ -202,7 +202,7 @@ def test_depth_in_metres_is_inverted(rendered):
     assert used[0, WIDTH // 2] == pytest.approx((1 / depth[0, WIDTH // 2] - 1 / 5) / (1 - 1 / 5), abs=0.02)
 
 
-def test_disparity_is_filtered_along_the_matte_unless_told_not_to(rendered):
+def test_disparity_is_filtered_along_the_matte_by_default(rendered):
     _, filtered = rendered("--save-disparity", "filtered.npy")
     _, plain = rendered("--save-disparity", "plain.npy", "--no-filter-disparity")
     assert (filtered["filtered"], plain["filtered"]) == (True, False)
@@ -257,7 +257,7 @@ def test_output_quality_sets_the_size_of_a_jpeg(rendered, folder):
 
 
 @pytest.mark.parametrize("name", ["r.jpg", "r.jpeg", "r.png", "r.tif", "r.tiff", "r.webp", "r.heic", "r.avif"])
-def test_result_in_every_format(rendered, folder, name):
+def test_results_are_written_in_every_format(rendered, folder, name):
     want, _ = rendered("--blur", "8px")
     rendered("--blur", "8px", "-o", name)
     codes = srgb_u8(read(folder / name))
@@ -265,14 +265,14 @@ def test_result_in_every_format(rendered, folder, name):
     assert np.abs(codes.astype(int) - want).mean() < 8  # HEIC halves the resolution of colour; 6 is the worst seen
 
 
-def test_matte_by_a_network(rendered, untrained):
+def test_a_network_predicts_the_matte(rendered, untrained):
     _, report = rendered("--matting", untrained, "--device", "cpu", "--save-matte", "m.png", matte=None)
     assert report["matte"] == f"predicted by {untrained}"
     assert report["seconds"]["matte"] > 0
     assert np.asarray(Image.open("m.png")).shape == (HEIGHT, WIDTH)
 
 
-def test_empty_matte_blurs_the_whole_by_disparity_and_says_so(wideopen):
+def test_an_empty_matte_blurs_by_disparity_with_a_note(wideopen):
     save_grey("empty.png", np.zeros((HEIGHT, WIDTH)))
     options = ("--matte", "empty.png", "--disparity", "disparity.png", "--blur", "8px", "--focus", "d=0", "--json")
     done = wideopen("render", "photo.png", *options)
@@ -283,7 +283,7 @@ def test_empty_matte_blurs_the_whole_by_disparity_and_says_so(wideopen):
     assert most(image[:, :4], photo[:, :4]) < 40
 
 
-def test_matte_of_the_whole_photo(wideopen):
+def test_a_matte_of_the_whole_photo_is_noted(wideopen):
     save_grey("full.png", np.ones((HEIGHT, WIDTH)))
     done = wideopen("render", "photo.png", "--matte", "full.png", "--disparity", "disparity.png", "--json")
     assert done.code == 0
@@ -292,7 +292,7 @@ def test_matte_of_the_whole_photo(wideopen):
     assert most(image[:, :8], photo[:, :8]) > 20  # the background lies far from the focus, and is blurred
 
 
-def test_constant_disparity_changes_nothing_and_says_so(wideopen):
+def test_constant_disparity_changes_nothing_and_is_noted(wideopen):
     np.save("flat.npy", np.full((HEIGHT, WIDTH), 0.4, np.float32))
     done = wideopen("render", "photo.png", "--matte", "matte.png", "--disparity", "flat.npy", "--json")
     assert done.code == 0

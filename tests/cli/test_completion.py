@@ -40,5 +40,5 @@ def test_bash_completes_the_values_of_an_option(completed):
     assert completed("batch", "--preset", "") == shipped()
 
 
-def test_photos_are_left_to_the_shell(completed):
+def test_photos_are_completed_by_the_shell(completed):
     assert completed("render", "") == []

@@ -96,7 +96,7 @@ def test_what_an_export_means_is_read_from_its_configuration(tmp_path, model_typ
     assert depth.kind == ("depth_m" if model_type == "depth_pro" else kind)  # its export divides by its output
 
 
-def test_anybodys_onnx_file_is_run_as_it_says(tmp_path):
+def test_an_onnx_file_is_run_as_it_describes_itself(tmp_path):
     file = tmp_path / "mine.onnx"
     file.write_bytes(tiny_onnx((28, 42), channels=3, output=(1, 1, 28, 42)))
     depth = predict_depth(graded(), model=file)
@@ -283,16 +283,16 @@ class TestRefusals:
         assert "\n" not in message
         return message
 
-    def test_an_empty_folder(self, tmp_path):
+    def test_an_empty_folder_is_refused(self, tmp_path):
         assert "expected config.json" in self.refused(tmp_path)
 
     @pytest.mark.parametrize("text", ["{", "[]", '"dpt"', "\x00", "[" * 100_000])
-    def test_a_configuration_that_is_none(self, broken, text):
+    def test_an_invalid_configuration_is_refused(self, broken, text):
         (broken / "config.json").write_text(text, encoding="utf-8")
         assert "config.json" in self.refused(broken)
 
     @pytest.mark.parametrize("kind", ["bert", None, 7])
-    def test_a_model_of_another_trade(self, broken, kind):
+    def test_a_model_for_another_task_is_refused(self, broken, kind):
         config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
         (broken / "config.json").write_text(json.dumps({**config, "model_type": kind}), encoding="utf-8")
         assert f"found model_type {kind!r}" in self.refused(broken)
@@ -304,18 +304,18 @@ class TestRefusals:
         assert "expected weights as .safetensors" in message
         assert "pytorch_model.bin" in message
 
-    def test_no_weights(self, broken):
+    def test_a_folder_without_weights_is_refused(self, broken):
         (broken / "model.safetensors").unlink()
         assert "found no weights" in self.refused(broken)
 
     @pytest.mark.parametrize("keep", [0, 7, 100])
-    def test_a_damaged_onnx_file(self, tmp_path, keep):
+    def test_a_damaged_onnx_file_is_refused(self, tmp_path, keep):
         file = tmp_path / "cut.onnx"
         file.write_bytes(tiny_onnx()[:keep])
         assert "depth model cut.onnx: damaged, cut short or no ONNX file" in self.refused(file)
 
     @pytest.mark.parametrize("signature", [{"channels": 1}, {"sides": ("height",)}, {"channels": 4}])
-    def test_an_onnx_file_of_another_signature(self, tmp_path, signature):
+    def test_an_onnx_file_of_another_signature_is_refused(self, tmp_path, signature):
         file = tmp_path / "odd.onnx"
         file.write_bytes(tiny_onnx(**signature))
         message = self.refused(file)
@@ -324,7 +324,7 @@ class TestRefusals:
             or "damaged" in message
         )
 
-    def test_metadata_that_make_no_sense(self, tmp_path):
+    def test_invalid_metadata_are_refused(self, tmp_path):
         file = tmp_path / "odd.onnx"
         file.write_bytes(tiny_onnx(depth_kind="feet"))
         assert "expected depth_kind disparity, depth_m, relative_disparity, found 'feet'" in self.refused(file)
@@ -343,44 +343,44 @@ class TestRefusals:
             ('{"depth_output": ["normals"]}', "expected depth_output predicted_depth, found ['normals']"),
         ],
     )
-    def test_a_json_beside_an_onnx_file_that_makes_no_sense(self, tmp_path, said, found):
+    def test_an_invalid_json_beside_an_onnx_file_is_refused(self, tmp_path, said, found):
         (tmp_path / "mine.onnx").write_bytes(tiny_onnx())
         (tmp_path / "mine.json").write_text(said, encoding="utf-8")
         assert found in self.refused(tmp_path / "mine.onnx")
 
-    def test_what_needs_torch_without_it(self, tiny, monkeypatch):
+    def test_models_that_need_torch_are_refused_without_it(self, tiny, monkeypatch):
         monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "torch" else name)
         how = r"depth model dpt: torch is not installed \(pip install 'wideopen\[torch\]'\)"
         with pytest.raises(BackendUnavailable, match=how):
             predict_depth(255 - PHOTO, model=shutil.copytree(tiny / "dpt", tiny / "other" / "dpt"))
 
     @pytest.mark.parametrize("keep", [0, 4, 1000, 100_000])
-    def test_weights_cut_short(self, broken, keep):
+    def test_truncated_weights_are_refused(self, broken, keep):
         file = broken / "model.safetensors"
         file.write_bytes(file.read_bytes()[:keep])
         assert "damaged or cut short" in self.refused(broken)
 
-    def test_weights_of_random_bytes(self, broken):
+    def test_weights_of_random_bytes_are_refused(self, broken):
         (broken / "model.safetensors").write_bytes(RNG.bytes(5000))
         assert "damaged or cut short" in self.refused(broken)
 
-    def test_weights_that_lack_a_layer(self, broken):
+    def test_weights_that_lack_a_layer_are_refused(self, broken):
         """Transformers would start that layer from random numbers and go on."""
         state = load_file(broken / "model.safetensors")
         save_file({k: v for k, v in state.items() if "head" not in k}, broken / "model.safetensors", {"format": "pt"})
         assert "missing" in self.refused(broken)
 
-    def test_weights_of_another_width(self, broken):
+    def test_weights_of_another_width_are_refused(self, broken):
         config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
         (broken / "config.json").write_text(json.dumps({**config, "fusion_hidden_size": 12}), encoding="utf-8")
         self.refused(broken)
 
-    def test_a_backbone_from_elsewhere(self, broken):
+    def test_an_external_backbone_is_refused(self, broken):
         config = json.loads((broken / "config.json").read_text(encoding="utf-8"))
         (broken / "config.json").write_text(json.dumps({**config, "use_timm_backbone": True}), encoding="utf-8")
         assert "found a backbone elsewhere" in self.refused(broken)
 
-    def test_names_that_are_not_on_disk(self):
+    def test_models_not_on_disk_are_refused_with_size_and_licence(self):
         message = self.refused("dpt")
         assert "not on disk" in message
         assert "1370 MB, licence Apache-2.0" in message
@@ -389,14 +389,14 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "word", ["", "nothing", "no/such.onnx", "a/b/c", "/no/such/folder", "../no-such-folder", "a b/c", "http://x/y"]
     )
-    def test_words_that_name_nothing(self, word):
+    def test_unknown_words_are_refused(self, word):
         with pytest.raises(
             InvalidInput,
             match=r"depth: expected auto, embedded, small, planar, depth-anything-v2-small, .* or a hub id",
         ):
             hub.resolve(word)
 
-    def test_what_is_no_photo(self, tiny):
+    def test_arrays_that_are_not_photos_are_refused(self, tiny):
         with pytest.raises(InvalidInput, match=r"srgb_u8: expected \(H, W, 3\) uint8"):
             predict_depth(PHOTO.astype(np.float32), model=tiny / "dpt")
 

@@ -68,7 +68,7 @@ def test_a_map_without_a_valid_value_is_refused(kind):
 
 
 @pytest.mark.parametrize("bad", [np.zeros((4, 5), int), np.zeros((0, 5), np.float32), np.zeros(4, np.float32), None])
-def test_what_is_no_map_is_refused(bad):
+def test_invalid_maps_are_refused(bad):
     with pytest.raises(InvalidInput, match="a phone's map: expected a float map"):
         to_disparity(Map(bad))
 

@@ -123,7 +123,7 @@ def test_twice_the_size_gives_the_same():
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_no_subject_or_nothing_else_is_a_floor(value):
+def test_an_empty_or_full_matte_gives_a_floor(value):
     d = planar(np.full((40, 30), value, np.float32))
     assert d[0, 0] < 0.1
     assert d[-1, 0] > 0.9

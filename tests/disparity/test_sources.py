@@ -78,7 +78,7 @@ def test_embedded_depth_is_used_at_the_photos_size(portrait):
     assert_allclose(metres.disparity, maps.disparity, rtol=0, atol=1e-4)
 
 
-def test_a_model_by_its_folder(portrait, tiny):
+def test_a_model_is_named_by_its_folder(portrait, tiny):
     photo, matte = portrait
     scene = analyze(photo, MapSettings(depth=tiny, device="cpu"), matte=matte)
     assert scene.maps.disparity_source == f"predicted by {tiny.name}"
@@ -103,14 +103,14 @@ class TestAuto:
         assert maps.disparity_source == "predicted by depth-anything-v2-small"
         assert maps.notes == ()
 
-    def test_then_the_network_inside_the_package_without_a_word(self, portrait):
+    def test_auto_falls_back_to_small_without_a_note(self, portrait):
         maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1])
         assert (maps.disparity_source, maps.disparity_filtered, maps.notes) == ("predicted by small", False, ())
         named = understand(portrait[0], MapSettings(depth="small"), matte=portrait[1])
         assert_allclose(named.disparity, maps.disparity, rtol=0, atol=0)
 
     @pytest.mark.parametrize("bad", [phone_depth((24, 24)), np.full((18, 24), np.nan, np.float32)])
-    def test_embedded_depth_of_no_use_is_passed_over_and_said(self, portrait, bad):
+    def test_unusable_embedded_depth_is_skipped_with_a_note(self, portrait, bad):
         maps = understand(portrait[0], MapSettings(depth="auto"), matte=portrait[1], embedded=Embedded(bad))
         assert maps.disparity_source == "predicted by small"
         assert "the depth inside the photo cannot be used (HEIC auxiliary disparity: expected" in maps.notes[0]
@@ -119,26 +119,26 @@ class TestAuto:
 class TestNamed:
     """Used or refused, never replaced."""
 
-    def test_embedded_without_any(self, portrait):
+    def test_embedded_is_refused_without_a_map(self, portrait):
         with pytest.raises(InvalidInput, match="expected depth inside the photo's file, found none"):
             understand(portrait[0], MapSettings(depth="embedded"), matte=portrait[1])
 
-    def test_embedded_of_another_aspect(self, portrait):
+    def test_an_embedded_map_of_another_aspect_is_refused(self, portrait):
         with pytest.raises(InvalidInput, match=r"HEIC.*expected the aspect of the photo, 96 x 72, found 24 x 24"):
             understand(
                 portrait[0], MapSettings(depth="embedded"), matte=portrait[1], embedded=Embedded(phone_depth((24, 24)))
             )
 
-    def test_a_model_that_is_not_on_disk(self, portrait):
+    def test_a_model_not_on_disk_is_refused(self, portrait):
         with pytest.raises(WeightsError, match=r"depth model dpt .*: not on disk"):
             understand(portrait[0], MapSettings(depth="dpt"), matte=portrait[1])
 
-    def test_a_word_that_names_nothing_even_if_nothing_is_to_be_found(self, portrait):
+    def test_an_unknown_word_is_refused_even_with_a_disparity(self, portrait):
         photo, matte = portrait
         with pytest.raises(InvalidInput, match="depth: expected auto, embedded, small, planar"):
             understand(photo, MapSettings(depth="magic"), matte=matte)
 
-    def test_a_map_and_a_source(self, portrait):
+    def test_a_map_and_a_source_together_are_refused(self, portrait):
         photo, matte = portrait
         with pytest.raises(InvalidInput, match="expected one of them, found a disparity map and depth='embedded'"):
             understand(photo, MapSettings(depth="embedded"), matte=matte, disparity=matte)

@@ -107,7 +107,7 @@ def test_files_that_no_scene_of_blb_has_are_extra_and_a_scene_without_its_list_i
     assert found.problems[0].what.endswith("278/info.json, found none")
 
 
-def test_a_scene_file_of_another_version_is_told(tmp_path):
+def test_a_scene_file_of_another_version_is_reported(tmp_path):
     blb(tmp_path, scenes=2)
     (tmp_path / "278/info.json").write_text(json.dumps({"K": [1, 2]}))
     (problem,) = BENCHMARKS["blb"].find(tmp_path).problems
@@ -123,7 +123,7 @@ def test_another_layout_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_folder_that_does_not_exist_is_said_to_be_missing(tmp_path, name):
+def test_a_missing_folder_is_reported(tmp_path, name):
     with pytest.raises(InvalidInput, match=r"^--root: expected the folder of .*, found no folder \S*/nowhere$"):
         BENCHMARKS[name].complete(tmp_path / "nowhere")
 

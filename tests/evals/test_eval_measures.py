@@ -152,7 +152,7 @@ def test_dists_keeps_what_256_pixels_can_show(random_vgg):
     assert against_its_mean(512, 1) < 0.01  # grey but for its border, at 256 pixels
 
 
-def test_weights_that_cannot_be_had_are_told_in_one_line(monkeypatch):
+def test_a_failed_download_of_weights_is_one_line(monkeypatch):
     pytest.importorskip("torchmetrics")
 
     def offline(*_, **__):
@@ -186,7 +186,7 @@ def test_fit_finds_shift_and_gain(shift):
     assert fit.picture.shape[0] > 70
 
 
-def test_gain_is_not_led_by_lights_that_the_picture_lacks():
+def test_missing_lights_do_not_change_the_gain():
     truth = picture()
     truth[:20] = 0.95
     dim = truth.copy()

@@ -76,7 +76,7 @@ def test_two_files_of_one_name_are_reported(pairs):
     ("meta", "line"),
     [
         ("{", "expected JSON"),
-        ({"format": 2}, "expected format 1, found 2, of a newer wideopen"),
+        ({"format": 2}, "expected format 1, found 2, from a newer wideopen"),
         ({"format": 1, "pair": {}}, "expected keys among all, format, pairs, found 'pair'"),
         ({"format": 1, "all": {"fokus": "subject"}}, "found 'fokus'"),
         ({"format": 1, "all": {"blur": 3}}, "blur: expected text or nothing, found 3"),

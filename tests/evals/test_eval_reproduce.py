@@ -34,7 +34,7 @@ def mattes(folder):
     return folder
 
 
-def test_without_data_the_papers_tables_and_what_is_missing(run):
+def test_without_data_the_papers_tables_name_what_is_missing(run):
     code, out, err = run("--json", "tables.json")
     assert (code, err) == (0, "")
     one, two, three = json.loads(Path("tables.json").read_text())["tables"]

@@ -30,7 +30,7 @@ def test_the_truth_has_no_error(size):
     assert astuple(errors_of(truth, truth)) == (0, 0, 0, 0, 0)
 
 
-def test_a_constant_offset_by_hand():
+def test_a_constant_offset_has_the_errors_computed_by_hand():
     truth, alpha = np.full((40, 50), 0.5, np.float32), np.full((40, 50), 0.75, np.float32)
     found = errors_of(alpha, truth)
     assert (found.mad, found.mse) == pytest.approx((0.25, 0.0625))

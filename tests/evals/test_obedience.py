@@ -49,7 +49,7 @@ def test_windows_across_an_edge_of_depth_are_left_out():
     assert blur_error_px(blurred, sharp, asked) < 0.3  # 0.84 over all windows
 
 
-def test_nothing_is_said_where_there_is_nothing_to_see():
+def test_a_flat_photo_has_no_blur_error():
     flat = np.full((60, 80, 3), 0.4, np.float32)
     assert blur_error_px(flat, flat, np.full((60, 80), 2.0, np.float32)) is None
 

@@ -62,7 +62,7 @@ def test_the_ray_traced_shots(tmp_path, monkeypatch, truth):
 
 
 @pytest.mark.parametrize("hdr", [False, True])
-def test_composites(tmp_path, hdr):
+def test_composites_are_exported_as_pairs(tmp_path, hdr):
     for kind in ("photos/rgb", "photos/alpha", "backgrounds"):
         (tmp_path / kind).mkdir(parents=True)
     alpha = np.zeros((120, 160), np.uint8)

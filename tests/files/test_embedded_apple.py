@@ -51,7 +51,7 @@ def one_depth(packet, codes=CODES, urn=DEPTH_URN):
     return embedded_in(heic(smooth(48, 64), [(codes, urn, packet)]))
 
 
-def test_an_iphone_heic():
+def test_an_iphone_heic_has_depth_and_mattes():
     found = embedded_in(iphone_heic())
     assert (found.depth.kind, found.depth.name) == ("disparity", "HEIC auxiliary disparity")
     assert found.depth.accuracy == "relative"
@@ -80,7 +80,7 @@ def test_a_heic_part_without_the_photos_turn_is_refused(turns):
 
 
 @pytest.mark.parametrize("name", ["hair", "skin", "teeth", "glasses", "sky"])
-def test_semantic_mattes(name):
+def test_semantic_mattes_are_named(name):
     found = embedded_in(heic(smooth(48, 64), [(CODES, URN.format(name), None)]))
     assert list(found.semantic) == [name]
     assert (found.depth, found.portrait_matte, found.ignored) == (None, None, ())
@@ -124,14 +124,14 @@ def test_disparity_without_a_range_is_relative():
         (b"<rdf:RDF", "XMP: unreadable"),
     ],
 )
-def test_ranges_that_cannot_be_are_refused(packet, message):
+def test_impossible_ranges_are_refused(packet, message):
     found = one_depth(packet)
     assert found.depth is None
     (line,) = found.ignored
     assert message in line
 
 
-def test_depth_of_more_than_eight_bits():
+def test_depth_of_more_than_8_bits_is_read():
     deep = CODES.astype(np.uint16) * 257
     depth = one_depth(disparity_xmp(1, 2, IntMaxValue=65535), deep).depth
     assert_allclose(depth.values, 1 + CODES / 255, rtol=0, atol=1.5 / 1023)  # HEVC keeps 10 bits
@@ -179,7 +179,7 @@ def test_depth_of_another_picture_in_the_file_is_not_the_photos():
     assert found.portrait_matte is not None
 
 
-def test_hundreds_of_auxiliary_pictures_are_not_all_decoded():
+def test_at_most_32_auxiliary_pictures_are_decoded():
     found = embedded_in(heic(smooth(48, 64), [(CODES, DEPTH_URN, disparity_xmp())] * 40))
     assert found.depth is not None
     assert len(found.others) == 31  # a second one, 31 times
@@ -191,13 +191,13 @@ def test_auxiliary_pictures_of_an_unknown_kind_are_named():
     assert found.others == ("HEIC auxiliary picture: of a kind that is not read (urn:somebody:else)",)
 
 
-def test_a_heic_without_parts(tmp_path):
+def test_a_plain_heic_has_no_parts(tmp_path):
     found = embedded_in(heic(smooth(48, 64)))
     assert (found.depth, found.portrait_matte, found.semantic, found.ignored) == (None, None, {}, ())
 
 
 @pytest.mark.parametrize("share", np.linspace(0.05, 0.99, 24))
-def test_heic_files_cut_short(share, capfd):
+def test_truncated_heic_files_are_ignored_with_a_reason(share, capfd):
     data = iphone_heic()
     found = embedded_in(data[: int(len(data) * share)])
     assert found.ignored
@@ -227,7 +227,7 @@ PORTRAIT = apple_xmp(AuxiliaryImageSubType="portraiteffectsmatte", AuxiliaryImag
 
 
 @pytest.mark.parametrize("order", [">", "<"])
-def test_pictures_appended_to_a_jpeg(order):
+def test_pictures_appended_to_a_jpeg_are_read(order):
     pictures = [
         with_packet(CODES, disparity_xmp()),
         with_packet(255 - CODES, PORTRAIT),
@@ -258,7 +258,7 @@ def test_orientations_that_do_not_exist_turn_nothing(orientation):
 
 
 @pytest.mark.parametrize("shift", [-7, 5, 2**31])
-def test_a_directory_with_wrong_offsets(shift):
+def test_a_directory_with_wrong_offsets_is_repaired(shift):
     """As programs leave it that edit the photo's metadata and do not know the directory."""
     found = appended(with_packet(CODES, disparity_xmp()), with_packet(CODES, PORTRAIT), shift=shift)
     assert found.depth is not None
@@ -285,7 +285,7 @@ def test_the_end_of_a_picture_is_not_looked_for_inside_its_segments():
     assert found.others == ()
 
 
-def test_an_appended_picture_cut_short():
+def test_a_truncated_appended_picture_is_ignored():
     data = multi_picture(photo(), with_packet(255 - CODES, PORTRAIT), with_packet(CODES, disparity_xmp()))
     found = embedded_in(data[:-40])
     assert found.depth is None
@@ -300,7 +300,7 @@ def test_every_length_of_a_cut_file_is_read_without_a_crash(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_directory_that_names_a_picture_again_and_again(monkeypatch):
+def test_a_directory_that_repeats_a_picture_is_limited(monkeypatch):
     decoded = []
     monkeypatch.setattr("wideopen.files.inside.apple.grey_picture", lambda data: decoded.append(len(data)) or CODES)
     data = bytearray(multi_picture(photo(), *[with_packet(CODES, disparity_xmp())] * 40))
@@ -351,5 +351,5 @@ def test_the_kind_may_be_stored_as_an_attribute():
     assert (depth.kind, depth.values.max()) == ("disparity", 3)
 
 
-def test_a_matte_by_its_heic_type_alone():
+def test_a_matte_is_known_by_its_heic_type_alone():
     assert embedded_in(heic(smooth(48, 64), [(CODES, PORTRAIT_URN, None)])).portrait_matte is not None

@@ -57,7 +57,7 @@ def test_range_linear_is_metres():
     assert_allclose(values, DEPTH_LINEAR, rtol=0, atol=1e-6)
 
 
-def test_millimetres():
+def test_millimetres_become_metres():
     values = values_of(gdepth(png(CODES), Format="RangeLinear", Near="500", Far="5000", Units="mm"), "depth_m")
     assert_allclose(values, DEPTH_LINEAR, rtol=0, atol=1e-5)
     values = values_of(gdepth(png(CODES), Near="500", Far="5000", Units="mm"), "disparity")
@@ -71,7 +71,7 @@ def test_without_units_depth_is_relative(style):
     assert_allclose(values, want, rtol=0, atol=1e-6)
 
 
-def test_an_infinite_far_end():
+def test_an_infinite_far_end_has_disparity_0():
     values = values_of(gdepth(png(CODES), Far="inf"), "disparity")
     assert_allclose(values, (1 - N) / NEAR, rtol=0, atol=1e-6)
 
@@ -107,7 +107,7 @@ def test_depth_without_confidence_is_nan():
         assert np.isfinite(found.depth.values).all()
 
 
-def test_data_with_line_breaks_and_without_padding():
+def test_data_with_line_breaks_and_without_padding_are_read():
     text = base64.b64encode(png(CODES)).decode().rstrip("=")
     body = f"<GDepth:Data>{text[:50]}\n  {text[50:]}</GDepth:Data>"
     packet = xmp('GDepth:Near="0.5" GDepth:Far="5" GDepth:Units="m"', body, SPACE)
@@ -128,7 +128,7 @@ def test_data_with_line_breaks_and_without_padding():
         ({"Units": "furlongs"}, "expected a unit of length, found 'furlongs'"),
     ],
 )
-def test_ranges_that_cannot_be_are_refused(fields, message):
+def test_impossible_ranges_are_refused(fields, message):
     assert message in refused(gdepth(png(CODES), **fields))
 
 
@@ -152,11 +152,11 @@ def test_a_png_with_a_wrong_checksum_is_refused():
     assert "wrong checksum in IDAT" in refused(gdepth(bytes(picture)))
 
 
-def test_extended_xmp_in_pieces():
+def test_extended_xmp_in_pieces_is_joined():
     assert_allclose(values_of(gdepth_extended(png(CODES)), "disparity"), 1 / DEPTH_INVERSE, rtol=0, atol=1e-6)
 
 
-def test_pieces_in_another_order_and_of_another_packet():
+def test_pieces_in_any_order_are_joined_without_those_of_another_packet():
     def spoil(bodies):
         stranger = pieces(b"<a>" + bytes(100), guid="F" * 32)
         return [*stranger, *reversed(bodies)]
@@ -183,14 +183,14 @@ def changed(body, at, number):
         (lambda p: [body[:36] for body in p], "found none of it"),
     ],
 )
-def test_extended_xmp_that_lies_is_refused(spoil, message):
+def test_contradictory_extended_xmp_is_refused(spoil, message):
     found = embedded_in(gdepth_extended(png(CODES), size=200, spoil=spoil))
     assert found.depth is None
     assert message in found.ignored[0]
     assert found.ignored[1] == "GDepth: its properties without their data"
 
 
-def test_a_packet_whose_extension_is_missing_or_unreadable():
+def test_a_missing_or_unreadable_extension_is_reported():
     packet = xmp('GDepth:Near="1" xmpNote:HasExtendedXMP="Ω"', namespaces=SPACE)
     assert "found none of it" in embedded_in(with_xmp(photo(), packet, GUID.encode() + bytes(20))).ignored[0]
 
@@ -234,7 +234,7 @@ def test_invalid_xmp_is_refused(packet, message):
         parse_xmp(packet)
 
 
-def test_a_segment_with_a_lying_length():
+def test_a_wrong_segment_length_loses_only_the_depth():
     data = bytearray(gdepth(png(CODES)))
     at = data.index(b"http://ns.adobe.com/xap") - 2
     for length in (0, 1, 2, 40, 65535):
@@ -243,19 +243,19 @@ def test_a_segment_with_a_lying_length():
 
 
 @pytest.mark.parametrize("picture", [png(CODES), png(CODES.astype(np.uint16) * 257)])
-def test_dynamic_depth(picture):
+def test_dynamic_depth_is_read(picture):
     values = values_of(dynamic_depth(picture), "disparity", "Dynamic Depth")
     assert_allclose(values, 1 / DEPTH_INVERSE, rtol=0, atol=1e-6)
 
 
-def test_dynamic_depth_with_confidence_and_padding():
+def test_dynamic_depth_with_confidence_and_padding_is_read():
     confidence = np.where(CODES > 200, 0, 90).astype(np.uint8)
     data = dynamic_depth(png(CODES), png(confidence), padding=11)
     values = values_of(data, "disparity", "Dynamic Depth")
     assert (np.isnan(values) == (CODES > 200)).all()
 
 
-def test_dynamic_depth_in_diopters_and_without_units():
+def test_dynamic_depth_in_diopters_and_without_units_is_read():
     data = dynamic_depth(png(CODES), Format="RangeLinear", Near=4, Far=0.5, Units="Diopters")
     assert_allclose(values_of(data, "disparity", "Dynamic Depth"), 4 - N * 3.5, rtol=0, atol=1e-6)
     data = dynamic_depth(png(CODES), Units="None")
@@ -285,7 +285,7 @@ def test_dynamic_depth_lists_other_items():
         ({"padding": 3, "Near": "x"}, "expected Near and Far, found none"),
     ],
 )
-def test_dynamic_depth_that_lies_is_refused(options, message):
+def test_contradictory_dynamic_depth_is_refused(options, message):
     assert message in refused(dynamic_depth(png(CODES), **options))
 
 
@@ -298,7 +298,7 @@ def test_thousands_of_maps_in_one_picture_are_not_all_decoded(monkeypatch):
     assert found.ignored == ("Dynamic Depth: expected at most 8 depth maps, found 200; the first were read",)
 
 
-def test_dynamic_depth_cut_short():
+def test_truncated_dynamic_depth_is_refused():
     data = dynamic_depth(png(CODES))
     assert "expected an item of" in refused(data[:-20])
     end = data.index(b"\xff\xd9")

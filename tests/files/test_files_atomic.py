@@ -107,7 +107,7 @@ def test_targets_that_must_not_be_written_are_refused(tmp_path):
         write_then(tmp_path / ("n" * 300), lambda: None)
 
 
-def test_a_broken_link_is_taken(tmp_path):
+def test_a_broken_link_counts_as_an_existing_file(tmp_path):
     link = tmp_path / "a.bin"
     link.symlink_to(tmp_path / "nowhere")
     with pytest.raises(InvalidInput, match="exists already"):

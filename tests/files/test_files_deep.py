@@ -132,7 +132,7 @@ def test_floats_with_a_curve_are_decoded_by_it_and_clipped_aloud(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
-def test_floats_of_other_sizes(tmp_path, kind):
+def test_floats_of_16_and_64_bits_are_read(tmp_path, kind):
     codes = np.array([[[0.25, 0.5, 1.5]]], kind)
     tifffile.imwrite(tmp_path / "a.tif", codes, photometric="rgb")
     assert_array_equal(read(tmp_path / "a.tif").rgb, codes.astype(np.float32))
@@ -147,7 +147,7 @@ def test_negative_and_non_finite_floats_are_noted(tmp_path):
     assert len(photo.metadata.notes) == 2
 
 
-def test_grey_and_transparent_exr(tmp_path):
+def test_grey_and_transparent_exr_are_read(tmp_path):
     grey, half_there = np.full((3, 4), 0.5, np.float32), np.full((3, 4), 0.25, np.float32)
     with OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Y": grey}) as file:
         file.write(str(tmp_path / "y.exr"))
@@ -165,7 +165,7 @@ def test_grey_and_transparent_exr(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_jpeg_xl_without_loss(tmp_path, rng, kind):
+def test_lossless_jpeg_xl_gives_back_every_bit(tmp_path, rng, kind):
     codes = rng.integers(0, np.iinfo(kind).max + 1, (13, 17, 3), kind)
     like = photo_of(codes, bits=8 * codes.itemsize, exif=exif_block(1), xmp=XMP.replace(b'"6"', b'"1"'))
     back = read(write(tmp_path / "a.jxl", like.rgb, like=like, quality=100))
@@ -206,7 +206,7 @@ def read_jxl(folder, codes, **options):
 
 @pytest.mark.parametrize("container", [False, True])
 @pytest.mark.parametrize("codes", [PICTURE, PICTURE[:1, :1], np.repeat(PICTURE, 30, axis=1), PICTURE[..., 1]])
-def test_a_jpeg_xl_made_elsewhere(tmp_path, codes, container):
+def test_a_jpeg_xl_of_another_encoder_is_read(tmp_path, codes, container):
     photo = read_jxl(tmp_path, codes, usecontainer=container)
     assert photo.encoding == SRGB
     assert_array_equal(srgb_u8(photo), codes if codes.ndim == 3 else np.repeat(codes[..., None], 3, axis=2))

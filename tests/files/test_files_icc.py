@@ -84,7 +84,7 @@ def parametric(kind, *values):
         (parametric(4, 2, 1, 0, 0.5, 0.5, 0.125, 0.25), lambda x: np.where(x >= 0.5, x**2 + 0.125, x / 2 + 0.25)),
     ],
 )
-def test_every_kind_of_curve(tag, want):
+def test_every_kind_of_curve_is_decoded(tag, want):
     data = replace_tag(build_profile(SRGB), b"gTRC", tag)
     got = parse_profile(data).encoding.curves[1].decode(GRID)
     assert_allclose(got, want(GRID), rtol=0, atol=5e-5)

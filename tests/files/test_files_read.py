@@ -113,7 +113,7 @@ def test_10_bit_heic_is_not_cut_to_8_bits(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["L", "I;16", "1", "P", "RGB;16 grey"])
-def test_grey_palette_and_one_bit(tmp_path, name, rng):
+def test_grey_palette_and_one_bit_pictures_are_read(tmp_path, name, rng):
     path = tmp_path / "a.png"
     if name == "L":
         want = rng.integers(0, 256, (6, 5), np.uint8)
@@ -145,7 +145,7 @@ def over_white(rgba):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_transparency_is_laid_over_white_with_a_note(tmp_path, rng, kind):
+def test_transparency_is_placed_over_white_with_a_note(tmp_path, rng, kind):
     rgba = rng.integers(0, np.iinfo(kind).max + 1, (6, 5, 4), kind)
     cv2.imwrite(str(tmp_path / "a.png"), rgba[..., [2, 1, 0, 3]])
     photo = read(tmp_path / "a.png")
@@ -159,7 +159,7 @@ def test_transparency_is_laid_over_white_with_a_note(tmp_path, rng, kind):
     assert_array_equal(transfer.encode(opaque.rgb, SRGB, bit_depth=depth), rgba[..., :3])
 
 
-def test_transparency_of_palettes_and_grey(tmp_path):
+def test_transparency_of_palettes_and_grey_is_placed_over_white(tmp_path):
     palette = Image.new("P", (2, 1))
     palette.putpalette([255, 0, 0, 0, 0, 255])
     palette.putpixel((1, 0), 1)
@@ -237,12 +237,12 @@ def test_wide_gamut_is_shown_to_the_network_in_srgb(tmp_path):
     assert_array_equal(srgb_u8(photo), grey)
 
 
-def test_p3_named_without_a_profile_in_heic_and_png(tmp_path):
+def test_p3_is_recognised_without_a_profile(tmp_path):
     path = save_heic(tmp_path / "a.heic", PICTURE, color_primaries=12, transfer_characteristics=13)
     assert read(path).encoding == DISPLAY_P3
 
 
-def test_primaries_named_in_a_png_chunk(tmp_path):
+def test_primaries_are_read_from_a_png_chunk(tmp_path):
     data = cv2.imencode(".png", PICTURE[..., ::-1])[1].tobytes()
     path = tmp_path / "a.png"
     for content, want in ((b"\x0c\x0d\0\x01", DISPLAY_P3), (b"\x01\x0d\0\x01", SRGB)):
@@ -263,7 +263,7 @@ def test_the_depth_of_an_avif_is_known(tmp_path):
     assert Items().bits == 8
 
 
-def test_adobe_rgb_named_in_exif_only(tmp_path):
+def test_adobe_rgb_is_recognised_by_exif_alone(tmp_path):
     exif = Image.Exif()
     inner = exif.get_ifd(0x8769)
     inner[0xA001] = 0xFFFF
@@ -327,7 +327,7 @@ def test_grey_profiles_are_undone_by_their_curve(tmp_path):
     assert_allclose(photo.rgb[..., 1], (grey / 255) ** (563 / 256), rtol=0, atol=3e-5)
 
 
-def test_cmyk_with_a_profile_that_is_damaged(tmp_path):
+def test_cmyk_with_a_damaged_profile_is_converted_with_a_note(tmp_path):
     image = Image.fromarray(PICTURE).convert("CMYK")
     image.save(tmp_path / "a.jpg", icc_profile=b"garbage")
     assert "unreadable" in read(tmp_path / "a.jpg").metadata.notes[0]
@@ -439,7 +439,7 @@ def test_of_several_pictures_the_first_is_read_with_a_note(tmp_path, name):
     assert np.abs(srgb_u8(photo).astype(int) - PICTURE).max() < 20
 
 
-def test_a_jpeg_with_pictures_behind_it_says_so(tmp_path):
+def test_pictures_after_a_jpeg_are_noted(tmp_path):
     first, second = Image.fromarray(PICTURE), Image.fromarray(PICTURE[::-1].copy())
     first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second])
     assert "after the photo" in read(tmp_path / "a.jpg").metadata.notes[0]
@@ -458,7 +458,7 @@ def test_the_programs_own_pillow_settings_do_not_interfere(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (2, 3)])
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIC"])
-def test_tiny_photos(tmp_path, size, name):
+def test_tiny_photos_are_read(tmp_path, size, name):
     codes = np.full((*size, 3), 120, np.uint8)
     if name == "HEIC":
         save_heic(tmp_path / "a", codes)

@@ -91,7 +91,7 @@ def test_unreadable_files_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "PNG16", "TIFF", "TIFF16", "WEBP", "HEIC", "AVIF"])
-def test_files_cut_short(tmp_path, capfd, name, part, rng):
+def test_truncated_files_are_refused(tmp_path, capfd, name, part, rng):
     noisy = rng.integers(0, 256, (48, 64, 3), np.uint8)
     data = encoded(name, noisy)
     path = tmp_path / "a"
@@ -126,7 +126,7 @@ def test_a_jpeg_that_lacks_more_or_detail_everywhere_is_refused(tmp_path, rng):
     assert "truncated" in refusal(path)
 
 
-def test_a_png_with_a_wrong_checksum(tmp_path, capfd):
+def test_a_png_with_a_wrong_checksum_is_refused(tmp_path, capfd):
     for name in ("PNG", "PNG16"):
         data = bytearray(encoded(name))
         data[len(data) // 2] ^= 0x55

@@ -142,7 +142,7 @@ def test_jpeg_has_full_colour_resolution_and_the_asked_quality(tmp_path):
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1)])
-def test_tiny_photos(tmp_path, extension, size):
+def test_tiny_photos_are_written(tmp_path, extension, size):
     rgb = np.full((*size, 3), 0.25, np.float32)
     assert_allclose(read(write(tmp_path / f"a.{extension}", rgb)).rgb, rgb, rtol=0, atol=0.02)
 

@@ -122,7 +122,7 @@ def test_a_result_says_its_own_size_and_nothing_that_it_lacks(tmp_path):
     assert back.metadata.notes == ()
 
 
-def test_a_description_is_added_to_what_is_there():
+def test_a_description_is_added_to_a_packet():
     added = xmp_tools.with_description(PACKET, {"wideopen": xmp_tools.OURS}, {"wideopen:Version": "1"})
     assert properties(added, xmp_tools.OURS) == {"Version": "1"}
     assert properties(added, "http://ns.adobe.com/xap/1.0/") == {"Rating": "4"}

@@ -51,7 +51,7 @@ def test_gamma_offsets_and_minimum_are_applied(tmp_path):
     assert_array_equal(both.rgb, by_iso.rgb)
 
 
-def test_a_gain_for_each_channel(tmp_path):
+def test_gains_may_differ_by_channel(tmp_path):
     codes = np.stack([np.full((48, 64), c, np.uint8) for c in (0, 128, 255)], axis=2)
     for packet, block in ((hdrgm(high=[1, 2, 3]), None), (None, iso(high=[1, 2, 3]))):
         found = saved(tmp_path, ultra_hdr(jpeg(MAIN), codes, packet, block))
@@ -104,7 +104,7 @@ def test_a_base_that_is_the_brighter_picture_keeps_its_light(tmp_path):
         assert_allclose(srgb_decode(found.hdr.standard / 255), want(WHITE, -3 * 128 / 255), rtol=0, atol=2e-3)
 
 
-def test_apple_maps_with_the_headroom_in_xmp(tmp_path):
+def test_apple_maps_take_the_headroom_from_xmp(tmp_path):
     found = saved(tmp_path, apple_jpeg(jpeg(MAIN), HALF))
     g = ((128 / 255 + 0.099) / 1.099) ** (1 / 0.45)
     assert (found.hdr.kind, found.hdr.headroom) == ("Apple gain map", 4.0)
@@ -128,17 +128,17 @@ def apple_exif(first, second):
     ("first", "second", "stops"),
     [(1.5, 0.0, 3.0), (1.5, 0.02, 2.303 - 0.303 * 0.02), (0.5, 0.005, 1.7), (0.5, 1.0, 1.5), (0.8, None, 1.8)],
 )
-def test_apple_headroom_from_the_maker_note(first, second, stops):
+def test_apple_headroom_is_read_from_the_maker_note(first, second, stops):
     assert_allclose(math.log2(apple_headroom(apple_exif(first, second))), stops, rtol=1e-6)
 
 
-def test_a_maker_note_without_headroom():
+def test_a_maker_note_without_headroom_gives_none():
     assert apple_gain(apple_exif(None, 1.0)) is None
     assert apple_gain(apple_exif(1.0, 0.5)[:60]) is None
     assert apple_headroom(None) is None
 
 
-def test_heic_with_a_tone_mapped_item(tmp_path):
+def test_a_tone_mapped_item_of_a_heic_is_applied(tmp_path):
     found = saved(tmp_path, heic_with_tmap(scene(48, 64), HALF, iso()), "a.heic")
     plain = saved(tmp_path, heic(scene(48, 64)), "b.heic")
     assert found.hdr.kind == "ISO 21496-1"
@@ -146,7 +146,7 @@ def test_heic_with_a_tone_mapped_item(tmp_path):
     assert_array_equal(srgb_u8(found), srgb_u8(plain))
 
 
-def test_heic_with_apples_auxiliary_picture(tmp_path):
+def test_apples_auxiliary_gain_map_of_a_heic_is_applied(tmp_path):
     urn = "urn:com:apple:photo:2020:aux:hdrgainmap"
     space = 'xmlns:HDRGainMap="http://ns.apple.com/HDRGainMap/1.0/"'
     packet = xmp('HDRGainMap:HDRGainMapHeadroom="8"', namespaces=space)
@@ -225,7 +225,7 @@ def test_a_second_picture_that_is_no_map_is_noted(tmp_path):
     assert found.metadata.notes == ("pictures stored after the photo (preview, depth) are not kept",)
 
 
-def test_a_photo_cut_off_within_its_map(tmp_path):
+def test_a_truncated_gain_map_leaves_a_readable_photo(tmp_path):
     data = ultra_hdr(jpeg(scene(48, 64)), RAMP)
     for length in range(len(jpeg(scene(48, 64))), len(data), 97):
         found = saved(tmp_path, data[:length])

@@ -55,7 +55,7 @@ def test_hlg_is_shown_as_on_its_reference_display(tmp_path):
 
 
 @pytest.mark.parametrize("bits", [10, 12])
-def test_heic_in_pq_at_10_and_12_bits(tmp_path, bits):
+def test_heic_in_pq_is_read_at_10_and_12_bits(tmp_path, bits):
     import pillow_heif
 
     codes = ramp(16) & 0xFFF0

@@ -142,7 +142,7 @@ def test_libultrahdr_reads_the_same_light(tmp_path, values):
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_maps_kept_with_an_ultra_hdr_result(tmp_path, kept):
+def test_an_ultra_hdr_result_can_keep_its_maps(tmp_path, kept):
     from wideopen.files import Keep, read_kept
 
     photo = night(tmp_path)
@@ -152,7 +152,7 @@ def test_maps_kept_with_an_ultra_hdr_result(tmp_path, kept):
     assert (read_kept(path) is not None) == kept
 
 
-def test_pq_in_an_avif_when_asked_for(tmp_path):
+def test_an_avif_is_written_in_pq_on_request(tmp_path):
     photo = night(tmp_path)
     light = spread(photo)
     found = read(write(tmp_path / "a.avif", light, like=photo, hdr="keep", quality=100))

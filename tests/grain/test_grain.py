@@ -323,7 +323,7 @@ def test_a_chosen_strength_replaces_the_measured_one(noisy_scene):
     assert_allclose(_spread(image, slice(140, 240)), 3, rtol=0.15, atol=0)
 
 
-def test_the_same_every_time(noisy_scene):
+def test_grain_is_the_same_in_every_render(noisy_scene):
     scene = noisy_scene
     lens = Lens(focus_disparity=1.0, max_radius=0.05, grain=None)
     assert (render(scene, lens) == render(scene, lens)).all()

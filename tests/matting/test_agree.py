@@ -42,7 +42,7 @@ def test_mattes_that_agree_stay_as_ours():
         (APART, 0.2, 0.1, 1.0),
     ],
 )
-def test_what_only_ours_has(box, other, hinted, kept):
+def test_what_only_ours_shows_is_kept_unless_both_networks_reject_it(box, other, hinted, kept):
     ours = maps((*box, 1.0), PERSON)
     matte = agreed(ours, maps((*box, other), PERSON), maps((*box, hinted), PERSON))
     assert within(matte, box) == pytest.approx(kept, abs=1e-6)
@@ -57,7 +57,7 @@ def test_a_body_goes_on_to_the_lower_edge_whatever_the_other_says(width, kept):
 
 
 @pytest.mark.parametrize(("box", "other", "found"), [(BESIDE, 0.9, 0.9), (BESIDE, 0.8, 0.0), (APART, 0.9, 0.0)])
-def test_what_only_the_other_has_belongs_if_it_is_sure_and_touches_the_subject(box, other, found):
+def test_what_only_the_other_shows_is_added_if_sure_and_beside_the_subject(box, other, found):
     matte = agreed(maps(PERSON), maps((*box, other), PERSON), maps(PERSON))
     assert within(matte, box) == pytest.approx(found, abs=1e-6)
 

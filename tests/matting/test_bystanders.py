@@ -37,7 +37,7 @@ def test_a_subject_that_all_but_touches_the_passer_by_stays_whole():
         pytest.param(PASSER_BY, 180, id="the main part is cut by the photo's lower edge"),
     ],
 )
-def test_others_stay(kept, height):
+def test_parts_that_are_not_bystanders_stay(kept, height):
     both = matte(MAIN, kept, height=height)
     assert np.array_equal(without_bystanders(both), both)
 

@@ -83,7 +83,7 @@ def test_a_black_stroke_takes_the_thing_under_it_and_nothing_else(photo):
         pytest.param(np.s_[30:80, 100:120], np.s_[31:79, 101:139], id="most: all but the rim"),
     ],
 )
-def test_of_what_a_white_stroke_stands_for_the_network_decides_how_much_belongs(photo, share, found):
+def test_the_network_decides_how_much_of_a_white_strokes_area_belongs(photo, share, found):
     engine, asked = network(boxes(RED), boxes(RED, share))
     matte = matte_from_hint(engine, photo, scribble(INSIDE_BLUE, 1.0), 3)
     assert_allclose(asked[1][1], boxes(RED, BLUE), rtol=0, atol=0)  # shown to the network: the whole thing

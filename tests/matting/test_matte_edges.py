@@ -130,7 +130,7 @@ def test_a_photo_that_shows_no_edge_keeps_the_networks(backend):
 
 
 @pytest.mark.parametrize("backend", USABLE)
-def test_mirrored_photo_mirrored_matte(backend):
+def test_a_mirrored_photo_gives_a_mirrored_matte(backend):
     exact = hairy()[:239, :299]  # odd, so that both are sampled alike
     small, photo = smeared(exact), photographed(exact)
     out = follow_edges(small, photo, backend=backend)

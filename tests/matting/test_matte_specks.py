@@ -32,7 +32,7 @@ def test_in_hair_nothing_changes(matte):
     assert_array_equal(without_specks(matte.copy(), np.zeros((80, 150), np.float32), UNIT_PX), matte)
 
 
-def test_it_changes_what_is_firm_and_as_much_as_it_is_firm(matte):
+def test_specks_are_removed_in_proportion_to_firmness(matte):
     firm = np.zeros((80, 150), np.float32)
     firm[:40] = 0.5
     found = without_specks(matte.copy(), firm, UNIT_PX)

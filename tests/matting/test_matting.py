@@ -247,7 +247,7 @@ def test_trimap_keeps_the_borders_of_the_photo():
     assert trimap(torch.zeros(1, 1, 5, 5), 2).unique().tolist() == [2]
 
 
-def test_laplacian_loss_by_hand():
+def test_laplacian_loss_equals_values_computed_by_hand():
     # Level 0 of a constant is 0, its mean is the constant.
     assert float(laplacian_loss(torch.full((1, 1, 8, 8), -0.25))) == pytest.approx(0.25, abs=1e-7)
     # A 2x2 checkerboard of +1, -1 has mean 0: level 0 is the board itself, the rest is 0.

@@ -39,7 +39,7 @@ def test_the_matte_of_a_portrait_is_that_of_torch():
 
 
 @pytest.mark.parametrize(("size", "stages"), [((33, 70), 1), ((75, 50), 2), ((64, 32), 3)])
-def test_any_size_and_number_of_stages_from_any_matte(exported, size, stages):
+def test_onnx_equals_torch_at_any_size_and_number_of_stages(exported, size, stages):
     rng = np.random.default_rng(1)
     photo = rng.integers(0, 256, (*size, 3)).astype(np.uint8)
     ours, theirs = pick_engine("mobile", "torch", device="cpu"), pick_engine(exported)

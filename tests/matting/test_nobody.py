@@ -49,7 +49,7 @@ def test_people_are_subjects(alpha):
 
 
 @pytest.mark.parametrize("alpha", [np.zeros(SIZE, np.float32), torn(), frame()])
-def test_nothing_scraps_and_textures_are_none(alpha):
+def test_empty_mattes_scraps_and_textures_show_no_subject(alpha):
     assert not shows_subject(alpha)
 
 

@@ -60,7 +60,7 @@ def _render(look, renderer, separator):
 
 @pytest.mark.parametrize("look", list(GOLDEN))
 @pytest.mark.parametrize("name", [name for name, backend in BACKENDS.items() if backend.why_not() is None])
-def test_golden_pixels(name, look):
+def test_pixels_equal_the_golden_values(name, look):
     _, separator = pick(SEPARATORS, name if name in SEPARATORS else "auto")
     image = _render(look, BACKENDS[name].load(), separator)
     got = [image[pixel] for pixel in PIXELS]

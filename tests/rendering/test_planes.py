@@ -25,13 +25,13 @@ def test_paper_planes_are_midpoints_of_equal_bins():
     assert_allclose(extent, 0.8, rtol=0, atol=1e-6)
 
 
-def test_equation_3_by_hand():
+def test_equation_3_equals_values_computed_by_hand():
     # |0.25 - 0.75| * 41 = 20.5, + delta 0.4 = 20.9: floor 20
     radii = paper_radii(np.array([0.25, 0.75], np.float32), focus_disparity=0.75, radius_px=41, delta=0.4)
     assert radii.tolist() == [20, 0]
 
 
-def test_equation_5_by_hand():
+def test_equation_5_equals_values_computed_by_hand():
     alpha = paper_alpha(np.array([[0.5, 0.25, 1.0]], np.float32), 0.5, 1.0)
     assert_allclose(alpha, [[1, 0.5, 1 - np.sqrt(0.5)]], rtol=0, atol=1e-6)
 

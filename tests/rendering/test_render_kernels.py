@@ -179,7 +179,7 @@ class TestFast:
 
     @pytest.mark.parametrize("aperture", [ROUND, BULGING])
     @pytest.mark.parametrize(("radius", "least"), [(50.0, 55.0), (120.0, 55.0)])
-    def test_is_close_to_exact(self, aperture, radius, least):
+    def test_fast_is_close_to_exact(self, aperture, radius, least):
         sheets = _scene((310, 530))
         optics = Optics(focus_disparity=0.9, radius_px=radius, aperture=aperture, quality="exact")
         exact, fast = (numba_cpu.thin_lens(sheets, replace(optics, quality=q)) for q in ("exact", "fast"))
@@ -187,7 +187,7 @@ class TestFast:
         assert _psnr(exact, fast) > least  # 64 and 60 dB seen at worst
 
     @pytest.mark.parametrize(("radius", "least"), [(30.0, 55.0), (100.0, 50.0)])
-    def test_is_close_to_exact_in_the_paper_look(self, radius, least):
+    def test_fast_is_close_to_exact_in_the_paper_look(self, radius, least):
         sheets = _scene((310, 530))
         exact, fast = (_paper(numba_cpu, sheets, radius, quality=q) for q in ("exact", "fast"))
         assert np.abs(exact - fast).max() > 1e-5

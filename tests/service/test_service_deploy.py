@@ -44,7 +44,7 @@ def test_hadolint_finds_nothing():
     subprocess.run([hadolint, DEPLOY / "Containerfile"], check=True)
 
 
-def test_the_container_runs_without_rights_and_says_how_it_is():
+def test_the_container_runs_unprivileged_with_a_health_check():
     stage = dict(last_stage())
     user = stage["USER"].split(":")[0]
     assert user.isdigit()
@@ -56,7 +56,7 @@ def test_the_container_runs_without_rights_and_says_how_it_is():
     assert "ADD" not in words
 
 
-def test_both_variants_are_built_from_files_that_are_there():
+def test_both_variants_are_built_from_existing_files():
     stages = re.findall(r"^FROM (\S+) AS (\S+)$", CONTAINER, flags=re.MULTILINE)
     names = {name for _, name in stages}
     assert {"build-cpu", "build-cuda"} <= names
@@ -88,7 +88,7 @@ def test_compose_keeps_the_service_inside_and_read_only():
     assert nginx["depends_on"]["wideopen"]["condition"] == "service_healthy"
 
 
-def test_what_may_lie_in_tmp_fits_into_it():
+def test_uploads_and_scenes_fit_into_tmp():
     service = COMPOSE["services"]["wideopen"]
     size = int(re.search(r":size=(\d+)g", service["tmpfs"][0])[1]) * GIB
     scenes = float(service["command"][service["command"].index("--scenes-mb") + 1]) * 1e6

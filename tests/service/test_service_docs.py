@@ -30,7 +30,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("text", CALLS, ids=range(len(CALLS)))
-def test_curl_examples(server, folder, text):
+def test_curl_examples_of_the_page_work(server, folder, text):
     script = text.replace(URL, server.url).replace("curl -sS", "curl -sS --fail-with-body")
     before = set(folder.iterdir())
     done = subprocess.run(
@@ -45,7 +45,7 @@ def test_curl_examples(server, folder, text):
                 assert picture.size == (96, 72)
 
 
-def test_python_example(server, folder):
+def test_the_python_example_of_the_page_works(server, folder):
     (text,) = (text for kind, text in BLOCKS if kind == "python")
     done = subprocess.run(
         [sys.executable, "-c", text.replace(URL, server.url)], cwd=folder, check=True, capture_output=True, text=True

@@ -24,7 +24,7 @@ def _goes_on(server, http):
 
 
 @pytest.mark.parametrize("upload", UPLOADS, ids=[upload.what.replace(" ", "_") for upload in UPLOADS])
-def test_uploads(http, upload):
+def test_hostile_uploads_are_rendered_or_refused(http, upload):
     found = []
     for data in upload.files:
         files = {"photo": ("x", data), "matte": ("m", matte_bytes())}
@@ -68,7 +68,7 @@ def test_settings_are_refused(http, field, text):
     "path",
     ["/v1/scenes/..%2f..%2fetc/render", "/v1/scenes/%2e%2e/render", "/v1/scenes/x%00y/render", "/%2e%2e/etc/passwd"],
 )
-def test_paths_lead_nowhere(http, path):
+def test_paths_out_of_the_folder_are_not_found(http, path):
     assert http.post(path, json={}).status_code == 404
 
 
@@ -91,7 +91,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-def test_forms_that_are_none(http, body):
+def test_invalid_forms_are_refused(http, body):
     content_type = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}"}
     answer = http.post("/v1/render", content=body, headers=content_type)
     assert answer.status_code in (400, 422)
@@ -109,7 +109,7 @@ def test_forms_that_are_none(http, body):
         ("", 415),
     ],
 )
-def test_content_types(http, content_type, status):
+def test_wrong_content_types_are_refused(http, content_type, status):
     body = multipart(FIELD % (b"photo", b"x"))
     answer = http.post("/v1/render", content=body, headers={"Content-Type": content_type})
     assert answer.status_code == status
@@ -149,7 +149,7 @@ def say(server, *pieces):
         ("headers of 2 MB", HEAD + b"X: " + b"x" * 2_000_000 + b"\r\n\r\n", b"400"),
     ],
 )
-def test_wrong_lengths(server, what, sent, status):
+def test_wrong_content_lengths_are_refused(server, what, sent, status):
     answer = say(server, sent)
     assert answer.split(b" ")[1] == status
 
@@ -240,7 +240,7 @@ def test_what_a_result_names_as_its_original_is_not_opened(http, tmp_path):
     assert b"no original is named" in answer.content
 
 
-def test_nothing_of_all_that_is_left_on_disk(server, http):
+def test_hostile_requests_leave_nothing_on_disk(server, http):
     while "wideopen_queue_running 0.0" not in http.get("/metrics").text:
         pass
     assert [path.name for path in server.folder.glob("wideopen-serve-*/*")] == ["scenes"]

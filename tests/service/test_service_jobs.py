@@ -133,7 +133,7 @@ def test_work_that_takes_too_long_is_504_and_stopped(tmp_path, monkeypatch):
         (RuntimeError("secret of /home"), 500, "The service's log says more."),
     ],
 )
-def test_what_a_worker_raises_is_told_without_internals(tmp_path, raised, status, detail):
+def test_errors_of_workers_are_reported_without_internals(tmp_path, raised, status, detail):
     async def story():
         async with serving(tmp_path) as (http, puppet, _):
             puppet.go.set()
@@ -216,7 +216,7 @@ def accepted(header):
     return accepted_by(Request({"type": "http", "headers": headers}))
 
 
-def test_accept_headers():
+def test_accept_headers_choose_image_or_form():
     assert accepted(None) == accepted("*/*") == accepted("image/*") == Accepted(parts=False)
     assert accepted("image/jpeg;q=0.1, image/png;q=0.2").format == "png"
     assert accepted("image/png, multipart/form-data").parts is False

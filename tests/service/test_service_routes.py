@@ -143,7 +143,7 @@ def test_other_kinds_of_results_are_not_acceptable(http, accept):
         ({"other": b"x"}, 422, "other"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(http, fields, status, expected):
+def test_invalid_fields_are_refused_in_one_line(http, fields, status, expected):
     answer = post(http, **({"photo": photo_bytes()} | fields))
     problem = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
@@ -176,7 +176,7 @@ def test_settings_may_come_as_files_the_way_browsers_send_them(http):
     assert http.post("/v1/render", files=files | {"matte": ("m", matte_bytes())}).status_code == 200
 
 
-def test_state_and_metrics(http, client):
+def test_state_and_metrics_are_served(http, client):
     assert http.get("/healthz").json() == {"healthy": True}
     assert http.get("/readyz").json() == {"ready": True}
     assert client.info()["max_megapixels"] == 2

@@ -46,7 +46,7 @@ def processes(monkeypatch):
     return started
 
 
-def test_the_photo_waits_for_the_kernels_and_says_so(processes):
+def test_the_photo_waits_for_the_kernels_with_a_note(processes):
     said = _Said()
     with first_run.kernels_meanwhile("auto", "thin-lens", said):
         assert processes.begun.wait(10)

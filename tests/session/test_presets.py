@@ -34,7 +34,7 @@ def test_explicit_highlights_are_not_hidden_by_the_presets_exponents():
         ([], "here: expected a JSON object, found list"),
         ({"lens": {}}, 'here: expected "wideopen_preset": 1, found None'),
         ({"wideopen_preset": True}, "found True"),
-        ({"wideopen_preset": 2, "lense": {}}, "here: expected a preset of format 1, found 2, of a newer wideopen"),
+        ({"wideopen_preset": 2, "lense": {}}, "here: expected a preset of format 1, found 2, from a newer wideopen"),
         ({"wideopen_preset": 1, "lense": {}}, "here: expected keys among .*, found 'lense'"),
         ({"wideopen_preset": 1, "lens": {"blurr": "2%"}}, "here: expected keys among .*, found 'blurr'"),
         ({"wideopen_preset": 1, "lens": {"paper": {"gamma": 2}}}, "here: paper: expected keys among .*, found 'gamma'"),
@@ -42,13 +42,13 @@ def test_explicit_highlights_are_not_hidden_by_the_presets_exponents():
         ({"wideopen_preset": 1, "lens": []}, "here: expected an object in lens"),
     ],
 )
-def test_what_is_no_preset_is_refused_in_one_line(data, line):
+def test_invalid_presets_are_refused_in_one_line(data, line):
     with pytest.raises(InvalidInput, match=line) as error:
         parse_preset(json.dumps(data), where="here")
     assert "\n" not in str(error.value)
 
 
-def test_files_that_are_none(tmp_path):
+def test_invalid_preset_files_are_refused(tmp_path):
     (tmp_path / "bad.json").write_text("{")
     for name, line in (
         ("bad.json", "expected a preset in JSON"),

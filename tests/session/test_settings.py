@@ -58,7 +58,7 @@ def test_what_is_left_out_has_its_default():
         (OutputSettings, {"output_bits": "16"}, "file: output_bits: expected a whole number or nothing"),
     ],
 )
-def test_refused_in_one_line(kind, values, expected):
+def test_invalid_settings_are_refused_in_one_line(kind, values, expected):
     with pytest.raises(InvalidInput) as refusal:
         kind.from_dict(values, where="file")
     assert expected in str(refusal.value)

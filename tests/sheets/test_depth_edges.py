@@ -143,7 +143,7 @@ def test_where_three_distances_meet_each_pixel_stays_with_its_own(middle, smear)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (3, 40)])
-def test_any_size_and_any_disparity(size):
+def test_sheets_of_any_size_and_disparity_are_the_photo(size):
     photo, matte, disparity = (
         RNG.random((*size, 3), np.float32),
         RNG.random(size, np.float32),

@@ -68,7 +68,7 @@ def test_a_lamp_in_focus_stays_beside_what_is_blurred():
 
 
 @pytest.mark.parametrize("colour", [(1, 1, 1), (1, 0.8, 0.5)])
-def test_what_is_in_focus_stays(colour):
+def test_lamps_in_focus_stay(colour):
     photo = night(1.0, colour)
     assert_allclose(np.minimum(seen(photo, 1.0, radius=0.0), 1), photo, rtol=0, atol=1e-6)
 

@@ -254,7 +254,7 @@ def test_a_click_moves_the_focus_and_the_button_moves_it_back(person, tmp_path):
     assert tab.detail(0.5, 0.5) > 0.95 * subject
 
 
-def test_sliders_keys_and_views(person, tmp_path):
+def test_sliders_keys_and_views_change_the_picture(person, tmp_path):
     tab = person()
     tab.upload(kept_photo(tmp_path / "photo.jpg"))
     behind = tab.detail(0.06, 0.2)
@@ -387,7 +387,7 @@ def test_a_waiting_person_sees_their_place_in_the_queue(person, server, tmp_path
     two.page.wait_for_selector(f"{STATUS}.hide", state="attached")
 
 
-def test_a_bad_file_is_refused_in_words_and_the_photo_stays(person, tmp_path):
+def test_a_bad_file_is_refused_with_a_message_and_the_photo_stays(person, tmp_path):
     tab = person()
     tab.upload(kept_photo(tmp_path / "photo.jpg"))
     (tmp_path / "notes.png").write_text("no pixels here")

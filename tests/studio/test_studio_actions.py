@@ -301,7 +301,7 @@ def test_the_next_photo_and_the_end_of_a_tab_delete_files(opened, tmp_path):
         studio.focus_on_subject("a", FORM)
 
 
-def test_people_do_not_see_each_other(opened, tmp_path):
+def test_tabs_do_not_affect_each_other(opened, tmp_path):
     studio, _, first = opened
     done(studio.open_file("b", FORM | {"blur": 0.5}, kept_photo(tmp_path / "next.jpg", seed=8)))
     studio.focus_at("b", FORM, 0.9, 0.9)

@@ -98,7 +98,7 @@ def test_painting_leaves_its_input_unchanged():
 
 @pytest.mark.parametrize("points", [((-0.5, -0.5),), ((1.7, 0.5), (1.9, 0.5)), ((0.0, 0.0),), ((0.999, 0.999),)])
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (33, 48)])
-def test_strokes_at_and_beyond_the_border(points, size):
+def test_strokes_at_and_beyond_the_border_keep_maps_in_range(points, size):
     rng = np.random.default_rng(5)
     rgb, maps = rng.random((*size, 3), np.float32), MapPair(rng.random(size, np.float32), rng.random(size, np.float32))
     for kind in ("add", "take", "nearer", "farther"):

@@ -117,7 +117,7 @@ def test_a_blur_in_pixels_is_a_share_of_the_photo():
         ('{"wideopen_preset": 1, "more": {}}', "'more'"),
     ],
 )
-def test_what_is_no_preset_is_refused_in_one_line(text, expected):
+def test_invalid_presets_are_refused_in_one_line(text, expected):
     with pytest.raises(InvalidInput) as caught:
         read_preset(text, "look.json")
     assert str(caught.value).startswith("look.json: ")

@@ -146,14 +146,14 @@ def test_a_bar_shows_step_share_and_time_left_on_a_terminal(monkeypatch, capsys,
     assert ("step 14" in seen, "50%" in seen, "0:00:0" in seen) == (bar,) * 3
 
 
-def test_nothing_is_drawn_where_there_is_no_terminal(monkeypatch, capsys):
+def test_without_a_terminal_no_bar_is_drawn(monkeypatch, capsys):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     with progress_bar(True) as shown:
         shown.add_task("step 14", total=1.0)
     assert "step" not in capsys.readouterr().err
 
 
-def test_a_gpu_that_is_not_there_is_refused(squares, tmp_path, monkeypatch):
+def test_a_missing_gpu_is_refused(squares, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BackendUnavailable, match="no CUDA device"):
         run_training(run_of(squares, tmp_path, accelerator="gpu"))

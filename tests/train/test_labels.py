@@ -130,7 +130,7 @@ def test_labels_that_cover_nothing_are_refused(folder, monkeypatch):
         ("net.onnx", WeightsError, "damaged, cut short or no ONNX file"),
     ],
 )
-def test_what_is_no_teacher_is_refused(folder, teacher, error, line):
+def test_an_invalid_teacher_is_refused(folder, teacher, error, line):
     (folder / "empty").mkdir()
     (folder / "net.onnx").write_bytes(b"no network")
     with pytest.raises(error, match=line):

@@ -128,7 +128,7 @@ def test_a_head_is_found_where_it_is():
     )
 
 
-def test_no_head_where_the_top_is_cut_off_or_nobody_is():
+def test_no_head_is_found_without_its_top_or_without_a_person():
     _, alpha = person()
     assert find_head(np.zeros((50, 50), np.uint8)) is None
     assert find_head(alpha[60:]) is None

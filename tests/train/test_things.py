@@ -52,7 +52,7 @@ def test_a_thing_lands_inside_the_sample_whatever_its_size(blue_thing):
     assert max(shares) > 0.25
 
 
-def test_where_nobody_is_things_are_seen_and_the_matte_is_empty(blue_thing):
+def test_scenes_without_people_show_things_and_have_an_empty_matte(blue_thing):
     chances = Chances(**{**PLAIN, "new_background": 1, "nobody": 1, "things": 1})
     stock = Stock([a_square()], [np.full((64, 64, 3), 90, np.uint8)], [blue_thing])
     blue = 0

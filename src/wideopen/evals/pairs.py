@@ -145,7 +145,7 @@ def _read_metas(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         return {}, {}
     data = read_object(file)
     version = data.get("format")
-    newer = ", of a newer wideopen" if isinstance(version, int) and version > META_FORMAT else ""
+    newer = ", from a newer wideopen" if isinstance(version, int) and version > META_FORMAT else ""
     require(version == META_FORMAT, f"{file}: expected format {META_FORMAT}, found {version!r}{newer}")
     for key in data:
         require(key in ("format", "all", "pairs"), f"{file}: expected keys among all, format, pairs, found {key!r}")
