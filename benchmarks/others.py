@@ -207,14 +207,14 @@ def run(program: Program, work: Work, most_s: float = 600) -> dict[str, float]:
     started = time.perf_counter()
     command = ["timeout", str(most_s), *program.command(work)]
     with subprocess.Popen(command, cwd=work.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+        stderr = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - started
     if process.returncode == 124:
         raise Failed(f"not done in {most_s:.0f} s")
     if process.returncode or not (work.folder / work.out).exists():
-        raise Failed(said.splitlines()[-1] if said else f"exit {process.returncode}")
+        raise Failed(stderr.splitlines()[-1] if stderr else f"exit {process.returncode}")
     return {
         "seconds": round(seconds, 2),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
@@ -226,6 +226,6 @@ def version(program: Program) -> str | None:
     """The version that a program names; None where it is not there."""
     if shutil.which(program.executable) is None:
         return None
-    said = subprocess.run(program.version, capture_output=True, text=True, check=False)
-    found = re.search(r"\d+\.\d+[\w.+-]*", said.stdout + said.stderr)
+    done = subprocess.run(program.version, capture_output=True, text=True, check=False)
+    found = re.search(r"\d+\.\d+[\w.+-]*", done.stdout + done.stderr)
     return found and found.group()

@@ -53,9 +53,9 @@ def test_darktable_groups_results_with_their_originals(tmp_path):
         Image.fromarray(noise).save(photos / name, quality=95)
     env = {**os.environ, "WIDEOPEN": str(WIDEOPEN), "FOUND": str(found), "TMPDIR": str(tmp_path)}
     env["PHOTOS"] = "\n".join(str(photos / name) for name in NAMES)
-    seen, told = os.pipe()
-    with subprocess.Popen(["Xvfb", "-displayfd", str(told)], pass_fds=[told], stderr=subprocess.DEVNULL) as screen:
-        env["DISPLAY"] = f":{os.read(seen, 9).decode().strip()}"
+    reader, writer = os.pipe()
+    with subprocess.Popen(["Xvfb", "-displayfd", str(writer)], pass_fds=[writer], stderr=subprocess.DEVNULL) as screen:
+        env["DISPLAY"] = f":{os.read(reader, 9).decode().strip()}"
         command = ["darktable", "--library", ":memory:", "--configdir", config, "--cachedir", tmp_path / "cache"]
         with subprocess.Popen(
             [*command, "--disable-opencl"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""`wideopen eval bokeh`: ours and other people's pictures by the same figures; what is wrong is told."""
+"""`wideopen eval bokeh`: ours and other people's pictures by the same figures; problems are reported."""
 
 import csv
 import json
@@ -181,9 +181,9 @@ def test_a_benchmark_by_name_is_judged_beside_what_is_published(wideopen, folder
 def test_an_incomplete_benchmark_is_refused_and_partial_judges_the_rest(wideopen, refused, folder):
     ours(19)(folder / "wax")
     command = ("eval", "bokeh", "--benchmark", "wax", "--root", "wax", "--pred", "wax/bokeh", "--no-flip")
-    told = refused(*command)
-    assert "found 1 problem; --partial judges the 19 usable pairs:" in told
-    assert told.endswith("  - count: expected 20 pairs, found 19 usable ones")
+    message = refused(*command)
+    assert "found 1 problem; --partial judges the 19 usable pairs:" in message
+    assert message.endswith("  - count: expected 20 pairs, found 19 usable ones")
     assert wideopen(*command, "--partial").code == 0
 
 

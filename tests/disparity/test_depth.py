@@ -101,8 +101,8 @@ def test_an_onnx_file_is_run_as_it_describes_itself(tmp_path):
     file.write_bytes(tiny_onnx((28, 42), channels=3, output=(1, 1, 28, 42)))
     depth = predict_depth(graded(), model=file)
     assert (depth.kind, depth.name, depth.values.shape) == ("relative_disparity", "mine.onnx", (28, 42))
-    said = {"size": 64, "ensure_multiple_of": 32, "image_mean": [0, 0, 0], "image_std": [1, 1, 1]}
-    file.write_bytes(tiny_onnx(depth_kind="depth_m", preprocessor_config=json.dumps(said)))
+    config = {"size": 64, "ensure_multiple_of": 32, "image_mean": [0, 0, 0], "image_std": [1, 1, 1]}
+    file.write_bytes(tiny_onnx(depth_kind="depth_m", preprocessor_config=json.dumps(config)))
     depth = predict_depth(graded((90, 90)), model=file)
     assert (depth.kind, depth.values.shape) == ("depth_m", (64, 64))
     assert_allclose([depth.values.min(), depth.values.max()], [0, 1], rtol=0, atol=0.01)
@@ -114,8 +114,8 @@ def test_the_json_beside_an_onnx_file_comes_before_its_metadata(tmp_path):
     file.write_bytes(tiny_onnx(depth_kind="depth_m", preprocessor_config=json.dumps(metadata)))
     assert predict_depth(graded((90, 90)), model=file).values.max() < 1
     for factor, kind in ((1 / 255, "relative_disparity"), (1, "disparity")):
-        said = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "rescale_factor": factor, "depth_kind": kind}
-        beside.write_text(json.dumps(said), encoding="utf-8")
+        config = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "rescale_factor": factor, "depth_kind": kind}
+        beside.write_text(json.dumps(config), encoding="utf-8")
         depth = predict_depth(graded((90, 90)), model=file)
         assert (depth.kind, depth.values.shape) == (kind, (56, 56))  # the rest is the metadata's
         assert_allclose(depth.values.max(), 255 * factor, rtol=0.02, atol=0)
@@ -124,8 +124,8 @@ def test_the_json_beside_an_onnx_file_comes_before_its_metadata(tmp_path):
 def test_an_onnx_file_may_have_its_channels_last_and_several_outputs(tmp_path):
     file = tmp_path / "mine.onnx"
     file.write_bytes(channels_last((28, 42)))
-    said = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "depth_kind": "depth_m", "depth_output": "metres"}
-    (tmp_path / "mine.json").write_text(json.dumps(said), encoding="utf-8")
+    config = {"image_mean": [0, 0, 0], "image_std": [1, 1, 1], "depth_kind": "depth_m", "depth_output": "metres"}
+    (tmp_path / "mine.json").write_text(json.dumps(config), encoding="utf-8")
     depth = predict_depth(graded(), model=file)
     assert (depth.kind, depth.values.shape) == ("depth_m", (28, 42))
     assert (np.diff(depth.values, axis=1) > 0).all()
@@ -221,10 +221,10 @@ def test_zoedepths_border_is_cut_off_where_it_was_put():
 
 def test_what_a_folder_says_of_its_input_is_obeyed(tiny, tmp_path):
     small = shutil.copytree(tiny / "depth_anything", tmp_path / "small")
-    said = {"size": {"height": 28, "width": 28}, "keep_aspect_ratio": False, "image_mean": [0, 0, 0], "do_pad": False}
-    (small / "preprocessor_config.json").write_text(json.dumps(said), encoding="utf-8")
+    config = {"size": {"height": 28, "width": 28}, "keep_aspect_ratio": False, "image_mean": [0, 0, 0], "do_pad": False}
+    (small / "preprocessor_config.json").write_text(json.dumps(config), encoding="utf-8")
     assert predict_depth(PHOTO, model=small, device="cpu").values.shape == (28, 28)
-    wanted = input_of("depth_anything", {**said, "size": 42, "ensure_multiple_of": 7}, "x")
+    wanted = input_of("depth_anything", {**config, "size": 42, "ensure_multiple_of": 7}, "x")
     assert (wanted.size, wanted.multiple, wanted.mean) == ((42, 42), 7, (0, 0, 0))
     assert not input_of("zoedepth", {"do_pad": False}, "x").padded
     (small / "preprocessor_config.json").unlink()
@@ -332,7 +332,7 @@ class TestRefusals:
         assert "its metadata preprocessor_config cannot be read" in self.refused(file)
 
     @pytest.mark.parametrize(
-        ("said", "found"),
+        ("text", "found"),
         [
             ("{", "mine.json cannot be read"),
             ('{"mean": 0}', "mine.json: expected size, keep_aspect_ratio"),
@@ -343,9 +343,9 @@ class TestRefusals:
             ('{"depth_output": ["normals"]}', "expected depth_output predicted_depth, found ['normals']"),
         ],
     )
-    def test_an_invalid_json_beside_an_onnx_file_is_refused(self, tmp_path, said, found):
+    def test_an_invalid_json_beside_an_onnx_file_is_refused(self, tmp_path, text, found):
         (tmp_path / "mine.onnx").write_bytes(tiny_onnx())
-        (tmp_path / "mine.json").write_text(said, encoding="utf-8")
+        (tmp_path / "mine.json").write_text(text, encoding="utf-8")
         assert found in self.refused(tmp_path / "mine.onnx")
 
     def test_models_that_need_torch_are_refused_without_it(self, tiny, monkeypatch):

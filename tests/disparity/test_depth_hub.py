@@ -95,24 +95,24 @@ def fake_hub(tmp_path, monkeypatch):
 
 
 def test_a_model_is_downloaded_once_with_progress_and_nothing_else_of_it(fake_hub, capfd):
-    told = []
+    events = []
     assert hub.on_disk("depth-anything-v2-small") is None
 
-    class Told(Steps):
+    class Recorder(Steps):
         def note(self, line):
             assert "downloading depth model depth-anything-v2-small (" in line
-            told.append("starts")
+            events.append("starts")
 
         def download(self, done, total):
-            told.append((done, total))
+            events.append((done, total))
 
-    folder = hub.fetch("depth-anything-v2-small", step=Told())
-    assert told.pop(0) == "starts"
-    wanted = ("config.json", "onnx/model.onnx", "preprocessor_config.json")
+    folder = hub.fetch("depth-anything-v2-small", step=Recorder())
+    assert events.pop(0) == "starts"
+    files = ("config.json", "onnx/model.onnx", "preprocessor_config.json")
     found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
-    assert found == {name: FILES[name] for name in wanted}
-    assert told[-1][0] == told[-1][1] >= len(FILES["onnx/model.onnx"])
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert found == {name: FILES[name] for name in files}
+    assert events[-1][0] == events[-1][1] >= len(FILES["onnx/model.onnx"])
+    assert [done for done, _ in events] == sorted(done for done, _ in events)
     requests = len(fake_hub.asked)
     assert hub.fetch("depth-anything-v2-small") == hub.on_disk("depth-anything-v2-small") == folder
     assert hub.fetch("depth-anything-v2-small", offline=True) == folder

@@ -1,4 +1,4 @@
-"""Reading a folder of pairs: what is wrong with one pair is told and the others are used."""
+"""Reading a folder of pairs: what is wrong with one pair is problems_by_name and the others are used."""
 
 import json
 import re
@@ -59,12 +59,12 @@ def test_each_faulty_pair_is_reported_and_the_rest_is_used(pairs):
     write_meta(pairs, {"format": 1, "pairs": {"odd": {"focus": "nose"}, "gone": {}}})
     found = find_pairs(pairs)
     assert [p.name for p in found.pairs] == ["a", "b"]
-    told = {p.name: p.what for p in found.problems}
-    assert set(told) == {"alone", "lone", "unlike", "broken", "nobody", "odd", "gone"}
-    assert "bokeh/alone.*, found none" in told["alone"]
-    assert re.search(r"expected 40 x 30 as \S*sharp/unlike.png, found 30 x 40", told["unlike"])
-    assert "broken.png" in told["broken"]
-    assert "focus: expected subject, X,Y or d=DISPARITY, found 'nose'" in told["odd"]
+    problems_by_name = {p.name: p.what for p in found.problems}
+    assert set(problems_by_name) == {"alone", "lone", "unlike", "broken", "nobody", "odd", "gone"}
+    assert "bokeh/alone.*, found none" in problems_by_name["alone"]
+    assert re.search(r"expected 40 x 30 as \S*sharp/unlike.png, found 30 x 40", problems_by_name["unlike"])
+    assert "broken.png" in problems_by_name["broken"]
+    assert "focus: expected subject, X,Y or d=DISPARITY, found 'nose'" in problems_by_name["odd"]
 
 
 def test_two_files_of_one_name_are_reported(pairs):

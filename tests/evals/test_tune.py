@@ -53,11 +53,11 @@ def test_the_constants_that_made_the_pictures_score_best(pairs):
 def test_a_study_is_resumed_and_not_begun_again(pairs, tmp_path):
     file = tmp_path / "s.study"
     first = tune(search(pairs, trials=5), file)
-    told = []
-    second = tune(search(pairs, trials=8), file, on_trial=told.append)
+    progress = []
+    second = tune(search(pairs, trials=8), file, on_trial=progress.append)
     assert second.scores[:5] == first.scores
     assert len(second.scores) == 8
-    assert len(told) == 3
+    assert len(progress) == 3
     assert len(tune(search(pairs, trials=4), file).scores) == 8  # as many as asked for are there
 
 

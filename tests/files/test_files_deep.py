@@ -341,9 +341,9 @@ def test_damaged_files_of_these_formats_are_one_line(tmp_path, capfd, rng, name)
             read(path, max_megapixels=1)
         except InvalidInput as error:
             assert "\n" not in str(error)  # noqa: PT017
-    said = capfd.readouterr()
-    assert said.out == ""
-    assert name != "JPEG XL" or said.err == ""  # LibRaw and OpenEXR cannot be kept from writing to it
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert name != "JPEG XL" or output.err == ""  # LibRaw and OpenEXR cannot be kept from writing to it
 
 
 def test_a_jpeg_xl_whose_end_is_damaged_is_read_with_a_note(tmp_path):

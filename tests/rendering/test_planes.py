@@ -84,11 +84,11 @@ def test_thin_lens_planes_cover_the_range_with_one_in_focus(low, high, count):
 
 def test_weights_of_a_pixel_sum_to_one_and_average_to_its_radius():
     radii = thin_lens_planes(-20, 60, 16)
-    wanted = RNG.uniform(-20, 60, (4, 50)).astype(np.float32)
-    position = plane_position(wanted, radii)
+    target = RNG.uniform(-20, 60, (4, 50)).astype(np.float32)
+    position = plane_position(target, radii)
     weights = np.stack([plane_weight(position, k) for k in range(len(radii))])
     assert_allclose(weights.sum(0), 1, rtol=0, atol=1e-6)
-    assert_allclose((weights * radii[:, None, None]).sum(0), wanted, rtol=0, atol=1e-4)
+    assert_allclose((weights * radii[:, None, None]).sum(0), target, rtol=0, atol=1e-4)
 
 
 def test_signed_radius_is_zero_within_the_focus_range_and_grows_from_its_edge():

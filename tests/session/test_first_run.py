@@ -10,7 +10,7 @@ from wideopen.session import first_run
 from wideopen.timing import Steps
 
 
-class _Said(Steps):
+class _RecordedSteps(Steps):
     def __init__(self):
         self.steps, self.notes = [], []
 
@@ -47,19 +47,19 @@ def processes(monkeypatch):
 
 
 def test_the_photo_waits_for_the_kernels_with_a_note(processes):
-    said = _Said()
-    with first_run.kernels_meanwhile("auto", "thin-lens", said):
+    recorded = _RecordedSteps()
+    with first_run.kernels_meanwhile("auto", "thin-lens", recorded):
         assert processes.begun.wait(10)
         assert processes[0].poll() is None  # compiling while the photo is analysed
     assert processes[0].returncode == 0
-    assert said.steps == ["compiling kernels (first run only)"]
-    assert len(said.notes) == 1
-    assert "first run" in said.notes[0]
+    assert recorded.steps == ["compiling kernels (first run only)"]
+    assert len(recorded.notes) == 1
+    assert "first run" in recorded.notes[0]
 
 
 def test_a_photo_that_fails_does_not_wait(processes):
     def fail():
-        with first_run.kernels_meanwhile("auto", "thin-lens", _Said()):
+        with first_run.kernels_meanwhile("auto", "thin-lens", _RecordedSteps()):
             processes.begun.wait(10)
             raise ValueError("no photo")
 
@@ -70,16 +70,16 @@ def test_a_photo_that_fails_does_not_wait(processes):
 
 def test_compiled_kernels_are_loaded_once_without_a_process(processes, monkeypatch):
     monkeypatch.setattr(first_run, "first_use_compiles", lambda *_: False)
-    said, loaded = _Said(), []
+    recorded, loaded = _RecordedSteps(), []
     monkeypatch.setattr(first_run, "run_kernels", loaded.append)
     for _ in range(2):
-        with first_run.kernels_meanwhile("auto", "thin-lens", said):
+        with first_run.kernels_meanwhile("auto", "thin-lens", recorded):
             pass
-    assert (processes, said.notes, loaded) == ([], [], ["thin-lens"])
+    assert (processes, recorded.notes, loaded) == ([], [], ["thin-lens"])
 
 
 def test_another_backend_loads_no_kernels(processes, monkeypatch):
     monkeypatch.setattr(first_run, "run_kernels", pytest.fail)
-    with first_run.kernels_meanwhile("reference", "thin-lens", _Said()):
+    with first_run.kernels_meanwhile("reference", "thin-lens", _RecordedSteps()):
         pass
     assert not processes

@@ -174,7 +174,7 @@ def _snapped(rgb: F32, line: np.ndarray, radius_px: float) -> F32:
     fades = np.clip((_AROUND * radius_px - distance) / ((_AROUND - _SURE) * radius_px), 0, 1).astype(np.float32)
     if not outside.any():
         return np.where(sure, np.float32(1), fades)
-    guide = _told_apart(np.sqrt(np.clip(rgb, 0, 1)), sure, outside & (distance <= 2 * _AROUND * radius_px))
+    guide = _separated(np.sqrt(np.clip(rgb, 0, 1)), sure, outside & (distance <= 2 * _AROUND * radius_px))
     known = (sure | outside).astype(np.float32)
     window = max(round(radius_px), 1)
     cover = guided_filter(guide, sure.astype(np.float32), radius_px=window, eps=_SMOOTH, confidence=known)
@@ -193,7 +193,7 @@ def _distance(line: np.ndarray, size: tuple[int, ...]) -> F32:
     return np.asarray(cv2.distanceTransform(drawn, cv2.DIST_L2, 5), np.float32)
 
 
-def _told_apart(colours: F32, inside: np.ndarray, outside: np.ndarray) -> F32:
+def _separated(colours: F32, inside: np.ndarray, outside: np.ndarray) -> F32:
     """(h, w): colours projected on the direction that best separates two masks; their means differ by at most about 1.
 
     If the masks look alike, the projection hardly separates them, and the guided filter fades from one to the other.
