@@ -56,20 +56,27 @@ def _row(parameter: Any) -> str:
 
 
 def page() -> str:
-    """The page as the program is now. Options that `render` has too are listed there only."""
-    parts, shared = [HEAD], []
+    """The page as the program is now. Options that `render` or an earlier command of the group has are listed there."""
+    parts = [HEAD]
+    first: dict[str, tuple[str, ...]] = {}  # the command that has a row first
     for words, command in commands(typer.main.get_command(app)):
         rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
-        own = [row for row in rows if row not in shared or not row.startswith("| `-")]
-        names = [row.split("`")[1].split(",")[0].split(" ")[0] for row in rows if row not in own]
+        known = {row for row in rows if first.get(row, ("", ""))[1] in ("render", words[1]) and row.startswith("| `-")}
+        own = [row for row in rows if row not in known or row.endswith("| required |")]
         text = "\n\n".join(" ".join(block.split()) for block in (command.help or "").split("\n\n"))
         parts.append(f"## `{' '.join(words)}`\n\n{text}\n")
         if own:
             parts.append("| | | default |\n|---|---|---|\n" + "\n".join(own) + "\n")
-        if names:
-            parts.append(f"As for `wideopen render`: {', '.join(f'`{name}`' for name in names)}.\n")
-        shared = shared or rows
+        for earlier in dict.fromkeys(first[row] for row in rows if row not in own):
+            names = [_flag(row) for row in rows if row not in own and first[row] == earlier]
+            parts.append(f"As for `{' '.join(earlier)}`: {', '.join(names)}.\n")
+        first = dict.fromkeys(rows, words) | first
     return "\n".join(parts)
+
+
+def _flag(row: str) -> str:
+    """The first name in an option's row: `--blur`."""
+    return f"`{row.split('`')[1].split(',')[0].split(' ')[0]}`"
 
 
 def main() -> None:
