@@ -282,7 +282,7 @@ class LensOptions(Settings):
             step=0.5,
             most=12,
             start=3.0,
-            info="Used when Grain is set to Set.",
+            info="Applies if Grain is 'Set'.",
             group="Light",
             instead=Choice("Grain", {"As photo": None, "Off": 0.0}, info="Added where the blur removed it."),
         ),

@@ -128,7 +128,7 @@ class OutputSettings(Settings):
     )
     hdr: Literal["auto", "keep", "off"] = option(
         "auto",
-        help="Light above white that the photo recorded: auto keeps it in JPEG (as a gain map), OpenEXR and float "
+        help="Light above white in the photo: auto keeps it in JPEG (as a gain map), OpenEXR and float "
         "TIFF, and in AVIF if the photo was PQ or HLG; keep also writes every AVIF as PQ; off writes a standard photo.",
     )
-    keep_depth: bool = option(False, help="Store matte and disparity in the result, so that it can be refocused later.")
+    keep_depth: bool = option(False, help="Store matte and disparity with the result, to refocus it later.")

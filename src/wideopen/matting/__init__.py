@@ -6,6 +6,6 @@ from enum import StrEnum
 class Outline(StrEnum):
     """The origin of a matte: how far its outline can be trusted, which decides how rims beside it are cleaned."""
 
-    EXACT = "exact"  # somebody vouches that it ends where the subject does
-    GIVEN = "given"  # somebody's own, perhaps exact: the photo beside it is examined
+    EXACT = "exact"  # known to end where the subject does
+    GIVEN = "given"  # the user's own, perhaps exact: the photo beside it is examined
     FOUND = "found"  # by a network or a phone, which end early here and there

@@ -34,13 +34,13 @@ class MattingSettings(Settings):
     )
     matting_start: str = option(
         "auto",
-        help="Segmentation network that finds what the matting network refines: auto (isnet if it is on disk), none, "
+        help="Segmentation network whose result the matting network refines: auto (isnet if it is on disk), none, "
         "isnet (179 MB), rembg:NAME or a .onnx file.",
     )
     matting_edges: bool = option(True, help="Align the matte's outline with edges in the photo.")
     matting_strands: bool = option(
         False,
-        help="Draw the strands of curls and flyaway hair, with --matting-edges, in photos of 1000 pixels or more.",
+        help="Draw strands of curls and flyaway hair. Needs --matting-edges and a photo of at least 1000 pixels.",
     )
     matting_backend: str = option(
         "auto", words=BACKENDS, help="Inference runtime of the matting network: auto, torch or onnx (CPU only)."
