@@ -1,4 +1,4 @@
-"""wideopen beside what people use instead, on the same photos with the same maps: pictures, scores, time, memory.
+"""wideopen compared with other programs, on the same photos with the same maps: pictures, scores, time, memory.
 
     python benchmarks/alternatives.py PHOTO ... [--truth DIR ...] [--radiance DIR ...] [--show PAIR ...] [--isnet FILE]
 

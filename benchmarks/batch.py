@@ -1,4 +1,4 @@
-"""How fast a batch is, how busy it keeps the cores, and whether its workers grow.
+"""Speed of a batch, use of the cores, and growth of its workers' memory.
 
     python benchmarks/batch.py rate --engine local --workers 1     # and 2; and --engine ray, --engine command
     python benchmarks/batch.py growth                              # 1,000 small photos

@@ -1,4 +1,4 @@
-"""How true is the picture? Real cut-outs over real backgrounds, judged against an exact lens.
+"""Accuracy: real cut-outs over real backgrounds, judged against an exact lens.
 
     python benchmarks/composites.py --photos DIR --backgrounds DIR [--count 10] [--busy] [--export DIR [--hdr]]
 

@@ -1,4 +1,4 @@
-"""What the GPU benchmarks share: clock, copy bandwidth and facts of the device.
+"""Shared by the GPU benchmarks: clock, copy bandwidth and facts of the device.
 
 With `TRITON_INTERPRET=1` the device is the CPU, so that a machine without a GPU can go through every line.
 """

@@ -1,4 +1,4 @@
-"""How long the depth networks take for a photo of 12 megapixels, and how much memory: with random weights.
+"""Time and memory of the depth networks for a photo of 12 megapixels, with random weights.
 
 Weights do not change the time, so none need to be downloaded: each network is made at its true size, saved to a folder,
 and run through `predict_depth`, in a process of its own. How well the true weights predict is not measured here.

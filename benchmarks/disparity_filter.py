@@ -1,4 +1,4 @@
-"""How well is disparity cleaned along the matte? Known disparity, degraded as networks degrade it.
+"""How well disparity is filtered along the matte: known disparity, degraded as networks degrade it.
 
     python benchmarks/disparity_filter.py --photos DIR [DIR ...] --backgrounds DIR [--count 12] [--renders DIR]
 

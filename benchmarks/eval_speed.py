@@ -1,4 +1,4 @@
-"""How long measuring and tuning take: the true commands in cold processes, on pairs made for it.
+"""Time of evaluation and tuning: the real commands in cold processes, on pairs made for it.
 
     python benchmarks/eval_speed.py [--pairs 100] [--trials 200] [--only ROW ...] [--folder DIR] [--out FILE]
 

@@ -1,4 +1,4 @@
-"""How long a photo's file takes to read and to write, and how much memory, beside plain Pillow in the same run.
+"""Time and memory to read and write a photo's file, compared with plain Pillow in the same run.
 
 Each row runs in a process of its own, warm: libraries imported, kernels compiled, the file in the system's cache.
 Memory is what the process's resident set grew by at most while the work was done (Linux counts it), over what it

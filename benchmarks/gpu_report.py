@@ -1,4 +1,4 @@
-"""Put what the parts of gpu.sh left in a folder into its gpu.json, print a table, exit 1 if a part failed.
+"""Collect the results of gpu.sh's parts in gpu.json, print a table, and exit 1 if a part failed.
 
 python benchmarks/gpu_report.py FOLDER
 """

@@ -1,4 +1,4 @@
-"""How true is the picture with more than two layers? Known layers, judged against an exact lens.
+"""Accuracy with more than two layers: known layers, judged against an exact lens.
 
     python benchmarks/layers.py --photos DIR --backgrounds DIR [--count 6]
 

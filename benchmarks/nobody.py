@@ -1,4 +1,4 @@
-"""How much of a photo without people the matte covers: scikit-image's own photos, and files of yours.
+"""How much of a photo without people the matte covers: scikit-image's photos, and your own files.
 
 A photo is well when that is below 1 %. The cat is apart: a photographer may want it.
 """

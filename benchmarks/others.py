@@ -1,4 +1,4 @@
-"""What people use instead: other programs, each as commands that blur one photo with given maps.
+"""Other programs, each as commands that blur one photo with given maps.
 
 A program runs in a folder that holds the photo (8 bits), subject.png (the photo, its opacity the matte), matte.png,
 disparity.png, and map.png: the blur's radius at each pixel, 1 = the largest (maps 16 bits). Each is given what serves

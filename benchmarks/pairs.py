@@ -1,4 +1,4 @@
-"""Ours, plain classical methods and other programs' pictures on one folder of pairs, in one run.
+"""Ours, simple classical methods and other programs' pictures on one folder of pairs, in one run.
 
     python benchmarks/pairs.py --pairs DIR [--pred NAME=DIR ...] [--highlights 0] [--preset FILE ...] [--out FILE]
 

@@ -1,4 +1,4 @@
-"""How long the renderer takes, warm, with the scene prepared; how far `fast` is from `exact`; and other tools.
+"""Time of the renderer, warm, with the scene prepared; the difference of `fast` and `exact`; and other tools.
 
     python benchmarks/render.py [--runs 7] [--quick]
 

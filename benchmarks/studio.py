@@ -1,4 +1,4 @@
-"""How quick the studio is, in a real browser, and what it leaves behind: `python benchmarks/studio.py`.
+"""Speed of the studio in a real browser, and the memory it keeps: `python benchmarks/studio.py`.
 
 Extras web and demo, Playwright and Chromium. Measures the time until the page is ready, until a 20-megapixel photo is
 analysed, from a slider or a click to the new picture on the screen, whether eight people at once see an error, and

@@ -1,4 +1,4 @@
-"""Mattes of photos of every kind: is the subject whole, and is there nothing else?
+"""Mattes of photos of every kind: whether the subject is complete, and nothing else in it.
 
     python benchmarks/wild.py PHOTOS [--start FILE.onnx]
 

@@ -1,4 +1,4 @@
-"""One made-up photo with lights through each kind of lens, as docs/pictures/character.jpg.
+"""One synthetic photo with lights through each kind of lens, as docs/pictures/character.jpg.
 
     python scripts/character_pictures.py [-o docs/pictures/character.jpg]
     python scripts/character_pictures.py --cost      # processor time of each beside a plain disk, at 12 megapixels

@@ -1,4 +1,4 @@
-"""Render a real portrait with the default settings, and say where the result is: what `make demo` runs.
+"""Render a real portrait with the default settings and print where the result is, for `make demo`.
 
 Arguments are handed on to `wideopen render`, for example `scripts/demo.py --look paper --blur 3%`.
 """

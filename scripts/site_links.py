@@ -1,4 +1,4 @@
-"""For mkdocs: links out of docs/, to code and results, lead to the repository."""
+"""For mkdocs: point links out of docs/, to code and results, at the repository."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Make the two photos that ship with the studio: `python scripts/studio_samples.py` (extras demo and bench).
+"""Make the studio's two sample photos: `python scripts/studio_samples.py` (extras demo and bench).
 
 bear.jpg is ray-traced from the shapes of benchmarks/lens: a plush bear on a table at night, with its exact matte and
 disparity kept inside, so it shows what the page does with a phone's own depth. astronaut.jpg is scikit-image's

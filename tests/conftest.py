@@ -1,4 +1,4 @@
-"""For all tests: the report says which backends ran, and nothing random goes unseeded."""
+"""For all tests: the report lists the backends that ran, and nothing random is unseeded."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""The colour formulas: published numbers, and each the inverse of the other."""
+"""The colour formulas: published numbers, and encoding as the inverse of decoding."""
 
 import numpy as np
 import pytest

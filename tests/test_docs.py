@@ -1,4 +1,4 @@
-"""The documentation: built without a warning, the command reference as the program is, nothing asked of other hosts."""
+"""The documentation builds without a warning, matches the program, and requests nothing from other hosts."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The fuzz targets, without atheris: sound files, damaged ones, and everything that fuzzing found."""
+"""The fuzz targets, without atheris: valid files, damaged ones, and everything that fuzzing found."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.sh as far as a machine without a GPU can: its parts are stood in for by a script."""
+"""benchmarks/gpu.sh as far as possible without a GPU: a script replaces its parts."""
 
 import json
 import os

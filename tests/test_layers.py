@@ -1,4 +1,4 @@
-"""Imports point one way only, without a cycle, as docs/conventions.md says, and the light modules stay light."""
+"""Imports point one way, without a cycle, as docs/conventions.md says, and light modules stay light."""
 
 import ast
 import subprocess

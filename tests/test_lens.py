@@ -1,4 +1,4 @@
-"""Settings: ranges, and the words of the command line."""
+"""Lens settings: ranges, and their text forms."""
 
 import numpy as np
 import pytest

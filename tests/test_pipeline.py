@@ -1,4 +1,4 @@
-"""analyze and render: what goes in, what comes out, what is said about it."""
+"""analyze and render: inputs, results and notes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Scripts for other programs: darktable's offers what the program has, and the external editor replaces its copy."""
+"""Scripts for other programs: darktable's lists the program's options, and the external editor replaces its copy."""
 
 import os
 import re

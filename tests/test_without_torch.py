@@ -1,4 +1,4 @@
-"""Nothing that renders a photo imports torch, transformers or what comes with them: the base installation has none."""
+"""Rendering imports neither torch, transformers nor their dependencies, which the base installation lacks."""
 
 import os
 import subprocess

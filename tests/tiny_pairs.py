@@ -1,4 +1,4 @@
-"""Two tiny pairs on disk whose truth is rendered from known layers: a disk before a busy, receding background."""
+"""Two tiny pairs on disk whose truth is rendered from known layers: a disk in front of a busy, receding background."""
 
 import json
 

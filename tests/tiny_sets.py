@@ -1,4 +1,4 @@
-"""A tiny set of each benchmark's layout, made of noise: enough to be found, checked and judged."""
+"""A tiny set in each benchmark's layout, made of noise: enough to be found, checked and judged."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Plain methods that the table compares with; readable rather than fast."""
+"""Simple methods for the table to compare with; readable rather than fast."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pin-hole and thin lens of one scene, and how their blur is told to wideopen.
+"""Pin-hole and thin lens of one scene, and their blur as settings for wideopen.
 
 A point at distance z on the optical axis, seen through an aperture of radius A focused at z_f, becomes a disk of
 A f |1/z_f - 1/z| pixels, f the focal length of the pin-hole in pixels (similar triangles; the rays through the

@@ -1,4 +1,4 @@
-"""Subjects that are no bust: a plush bear, a fern in a pot, and hats."""
+"""Subjects other than busts: a plush bear, a fern in a pot, and hats."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

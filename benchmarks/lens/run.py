@@ -1,4 +1,4 @@
-"""How true is the picture? Ray-traced scenes seen through an exact thin lens, and every method judged against them.
+"""Accuracy: ray-traced scenes seen through an exact thin lens, and every method judged against them.
 
     python benchmarks/lens/run.py [--set tune|judge|all] [--scenes NAME ...] [--cache DIR] [--out FILE]
 

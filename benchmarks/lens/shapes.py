@@ -1,4 +1,4 @@
-"""What scenes are made of: meshes from grids of points, leaves, strands.
+"""Parts of scenes: meshes from grids of points, leaves, strands.
 
 World: metres, x to the right, y up, the camera at the origin looking along -z. Everything is plain NumPy and seeded,
 so a scene is the same arrays on every machine.

@@ -1,4 +1,4 @@
-"""Truth on disk: renders what is missing, goes on where it was stopped, and loads it.
+"""Truth on disk: renders what is missing, continues where it was stopped, and loads it.
 
 A file's name holds a hash of the scene's arrays, light, camera and lens, so what was rendered of other settings is
 never taken for it. Two independent halves are kept: their difference is the noise.

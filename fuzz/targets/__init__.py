@@ -1,4 +1,4 @@
-"""What is fuzzed: each parser that files of strangers reach.
+"""The fuzz targets: each parser that untrusted files reach.
 
 A target has `seeds`, a few good inputs, and `check`, which takes any bytes and raises nothing but what is a bug.
 """

@@ -1,4 +1,4 @@
-"""Maps kept in a JPEG: found, damaged with a note, or not there; nothing is ever raised."""
+"""Maps kept in a JPEG: found, damaged with a note, or missing; nothing is ever raised."""
 
 import tempfile
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""PNG chunks: header, checksums, colours and added chunks; only ValueError, for what is no PNG."""
+"""PNG chunks: header, checksums, colours and added chunks; only ValueError, for files that are not PNG."""
 
 import struct
 import zlib

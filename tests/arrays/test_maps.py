@@ -1,4 +1,4 @@
-"""Guided filter, hole filling, disparity from metres and cleaned along the matte (on truth: test_disparity_filter)."""
+"""Guided filter, hole filling, disparity from metres and its filter along the matte (truth: test_disparity_filter)."""
 
 import numpy as np
 import pytest

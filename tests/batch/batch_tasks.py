@@ -1,4 +1,4 @@
-"""What the tests let workers do with a task; light to import, as spawned processes must find it."""
+"""Tasks that the tests run in workers; quick to import, because spawned processes import it."""
 
 import os
 import signal

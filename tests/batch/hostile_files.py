@@ -1,4 +1,4 @@
-"""What nobody should put into a folder of photos; docs/batch.md has a table of what a batch makes of it."""
+"""Files that do not belong into a folder of photos; docs/batch.md has a table of what a batch does with them."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Files that nobody should send cost themselves only: a whole result or one line, and no worker."""
+"""Hostile files: each gives a complete result or one line, and costs neither another photo nor a worker."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Photos in worker processes: whatever one does, the others are done, and nothing half is left."""
+"""Photos in worker processes: whatever happens to one, the others are rendered, and no partial file is left."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the user names, and the photos and results that follow from it."""
+"""The photos and results that follow from what the user names."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A hot folder: photos are taken when they are all there, and once for each state of their file."""
+"""A hot folder: a photo is rendered once its file is complete, and again only if the file changes."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""matte, depth, info, --version and help; and the true command in a process of its own."""
+"""matte, depth, info, --version and help; and the installed command in its own process."""
 
 import contextlib
 import os

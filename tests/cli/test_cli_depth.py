@@ -1,4 +1,4 @@
-"""--depth and --offline of render and depth: what is used is named, what is named is used or refused."""
+"""--depth and --offline of render and depth: the source is reported, and a named source is used or refused."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Depth and mattes inside photos at the command line: info PHOTO, extract, and what render makes of them."""
+"""Depth and mattes inside photos on the command line: info PHOTO, extract, and their use by render."""
 
 import json
 from pathlib import Path

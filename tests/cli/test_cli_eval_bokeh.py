@@ -1,4 +1,4 @@
-"""`wideopen eval bokeh`: ours and other people's pictures by the same figures; problems are reported."""
+"""`wideopen eval bokeh`: our pictures and others' get the same figures; problems are reported."""
 
 import csv
 import json

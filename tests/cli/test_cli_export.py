@@ -1,4 +1,4 @@
-"""`wideopen export matting`, and mattes by the file it writes."""
+"""`wideopen export matting`, and mattes made with the exported file."""
 
 import numpy as np
 import pytest

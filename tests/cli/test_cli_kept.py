@@ -1,4 +1,4 @@
-"""--keep-depth: a result that is focused again is what the original would have been with the same maps."""
+"""--keep-depth: refocusing a result equals rendering the original with the same maps."""
 
 import os
 from dataclasses import replace

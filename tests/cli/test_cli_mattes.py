@@ -1,4 +1,4 @@
-"""`--mattes FOLDER`: the matte of each photo by its name."""
+"""`--mattes FOLDER`: each photo's matte is found by name."""
 
 import json
 

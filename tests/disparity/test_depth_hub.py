@@ -1,4 +1,4 @@
-"""Fetching models: from a hub of our own on this machine, which serves tiny files; nothing leaves it."""
+"""Downloading models from a local hub that serves tiny files; nothing leaves this machine."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Depth of any kind becomes disparity: nearest 1, farthest 0, holes filled, wild values cut off."""
+"""Depth of any kind becomes disparity: nearest 1, farthest 0, holes filled, outliers clipped."""
 
 from dataclasses import dataclass
 

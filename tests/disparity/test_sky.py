@@ -1,4 +1,4 @@
-"""The sky is far wherever it is plainly seen."""
+"""Clearly visible sky is far."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Sources of disparity: the one that was named or none; "auto" chooses, and says what."""
+"""Sources of disparity: a named source is used or refused; "auto" chooses and reports its choice."""
 
 import subprocess
 import sys

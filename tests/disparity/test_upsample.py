@@ -1,4 +1,4 @@
-"""Guided up-sampling: edges land on the photo's, nothing overshoots, the photo's texture stays out of the map."""
+"""Guided upsampling: edges move to the photo's edges, nothing overshoots, the photo's texture stays out of the map."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Every layout is read as its authors lay it out, and a set that is not whole is refused before any work."""
+"""Every benchmark is read in its authors' layout, and an incomplete one is refused before any work."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Ablations leave out what they say, and nothing else."""
+"""Each ablation leaves out the part it names, and nothing else."""
 
 import csv
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The plain methods of benchmarks/: what each does to a flat field, to what is in focus, and to a point."""
+"""The simple methods of benchmarks/: their effect on a flat field, on what is in focus, and on a point."""
 
 import sys
 from pathlib import Path

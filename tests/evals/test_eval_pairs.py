@@ -1,4 +1,4 @@
-"""Reading a folder of pairs: what is wrong with one pair is problems_by_name and the others are used."""
+"""Reading a folder of pairs: a faulty pair is reported and the others are used."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Other programs beside ours: each gets what it needs, and one that cannot run says why."""
+"""Other programs: each gets what it needs, and one that cannot run gives the reason."""
 
 import sys
 from dataclasses import replace

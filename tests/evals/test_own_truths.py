@@ -1,4 +1,4 @@
-"""Our own truths become benchmarks: what the scripts write is found whole and judged with what it asks for."""
+"""Our own truths as benchmarks: what the scripts write is read completely and judged with its own settings."""
 
 import sys
 from functools import partial

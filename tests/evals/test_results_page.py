@@ -1,4 +1,4 @@
-"""docs/results.md is what benchmarks/results says, and a figure changed there or here is noticed."""
+"""docs/results.md has the figures of benchmarks/results; a change in either is noticed."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A run keeps each line as it comes and goes on where it was stopped."""
+"""A run writes each line at once and continues where it was stopped."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tuning finds the constants that made the pictures, is resumed, and refuses a study of something else."""
+"""Tuning finds the constants that made the pictures, can be resumed, and refuses a study of something else."""
 
 import math
 

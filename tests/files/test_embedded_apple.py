@@ -1,4 +1,4 @@
-"""What iPhones store: auxiliary pictures in HEIC, pictures appended to JPEG; values, units, turns, and bad files."""
+"""What iPhones store: auxiliary pictures in HEIC, pictures appended to JPEG; values, units, rotations, bad files."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Writing files: all or nothing, and never over something."""
+"""Writing files: completely or not at all, and never over an existing file by accident."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Profiles: ours are read by another reader, others' by us, and damaged ones by nobody."""
+"""Profiles: another reader reads ours, we read others', and damaged ones are refused."""
 
 import struct
 from io import BytesIO

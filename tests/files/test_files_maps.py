@@ -1,4 +1,4 @@
-"""Maps: plain numbers in [0, 1], of the photo's size and orientation, or one line why not."""
+"""Maps: plain numbers in [0, 1], of the photo's size and orientation, or one line with the reason."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Whatever is no readable photo: one line that says what was found, and no warning or traceback."""
+"""Files that are not readable photos: one line says what was found, without warning or traceback."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""Writing: an untouched photo comes back bit by bit, with all that was attached; originals stay."""
+"""Writing: an unchanged photo comes back bit by bit with its metadata; originals stay."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""XMP: what it says of size and turn is kept right, what the result lacks is removed, all else stays."""
+"""XMP: size and orientation are updated, data that the result lacks are removed, all else stays."""
 
 import time
 from contextlib import suppress

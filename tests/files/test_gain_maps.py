@@ -1,4 +1,4 @@
-"""Gain maps: the light of photos that have one, and those whose map cannot be used."""
+"""Gain maps: the light of photos that have one, and photos whose map is unusable."""
 
 import math
 

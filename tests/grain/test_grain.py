@@ -1,4 +1,4 @@
-"""Grain: measured as it is, not invented where there is none, and put back only where a blur took it away."""
+"""Grain: measured correctly, not invented where there is none, and added back only where a blur removed it."""
 
 import inspect
 from dataclasses import replace

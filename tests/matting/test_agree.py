@@ -1,4 +1,4 @@
-"""One matte from ours and a strong segmentation network's: who is right about which area."""
+"""Combining our matte with a strong segmentation network's: which one decides about which area."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Hints in place of the matte so far: rough masks, scribbles, trimaps; who decides about what."""
+"""Hints instead of the previous matte: rough masks, scribbles, trimaps; where the network or the hint decides."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The matte's transition follows the photo: outlines land on its edges, strands appear, what is sure stays."""
+"""The matte's transition follows the photo: outlines move to its edges, strands appear, certain values stay."""
 
 import cv2
 import numpy as np

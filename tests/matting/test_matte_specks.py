@@ -1,4 +1,4 @@
-"""Specks beside a firm outline go; the outline, hair and what no transition holds stay."""
+"""Specks beside a firm outline are removed; the outline, hair and everything outside the transition stay."""
 
 import numpy as np
 import pytest

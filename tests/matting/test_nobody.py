@@ -1,4 +1,4 @@
-"""Photos without a subject: scraps and textures are no matte; people, however small, and crowds are."""
+"""Photos without a subject: scraps and textures give an empty matte; people, however small, and crowds do not."""
 
 import cv2
 import numpy as np

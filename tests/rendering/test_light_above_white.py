@@ -1,4 +1,4 @@
-"""Lamps of up to 1,000 times white: no streaks, no rims, nothing guessed, nothing lost."""
+"""Lamps of up to 1,000 times white: no streaks, no rims, nothing estimated, nothing lost."""
 
 import cv2
 import numpy as np

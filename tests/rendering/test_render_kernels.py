@@ -1,4 +1,4 @@
-"""The kernels' short cuts: coarse levels, mirrored rows, hidden sheets, tiles, cat's eyes."""
+"""The kernels' shortcuts: coarse levels, mirrored rows, hidden sheets, tiles, cat's eyes."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""deploy/: the container is what it says it is, and nginx passes on what the service gives."""
+"""deploy/: the container is built as documented, and nginx passes on the service's responses."""
 
 import json
 import os

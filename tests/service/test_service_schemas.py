@@ -1,4 +1,4 @@
-"""The service's words are those of the jobs: same fields, same defaults, and shipped presets fit."""
+"""The service has the fields and defaults of the settings, and accepts shipped presets."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Whose matte it is, found or given, reaches the rendering on every surface: only a given one is examined for rims."""
+"""The origin of a matte reaches the renderer on every surface: only a given matte is examined for rims."""
 
 import asyncio
 import shutil

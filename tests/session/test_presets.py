@@ -1,4 +1,4 @@
-"""Preset files: what they hold is what is rendered with, and what they must not hold is refused in one line."""
+"""Preset files: their settings are used for rendering, and invalid content is refused in one line."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Results have one name everywhere, and what cannot be written is refused before any photo is opened."""
+"""Results have the same name everywhere, and those that cannot be written are refused before a photo is opened."""
 
 from dataclasses import replace
 from pathlib import PurePath

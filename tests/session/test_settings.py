@@ -1,4 +1,4 @@
-"""What users can set: it survives JSON, and what cannot be is refused before any photo is opened."""
+"""User settings survive JSON, and invalid ones are refused before a photo is opened."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""More than two sheets: where disparity has edges, and nowhere else; the photo kept, what is hidden continued."""
+"""More than two sheets: only where disparity has edges; the photo is kept, and what is hidden is continued."""
 
 import cv2
 import numpy as np

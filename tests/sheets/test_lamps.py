@@ -1,4 +1,4 @@
-"""Lights that the photo clipped: lamps shine in their own colour, skies and what is in focus stay as they are."""
+"""Lights that the photo clipped: lamps shine in their own colour, skies and everything in focus stay unchanged."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a matte missed of a subject's rim: gone from ground in focus behind blur, left alone everywhere else."""
+"""The rim of a subject that a matte missed: removed from a background in focus behind blur, and nowhere else."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Light behind hair: a clipped sky is measured, strands keep their own colour, nothing shown changes by itself."""
+"""Light behind hair: a clipped sky is measured, strands keep their own colour, what is in focus stays."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the page does, without a browser: previews, downloads equal to the command's files, and photos that go away."""
+"""The page's actions, without a browser: previews, downloads equal to the command's files, and deleted photos."""
 
 import asyncio
 import base64

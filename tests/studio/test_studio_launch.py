@@ -1,4 +1,4 @@
-"""Serving: mounted on another app, refused in words, and without a word to other hosts."""
+"""Serving: mounted on another app, refused with a message, and without a request to other hosts."""
 
 import re
 import subprocess

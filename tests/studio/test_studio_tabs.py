@@ -1,4 +1,4 @@
-"""Tabs: apart from each other, and gone from the disk when they end. How they expire: tests/workers/test_store.py."""
+"""Tabs are separate, and their files are deleted when they end. How they expire: tests/workers/test_store.py."""
 
 import pytest
 

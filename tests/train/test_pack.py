@@ -1,4 +1,4 @@
-"""Packs of photos, and what happens to composed batches on the device that trains."""
+"""Packs of photos, and the finishing of composed batches on the training device."""
 
 import json
 

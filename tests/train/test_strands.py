@@ -1,4 +1,4 @@
-"""Hair drawn strand by strand: coverage that is exact, heads that are found, samples that are composited truly."""
+"""Hair drawn strand by strand: exact coverage, heads found, samples composited exactly."""
 
 from dataclasses import replace
 

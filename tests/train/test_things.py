@@ -1,4 +1,4 @@
-"""Things that are not people: drawn or cut out, put behind subjects or where nobody is, and never in the matte."""
+"""Objects: drawn or cut out, placed behind subjects or in scenes without people, and never in the matte."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Folders that are kept until they were not used for a while, and the steps that a folder tells."""
+"""Folders that expire when unused, and the steps of work reported through a folder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Worker processes: a task that fails, hangs or kills its worker costs that task only."""
+"""Worker processes: a task that fails, hangs or kills its worker affects no other."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What the tests let worker processes do; light to import, as spawned processes must find it."""
+"""Tasks that the tests run in worker processes; quick to import, because spawned processes import it."""
 
 import os
 import signal

@@ -39,8 +39,7 @@ class MattingSettings(Settings):
     )
     matting_edges: bool = option(True, help="Align the matte's outline with edges in the photo.")
     matting_strands: bool = option(
-        False,
-        help="Draw strands of curls and flyaway hair. Needs --matting-edges and a photo of at least 1000 pixels.",
+        False, help="Draw strands of curls and flyaway hair. Needs --matting-edges and a photo of at least 1000 pixels."
     )
     matting_backend: str = option(
         "auto", words=BACKENDS, help="Inference runtime of the matting network: auto, torch or onnx (CPU only)."
