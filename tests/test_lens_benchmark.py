@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
-from lens import baselines
+from lens import baselines, quick
 from lens.camera import Camera, disk_radius_px
 from lens.scenes import SCENES
 from lens.shapes import ellipsoid, grid, placed
@@ -129,3 +129,8 @@ def test_a_render_has_exact_coverage_and_disparity():
     expected = CAMERA.disparity(np.array([8.0, 2.0]))
     assert_allclose(maps["disparity"][40, [10, 90]], expected, rtol=0, atol=1e-5)
     assert_allclose(maps["radiance"][40, [10, 90]], [[0.5, 1, 2], [0.54] * 3], rtol=0, atol=1e-4)  # 0.4 (0.5 * 0.7 + 1)
+
+
+def test_the_table_of_few_rays_is_that_of_the_results():
+    page = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert f"{quick.BEGIN}\n{quick.documented()}\n\n{quick.END}" in page

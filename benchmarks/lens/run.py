@@ -132,15 +132,14 @@ def report(cases: list[Case]) -> dict[str, Any]:
     return {"edge_band": BAND, "means": means, "shots": shots}
 
 
-def document(folder: Path, lines: str, cases: list[Case]) -> None:
-    """Put the tables between their marks in evaluation.md, and the pictures into pictures/."""
+def put(folder: Path, begin: str, end: str, lines: str) -> None:
+    """Put lines between their marks in evaluation.md."""
     page = folder / "evaluation.md"
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        sys.exit(f"{page}: expected {BEGIN} and {END}, found at most one")
-    page.write_text(f"{before}{BEGIN}\n{lines}\n\n{END}{after}", encoding="utf-8")
-    pictures.write(folder / "pictures", cases)
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        sys.exit(f"{page}: expected {begin} and {end}, found at most one")
+    page.write_text(f"{before}{begin}\n{lines}\n\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -169,7 +168,8 @@ def main() -> None:
     print(lines)
     write_result(options.out, report(cases))
     if options.docs:
-        document(options.docs, lines, cases)
+        put(options.docs, BEGIN, END, lines)
+        pictures.write(options.docs / "pictures", cases)
 
 
 if __name__ == "__main__":
