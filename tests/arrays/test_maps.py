@@ -37,7 +37,7 @@ class TestGuidedFilter:
         )
         assert_allclose(got.ravel(), want, rtol=0, atol=2e-6)
 
-    def test_pixels_without_confidence_have_no_say(self):
+    def test_pixels_without_confidence_are_ignored(self):
         guide, target = np.zeros((9, 9), np.float32), np.full((9, 9), 0.2, np.float32)
         confidence = np.ones((9, 9), np.float32)
         target[3:6, 3:6], confidence[3:6, 3:6] = 1, 0

@@ -107,7 +107,7 @@ def test_hints_are_inputs_and_lie_in_folders_like_the_photos(tmp_path):
     assert inputs_of("in/two/x.jpg", with_matte_folder(job, "two/x.bokeh.jpg")) == ("in/two/x.jpg",)
 
 
-def test_asked_to_stop_it_finishes_the_photos_in_work_and_takes_no_more(shop, run_batch):
+def test_a_first_stop_finishes_photos_in_progress_and_begins_no_others(shop, run_batch):
     folder = shop(*(f"{n}.jpg" for n in range(12)))
     stop = Stop()
     heard = run_batch(stop=stop, on_done=stop.soon.set)
@@ -118,7 +118,7 @@ def test_asked_to_stop_it_finishes_the_photos_in_work_and_takes_no_more(shop, ru
     assert len(rest.skips) == len(heard.names)
 
 
-def test_asked_twice_to_stop_it_gives_up_the_photos_in_work(shop, run_batch):
+def test_a_second_stop_abandons_photos_in_progress(shop, run_batch):
     folder = shop("a.jpg", "b.jpg", "hangs.jpg", "hangs too.jpg")
     stop = Stop()
     pool = Workers(PoolSize(workers=2, threads=1))

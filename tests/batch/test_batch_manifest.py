@@ -201,7 +201,7 @@ def test_a_file_replaced_within_a_tick_of_the_clock_is_another(tmp_path):
     assert status_of(str(file)) != before
 
 
-def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(studio):
+def test_only_partial_files_of_a_killed_run_are_removed(studio):
     studio.run(7)  # a and b are begun
     out = studio.folder / "out"
     begun, others = out / "a.bokeh.jpg", out / "z.bokeh.jpg"
@@ -220,7 +220,7 @@ def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(studio)
     assert left.name == kept.name
 
 
-def test_only_what_changed_is_done_again(studio):
+def test_only_changed_photos_are_rendered_again(studio):
     studio.run()
     studio.write("b", b"new")
     heard = studio.run()
@@ -251,7 +251,7 @@ def test_files_that_no_batch_made_are_not_replaced(studio):
     assert studio.results()["b.bokeh.jpg"] == b"mine"
 
 
-def test_a_result_that_somebody_worked_on_is_kept_when_settings_change(studio):
+def test_an_edited_result_is_kept_when_settings_change(studio):
     studio.run()
     (studio.folder / "out" / "b.bokeh.jpg").write_bytes(b"retouched by hand")
     assert len(studio.run().seen["skipped"]) == 3

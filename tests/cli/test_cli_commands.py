@@ -151,7 +151,7 @@ def test_the_installed_command_refuses_a_missing_photo(folder):
     assert contents(folder) == before
 
 
-def test_reader_that_leaves_early_is_no_error(folder):
+def test_a_reader_that_leaves_early_is_not_an_error(folder):
     for arguments in (("--help",), ("info",), ("render", "photo.png", *MAPS, "--json")):
         read_end, write_end = os.pipe()
         os.close(read_end)  # as of `wideopen ... | true`

@@ -111,13 +111,13 @@ def test_a_model_named_is_refused_offline(refused):
         assert line.startswith("depth model depth-anything-v2-large (1340 MB, licence CC-BY-NC-4.0): not on disk")
 
 
-def test_a_folder_that_is_no_model_is_refused(refused, folder):
+def test_a_folder_without_a_model_is_refused(refused, folder):
     (folder / "empty").mkdir()
     assert "depth model empty: expected config.json" in refused("render", "photo.png", *MATTE, "--depth", "empty")
 
 
 @pytest.mark.parametrize("word", ["magic", "", "planer"])
-def test_words_that_name_nothing_are_refused(refused, word):
+def test_unknown_words_are_refused(refused, word):
     assert "depth: expected auto, embedded, small, planar, " in refused("render", "photo.png", *MATTE, "--depth", word)
     assert "depth: expected auto, embedded, small, planar, " in refused(
         "depth", "photo.png", "-o", "d.png", "--depth", word

@@ -203,7 +203,7 @@ def test_depth_embedded_tells_why_it_is_refused(refused):
     assert "found none (HEIC auxiliary disparity: expected the aspect of the photo" in line
 
 
-def test_what_cannot_be_used_is_a_note(wideopen):
+def test_unusable_maps_are_noted(wideopen):
     phone_photo((NEAR[:, :-9], DEPTH_URN, disparity_xmp()), PORTRAIT)
     done = wideopen("render", "phone.heic", "-o", "r.png", "--offline", "--json")
     assert done.code == 0

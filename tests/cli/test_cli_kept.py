@@ -82,7 +82,7 @@ def test_matte_and_depth_write_the_maps_that_render_uses(keep, wideopen, name, c
     assert done.err == ["note: rendered from the original, photo.jpg"]
 
 
-def test_what_is_given_on_the_command_line_wins_over_what_is_kept(keep, wideopen):
+def test_maps_on_the_command_line_override_kept_maps(keep, wideopen):
     keep("kept.jpg")
     save_grey("other.png", 1 - nearness())
     done = wideopen("render", "kept.jpg", "-o", "again.png", "--json", "--disparity", "other.png")

@@ -85,7 +85,7 @@ def test_an_unreadable_file_is_refused(refused_file, folder):
     assert "cannot be read" in refused_file("secret.png")
 
 
-def test_pipe_is_no_file(refused_file, folder):
+def test_a_pipe_is_refused(refused_file, folder):
     os.mkfifo(folder / "pipe.png")
     # Its reader would wait for ever, so the listing of the folder must not open it either: `is_file` is false.
     assert "found something other than a file" in refused_file("pipe.png")

@@ -91,7 +91,7 @@ def test_a_folder_with_an_onnx_file_needs_no_torch(tmp_path):
 
 
 @pytest.mark.parametrize(("model_type", "kind"), KINDS.items())
-def test_what_an_export_means_is_read_from_its_configuration(tmp_path, model_type, kind):
+def test_the_meaning_of_an_export_is_read_from_its_configuration(tmp_path, model_type, kind):
     depth = predict_depth(graded(), model=save_tiny_onnx(tmp_path / "tiny", model_type))
     assert depth.kind == ("depth_m" if model_type == "depth_pro" else kind)  # its export divides by its output
 
@@ -219,7 +219,7 @@ def test_zoedepths_border_is_cut_off_where_it_was_put():
     assert_allclose(half.shape, np.array(shown.shape) / 2, rtol=0, atol=1)
 
 
-def test_what_a_folder_says_of_its_input_is_obeyed(tiny, tmp_path):
+def test_a_folders_input_format_is_used(tiny, tmp_path):
     small = shutil.copytree(tiny / "depth_anything", tmp_path / "small")
     config = {"size": {"height": 28, "width": 28}, "keep_aspect_ratio": False, "image_mean": [0, 0, 0], "do_pad": False}
     (small / "preprocessor_config.json").write_text(json.dumps(config), encoding="utf-8")

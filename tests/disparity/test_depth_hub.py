@@ -137,7 +137,7 @@ def test_a_hub_id_may_have_one_form_only(fake_hub, monkeypatch, files):
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == set(files)
 
 
-def test_a_revision_that_moves_is_found_by_what_the_cache_says_of_it(fake_hub, tmp_path):
+def test_a_moving_revision_is_found_in_the_cache(fake_hub, tmp_path):
     repo = tmp_path / "cache" / "models--some--model"
     (repo / "refs").mkdir(parents=True)
     (repo / "refs" / "main").write_text("abc")
@@ -156,7 +156,7 @@ def test_a_cache_that_cannot_be_written_is_reported(fake_hub, monkeypatch, tmp_p
         hub.fetch("depth-anything-v2-small")
 
 
-def test_offline_asks_nobody(fake_hub):
+def test_offline_sends_no_request(fake_hub):
     with pytest.raises(WeightsError, match="not on disk, and offline") as caught:
         hub.fetch("depth-anything-v2-small", offline=True)
     assert "99 MB, licence Apache-2.0" in str(caught.value)

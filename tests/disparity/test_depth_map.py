@@ -41,7 +41,7 @@ def test_infinitely_far_is_known_to_be_far():
 @pytest.mark.parametrize(
     ("kind", "hole"), [("disparity", np.nan), ("depth_m", np.nan), ("depth_m", 0), ("depth_m", -1)]
 )
-def test_holes_are_filled_from_what_surrounds_them(kind, hole):
+def test_holes_are_filled_from_their_surroundings(kind, hole):
     values = 1 / slope() if kind == "depth_m" else slope()
     values[10:16, 18:24] = hole
     out = to_disparity(Map(values, kind))

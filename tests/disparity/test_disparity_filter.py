@@ -49,7 +49,7 @@ def test_background_beside_the_subject_carries_background_disparity(scene, netwo
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("scene", SCENES)
-def test_disparity_outside_the_subject_gets_no_worse(scene, network):
+def test_disparity_outside_the_subject_does_not_get_worse(scene, network):
     before, after, ideal = filtered(scene, network)
     found = judged(before, after, SCENES[scene], ideal)
     assert found.worse_share < 6e-4  # worst 5e-4, a stick along an arm
@@ -102,13 +102,13 @@ def test_right_and_left_are_alike():
     assert np.abs(after - other).mean() < 2e-3  # the pixel that a ray is rounded to may differ
 
 
-def test_nothing_is_pulled_nearer():
+def test_nothing_is_moved_nearer():
     for scene in SCENES:
         before, after, _ = filtered(scene, "all of it")
         assert (after <= before + 1e-6).all()
 
 
-def test_in_place_gives_the_same_and_only_then_changes_what_it_is_given():
+def test_the_input_is_changed_only_in_place():
     before, after, _ = filtered("alone", "all of it")
     truth, d = SCENES["alone"], before.copy()
     assert_array_equal(filter_along_matte(d, truth.alpha, truth.photo), after)

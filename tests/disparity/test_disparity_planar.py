@@ -64,12 +64,12 @@ def test_a_bust_is_nearest_and_its_floor_lies_below_the_photo():
     assert HORIZON_DISPARITY < floor(d)[-1] < 0.6
 
 
-def test_a_full_figure_that_touches_the_lower_edge_is_no_bust():
+def test_a_full_figure_at_the_lower_edge_is_not_a_bust():
     d = planar(person(60, 60, HEIGHT))
     assert floor(d)[-1] > 0.75
 
 
-def test_who_stands_higher_in_the_photo_is_farther_as_the_floor_says():
+def test_people_higher_in_the_photo_are_farther_by_the_floors_disparity():
     d = planar(np.maximum(STANDING, FAR))
     near, far = at(d, 60, 100), at(d, 170, 100)
     assert_allclose(far - HORIZON_DISPARITY, 0.4 * (near - HORIZON_DISPARITY), rtol=0.02, atol=0)
@@ -78,7 +78,7 @@ def test_who_stands_higher_in_the_photo_is_farther_as_the_floor_says():
     assert row[198] < near < row[201]
 
 
-def test_a_bust_is_nearer_than_who_stands_behind():
+def test_a_bust_is_nearer_than_people_behind_it():
     d = planar(np.maximum(BUST, FAR))
     assert at(d, 70, 200) == 1
     assert at(d, 170, 100) < 0.4

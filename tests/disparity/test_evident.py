@@ -36,7 +36,7 @@ def test_the_nearer_of_two_alike_is_chosen():
     assert evident_disparity(disparity, photo) == pytest.approx(0.8, abs=0.03)
 
 
-def test_what_is_sharp_is_preferred_to_soft_lights():
+def test_sharp_detail_is_preferred_to_soft_lights():
     rng = np.random.default_rng(5)
     photo, disparity = np.full((640, 960, 3), 0.1, np.float32), np.full((640, 960), 0.2, np.float32)
     for x, y in rng.integers((0, 0), (960, 400), (40, 2)):

@@ -26,12 +26,12 @@ def test_blue_and_grey_skies_are_found_whole(colour):
     assert not sky[101:].any()
 
 
-def test_a_wall_is_no_sky():
+def test_a_wall_is_not_sky():
     seen, order = view(GREY)
     assert not plain_sky(seen, order + np.float32(0.2)).any()
 
 
-def test_water_that_comes_near_is_no_sky_and_torn_nowhere():
+def test_water_that_comes_near_is_not_sky_and_keeps_a_smooth_depth():
     seen, order = view(BLUE)
     seen[:] = BLUE
     order[:] = np.linspace(0, 1, 256)[:, None] ** 3  # most of it far
@@ -50,7 +50,7 @@ def test_skies_of_other_colours_are_found_where_the_network_has_them_farther(col
     assert not plain_sky(seen, order + np.float32(0.1)).any()
 
 
-def test_a_smooth_sky_goes_on_between_the_twigs_at_its_edge():
+def test_a_smooth_sky_continues_between_twigs_at_its_edge():
     seen, order = view((230, 150, 70))
     seen[96:100, ::4] = GREEN
     sky = plain_sky(seen, order * np.float32(0.5))
@@ -59,13 +59,13 @@ def test_a_smooth_sky_goes_on_between_the_twigs_at_its_edge():
 
 
 @pytest.mark.parametrize(("colour", "share"), [((230, 150, 70), 0.2), (BLUE, 0.04)], ids=["a curtain", "a gap"])
-def test_a_narrow_strip_is_no_sky(colour, share):
+def test_a_narrow_strip_is_not_sky(colour, share):
     seen, order = view(colour)
     seen[:, round(share * 320) :] = GREEN
     assert not plain_sky(seen, order * np.float32(0.5)).any()
 
 
-def test_a_textured_surface_of_a_low_suns_colour_is_no_sky():
+def test_a_textured_surface_in_sunset_colours_is_not_sky():
     seen, order = view((230, 150, 70))
     seen[ABOVE][::2] -= np.uint8(30)
     assert not plain_sky(seen, order * np.float32(0.5)).any()
@@ -86,7 +86,7 @@ def test_a_photo_of_nothing_but_sky_may_slope_more():
     assert plain_sky(seen, 0.07 + 0.25 * order).all()
 
 
-def test_what_lies_under_another_thing_is_no_sky():
+def test_areas_below_another_object_are_not_sky():
     seen, order = view(BLUE)
     seen[:10] = GREEN
     assert not plain_sky(seen, order).any()

@@ -47,7 +47,7 @@ def thing(corridor) -> tuple[np.ndarray, np.ndarray]:
     return photo, alpha
 
 
-def test_behind_a_subject_lies_what_the_network_sees_without_it(corridor, thing):
+def test_the_background_is_what_the_network_sees_without_the_subject(corridor, thing):
     photo, alpha = thing
     depth, without = predict_small(photo), predict_small(corridor).whole
     a = cv2.resize(alpha, depth.detail.shape[::-1])

@@ -143,6 +143,6 @@ class TestNamed:
         with pytest.raises(InvalidInput, match="expected one of them, found a disparity map and depth='embedded'"):
             understand(photo, MapSettings(depth="embedded"), matte=matte, disparity=matte)
 
-    def test_planar_ignores_what_the_file_holds(self, portrait):
+    def test_planar_ignores_depth_in_the_file(self, portrait):
         maps = understand(portrait[0], MapSettings(depth="planar"), matte=portrait[1], embedded=Embedded(phone_depth()))
         assert maps.disparity_source == "planar"

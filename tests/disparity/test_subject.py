@@ -57,7 +57,7 @@ def test_a_floor_that_the_network_has_at_the_foot_stays_there_when_the_subject_i
     assert background[203, 150] == pytest.approx(np.median(subject[SUBJECT]), abs=0.03)
 
 
-def test_what_is_before_the_subject_stays_before_it(whole, behind, alpha):
+def test_objects_in_front_of_the_subject_stay_in_front(whole, behind, alpha):
     behind[200:] = whole[200:] = 0.98  # a parapet
     background, subject = shaped_by_matte(whole, behind, alpha)
     assert background[210, 150] > subject[SUBJECT].max()
@@ -105,7 +105,7 @@ def test_a_subject_that_the_photo_cuts_off_stands_on_nothing_seen(whole, behind,
     assert background[203, 10] < 0.85 * np.median(subject[SUBJECT])
 
 
-def test_what_hangs_before_a_far_ground_leaves_it_there(whole, behind, alpha):
+def test_ground_far_behind_a_hanging_subject_stays_far(whole, behind, alpha):
     far = np.where(alpha < 0.5, behind / 3, whole).astype(np.float32)
     background, subject = shaped_by_matte(far, behind / 3, alpha)
     assert background[203, 150] < 0.4 * np.median(subject[SUBJECT])
@@ -154,7 +154,7 @@ def test_a_fence_is_before_the_subject_seen_through_it(whole, behind, alpha):
 
 
 @pytest.mark.parametrize("kind", ["two people", "curls", "one wire"])
-def test_other_gaps_are_no_fence(whole, behind, alpha, kind):
+def test_other_gaps_are_not_a_fence(whole, behind, alpha, kind):
     seen_through = alpha.copy()
     if kind == "one wire":
         seen_through, _ = across(alpha, 80)

@@ -50,7 +50,7 @@ def test_the_radius_error_is_in_pixels_of_blur(step):
     assert found == pytest.approx(true, rel=1e-4)
 
 
-def test_an_edge_elsewhere_is_no_true_edge(step):
+def test_an_edge_elsewhere_is_not_a_true_edge(step):
     assert edges_f1(np.roll(step, 2, 1), step) > 0.6  # within reach, but for what the roll brings in at the border
     assert edges_f1(np.roll(step, 30, 1)[:, 35:], step[:, 35:]) < 0.1
     assert edges_f1(np.zeros_like(step), step) == 0

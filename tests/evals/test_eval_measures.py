@@ -125,7 +125,7 @@ def test_dists_is_that_of_torchmetrics(in_bfloat16, most, random_vgg, monkeypatc
     assert in_bfloat16 == (abs(found - want) > 1e-6)
 
 
-def test_dists_is_nought_for_equal_pictures_and_grows_with_blur(random_vgg):
+def test_dists_is_0_for_equal_pictures_and_grows_with_blur(random_vgg):
     truth = picture(64, 96, sigma=1.0)
     blurred = [cv2.GaussianBlur(truth, (0, 0), sigma) for sigma in (1.0, 3.0)]
     near, far = (random_vgg(one, truth) for one in blurred)
@@ -194,6 +194,6 @@ def test_missing_lights_do_not_change_the_gain():
     assert_allclose(measures.find_gain(dim, truth), [1, 1, 1], rtol=0, atol=1e-6)
 
 
-def test_another_picture_is_no_shift():
+def test_another_picture_is_not_a_shift():
     with pytest.raises(InvalidInput, match="align: expected"):
         measures.fit(picture(), picture(sigma=8)[::-1])

@@ -46,7 +46,7 @@ def test_without_data_the_papers_tables_name_what_is_missing(run):
     assert "WAX" in out.split("not run here")[-1]
 
 
-def test_ours_stands_beside_with_what_it_was_run_on(run, tmp_path):
+def test_our_figures_state_the_data_they_were_measured_on(run, tmp_path):
     pairs = make_pairs(tmp_path / "mypairs", filter_disparity=False)
     code, _, _ = run("--matting-data", mattes(tmp_path / "few"), "--pairs", pairs, "--json", "tables.json")
     assert code == 0

@@ -35,7 +35,7 @@ def test_the_map_is_the_radius_over_the_largest(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["wideopen", "GIMP", "G'MIC", "ImageMagick", "blur and paste"])
-def test_what_is_in_focus_stays_and_the_rest_is_blurred(tmp_path, name):
+def test_the_focus_stays_and_the_rest_is_blurred(tmp_path, name):
     program = others.programs(None)[name]
     if others.version(program) is None:
         pytest.skip(f"{program.executable} is not installed")

@@ -17,7 +17,7 @@ def test_every_figure_has_source_protocol_date_and_a_plausible_value(one):
         assert low <= value <= high
 
 
-def test_no_method_of_the_field_is_passed_over():
+def test_every_published_method_is_listed():
     methods = " ".join([*(one.method for one in published()), *missing()])
     for name in ("BokehMe", "MPIB", "Dr.Bokeh", "BokehDiff", "Bokehlicious", "Generative Refocusing", "Any-to-Bokeh"):
         assert name in methods
@@ -25,14 +25,14 @@ def test_no_method_of_the_field_is_passed_over():
     assert "BiRefNet" in methods
 
 
-def test_two_sources_of_one_method_both_stand():
+def test_two_sources_of_one_method_are_both_listed():
     rows, sources = cited("p3m-500-p")
     assert [rows[f"MODNet [{k}]"]["mse"] for k in (1, 3)] == [0.0042, 0.0113]
     assert [source[:3] for source in sources] == ["[1]", "[2]", "[3]"]
     assert len(rows) == sum(one.benchmark == "p3m-500-p" for one in published())
 
 
-def test_ours_or_why_not_stands_in_every_table():
+def test_every_table_has_our_figures_or_the_reason_why_not():
     tables = {table.title: table.rows for table in set_tables({"wax": {"wideopen thin-lens, 20 pairs": {"ssim": 0.9}}})}
     assert tables["WAX"][-1] == ["wideopen thin-lens, 20 pairs", "-", "0.9000", "-"]
     others = [rows for title, rows in tables.items() if title != "WAX"]

@@ -66,7 +66,7 @@ def test_a_file_of_something_else_is_not_touched(tmp_path):
 
 @pytest.mark.parametrize("ahead", [1, 3])
 @pytest.mark.parametrize("late", [False, True])
-def test_what_cannot_be_measured_is_skipped_with_its_reason(late, ahead):
+def test_unmeasurable_cases_are_skipped_with_the_reason(late, ahead):
     done = []
 
     def line(name):

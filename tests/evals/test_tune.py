@@ -61,7 +61,7 @@ def test_a_study_is_resumed_and_not_begun_again(pairs, tmp_path):
     assert len(tune(search(pairs, trials=4), file).scores) == 8  # as many as asked for are there
 
 
-def test_settings_that_were_never_tried_are_no_trials(pairs, tmp_path):
+def test_settings_that_were_never_tried_are_not_trials(pairs, tmp_path):
     result = tune(search(pairs, trials=2), tmp_path / "s.study")
     assert len(result.scores) == 2
     assert result.preset.about["trials"] == 2
@@ -82,7 +82,7 @@ def test_a_study_of_something_else_is_refused(pairs, tmp_path):
         tune(search(pairs, trials=1), tmp_path / "none.study")
 
 
-def test_what_undoes_the_bend_is_searched_for_around_its_inverse():
+def test_constants_after_the_blur_are_searched_around_the_inverse():
     numbers = STARTS["paper"][0] | {"a1": 1.25, "b1": 0.1, "alpha1": 3.0}
     paper = PaperLook(**lens_values("paper", numbers)["paper"])
     grey = np.linspace(0.1, 0.9, 5)
@@ -97,7 +97,7 @@ def test_the_blur_is_tuned_only_where_no_meta_says_it(pairs):
 
 
 @pytest.mark.parametrize("text", ["", "psnr", "psnr=-1", "psnr=1,psnr=2", "lpips=1", "psnr=0"])
-def test_weights_that_mean_nothing_are_refused(text):
+def test_invalid_weights_are_refused(text):
     with pytest.raises(InvalidInput, match="weights: expected"):
         parse_weights(text)
 

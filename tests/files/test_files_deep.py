@@ -118,7 +118,7 @@ def test_a_turned_deep_avif_is_upright(tmp_path):
     assert photo.rgb[-1, 16, 1] > photo.rgb[0, 16, 1]
 
 
-def test_floats_with_a_curve_are_decoded_by_it_and_clipped_aloud(tmp_path):
+def test_floats_with_a_curve_are_decoded_by_it_and_clipped_with_a_note(tmp_path):
     codes = np.array([[[0.25, 0.5, 1.5]]], np.float32)
     gamma = Encoding("Gamma 2", (ParametricCurve(2.0),) * 3, SRGB.to_srgb)
     tifffile.imwrite(tmp_path / "a.tif", codes, photometric="rgb", iccprofile=build_profile(gamma))

@@ -171,7 +171,7 @@ NAN[2, 2] = np.nan
         (read_depth_m, np.zeros(SIZE, "U3"), "found <U3"),
     ],
 )
-def test_arrays_that_make_no_sense_are_refused(tmp_path, reader, array, message):
+def test_invalid_arrays_are_refused(tmp_path, reader, array, message):
     path = save_npy(tmp_path / "a.npy", array)
     with pytest.raises(InvalidInput, match=message):
         reader(path, size=SIZE)

@@ -217,7 +217,7 @@ def test_wide_gamut_keeps_its_primaries(tmp_path, encoding, name):
 
 
 @pytest.mark.parametrize("encoding", [SRGB, DISPLAY_P3, ADOBE_RGB], ids=lambda e: e.name)
-def test_what_networks_and_edges_see_is_the_file_without_a_detour(tmp_path, encoding):
+def test_networks_and_edges_see_the_files_own_bytes(tmp_path, encoding):
     """Codes with the curve of sRGB are taken as they are; small pictures become sRGB as the whole photo would."""
     photo = read(save(tmp_path / "a.png", PICTURE, "PNG", icc_profile=build_profile(encoding)))
     shown, known = display_u8(photo)

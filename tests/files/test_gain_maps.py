@@ -219,7 +219,7 @@ def test_a_map_that_cannot_be_decoded_or_fits_no_photo_is_not_used(tmp_path):
         assert [note.startswith("the photo is read without its gain map") for note in found.metadata.notes] == [True]
 
 
-def test_a_second_picture_that_is_no_map_is_noted(tmp_path):
+def test_a_second_picture_other_than_a_map_is_noted(tmp_path):
     found = saved(tmp_path, multi_picture(jpeg(MAIN), with_xmp(jpeg(MAIN), xmp())))
     assert found.hdr is None
     assert found.metadata.notes == ("pictures stored after the photo (preview, depth) are not kept",)

@@ -45,7 +45,7 @@ def spread(photo):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_what_is_unchanged_comes_back(tmp_path, channels):
+def test_an_unchanged_photo_comes_back(tmp_path, channels):
     photo = night(tmp_path, channels)
     found = read(write(tmp_path / "a.jpg", photo.rgb, like=photo))
     plain = read(write(tmp_path / "b.jpg", photo.rgb, like=photo, hdr="off"))

@@ -69,7 +69,7 @@ class TestEstimate:
         assert_allclose(grain.strength[1:-1] * 255, want[1:-1], rtol=0.15, atol=0)  # the ends hold half a bin each
 
     @pytest.mark.parametrize("clean", ["portrait", "ramp", "flat", "shapes", "tiny", "black"])
-    def test_what_has_no_noise_gets_none(self, portrait, clean):
+    def test_pictures_without_noise_get_no_grain(self, portrait, clean):
         y, x = np.mgrid[0:512, 0:512].astype(np.float32)
         ramp = np.stack([60 + x / 4, 80 + y / 5, 200 - x / 6], 2)
         shapes = ramp.copy()
@@ -88,7 +88,7 @@ class TestEstimate:
         assert estimate_grain(_light(pictures[clean]), SRGB) is NO_GRAIN
 
     @pytest.mark.parametrize("texture", ["grass", "gravel"])
-    def test_texture_everywhere_is_no_grain(self, texture):
+    def test_texture_everywhere_is_not_grain(self, texture):
         codes = getattr(skimage.data, texture)()[..., None].repeat(3, 2)
         assert estimate_grain(_light(codes), SRGB) is NO_GRAIN  # without the test for a floor: 24 and 18 codes
 

@@ -50,7 +50,7 @@ def test_what_only_ours_shows_is_kept_unless_both_networks_reject_it(box, other,
 
 
 @pytest.mark.parametrize(("width", "kept"), [(100, 1.0), (30, 0.0)])
-def test_a_body_goes_on_to_the_lower_edge_whatever_the_other_says(width, kept):
+def test_a_body_continues_to_the_lower_edge_against_the_other_network(width, kept):
     ours, other = maps(PERSON), maps(PERSON)
     ours[150:, 110 : 110 + width] = 1
     assert agreed(ours, other, other)[170:190, 118:132].mean() == pytest.approx(kept, abs=1e-6)

@@ -90,7 +90,7 @@ def test_the_network_decides_how_much_of_a_white_strokes_area_belongs(photo, sha
     assert_allclose(matte, boxes(RED, share, found, INSIDE_BLUE), rtol=0, atol=0)  # the stroke itself is certain
 
 
-def test_a_stroke_stands_for_what_looks_like_it_even_if_there_is_more_of_that_elsewhere(photo):
+def test_a_stroke_marks_similar_colours_near_it_only(photo):
     photo[:, 70:95] = photo[50, 120]  # a blue wall behind
     engine, _ = network(boxes(RED, BLUE))
     assert_allclose(matte_from_hint(engine, photo, scribble(INSIDE_BLUE, 0.0), 3), boxes(RED), rtol=0, atol=0)
@@ -133,7 +133,7 @@ def test_analyze_takes_a_hint():
         ({"matte_hint": np.full((96, 64), 2, np.float32)}, r"matte_hint: expected values in \[0, 1\]"),
     ],
 )
-def test_what_contradicts_a_hint_is_refused(options, line):
+def test_sources_that_contradict_a_hint_are_refused(options, line):
     rgb = np.zeros((96, 64, 3), np.float32)
     with pytest.raises(InvalidInput, match=line):
         analyze(rgb, depth="planar", **{"matte_hint": np.zeros((96, 64), np.float32), **options})

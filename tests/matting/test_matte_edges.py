@@ -51,7 +51,7 @@ def error(matte, exact):
 @pytest.mark.parametrize("backend", USABLE)
 @pytest.mark.parametrize("value", [0.0, 1.0])
 @pytest.mark.parametrize("sizes", PAIRS)
-def test_what_is_sure_everywhere_stays(backend, value, sizes):
+def test_a_matte_without_transition_stays(backend, value, sizes):
     small, large = sizes
     out = follow_edges(np.full(small, value, np.float32), RNG.integers(0, 256, (*large, 3), np.uint8), backend=backend)
     assert out.dtype == np.float32

@@ -46,5 +46,5 @@ def test_a_soft_outline_stays_as_it_is():
     assert_array_equal(without_specks(ramp.copy(), np.ones((50, 50), np.float32), UNIT_PX), ramp)
 
 
-def test_a_photo_as_small_as_the_networks_has_no_specks(matte):
+def test_a_photo_of_network_size_has_no_specks_to_remove(matte):
     assert without_specks(matte, np.ones((320, 600), np.float32), 0.7) is matte

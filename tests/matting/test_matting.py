@@ -327,7 +327,7 @@ def test_unusable_weights_are_refused_in_one_line(tmp_path):
     fails(other, "configuration unknown")
 
 
-def test_weights_are_listed_with_what_is_missing(monkeypatch, tmp_path):
+def test_weights_are_listed_and_missing_ones_named(monkeypatch, tmp_path):
     lines = weights_module.describe()
     assert [line.split()[0] for line in lines] == list(SHIPPED)
     assert all("MB, Apache-2.0" in line for line in lines)
@@ -443,7 +443,7 @@ def test_extreme_aspects_and_tiny_photos_get_a_matte(size):
 
 
 @pytest.mark.parametrize("grey", [0, 128, 255])
-def test_a_photo_of_nothing_has_nobody_in_it(grey):
+def test_a_plain_photo_has_an_empty_matte(grey):
     alpha = predict_matte(np.full((90, 120, 3), grey, np.uint8), MattingSettings(device="cpu", matting_stages=1))
     assert emptiness(alpha) is not None
 

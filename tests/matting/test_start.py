@@ -103,7 +103,7 @@ def test_a_missing_file_is_refused(tmp_path):
         ({"matting_start": "isnet", "matting": "rembg:u2net"}, "takes no start"),
     ],
 )
-def test_words_that_name_no_start_are_refused(settings, line):
+def test_unknown_starts_are_refused(settings, line):
     with pytest.raises(InvalidInput, match=line):
         MattingSettings(**settings)
 
@@ -121,7 +121,7 @@ def test_auto_is_isnet_only_for_mobile_and_only_if_it_is_on_disk(tmp_path, monke
     assert "on disk; mobile starts from it" in start.describe()
 
 
-def test_what_the_start_is_sure_of_is_in_the_matte(tmp_path):
+def test_areas_the_start_is_sure_of_are_in_the_matte(tmp_path):
     photo = np.full((128, 192, 3), 20, np.uint8)
     photo[32:96, 96:160] = 255  # no person: alone, the network finds little
     settings = {"matting_size": 192, "matting_edges": False}

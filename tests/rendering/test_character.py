@@ -145,7 +145,7 @@ def test_fringes_are_drawn_in_bands_as_on_the_whole_photo(monkeypatch):
     assert_allclose(numba, plain, rtol=0, atol=1e-5)
 
 
-def test_what_is_in_focus_has_no_fringes():
+def test_areas_in_focus_have_no_fringes():
     lens = Lens(focus_disparity=1.0, focus_range=0.1, fringes=0.2)
     for optics, _ in optics_of(lens, 4000).by_colour():
         assert_allclose(optics.signed_radius(np.float32([0.9, 0.95, 1.0])), 0, rtol=0, atol=1e-4)  # pixels

@@ -141,7 +141,7 @@ def test_bands_and_boxes_change_nothing(quality, focus, monkeypatch):
 class TestFast:
     """quality="fast" on coarse levels."""
 
-    def test_what_is_blurred_much_is_made_at_half_the_size(self, monkeypatch):
+    def test_strongly_blurred_areas_are_made_at_half_size(self, monkeypatch):
         """Lamps are not: a mean with what is dark beside them would not shine."""
         rng, size = np.random.default_rng(3), (512, 641)
         rgb = cv2.GaussianBlur(0.5 * rng.random((*size, 3), np.float32), (0, 0), 1.5)

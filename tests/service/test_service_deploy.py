@@ -138,7 +138,7 @@ def test_through_nginx_it_is_the_same_service(server, tmp_path):
         assert (large.status_code, large.json()["type"]) == (413, "/problems/too-large")
 
 
-def test_nginx_says_when_to_come_again_while_the_service_is_away(tmp_path):
+def test_nginx_sends_retry_after_while_the_service_is_down(tmp_path):
     with nginx_before(9, tmp_path) as url:
         answer = httpx.get(f"{url}/v1/info")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

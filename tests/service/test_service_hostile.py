@@ -218,7 +218,7 @@ def test_a_gzipped_body_is_not_unpacked(http):
     assert http.post("/v1/render", content=body, headers=headers).status_code == 400
 
 
-def test_what_a_result_names_as_its_original_is_not_opened(http, tmp_path):
+def test_the_original_named_by_an_uploaded_result_is_not_opened(http, tmp_path):
     """A kept result names its original by path and digest; here both are right, and it stays closed."""
     from wideopen import read, write
     from wideopen.files import Keep

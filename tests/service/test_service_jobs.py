@@ -205,7 +205,7 @@ def test_the_studio_is_behind_a_login_when_there_is_a_token(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("token", ["short", "with spaces in it here", "café-with-sixteen"])
-def test_a_token_that_no_header_can_hold_or_anybody_guess_is_refused(token):
+def test_an_invalid_or_short_token_is_refused(token):
     with pytest.raises(InvalidInput, match="token"):
         ServeSettings(token=token)
     assert TOKEN not in repr(ServeSettings(token=TOKEN))

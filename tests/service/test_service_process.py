@@ -99,7 +99,7 @@ def test_work_whose_client_leaves_is_stopped(server, http, long_form):
     assert [path.name for path in server.folder.glob("wideopen-serve-*/*")] == ["scenes"]
 
 
-def test_stopping_finishes_what_runs_and_leaves_nothing(long_form, tmp_path):
+def test_stopping_finishes_running_requests_and_leaves_no_files(long_form, tmp_path):
     with running("--workers", "1", "--folder", str(tmp_path), "--depth", "planar") as server:
         answer = in_thread(httpx.post, f"{server.url}/v1/render", files=long_form, timeout=60)
         with httpx.Client(base_url=server.url) as http:

@@ -66,7 +66,7 @@ def test_an_analysed_scene_renders_the_same_bytes_cold_and_warm(client, photo):
     assert at_once == cold == warm
 
 
-def test_a_removed_scene_is_gone_and_removing_it_again_is_no_error(client, photo):
+def test_removing_a_removed_scene_is_not_an_error(client, photo):
     scene = client.analyze(photo, matte=matte_bytes())
     scene.remove()
     scene.remove()

@@ -64,7 +64,7 @@ def test_a_blurred_result_is_ultra_hdr_whose_sharp_part_is_the_photos(job, tmp_p
     assert np.abs(found.rgb[sharp] / before.rgb[sharp] - 1).mean() < 0.01
 
 
-def test_notes_say_what_is_lost(job, tmp_path):
+def test_notes_name_what_is_lost(job, tmp_path):
     found, notes = result(job, tmp_path, "a.png")
     assert found.hdr is None
     assert notes[-1].startswith("PNG written without the photo's light above white; JPEG, AVIF")

@@ -159,5 +159,5 @@ def test_a_matte_painted_on_a_found_one_counts_as_found(folder, examined):
 
 
 @pytest.mark.parametrize("stated", ["mine", ""])
-def test_an_unknown_word_counts_as_none(stated):
+def test_an_unknown_word_counts_as_missing(stated):
     assert stated_outline({OUTLINE: stated}) is None

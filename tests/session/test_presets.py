@@ -11,7 +11,7 @@ from wideopen.settings import LensSettings
 PAPER = Preset(lens={"look": "paper", "paper": {"radius_scale": 2.0, "alpha1": 2.5}}, about={"by": "hand"})
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_a_written_preset_is_read_back(tmp_path):
     file = write_preset(tmp_path / "mine.json", PAPER)
     assert read_preset(str(file)) == PAPER
     assert read_preset(str(file)).settings().paper.radius_scale == 2

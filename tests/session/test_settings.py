@@ -33,7 +33,7 @@ def test_settings_survive_json(settings):
     assert read != type(settings)()
 
 
-def test_what_is_left_out_has_its_default():
+def test_missing_settings_have_their_defaults():
     assert LensSettings.from_dict({"blur": "3%"}, where="file") == LensSettings(blur="3%")
 
 

@@ -61,7 +61,7 @@ def test_each_layer_gets_its_sheet_and_together_they_are_the_photo(layers, smear
     assert_allclose(_together(sheets), photo, rtol=0, atol=1e-6)
 
 
-def test_what_a_bar_hides_is_continued_behind_it():
+def test_the_sheet_behind_a_bar_is_continued():
     photo, matte, disparity = _over(WALL, PERSON, BAR)
     wall, person, bar = prepare_sheets(photo, matte, disparity, SEPARATOR)
     assert np.abs(bar.alpha - BAR[1]).mean() < 0.01
@@ -166,7 +166,7 @@ def test_a_gap_in_a_near_part_stays_far():
     assert part[50:55, 19:22].min() > 0.9
 
 
-def test_what_shows_through_a_gap_goes_on_around_it():
+def test_a_background_seen_through_a_gap_continues_around_it():
     """A piece too small for a sheet of its own is no hole in the sheet that it belongs to."""
     leaves = (Y > 60).astype(np.float64)
     leaves[80:83, 40:43] = 0

@@ -51,7 +51,7 @@ def test_a_lamp_of_which_one_channel_clips_keeps_its_colour():
     assert blue < red < 2 * blue
 
 
-def test_what_barely_clips_is_no_lamp():
+def test_areas_that_barely_clip_are_not_lamps():
     y, x = np.mgrid[:120, :160]
     cloud = np.minimum(1.02 - 3e-5 * ((y - 60.0) ** 2 + (x - 80.0) ** 2), 1).astype(np.float32)
     photo = np.repeat(cloud[..., None], 3, axis=2)

@@ -67,7 +67,7 @@ def test_the_clean_ground_is_found_once(sheets):
     assert rims._clean is first
 
 
-def test_ground_beside_an_exact_matte_stays_whatever_its_texture(separator):
+def test_a_textured_background_beside_an_exact_matte_stays(separator):
     rng = np.random.default_rng(0)
     ground = rng.uniform(0.1, 0.9, (SIZE // 4, SIZE // 4, 3)).repeat(4, 0).repeat(4, 1).astype(np.float32)
     exact = square(0).astype(np.float32)

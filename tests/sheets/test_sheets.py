@@ -174,7 +174,7 @@ def test_colours_are_those_of_pymatting():
         assert error < 1.1 * their_error + 1e-3, (error, their_error)
 
 
-def test_what_is_unexplained_belongs_to_the_side_that_varies_more():
+def test_the_residual_goes_to_the_side_that_varies_more():
     """Bright stripes seen through thin dark hair: half of each stripe used to stay in the hair, and sharp."""
     y, x = np.mgrid[0:96, 0:128].astype(np.float32)
     wall = np.where((y // 8) % 2 > 0, np.float32(0.8), np.float32(0.1))

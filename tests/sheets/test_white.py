@@ -62,7 +62,7 @@ def test_radiance_is_bounded():
     assert white is None or white.radiance.max() <= MOST
 
 
-def test_what_is_shown_is_the_photo_where_nothing_is_blurred():
+def test_without_blur_the_sheets_show_the_photo():
     alpha = _strands()
     photo = _photo(alpha, 2.5)
     image = render(_scene(alpha, photo), Lens(focus_disparity=0.5, max_radius=0.0, grain=0.0))
@@ -98,7 +98,7 @@ def test_a_matte_that_is_too_wide_leaves_no_dark_rim_before_a_white_wall():
     assert np.minimum(image, 1)[open_].min() > 0.97
 
 
-def test_limiting_light_leaves_flat_fields_and_what_is_below_white():
+def test_limiting_light_keeps_flat_fields_flat_and_dim_pixels_unchanged():
     rng = np.random.default_rng(0)
     dim = rng.random((20, 30, 3), np.float32)
     assert_allclose(limit_radiance(dim, None, 0.0), dim, rtol=0, atol=1e-6)

@@ -223,7 +223,7 @@ def person(chromium, server):
     assert problems == []
 
 
-def test_what_the_matting_network_finds_is_downloaded_as_the_command_renders_it(person, tmp_path):
+def test_a_download_with_a_predicted_matte_equals_the_commands_result(person, tmp_path):
     tab = person()
     tab.upload(SAMPLES / "astronaut.jpg")
     assert "predicted by mobile" in tab.page.inner_text(".wo-sources")

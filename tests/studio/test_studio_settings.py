@@ -91,7 +91,7 @@ def test_a_look_comes_back_from_its_preset_and_leaves_the_focus_alone(form, focu
     assert settings_of(form_of(again, 3000), again, focus) == settings
 
 
-def test_what_a_preset_says_that_no_control_shows_is_kept():
+def test_preset_settings_without_a_control_are_kept():
     text = json.dumps({"wideopen_preset": 1, "lens": {"look": "paper", "planes": 64, "paper": {"alpha1": 2.5}}})
     base = read_preset(text, "look.json")
     settings = settings_of(form_of(base, 3000), base, "subject")

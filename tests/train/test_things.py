@@ -75,7 +75,7 @@ def test_a_thing_lies_behind_the_subject_and_not_in_its_matte(blue_thing):
             assert (red > green).all()
 
 
-def test_what_is_held_is_on_the_body_below_the_head(blue_thing):
+def test_held_objects_lie_on_the_body_below_the_head(blue_thing):
     person = np.zeros((96, 96), np.float32)
     person[10:90, 30:66] = 1
     for seed in range(30):
@@ -87,7 +87,7 @@ def test_what_is_held_is_on_the_body_below_the_head(blue_thing):
     assert not held_thing(np.random.default_rng(0), [blue_thing], [], np.zeros_like(person)).alpha.any()
 
 
-def test_what_is_held_belongs_to_the_matte(blue_thing):
+def test_held_objects_belong_to_the_matte(blue_thing):
     chances = Chances(**{**PLAIN, "new_background": 1, "held": 1})
     stock = Stock([a_square()], [np.full((64, 64, 3), 90, np.uint8)], [blue_thing])
     blue = 0

@@ -85,7 +85,7 @@ def test_the_folders_of_p3m_10k_are_understood(tmp_path):
     assert found == [("P3M-10k", "train"), ("P3M-500-P", "val"), ("P3M-500-NP", "val")]
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_missing_data_are_named(tmp_path):
     with pytest.raises(InvalidInput, match="expected a folder"):
         find_pairs(tmp_path / "none")
     with pytest.raises(InvalidInput, match="found neither"):

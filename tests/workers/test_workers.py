@@ -42,7 +42,7 @@ def test_each_worker_starts_once_for_many_tasks(pool):
     assert {tuple(one.value) for one in done} == {(one.worker,) for one in done}
 
 
-def test_what_a_task_raises_is_raised(pool):
+def test_errors_of_a_task_are_raised(pool):
     future = pool.submit(tasks.fail, "nothing in it")
     with pytest.raises(InvalidInput, match="nothing in it"):
         future.result(timeout=LONG_S)
@@ -110,7 +110,7 @@ def test_workers_that_cannot_start_are_not_tried_for_ever():
         workers.submit(tasks.double, 1).result(timeout=LONG_S)
 
 
-def test_stopping_cancels_what_runs_and_refuses_more(tmp_path):
+def test_stopping_cancels_running_tasks_and_refuses_more(tmp_path):
     workers = Workers(ONE)
     running = workers.submit(tasks.hang_after_touching, tmp_path / "begun")
     while not (tmp_path / "begun").exists():
