@@ -97,7 +97,7 @@ class OutputModel(_model(OutputSettings, **_RENAMED)):  # type: ignore[misc]
     """Format and encoding of the result."""
 
     format: Literal["jpeg", "png", "tiff", "webp", "heic", "avif", "jxl", "exr"] | None = Field(
-        default=None, description="Default: the format that Accept names, else the photo's."
+        default=None, description="Format of the image. Default: the one named by Accept, else the photo's."
     )
 
     def settings(self) -> OutputSettings:
@@ -120,7 +120,7 @@ class AnalyzeForm(BaseModel):
     photo: UploadFile = Field(description="JPEG, PNG, TIFF, WebP, HEIC or AVIF; the file's name is ignored.")
     matte: UploadFile | None = Field(default=None, description="The subject's matte, a grey picture.")
     matte_hint: UploadFile | None = Field(
-        default=None, description="For the matting network: a rough mask or scribble, grey where unknown."
+        default=None, description="A hint for the matting network: a rough mask or scribble, grey where unknown."
     )
     disparity: UploadFile | None = Field(default=None, description="A grey picture; the largest value is nearest.")
     maps: MapsModel = Field(default_factory=MapsModel)
@@ -163,9 +163,9 @@ class Found(BaseModel):
 
     size: Size
     matte: str = Field(description="Source of the matte.")
-    outline: Outline = Field(description="Whose matte it is: found by a network or a phone, given, or exact.")
+    outline: Outline = Field(description="Origin of the matte: found by a network or a phone, given, or exact.")
     disparity: str = Field(description="Source of the disparity.")
-    filtered: bool = Field(description="Whether the disparity was cleaned along the matte's outline.")
+    filtered: bool = Field(description="Whether the disparity was filtered along the matte's outline.")
     notes: list[str]
     seconds: dict[str, float] = Field(description="Time of each step.")
 
@@ -173,7 +173,7 @@ class Found(BaseModel):
 class Analysis(Found):
     """An analysed scene."""
 
-    id: str = Field(description="Names the scene; whoever knows it can render or delete the scene.")
+    id: str = Field(description="Id of the scene; anyone who knows it can render or delete the scene.")
     expires_in_s: float = Field(description="Seconds without use after which the scene is deleted.")
 
 

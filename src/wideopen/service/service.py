@@ -123,7 +123,7 @@ class Service:
         if not self.ready:
             raise come_again("starting", "models and kernels are being loaded", _START_S)
         if self.uploads >= self.settings.uploads:
-            raise come_again("busy", "as many bodies as allowed are being read", self.queue.retry_after_s())
+            raise come_again("busy", "the largest number of uploads is in progress", self.queue.retry_after_s())
         self.queue.require_room()
         job = RequestJob(self, Path(tempfile.mkdtemp(prefix="job-", dir=self._folder)))
         self.uploads += 1
