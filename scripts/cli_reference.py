@@ -69,8 +69,10 @@ def page() -> str:
             parts.append("| | | default |\n|---|---|---|\n" + "\n".join(own) + "\n")
         for earlier in dict.fromkeys(first[row] for row in rows if row not in own):
             names = [_flag(row) for row in rows if row not in own and first[row] == earlier]
-            parts.append(f"As for `{' '.join(earlier)}`: {', '.join(names)}.\n")
-        first = dict.fromkeys(rows, words) | first
+            others = [_flag(row) for row in first if first[row] == earlier and row not in rows and "`-" in row]
+            which = ", ".join(names) if len(names) <= len(others) else f"all options except {', '.join(others)}"
+            parts.append(f"As for `{' '.join(earlier)}`: {which}.\n")
+        first = first | dict.fromkeys((row for row in rows if row not in first), words)
     return "\n".join(parts)
 
 
