@@ -51,7 +51,7 @@ class Rims:
     def __init__(self, sheets: PhotoSheets, *, examine: bool = False) -> None:
         """`examine`: clean only where the photo shows that the matte missed a rim; otherwise all along the outline."""
         self.sheets, self.examine = sheets, examine
-        self._work_px = WORK_PX if any(layer.is_subject for layer in sheets.layers) else PART_PX
+        self._work_px = WORK_PX if examine else PART_PX
 
     def cleaned(self, optics: Optics) -> PhotoSheets:
         """Return the sheets, with the farthest one cleaned of the rims of any sheet that the lens blurs more.
