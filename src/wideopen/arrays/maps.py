@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 import cv2
 import numpy as np
 
-from wideopen.checks import F32, U8, require, require_map, require_unit_map
+from wideopen.checks import F32, U8, Mask, require, require_map, require_unit_map
 
 Pixels = TypeVar("Pixels", F32, U8)
 STRIP = 256  # rows of a photo that a thread takes at a time: its maps are then never held whole once more
@@ -61,6 +61,14 @@ def resize_map(x: Pixels, size: tuple[int, ...]) -> Pixels:
     smaller = size[0] * size[1] < x.shape[0] * x.shape[1]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return cv2.resize(x, (size[1], size[0]), interpolation=method).reshape(*size[:2], *x.shape[2:])
+
+
+def box_around(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of the least box with all of a mask (H, W) and so many pixels around it, within the map."""
+    y, x = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not y.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(max(0, y[0] - margin), y[-1] + 1 + margin), slice(max(0, x[0] - margin), x[-1] + 1 + margin)
 
 
 def greatest_channel(rgb: F32) -> F32:

@@ -7,7 +7,7 @@ import numpy as np
 
 from wideopen.arrays.jit import frozen, in_threads, inner, kernel
 from wideopen.arrays.maps import Place
-from wideopen.checks import F32
+from wideopen.checks import F32, Mask
 from wideopen.optics import Optics
 from wideopen.sheets import transport
 from wideopen.sheets.lamps import FAINT, LIT, NEARLY, TINT
@@ -366,6 +366,6 @@ def _march_all(u, known, pixels, gy, gx):
     u[y, x] = padded[0][y + SIDE, x + SIDE, :3]
 
 
-def continue_colours(values: F32, weight: F32, wanted: np.ndarray | None = None) -> F32:
+def continue_colours(values: F32, weight: F32, wanted: Mask | None = None) -> F32:
     """`transport.continue_colours`, compiled."""
     return transport.continue_colours(values, weight, wanted, _march_all)

@@ -16,6 +16,7 @@ import numpy as np
 
 from wideopen.arrays.maps import (
     Place,
+    box_around,
     fill_holes,
     greatest_channel,
     halved,
@@ -156,15 +157,16 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
     image, coverage, *behind = (resize_map(x, size) for x in (image, *coverages))
     F, B = separator.estimate_colours(image, coverage)
     make_plausible(image, coverage, F, B)
-    around = _without_lamps(B)
+    part = work_size(size, PART_PX)
+    around, coverage, *behind = (resize_map(x, part) for x in (_without_lamps(B), coverage, *behind))
     shows = np.clip(1 - coverage / np.float32(SOLID_FROM), 0, 1)
-    near = widened(coverage > 0, np.ones((3, 3), np.uint8)).reshape(size)
-    left, hidden = np.ones(size, np.float32), []
-    for c in [*behind, np.ones(size, np.float32)]:
+    near = widened(coverage > 0, np.ones((3, 3), np.uint8)).reshape(part)
+    left, hidden = np.ones(part, np.float32), []
+    for c in [*behind, np.ones(part, np.float32)]:
         share = left * c
         wanted = near & (share > np.float32(FAINT))
         if wanted.any():
-            wanted = widened(wanted, square(RING, size)).reshape(size)  # edges reach it from beside it
+            wanted = widened(wanted, square(RING, part)).reshape(part)  # edges reach it from beside it
             hidden.append((share, wanted))
         left = left - share
 
@@ -173,8 +175,8 @@ def _colours(image: F32, coverages: list[F32], size: tuple[int, int], separator:
 
     with ThreadPoolExecutor(cv2.getNumThreads()) as beside:  # each holds several copies
         parts = beside.map(continued, *zip(*hidden, strict=True)) if hidden else ()
-        filled = sum(parts, np.zeros(B.shape, np.float32))
-    return F, B, filled
+        filled = sum(parts, np.zeros(around.shape, np.float32))
+    return F, B, resize_map(filled, size)
 
 
 def make_plausible(image: F32, coverage: F32, F: F32, B: F32) -> None:
@@ -185,9 +187,14 @@ def make_plausible(image: F32, coverage: F32, F: F32, B: F32) -> None:
     """
     seen, edge = coverage < np.float32(SEEN), square(HARD, coverage.shape)
     hard = (widened(seen, edge) & widened(coverage > np.float32(SOLID_AT), edge)).reshape(coverage.shape)
-    window, seen = square(NEARBY, coverage.shape), seen.astype(np.uint8)
+    if not hard.any():
+        return
+    window = square(NEARBY, coverage.shape)
+    here = box_around(hard, len(window))
+    image, coverage, F, B = (x[here] for x in (image, coverage, F, B))
+    hard, known = hard[here], seen[here].astype(np.uint8)
     low, high = (
-        extreme(cv2.copyTo(image, seen, np.full_like(image, none)), window)[hard]
+        extreme(cv2.copyTo(image, known, np.full(image.shape, none, np.float32)), window)[hard]
         for extreme, none in ((cv2.erode, np.inf), (cv2.dilate, -np.inf))
     )
     I, a = image[hard], coverage[hard][:, None]

@@ -16,8 +16,8 @@ behind a silhouette and guesses get worse with distance.
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import fill_holes
-from wideopen.checks import F32
+from wideopen.arrays.maps import box_around, fill_holes
+from wideopen.checks import F32, Mask
 
 REACH = 5
 KAPPA = 10.0
@@ -29,18 +29,16 @@ MARGIN = 12
 """How far around a pixel anything is read to fill it: the window of gradients, and what their smoothing reads."""
 
 
-def ring_to_fill(weight: F32, wanted: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, F32]:
+def ring_to_fill(weight: F32, wanted: Mask, far: np.float32) -> tuple[np.ndarray, np.ndarray, F32]:
     """Known pixels (h, w) uint8, the ring's pixels (N, 2) in filling order, and the fill weight (h, w).
 
-    Only pixels in the mask `wanted` (h, w) are filled; None = all.
+    Only pixels in the mask `wanted` (h, w) are filled, and at most `far` from known ones.
     """
     hole = (weight < 0.5).astype(np.uint8)
-    far = np.float32(max(2.0, RING * max(weight.shape)))
     if hole.all() or not hole.any():
         return 1 - hole, np.zeros((0, 2), np.int64), np.zeros_like(weight)
     distance = cv2.distanceTransform(hole, cv2.DIST_L2, cv2.DIST_MASK_5).reshape(weight.shape)
-    ring = (distance > 0) & (distance <= far)
-    pixels = np.argwhere(ring if wanted is None else ring & wanted)
+    pixels = np.argwhere((distance > 0) & (distance <= far) & wanted)
     order = np.argsort(distance[tuple(pixels.T)], kind="stable")
     return 1 - hole, pixels[order], np.clip(2 - distance * 2 / far, 0, 1) * hole
 
@@ -114,22 +112,25 @@ def _slope(u: F32, known: np.ndarray, at: tuple[int, int], dy: int, dx: int) -> 
     return (u[ends[1]] - u[ends[0]]) / np.float32(max(steps, 1))
 
 
-def continue_colours(values: F32, weight: F32, wanted: np.ndarray | None = None, fill=march) -> F32:  # type: ignore[no-untyped-def]
+def continue_colours(values: F32, weight: F32, wanted: Mask | None = None, fill=march) -> F32:  # type: ignore[no-untyped-def]
     """Return colours (h, w, 3), at least 0, kept where `weight` (h, w) is 1 and continued where it is 0.
 
-    Edges are continued only in the mask `wanted` (h, w), all else is filled smoothly; None = everywhere. `fill` has the
-    signature and the effect of `march`.
+    Only the mask `wanted` (h, w) is made, the rest may be anything; None = everything. `fill` has the signature and the
+    effect of `march`.
     """
-    out = fill_holes(values, weight)
-    known, pixels, amount = ring_to_fill(weight, wanted)
+    far = np.float32(max(2.0, RING * max(weight.shape)))
+    wanted = np.ones(weight.shape, bool) if wanted is None else wanted
+    here = box_around(wanted, MARGIN)
+    if not weight[here].any():
+        here = np.s_[:, :]
+    out = values.astype(np.float32)
+    out[here] = fill_holes(values[here], weight[here])
+    known, pixels, amount = ring_to_fill(weight[here], wanted[here], far)
     if len(pixels):
-        top, left = np.maximum(pixels.min(0) - MARGIN, 0)
-        bottom, right = pixels.max(0) + MARGIN + 1
-        box = np.s_[top:bottom, left:right]
-        u: F32 = np.sqrt(np.maximum(out[box], 0))
-        pixels -= (top, left)
-        fill(u, known[box], pixels, *gradients(u, known[box]))
+        there = out[here]
+        u: F32 = np.sqrt(np.maximum(there, 0))
+        fill(u, known, pixels, *gradients(u, known))
         ys, xs = pixels.T
-        share, there = amount[box][ys, xs, None], out[box]
+        share = amount[ys, xs, None]
         there[ys, xs] += share * (u[ys, xs] ** 2 - there[ys, xs])
     return out
