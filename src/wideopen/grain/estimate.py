@@ -14,7 +14,7 @@ There is no grain if there is no floor (variances that keep rising past the clus
 varies too smoothly for noise (a photo without grain, slightly soft), or below `LEAST_CODES`.
 Blocks without any variation (smoothed by JPEG, or flat in 8 bits) count only if most blocks are like that.
 
-Display-encoded values come from transfer curves tabulated with linear interpolation: fractional codes, within
+Display-encoded values come from a transfer curve tabulated with linear interpolation: fractional codes, within
 0.005 8-bit codes of the curve from 0.03 codes on (`arrays.transfer` is exact and returns whole codes).
 """
 
@@ -60,18 +60,15 @@ NO_GRAIN = Grain(strength=np.zeros(1, np.float32))
 
 
 CURVE = 4096
-"""Steps of a transfer curve's tables: over the square root of light to encode, over codes to decode."""
+"""Steps of a transfer curve's table, over the square root of light."""
 
 
 @lru_cache(maxsize=8)
-def curve_tables(encoding: Encoding) -> tuple[F32, F32]:
-    """E, D (3, CURVE + 1): encoded values at light (i / CURVE)^2, light at encoded values i / CURVE."""
+def curve_table(encoding: Encoding) -> F32:
+    """(3, CURVE + 1): encoded values at light (i / CURVE)^2."""
     light = light_of_codes(encoding, 16).astype(np.float64)
-    steps = np.linspace(0, 1, CURVE + 1)
-    codes = np.linspace(0, 1, light.shape[1])
-    encode = np.stack([np.interp(steps**2, row, codes) for row in light])
-    decode = np.stack([np.interp(steps, codes, row) for row in light])
-    return encode.astype(np.float32), decode.astype(np.float32)
+    squares, codes = np.linspace(0, 1, CURVE + 1) ** 2, np.linspace(0, 1, light.shape[1])
+    return np.stack([np.interp(squares, row, codes) for row in light]).astype(np.float32)
 
 
 def look_up(table: F32, position: F32) -> F32:
@@ -83,7 +80,7 @@ def look_up(table: F32, position: F32) -> F32:
 
 def encoded(rgb: F32, encoding: Encoding) -> F32:
     """Display-encoded values of linear light (..., 3), in [0, 1]; light outside [0, 1] clips."""
-    encode, _ = curve_tables(encoding)
+    encode = curve_table(encoding)
     root = np.sqrt(np.clip(rgb, 0, 1)) * np.float32(CURVE)
     return np.stack([look_up(encode[c], root[..., c]) for c in range(3)], axis=-1)
 

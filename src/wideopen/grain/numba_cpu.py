@@ -9,23 +9,16 @@ from wideopen.arrays.jit import forget_stale_kernels, frozen, in_threads, inner,
 from wideopen.checks import F32
 from wideopen.color import Encoding
 from wideopen.grain import estimate, reference
-from wideopen.grain.estimate import CURVE, Grain, curve_tables
+from wideopen.grain.estimate import Grain
 from wideopen.grain.left_by_blur import GrainLayer
-from wideopen.grain.reference import LEAST_LOST, PhotoRows, noise_tile, rows_of, taps_of
+from wideopen.grain.reference import DARK, LEAST_LOST, PhotoRows, curve_fits, noise_tile, rows_of, taps_of
 
 ROWS = 64  # that a thread takes at a time
 
 
 @inner(forceinline=True)
-def _look_up(table, position):
-    """`reference.look_up`; unsigned, so that nothing looks for negative indices. `table` repeats its last value."""
-    index = np.uintp(np.int32(position))
-    return table[index] + (position - np.float32(np.int32(position))) * (table[index + np.uintp(1)] - table[index])
-
-
-@inner(forceinline=True)
 def _along(line, column, share):
-    """What lies `share` between a value of a line and the next; unsigned, as in `_look_up`."""
+    """What lies `share` between a value of a line and the next; unsigned: nothing looks for negative indices."""
     return line[column] + share * (line[column + np.uintp(1)] - line[column])
 
 
@@ -57,64 +50,86 @@ def _cover(first, stop, out, left, coverage, kept):
 
 
 @inner()
-def _move_above(light, lost, amount, noise, decode, e):
-    """light (w,) of one channel, also above white, <- its codes e (w,) moved by grain of this amount (w,)."""
-    zero, one, curve = np.float32(0), np.float32(1), np.float32(CURVE)
-    slope = curve * (decode[CURVE] - decode[CURVE - 1])
-    for x in range(light.size):
-        code = e[x]
-        n = min(max(amount[x] * noise[x], -code), code)
-        if code > zero and lost[x] >= np.float32(LEAST_LOST):
-            if light[x] > one:
-                light[x] += n * slope * np.sqrt(light[x])
-            else:
-                light[x] = _look_up(decode, min(code + n, one) * curve) + max(code + n - one, zero) * slope
+def _fitted(root, fit, out, width):
+    """out (w,) <- one of `reference.curve_fits`, (2, 4), at roots of light (w,)."""
+    low, high = fit[0], fit[1]
+    a, b, c, d, e, f, g = low[0], low[1], low[2], high[0], high[1], high[2], high[3]
+    for x in range(width):
+        s = root[x]
+        dark, light = a + s * (b + s * c), d + s * (e + s * (f + s * g))
+        out[x] = dark if s <= np.float32(DARK) else light
 
 
 @inner()
-def _move_row(row, lost, strength, noise, y, encode, decode, above, e, amount):
-    """row (w, 3) of light <- its codes moved by the grain lost (w,), row y of noise (3, h, w). e, amount: scratch."""
-    zero, one, width = np.float32(0), np.float32(1), lost.size
-    for c in range(3):  # views, taken once: each counts references
-        table, code = encode[c], e[c]
-        for x in range(width):
-            code[x] = _look_up(table, np.sqrt(min(max(row[x, c], zero), one)) * np.float32(CURVE))
-    last = np.float32(strength.size - 2)
+def _strengths(mean, strength, lost, amount, width):
+    """amount (w,) <- lost (w,) times the strength at three times the mean code (w,)."""
+    zero, one, bins = np.float32(0), np.float32(1), np.float32(strength.size) / np.float32(3)
     for x in range(width):
-        middle = (e[0, x] + e[1, x] + e[2, x]) / np.float32(3) * (last + one) - np.float32(0.5)
-        amount[x] = lost[x] * _look_up(strength, min(max(middle, zero), last))
-    for c in range(3):
-        if above:
-            _move_above(row[:, c], lost, amount, noise[c, y], decode[c], e[c])
-            continue
-        table, code, own = decode[c], e[c], noise[c, y]
+        amount[x] = strength[0]
+    for i in range(strength.size - 1):
+        step, begin = strength[i + 1] - strength[i], np.float32(i) + np.float32(0.5)
         for x in range(width):
-            room = min(code[x], one - code[x])
-            n = amount[x] * own[x]
-            grainy = _look_up(table, (code[x] + min(max(n, -room), room)) * np.float32(CURVE))
-            row[x, c] = grainy if room > zero and lost[x] >= np.float32(LEAST_LOST) else row[x, c]
+            amount[x] += step * min(max(mean[x] * bins - begin, zero), one)
+    for x in range(width):
+        amount[x] *= lost[x]
+
+
+@inner()
+def _move(light, code, amount, noise, lost, slope, bend, above, width):
+    """light (w,) of one channel <- its codes (w,) moved by grain of this amount (w,)."""
+    zero, one, least = np.float32(0), np.float32(1), np.float32(LEAST_LOST)
+    for x in range(width):
+        v = light[x]
+        room = max(code[x] if above else min(code[x], one - code[x]), zero)
+        n = min(max(amount[x] * noise[x], -room), room)
+        moved = max(v + n * (slope[x] + n * bend[x]), zero)
+        bright = v + n * slope[x] * np.sqrt(v) if above else v
+        moved = bright if v >= one else moved if above else min(moved, one)
+        light[x] = moved if lost[x] >= least and v > zero else v
+
+
+@inner()
+def _move_row(row, strength, noise, y, fits, above, lines):
+    """row (w, 3) of light <- its codes moved by the grain lost, lines[0], and row y of noise (3, h, w)."""
+    zero, one, width = np.float32(0), np.float32(1), len(row)
+    lost, mean, amount, slope, bend = lines[0], lines[1], lines[2], lines[3], lines[4]
+    red, green, blue = lines[5], lines[6], lines[7]
+    for x in range(width):
+        red[x], green[x], blue[x] = row[x, 0], row[x, 1], row[x, 2]
+    for x in range(width):
+        mean[x] = zero
+    for c in range(3):
+        light, root, code = lines[5 + c], lines[8 + c], lines[11 + c]
+        for x in range(width):
+            root[x] = np.sqrt(min(max(light[x], zero), one))
+        _fitted(root, fits[c, 0], code, width)
+        for x in range(width):
+            mean[x] += code[x]
+    _strengths(mean, strength, lost, amount, width)
+    for c in range(3):
+        light, root, code = lines[5 + c], lines[8 + c], lines[11 + c]
+        _fitted(root, fits[c, 1], slope, width)
+        _fitted(root, fits[c, 2], bend, width)
+        _move(light, code, amount, noise[c, y], lost, slope, bend, above, width)
+    for x in range(width):
+        row[x, 0], row[x, 1], row[x, 2] = red[x], green[x], blue[x]
 
 
 @kernel()
-def _add(first, stop, image, kept, above, strength, noise, encode, decode, light_above):
+def _add(first, stop, image, kept, above, strength, noise, fits, light_above):
     """image (n, W, 3) <- `reference.add_grain`, in rows [first, stop); `above` lies row 0 of the photo's."""
     width, side = kept.shape[1], noise.shape[1]
-    lost, e, amount = np.empty(side, np.float32), np.empty((3, side), np.float32), np.empty(side, np.float32)
+    lines = np.empty((14, side), np.float32)
+    lost = lines[0]
     for y in range(first, stop):
         for x0 in range(0, width, side):
-            count = min(side, width - x0)
-            k, most = kept[y, x0 : x0 + count], np.float32(0)
-            for x in range(count):
+            k, most = kept[y, x0 : min(width, x0 + side)], np.float32(0)
+            for x in range(k.size):
                 lost[x] = np.sqrt(max(np.float32(1) - k[x] * k[x], np.float32(0)))
                 most = max(most, lost[x])
             if most >= LEAST_LOST:
-                row, of_noise = image[y, x0 : x0 + count], (above + y) % side
-                _move_row(row, lost[:count], strength, noise, of_noise, encode, decode, light_above, e, amount)
-
-
-def _closed(table: F32) -> F32:
-    """Tables (..., N) with the last value repeated: a position on the end needs no test."""
-    return np.concatenate([table, table[..., -1:]], axis=-1)
+                row = image[y, x0 : min(width, x0 + side)]
+                _move_row(row, strength, noise, (above + y) % side, fits, light_above, lines)
 
 
 def kept_amplitude(layers: Sequence[GrainLayer], rows: PhotoRows) -> F32:
@@ -144,8 +159,7 @@ def add_grain(
 ) -> F32:
     """`reference.add_grain` on all cores."""
     rows = rows_of(image, top, height)
-    encode, decode = (_closed(table) for table in curve_tables(encoding))
-    made_of = _closed(grain.strength), frozen(noise_tile(grain.size_px, grain.colour)), encode, decode
+    made_of = frozen(grain.strength), frozen(noise_tile(grain.size_px, grain.colour)), curve_fits(encoding)
     in_threads(_add, len(image), ROWS, image, kept_amplitude(layers, rows), top, *made_of, above)
     return image
 
