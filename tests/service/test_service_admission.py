@@ -11,7 +11,7 @@ from wideopen.service.service import Admission
 
 
 def test_turns_are_first_come_first_served():
-    async def story():
+    async def scenario():
         admission, order = Admission(1), []
 
         async def take(name):
@@ -23,11 +23,11 @@ def test_turns_are_first_come_first_served():
         assert order == list("abcd")
         assert (admission.running, admission.waiting) == (0, 0)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_full_queue_refuses_and_says_when_to_try_again():
-    async def story():
+    async def scenario():
         admission = Admission(1, waiting=2)
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(admission.turn())
@@ -42,11 +42,11 @@ def test_a_full_queue_refuses_and_says_when_to_try_again():
             await asyncio.wait(waiters)
             admission.require_room()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_cancelled_waiter_gives_its_place_back():
-    async def story():
+    async def scenario():
         admission = Admission(1)
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(admission.turn())
@@ -59,7 +59,7 @@ def test_a_cancelled_waiter_gives_its_place_back():
         async with admission.turn():
             assert admission.running == 1
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_zero_slots_are_refused():

@@ -62,7 +62,7 @@ def post(http):
 
 
 def test_beyond_the_queue_there_is_503_with_retry_after_and_those_inside_are_done(tmp_path):
-    async def story():
+    async def scenario():
         async with serving(tmp_path, workers=2, waiting=3, uploads=50) as (http, puppet, service):
             first = [post(http) for _ in range(2)]
             for _ in first:
@@ -78,11 +78,11 @@ def test_beyond_the_queue_there_is_503_with_retry_after_and_those_inside_are_don
             assert {(await answer).content for answer in first + waiting} == {b"rendered"}
             assert (service.queue.running, service.queue.waiting) == (0, 0)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_until_it_is_ready_photos_get_503_with_retry_after(tmp_path):
-    async def story():
+    async def scenario():
         async with serving(tmp_path) as (http, puppet, service):
             service.ready = False
             for path in ("/v1/render", "/v1/analyze"):
@@ -96,11 +96,11 @@ def test_until_it_is_ready_photos_get_503_with_retry_after(tmp_path):
             puppet.go.set()
             assert (await post(http)).status_code == 200
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_bodies_beyond_the_bound_on_uploads_are_not_kept(tmp_path):
-    async def story():
+    async def scenario():
         async with serving(tmp_path, uploads=1, workers=1) as (http, puppet, service):
             service.uploads = 1  # one is on its way
             assert (await post(http)).status_code == 503
@@ -108,13 +108,13 @@ def test_bodies_beyond_the_bound_on_uploads_are_not_kept(tmp_path):
             puppet.go.set()
             assert (await post(http)).status_code == 200
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_work_that_takes_too_long_is_504_and_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(service, "GRACE_S", 0.05)
 
-    async def story():
+    async def scenario():
         async with serving(tmp_path, request_timeout=0.05) as (http, puppet, service):
             answer = await post(http)
             assert (answer.status_code, answer.json()["type"]) == (504, "/problems/timed-out")
@@ -122,7 +122,7 @@ def test_work_that_takes_too_long_is_504_and_stopped(tmp_path, monkeypatch):
             assert puppet.stopped == 1
             assert service.queue.running == 0
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_work_that_takes_too_long_is_504_and_stopped(tmp_path, monkeypatch):
     ],
 )
 def test_errors_of_workers_are_reported_without_internals(tmp_path, raised, status, detail):
-    async def story():
+    async def scenario():
         async with serving(tmp_path) as (http, puppet, _):
             puppet.go.set()
             puppet.raises = raised
@@ -143,14 +143,14 @@ def test_errors_of_workers_are_reported_without_internals(tmp_path, raised, stat
             puppet.raises = None
             assert (await post(http)).status_code == 200
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"])
 def test_with_a_token_nothing_is_done_without_it(tmp_path, given):
     headers = {} if given is None else {"Authorization": given}
 
-    async def story():
+    async def scenario():
         async with serving(tmp_path, token=TOKEN) as (http, puppet, _):
             for method, path in (("POST", "/v1/render"), ("POST", "/v1/analyze"), ("POST", "/v1/scenes/x/render")):
                 answer = await http.request(method, path, headers=headers)
@@ -160,17 +160,17 @@ def test_with_a_token_nothing_is_done_without_it(tmp_path, given):
             assert (await http.get("/healthz", headers=headers)).status_code == 200
             assert puppet.started == 0
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_with_the_token_it_works(tmp_path):
-    async def story():
+    async def scenario():
         async with serving(tmp_path, token=TOKEN) as (http, puppet, _):
             puppet.go.set()
             http.headers["Authorization"] = f"Bearer {TOKEN}"
             assert (await post(http)).status_code == 200
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 BASIC = base64.b64encode(f"wideopen:{TOKEN}".encode()).decode()
@@ -195,13 +195,13 @@ def test_the_studio_is_behind_a_login_when_there_is_a_token(tmp_path, monkeypatc
     launch.mount = lambda app, path, *_, **__: app.mount(path, page)
     monkeypatch.setitem(sys.modules, "wideopen.studio.launch", launch)
 
-    async def story():
+    async def scenario():
         async with serving(tmp_path, token=TOKEN, studio=True) as (http, _, _):
             answer = await http.get("/studio/", headers={"Authorization": given} if given else {})
             assert answer.status_code == status
             assert (status == 401) == ("www-authenticate" in answer.headers)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("token", ["short", "with spaces in it here", "café-with-sixteen"])

@@ -23,7 +23,7 @@ from wideopen.timing import SILENT, Steps
 
 ISNET_URL = "https://github.com/danielgatis/rembg/releases/download/v0.0.0/isnet-general-use.onnx"
 ISNET_SHA256 = "60920e99c45464f2ba57bee2ad08c919a52bbf852739e96947fbb4358c0d964a"
-ISNET = "isnet (IS-Net general use, 179 MB, its licence: https://github.com/xuebinqin/DIS)"
+ISNET = "isnet (IS-Net general use, 179 MB, licence: https://github.com/xuebinqin/DIS)"
 OPEN_SIDE = 1024
 MEAN, STD = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
 WIDEST = 1e-3  # values of a map may leave [0, 1] by this much
