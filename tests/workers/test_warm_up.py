@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 import embedded_files
+import hdr_files
 
 SCRIPT = """
 import sys
@@ -21,6 +22,7 @@ def kernels():
     return {(kernel.py_func.__qualname__, str(kind)) for kernel in found.values() for kind in kernel.signatures}
 
 if __name__ == "__main__":
+    from wideopen.files import read, write
     from wideopen.session.open_photo import Given, Job
     from wideopen.session.render_file import render_file
     from wideopen.settings import LensSettings, MapSettings
@@ -36,6 +38,8 @@ if __name__ == "__main__":
                 job = Job(lens=LensSettings(**lens), maps=maps, given=given, overwrite=True)
                 report = render_file(photo, photo.with_suffix(f".out{kind}"), job)
                 assert report["disparity"].startswith("embedded"), report
+    bright = read(sys.argv[3])
+    write(Path(sys.argv[3]).with_suffix(".out.jpg"), bright.rgb, like=bright)
     print(len(before), sorted(kernels() - before))
 """
 
@@ -46,7 +50,10 @@ def test_a_photo_with_its_own_depth_compiles_nothing_after_the_warm_up(tmp_path)
     matte = np.zeros(size, np.uint8)
     matte[200:, 300:500] = 255
     Image.fromarray(matte).save(tmp_path / "matte.png")
-    arguments = [sys.executable, "-c", SCRIPT, tmp_path / "photo.heic", tmp_path / "matte.png"]
+    bright = hdr_files.ultra_hdr(embedded_files.jpeg(hdr_files.grey(60, 80, 128)), np.full((30, 40), 100, np.uint8))
+    (tmp_path / "bright.jpg").write_bytes(bright)
+    photos = [tmp_path / name for name in ("photo.heic", "matte.png", "bright.jpg")]
+    arguments = [sys.executable, "-c", SCRIPT, *photos]
     tests = str(Path(embedded_files.__file__).parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run(arguments, check=True, capture_output=True, text=True, env=environment)

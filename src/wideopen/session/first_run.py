@@ -21,6 +21,8 @@ from wideopen.disparity.depth_map import Kind
 from wideopen.grain import BACKENDS as GRAINERS
 from wideopen.grain import Grain
 from wideopen.grain.left_by_blur import GrainLayer
+from wideopen.hdr import GainMap, Hdr
+from wideopen.hdr.standard import to_standard
 from wideopen.lens import Lens
 from wideopen.matting.edges import follow_edges
 from wideopen.photo import Photo, srgb_u8
@@ -106,9 +108,11 @@ def small_scene(backend: str) -> Scene:
 
 
 def run_transfer() -> None:
-    """Convert light: loads or compiles the transfer curves of photos with 8 and with more bits."""
+    """Convert light: loads or compiles the transfer curves of photos with 8 and with more bits, and with gain maps."""
     for kind, bits in ((np.uint8, 8), (np.uint16, 16)):
-        encode(decode(np.zeros((4, 4, 3), kind), SRGB, bit_depth=bits), SRGB, bit_depth=bits)
+        light = decode(np.zeros((4, 4, 3), kind), SRGB, bit_depth=bits)
+        encode(light, SRGB, bit_depth=bits)
+    to_standard(light, light, Hdr(kind="warm-up", headroom=2.0, gain=GainMap(log2=light[..., 0])), SRGB)
 
 
 def run_kernels(look: str) -> None:

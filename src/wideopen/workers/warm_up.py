@@ -25,13 +25,16 @@ class WarmUp:
     def __call__(self) -> None:
         """Load everything. Raises WeightsError, BackendUnavailable, InvalidInput as the first photo would."""
         from wideopen.lens import Lens
+        from wideopen.matting.find_matte import REMBG, load_network
         from wideopen.pipeline import render, understand
         from wideopen.session.first_run import run_transfer, small_photo, small_scene
 
         rgb, matte = small_photo()
         maps = self.maps
         if self.needs_matting and maps.matting != "embedded":
-            understand(rgb, replace(maps, depth="planar"))
+            load_network(maps)  # running ours takes 0.6 s, and the first matte no longer than later ones
+            if maps.network.startswith(REMBG):
+                understand(rgb, replace(maps, depth="planar"))
         if maps.depth not in ("embedded", "planar"):
             understand(rgb, maps, matte=matte)
         run_transfer()
