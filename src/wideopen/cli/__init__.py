@@ -102,7 +102,7 @@ def _last_resort(error: Exception, arguments: list[str]) -> int:
         return 2
     if os.environ.get("WIDEOPEN_DEBUG"):
         raise error
-    hint = "WIDEOPEN_DEBUG=1 shows where; please report it"
+    hint = "WIDEOPEN_DEBUG=1 shows the traceback; please report it"
     warn(f"wideopen: unexpected error: {type(error).__name__}: {error} ({hint})")
     return 1
 
