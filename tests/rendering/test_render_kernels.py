@@ -6,7 +6,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from wideopen.backends import pick
 from wideopen.lens import Aperture, PaperLook
@@ -15,6 +15,7 @@ from wideopen.rendering import Optics, Sheet, reference
 from wideopen.rendering import numba as numba_cpu
 from wideopen.rendering.aperture import antialiased_spans, kernel
 from wideopen.rendering.numba import thin_lens_look
+from wideopen.rendering.numba.pixels import Whole, extremes_of
 from wideopen.rendering.numba.spans import MAX_LEVEL, flat_rows, level_of, radius_at
 from wideopen.sheets import BACKENDS as SEPARATORS
 from wideopen.sheets.prepare import prepare_sheets
@@ -138,6 +139,26 @@ def test_bands_and_boxes_change_nothing(quality, focus, monkeypatch):
     assert_allclose(rgb, whole, rtol=0, atol=2e-6)
 
 
+def test_blocks_hold_what_all_rows_of_the_sheets_do():
+    """Without looking at sheets where they have no coverage."""
+    size = (500, 700)
+    rgb = np.random.default_rng(2).random((*size, 3), np.float32)
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    matte = np.clip(2 - np.hypot(y - 250, x - 300) / 80, 0, 1)
+    disparity = np.where(y - 0.2 * x > 310, 0.95, np.where(matte > 0.5, 0.6, 0.1 + 0.2 * x / 700)).astype(np.float32)
+    sheets = prepare_sheets(rgb, matte, disparity, pick(SEPARATORS)[1])
+    assert len(sheets) == 3
+    for found, whole in zip(extremes_of(sheets), extremes_of(Whole(tuple(sheets))), strict=True):
+        assert_array_equal(found.most, whole.most)
+        assert_array_equal(found.least, whole.least)
+        shown = whole.most > 0
+        assert shown.any()
+        assert_array_equal(found.far[shown], whole.far[shown])
+        assert_array_equal(found.near[shown], whole.near[shown])
+        assert (found.far <= whole.far + 2e-5).all()
+        assert (found.near >= whole.near - 2e-5).all()
+
+
 class TestFast:
     """quality="fast" on coarse levels."""
 
@@ -153,7 +174,7 @@ class TestFast:
         rows = type(sheets).rows
 
         def counted(self, top, bottom, wanted=None, *, colours=True):
-            if wanted is not None:
+            if wanted is not None and colours:
                 made.append((wanted.side, [int(blocks.sum()) for blocks in wanted.blocks]))
             return rows(self, top, bottom, wanted, colours=colours)
 

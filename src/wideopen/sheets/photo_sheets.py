@@ -7,7 +7,6 @@ down the photo never holds more than a few rows of them, and a sheet that covers
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import cv2
@@ -108,11 +107,15 @@ class PhotoSheets(Sequence[Sheet]):
         rgb = resize_map(rgb, size) if colours else rgb
         return replace(self, rgb=rgb, matte=matte, disparity=disparity, found={}).rows(0, size[0], colours=colours)
 
-    @cached_property
+    @property
     def smallest(self) -> list[tuple[F32, F32]]:
         """Coverage and disparity of each sheet, (h, w), of at most `SMALL_PX`: for what needs no detail."""
-        sheets = self.reduced(SMALL_PX, colours=False)
-        return [(np.ones_like(s.disparity) if s.alpha is None else s.alpha, s.disparity) for s in sheets]
+        if "smallest" not in self.found:
+            self.found["smallest"] = [
+                (np.ones_like(sheet.disparity) if sheet.alpha is None else sheet.alpha, sheet.disparity)
+                for sheet in self.reduced(SMALL_PX, colours=False)
+            ]
+        return self.found["smallest"]
 
     @property
     def halved(self) -> "PhotoSheets":
@@ -121,6 +124,22 @@ class PhotoSheets(Sequence[Sheet]):
             self.found["halved"] = tuple(halved(x) for x in (self.rgb, self.matte, self.disparity)), {}
         (rgb, matte, disparity), found = self.found["halved"]
         return replace(self, rgb=rgb, matte=matte, disparity=disparity, found=found)
+
+    def bounds(self, side: int) -> list[tuple[F32, F32, Mask]]:
+        """For blocks of this side (Y, X) of each sheet: least and greatest disparity without coverage, to 2e-5; and
+        where it may have coverage.
+        """
+        size = tuple(-(-length // side) for length in self.shape)
+        reach = max(self.smallest[0][0].shape) // max(size) + 2  # half a block, and one by which the last go beyond
+        window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+
+        def of_blocks(extreme: Callable[..., F32], values: F32) -> F32:
+            return cv2.resize(extreme(values, window), size[::-1], interpolation=cv2.INTER_NEAREST).reshape(size)
+
+        return [
+            (of_blocks(cv2.erode, disparity), of_blocks(cv2.dilate, disparity), of_blocks(cv2.dilate, coverage) > 0)
+            for coverage, disparity in self.smallest
+        ]
 
     def detailed(self, side: int) -> Mask:
         """(Y, X) blocks of this side in which half the photo's size is too small, so that lamps keep their size."""

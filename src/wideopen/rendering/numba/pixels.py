@@ -13,7 +13,7 @@ import numpy as np
 
 from wideopen.arrays.jit import frozen, in_threads, inner, kernel
 from wideopen.arrays.maps import halved, in_strips
-from wideopen.checks import Mask
+from wideopen.checks import F32, Mask
 from wideopen.optics import Optics
 from wideopen.rendering.planes import thin_lens_planes
 from wideopen.sheets import Sheet
@@ -43,6 +43,11 @@ class Source(Protocol):
     def halved(self) -> "Source":
         """The same sheets at half the photo's size."""
 
+    def bounds(self, side: int) -> list[tuple[F32, F32, Mask]]:
+        """For blocks of this side (Y, X) of each sheet: least and greatest disparity without coverage, and where it may
+        have coverage.
+        """
+
     def detailed(self, side: int) -> Mask:
         """(Y, X) blocks of this side in which the halved sheets will not do."""
 
@@ -65,6 +70,11 @@ class Whole:
         if "halved" not in self.found:
             self.found["halved"] = Whole([_half(sheet) for sheet in self.sheets])
         return self.found["halved"]
+
+    def bounds(self, side: int) -> list[tuple[F32, F32, Mask]]:
+        """Any disparity, and everywhere."""
+        size = tuple(-(-length // side) for length in self.shape)
+        return [(np.zeros(size, np.float32), np.ones(size, np.float32), np.ones(size, bool)) for _ in self.sheets]
 
     def detailed(self, side: int) -> Mask:
         """Nowhere."""
@@ -131,16 +141,21 @@ class BlockExtremes(NamedTuple):
 
 
 def extremes_of(sheets: Source) -> list[BlockExtremes]:
-    """Disparity and coverage of the blocks of each sheet."""
+    """Disparity and coverage of the blocks of each sheet; bounds of its disparity where it has no coverage."""
     if "extremes" not in sheets.found:
-        bands: dict[int, list[BlockExtremes]] = {}
+        bounds = sheets.bounds(BLOCK)
+        found = [BlockExtremes(far, near, np.zeros_like(far), np.zeros_like(far)) for far, near, _ in bounds]
+        covered = Wanted([cover for *_, cover in bounds], BLOCK)
 
         def look(top: int, bottom: int) -> None:
-            bands[top] = [_of_blocks(sheet) for sheet in sheets.rows(top, bottom, colours=False)]
+            for whole, sheet in zip(found, sheets.rows(top, bottom, covered, colours=False), strict=True):
+                if sheet.disparity.size:
+                    y, x = (corner // BLOCK for corner in sheet.corner)
+                    for values, of_sheet in zip(whole, _of_blocks(sheet), strict=True):
+                        values[y : y + len(of_sheet), x : x + of_sheet.shape[1]] = of_sheet
 
         in_strips(look, 0, sheets.shape[0], BLOCK * BAND)
-        parts = zip(*(bands[top] for top in sorted(bands)), strict=True)
-        sheets.found["extremes"] = [BlockExtremes(*map(np.concatenate, zip(*part, strict=True))) for part in parts]
+        sheets.found["extremes"] = found
     return sheets.found["extremes"]
 
 
