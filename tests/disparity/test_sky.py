@@ -83,7 +83,27 @@ def test_sky_over_blue_water_is_far():
 def test_a_photo_of_nothing_but_sky_may_slope_more():
     seen, order = view(BLUE)
     seen[:] = BLUE
-    assert plain_sky(seen, 0.07 + 0.25 * order).all()
+    order[:] = np.linspace(0.07, 0.32, 256, dtype=np.float32)[:, None]
+    assert plain_sky(seen, order).all()
+
+
+def test_a_front_of_glass_that_mirrors_the_sky_is_none():
+    seen, order = view(BLUE)
+    order[40:100, 100:200] += 0.15
+    sky = plain_sky(seen, order)
+    assert not sky[44:, 104:196].any()
+    assert sky[:36].all()
+    assert sky[ABOVE, :96].all()
+
+
+def test_a_post_before_the_sky_is_at_one_distance():
+    seen, order = view(GREY)
+    seen[20:100, 159:161] = GREEN
+    order[ABOVE, 140:180] += order[ABOVE, :40]  # the network has post and sky around it nearer below
+    whole = SmallDepth(seen, order, cv2.resize(order, (640, 512))).whole
+    post = whole[50:190, 319:321]
+    assert np.ptp(post) == 0
+    assert post.min() >= whole.min()
 
 
 def test_areas_below_another_object_are_not_sky():

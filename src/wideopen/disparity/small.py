@@ -21,6 +21,7 @@ import numpy as np
 from wideopen.arrays.maps import resize_map
 from wideopen.checks import F32, U8
 from wideopen.disparity.depth_map import aligned
+from wideopen.disparity.planar import strip_window
 from wideopen.networks import Session
 
 FILE = Path(__file__).with_name("weights") / "small.onnx"
@@ -44,6 +45,7 @@ FARTHER = (0.06, 0.1, 0.2)
 """Highest median of the network's answer in a smooth sky: grey, of another colour; and where it is no sky any more."""
 LEAST_SKY = 0.02  # share of the photo
 WIDE = 0.25  # and of the upper edge, for a smooth sky
+STEP, STEP_PX = 0.06, 9  # a step of the network's answer, within so many pixels: what is nearer is not the sky's
 SMOOTH = 16  # of 255: most by which neighbours differ in most of a smooth sky
 
 
@@ -78,7 +80,8 @@ class SmallDepth:
 
     def _under_sky(self, merged: F32) -> F32:
         """A map (rows, columns) with clearly visible sky at the far end."""
-        return merged + resize_map(self._sky, merged.shape) * (merged.min() - merged)
+        sky = resize_map(self._sky, merged.shape)
+        return _posts_evened(merged + sky * (merged.min() - merged), sky > 0.5)
 
     @cached_property
     def _sky(self) -> F32:
@@ -91,6 +94,23 @@ def predict_small(srgb_u8: U8) -> SmallDepth:
     larger = resize_map(srgb_u8, network_size(height, width, DETAIL_PX))
     seen = resize_map(larger, network_size(height, width, ORDER_PX))
     return SmallDepth(seen, _both_ways(seen), _run(larger))
+
+
+def _posts_evened(d: F32, sky: np.ndarray) -> F32:
+    """`d` (h, w) with each thin thing before the sky, a mask (h, w), at one distance: of its farther quarter.
+
+    A network hardly sees a post, and takes its nearness from the sky around it.
+    """
+    closed = cv2.morphologyEx(sky.astype(np.uint8), cv2.MORPH_CLOSE, strip_window(d.shape)) > 0
+    count, parts = cv2.connectedComponents((closed & ~sky).astype(np.uint8), connectivity=8)
+    if count < 2:
+        return d
+    inside = np.flatnonzero(parts)
+    inside = inside[np.lexsort((d.flat[inside], parts.flat[inside]))]
+    size = np.bincount(parts.flat)[1:]
+    out = d.copy()
+    out.flat[inside] = np.repeat(d.flat[inside[np.cumsum(size) - size + size // 4]], size)
+    return out
 
 
 def network_size(height: int, width: int, short_px: int) -> tuple[int, int]:
@@ -166,7 +186,7 @@ def plain_sky(seen: U8, order: F32) -> F32:
         limit = NOT_FAR if own.mean() > 0.5 and is_blue[own].mean() > 0.3 else FAR
         middle, near = np.percentile(order[own], (50, 95))
         if middle < limit and near < NEAREST:
-            sky[own] = 1
+            sky[_above_steps(own, order)] = 1
     dark_blue = (blue > red + 10) & (blue > green + 6) & (bright > 45)
     orange = (red > blue + 20) & (red >= green) & (bright > 140)
     purple = (np.minimum(red, blue) > green) & (bright > 80)
@@ -178,6 +198,23 @@ def plain_sky(seen: U8, order: F32) -> F32:
             to_its_edges = may_be & _grown(own, 0.01)
             sky = np.maximum(sky, to_its_edges * np.clip(share, 0, 1))
     return sky.astype(np.float32)
+
+
+def _above_steps(own: np.ndarray, order: F32) -> np.ndarray:
+    """Bool (h, w): what no step of the network's answer divides from a part's upper edge: sky, but no glass front."""
+    steep = cv2.morphologyEx(order, cv2.MORPH_GRADIENT, np.ones((STEP_PX, STEP_PX), np.uint8)) > STEP
+    _, parts = cv2.connectedComponents((own & ~steep).astype(np.uint8), connectivity=4)
+    above = np.isin(parts, parts[0][parts[0] > 0])
+    if not above.any():
+        return own
+    mean = np.bincount(parts.flat, order.flat) / np.maximum(np.bincount(parts.flat), 1)
+    nearer = (parts > 0) & ~above & (mean[parts] > np.median(order[above]) + STEP)
+    return own & (_away_from(above) <= _away_from(nearer)) if nearer.any() else own
+
+
+def _away_from(mask: np.ndarray) -> F32:
+    """Distance in pixels, (h, w), from a mask's true pixels."""
+    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5).reshape(mask.shape)
 
 
 def _from_above(alike: np.ndarray) -> Iterator[np.ndarray]:
