@@ -96,14 +96,15 @@ def test_a_front_of_glass_that_mirrors_the_sky_is_none():
     assert sky[ABOVE, :96].all()
 
 
-def test_a_post_before_the_sky_is_at_one_distance():
+@pytest.mark.parametrize("foot", [80, 100], ids=["hangs in it", "stands on the meadow"])
+def test_a_post_before_the_sky_is_at_one_distance(foot):
     seen, order = view(GREY)
-    seen[20:100, 159:161] = GREEN
+    seen[20:foot, 159:161] = GREEN
     order[ABOVE, 140:180] += order[ABOVE, :40]  # the network has post and sky around it nearer below
     whole = SmallDepth(seen, order, cv2.resize(order, (640, 512))).whole
-    post = whole[50:190, 319:321]
+    post = whole[50 : 2 * foot - 10, 319:321]
     assert np.ptp(post) == 0
-    assert post.min() >= whole.min()
+    assert post[0, 0] == pytest.approx(whole.min() if foot < 100 else whole[204, 320], abs=0.05)
 
 
 def test_areas_below_another_object_are_not_sky():

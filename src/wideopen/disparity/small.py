@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wideopen.arrays.maps import resize_map
+from wideopen.arrays.maps import nearest_value, resize_map
 from wideopen.checks import F32, U8
 from wideopen.disparity.depth_map import aligned
 from wideopen.disparity.planar import strip_window
@@ -81,7 +81,7 @@ class SmallDepth:
     def _under_sky(self, merged: F32) -> F32:
         """A map (rows, columns) with clearly visible sky at the far end."""
         sky = resize_map(self._sky, merged.shape)
-        return _posts_evened(merged + sky * (merged.min() - merged), sky > 0.5)
+        return _posts_placed(merged + sky * (merged.min() - merged), sky > 0.5)
 
     @cached_property
     def _sky(self) -> F32:
@@ -96,21 +96,19 @@ def predict_small(srgb_u8: U8) -> SmallDepth:
     return SmallDepth(seen, _both_ways(seen), _run(larger))
 
 
-def _posts_evened(d: F32, sky: np.ndarray) -> F32:
-    """`d` (h, w) with each thin thing before the sky, a mask (h, w), at one distance: of its farther quarter.
+def _posts_placed(d: F32, sky: np.ndarray) -> F32:
+    """`d` (h, w) with thin things before the sky, a mask (h, w), where what they touch is, or as far as the sky.
 
     A network hardly sees a post, and takes its nearness from the sky around it.
     """
-    closed = cv2.morphologyEx(sky.astype(np.uint8), cv2.MORPH_CLOSE, strip_window(d.shape)) > 0
-    count, parts = cv2.connectedComponents((closed & ~sky).astype(np.uint8), connectivity=8)
-    if count < 2:
-        return d
-    inside = np.flatnonzero(parts)
-    inside = inside[np.lexsort((d.flat[inside], parts.flat[inside]))]
-    size = np.bincount(parts.flat)[1:]
-    out = d.copy()
-    out.flat[inside] = np.repeat(d.flat[inside[np.cumsum(size) - size + size // 4]], size)
-    return out
+    thick = cv2.morphologyEx(sky.astype(np.uint8), cv2.MORPH_CLOSE, strip_window(d.shape)) == 0
+    window = np.ones((3, 3), np.uint8)
+    count, parts = cv2.connectedComponents((~thick & ~sky).astype(np.uint8), connectivity=8)
+    touching = (parts > 0) & (cv2.dilate(thick.astype(np.uint8), window) > 0)
+    beside = nearest_value(d, cv2.erode(thick.astype(np.uint8), window, borderValue=1) > 0)[touching]
+    touches = np.bincount(parts[touching], minlength=count)
+    placed = np.bincount(parts[touching], beside, count) / np.maximum(touches, 1)
+    return np.where(parts > 0, np.where(touches > 0, placed, d.min())[parts], d).astype(np.float32)
 
 
 def network_size(height: int, width: int, short_px: int) -> tuple[int, int]:
