@@ -46,6 +46,7 @@ FARTHER = (0.06, 0.1, 0.2)
 LEAST_SKY = 0.02  # share of the photo
 WIDE = 0.25  # and of the upper edge, for a smooth sky
 STEP, STEP_PX = 0.06, 9  # a step of the network's answer, within so many pixels: what is nearer is not the sky's
+TIPS = 0.006  # so far around things their leaf tips and twigs are before the sky
 SMOOTH = 16  # of 255: most by which neighbours differ in most of a smooth sky
 
 
@@ -81,7 +82,9 @@ class SmallDepth:
     def _under_sky(self, merged: F32) -> F32:
         """A map (rows, columns) with clearly visible sky at the far end."""
         sky = resize_map(self._sky, merged.shape)
-        return _posts_placed(merged + sky * (merged.min() - merged), sky > 0.5)
+        thick = cv2.morphologyEx((sky > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, strip_window(sky.shape)) == 0
+        sky[_grown(thick, TIPS)] = 0
+        return _posts_placed(merged + sky * (merged.min() - merged), sky > 0.5, thick)
 
     @cached_property
     def _sky(self) -> F32:
@@ -96,16 +99,15 @@ def predict_small(srgb_u8: U8) -> SmallDepth:
     return SmallDepth(seen, _both_ways(seen), _run(larger))
 
 
-def _posts_placed(d: F32, sky: np.ndarray) -> F32:
-    """`d` (h, w) with thin things before the sky, a mask (h, w), where what they touch is, or as far as the sky.
+def _posts_placed(d: F32, sky: np.ndarray, thick: np.ndarray) -> F32:
+    """`d` (h, w) with thin things before the sky as far away as the thick ones that they touch, or as the sky.
 
+    sky, thick: masks (h, w) of the sky and of thick things.
     A network hardly sees a post, and takes its nearness from the sky around it.
     """
-    thick = cv2.morphologyEx(sky.astype(np.uint8), cv2.MORPH_CLOSE, strip_window(d.shape)) == 0
-    window = np.ones((3, 3), np.uint8)
     count, parts = cv2.connectedComponents((~thick & ~sky).astype(np.uint8), connectivity=8)
-    touching = (parts > 0) & (cv2.dilate(thick.astype(np.uint8), window) > 0)
-    beside = nearest_value(d, cv2.erode(thick.astype(np.uint8), window, borderValue=1) > 0)[touching]
+    touching = (parts > 0) & _grown(thick, 0)
+    beside = nearest_value(d, thick)[touching]
     touches = np.bincount(parts[touching], minlength=count)
     placed = np.bincount(parts[touching], beside, count) / np.maximum(touches, 1)
     return np.where(parts > 0, np.where(touches > 0, placed, d.min())[parts], d).astype(np.float32)
