@@ -80,11 +80,24 @@ class SmallDepth:
         return np.asarray(behind - min(GUESSED * hides.mean(), 1) * nearer, np.float32)
 
     def _under_sky(self, merged: F32) -> F32:
-        """A map (rows, columns) with clearly visible sky at the far end."""
+        """A map (rows, columns) with clearly visible sky at the far end.
+
+        A network hardly sees what is thin, and takes its nearness from the sky around it. So leaf tips and twigs are as
+        far away as the thick thing that they touch; posts that touch none are as far as the sky.
+        """
         sky = resize_map(self._sky, merged.shape)
         thick = cv2.morphologyEx((sky > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, strip_window(sky.shape)) == 0
-        sky[_grown(thick, TIPS)] = 0
-        return _posts_placed(merged + sky * (merged.min() - merged), sky > 0.5, thick)
+        around = _grown(thick, TIPS)
+        sky[around] = 0
+        thin = _grown(~around & (sky <= 0.5), 0) & ~around  # with the slopes at its edges
+        count, parts = cv2.connectedComponents(thin.astype(np.uint8), connectivity=8)
+        beside = nearest_value(merged, thick)
+        touching = thin & _grown(around, 0)
+        touches = np.bincount(parts[touching], minlength=count)
+        mean = np.bincount(parts[touching], beside[touching], count) / np.maximum(touches, 1)
+        placed = np.where(around & ~thick, beside, merged + sky * (merged.min() - merged))
+        placed = np.where(thin, np.where(touches > 0, mean, merged.min())[parts], placed)
+        return np.asarray(placed, np.float32)
 
     @cached_property
     def _sky(self) -> F32:
@@ -97,20 +110,6 @@ def predict_small(srgb_u8: U8) -> SmallDepth:
     larger = resize_map(srgb_u8, network_size(height, width, DETAIL_PX))
     seen = resize_map(larger, network_size(height, width, ORDER_PX))
     return SmallDepth(seen, _both_ways(seen), _run(larger))
-
-
-def _posts_placed(d: F32, sky: np.ndarray, thick: np.ndarray) -> F32:
-    """`d` (h, w) with thin things before the sky as far away as the thick ones that they touch, or as the sky.
-
-    sky, thick: masks (h, w) of the sky and of thick things.
-    A network hardly sees a post, and takes its nearness from the sky around it.
-    """
-    count, parts = cv2.connectedComponents((~thick & ~sky).astype(np.uint8), connectivity=8)
-    touching = (parts > 0) & _grown(thick, 0)
-    beside = nearest_value(d, thick)[touching]
-    touches = np.bincount(parts[touching], minlength=count)
-    placed = np.bincount(parts[touching], beside, count) / np.maximum(touches, 1)
-    return np.where(parts > 0, np.where(touches > 0, placed, d.min())[parts], d).astype(np.float32)
 
 
 def network_size(height: int, width: int, short_px: int) -> tuple[int, int]:
