@@ -124,6 +124,13 @@ def test_a_background_that_rises_like_a_floor_becomes_more_of_one(alpha, monkeyp
     assert now < 0.75 * bumpy()
 
 
+def test_sky_below_the_eyes_of_a_small_subject_stays_far(alpha):
+    rising = np.repeat(np.linspace(-0.7, 0.7, 256, dtype=np.float32)[:, None].clip(0), 320, axis=1)  # sky to the middle
+    background, _ = shaped_by_matte(seen(rising, np.float32(0.65)), rising, alpha)
+    assert background[:126].max() < 0.005
+    assert background[150:, 10].min() > 0.02
+
+
 def test_a_wall_stays_one(alpha):
     wall = np.repeat(np.linspace(0.3, 0.1, 256, dtype=np.float32)[:, None], 320, axis=1)
     background, _ = shaped_by_matte(seen(wall, np.float32(0.9)), wall, alpha)

@@ -26,6 +26,7 @@ USUAL = 0.085
 """Most that the middle of the background has of the subject's disparity. In 21 ray-traced scenes it has 0.04 to 0.34,
 0.094 in the geometric mean; what the network has there says little (correlation of the logarithms 0.16)."""
 SAME = 0.95  # a background this near the network cannot tell from the subject
+SKY = 0.02  # what is this far or farther is no ground, but sky, the more the farther
 FLOOR = 0.5  # share of a level floor in a background that rises just as it does
 
 
@@ -61,11 +62,11 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
     below = near * share / (share + farther * (1 - share))
     subject = (near * np.minimum(flat, level) / level + _before(flat, level, near)) * bulge
     subject = _continued(np.minimum(subject, 1), belongs >= 0)
-    background = below + _before(behind, ground, near)
+    background = (below + _before(behind, ground, near)).astype(np.float32)
     if on_floor:
         background = _with_floor(background, near, alpha)
     background[fence] = 1
-    return background.astype(np.float32), subject
+    return background, subject
 
 
 def _before(d: F32, level: float, near: float) -> F32:
@@ -98,7 +99,8 @@ def _with_floor(background: F32, near: float, alpha: F32) -> F32:
     if not seen.any() or np.ptp(floor[seen]) == 0 or np.ptp(background[seen]) == 0:
         return background
     alike = np.corrcoef(background[seen], floor[seen])[0, 1]
-    return np.asarray(background + FLOOR * max(alike, 0) * (floor - background), np.float32)
+    of_ground = np.minimum(background / SKY, 1)
+    return np.asarray(background + FLOOR * max(alike, 0) * of_ground * (floor - background), np.float32)
 
 
 def put_before(background: F32, subject: F32, alpha: F32) -> F32:
