@@ -40,7 +40,7 @@ def test_unlike_sizes_are_refused():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_other_floats_and_layouts_are_taken(dtype):
+def test_other_floats_and_layouts_are_accepted(dtype):
     image = np.asfortranarray(np.full((3, 4, 3), 0.5, dtype))[::-1]
     image.flags.writeable = False
     out = require_rgb("rgb", image)

@@ -133,7 +133,7 @@ def test_a_photo_one_pixel_high_is_rendered(portrait):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_other_float_types_and_read_only_arrays_are_taken(portrait, dtype):
+def test_other_float_types_and_read_only_arrays_are_accepted(portrait, dtype):
     photo, matte, disparity = (np.asfortranarray(a.astype(dtype)) for a in portrait)
     for array in (photo, matte, disparity):
         array.flags.writeable = False

@@ -66,7 +66,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(shop, run_batch):
     assert str(folder / "out" / "sub") in heard.reasons[0]
 
 
-def test_special_files_are_passed_over(shop, run_batch):
+def test_special_files_are_skipped(shop, run_batch):
     folder = shop("a.jpg")
     os.mkfifo(folder / "in" / "pipe.jpg")
     (folder / "in" / "device.jpg").symlink_to("/dev/zero")

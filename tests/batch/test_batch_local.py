@@ -43,7 +43,7 @@ def test_the_same_bytes_as_the_command_for_one_photo(shop, run_batch, one_thread
         alone.unlink()
 
 
-def test_a_photo_that_fails_hangs_or_kills_costs_itself_only(shop, run_batch):
+def test_a_photo_that_fails_hangs_or_kills_its_worker_affects_no_other(shop, run_batch):
     folder = shop("a.jpg", "bug.jpg", "hangs.jpg", "kills.jpg", "z.jpg")
     (folder / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff garbage")
     (folder / "mattes" / "broken.png").write_bytes(b"")

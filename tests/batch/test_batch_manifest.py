@@ -325,7 +325,7 @@ def test_another_file_is_refused_as_a_manifest(tmp_path):
     assert path.read_text(encoding="ascii") == "dear diary\n"
 
 
-def test_names_that_are_no_unicode_are_remembered(tmp_path):
+def test_names_that_are_not_unicode_are_recorded(tmp_path):
     target = os.fsdecode(b"caf\xe9.jpg")
     with Manifest(tmp_path / "m") as manifest:
         manifest.begin(target, settings="s", inputs=(None,))

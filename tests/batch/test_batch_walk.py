@@ -67,7 +67,7 @@ def test_excluded_names_are_left_out(tree):
     assert targets("in", exclude=["thumbs/*", "*.bokeh.*"]) == ["x.bokeh.jpg"]
 
 
-def test_results_inside_the_source_are_passed_over(tree):
+def test_results_inside_the_source_are_skipped(tree):
     tree("in/x.jpg", "in/out/x.bokeh.jpg")
     assert targets("in", destination="in/out") == ["x.bokeh.jpg"]
 

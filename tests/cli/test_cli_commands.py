@@ -76,7 +76,7 @@ def test_without_subject_and_depth_the_photo_is_left_as_it_is(wideopen, look):
 
 
 @pytest.mark.parametrize("name", ["matte", "depth"])
-def test_maps_are_not_replaced_unasked(wideopen, refused, folder, untrained, name):
+def test_maps_are_replaced_only_with_overwrite(wideopen, refused, folder, untrained, name):
     (folder / "map.png").write_bytes(b"mine")
     assert "--overwrite" in refused(name, "photo.png", "-o", "map.png")
     assert wideopen(name, "photo.png", "-o", "map.png", "--matting", untrained, "--overwrite").code == 0

@@ -78,7 +78,7 @@ def test_depth_inside_the_photo_is_used_first(wideopen, monkeypatch, fetched):
     assert fetched == []
 
 
-def test_embedded_is_refused_where_there_is_none(refused):
+def test_embedded_is_refused_without_depth_inside(refused):
     line = refused("render", "photo.png", *MATTE, "--depth", "embedded")
     assert line == "photo.png: expected depth inside the photo's file (--depth embedded), found none"
 

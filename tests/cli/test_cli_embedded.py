@@ -131,7 +131,7 @@ def test_extract_writes_what_the_other_commands_read(wideopen, phone):
     assert wideopen("render", phone, "--depth-m", "parts/phone.depth_m.npy", "-o", "b.png", *maps[:2]).code == 0
 
 
-def test_extract_replaces_nothing_unasked(wideopen, refused, folder, phone):
+def test_extract_replaces_files_only_with_overwrite(wideopen, refused, folder, phone):
     (folder / "parts").mkdir()
     (folder / "parts" / "phone.hair.png").write_bytes(b"mine")
     assert "phone.hair.png: exists already; choose another name, or overwrite it (--overwrite)" in refused(
@@ -191,7 +191,7 @@ def test_matte_and_depth_use_it_too(wideopen, phone, command):
 
 
 @pytest.mark.parametrize("command", [("render", "-o", "r.png"), ("matte", "-o", "m.png"), ("depth", "-o", "d.png")])
-def test_matting_embedded_is_refused_where_there_is_none(refused, command):
+def test_matting_embedded_is_refused_without_a_matte_inside(refused, command):
     phone_photo(DEPTH)
     line = refused(*command, "phone.heic", "--matting", "embedded")
     assert line == "phone.heic: expected a portrait matte inside the photo's file (--matting embedded), found none"

@@ -210,7 +210,7 @@ def test_long_lists_of_problems_end_after_ten(wideopen, pairs, folder):
     assert (done.err[0], done.err[-1], len(done.err)) == ("note: left out, 12:", "  - and 2 more", 12)
 
 
-def test_the_same_command_goes_on_with_its_csv(wideopen, pairs, folder):
+def test_the_same_command_continues_its_csv(wideopen, pairs, folder):
     assert wideopen(*pairs, "--csv", "each.csv").code == 0
     text = (folder / "each.csv").read_text()
     (folder / "each.csv").write_text("\n".join(text.splitlines()[:2]) + "\n")

@@ -170,7 +170,7 @@ def test_maps_to_keep_must_be_the_result_s(folder):
     assert not (folder / "a.jpg").exists()
 
 
-def test_xmp_too_long_beside_the_maps_gives_way(folder, caplog):
+def test_xmp_is_dropped_if_it_leaves_no_room_for_the_maps(folder, caplog):
     photo = read("photo.png")
     long = xmp.with_description(None, {"a": "urn:a/"}, {"a:b": "c" * 65000})
     like = replace(photo, metadata=replace(photo.metadata, xmp=long))
@@ -180,7 +180,7 @@ def test_xmp_too_long_beside_the_maps_gives_way(folder, caplog):
     assert read_kept(folder / "a.jpg").maps is not None
 
 
-def test_an_original_whose_name_is_no_utf8_is_found(keep, wideopen, folder):
+def test_an_original_whose_name_is_not_utf8_is_found(keep, wideopen, folder):
     name = os.fsdecode(b"p\xff.jpg")
     (folder / "photo.jpg").rename(folder / name)
     keep("kept.jpg", photo=name)
@@ -195,7 +195,7 @@ def test_an_existing_sidecar_is_not_replaced(refused, folder):
     assert "two that would be written to it" in refused("render", "photo.png", *both)
 
 
-def test_a_named_original_is_never_anything_but_the_very_same_file(keep, wideopen, folder):
+def test_an_original_is_used_only_with_the_right_digest(keep, wideopen, folder):
     os.mkfifo(folder / "pipe")
     keep("kept.png")
     sidecar = folder / "kept.png.depth.tif"

@@ -300,7 +300,7 @@ def test_constant_disparity_changes_nothing_and_is_noted(wideopen):
     assert most(load("photo.bokeh.png"), portrait()) <= 1
 
 
-def test_a_preset_is_used_and_typed_options_go_before_it(rendered, folder):
+def test_typed_options_override_a_preset(rendered, folder):
     preset = {"wideopen_preset": 1, "lens": {"look": "paper", "blur": "5px", "grain": "off"}}
     (folder / "mine.json").write_text(json.dumps(preset))
     codes, report = rendered("--preset", "mine.json")

@@ -55,7 +55,7 @@ def test_a_plain_photo_at_one_distance_is_in_focus(size):
 
 
 @pytest.mark.parametrize(("sky", "focus"), [(0.6, 0.4), (0.9, 0.0)])
-def test_the_sky_stands_out_only_where_there_is_little_else(sky, focus):
+def test_the_sky_stands_out_only_in_a_photo_with_little_else(sky, focus):
     photo, disparity = np.full((100, 200, 3), 0.1, np.float32), np.full((100, 200), 0.4, np.float32)
     rows = round(100 * sky)
     disparity[:rows], photo[:rows:3] = 0, 0.9

@@ -80,7 +80,7 @@ def test_sky_over_blue_water_is_far():
     assert not sky[104:].any()
 
 
-def test_a_photo_of_nothing_but_sky_may_slope_more():
+def test_a_photo_of_sky_alone_may_slope_more():
     seen, order = view(BLUE)
     seen[:] = BLUE
     order[:] = np.linspace(0.07, 0.32, 256, dtype=np.float32)[:, None]

@@ -98,7 +98,7 @@ def test_two_people_keep_their_own_distances():
 
 
 @pytest.mark.parametrize("edge", ["lower", "left"])
-def test_a_subject_that_the_photo_cuts_off_stands_on_nothing_seen(whole, behind, alpha, edge):
+def test_a_subject_cut_off_by_the_photo_touches_no_ground(whole, behind, alpha, edge):
     cut = (slice(200, 256), SUBJECT[1]) if edge == "lower" else (slice(100, 140), slice(0, 120))
     alpha[cut], whole[cut] = 1, 0.8
     background, subject = shaped_by_matte(whole, behind, alpha)

@@ -80,7 +80,7 @@ def test_sizes_that_differ_are_refused():
         measures.measure(np.zeros((40, 30, 3), np.float32), np.zeros((30, 40, 3), np.float32), None)
 
 
-def test_lpips_says_what_is_missing(monkeypatch):
+def test_lpips_names_what_is_missing(monkeypatch):
     monkeypatch.setattr(errors, "find_spec", lambda name: None if name == "torchvision" else object())
     with pytest.raises(InvalidInput, match=r"torchvision, which is not installed \(pip install 'wideopen\[lpips\]'\)"):
         measures.load_lpips()

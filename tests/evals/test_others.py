@@ -59,7 +59,7 @@ def test_a_missing_program_names_its_package(tmp_path):
     assert others.version(program) is None
 
 
-def test_a_program_that_fails_says_its_last_line(tmp_path):
+def test_a_failing_program_is_reported_with_its_last_line(tmp_path):
     program = replace(others.programs(None)["blur and paste"], command=lambda _: (sys.executable, "-c", "1 / 0"))
     made = work(tmp_path, np.full((HEIGHT, WIDTH, 3), 0.5, np.float32))
     with pytest.raises(others.Failed, match="ZeroDivisionError"):

@@ -15,7 +15,7 @@ import results_page
 from provenance import write_result
 
 
-def test_the_page_is_what_the_files_say():
+def test_the_page_has_the_figures_of_the_files():
     assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page()
 
 
@@ -31,7 +31,7 @@ def test_a_changed_figure_changes_the_page(tmp_path):
 
 
 @pytest.mark.parametrize("file", sorted(results_page.RESULTS.glob("*.json")), ids=lambda file: file.stem)
-def test_every_result_says_where_it_comes_from(file):
+def test_every_result_states_command_commit_and_machine(file):
     found = json.loads(file.read_text(encoding="utf-8"))
     assert {"command", "commit", "machine"} <= found.keys()
 

@@ -29,7 +29,7 @@ def lines_of(names, path, *, fail=None, **options):
     return measured, judged
 
 
-def test_a_stopped_run_goes_on(tmp_path):
+def test_a_stopped_run_continues(tmp_path):
     file = tmp_path / "each.csv"
     with pytest.raises(KeyboardInterrupt):
         lines_of("abcdefgh", file, fail="g")
@@ -48,7 +48,7 @@ def test_a_line_that_was_cut_short_is_measured_again(tmp_path):
     assert len(lines_of("abc", file)[0]) == 1
 
 
-def test_other_settings_are_not_mixed(tmp_path):
+def test_lines_of_other_settings_are_not_mixed_in(tmp_path):
     file = tmp_path / "each.csv"
     lines_of("ab", file)
     with pytest.raises(InvalidInput, match="exists already"):

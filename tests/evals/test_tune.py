@@ -90,7 +90,7 @@ def test_constants_after_the_blur_are_searched_around_the_inverse():
     assert np.allclose(bent ** (1 / paper.alpha2) / paper.a2 + paper.b2, grey, rtol=0, atol=1e-4)
 
 
-def test_the_blur_is_tuned_only_where_no_meta_says_it(pairs):
+def test_the_blur_is_tuned_only_where_no_meta_states_it(pairs):
     assert not search(pairs).with_blur
     values = lens_values("thin-lens", {"highlights": 0.5, "blur_percent": 3.0})
     assert values == {"look": "thin-lens", "blur": "3.0000%", "highlights": 0.5}

@@ -122,7 +122,7 @@ def test_a_photo_in_focus_comes_through_the_whole_method_bit_by_bit(tmp_path, rn
     assert_array_equal(back, codes)
 
 
-def test_iptc_goes_from_jpeg_and_tiff_to_jpeg_and_tiff(tmp_path, rng):
+def test_iptc_is_kept_between_jpeg_and_tiff(tmp_path, rng):
     codes = detailed(rng)
     tagged = jpeg.iptc_segment(IPTC)
     data = save(tmp_path / "a.jpg", codes).read_bytes()

@@ -9,7 +9,7 @@ from sample_files import EXIF_IFD, GPS_IFD, exif_block, with_thumbnail
 from wideopen.files.containers import tiff
 
 
-def test_upright_changes_orientation_and_size_and_nothing_else():
+def test_upright_changes_only_orientation_and_size():
     before = exif_block(6, size=(48, 64))
     after = tiff.upright(before, (64, 48))
     assert tiff.orientation(before) == 6

@@ -100,7 +100,7 @@ def test_exif_of_a_copy_is_the_same_bytes_with_the_software_noted(tmp_path):
         assert len(again.metadata.exif) == len(kept)  # signed once, whatever the number of edits
 
 
-def test_a_photo_without_exif_gets_the_software_and_nothing_else(tmp_path):
+def test_a_photo_without_exif_gets_only_the_software_tag(tmp_path):
     like = photo_of(PICTURE)
     tags = Image.Exif()
     tags.load(read(write(tmp_path / "a.jpg", like.rgb, like=like)).metadata.exif)
@@ -267,7 +267,7 @@ def test_a_turned_photo_is_written_upright(tmp_path):
         assert np.abs(srgb_u8(back).astype(int) - srgb_u8(photo)).max() < 20
 
 
-def test_a_smaller_result_says_its_own_size(tmp_path):
+def test_a_smaller_result_states_its_own_size(tmp_path):
     like = photo_of(PICTURE, exif=exif_block(1))
     back = read(write(tmp_path / "a.jpg", like.rgb[:10, :20], like=replace(like)))
     kept = Image.Exif()

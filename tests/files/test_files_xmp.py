@@ -108,7 +108,7 @@ def test_damaged_packets_raise_nothing(rng):
         xmp_tools.resized(bytes(data), (3, 4))
 
 
-def test_a_result_says_its_own_size_and_nothing_that_it_lacks(tmp_path):
+def test_a_results_xmp_has_its_own_size_and_no_missing_data(tmp_path):
     packet = PACKET.replace(
         b"xmp:Rating", b'tiff:ImageWidth="4000" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmp:Rating'
     )

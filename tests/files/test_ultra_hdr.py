@@ -220,7 +220,7 @@ def test_the_result_of_a_photo_in_grey_is_an_ultra_hdr(tmp_path):
     assert_allclose(found.rgb, photo.rgb, rtol=0.01)
 
 
-def test_xmp_that_leaves_no_room_gives_way_to_the_map(tmp_path):
+def test_xmp_is_dropped_if_it_leaves_no_room_for_the_map(tmp_path):
     photo = night(tmp_path)
     filled = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     filled += b"<!--" + b"x" * 65000 + b"--></rdf:RDF></x:xmpmeta>"

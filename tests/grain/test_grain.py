@@ -233,7 +233,7 @@ def test_no_colour_cast_next_to_black_and_white(colour):
     assert (out[..., np.array(colour) >= 1] == image[..., np.array(colour) >= 1]).all()
 
 
-def test_grain_goes_on_above_white_where_the_photo_was_not_clipped():
+def test_grain_continues_above_white_where_the_photo_was_not_clipped():
     layers = [GrainLayer(np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32))]
     grain = Grain(strength=np.full(1, 6 / 255, np.float32))
     spread = []

@@ -70,7 +70,7 @@ def scribble(where, value):
 INSIDE_BLUE = np.s_[50:56, 108:132]
 
 
-def test_a_black_stroke_takes_the_thing_under_it_and_nothing_else(photo):
+def test_a_black_stroke_removes_only_the_object_under_it(photo):
     engine, asked = network(boxes(RED, BLUE))
     assert_allclose(matte_from_hint(engine, photo, scribble(INSIDE_BLUE, 0.0), 3), boxes(RED), rtol=0, atol=0)
     assert len(asked) == 1
@@ -139,6 +139,6 @@ def test_sources_that_contradict_a_hint_are_refused(options, line):
         analyze(rgb, depth="planar", **{"matte_hint": np.zeros((96, 64), np.float32), **options})
 
 
-def test_a_hint_does_not_go_with_a_function():
+def test_a_hint_with_a_function_is_refused():
     with pytest.raises(InvalidInput, match="matte and matte_hint: expected one of them, found both"):
         pick_matter(MattingSettings(), lambda photo: photo, np.zeros((9, 9), np.float32))

@@ -20,7 +20,7 @@ def matte():
     return alpha
 
 
-def test_specks_and_holes_go_and_the_outline_stays(matte):
+def test_specks_and_holes_are_removed_and_the_outline_stays(matte):
     firm = np.ones((80, 150), np.float32)
     found = without_specks(matte.copy(), firm, UNIT_PX)
     expected = np.zeros_like(matte)

@@ -61,7 +61,7 @@ def post(http):
     return asyncio.ensure_future(http.post("/v1/render", files={"photo": ("a", photo_bytes())}))
 
 
-def test_beyond_the_queue_there_is_503_with_retry_after_and_those_inside_are_done(tmp_path):
+def test_requests_beyond_the_queue_get_503_and_those_inside_are_done(tmp_path):
     async def scenario():
         async with serving(tmp_path, workers=2, waiting=3, uploads=50) as (http, puppet, service):
             first = [post(http) for _ in range(2)]
@@ -187,7 +187,7 @@ BASIC = base64.b64encode(f"wideopen:{TOKEN}".encode()).decode()
         (f"Bearer {TOKEN}", 200),
     ],
 )
-def test_the_studio_is_behind_a_login_when_there_is_a_token(tmp_path, monkeypatch, given, status):
+def test_the_studio_asks_for_a_login_if_there_is_a_token(tmp_path, monkeypatch, given, status):
     """With a stand-in for the studio: whatever is mounted there."""
     page = FastAPI()
     page.get("/")(lambda: "the studio")

@@ -69,7 +69,7 @@ def quick(http):
     return http.post("/v1/render", files=files).status_code
 
 
-def test_a_worker_that_dies_costs_its_request_only(server, http, long_form):
+def test_a_worker_that_dies_fails_only_its_request(server, http, long_form):
     (worker,) = server.workers()
     before = ticks(worker)
     answer = in_thread(httpx.post, f"{server.url}/v1/render", files=long_form, timeout=90)

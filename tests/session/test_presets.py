@@ -17,7 +17,7 @@ def test_a_written_preset_is_read_back(tmp_path):
     assert read_preset(str(file)).settings().paper.radius_scale == 2
 
 
-def test_explicit_settings_go_before_the_presets_and_those_before_what_lies_beneath():
+def test_explicit_settings_override_the_presets_which_override_the_base():
     preset = Preset(lens={"look": "paper", "blur": "3%"})
     settings = preset.settings({"blur": "10px"}, {"blur": "1%", "grain": "off", "look": "thin-lens"})
     assert settings == LensSettings(look="paper", blur="10px", grain="off")

@@ -82,7 +82,7 @@ def test_glints_on_the_subject_stay():
     assert guess_lamps(np.full((120, 160, 3), 0.5, np.float32), NOBODY) is None
 
 
-def test_a_photo_of_nothing_but_white_stays():
+def test_a_white_photo_stays():
     white = np.ones((120, 160, 3), np.float32)
     assert_array_equal(seen(white, 1.0).max(), seen(white, 0.0).max())
 

@@ -120,7 +120,7 @@ def test_holes_are_filled_as_in_the_reference(name, size):
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, 2.0])
-def test_an_edge_goes_straight_on_into_a_hole(slope):
+def test_an_edge_is_continued_straight_into_a_hole(slope):
     y, x = np.mgrid[0:160, 0:160].astype(np.float32)
     dark = np.clip((y - 80 - slope * (x - 80)) / np.hypot(1, slope) + 0.5, 0, 1)
     picture = np.repeat(0.1 + 0.7 * dark[..., None], 3, 2)

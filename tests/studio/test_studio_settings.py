@@ -58,7 +58,7 @@ def parsed(tmp_path_factory):
 
 
 @given(form=FORMS, focus=FOCUS)
-def test_the_command_line_means_what_the_controls_say(parsed, form, focus):
+def test_the_command_line_equals_the_controls(parsed, form, focus):
     photo, run = parsed
     settings = settings_of(form, LensSettings(), focus)
     out = str(photo.with_name("out.png"))

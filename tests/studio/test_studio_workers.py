@@ -57,7 +57,7 @@ def test_photos_are_decoded_in_a_worker(studio, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("trap", "cause"), [("kill", "SIGKILL"), ("hang", "longer than 15 s")])
-def test_a_worker_that_ends_costs_one_photo_and_is_reported_in_one_line(studio, tmp_path, trap, cause):
+def test_a_worker_that_ends_loses_one_photo_and_is_reported_in_one_line(studio, tmp_path, trap, cause):
     opened(studio, kept_photo(tmp_path / "photo.jpg"))
     with pytest.raises(InvalidInput) as caught:
         opened(studio, kept_photo(tmp_path / f"{trap}.jpg", trap=trap))

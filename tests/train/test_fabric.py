@@ -178,7 +178,7 @@ def test_missing_folders_of_p3m_10k_are_named(tmp_path):
         find_pairs(tmp_path)
 
 
-def test_corrupt_pairs_are_skipped_and_listed_and_training_goes_on(tmp_path):
+def test_corrupt_pairs_are_skipped_and_listed_and_training_continues(tmp_path):
     data = write(tmp_path / "data")
     (data / "rgb" / "s2.png").write_bytes(b"\x89PNG cut short")
     run_training(run_of(data, tmp_path / "out", steps=1))

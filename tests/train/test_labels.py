@@ -65,7 +65,7 @@ def test_where_both_agree_the_label_is_sure(folder):
     assert read_table(folder / "out")["a"][0] > 0.9
 
 
-def test_where_they_contradict_each_other_the_label_is_not(folder):
+def test_where_they_contradict_each_other_the_label_is_unsure(folder):
     written(folder)
     alpha, sure = (read_alpha(folder / "out" / name / "b.png") for name in ("alpha", "confidence"))
     assert alpha[40:80, 96:114].max() == 0  # the teacher is not sure enough

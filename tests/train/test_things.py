@@ -40,7 +40,7 @@ def test_a_drawn_thing_is_a_shaded_body_with_soft_edges():
         assert 0 < edge.sum() < 0.25 * edge.size
 
 
-def test_a_thing_lands_inside_the_sample_whatever_its_size(blue_thing):
+def test_an_object_of_any_size_lies_inside_the_sample(blue_thing):
     shares = []
     for seed in range(60):
         layer = thing_on(np.random.default_rng(seed), [blue_thing], [], 48)

@@ -280,7 +280,7 @@ def test_a_resumed_run_keeps_the_encoders_statistics_and_takes_new_rates(disks, 
         assert torch.equal(buffer, was)
 
 
-def test_weights_of_another_network_are_no_start_and_their_size_does_not_matter(disks, tmp_path):
+def test_weights_of_another_network_are_refused_as_a_start_but_not_of_another_size(disks, tmp_path):
     assert trainer_of(tiny_run(disks, tmp_path, init="paper", preset="paper")).pretrained  # made for another size
     with pytest.raises(InvalidInput, match="init paper: expected weights of"):
         trainer_of(tiny_run(disks, tmp_path, init="paper", preset="mobile"))

@@ -48,7 +48,7 @@ def test_errors_of_a_task_are_raised(pool):
         future.result(timeout=LONG_S)
 
 
-def test_a_killed_worker_costs_its_task_only(pool):
+def test_a_killed_worker_loses_only_its_task(pool):
     dying = pool.submit(tasks.die)
     others = [pool.submit(tasks.double, n) for n in range(5)]
     assert [one.result(timeout=LONG_S).value for one in others] == [0, 2, 4, 6, 8]
@@ -56,7 +56,7 @@ def test_a_killed_worker_costs_its_task_only(pool):
         dying.result(timeout=LONG_S)
 
 
-def test_a_task_that_hangs_is_ended_in_time_and_costs_itself_only(pool):
+def test_a_hanging_task_is_ended_in_time_and_affects_no_other(pool):
     hanging = pool.submit(tasks.hang, timeout_s=0.3)
     others = [pool.submit(tasks.double, n) for n in range(5)]
     assert [one.result(timeout=LONG_S).value for one in others] == [0, 2, 4, 6, 8]
