@@ -90,9 +90,9 @@ def _with_split(opening: Opening, change: Callable[[F32, F32, F32, F32], tuple[F
 
 
 def _separated(scene: Scene, separator: Separator) -> Scene:
-    """The scene with sheets made whole and anew; the rims of the old ones would undo what is left out."""
+    """The scene with sheets made anew; the rims of the old ones would undo what is left out."""
     sheets = prepare_sheets(scene.rgb, scene.matte, scene.disparity, separator, clipped=scene.hdr is None)
-    return replace(scene, sheets=tuple(sheets), rims=None)
+    return replace(scene, sheets=sheets, rims=None)
 
 
 def as_one_sheet(opening: Opening) -> Scene:
