@@ -26,7 +26,7 @@ from wideopen.files.raster import HDR_TRANSFER, Facts, Raster, SizeCheck, guarde
 
 _LOCK = threading.Lock()
 _HEIC_CHROMA = {420: "4:2:0", 422: "4:2:2", 444: "4:4:4"}
-_STRIP_ROWS = 64
+_STRIP_ROWS = 512
 _BLOCK, _GREY = 8, 128  # missing blocks of a JPEG become grey
 _MOST_MISSING = 0.1  # share of the rows; with more missing, the photo is refused
 _PILLOWS_PIXELS = 1024**3 // 4 // 3  # Pillow's limit; it refuses twice as many, also in crops (Pillow 12)

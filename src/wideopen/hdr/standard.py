@@ -28,7 +28,7 @@ KNEE = 0.6
 SAME = 1e-3  # relative change of light up to which the lens has left a pixel as it was
 LIVELY = 0.02
 _EVERY = 4  # pixels, for what needs no more
-_ROWS = 32
+_ROWS = 128
 _LEARN_PX = 512  # long side at which the tone curve is learnt
 _LOCAL = 0.03  # of the long side: the reach of what is particular to a place
 _DARKEST, _BRIGHTEST = -10, 10  # of a table of L by light: log2 of light
@@ -72,10 +72,10 @@ def to_standard(
     stops = _table().astype(np.float32)
     curve, apart, kept = _shoulder() if hdr.kind != "floats" else np.maximum(stops, 0), None, None
     if own is not None:
-        rows_of = _light_again(hdr, own, encoding) if photo is None else photo.__getitem__
-        size = rgb.shape if photo is None else photo.shape
-        curve, apart = _learnt(rows_of, size, own)
-        kept = _unchanged(rgb, rows_of) if rgb.shape == size else None
+        curve, apart = _learnt(photo, hdr, own, encoding)
+        if photo is None or rgb.shape == photo.shape:
+            rows_of = _light_again(hdr, own, encoding) if photo is None else photo.__getitem__
+            kept = _unchanged(rgb, rows_of)
     log2 = np.zeros((*rgb.shape[:2], *(() if own is None else own.log2.shape[2:])), np.float32)
     codes = np.empty(rgb.shape, code_type(bit_depth))
     offsets = ((0.0, 0.0, 0.0),) * 2 if own is None else (own.offset_hdr, own.offset_sdr)
@@ -148,13 +148,18 @@ def _at(curve: F32, light: F32) -> F32:
     return curve[np.clip((light.view(np.int32) >> _SHIFT) - _FIRST, 0, len(curve) - 2)]
 
 
-def _learnt(rows_of: Callable[[slice], F32], shape: tuple[int, ...], own: GainMap) -> tuple[F32, F32]:
+def _learnt(photo: F32 | None, hdr: Hdr, own: GainMap, encoding: Encoding) -> tuple[F32, F32]:
     """Return the tone curve of a photo with the gain map `own`, and how far L lies from it, (h, w) or (h, w, 3)."""
-    size = work_size(shape, _LEARN_PX)
-    rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, shape, strict=False))
-    light = greatest_channel(np.concatenate([rows_of(slice(y, y + 1))[:, columns] for y in rows]))
+    whole = hdr.standard if photo is None else photo
+    assert whole is not None  # as there is a gain map
+    size = work_size(whole.shape, _LEARN_PX)
+    rows, columns = ((np.arange(n) * 2 + 1) * m // (2 * n) for n, m in zip(size, whole.shape, strict=False))
+    some, log2 = whole[rows[:, None], columns], enlarged_rows(own.log2, size, 0, size[0])
+    if photo is None:
+        some = transfer.decode(some, encoding, bit_depth=hdr.bit_depth)
+        _scale_rows(some, log2, 1, own.offset_sdr, own.offset_hdr)
+    light = greatest_channel(some)
     stops = np.log2(np.clip(light, np.float32(2.0**_DARKEST), np.float32(2.0**_BRIGHTEST)))
-    log2 = enlarged_rows(own.log2, size, 0, size[0])
     curve = _tone_curve(stops, log2 if log2.ndim == 2 else log2.mean(axis=2))
     by_curve = np.maximum(_at(curve, light), stops)
     apart = log2 - (by_curve if log2.ndim == 2 else by_curve[..., None])
