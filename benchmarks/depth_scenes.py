@@ -2,9 +2,9 @@
 
     python benchmarks/depth_scenes.py DIR [--renders DIR --rays N] [--sets ten others] [--out FILE]
 
-Traces the ten scenes of lens/scenes.py and eleven others without a lens (minutes; kept in DIR/renders), on which no
-constant was chosen, and writes DIR/ten and DIR/others: sharp/ and disparity/ for `wideopen eval depth --data`. With
---renders and --rays, photos that lens/run.py traced are taken.
+Traces the ten scenes of lens/scenes.py and eleven others without a lens (minutes; kept in DIR/renders), on which only
+the shape of subjects was measured. Writes DIR/ten and DIR/others: sharp/ and disparity/ for `wideopen eval depth
+--data`. With --renders and --rays, photos that lens/run.py traced are taken.
 """
 
 import argparse

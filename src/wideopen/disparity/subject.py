@@ -62,7 +62,7 @@ def shaped_by_matte(whole: F32, behind: F32, alpha: F32) -> tuple[F32, F32]:
     below = near * share / (share + farther * (1 - share))
     subject = (near * np.minimum(flat, level) / level + _before(flat, level, near)) * bulge
     subject = _continued(np.minimum(subject, 1), belongs >= 0)
-    background = (below + _before(behind, ground, near)).astype(np.float32)
+    background = np.minimum(below + _before(behind, ground, near), 1).astype(np.float32)
     if on_floor:
         background = _with_floor(background, near, alpha)
     background[fence] = 1
