@@ -35,8 +35,8 @@ from wideopen.studio.preview import crop, data_url, lens_of, render_u8
 from wideopen.studio.settings_form import Form, command_line, form_of, preset_of, read_preset, settings_of
 from wideopen.studio.tabs import Detail, Tab, TabPhoto
 from wideopen.studio.work import PhotoFile
+from wideopen.workers.pool import WarmUp
 from wideopen.workers.store import ExpiringStore, FolderSteps, WorkCancelled, ask_to_stop, current_step
-from wideopen.workers.warm_up import WarmUp
 
 Message = dict[str, Any]
 RunInWorker = Callable[..., Awaitable[Any]]  # runs a function in a worker process: `await run(function, *arguments)`

@@ -15,17 +15,57 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from wideopen.errors import WideopenError, WorkerDied, WorkerTimeout, require_packages
 from wideopen.memory import keep_freed_memory, memory_of_this_process, return_freed_memory
 from wideopen.workers.size import PoolSize
 
+if TYPE_CHECKING:
+    from wideopen.settings import MapSettings
+
 T = TypeVar("T")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _FIRST_WARM_UP_S = 180.0  # compiling kernels takes about 20 s; the first worker may have been killed
 _MOST_BROKEN = 3  # pools in a row without an answer from any worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """Load networks and compile kernels for photos with their own depth and for `looks`; call it in a worker.
+
+    Kernels are compiled once per machine and then cached. Without `needs_matting` the matting network is not loaded,
+    because every photo comes with its matte.
+    """
+
+    maps: "MapSettings"
+    looks: tuple[str, ...] = ("thin-lens",)
+    cat_eyes: tuple[float, ...] = (0.0, 0.5)  # strengths; kernels for cat's eyes are compiled apart from the others
+    backend: str = "auto"
+    needs_matting: bool = True
+
+    def __call__(self) -> None:
+        """Load everything. Raises WeightsError, BackendUnavailable, InvalidInput as the first photo would."""
+        from wideopen.lens import Lens
+        from wideopen.matting.find_matte import REMBG, load_network
+        from wideopen.pipeline import render, understand
+        from wideopen.session.first_run import run_transfer, small_photo, small_scene
+
+        rgb, matte = small_photo()
+        maps = self.maps
+        if self.needs_matting and maps.matting != "embedded":
+            load_network(maps)  # running ours takes 0.6 s, and the first matte no longer than later ones
+            if maps.network.startswith(REMBG):
+                understand(rgb, replace(maps, depth="planar"))
+        if maps.depth not in ("embedded", "planar"):
+            understand(rgb, maps, matte=matte)
+        run_transfer()
+        scene = small_scene(self.backend)
+        for look, focus, cat_eye in product(self.looks, (0.0, 1.0), self.cat_eyes):
+            lens = Lens(focus_disparity=focus, max_radius=0.25, look=look, cat_eye=cat_eye, grain=4.0)  # type: ignore[arg-type]
+            render(scene, lens, backend=self.backend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
