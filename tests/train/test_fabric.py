@@ -167,7 +167,7 @@ def test_all_that_lacks_a_partner_is_listed_at_once(tmp_path):
     (tmp_path / "alpha" / "s1.png").unlink()
     (tmp_path / "rgb" / "s2.png").unlink()
     with pytest.raises(
-        InvalidInput, match=r"2 without a partner .* s1: expected .*/alpha/s1.*; s2: expected .*/rgb/s2"
+        InvalidInput, match=r"2 without a partner .*\n  - s1: expected .*/alpha/s1.*\n  - s2: expected .*/rgb/s2"
     ):
         find_pairs(tmp_path)
 
@@ -191,7 +191,7 @@ def test_sizes_that_differ_are_all_listed(tmp_path):
     write(tmp_path)
     for name in ("s0", "s3"):
         cv2.imwrite(str(tmp_path / "alpha" / f"{name}.png"), np.zeros((9, 9), np.uint8))
-    with pytest.raises(InvalidInput, match=r"2 pairs whose sizes differ: s0: .*; s3: "):
+    with pytest.raises(InvalidInput, match=r"2 pairs whose sizes differ:\n  - s0: .*\n  - s3: "):
         load_photos(entries_in([tmp_path]), 48)
 
 
