@@ -59,7 +59,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     words = sys.argv[1:] if arguments is None else arguments
     keep_freed_memory()
-    sys.setswitchinterval(0.0005)  # reading need not wait while kernels are loaded beside it: 0.1 s less at 5 ms
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin, for products that are all small
     if isinstance(sys.stdout, io.TextIOWrapper):  # print file names that are not UTF-8 unchanged
         sys.stdout.reconfigure(errors="surrogateescape")
