@@ -45,8 +45,8 @@ FARTHER = (0.06, 0.1, 0.2)
 """Highest median of the network's answer in a smooth sky: grey, of another colour; and where it is no sky any more."""
 LEAST_SKY = 0.02  # share of the photo
 WIDE = 0.25  # and of the upper edge, for a smooth sky
-STEP, STEP_PX = 0.06, 9  # a step of the network's answer, within so many pixels: what is nearer is not the sky's
-TIPS = 0.006  # so far around things their leaf tips and twigs are before the sky
+STEP, STEP_PX = 0.06, 9  # a step of the network's answer within so many pixels: its nearer side is no sky
+TIPS = 0.006  # how far leaf tips and twigs reach into the sky, as a fraction of the long side
 SMOOTH = 16  # of 255: most by which neighbours differ in most of a smooth sky
 
 

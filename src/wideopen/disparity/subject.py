@@ -26,7 +26,7 @@ USUAL = 0.085
 """Most that the middle of the background has of the subject's disparity. In 21 ray-traced scenes it has 0.04 to 0.34,
 0.094 in the geometric mean; what the network has there says little (correlation of the logarithms 0.16)."""
 SAME = 0.95  # a background this near the network cannot tell from the subject
-SKY = 0.02  # what is this far or farther is no ground, but sky, the more the farther
+SKY = 0.02  # disparity below which the background counts less and less as ground
 FLOOR = 0.5  # share of a level floor in a background that rises just as it does
 
 

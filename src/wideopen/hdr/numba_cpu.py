@@ -10,8 +10,8 @@ from wideopen.hdr import MOST_STOPS
 def find_gains(light: F32, curve: F32, stops: F32, first: int, shift: int, apart: F32, kept: U8, log2: F32) -> None:
     """Blend the photo's own log2, by kept (h, w) / 255, with L of a result by the curve and `apart`, in place.
 
-    L leaves no channel above 1 in the standard picture. Entries of the curve, and of the `stops` of light for which
-    they are, are named by the bits of light without the last `shift`, counted from `first`.
+    L leaves no channel above 1 in the standard picture. The curve holds L, and `stops` the log2 of light, for steps of
+    light: a float's bits without the last `shift`, counted from `first`.
     """
     bits = _pixels(light).view(np.int32)  # sorts like floats
     _find_gains(bits, curve, stops, first, shift, _pixels(apart), kept.ravel(), _pixels(log2))
